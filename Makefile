@@ -1,0 +1,40 @@
+# Thin names for commands; tools/setup.py does the work. Needs Python 3.11 or newer.
+
+PYTHON ?= python3
+PORT ?= 8000
+ARGS ?=
+BIN := .venv/bin
+
+export PORT
+# Where it is exported, every start would compile the project anew: three times slower.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench lock
+
+help: ## list what make can do
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+run: ## set up, fill a demo and serve it on http://127.0.0.1:8000 (PORT=8010 for another port)
+	@$(PYTHON) tools/setup.py run
+	@exec $(BIN)/python -m portal.development
+
+test: ## run every test on SQLite and PostgreSQL, the browser's too (ARGS="-k invoice -x" for a part)
+	@$(PYTHON) tools/setup.py dev --browser --postgresql
+	@exec $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(ARGS)
+
+lint: ## check style, types, templates, translations and what is tracked
+	@$(PYTHON) tools/setup.py dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m tools.lint_templates
+	$(BIN)/python -m tools.check_translations
+	$(BIN)/python -m tools.check_tracked
+
+bench: ## measure speed, memory and size beside the bare stack
+	@$(PYTHON) tools/setup.py dev --browser --postgresql
+	@exec $(BIN)/python -m bench $(ARGS)
+
+lock: ## write both lock files anew from pyproject.toml (needs uv)
+	@$(PYTHON) tools/lock.py $(ARGS)

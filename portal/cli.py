@@ -1,0 +1,378 @@
+"""The `portal` command: each part reads its words, calls one service and prints the answer."""
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+from flask import Flask
+from peewee import OperationalError
+
+from . import create_app, database, default_clock, logs
+from .clock import ShiftedClock
+from .database import SchemaOutdated
+from .runtime import Runtime, current
+from .settings import Settings, SettingsError, read_settings
+
+UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+DEFAULT_CATALOGUE = Path("catalogue.toml")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+class PlainFaults(click.Group):
+    """Faults of the set-up end a command with one sentence instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from .domain.catalogue import CatalogueInvalid
+
+        try:
+            return super().invoke(ctx)
+        except (SettingsError, SchemaOutdated, CatalogueInvalid) as error:
+            raise click.ClickException(str(error)) from error
+        except OperationalError as error:
+            raise click.ClickException(f"The database does not answer: {error}") from error
+
+
+@click.group(cls=PlainFaults, context_settings={"help_option_names": ["-h", "--help"]})
+def portal() -> None:
+    """The billing portal: set it up, run it, look after it."""
+    logs.configure()
+
+
+def main() -> None:
+    portal(prog_name="portal")
+
+
+@contextmanager
+def at_work(app: Flask | None = None) -> Iterator[Runtime]:
+    """The application with a database connection, for the length of one command."""
+    with (app or create_app()).app_context(), database.connection():
+        yield current()
+
+
+def show(report: Any, *, as_json: bool) -> None:
+    """A report (dataclass or mapping) as `name: value` lines, or as one JSON object."""
+    values = dict(report) if isinstance(report, Mapping) else dataclasses.asdict(report)
+    if as_json:
+        click.echo(json.dumps(values, ensure_ascii=False, default=str))
+        return
+    for name, value in values.items():
+        click.echo(f"{name.replace('_', ' ')}: {value}")
+
+
+def bound_settings() -> Settings:
+    """Settings with the models bound to their database, which may have an old schema or none."""
+    settings = read_settings()
+    database.bind(settings.database_url)
+    return settings
+
+
+# --- set up ---------------------------------------------------------------------------------------
+
+
+@portal.command()
+@click.option("--catalogue", type=click.Path(path_type=Path), default=DEFAULT_CATALOGUE, show_default=True)
+@click.option("--operator", "operator_email", metavar="EMAIL", help="The first operator.")
+@click.pass_context
+def init(ctx: click.Context, catalogue: Path, operator_email: str | None) -> None:
+    """Migrate, apply the catalogue, make the first operator. Safe to repeat."""
+    from .services import operators
+
+    ctx.invoke(migrate)
+    ctx.invoke(catalogue_apply, file=catalogue)
+    with at_work():
+        missing = not operators.exists()
+    if operator_email is None and missing:
+        operator_email = click.prompt("E-mail address of the first operator")
+    if operator_email:
+        ctx.invoke(operator_add, email=operator_email)
+
+
+@portal.command()
+@click.option("--check", is_flag=True, help="Only say whether migrations are pending (exit code 1).")
+def migrate(check: bool = False) -> None:
+    """Bring the database's schema up to date."""
+    settings = bound_settings()
+    if check:
+        with database.connection():
+            pending = database.pending_migrations()
+        click.echo(f"pending: {', '.join(pending) or 'none'}")
+        raise SystemExit(1 if pending else 0)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    applied = database.migrate()
+    click.echo(f"applied: {', '.join(applied) or 'none, the schema is up to date'}")
+
+
+@portal.group()
+def catalogue() -> None:
+    """What is on sale."""
+
+
+catalogue_file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+
+
+@catalogue.command("check")
+@catalogue_file
+def catalogue_check(file: Path) -> None:
+    """Read a catalogue file and say every fault with its line."""
+    from .domain.catalogue import parse_catalogue
+
+    parsed = parse_catalogue(file.read_text(encoding="utf-8"), filename=file.name)
+    click.echo(f"{file}: {len(parsed.products)} products, no fault")
+
+
+@catalogue.command("apply")
+@catalogue_file
+def catalogue_apply(file: Path) -> None:
+    """Make the database say what the file says. Prices are closed and added, never edited."""
+    from .services import catalogue as service
+
+    with at_work() as runtime:
+        report = service.apply(file.read_text(encoding="utf-8"), filename=file.name, now=runtime.clock.now())
+    show(report, as_json=False)
+
+
+@portal.group()
+def operator() -> None:
+    """The vendor's staff."""
+
+
+@operator.command("add")
+@click.argument("email")
+def operator_add(email: str) -> None:
+    """Make a person an operator, known or new."""
+    from email_validator import EmailNotValidError
+
+    from .services import operators
+
+    with at_work() as runtime:
+        try:
+            person = operators.add(email, now=runtime.clock.now())
+        except EmailNotValidError as error:
+            raise click.ClickException(f"{email}: {error}") from error
+        click.echo(f"operator: {person.email}")
+        if person.password_hash is None:
+            click.echo(f"They choose a password by the link of {runtime.settings.base_url}/sign-in")
+
+
+@portal.command()
+@click.option("--size", type=click.Choice(["S", "M", "L"]), default="S", show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+@as_json
+def demo(size: str, seed: int, as_json: bool) -> None:
+    """Make demo data: one workspace, 200 or 10 000."""
+    from .services import demo as service
+
+    with at_work():
+        report = service.build(size=size, seed=seed)
+    show(report, as_json=as_json)
+
+
+@portal.command()
+def doctor() -> None:
+    """Say set-up faults in plain words (exit code 1 if there are any)."""
+    from . import doctor as service
+
+    settings = read_settings()
+    faults = 0
+    for finding in service.examine(settings, default_clock(settings)):
+        faults += finding.fault is not None
+        click.echo(f"FAULT {finding.name}: {finding.fault}" if finding.fault else f"ok    {finding.name}")
+    raise SystemExit(1 if faults else 0)
+
+
+# --- run ------------------------------------------------------------------------------------------
+
+
+@portal.command()
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
+@click.option(
+    "--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of each process."
+)
+@click.option("--embedded", is_flag=True, help="Web and worker in one process of several threads.")
+def serve(port: int, host: str, workers: int, threads: int, embedded: bool) -> None:
+    """Serve the pages. SIGTERM answers what is on its way, then stops."""
+    from . import server
+
+    bound_settings()
+    database.require_current_schema()
+    # The processes are forked from this one and may not share its connections.
+    database.database.obj.close_all()
+    if embedded:
+        server.serve_with_worker(host=host, port=port)
+    else:
+        server.serve(host=host, port=port, workers=workers, threads=threads)
+
+
+@portal.command()
+@click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
+def worker(threads: int) -> None:
+    """Keep the promises of the outbox and start what is due. SIGTERM lets running tasks end."""
+    from . import jobs
+
+    jobs.register(create_app())
+    jobs.consumer(threads=threads).run()
+
+
+# --- look after -----------------------------------------------------------------------------------
+
+
+@portal.command("run-due")
+@click.option("--now", "now_text", metavar="ISO", help="As if it were this instant.")
+@click.option("--limit", type=click.IntRange(1), default=1000, show_default=True)
+@as_json
+def run_due(now_text: str | None, limit: int, as_json: bool) -> None:
+    """Everything that is due. Safe to run twice, at once, and after any absence."""
+    from .services import renewals
+
+    with at_work() as runtime:
+        now = instant(now_text) if now_text else runtime.clock.now()
+        if now > runtime.clock.wall() and now_text and not runtime.settings.sandbox_only:
+            raise click.ClickException(
+                "--now may be ahead of the real time only where the sandbox alone is on."
+            )
+        report = renewals.run_due(now=now, limit=limit)
+    show(report, as_json=as_json)
+
+
+@portal.command()
+@click.option("--limit", type=click.IntRange(1), default=100_000, hidden=True)
+@as_json
+def drain(limit: int, as_json: bool) -> None:
+    """Deliver the outbox messages that are due, once."""
+    from . import jobs
+
+    with at_work() as runtime:
+        report = jobs.drain_outbox(runtime, limit=limit)
+    show(report, as_json=as_json)
+
+
+@portal.command()
+@as_json
+def reconcile(as_json: bool) -> None:
+    """Ask the gateways about every payment whose result is unknown."""
+    from .services import payments
+
+    with at_work() as runtime:
+        report = payments.reconcile(now=runtime.clock.now())
+    show(report, as_json=as_json)
+
+
+@portal.command()
+@as_json
+def check(as_json: bool) -> None:
+    """The books: every invariant with its count of broken rows (exit code 1 if any is not 0)."""
+    from .services import books
+
+    with at_work():
+        results = {result.name: result.broken for result in books.check()}
+    show(results, as_json=as_json)
+    raise SystemExit(1 if any(results.values()) else 0)
+
+
+@portal.command()
+@as_json
+def routes(as_json: bool) -> None:
+    """Each address: methods, who may open it, limit class, csrf."""
+    rows = list(route_rows(create_app()))
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        click.echo(f"{row['rule']:50} {row['methods']:10} {row['access']:24} {row['limit']:10} {row['csrf']}")
+
+
+def route_rows(app: Flask) -> Iterator[dict[str, str]]:
+    """What `portal routes` prints. A view that declares no access is `undeclared`, which a test refuses."""
+    from .security import UNSAFE_METHODS, csrf
+
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: (rule.rule, rule.endpoint)):
+        view = app.view_functions[rule.endpoint]
+        methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
+        is_exempt = f"{view.__module__}.{view.__name__}" in csrf._exempt_views
+        yield {
+            "rule": rule.rule,
+            "endpoint": rule.endpoint,
+            "methods": ",".join(methods),
+            "access": getattr(view, "access", "undeclared"),
+            "limit": getattr(view, "limit", ""),
+            "csrf": "" if not set(methods) & set(UNSAFE_METHODS) else "exempt" if is_exempt else "token",
+        }
+
+
+# --- the movable clock ----------------------------------------------------------------------------
+
+
+@portal.group()
+def clock() -> None:
+    """The sandbox's clock: business time, never the time of sessions and links."""
+
+
+@clock.command("show")
+def clock_show() -> None:
+    """Business time, and how far it is from the machine's."""
+    say_clock(movable_clock())
+
+
+@clock.command("set")
+@click.argument("iso")
+def clock_set(iso: str) -> None:
+    """Make it this instant, e.g. 2027-01-31T09:00Z; it runs on from there."""
+    moved = movable_clock()
+    moved.set(instant(iso))
+    say_clock(moved)
+
+
+@clock.command("advance")
+@click.argument("span")
+def clock_advance(span: str) -> None:
+    """Move on by 31d, 12h or 2w."""
+    moved = movable_clock()
+    found = re.fullmatch(r"(\d{1,5})([hdw])", span)
+    if found is None:
+        raise click.BadParameter(f"{span!r} is not like 31d, 12h or 2w.")
+    moved.advance(**{UNITS[found[2]]: int(found[1])})
+    say_clock(moved)
+
+
+@clock.command("real")
+def clock_real() -> None:
+    """Back to the machine's time."""
+    moved = movable_clock()
+    moved.reset()
+    say_clock(moved)
+
+
+def movable_clock() -> ShiftedClock:
+    settings = read_settings()
+    if not settings.sandbox_only:
+        raise click.ClickException("The clock moves only where PORTAL_GATEWAYS names the sandbox alone.")
+    return ShiftedClock(settings.clock_file)
+
+
+def say_clock(moved: ShiftedClock) -> None:
+    ahead = timedelta(seconds=round(moved.offset().total_seconds()))
+    sign = "behind" if ahead < timedelta(0) else "ahead of"
+    click.echo(f"{moved.now():%Y-%m-%dT%H:%M:%SZ}  ({abs(ahead)} {sign} the machine)")
+
+
+def instant(text: str) -> datetime:
+    """An ISO date or instant; UTC where it names no zone."""
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not like 2027-01-31 or 2027-01-31T09:00Z.") from None
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+if __name__ == "__main__":
+    main()

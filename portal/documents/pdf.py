@@ -1,0 +1,254 @@
+"""Invoice facts to a PDF/A-3a and PDF/UA-1 document, the same bytes each time.
+
+PDF/A-3 rather than A-2 although nothing is attached yet: the Factur-X XML will be, under the same claim.
+typst is imported at the first document, never with this module: a process that has compiled must not fork.
+"""
+
+import json
+import os
+import threading
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from babel import Locale
+
+from portal.documents.formats import long_date, money_text, number_text, rate_text, short_date
+from portal.documents.labels import CARD_BRANDS, LABELS, language_of, tax_mention, terms
+from portal.documents.printable import FONTS_FOLDER, printable, printable_lines
+from portal.domain.vocabulary import PaymentMethodKind, TaxCategory
+
+if TYPE_CHECKING:
+    from typst import Compiler, PDFStandard
+
+T = TypeVar("T")
+
+LAYOUT = Path(__file__).with_name("invoice.typ")
+PDF_STANDARDS: "list[PDFStandard]" = ["a-3a", "ua-1"]
+RECOVERY_CHARGE_MINOR = 4000
+"""Forty euros: code de commerce, article D. 441-5."""
+LONGEST_KEPT_TOGETHER = 600
+"""Characters of a line that surely fit one page; a longer line may break across pages."""
+NO_RATE = "—"
+
+_local = threading.local()
+_first_process: list[int] = []
+
+
+def render_invoice(facts: Mapping[str, Any], *, locale: str) -> bytes:
+    """The PDF of an issued invoice or credit note, in the language of `locale` (English where we have none).
+
+    `facts` is the JSON form of InvoiceFacts. The document is dated by its facts, so the same facts and locale
+    give the same bytes in every process, thread and year (as long as typst, fonts and layout are the same).
+    Amounts are printed as the facts hold them, never computed. Safe to call from several threads.
+    """
+    content = json.dumps(_content(facts, locale=locale), sort_keys=True)
+    issued_at = datetime.combine(date.fromisoformat(facts["issued_on"]), time(), UTC)
+    pdf = _compiler().compile(
+        sys_inputs={"document": content}, pdf_standards=PDF_STANDARDS, format="pdf", timestamp=issued_at
+    )
+    assert isinstance(pdf, bytes)
+    return pdf
+
+
+def _compiler() -> "Compiler":
+    """This thread's compiler: one shared by threads raises "Already borrowed"."""
+    if _first_process and _first_process[0] != os.getpid():
+        raise RuntimeError("typst was used before fork: this process would hang; start it with spawn")
+    if not hasattr(_local, "compiler"):
+        import typst
+
+        fonts = typst.Fonts(
+            include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONTS_FOLDER)]
+        )
+        _first_process[:] = [os.getpid()]
+        _local.compiler = typst.Compiler(
+            str(LAYOUT), root=str(LAYOUT.parent), font_paths=fonts, ignore_system_fonts=True
+        )
+    compiler: Compiler = _local.compiler
+    return compiler
+
+
+def _content(facts: Mapping[str, Any], *, locale: str) -> dict[str, Any]:
+    """What invoice.typ lays out: every value a string ready to print."""
+    language = language_of(locale)
+    labels, currency = LABELS[language], facts["currency"]
+    seller, issued_on = facts["seller"], date.fromisoformat(facts["issued_on"])
+    kind = labels[facts["kind"]]
+    return {
+        "lang": language,
+        "date": [issued_on.year, issued_on.month, issued_on.day],
+        "kind": kind,
+        "title": f"{kind} {printable(facts['number'])}",
+        "seller": {"name": printable(seller["name"]), "lines": _address(seller, labels)},
+        "buyer": _buyer(facts, labels),
+        "meta": _meta(facts, labels, language),
+        "purchase_order": _purchase_order(facts, labels),
+        "columns": [labels[name] for name in ("description", "quantity", "unit_price", "vat", "net")],
+        "lines": [
+            _line(line, labels, currency=currency, language=language, fallback=facts["locale_default"])
+            for line in facts["lines"]
+        ],
+        "totals": _totals(facts, labels, language),
+        "total": [
+            labels["total_gross" if facts["totals"]["tax_minor"] else "total_gross_untaxed"],
+            money_text(facts["totals"]["gross_minor"], currency, language),
+        ],
+        "payment": _payment(facts, labels, language),
+        "mentions": _mentions(facts, labels, language),
+        "footer": {
+            "legal": _legal_lines(seller, labels),
+            "bank": _bank_rows(facts),
+            "page": labels["page"],
+        },
+    }
+
+
+def _address(party: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
+    lines = [line for part in party["address"] for line in printable_lines(part)]
+    if party.get("vat_number"):
+        lines.append(labels["vat_number"].format(number=printable(party["vat_number"])))
+    return lines
+
+
+def _buyer(facts: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
+    buyer = facts["buyer"]
+    name, contact = printable(buyer["name"]), printable(buyer.get("contact") or "")
+    lines = _address(buyer, labels)
+    if contact and contact != name:
+        lines.insert(0, contact)
+    if buyer.get("email"):
+        lines.append(printable(buyer["email"]))
+    label = labels["billed_to" if facts["kind"] == "invoice" else "credited_to"]
+    return {"label": label, "name": name, "lines": lines}
+
+
+def _meta(facts: Mapping[str, Any], labels: Mapping[str, str], language: str) -> list[list[str]]:
+    rows = [
+        ("number", facts["number"]),
+        ("issued_on", long_date(facts["issued_on"], language)),
+    ]
+    if corrected := facts.get("corrects"):
+        rows += [
+            ("corrects", corrected["number"]),
+            ("corrected_on", long_date(corrected["issued_on"], language)),
+        ]
+    rows += [
+        ("customer_number", facts.get("customer_number")),
+        ("order_number", facts.get("order_number")),
+        ("workspace", facts.get("workspace_name")),
+    ]
+    return [[labels[name], printable(value)] for name, value in rows if value]
+
+
+def _purchase_order(facts: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any] | None:
+    lines = printable_lines(facts.get("purchase_order") or "")
+    return {"label": labels["purchase_order"], "lines": lines} if lines else None
+
+
+def _line(
+    line: Mapping[str, Any], labels: Mapping[str, str], *, currency: str, language: str, fallback: str
+) -> dict[str, Any]:
+    description = printable(_in_language(line["description"], language, fallback) or "")
+    notes = [printable(note) for note in _in_language(line.get("notes") or {}, language, fallback) or ()]
+    period = line.get("period")
+    return {
+        "description": description,
+        "period": period
+        and labels["period"].format(
+            start=short_date(period["start"], language), end=short_date(period["end"], language)
+        ),
+        "notes": notes,
+        "quantity": number_text(line["quantity"], language),
+        "unit": money_text(line["unit_minor"], currency, language),
+        "rate": rate_text(line["rate_bp"], language) if line["rate_bp"] else NO_RATE,
+        "net": money_text(line["net_minor"], currency, language),
+        "together": len(description) + sum(map(len, notes)) <= LONGEST_KEPT_TOGETHER,
+    }
+
+
+def _in_language(texts: Mapping[str, T], language: str, fallback: str) -> T | None:
+    """The text in `language`, else in `fallback`, else whichever there is."""
+    return texts.get(language) or texts.get(fallback) or next(iter(texts.values()), None)
+
+
+def _totals(facts: Mapping[str, Any], labels: Mapping[str, str], language: str) -> list[list[str]]:
+    def money(minor: int) -> str:
+        return money_text(minor, facts["currency"], language)
+
+    rows = [[labels["total_net"], money(facts["totals"]["net_minor"])]]
+    for part in facts["totals"]["by_rate"]:
+        if part["rate_bp"]:
+            rate, net = rate_text(part["rate_bp"], language), money(part["net_minor"])
+            label = labels["total_tax"].format(rate=rate, net=net)
+        elif facts["tax"]["category"] == TaxCategory.REVERSE_CHARGE:
+            label = labels["total_reverse_charge"]
+        else:
+            label = labels["total_untaxed"]
+        rows.append([label, money(part["tax_minor"])])
+    return rows
+
+
+def _payment(facts: Mapping[str, Any], labels: Mapping[str, str], language: str) -> list[str]:
+    """What happened with the money, in bold, and a second line where there is more to say."""
+    payment, is_invoice = facts.get("payment"), facts["kind"] == "invoice"
+    if payment:
+        how = _how_paid(payment, labels, preposition="by" if is_invoice else "to")
+        sentence = labels["paid" if is_invoice else "refunded"]
+        lines = [sentence.format(how=how, date=long_date(payment["paid_on"], language))]
+        if payment.get("processor"):
+            sentence = labels["processor" if is_invoice else "refund_processor"]
+            lines.append(sentence.format(processor=printable(payment["processor"])))
+        return lines
+    if not is_invoice:
+        return [labels["credited"]]
+    if not facts["totals"]["gross_minor"]:
+        return [labels["nothing_due"]]
+    amount = money_text(facts["totals"]["gross_minor"], facts["currency"], language)
+    if facts.get("due_on"):
+        lines = [labels["due_on"].format(amount=amount, date=long_date(facts["due_on"], language))]
+    else:
+        lines = [labels["due"].format(amount=amount)]
+    if facts["seller"].get("iban"):
+        account = " · ".join(f"{name} {value}" for name, value in _bank_rows(facts))
+        lines.append(labels["due_by_transfer"].format(iban=account, number=printable(facts["number"])))
+    return lines
+
+
+def _how_paid(payment: Mapping[str, Any], labels: Mapping[str, str], *, preposition: str) -> str:
+    if payment["method"] != PaymentMethodKind.CARD:
+        return labels[f"{preposition}_{payment['method']}"]
+    brand = payment.get("brand") or ""
+    card = CARD_BRANDS.get(brand, printable(brand).title()) or labels["card"]
+    if payment.get("last4"):
+        card += f"\N{NO-BREAK SPACE}•••• {printable(payment['last4'])}"
+    return labels[f"{preposition}_card"].format(card=card)
+
+
+def _mentions(facts: Mapping[str, Any], labels: Mapping[str, str], language: str) -> list[str]:
+    country = facts["tax"]["country"]
+    country_name = Locale.parse(language).territories.get(country, country)
+    mention = tax_mention(facts, labels, country_name=country_name)
+    recovery_charge = money_text(RECOVERY_CHARGE_MINOR, "EUR", language)
+    return list(filter(None, (mention, terms(facts, labels, recovery_charge=recovery_charge))))
+
+
+def _legal_lines(seller: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
+    address = ", ".join(line for part in seller["address"] for line in printable_lines(part))
+    lines = [" · ".join(filter(None, (printable(seller["name"]), address)))]
+    if seller.get("vat_number"):
+        lines.append(labels["vat_number"].format(number=printable(seller["vat_number"])))
+    return lines
+
+
+def _bank_rows(facts: Mapping[str, Any]) -> list[list[str]]:
+    """IBAN in groups of four, and BIC, for the lower right corner; a credit note asks for no money."""
+    seller = facts["seller"]
+    if facts["kind"] != "invoice" or not seller.get("iban"):
+        return []
+    iban = printable(seller["iban"]).replace(" ", "")
+    rows = [["IBAN", "\N{NO-BREAK SPACE}".join(iban[at : at + 4] for at in range(0, len(iban), 4))]]
+    if seller.get("bic"):
+        rows.append(["BIC", printable(seller["bic"])])
+    return rows

@@ -1,0 +1,88 @@
+"""What state a subscription is in today, and which way a payment may go.
+
+States of a subscription are derived from dates, never stored. Dates only, no times of day: both the due
+date and the last grace day are days on which everything still works (product.md §5).
+"""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from types import MappingProxyType
+
+from portal.domain.vocabulary import PaymentState, SubscriptionState
+
+_ONE_DAY = timedelta(days=1)
+
+
+def subscription_state(
+    *,
+    plan_is_trial: bool,
+    plan_is_free: bool,
+    due_on: date | None,
+    grace_days: int,
+    today: date,
+    renewal_open: bool = False,
+) -> SubscriptionState:
+    """The one answer to "may it be used today?".
+
+    `due_on` None: it never ends. A trial has no grace and no renewal. `renewal_open`: auto-renewal is on and
+    its renewal is untried, of unknown result, or declined less than the dunning span ago; not late then.
+    A trial plan may be free too: it is a trial, and ends.
+    """
+    over = due_on is not None and today > due_on
+    if plan_is_trial:
+        return SubscriptionState.BLOCKED if over else SubscriptionState.TRIAL
+    if plan_is_free:
+        return SubscriptionState.FREE
+    if due_on is None or not over or renewal_open:
+        return SubscriptionState.PAID
+    if today < blocked_on(due_on, grace_days):
+        return SubscriptionState.LATE
+    return SubscriptionState.BLOCKED
+
+
+def blocked_on(due_on: date, grace_days: int) -> date:
+    """The first day without access: the day after the last grace day. `grace_days` is 0 for a trial."""
+    if grace_days < 0:
+        raise ValueError(f"grace days: {grace_days}")
+    return due_on + timedelta(days=grace_days) + _ONE_DAY
+
+
+def days_left(due_on: date, today: date) -> int:
+    """Days from `today` to the due date; 0 on the due date itself, which is usable, and ever after."""
+    return max(0, (due_on - today).days)
+
+
+# `unknown` is left by a look-up only. A pending payment that cannot be looked up stays pending. A refund or a
+# dispute is money that moves back, with rows of its own: the payment did succeed, and says so for ever.
+PAYMENT_TRANSITIONS: Mapping[PaymentState, frozenset[PaymentState]] = MappingProxyType(
+    {
+        PaymentState.CREATED: frozenset(
+            {
+                PaymentState.ACTION_REQUIRED,
+                PaymentState.PENDING,
+                PaymentState.UNKNOWN,
+                PaymentState.SUCCEEDED,
+                PaymentState.DECLINED,
+            }
+        ),
+        PaymentState.ACTION_REQUIRED: frozenset(
+            {PaymentState.PENDING, PaymentState.UNKNOWN, PaymentState.SUCCEEDED, PaymentState.DECLINED}
+        ),
+        PaymentState.PENDING: frozenset({PaymentState.SUCCEEDED, PaymentState.DECLINED}),
+        PaymentState.UNKNOWN: frozenset(
+            {
+                PaymentState.ACTION_REQUIRED,
+                PaymentState.PENDING,
+                PaymentState.SUCCEEDED,
+                PaymentState.DECLINED,
+            }
+        ),
+        PaymentState.SUCCEEDED: frozenset(),
+        PaymentState.DECLINED: frozenset(),
+    }
+)
+
+
+def may_become(old: PaymentState, new: PaymentState) -> bool:
+    """Whether a payment may go from `old` to `new`. Staying the same is no transition: False."""
+    return new in PAYMENT_TRANSITIONS[old]

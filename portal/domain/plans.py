@@ -1,0 +1,234 @@
+"""What the plans page decides: what fits, what to recommend, and what the one button does.
+
+Source of the rules: the Payments page of the source system (docs: source-systems §1.2), whose tests keep
+their order here. A limit that is None is no limit.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import NamedTuple
+
+from portal.domain.vocabulary import Interval, Service, SubscriptionState
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a workspace holds today. The owner counts as an administrator and as an active user."""
+
+    active_users: int
+    guests: int
+    administrators: int
+    storage_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLimits:
+    """A plan without its prices; `guests_per_user` is per user that the plan allows, not per user present."""
+
+    code: str
+    position: int
+    max_users: int | None
+    guests_per_user: int
+    max_administrators: int | None
+    storage_bytes: int | None
+    services: frozenset[Service]
+    free: bool
+    hidden: bool
+    trial: bool = False
+
+    @property
+    def max_guests(self) -> int | None:
+        return None if self.max_users is None else self.max_users * self.guests_per_user
+
+
+class Offer(NamedTuple):
+    """A cell of the pricing table; `interval` is None where nothing is paid: a trial or free plan."""
+
+    plan: PlanLimits
+    interval: Interval | None
+
+
+class LimitKind(StrEnum):
+    USERS = "users"
+    STORAGE = "storage"
+    GUESTS = "guests"
+    ADMINISTRATORS = "administrators"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Use above a limit. Storage is in bytes."""
+
+    limit: LimitKind
+    allowed: int
+    used: int
+
+
+class ActionLabel(StrEnum):
+    BUY_NOW = "buy_now"
+    PROLONG = "prolong"
+    CHANGE = "change"
+    AUTO_RENEWAL_ON = "auto_renewal_on"
+    CONTACT_US = "contact_us"
+
+
+class ActionNote(StrEnum):
+    """The footnote of the button."""
+
+    AUTO_RENEWAL_CAN_BE_SWITCHED_OFF = "auto_renewal_can_be_switched_off"
+    AUTO_RENEWAL_IS_OFF = "auto_renewal_is_off"
+    TOO_EARLY_TO_PROLONG = "too_early_to_prolong"
+    FREE_PLAN_HAS_NO_END = "free_plan_has_no_end"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanAction:
+    """The button under the pricing table.
+
+    `refused`: it looks enabled and opens the refusal, never the checkout. `urgent`: red, because paying is
+    what ends the blocking.
+    """
+
+    label: ActionLabel
+    enabled: bool
+    refused: bool = False
+    note: ActionNote | None = None
+    urgent: bool = False
+
+
+def violations(plan: PlanLimits, usage: Usage) -> tuple[Violation, ...]:
+    """Each limit of `plan` that the use exceeds; use equal to a limit is allowed.
+
+    Guests and administrators stand in the way of a free plan only: on the others guests stay within their cap
+    by themselves and administrators are not limited (source-systems §1.3, §2.2).
+    """
+    limits = [
+        (LimitKind.USERS, plan.max_users, usage.active_users),
+        (LimitKind.STORAGE, plan.storage_bytes, usage.storage_bytes),
+    ]
+    if plan.free:
+        limits += [
+            (LimitKind.GUESTS, plan.max_guests, usage.guests),
+            (LimitKind.ADMINISTRATORS, plan.max_administrators, usage.administrators),
+        ]
+    return tuple(
+        Violation(limit, allowed, used)
+        for limit, allowed, used in limits
+        if allowed is not None and used > allowed
+    )
+
+
+def recommended(on_sale: Iterable[Offer], usage: Usage) -> Offer | None:
+    """The smallest paid offer with room to spare, by the month before by the year; None: contact us.
+
+    Strictly more users and storage than used: 3 users on a plan for 3 are sent to the next one, though they
+    may choose it by hand (source-systems §1.2-5).
+    """
+    roomy = [
+        offer
+        for offer in _tiers(on_sale)
+        if offer.interval is not None
+        and _is_above(offer.plan.max_users, usage.active_users)
+        and _is_above(offer.plan.storage_bytes, usage.storage_bytes)
+    ]
+    return min(roomy, key=_by_size_then_month_first, default=None)
+
+
+def user_range(
+    plan: PlanLimits, interval: Interval | None, on_sale: Iterable[Offer]
+) -> tuple[int, int | None]:
+    """The numbers of active users, both included, that `plan` is for; (4, None) is "4 and more".
+
+    It begins one above the next smaller plan sold by the same interval, so that a plan sold by the year only
+    leaves no gap in the monthly column (source-systems §1.2-3). Free plans begin at 1 and are no smaller plan
+    of another.
+    """
+    if plan.free or plan.trial:
+        return 1, plan.max_users
+    smaller = (
+        offer.plan.max_users
+        for offer in _tiers(on_sale)
+        if offer.interval == interval
+        and offer.plan.max_users is not None
+        and (plan.max_users is None or offer.plan.max_users < plan.max_users)
+    )
+    return max(smaller, default=0) + 1, plan.max_users
+
+
+def is_prolongable(due_on: date | None, *, today: date, on_trial: bool) -> bool:
+    """Whether the next period may be paid already: due this calendar month, next month, or before.
+
+    Months are compared, not days (source-systems §1.2), so nobody pays more than about two months ahead.
+    """
+    if due_on is None or on_trial:
+        return True
+    return _month_number(due_on) <= _month_number(today) + 1
+
+
+def plan_action(
+    *,
+    selected: Offer | None,
+    current: Offer | None,
+    state: SubscriptionState | None,
+    fits: bool,
+    prolongable: bool,
+    auto_renewal: bool,
+    blocked: bool,
+) -> PlanAction:
+    """The button for the `selected` offer, tested in the order of source-systems §1.2.
+
+    `selected` None: no plan is large enough. `current` and `state` None: no subscription yet. `fits`: the
+    selected plan has no violation. `blocked`: the whole workspace is, which another subscription may prevent.
+    """
+    if selected is None:
+        return PlanAction(ActionLabel.CONTACT_US, enabled=True)
+    pays_nothing = current is None or current.plan.trial or current.plan.free
+    # A free plan is never bought, whatever comes before it.
+    other_label = ActionLabel.BUY_NOW if pays_nothing and not selected.plan.free else ActionLabel.CHANGE
+    if not fits:
+        return PlanAction(other_label, enabled=True, refused=True)
+    if current is not None and _is_same(selected, current):
+        return _action_on_current(
+            current, state, prolongable=prolongable, auto_renewal=auto_renewal, blocked=blocked
+        )
+    is_paid_change = other_label is ActionLabel.CHANGE and not selected.plan.free
+    note = ActionNote.AUTO_RENEWAL_IS_OFF if is_paid_change and prolongable and not auto_renewal else None
+    return PlanAction(other_label, enabled=True, note=note, urgent=blocked)
+
+
+def _action_on_current(
+    current: Offer, state: SubscriptionState | None, *, prolongable: bool, auto_renewal: bool, blocked: bool
+) -> PlanAction:
+    if current.plan.free or current.plan.trial:
+        return PlanAction(ActionLabel.PROLONG, enabled=False, note=ActionNote.FREE_PLAN_HAS_NO_END)
+    # Late or blocked in spite of auto-renewal: its tries are over, and paying by hand is the way out.
+    if auto_renewal and state not in {SubscriptionState.LATE, SubscriptionState.BLOCKED}:
+        note = ActionNote.AUTO_RENEWAL_CAN_BE_SWITCHED_OFF
+        return PlanAction(ActionLabel.AUTO_RENEWAL_ON, enabled=False, note=note)
+    if not prolongable:
+        return PlanAction(ActionLabel.PROLONG, enabled=False, note=ActionNote.TOO_EARLY_TO_PROLONG)
+    return PlanAction(ActionLabel.PROLONG, enabled=True, urgent=blocked)
+
+
+def _tiers(on_sale: Iterable[Offer]) -> list[Offer]:
+    return [offer for offer in on_sale if not (offer.plan.free or offer.plan.hidden or offer.plan.trial)]
+
+
+def _by_size_then_month_first(offer: Offer) -> tuple[bool, int, int, bool]:
+    plan = offer.plan
+    return plan.max_users is None, plan.max_users or 0, plan.position, offer.interval is not Interval.MONTH
+
+
+def _is_above(limit: int | None, used: int) -> bool:
+    return limit is None or limit > used
+
+
+def _is_same(one: Offer, other: Offer) -> bool:
+    """A free plan has no interval that counts."""
+    return one.plan.code == other.plan.code and (one.interval == other.interval or one.plan.free)
+
+
+def _month_number(day: date) -> int:
+    return day.year * 12 + day.month

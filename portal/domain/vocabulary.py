@@ -1,0 +1,150 @@
+"""The closed lists of words that the database stores and the pages show.
+
+Each value is a word of docs/glossary.md; a CHECK constraint on the column repeats the list.
+"""
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    OWNER = "owner"
+    ADMIN = "admin"
+    BILLING_MANAGER = "billing_manager"
+    MEMBER = "member"
+
+
+class MemberStatus(StrEnum):
+    ACTIVE = "active"
+    GUEST = "guest"
+    DISABLED = "disabled"
+
+
+class WhoMayBuy(StrEnum):
+    ANY_MEMBER = "any_member"
+    BILLING = "billing"
+
+
+class Interval(StrEnum):
+    MONTH = "month"
+    YEAR = "year"
+
+
+class ProductKind(StrEnum):
+    WORKSPACE_PLAN = "workspace_plan"
+    LICENSED = "licensed"
+
+
+class ChangePolicy(StrEnum):
+    """What becomes of unused money when a plan changes: days of the new plan, or a deduction."""
+
+    EXTEND = "extend"
+    PRORATE = "prorate"
+
+
+class PriceUnit(StrEnum):
+    FLAT = "flat"
+    LICENCE = "licence"
+
+
+class Service(StrEnum):
+    LDAP = "ldap"
+    SSO = "sso"
+    AUTOMATIC_BACKUP = "automatic_backup"
+    CUSTOM_DNS = "custom_dns"
+    EXTERNAL_SERVICES = "external_services"
+
+
+class SubscriptionState(StrEnum):
+    """Derived from dates by lifecycle.py, never stored."""
+
+    TRIAL = "trial"
+    FREE = "free"
+    PAID = "paid"
+    LATE = "late"
+    BLOCKED = "blocked"
+
+
+class OrderKind(StrEnum):
+    BUY = "buy"
+    PROLONG = "prolong"
+    CHANGE = "change"
+
+
+class OrderState(StrEnum):
+    """`placed`: a payment was asked for and has no final answer yet."""
+
+    OPEN = "open"
+    PLACED = "placed"
+    PAID = "paid"
+
+
+class PaymentState(StrEnum):
+    """`unknown`: we asked and cannot tell; only a look-up may move it on, never a new request."""
+
+    CREATED = "created"
+    ACTION_REQUIRED = "action_required"
+    PENDING = "pending"
+    UNKNOWN = "unknown"
+    SUCCEEDED = "succeeded"
+    DECLINED = "declined"
+
+
+class PaymentMethodKind(StrEnum):
+    CARD = "card"
+    PAYPAL = "paypal"
+    SEPA_DEBIT = "sepa_debit"
+    BANK_TRANSFER = "bank_transfer"
+
+
+class DocumentKind(StrEnum):
+    INVOICE = "invoice"
+    CREDIT_NOTE = "credit_note"
+
+
+class VatStatus(StrEnum):
+    """`unchecked`: format and check digit are right, the official register has not answered yet."""
+
+    NONE = "none"
+    UNCHECKED = "unchecked"
+    VALID = "valid"
+    INVALID = "invalid"
+
+
+class TaxCategory(StrEnum):
+    """UNCL 5305 codes, as EN 16931 uses them."""
+
+    STANDARD = "S"
+    REVERSE_CHARGE = "AE"
+    OUTSIDE_SCOPE = "O"
+
+
+class TaxReason(StrEnum):
+    SELLER_COUNTRY = "seller_country"
+    EU_CONSUMER = "eu_consumer"
+    EU_BUSINESS_REVERSE_CHARGE = "eu_business_reverse_charge"
+    OUTSIDE_EU = "outside_eu"
+    SPECIAL_TERRITORY = "special_territory"
+
+
+class LinkPurpose(StrEnum):
+    MAGIC = "magic"
+    RESET = "reset"
+    INVITATION = "invitation"
+
+
+class Right(StrEnum):
+    """A row of the rights table of product.md §2 (or part of one)."""
+
+    SEE_PLANS = "see_plans"
+    BUY = "buy"
+    AUTO_RENEWAL = "auto_renewal"
+    REFUND = "refund"
+    USE_SAVED_METHODS = "use_saved_methods"
+    MANAGE_PAYMENT_METHODS = "manage_payment_methods"
+    SEE_HISTORY = "see_history"
+    SEE_BILLING_DETAILS = "see_billing_details"
+    DOWNLOAD_DOCUMENTS = "download_documents"
+    BILLING_SETTINGS = "billing_settings"
+    MANAGE_MEMBERS = "manage_members"
+    MANAGE_WORKSPACE = "manage_workspace"
+    DELETE_WORKSPACE = "delete_workspace"

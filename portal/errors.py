@@ -1,0 +1,77 @@
+"""Error pages: one template, a sentence each; a server error shows a reference number and nothing else.
+
+The words by status are in templates/ui/error.html.
+"""
+
+import logging
+import secrets
+
+from flask import Flask, Response, g, make_response, render_template, request
+from flask_login import current_user
+from flask_wtf.csrf import CSRFError
+from peewee import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from .domain.errors import LimitReached
+from .security import ask_to_sign_in
+
+log = logging.getLogger(__name__)
+RETRY_WHEN_BUSY_SECONDS = 5
+
+
+def register(app: Flask) -> None:
+    app.register_error_handler(CSRFError, csrf_page)
+    app.register_error_handler(LimitReached, limit_page)
+    app.register_error_handler(HTTPException, http_page)
+    app.register_error_handler(OperationalError, busy_page)
+    app.register_error_handler(Exception, fault_page)
+
+
+def http_page(error: HTTPException) -> Response:
+    if error.response is not None:
+        return make_response(error.response)
+    status = error.code or 500
+    response = page(status, people=people_who_can() if status == 403 else ())
+    if status == 405 and getattr(error, "valid_methods", None):
+        response.headers["Allow"] = ", ".join(error.valid_methods)  # type: ignore[attr-defined]
+    return response
+
+
+def csrf_page(error: CSRFError) -> Response:
+    """The token belongs to a session that is over: sign in again, or load the form anew."""
+    if not current_user.is_authenticated and "slug" in (request.view_args or {}):
+        return make_response(ask_to_sign_in())
+    return page(400)
+
+
+def limit_page(error: LimitReached) -> Response:
+    response = page(429)
+    response.headers["Retry-After"] = str(error.retry_after_seconds)  # type: ignore[attr-defined]
+    return response
+
+
+def busy_page(error: OperationalError) -> Response:
+    log.warning("the database did not answer: %s", error)
+    response = page(503)
+    response.headers["Retry-After"] = str(RETRY_WHEN_BUSY_SECONDS)
+    return response
+
+
+def fault_page(error: Exception) -> Response:
+    reference = secrets.token_hex(4)
+    log.exception("unexpected fault %s", reference)
+    return page(500, reference=reference)
+
+
+def people_who_can() -> list[tuple[str, str]]:
+    """Name and e-mail of the members who have the right that was missing."""
+    if "place" not in g or "missing_right" not in g:
+        return []
+    from .services.members import people_with
+
+    return [(person.name, person.email) for person in people_with(g.place.workspace, g.missing_right)]
+
+
+def page(status: int, *, people: object = (), reference: str | None = None) -> Response:
+    html = render_template("error/page.html", status=status, people=people, reference=reference, sentence=None)
+    return make_response(html, status)

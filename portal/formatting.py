@@ -1,0 +1,66 @@
+"""Amounts, dates and sizes as the reader's language writes them. Formatted once, in Python."""
+
+from datetime import date, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_datetime
+from babel.numbers import format_currency, format_decimal, get_currency_name
+from flask_babel import get_locale
+
+from .domain.money import Money, major_string
+
+GIGABYTE = 1024**3
+SIZE_UNITS = {"en": ("KB", "MB", "GB", "TB"), "fr": ("Ko", "Mo", "Go", "To")}
+
+
+def _locale() -> str:
+    return str(get_locale() or "en")
+
+
+def money(amount: Money) -> str:
+    """`€18.00`, `18,00 €`; cents always shown."""
+    return _money(amount, _locale())
+
+
+@lru_cache(maxsize=4096)
+def _money(amount: Money, locale: str) -> str:
+    # Babel reads the digits that money.py made exactly; no float in between.
+    return format_currency(major_string(amount), amount.currency, locale=locale)
+
+
+def day(value: date) -> str:
+    """`21 November 2026`."""
+    return _day(value, _locale())
+
+
+@lru_cache(maxsize=4096)
+def _day(value: date, locale: str) -> str:
+    pattern = "d MMMM y"
+    return format_date(value, pattern, locale=locale)
+
+
+def instant(value: datetime, time_zone: str) -> str:
+    """Date and time in the workspace's own zone: `21 Nov 2026, 14:05`."""
+    local = value.astimezone(ZoneInfo(time_zone))
+    return format_datetime(local, "d MMM y, HH:mm", locale=_locale())
+
+
+def storage(size_bytes: int) -> str:
+    """A size in the largest unit that keeps it at one or more, at most one decimal: `1.5 GB`, `1,5 Go`."""
+    locale = _locale()
+    units = SIZE_UNITS.get(locale, SIZE_UNITS["en"])
+    power = 1
+    while power < len(units) and size_bytes >= 1024 ** (power + 1):
+        power += 1
+    tenths = (size_bytes * 10 + 1024**power // 2) // 1024**power
+    whole, tenth = divmod(tenths, 10)
+    digits = format_decimal(whole, locale=locale)
+    if tenth:
+        digits += ("," if locale == "fr" else ".") + str(tenth)
+    return f"{digits}\N{NO-BREAK SPACE}{units[power - 1]}"
+
+
+def currency_label(code: str) -> str:
+    """`EUR – Euro`."""
+    return f"{code} – {get_currency_name(code, locale=_locale())}"

@@ -1,0 +1,1 @@
+"""Forms: text into values, or a sentence beside its field. One module per page family."""

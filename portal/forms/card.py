@@ -1,0 +1,137 @@
+"""Checkout, page 2, and adding a card: what is typed of a card never goes back to the page."""
+
+import re
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+from flask_babel import lazy_gettext as _l
+from flask_wtf import FlaskForm
+from wtforms.fields import Field, StringField
+from wtforms.validators import StopValidation
+
+from portal.forms.base import (
+    CheckboxField,
+    ChoiceField,
+    HiddenTextField,
+    PortalForm,
+    Requirable,
+    TextField,
+    UnshownInput,
+)
+from portal.gateways.cards import (
+    CardBrand,
+    card_brand,
+    expires_before,
+    luhn_valid,
+    normalise_number,
+    security_code_length,
+)
+
+YEARS_OFFERED = 16
+CARD_NUMBER_LIKE = re.compile(r"(?:\d\W*){12}")
+
+
+class UnshownField(Requirable, StringField):
+    """Digits that never go back to the page, not even after a mistake."""
+
+    widget = UnshownInput()
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        self.data = normalise_number(str(valuelist[0]).strip()) if valuelist else ""
+
+    def process_data(self, value: Any) -> None:
+        self.data = ""
+
+    def _value(self) -> str:
+        return ""
+
+    def pre_validate(self, form: FlaskForm) -> None:
+        self.stop_when_missing(not self.data)
+
+
+class PlaceOrderForm(PortalForm):
+    """Checkout, page 2, where the payment method asks for nothing more (PayPal)."""
+
+    auto_renewal = CheckboxField(_l("Switch on automatic renewal for this order"))
+    quote = HiddenTextField(max_length=64)
+
+
+class NewCardForm(PortalForm):
+    """A card to pay with or to keep. Number and code are never shown again."""
+
+    number = UnshownField(
+        _l("Card number"),
+        required=_l("Enter the number of your card."),
+        render_kw={"autocomplete": "cc-number", "inputmode": "numeric"},
+    )
+    exp_month = ChoiceField(
+        _l("Expiry month"),
+        choices=[(f"{month:02}", f"{month:02}") for month in range(1, 13)],
+        placeholder=_l("Month"),
+        required=_l("Choose the month in which your card expires."),
+        render_kw={"autocomplete": "cc-exp-month"},
+    )
+    exp_year = ChoiceField(
+        _l("Expiry year"),
+        placeholder=_l("Year"),
+        required=_l("Choose the year in which your card expires."),
+        render_kw={"autocomplete": "cc-exp-year"},
+    )
+    security_code = UnshownField(
+        _l("Security code (CVV2/CVC2)"),
+        description=_l("3 digits on the back; 4 digits on the front of an American Express card."),
+        required=_l("Enter the security code of your card."),
+        render_kw={"autocomplete": "cc-csc", "inputmode": "numeric"},
+    )
+    holder = TextField(
+        _l("Name on the card"),
+        required=_l("Enter the name as it is on the card."),
+        max_length=100,
+        render_kw={"autocomplete": "cc-name"},
+    )
+
+    def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.today = today
+        years = range(today.year, today.year + YEARS_OFFERED)
+        self.exp_year.offer((str(year), str(year)) for year in years)
+
+    @property
+    def brand(self) -> CardBrand | None:
+        return card_brand(self.number.data)
+
+    def validate_number(self, field: Field) -> None:
+        if not (field.data.isascii() and field.data.isdigit()):
+            raise StopValidation(_l("Enter the card number with digits only; spaces may stand between them."))
+        if not luhn_valid(field.data):
+            raise StopValidation(_l("Check the card number: one of its digits is not right."))
+        if self.brand is None:
+            raise StopValidation(
+                _l("Enter a Visa, Mastercard, American Express, JCB or Discover card number.")
+            )
+
+    def validate_security_code(self, field: Field) -> None:
+        right_length = security_code_length(self.brand)
+        lengths = {right_length} if self.brand else {3, 4}
+        if not (field.data.isascii() and field.data.isdigit() and len(field.data) in lengths):
+            raise StopValidation(_l("Enter the %(length)s digits of the security code.", length=right_length))
+
+    def validate_holder(self, field: Field) -> None:
+        """A number that slipped into the wrong field is not shown again either."""
+        if CARD_NUMBER_LIKE.search(field.data):
+            field.data = ""
+            raise StopValidation(_l("Enter the name on the card here, not its number."))
+
+    def validate(self, extra_validators: dict[str, list[Callable[..., None]]] | None = None) -> bool:
+        super().validate(extra_validators)
+        if not (self.exp_month.errors or self.exp_year.errors) and self._is_over():
+            self.add_error("exp_month", _l("This card has expired: check the date, or use another card."))
+        return not self.errors
+
+    def _is_over(self) -> bool:
+        return expires_before(int(self.exp_month.data), int(self.exp_year.data), self.today)
+
+
+class CardForm(NewCardForm, PlaceOrderForm):
+    """Checkout, page 2, for a card that is typed here. Automatic renewal is never ticked beforehand."""

@@ -1,0 +1,1 @@
+"""Whoever moves money, behind one Protocol (`base.Gateway`). No Flask and no Peewee below this line."""

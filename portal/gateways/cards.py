@@ -1,0 +1,75 @@
+"""What can be told of a card from its number and date alone, for the checkout form."""
+
+from datetime import date
+from enum import StrEnum
+
+_FULL_WIDTH_DIGITS = {0xFF10 + digit: str(digit) for digit in range(10)}
+_SEPARATORS = dict.fromkeys(
+    map(ord, " \t\u00a0\u2002\u2003\u2007\u2009\u200a\u202f\u3000-\u2010\u2011\u2012\u2013\u2212\uff0d")
+)
+
+
+class CardBrand(StrEnum):
+    VISA = "visa"
+    MASTERCARD = "mastercard"
+    AMEX = "amex"
+    JCB = "jcb"
+    DISCOVER = "discover"
+
+
+def normalise_number(text: str) -> str:
+    """The digits of a number as typed or pasted.
+
+    Spaces of all widths and hyphens go, full-width digits become ASCII digits. Anything else stays, so that
+    `luhn_valid` refuses it.
+    """
+    return text.translate(_SEPARATORS).translate(_FULL_WIDTH_DIGITS)
+
+
+def luhn_valid(number: str) -> bool:
+    """12 to 19 ASCII digits of which the last is the check digit (ISO/IEC 7812-1, annex B)."""
+    if not (12 <= len(number) <= 19 and number.isascii() and number.isdigit()):
+        return False
+    total = 0
+    for place, character in enumerate(reversed(number)):
+        digit = int(character)
+        if place % 2:
+            digit = digit * 2 - 9 if digit > 4 else digit * 2
+        total += digit
+    return total % 10 == 0
+
+
+def card_brand(number: str) -> CardBrand | None:
+    """The scheme whose numbers start so and are as long; None for a number of any other scheme.
+
+    Ranges as the schemes publish them; `number` is normalised, its check digit is not looked at.
+    """
+    if not (number.isascii() and number.isdigit()) or len(number) > 19:
+        return None
+    length, head2, head3, head4 = len(number), int(number[:2]), int(number[:3]), int(number[:4])
+    if number[0] == "4" and length in (13, 16, 19):
+        return CardBrand.VISA
+    if (51 <= head2 <= 55 or 2221 <= head4 <= 2720) and length == 16:
+        return CardBrand.MASTERCARD
+    if head2 in (34, 37) and length == 15:
+        return CardBrand.AMEX
+    if 3528 <= head4 <= 3589 and length >= 16:
+        return CardBrand.JCB
+    if (head4 == 6011 or 644 <= head3 <= 649 or head2 == 65) and length >= 16:
+        return CardBrand.DISCOVER
+    return None
+
+
+def security_code_length(brand: CardBrand | None) -> int:
+    """Digits of the security code: 4 on an American Express card, 3 on every other."""
+    return 4 if brand is CardBrand.AMEX else 3
+
+
+def expires_before(month: int, year: int, on: date) -> bool:
+    """Whether a card with this date is over on the day `on`. It is good until the last day of its month.
+
+    `year` has four digits. Raises ValueError for a month that does not exist.
+    """
+    if not 1 <= month <= 12:
+        raise ValueError("a month is 1 to 12")
+    return (year, month) < (on.year, on.month)

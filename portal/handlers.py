@@ -1,0 +1,63 @@
+"""Topic → effect. Every effect may be repeated: a worker can die after it and before saying so."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from . import mail
+from .models import Invoice, Payment
+from .outbox import JSON, SECRETS, Delivery, Handler
+from .runtime import current
+from .services import documents, payments
+
+
+def send_mail(delivery: Delivery) -> None:
+    """Payload: template, to, locale, context; optional "secrets" and attachments [{"invoice_id", "locale"}].
+
+    The secrets are merged into the context and wiped from the outbox afterwards. The facts of the
+    first invoice attached become the template's `facts`.
+    """
+    payload = delivery.payload
+    locale = cast(str, payload["locale"])
+    context = {**_mapping(payload["context"]), **_mapping(payload.get(SECRETS) or {})}
+    wanted = [_mapping(each) for each in cast("list[JSON]", payload.get("attachments") or [])]
+    invoices = [Invoice.get_by_id(cast(int, each["invoice_id"])) for each in wanted]
+    if invoices:
+        context["facts"] = invoices[0].facts
+    subject, text, html = mail.render_mail(cast(str, payload["template"]), locale, context)
+    message = mail.MailMessage(
+        key=f"{delivery.topic}:{delivery.key}",
+        to=cast(str, payload["to"]),
+        subject=subject,
+        text=text,
+        html=html,
+        locale=locale,
+        promised_at=delivery.promised_at,
+        attachments=tuple(
+            mail.Attachment(f"{invoice.number}.pdf", documents.pdf_of(invoice.id, cast(str, each["locale"])))
+            for invoice, each in zip(invoices, wanted, strict=True)
+        ),
+    )
+    mail.send(message)
+
+
+def prepare_documents(delivery: Delivery) -> None:
+    """Payload: invoice_id."""
+    documents.prepare(cast(int, delivery.payload["invoice_id"]))
+
+
+def look_up_payment(delivery: Delivery) -> None:
+    """Payload: payment_id."""
+    payment = Payment.get_by_id(cast(int, delivery.payload["payment_id"]))
+    payments.look_up(payment, now=current().clock.now())
+
+
+HANDLERS: dict[str, Handler] = {
+    "mail": send_mail,
+    "prepare_documents": prepare_documents,
+    "look_up_payment": look_up_payment,
+}
+
+
+def _mapping(value: JSON) -> Mapping[str, JSON]:
+    assert isinstance(value, dict)
+    return value

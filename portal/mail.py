@@ -1,0 +1,351 @@
+"""Mail: one template pair per message, sent by SMTP or kept as `.eml` files in the data directory.
+
+Contexts, by template (JSON, as they stand in the outbox). `path` is an address on this site that
+starts with "/"; it goes under the payload's "secrets" where it holds a token.
+
+=================== ==========================================================================
+welcome             name, workspace, slug, trial_ends_on (ISO date)
+already_registered  name
+magic_link          name, minutes, path
+reset_link          name, minutes, path
+invitation          inviter, workspace, hours, path
+order_confirmed     name, slug; facts (InvoiceFacts as JSON) comes from the attached invoice
+payment_failed      name, workspace, slug, order, description ({"en": …, "fr": …}), total_minor,
+                    currency, payment ({"method", "brand", "last4"}), reason (a decline code)
+security_notice     name, at (ISO instant)
+password_changed    name, at (ISO instant)
+=================== ==========================================================================
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import smtplib
+import ssl
+import tempfile
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from flask import Flask, current_app
+from flask_babel import force_locale
+from flask_babel import gettext as _
+from jinja2 import Environment, StrictUndefined
+
+from . import formatting
+from .documents.formats import rate_text
+from .documents.labels import CARD_BRANDS
+from .domain.money import Money
+from .domain.vocabulary import PaymentMethodKind
+from .outbox import JSON
+from .runtime import current
+from .settings import Settings, SettingsError
+
+SMTP_SECONDS = 20
+DEFAULT_PORTS = {"smtp": 25, "starttls": 587, "smtps": 465}
+FILE_NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{16}\.eml")
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    filename: str
+    content: bytes
+    media_type: str = "application/pdf"
+
+
+@dataclass(frozen=True, slots=True)
+class MailMessage:
+    """One letter to one reader. `key` makes its Message-ID, so a repeat is recognised as the same letter."""
+
+    key: str
+    to: str
+    subject: str
+    text: str
+    html: str
+    locale: str
+    promised_at: datetime
+    attachments: tuple[Attachment, ...] = ()
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def render_mail(template: str, locale: str, context: Mapping[str, JSON]) -> tuple[str, str, str]:
+    """Subject (one line), text and HTML of `email/<template>` in the reader's language.
+
+    Inside an application context. A name that the context lacks is an error, never a blank.
+    """
+    environment = _environment(current_app._get_current_object())  # type: ignore[attr-defined]
+    with force_locale(locale):
+        settings = current().settings
+        values = {**context, **_tools(settings, locale)}
+        text_template = environment.get_template(f"email/{template}.txt")
+        subject = one_line("".join(text_template.blocks["subject"](text_template.new_context(dict(values)))))
+        values["subject"] = subject
+        text = re.sub(r"\n{3,}", "\n\n", text_template.render(values)).strip() + "\n"
+        html = environment.get_template(f"email/{template}.html").render(values)
+    return subject, text, _with_inline_styles(html)
+
+
+def method_label(payment: Mapping[str, str]) -> str:
+    """`Visa •••• 4242`, `PayPal`, `SEPA direct debit`, `bank transfer`."""
+    method = payment["method"]
+    if method == PaymentMethodKind.PAYPAL:
+        return "PayPal"
+    if method == PaymentMethodKind.SEPA_DEBIT:
+        return _("SEPA direct debit")
+    if method == PaymentMethodKind.BANK_TRANSFER:
+        return _("bank transfer")
+    brand = CARD_BRANDS.get(payment["brand"], payment["brand"].title()) or _("card")
+    return f"{brand}\N{NO-BREAK SPACE}•••• {payment['last4']}"
+
+
+def absolute(path: str, *, base_url: str) -> str:
+    """`path` on this site. Raises ValueError for anything that could lead to another."""
+    if not path.startswith("/") or path.startswith("//") or "\\" in path or not path.isprintable():
+        raise ValueError(f"a mail may link to a path of this site only, not to {path[:80]!r}")
+    return base_url + path
+
+
+def one_line(text: str) -> str:
+    """`text` without line breaks and other control characters: fit for a header."""
+    visible = "".join(" " if unicodedata.category(character)[0] in "CZ" else character for character in text)
+    return " ".join(visible.split())
+
+
+def _tools(settings: Settings, locale: str) -> dict[str, object]:
+    """What a mail template may call."""
+    return {
+        "absolute": lambda path: absolute(path, base_url=settings.base_url),
+        "money": lambda minor, currency: formatting.money(Money(minor, currency)),
+        "day": lambda iso: formatting.day(date.fromisoformat(iso)),
+        "moment": lambda iso: (
+            formatting.instant(datetime.fromisoformat(iso), "UTC") + "\N{NO-BREAK SPACE}UTC"
+        ),
+        "rate": lambda rate_bp: rate_text(rate_bp, locale),
+        "named": lambda names: names.get(locale) or names["en"],
+        "method_label": method_label,
+        "decline_sentence": decline_sentence,
+        "locale": locale,
+        "seller": settings.seller,
+        "base_url": settings.base_url,
+    }
+
+
+def decline_sentence(reason: str) -> str:
+    """What the reader can make of a refusal, by its decline code (gateways/base.py, `DeclineCode`)."""
+    known = {
+        "insufficient_funds": _("There is not enough money on the account."),
+        "expired_card": _("The card has expired."),
+        "mandate_expired": _("The direct debit mandate has expired."),
+        "invalid_security_code": _("The security code was wrong."),
+        "authentication_failed": _("The payment was not confirmed with the bank."),
+        "refused_by_payer": _("The payment was not confirmed."),
+        "method_gone": _("The payment method is no longer there."),
+    }
+    return known.get(reason) or _("The bank gave no reason: try another payment method, or ask your bank.")
+
+
+def _environment(app: Flask) -> Environment:
+    """The application's templates, read strictly and without the blank lines of their tags."""
+    if "portal-mail" not in app.extensions:
+        app.extensions["portal-mail"] = app.jinja_env.overlay(
+            undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        )
+    return app.extensions["portal-mail"]
+
+
+def _with_inline_styles(html: str) -> str:
+    import css_inline
+
+    return css_inline.inline(html, keep_style_tags=True, keep_at_rules=True, load_remote_stylesheets=False)
+
+
+# --- sending --------------------------------------------------------------------------------------
+
+
+def compose(message: MailMessage, *, mail_from: str, wall: datetime) -> EmailMessage:
+    """The letter with its headers. Raises ValueError for an address that is not exactly one address."""
+    email = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
+    sender_name, sender = parseaddr(mail_from)
+    email["From"] = Address(display_name=one_line(sender_name), addr_spec=sender)
+    email["To"] = Address(addr_spec=message.to)
+    email["Subject"] = one_line(message.subject)
+    email["Date"] = format_datetime(wall)
+    email["Message-ID"] = f"<{digest(message.key)}@{sender.rpartition('@')[2]}>"
+    email["Auto-Submitted"] = "auto-generated"
+    email["Content-Language"] = message.locale
+    email.set_content(message.text)
+    email.add_alternative(message.html, subtype="html")
+    for attachment in message.attachments:
+        main_type, _slash, subtype = attachment.media_type.partition("/")
+        email.add_attachment(
+            attachment.content, maintype=main_type, subtype=subtype, filename=one_line(attachment.filename)
+        )
+    return email
+
+
+def digest(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def send(message: MailMessage) -> None:
+    """Hand the letter over, once per call. After an exception it may or may not have gone out.
+
+    Raises OSError or smtplib.SMTPException when the server is away or refuses.
+    """
+    settings, wall = current().settings, current().clock.wall()
+    email = compose(message, mail_from=settings.mail_from, wall=wall)
+    if settings.smtp_url is None:
+        _write_file(settings.data_dir / "mail", message, bytes(email))
+    else:
+        _send_by_smtp(settings.smtp_url, email)
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpServer:
+    scheme: str
+    host: str
+    port: int
+    user: str | None
+    password: str
+
+
+def smtp_server(url: str) -> SmtpServer:
+    """Scheme `smtp` (plain), `starttls` or `smtps`, then `user:password@host:port`. Raises SettingsError."""
+    parts = urlsplit(url)
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+        raise SettingsError(
+            "PORTAL_SMTP_URL must look like smtp://, starttls:// or smtps://user:password@host:port."
+        )
+    if parts.scheme == "smtp" and parts.username and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise SettingsError(
+            "PORTAL_SMTP_URL would send its password in the clear: use starttls:// or smtps://."
+        )
+    return SmtpServer(
+        scheme=parts.scheme,
+        host=parts.hostname,
+        port=parts.port or DEFAULT_PORTS[parts.scheme],
+        user=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password or ""),
+    )
+
+
+def connect(server: SmtpServer) -> smtplib.SMTP:
+    """A connection as the URL asks for it, not signed in yet. Raises OSError or smtplib.SMTPException."""
+    if server.scheme == "smtps":
+        context = ssl.create_default_context()
+        return smtplib.SMTP_SSL(server.host, server.port, timeout=SMTP_SECONDS, context=context)
+    connection = smtplib.SMTP(server.host, server.port, timeout=SMTP_SECONDS)
+    if server.scheme == "starttls":
+        connection.starttls(context=ssl.create_default_context())
+    return connection
+
+
+def _send_by_smtp(url: str, email: EmailMessage) -> None:
+    server = smtp_server(url)
+    connection = connect(server)
+    try:
+        if server.user:
+            connection.login(server.user, server.password)
+        connection.send_message(email)
+        # The server has taken the letter: a rude goodbye must not send it twice.
+        with contextlib.suppress(OSError, smtplib.SMTPException):
+            connection.quit()
+    finally:
+        connection.close()
+
+
+def _write_file(folder: Path, message: MailMessage, content: bytes) -> None:
+    """One file per promise, whole or not there; a repeat replaces it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{message.promised_at:%Y%m%dT%H%M%S.%f}Z-{digest(message.key)}.eml"
+    handle, draft = tempfile.mkstemp(dir=folder, prefix=".draft-")
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    Path(draft).replace(folder / name)
+
+
+# --- the mailbox of a run without SMTP ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class MailSummary:
+    """A line of the mailbox; `name` opens the letter."""
+
+    name: str
+    sent_at: datetime
+    to: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A letter as its reader gets it."""
+
+    name: str
+    sent_at: datetime
+    sender: str
+    to: str
+    subject: str
+    text: str
+    html: str
+    attachments: tuple[Attachment, ...]
+
+
+def read_mailbox(data_dir: Path, limit: int = 100) -> list[MailSummary]:
+    """The newest letters first."""
+    folder = data_dir / "mail"
+    names = sorted(
+        (path.name for path in folder.glob("*.eml") if FILE_NAME.fullmatch(path.name)), reverse=True
+    )
+    return [_summary(folder / name) for name in names[:limit]]
+
+
+def read_mail(data_dir: Path, name: str) -> Letter | None:
+    """The letter called `name`, None when there is none of that name."""
+    path = data_dir / "mail" / name
+    if not FILE_NAME.fullmatch(name) or not path.is_file():
+        return None
+    email = _parse(path, headers_only=False)
+    bodies = {kind: email.get_body((kind,)) for kind in ("plain", "html")}
+    return Letter(
+        name=name,
+        sent_at=email["Date"].datetime,
+        sender=str(email["From"]),
+        to=str(email["To"]),
+        subject=str(email["Subject"]),
+        text=bodies["plain"].get_content() if bodies["plain"] else "",
+        html=bodies["html"].get_content() if bodies["html"] else "",
+        attachments=tuple(
+            Attachment(
+                filename=part.get_filename() or "",
+                content=part.get_content(),
+                media_type=part.get_content_type(),
+            )
+            for part in email.iter_attachments()
+        ),
+    )
+
+
+def _summary(path: Path) -> MailSummary:
+    email = _parse(path, headers_only=True)
+    return MailSummary(
+        name=path.name, sent_at=email["Date"].datetime, to=str(email["To"]), subject=str(email["Subject"])
+    )
+
+
+def _parse(path: Path, *, headers_only: bool) -> EmailMessage:
+    with path.open("rb") as file:
+        parsed = BytesParser(policy=SMTP).parse(file, headersonly=headers_only)
+    assert isinstance(parsed, EmailMessage)
+    return parsed

@@ -1,0 +1,646 @@
+"""Every table: columns, constraints, predicates about one row, named queries about many.
+
+Amounts are whole minor units beside their currency. Instants are aware UTC. Words come from
+domain/vocabulary.py and are held by CHECK constraints, since the two engines accept different
+garbage. Foreign keys near money are RESTRICT: nothing that was paid can lose its owner.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask_login import UserMixin
+from peewee import (
+    AutoField,
+    BigIntegerField,
+    BlobField,
+    BooleanField,
+    CharField,
+    Check,
+    DateField,
+    DateTimeField,
+    Field,
+    ForeignKeyField,
+    IntegerField,
+    ModelSelect,
+    SmallIntegerField,
+    TextField,
+)
+from peewee import JSONField as PeeweeJSONField
+from peewee import Model as PeeweeModel
+
+from .database import database
+from .domain.money import Money
+from .domain.vocabulary import (
+    ChangePolicy,
+    DocumentKind,
+    Interval,
+    LinkPurpose,
+    MemberStatus,
+    OrderKind,
+    OrderState,
+    PaymentMethodKind,
+    PaymentState,
+    PriceUnit,
+    ProductKind,
+    Role,
+    VatStatus,
+    WhoMayBuy,
+)
+
+
+class UTCDateTimeField(DateTimeField):
+    """Aware in, aware out, on both engines; a naive datetime is our own mistake."""
+
+    def db_value(self, value: datetime | None) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("naive datetime")
+        return super().db_value(value.astimezone(UTC).replace(tzinfo=None))
+
+    def python_value(self, value: Any) -> datetime | None:
+        value = super().python_value(value)
+        if value is not None and value.tzinfo is None:
+            return value.replace(tzinfo=UTC)
+        return value
+
+
+class JSONField(PeeweeJSONField):
+    """JSON text on SQLite, JSONB on PostgreSQL."""
+
+
+class Checked(Field):
+    """A column whose rule is told to the database too: SQLite alone would keep 'abc' in an integer column."""
+
+    def rule(self, column: str) -> str:
+        raise NotImplementedError
+
+    def bind(self, model: Any, name: str, set_attribute: bool = True) -> None:
+        column = self.column_name or name
+        self.constraints = [*(self.constraints or []), Check(self.rule(f'"{column}"'))]
+        super().bind(model, name, set_attribute)
+
+
+class ShortText(Checked, CharField):
+    """Text of at most `max_length` characters."""
+
+    def rule(self, column: str) -> str:
+        return f"length({column}) <= {self.max_length}"
+
+
+class MinorUnits(Checked, BigIntegerField):
+    """A whole amount in minor units."""
+
+    def rule(self, column: str) -> str:
+        return f"{column} = CAST({column} AS BIGINT)"
+
+
+class CurrencyCode(Checked, CharField):
+    """An ISO 4217 code."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=3, **options)
+
+    def rule(self, column: str) -> str:
+        return f"length({column}) = 3 AND {column} = upper({column})"
+
+
+class Word(Checked, CharField):
+    """One value of an enum of domain/vocabulary.py."""
+
+    def __init__(self, words: type[StrEnum], **options: Any) -> None:
+        self.words = words
+        super().__init__(max_length=max(len(value) for value in words), **options)
+
+    def rule(self, column: str) -> str:
+        listed = ", ".join(f"'{value}'" for value in self.words)
+        return f"{column} IN ({listed})"
+
+    def python_value(self, value: Any) -> Any:
+        return None if value is None else self.words(value)
+
+
+class Model(PeeweeModel):
+    id = AutoField()
+
+    class Meta:
+        database = database
+        legacy_table_names = False
+
+
+# --- the catalogue --------------------------------------------------------------------------------
+
+
+class Product(Model):
+    """A thing sold. `code` never changes; the catalogue file may rename or withdraw it."""
+
+    code = ShortText(max_length=60, unique=True)
+    names = JSONField()
+    kind = Word(ProductKind)
+    change_policy = Word(ChangePolicy)
+    trial_days = IntegerField(default=0, constraints=[Check("trial_days >= 0")])
+    grace_days = IntegerField(null=True, constraints=[Check("grace_days >= 0")])
+    bank_transfer = BooleanField(default=False)
+    position = IntegerField()
+    withdrawn = BooleanField(default=False)
+
+
+class Plan(Model):
+    """A named offer: limits and services, no amount. A limit that is NULL is no limit."""
+
+    product = ForeignKeyField(Product, backref="plans", on_delete="RESTRICT")
+    code = ShortText(max_length=60, unique=True)
+    names = JSONField()
+    position = IntegerField()
+    hidden = BooleanField(default=False)
+    free = BooleanField(default=False)
+    trial = BooleanField(default=False)
+    nonprofit = BooleanField(default=False)
+    max_users = IntegerField(null=True, constraints=[Check("max_users > 0")])
+    guests_per_user = IntegerField(default=0, constraints=[Check("guests_per_user >= 0")])
+    max_administrators = IntegerField(null=True, constraints=[Check("max_administrators > 0")])
+    storage_bytes = BigIntegerField(null=True, constraints=[Check("storage_bytes >= 0")])
+    services = JSONField()
+    withdrawn = BooleanField(default=False)
+
+    product_id: int
+
+    @property
+    def is_sold(self) -> bool:
+        return not (self.hidden or self.free or self.trial or self.withdrawn)
+
+
+class Price(Model):
+    """An amount for a plan. Never edited: a new amount is a new row, the old one is closed."""
+
+    plan = ForeignKeyField(Plan, backref="prices", on_delete="RESTRICT")
+    interval = Word(Interval)
+    currency = CurrencyCode()
+    unit = Word(PriceUnit)
+    amount_minor = MinorUnits(constraints=[Check("amount_minor >= 0")])
+    tiers = JSONField(null=True)
+    valid_from = DateField()
+    valid_until = DateField(null=True)
+
+    plan_id: int
+
+    class Meta:
+        indexes = ((("plan", "interval", "currency", "valid_from"), True),)
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.amount_minor, self.currency)
+
+    @classmethod
+    def on_sale(cls, product: Product, *, on: date) -> ModelSelect:
+        """The prices of the product's plans that a new order may take on that day, plans joined."""
+        return (
+            cls.select(cls, Plan)
+            .join(Plan)
+            .where(
+                Plan.product == product,
+                ~Plan.hidden,
+                ~Plan.withdrawn,
+                cls.valid_from <= on,
+                cls.valid_until.is_null() | (cls.valid_until > on),
+            )
+            .order_by(Plan.position, cls.interval)
+        )
+
+
+class VendorLink(Model):
+    """An address of the vendor's own that pages lead to: help, contact, editors, education, nonprofit."""
+
+    name = ShortText(max_length=40, unique=True)
+    url = ShortText(max_length=500)
+
+
+# --- people ---------------------------------------------------------------------------------------
+
+
+class Person(Model, UserMixin):
+    """Somebody who can sign in. `email` is kept in lower case and identifies them."""
+
+    email = ShortText(max_length=254, unique=True, constraints=[Check("email = lower(email)")])
+    name = ShortText(max_length=200)
+    password_hash = ShortText(max_length=200, null=True)
+    language = ShortText(max_length=5, null=True)
+    is_operator = BooleanField(default=False)
+    skips_buy_dialog = BooleanField(default=False)
+    created_at = UTCDateTimeField()
+
+
+class Workspace(Model):
+    """Who pays. Owns everything below; `slug` and `customer_number` never change."""
+
+    slug = ShortText(max_length=60, unique=True)
+    name = ShortText(max_length=200)
+    customer_number = ShortText(max_length=20, unique=True)
+    time_zone = ShortText(max_length=60, default="Europe/Paris")
+    language = ShortText(max_length=5)
+    currency = CurrencyCode()
+    who_may_buy = Word(WhoMayBuy, default=WhoMayBuy.ANY_MEMBER)
+    hides_plans_from_members = BooleanField(default=False)
+    used_storage_bytes = BigIntegerField(default=0, constraints=[Check("used_storage_bytes >= 0")])
+    created_at = UTCDateTimeField()
+    deleted_at = UTCDateTimeField(null=True)
+
+    def day(self, instant: datetime) -> date:
+        """The workspace's own calendar day at that instant."""
+        return instant.astimezone(ZoneInfo(self.time_zone)).date()
+
+
+class Member(Model):
+    """A person of a workspace. `joined_at` is NULL until an invitation is accepted; the seat counts already."""
+
+    workspace = ForeignKeyField(Workspace, backref="members", on_delete="RESTRICT")
+    person = ForeignKeyField(Person, backref="memberships", on_delete="RESTRICT")
+    role = Word(Role, default=Role.MEMBER)
+    status = Word(MemberStatus, default=MemberStatus.ACTIVE)
+    is_upgrader = BooleanField(default=False)
+    created_at = UTCDateTimeField()
+    joined_at = UTCDateTimeField(null=True)
+
+    workspace_id: int
+    person_id: int
+
+    class Meta:
+        indexes = ((("workspace", "person"), True), (("workspace", "status"), False))
+
+    @property
+    def is_active(self) -> bool:
+        return self.status == MemberStatus.ACTIVE
+
+    @classmethod
+    def owners(cls, workspace: Workspace) -> ModelSelect:
+        return (
+            cls.select(cls, Person)
+            .join(Person)
+            .where(cls.workspace == workspace, cls.role == Role.OWNER, cls.status == MemberStatus.ACTIVE)
+        )
+
+
+class Session(Model):
+    """A signed-in (or anonymous) browser. The cookie's token is kept as a hash only."""
+
+    token_hash = ShortText(max_length=64, unique=True)
+    person = ForeignKeyField(Person, null=True, backref="sessions", on_delete="CASCADE")
+    stored = JSONField()
+    ip_address = ShortText(max_length=45)
+    user_agent = ShortText(max_length=200)
+    created_at = UTCDateTimeField()
+    seen_at = UTCDateTimeField(index=True)
+
+    person_id: int | None
+
+
+class Link(Model):
+    """A single-use link sent by mail. A new one for the same person and purpose ends the older ones."""
+
+    token_hash = ShortText(max_length=64, unique=True)
+    purpose = Word(LinkPurpose)
+    person = ForeignKeyField(Person, on_delete="CASCADE")
+    member = ForeignKeyField(Member, null=True, on_delete="CASCADE")
+    created_at = UTCDateTimeField()
+    expires_at = UTCDateTimeField()
+    used_at = UTCDateTimeField(null=True)
+
+    person_id: int
+
+
+class LimitBucket(Model):
+    """Tries counted in one window of one rate limit."""
+
+    key = ShortText(max_length=200, unique=True)
+    tries = IntegerField()
+    ends_at = UTCDateTimeField(index=True)
+
+
+# --- what a workspace has -------------------------------------------------------------------------
+
+
+class BillingDetails(Model):
+    """The workspace's present billing details; documents keep a copy of what they were."""
+
+    workspace = ForeignKeyField(Workspace, unique=True, on_delete="RESTRICT")
+    is_business = BooleanField(default=False)
+    company_name = ShortText(max_length=200, default="")
+    vat_number = ShortText(max_length=20, default="")
+    vat_status = Word(VatStatus, default=VatStatus.NONE)
+    first_name = ShortText(max_length=200)
+    last_name = ShortText(max_length=200)
+    street = ShortText(max_length=200)
+    street2 = ShortText(max_length=200, default="")
+    postal_code = ShortText(max_length=20, default="")
+    city = ShortText(max_length=200)
+    region = ShortText(max_length=100, default="")
+    country = ShortText(max_length=2)
+    email = ShortText(max_length=254)
+
+
+class PaymentMethod(Model):
+    """A stored way to pay: the gateway's reference and what may be shown of it, never a number."""
+
+    workspace = ForeignKeyField(Workspace, backref="payment_methods", on_delete="RESTRICT")
+    added_by = ForeignKeyField(Person, on_delete="RESTRICT")
+    gateway = ShortText(max_length=20)
+    reference = ShortText(max_length=200)
+    kind = Word(PaymentMethodKind)
+    brand = ShortText(max_length=20, default="")
+    last4 = ShortText(max_length=4, default="")
+    exp_month = SmallIntegerField(null=True)
+    exp_year = SmallIntegerField(null=True)
+    holder = ShortText(max_length=200, default="")
+    is_preferred = BooleanField(default=False)
+    created_at = UTCDateTimeField()
+    removed_at = UTCDateTimeField(null=True)
+
+    class Meta:
+        indexes = ((("gateway", "reference"), True), (("workspace", "removed_at"), False))
+
+
+class Subscription(Model):
+    """A workspace's running agreement to one plan of a product. Its state is derived from dates.
+
+    `due_on` is the end (excluded) of what is paid or tried, NULL for a free plan. The anchor day
+    is remembered: 31 January → 28 February → 31 March.
+    """
+
+    workspace = ForeignKeyField(Workspace, backref="subscriptions", on_delete="RESTRICT")
+    product = ForeignKeyField(Product, on_delete="RESTRICT")
+    plan = ForeignKeyField(Plan, on_delete="RESTRICT")
+    price = ForeignKeyField(Price, null=True, on_delete="RESTRICT")
+    quantity = IntegerField(default=1, constraints=[Check("quantity > 0")])
+    started_on = DateField()
+    due_on = DateField(null=True)
+    anchor_day = SmallIntegerField(constraints=[Check("anchor_day BETWEEN 1 AND 31")])
+    auto_renewal = BooleanField(default=False)
+    payment_method = ForeignKeyField(PaymentMethod, null=True, on_delete="RESTRICT")
+    locked_price_minor = MinorUnits(null=True, constraints=[Check("locked_price_minor >= 0")])
+    locked_until = DateField(null=True)
+    version = IntegerField(default=1)
+    created_at = UTCDateTimeField()
+
+    plan_id: int
+    price_id: int | None
+
+    class Meta:
+        indexes = ((("workspace", "product"), True), (("auto_renewal", "due_on", "id"), False))
+        constraints = [Check("due_on IS NULL OR due_on > started_on")]
+
+
+# --- orders, invoices, payments -------------------------------------------------------------------
+
+
+class Order(Model):
+    """A frozen quote, first open, then placed, then paid. The amounts never change once placed.
+
+    `quote` is what the person was shown (domain/pricing.py); `quote_hash` identifies it; the four
+    amount columns repeat its totals so that the database can add them up.
+    """
+
+    number = ShortText(max_length=20, unique=True)
+    workspace = ForeignKeyField(Workspace, backref="orders", on_delete="RESTRICT")
+    person = ForeignKeyField(Person, on_delete="RESTRICT")
+    kind = Word(OrderKind)
+    state = Word(OrderState, default=OrderState.OPEN)
+    plan = ForeignKeyField(Plan, on_delete="RESTRICT")
+    interval = Word(Interval)
+    display_currency = CurrencyCode()
+    currency = CurrencyCode()
+    method_kind = Word(PaymentMethodKind, default=PaymentMethodKind.CARD)
+    details = JSONField(null=True)
+    quote = JSONField()
+    quote_hash = ShortText(max_length=64)
+    net_minor = MinorUnits(constraints=[Check("net_minor >= 0")])
+    tax_minor = MinorUnits(constraints=[Check("tax_minor >= 0")])
+    total_minor = MinorUnits(constraints=[Check("total_minor >= 0")])
+    auto_renewal = BooleanField(default=False)
+    created_at = UTCDateTimeField()
+    paid_at = UTCDateTimeField(null=True)
+
+    workspace_id: int
+    plan_id: int
+
+    class Meta:
+        table_name = "purchase_order"
+        constraints = [Check("net_minor + tax_minor = total_minor")]
+        indexes = ((("workspace", "created_at"), False),)
+
+
+class SubscriptionPeriod(Model):
+    """What one payment (or a trial) gave: half-open [start, end), its base part ending at base_end.
+
+    Append-only. A change cuts the running period short by setting `end`, once, to the day of the change.
+    """
+
+    subscription = ForeignKeyField(Subscription, backref="periods", on_delete="RESTRICT")
+    plan = ForeignKeyField(Plan, on_delete="RESTRICT")
+    price = ForeignKeyField(Price, null=True, on_delete="RESTRICT")
+    order = ForeignKeyField(Order, null=True, unique=True, on_delete="RESTRICT")
+    start_on = DateField()
+    base_end_on = DateField(null=True)
+    end_on = DateField(null=True)
+    net_minor = MinorUnits(default=0, constraints=[Check("net_minor >= 0")])
+    currency = CurrencyCode(null=True)
+    created_at = UTCDateTimeField()
+
+    class Meta:
+        indexes = ((("subscription", "start_on"), False),)
+        constraints = [Check("end_on IS NULL OR end_on >= start_on")]
+
+
+class Payment(Model):
+    """One attempt to move money for one order, recorded before the gateway is asked.
+
+    `key` goes to the gateway as the idempotency key and never changes. At most one attempt of an
+    order is alive or paid: the partial unique index `payment_one_live_per_order` refuses a second.
+    """
+
+    key = ShortText(max_length=40, unique=True)
+    workspace = ForeignKeyField(Workspace, on_delete="RESTRICT")
+    order = ForeignKeyField(Order, backref="payments", on_delete="RESTRICT")
+    gateway = ShortText(max_length=20)
+    amount_minor = MinorUnits(constraints=[Check("amount_minor > 0")])
+    currency = CurrencyCode()
+    state = Word(PaymentState, default=PaymentState.CREATED)
+    decline_code = ShortText(max_length=40, default="")
+    reference = ShortText(max_length=200, default="")
+    action_url = ShortText(max_length=500, default="")
+    method_kind = Word(PaymentMethodKind)
+    brand = ShortText(max_length=20, default="")
+    last4 = ShortText(max_length=4, default="")
+    payer_name = ShortText(max_length=200, default="")
+    payer_email = ShortText(max_length=254, default="")
+    look_ups = IntegerField(default=0)
+    look_up_at = UTCDateTimeField(null=True, index=True)
+    created_at = UTCDateTimeField()
+    settled_at = UTCDateTimeField(null=True)
+
+    workspace_id: int
+    order_id: int
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.amount_minor, self.currency)
+
+
+Payment.add_index(
+    Payment.index(
+        Payment.order, unique=True, name="payment_one_live_per_order", where=Payment.state != PaymentState.DECLINED
+    )
+)
+
+
+class NumberSeries(Model):
+    """The next number of a series of documents, e.g. INV-2026: taken and used in one transaction."""
+
+    name = ShortText(max_length=20, unique=True)
+    next_number = IntegerField(default=1, constraints=[Check("next_number >= 1")])
+
+
+class Invoice(Model):
+    """An issued document: numbered, frozen, never changed. `facts` is every printed fact."""
+
+    workspace = ForeignKeyField(Workspace, backref="invoices", on_delete="RESTRICT")
+    order = ForeignKeyField(Order, unique=True, on_delete="RESTRICT")
+    kind = Word(DocumentKind, default=DocumentKind.INVOICE)
+    series = ShortText(max_length=20)
+    sequence = IntegerField(constraints=[Check("sequence >= 1")])
+    number = ShortText(max_length=30, unique=True)
+    issued_on = DateField()
+    issued_at = UTCDateTimeField()
+    currency = CurrencyCode()
+    net_minor = MinorUnits()
+    tax_minor = MinorUnits()
+    total_minor = MinorUnits()
+    facts = JSONField()
+    facts_hash = ShortText(max_length=64)
+
+    workspace_id: int
+
+    class Meta:
+        indexes = ((("series", "sequence"), True), (("workspace", "id"), False))
+        constraints = [Check("net_minor + tax_minor = total_minor")]
+
+    @property
+    def total(self) -> Money:
+        return Money(self.total_minor, self.currency)
+
+
+class Document(Model):
+    """The bytes of an invoice in one language, made once and then served as they are."""
+
+    invoice = ForeignKeyField(Invoice, backref="documents", on_delete="RESTRICT")
+    locale = ShortText(max_length=5)
+    content = BlobField()
+    sha256 = ShortText(max_length=64)
+    created_at = UTCDateTimeField()
+
+    class Meta:
+        indexes = ((("invoice", "locale"), True),)
+
+
+# --- effects and traces ---------------------------------------------------------------------------
+
+
+class OutboxMessage(Model):
+    """An effect promised by a committed transaction. `key` makes a promise unique within its topic."""
+
+    topic = ShortText(max_length=60)
+    key = ShortText(max_length=120)
+    payload = JSONField()
+    run_at = UTCDateTimeField()
+    lease_until = UTCDateTimeField(null=True)
+    attempts = IntegerField(default=0)
+    done_at = UTCDateTimeField(null=True)
+    parked_at = UTCDateTimeField(null=True)
+    last_error = TextField(default="")
+    created_at = UTCDateTimeField()
+
+    class Meta:
+        indexes = ((("topic", "key"), True),)
+
+
+OutboxMessage.add_index(
+    OutboxMessage.index(
+        OutboxMessage.run_at,
+        name="outbox_message_due",
+        where=OutboxMessage.done_at.is_null() & OutboxMessage.parked_at.is_null(),
+    )
+)
+
+
+class AuditEntry(Model):
+    """Who did what to what, when; written in the same transaction, never changed.
+
+    `digest` chains the entries of a workspace (or of no workspace). Name and address of the
+    actor stand in AuditTrace, which can be erased without breaking the chain.
+    """
+
+    workspace = ForeignKeyField(Workspace, null=True, on_delete="RESTRICT")
+    sequence = IntegerField()
+    at = UTCDateTimeField()
+    action = ShortText(max_length=60)
+    subject = ShortText(max_length=120)
+    changes = JSONField()
+    digest = ShortText(max_length=64)
+
+    class Meta:
+        indexes = ((("workspace", "sequence"), True),)
+
+
+class AuditTrace(Model):
+    """The personal part of an audit entry."""
+
+    entry = ForeignKeyField(AuditEntry, unique=True, on_delete="RESTRICT")
+    person = ForeignKeyField(Person, null=True, on_delete="SET NULL")
+    actor = ShortText(max_length=254)
+    ip_address = ShortText(max_length=45, default="")
+
+
+class CspReport(Model):
+    """How often browsers reported one violation of the content security policy."""
+
+    directive = ShortText(max_length=100)
+    blocked = ShortText(max_length=200)
+    page = ShortText(max_length=200)
+    reports = IntegerField(default=1)
+    last_seen_at = UTCDateTimeField()
+
+    class Meta:
+        indexes = ((("directive", "blocked", "page"), True),)
+
+
+ALL_MODELS: tuple[type[Model], ...] = (
+    Product,
+    Plan,
+    Price,
+    VendorLink,
+    Person,
+    Workspace,
+    Member,
+    Session,
+    Link,
+    LimitBucket,
+    BillingDetails,
+    PaymentMethod,
+    Subscription,
+    Order,
+    SubscriptionPeriod,
+    Payment,
+    NumberSeries,
+    Invoice,
+    Document,
+    OutboxMessage,
+    AuditEntry,
+    AuditTrace,
+    CspReport,
+)
+
+
+def table_names(models: Iterable[type[Model]] = ALL_MODELS) -> list[str]:
+    return [model._meta.table_name for model in models]

@@ -1,0 +1,145 @@
+"""What the page around every page shows: menus, languages, footer, banner. Built from rights, in Python."""
+
+from dataclasses import dataclass
+
+from flask import g, request, url_for
+from flask_babel import gettext as _
+from flask_login import current_user
+
+from .domain.vocabulary import Right, SubscriptionState
+from .i18n import locale_code
+from .runtime import current
+from .services.workspaces import Place
+
+LANGUAGE_NAMES = {"en": "English", "fr": "Français"}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    label: str
+    url: str
+    current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    code: str
+    label: str
+    url: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Navigation:
+    """The shape that templates/layout.html reads; its first comment describes it."""
+
+    brand: str
+    home_url: str
+    workspace_name: str | None
+    workspace_items: tuple[Link, ...]
+    other_workspaces: tuple[Link, ...]
+    settings_items: tuple[Link, ...]
+    personal_items: tuple[Link, ...]
+    person_name: str | None
+    sign_out_url: str | None
+    public_items: tuple[Link, ...]
+    sign_up: Link | None
+    languages: tuple[Language, ...]
+    footer_items: tuple[Link, ...]
+
+
+def navigation() -> Navigation:
+    place: Place | None = g.get("place")
+    signed_in = current_user.is_authenticated
+    return Navigation(
+        brand="Portal",
+        home_url=url_for("public.home"),
+        workspace_name=place.workspace.name if place else None,
+        workspace_items=_workspace_items(place) if place else (),
+        other_workspaces=_other_workspaces(place) if place else (),
+        settings_items=_settings_items(place) if place else (),
+        personal_items=(_link(_("My account"), "me.show"),) if signed_in else (),
+        person_name=current_user.name if signed_in else None,
+        sign_out_url=url_for("people.sign_out") if signed_in else None,
+        public_items=() if signed_in else (_link(_("Pricing"), "public.pricing"), _link(_("Sign in"), "people.sign_in")),
+        sign_up=None if signed_in else _link(_("Try it free"), "people.sign_up"),
+        languages=_languages(),
+        footer_items=(
+            _link(_("Terms"), "public.terms"),
+            _link(_("Privacy"), "public.privacy"),
+            _link(_("Security"), "public.security"),
+            Link(_("Help"), url_for("public.vendor_link", name="help")),
+            *_sandbox_items(),
+        ),
+    )
+
+
+def _workspace_items(place: Place) -> tuple[Link, ...]:
+    items = []
+    if Right.SEE_PLANS in place.may:
+        items.append(_link(_("Billing"), "plans.show", slug=place.workspace.slug))
+    if Right.SEE_HISTORY in place.may:
+        items.append(_link(_("History"), "history.index", slug=place.workspace.slug))
+    if Right.MANAGE_MEMBERS in place.may:
+        items.append(_link(_("Members"), "members.index", slug=place.workspace.slug))
+    if Right.MANAGE_WORKSPACE in place.may:
+        items.append(_link(_("Settings"), "settings.show", slug=place.workspace.slug))
+    return tuple(items)
+
+
+def _settings_items(place: Place) -> tuple[Link, ...]:
+    """Behind the gear: payments first, as in source-systems.md §1.1."""
+    items = []
+    if Right.SEE_PLANS in place.may:
+        items.append(_link(_("Payments"), "plans.show", slug=place.workspace.slug))
+    if Right.MANAGE_MEMBERS in place.may:
+        items.append(_link(_("Members"), "members.index", slug=place.workspace.slug))
+    if Right.MANAGE_WORKSPACE in place.may:
+        items.append(_link(_("Workspace"), "settings.show", slug=place.workspace.slug))
+    return tuple(items)
+
+
+def _other_workspaces(place: Place) -> tuple[Link, ...]:
+    return tuple(Link(other.name, url_for("public.enter", slug=other.slug)) for other in place.others)
+
+
+def _sandbox_items() -> tuple[Link, ...]:
+    return (_link(_("Sandbox"), "sandbox.index"),) if current().settings.sandbox_only else ()
+
+
+def _languages() -> tuple[Language, ...]:
+    shown = locale_code()
+    arguments = {**request.args.to_dict(), **(request.view_args or {})}
+    # An address that only takes POST, or an error, leads back to the start page in the other language.
+    endpoint = request.endpoint if request.method == "GET" and request.endpoint else "public.home"
+    if endpoint == "public.home":
+        arguments = {}
+    return tuple(
+        Language(code, LANGUAGE_NAMES[code], url_for(endpoint, **{**arguments, "lang": code}), code == shown)
+        for code in current().settings.locales
+    )
+
+
+def _link(label: str, endpoint: str, **values: str) -> Link:
+    return Link(label, url_for(endpoint, **values), request.endpoint == endpoint)
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """What is true of the whole workspace; `action` is (label, address)."""
+
+    title: str
+    text: str
+    state: str
+    action: tuple[str, str] | None
+
+
+def banner() -> Banner | None:
+    """The state that every page of a workspace must tell, if there is one (source-systems.md §1.9)."""
+    status = g.get("status")
+    place: Place | None = g.get("place")
+    if status is None or place is None or Right.SEE_PLANS not in place.may:
+        return None
+    from .services.banners import banner_facts
+
+    return banner_facts(status, place)

@@ -1,0 +1,226 @@
+"""Effects promised inside a transaction and kept after it, at least once each.
+
+`publish` writes the promise beside the facts that caused it; `drain` leases one promise at a time,
+calls its handler outside any transaction and writes down how that went. A worker that dies holding
+a lease loses it, and another takes the promise over (docs/adr/0009-the-job-table-and-huey.md).
+"""
+
+import logging
+import random
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from peewee import ModelSelect
+
+from .database import is_postgresql, transaction
+from .models import OutboxMessage
+
+JSON: TypeAlias = "bool | int | str | list[JSON] | dict[str, JSON] | None"
+
+MOST_TRIES = 8
+FIRST_DELAY_SECONDS = 30
+DELAY_FACTOR = 4
+"""Thirty seconds, then four times longer each time: the eighth try comes about 46 hours after the first."""
+JITTER = 0.1
+LONGEST_ERROR = 1000
+SECRETS = "secrets"
+
+log = logging.getLogger(__name__)
+_promised: ContextVar[bool] = ContextVar("promised", default=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One try of one promise, as its handler sees it."""
+
+    topic: str
+    key: str
+    payload: dict[str, JSON]
+    attempt: int
+    promised_at: datetime
+
+
+Handler: TypeAlias = Callable[[Delivery], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DrainReport:
+    """How many tries ended how. A failed one comes again; a parked one waits for an operator."""
+
+    delivered: int = 0
+    failed: int = 0
+    parked: int = 0
+
+
+def publish(
+    topic: str, *, key: str, payload: dict[str, JSON], now: datetime, run_at: datetime | None = None
+) -> None:
+    """Promise an effect, inside the caller's transaction. The same topic and key a second time is a no-op.
+
+    `now` and `run_at` are the machine's time (`clock.wall()`). What stands under "secrets" in the
+    payload, such as the address of a single-use link, is wiped once the promise is kept or parked.
+    """
+    OutboxMessage.insert(
+        topic=topic, key=key, payload=payload, run_at=run_at or now, created_at=now
+    ).on_conflict(
+        # Not "IGNORE": on SQLite that would also swallow a row that breaks a CHECK.
+        action="NOTHING",
+        conflict_target=[OutboxMessage.topic, OutboxMessage.key],
+    ).execute()
+    _promised.set(True)
+
+
+def take_promised() -> bool:
+    """Whether this thread has published since it was last asked: somebody should wake the worker."""
+    promised = _promised.get()
+    _promised.set(False)
+    return promised
+
+
+def is_due(wall: datetime) -> bool:
+    """Whether a promise waits that nobody is keeping. Reads only."""
+    return bool(_due(wall).exists())
+
+
+def oldest_due_at(wall: datetime) -> datetime | None:
+    """Since when the longest waiting promise could have been kept; None when nothing waits."""
+    oldest = _due(wall).first()
+    return oldest.run_at if oldest else None
+
+
+def drain(
+    *,
+    wall: Callable[[], datetime],
+    lease_seconds: int,
+    handlers: Mapping[str, Handler],
+    limit: int = 100,
+    is_stopping: Callable[[], bool] = lambda: False,
+) -> DrainReport:
+    """Keep up to `limit` due promises, oldest first, one at a time. Any number of processes may drain.
+
+    Each promise is leased alone, so `lease_seconds` need only cover the slowest single handler.
+    """
+    outcomes = {"delivered": 0, "failed": 0, "parked": 0}
+    for _ in range(limit):
+        message = None if is_stopping() else _claim(wall(), lease_seconds)
+        if message is None:
+            break
+        outcome = _keep(message, wall, handlers)
+        if outcome:
+            outcomes[outcome] += 1
+    return DrainReport(**outcomes)
+
+
+def _due(wall: datetime) -> "ModelSelect[OutboxMessage]":
+    return (
+        OutboxMessage.select()
+        .where(
+            OutboxMessage.done_at.is_null(),
+            OutboxMessage.parked_at.is_null(),
+            OutboxMessage.run_at <= wall,
+            OutboxMessage.lease_until.is_null() | (OutboxMessage.lease_until <= wall),
+        )
+        .order_by(OutboxMessage.run_at, OutboxMessage.id)
+    )
+
+
+def _claim(wall: datetime, lease_seconds: int) -> OutboxMessage | None:
+    """Lease the oldest due promise and count the try, or None."""
+    if not is_due(wall):
+        # An idle worker must not take SQLite's only write lock every second.
+        return None
+    with transaction():
+        due = _due(wall)
+        if is_postgresql():
+            due = due.for_update(skip_locked=True)
+        message = due.first()
+        if message is None:
+            return None
+        claimed = (
+            OutboxMessage.update(
+                lease_until=wall + timedelta(seconds=lease_seconds), attempts=OutboxMessage.attempts + 1
+            )
+            .where(OutboxMessage.id == message.id)
+            .returning(OutboxMessage)
+        )
+        [message] = claimed.execute()
+        return message
+
+
+def _keep(
+    message: OutboxMessage, wall: Callable[[], datetime], handlers: Mapping[str, Handler]
+) -> str | None:
+    """Run the handler once and write down the outcome; None when the lease was lost meanwhile."""
+    if message.attempts > MOST_TRIES:
+        return _park(
+            message, wall(), "every try ended without an answer: the worker died or the lease was too short"
+        )
+    try:
+        handlers[message.topic](
+            Delivery(
+                topic=message.topic,
+                key=message.key,
+                payload=message.payload,
+                attempt=message.attempts,
+                promised_at=message.created_at,
+            )
+        )
+    except Exception as error:  # noqa: BLE001
+        # The boundary: a handler's fault must not keep the other promises waiting.
+        reason = _reason(error)
+        # The text of an error may hold an address; the operator reads it in the row, not in the log.
+        log.warning(
+            "outbox %s %s: try %d failed with %s",
+            message.id,
+            message.topic,
+            message.attempts,
+            type(error).__name__,
+        )
+        if message.attempts >= MOST_TRIES:
+            return _park(message, wall(), reason)
+        return _postpone(message, wall(), reason)
+    return _settle(
+        message, "delivered", done_at=wall(), last_error="", payload=_without_secrets(message.payload)
+    )
+
+
+def _postpone(message: OutboxMessage, wall: datetime, reason: str) -> str | None:
+    delay_seconds = FIRST_DELAY_SECONDS * DELAY_FACTOR ** (message.attempts - 1)
+    run_at = wall + timedelta(seconds=delay_seconds * (1 + JITTER * random.random()))  # noqa: S311
+    return _settle(message, "failed", run_at=run_at, last_error=reason)
+
+
+def _park(message: OutboxMessage, wall: datetime, reason: str) -> str | None:
+    log.error("outbox %s %s: parked after %d tries", message.id, message.topic, message.attempts)
+    return _settle(
+        message, "parked", parked_at=wall, last_error=reason, payload=_without_secrets(message.payload)
+    )
+
+
+def _settle(message: OutboxMessage, outcome: str, **columns: object) -> str | None:
+    """Write the outcome, if the lease is still the one that this worker took."""
+    settled = (
+        OutboxMessage.update(lease_until=None, **columns)
+        .where(
+            OutboxMessage.id == message.id,
+            OutboxMessage.lease_until == message.lease_until,
+            OutboxMessage.attempts == message.attempts,
+        )
+        .execute()
+    )
+    if settled:
+        return outcome
+    log.warning("outbox %s %s: %s, but the lease had passed to another", message.id, message.topic, outcome)
+    return None
+
+
+def _without_secrets(payload: dict[str, JSON]) -> dict[str, JSON]:
+    return {name: value for name, value in payload.items() if name != SECRETS}
+
+
+def _reason(error: Exception) -> str:
+    text = f"{type(error).__name__}: {error}".replace("\x00", "")
+    return text.encode("utf-8", "replace").decode()[:LONGEST_ERROR]

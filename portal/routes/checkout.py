@@ -1,0 +1,448 @@
+"""The checkout: billing details → review and pay → a result that tells the truth."""
+
+from dataclasses import asdict, dataclass
+from datetime import date
+
+from flask import Blueprint, Response, abort, redirect, request, url_for
+from flask_babel import gettext as _
+from flask_login import current_user
+
+from .. import formatting, limits
+from ..addresses import format_address
+from ..domain.errors import (
+    CurrencyMismatch,
+    MissingVatRate,
+    OrderAlreadyPlaced,
+    PlanNotOffered,
+    PlanTooSmall,
+    QuoteChanged,
+)
+from ..domain.money import Money
+from ..domain.vocabulary import (
+    Interval,
+    OrderState,
+    PaymentMethodKind,
+    PaymentState,
+    Right,
+    SubscriptionState,
+    VatStatus,
+)
+from ..forms.billing import BillingDetailsForm
+from ..forms.card import CardForm, PlaceOrderForm
+from ..gateways.base import CardData
+from ..htmx import redirect_after_write, render
+from ..i18n import locale_code, translated
+from ..models import BillingDetails, Invoice, Order, Payment
+from ..runtime import current
+from ..security import limited, workspace_right
+from ..services import checkout, payments, plans
+from ..services.checkout import Details
+from ..services.workspaces import Place
+from .money_words import decline_sentence, method_words, tax_reason, tax_words
+from .place import status_here, today_here
+from .plans import plans_page, refused
+
+blueprint = Blueprint("checkout", __name__, url_prefix="/w/<slug>/checkout/<number>")
+ORDER_IS_OPEN_SECONDS = 2
+
+
+# --- 1. billing details ---------------------------------------------------------------------------
+
+
+@blueprint.route("", methods=["GET", "POST"])
+@workspace_right(Right.BUY)
+def details(place: Place, number: str) -> Response:
+    order = _order_or_404(place, number)
+    if order.state != OrderState.OPEN:
+        return _to("result", place, order)
+    form = _details_form(place, order)
+    if form.validate_on_submit():
+        return _keep_details(place, order, form)
+    if request.method == "GET" or form.wants_update:
+        quote_or_page = _quote_or_refusal(place, order)
+        if isinstance(quote_or_page, Response):
+            return quote_or_page
+    return _details_page(place, order, form, status=422 if form.errors else 200)
+
+
+def _details_form(place: Place, order: Order) -> BillingDetailsForm:
+    """Filled with the order's own details, else the workspace's (where the buyer may see them), else the buyer's."""
+    known = order.details or _remembered(place) or {"email": current_user.email, "country": _usual_country(place)}
+    on_sale = plans.plans_on_sale(status_here(place).subscription.product, on=today_here(place))
+    currencies = [(code, formatting.currency_label(code)) for code in plans.currencies_of(on_sale)]
+    return BillingDetailsForm(
+        currencies=currencies,
+        payment_methods=_methods_on_offer(),
+        payment_currencies=currencies,
+        locale=locale_code(),
+        data={
+            **known,
+            "display_currency": order.display_currency,
+            "payment_currency": order.currency,
+            "payment_method": order.method_kind,
+        },
+    )
+
+
+def _remembered(place: Place) -> dict[str, object] | None:
+    if Right.SEE_BILLING_DETAILS not in place.may:
+        return None
+    known = BillingDetails.select().where(BillingDetails.workspace == place.workspace).dicts().first()
+    return dict(known) if known else None
+
+
+def _usual_country(place: Place) -> str:
+    return "FR" if place.workspace.language == "fr" else ""
+
+
+def _methods_on_offer() -> list[tuple[str, str]]:
+    """Every kind that a configured gateway takes at the checkout, in its own words."""
+    kinds = {kind for gateway in current().gateways.values() for kind in gateway.capabilities().kinds}
+    offered = {
+        PaymentMethodKind.CARD: _("Card: Visa, Mastercard, American Express, JCB, Discover"),
+        PaymentMethodKind.PAYPAL: "PayPal",
+    }
+    return [(kind.value, label) for kind, label in offered.items() if kind in kinds]
+
+
+def _keep_details(place: Place, order: Order, form: BillingDetailsForm) -> Response:
+    answers = form.answers
+    try:
+        checkout.save_details(
+            order,
+            place=place,
+            details=Details(
+                **asdict(answers),
+                vat_status=VatStatus.UNCHECKED if answers.vat_number else VatStatus.NONE,
+                address_lines=format_address(answers, place.workspace.language),
+            ),
+            method_kind=PaymentMethodKind(form.payment_method.data),
+            currency=form.payment_currency.data,
+            display_currency=form.display_currency.data,
+            now=current().clock.now(),
+        )
+    except OrderAlreadyPlaced:
+        return _to("result", place, order)
+    except PlanTooSmall as refusal:
+        return refused(place, refusal, wanted=_value(order), currency=order.currency)
+    except PlanNotOffered:
+        return plans_page(place, wanted="", currency="", status=422, problem=_no_longer_sold())
+    except CurrencyMismatch:
+        form.add_error("payment_currency", _("Your current plan is paid in another currency; choose that one."))
+    except MissingVatRate:
+        form.add_error("country", _("We do not know the VAT rate of this country yet. Please contact us."))
+    else:
+        return redirect_after_write(url_for("checkout.review", slug=place.workspace.slug, number=order.number))
+    return _details_page(place, order, form, status=422)
+
+
+def _details_page(place: Place, order: Order, form: BillingDetailsForm, *, status: int) -> Response:
+    """The price in the display currency that is chosen now, recomputed from the catalogue."""
+    chosen = form.display_currency.data
+    shown = _price_in(place, order, chosen if chosen in form.display_currency.offered else order.display_currency)
+    refresh = {
+        "hx-post": _address("details", place, order.number),
+        "hx-trigger": "change",
+        "hx-target": "#details",
+        "hx-vals": '{"update": "y"}',
+    }
+    return render(
+        "checkout/details.html",
+        status=status,
+        form=form,
+        order=order,
+        summary=_summary_before_tax(order, shown),
+        refresh=refresh,
+    )
+
+
+def _price_in(place: Place, order: Order, currency: str) -> Money:
+    on_sale = plans.plans_on_sale(status_here(place).subscription.product, on=today_here(place))
+    try:
+        return plans.offer_of(
+            on_sale, plan_code=order.plan.code, interval=order.interval, currency=currency
+        ).amount
+    except PlanNotOffered:
+        return Money(order.net_minor, order.currency)
+
+
+# --- 2. review and pay ----------------------------------------------------------------------------
+
+
+@blueprint.route("/review", methods=["GET", "POST"])
+@workspace_right(Right.BUY)
+@limited("payment")
+def review(place: Place, number: str) -> Response:
+    order = _order_or_404(place, number)
+    if order.state != OrderState.OPEN:
+        return _to("result", place, order)
+    if order.details is None:
+        return _to("details", place, order)
+    form = _payment_form(place, order)
+    if request.method == "GET":
+        return _offer_to_pay(place, order, form)
+    if not form.validate():
+        return _review_page(place, order, form, status=422)
+    return _pay(place, order, form)
+
+
+def _payment_form(place: Place, order: Order) -> CardForm | PlaceOrderForm:
+    gateway = payments.gateway_for(order.method_kind)
+    if order.method_kind in gateway.capabilities().hosted:
+        return PlaceOrderForm()
+    return CardForm(today=today_here(place))
+
+
+def _offer_to_pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Response:
+    """Show what the order costs now; say so when that is not what it was."""
+    quote = _quote_or_refusal(place, order)
+    if isinstance(quote, Response):
+        return quote
+    changed = quote.hash != order.quote_hash
+    if changed:
+        order = checkout.refresh_quote(order, now=current().clock.now())
+    return _review_page(place, order, form, changed=changed, declined=_last_decline(order))
+
+
+def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Response:
+    limits.count("payment", account=current_user.id)
+    try:
+        payment = checkout.place_order(
+            order,
+            person=current_user._get_current_object(),
+            card=_card_of(form),
+            auto_renewal=form.auto_renewal.data,
+            shown_quote_hash=form.quote.data,
+            return_url=url_for("checkout.result", slug=place.workspace.slug, number=order.number, _external=True),
+            now=current().clock.now(),
+        )
+    except OrderAlreadyPlaced as placed:
+        return redirect_after_write(_address("result", place, placed.order))  # type: ignore[attr-defined]
+    except QuoteChanged:
+        return _review_page(place, _order_or_404(place, order.number), form, status=409, changed=True)
+    except PlanTooSmall as refusal:
+        return refused(place, refusal, wanted=_value(order), currency=order.currency)
+    except PlanNotOffered:
+        return plans_page(place, wanted="", currency="", status=422, problem=_no_longer_sold())
+    if payment.state == PaymentState.ACTION_REQUIRED:
+        return redirect_after_write(payment.action_url)
+    if payment.state == PaymentState.DECLINED:
+        order = _order_or_404(place, order.number)
+        return _review_page(place, order, form, status=422, declined=decline_sentence(payment.decline_code))
+    return redirect_after_write(_address("result", place, order.number))
+
+
+def _card_of(form: CardForm | PlaceOrderForm) -> CardData | None:
+    if not isinstance(form, CardForm):
+        return None
+    return CardData(
+        number=form.number.data,
+        exp_month=int(form.exp_month.data),
+        exp_year=int(form.exp_year.data),
+        security_code=form.security_code.data,
+        holder=form.holder.data,
+    )
+
+
+def _review_page(
+    place: Place,
+    order: Order,
+    form: CardForm | PlaceOrderForm,
+    *,
+    status: int = 200,
+    changed: bool = False,
+    declined: str = "",
+) -> Response:
+    form.quote.data = order.quote_hash
+    return render(
+        "checkout/review.html",
+        status=status,
+        form=form,
+        order=order,
+        summary=_summary(order),
+        recap=_recap(order),
+        renewal_hint=_renewal_hint(order),
+        is_card=isinstance(form, CardForm),
+        method=_method_name(order),
+        total=formatting.money(Money(order.total_minor, order.currency)),
+        changed=changed,
+        declined=declined,
+        replaces_trial=status_here(place).state == SubscriptionState.TRIAL,
+        processor=payments.gateway_for(order.method_kind).capabilities().processor_name,
+    )
+
+
+# --- 3. the result --------------------------------------------------------------------------------
+
+
+@blueprint.get("/result")
+@workspace_right(Right.BUY)
+def result(place: Place, number: str) -> Response:
+    """What is known of the order's newest payment. Only shows; asking the gateway is the worker's work."""
+    order = _order_or_404(place, number)
+    payment = _newest_payment(order)
+    if payment is None:
+        return _to("details", place, order)
+    status_here(place)
+    waits = payment.state in (PaymentState.CREATED, PaymentState.PENDING, PaymentState.UNKNOWN)
+    response = render(
+        "checkout/result.html",
+        order=order,
+        payment=payment,
+        waits=waits,
+        is_paid=payment.state == PaymentState.SUCCEEDED,
+        needs_action=payment.state == PaymentState.ACTION_REQUIRED,
+        declined=decline_sentence(payment.decline_code) if payment.state == PaymentState.DECLINED else "",
+        amount=formatting.money(payment.amount),
+        method=method_words(payment.method_kind, payment.brand, payment.last4),
+        due_on=date.fromisoformat(order.quote["due_on"]),
+        plan_name=translated(order.plan.names),
+        invoice=Invoice.get_or_none(Invoice.order == order),
+        may_download=Right.DOWNLOAD_DOCUMENTS in place.may or order.person_id == current_user.id,
+    )
+    if waits and not request.headers.get("HX-Request"):
+        response.headers["Refresh"] = str(ORDER_IS_OPEN_SECONDS + 1)
+    return response
+
+
+@blueprint.post("/leave")
+@workspace_right(Right.BUY)
+def leave(place: Place, number: str) -> Response:
+    """Give up a payment that waits for the payer, to pay another way."""
+    order = _order_or_404(place, number)
+    payment = _newest_payment(order)
+    if payment is not None and payment.state == PaymentState.ACTION_REQUIRED:
+        payments.give_up(payment, now=current().clock.now())
+    order = _order_or_404(place, number)
+    page = "review" if order.state == OrderState.OPEN else "result"
+    return redirect_after_write(_address(page, place, order.number))
+
+
+# --- shared ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The order in the margin. Texts are ready to print; tax and total are empty before they are known."""
+
+    title: str
+    period: str
+    net: str
+    tax_label: str
+    tax_reason: str
+    tax: str
+    total: str
+
+
+def _summary(order: Order) -> Summary:
+    quote = order.quote
+    tax = quote["tax"]
+    return Summary(
+        title=_title(order),
+        period=_period(quote),
+        net=formatting.money(Money(order.net_minor, order.currency)),
+        tax_label=tax_words(tax),
+        tax_reason=tax_reason(tax),
+        tax=formatting.money(Money(order.tax_minor, order.currency)),
+        total=formatting.money(Money(order.total_minor, order.currency)),
+    )
+
+
+def _summary_before_tax(order: Order, net: Money) -> Summary:
+    return Summary(
+        title=_title(order),
+        period=_period(order.quote),
+        net=formatting.money(net),
+        tax_label="",
+        tax_reason=_("VAT is added on the next page, when we know your country."),
+        tax="",
+        total="",
+    )
+
+
+def _title(order: Order) -> str:
+    name = translated(order.plan.names)
+    if order.interval == Interval.YEAR:
+        return _("%(plan)s, yearly", plan=name)
+    return _("%(plan)s, monthly", plan=name)
+
+
+def _period(quote: dict[str, str]) -> str:
+    return _(
+        "From %(start)s to %(end)s",
+        start=formatting.day(date.fromisoformat(quote["start_on"])),
+        end=formatting.day(date.fromisoformat(quote["due_on"])),
+    )
+
+
+def _recap(order: Order) -> list[tuple[str, str]]:
+    """What was typed on page 1, to be checked by the buyer."""
+    details = order.details
+    rows = [(_("Name"), f"{details['first_name']} {details['last_name']}")]
+    if details["is_business"]:
+        rows.insert(0, (_("Company"), details["company_name"]))
+    rows += [(_("Address"), ", ".join(details["address_lines"])), (_("E-mail"), details["email"])]
+    if details["vat_number"]:
+        rows.append((_("VAT number"), details["vat_number"]))
+    return [*rows, (_("Payment method"), _method_name(order))]
+
+
+def _renewal_hint(order: Order) -> str:
+    total = formatting.money(Money(order.total_minor, order.currency))
+    if order.interval == Interval.YEAR:
+        return _("%(total)s is then charged every year on the due date. You can switch it off at any time.", total=total)
+    return _("%(total)s is then charged every month on the due date. You can switch it off at any time.", total=total)
+
+
+def _method_name(order: Order) -> str:
+    return dict(_methods_on_offer()).get(order.method_kind, order.method_kind)
+
+
+def _quote_or_refusal(place: Place, order: Order):  # type: ignore[no-untyped-def]
+    """The quote of this moment, or the page that says why there is none."""
+    try:
+        return checkout.current_quote(order, now=current().clock.now())
+    except PlanTooSmall as refusal:
+        return refused(place, refusal, wanted=_value(order), currency=order.currency)
+    except (PlanNotOffered, CurrencyMismatch):
+        return plans_page(place, wanted="", currency="", status=422, problem=_no_longer_sold())
+
+
+def _no_longer_sold() -> str:
+    return _("This plan is no longer sold at this price. Choose one of the table.")
+
+
+def _last_decline(order: Order) -> str:
+    payment = _newest_payment(order)
+    if payment is None or payment.state != PaymentState.DECLINED:
+        return ""
+    return decline_sentence(payment.decline_code)
+
+
+def _newest_payment(order: Order) -> Payment | None:
+    payment = Payment.select().where(Payment.order == order).order_by(Payment.id.desc()).first()
+    if payment is not None:
+        payment.workspace = order.workspace
+    return payment
+
+
+def _order_or_404(place: Place, number: str) -> Order:
+    """The workspace's order, its buyer's own: an order shows billing details, so others need the right to them."""
+    order = checkout.find_order(place.workspace, number)
+    if order is None:
+        abort(404)
+    if order.person_id != current_user.id and Right.SEE_BILLING_DETAILS not in place.may:
+        abort(404)
+    return order
+
+
+def _value(order: Order) -> str:
+    return f"{order.plan.code}:{order.interval}"
+
+
+def _address(page: str, place: Place, number: str) -> str:
+    return url_for(f"checkout.{page}", slug=place.workspace.slug, number=number)
+
+
+def _to(page: str, place: Place, order: Order) -> Response:
+    return redirect(_address(page, place, order.number), 303)  # type: ignore[return-value]

@@ -1,0 +1,124 @@
+"""The history, each statement page, and the documents."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from flask import Blueprint, Response, abort, make_response, request
+from flask_babel import gettext as _
+from flask_login import current_user
+
+from .. import formatting, limits
+from ..domain.money import Money
+from ..domain.vocabulary import Right
+from ..htmx import render
+from ..i18n import locale_code
+from ..models import Invoice
+from ..runtime import current
+from ..security import DOCUMENT_POLICY, limited, workspace_right
+from ..services import documents, history
+from ..services.workspaces import Place
+from .money_words import method_words, tax_words
+from .place import status_here
+
+blueprint = Blueprint("history", __name__, url_prefix="/w/<slug>")
+ROWS_OF_A_PAGE = 50
+PREPARED_IN_SECONDS = 2
+
+
+@blueprint.get("/history")
+@workspace_right(Right.SEE_HISTORY)
+def index(place: Place) -> Response:
+    status_here(place)
+    before = request.args.get("before", "")
+    cursor = int(before) if before.isascii() and before.isdigit() and len(before) < 18 else None
+    return render(
+        "history/page.html",
+        history=history.page_of(place.workspace, size=ROWS_OF_A_PAGE, before=cursor),
+        sees_payers=Right.SEE_BILLING_DETAILS in place.may,
+        may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StatementLine:
+    description: str
+    period: str
+    net: str
+
+
+@blueprint.get("/invoices/<number>")
+@workspace_right(Right.SEE_HISTORY)
+def statement(place: Place, number: str) -> Response:
+    """One document on a page; members without a right to billing details see no name and no address."""
+    status_here(place)
+    invoice = _invoice_or_404(place, number)
+    facts, currency = invoice.facts, invoice.currency
+    rows = [(_("Number"), invoice.number), (_("Customer number"), facts["customer_number"])]
+    if Right.SEE_BILLING_DETAILS in place.may:
+        buyer = facts["buyer"]
+        rows += [
+            (_("Billed to"), buyer["name"]),
+            (_("Address"), ", ".join(buyer["address"])),
+            (_("E-mail"), buyer["email"]),
+        ]
+        if buyer["vat_number"]:
+            rows.append((_("VAT number"), buyer["vat_number"]))
+    payment = facts["payment"]
+    rows.append((_("Paid with"), method_words(payment["method"], payment["brand"], payment["last4"])))
+    locale = locale_code()
+    lines = [
+        StatementLine(
+            description=line["description"].get(locale) or line["description"]["en"],
+            period=_(
+                "%(start)s to %(end)s",
+                start=formatting.day(date.fromisoformat(line["period"]["start"])),
+                end=formatting.day(date.fromisoformat(line["period"]["end"])),
+            ),
+            net=formatting.money(Money(line["net_minor"], currency)),
+        )
+        for line in facts["lines"]
+    ]
+    totals = [
+        (_("Net amount"), formatting.money(Money(invoice.net_minor, currency))),
+        (tax_words(facts["tax"]), formatting.money(Money(invoice.tax_minor, currency))),
+        (_("Total"), formatting.money(invoice.total), "order-total"),
+    ]
+    return render(
+        "history/statement.html",
+        invoice=invoice,
+        facts=rows,
+        lines=lines,
+        totals=totals,
+        may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
+    )
+
+
+@blueprint.get("/invoices/<number>.pdf")
+@workspace_right(Right.DOWNLOAD_DOCUMENTS)
+@limited("document")
+def pdf(place: Place, number: str) -> Response:
+    """The stored bytes; a document that was never made is promised to the worker and asked for again."""
+    limits.count("document", account=current_user.id)
+    invoice = _invoice_or_404(place, number)
+    content = documents.find(invoice.id, locale_code())
+    if content is None:
+        return _being_prepared(invoice)
+    response = make_response(content)
+    response.headers["Content-Type"] = "application/pdf"
+    response.headers["Content-Disposition"] = f'attachment; filename="{invoice.number}.pdf"'
+    response.headers["Content-Security-Policy"] = DOCUMENT_POLICY
+    return response
+
+
+def _being_prepared(invoice: Invoice) -> Response:
+    documents.promise(invoice)
+    response = render("history/preparing.html", status=202, number=invoice.number)
+    response.headers["Refresh"] = f"{PREPARED_IN_SECONDS}"
+    return response
+
+
+def _invoice_or_404(place: Place, number: str) -> Invoice:
+    invoice = history.find_invoice(place.workspace, number)
+    if invoice is None:
+        abort(404)
+    return invoice

@@ -1,0 +1,153 @@
+"""The plans page (« Paiements »): use, the table, the one button, the history below."""
+
+from flask import Blueprint, Response, request, url_for
+from flask_babel import gettext as _
+from flask_login import current_user
+
+from .. import formatting
+from ..domain.errors import CurrencyMismatch, PlanNotOffered, PlanTooSmall
+from ..domain.vocabulary import Interval, Right, SubscriptionState
+from ..htmx import redirect_after_write, render
+from ..i18n import translated
+from ..runtime import current
+from ..security import workspace_right
+from ..services import checkout, history, people, plans
+from ..services.subscriptions import Status
+from ..services.workspaces import Place
+from .place import status_here
+from .plan_table import plan_table, refusals_of
+
+blueprint = Blueprint("plans", __name__, url_prefix="/w/<slug>")
+ROWS_OF_HISTORY = 10
+
+
+@blueprint.get("/plans")
+@workspace_right(Right.SEE_PLANS)
+def show(place: Place) -> Response:
+    return plans_page(place, wanted=request.args.get("price", ""), currency=request.args.get("currency", ""))
+
+
+@blueprint.post("/plans")
+@workspace_right(Right.BUY)
+def choose(place: Place) -> Response:
+    """Make the order of the chosen price; without a script, the "Buy" page comes first."""
+    wanted, currency = request.form.get("price", ""), request.form.get("currency", "")
+    if request.form.get("show"):
+        return plans_page(place, wanted=wanted, currency=currency)
+    code, _colon, interval = wanted.partition(":")
+    if not request.form.get("confirmed") and asks_first(place):
+        return render("plans/buy.html", price=wanted, currency=currency)
+    if request.form.get("skip_dialog"):
+        people.skip_buy_dialog(current_user)
+    try:
+        order = checkout.open_order(
+            place,
+            plan_code=code,
+            interval=Interval(interval) if interval in list(Interval) else Interval.MONTH,
+            currency=currency,
+            now=current().clock.now(),
+        )
+    except PlanTooSmall as refusal:
+        return refused(place, refusal, wanted=wanted, currency=currency)
+    except PlanNotOffered:
+        return plans_page(
+            place, wanted="", currency="", status=422, problem=_("Choose one of the plans of the table.")
+        )
+    except CurrencyMismatch:
+        sentence = _("Your current plan is paid in another currency. The currency can change when it is over.")
+        return plans_page(place, wanted=wanted, currency=currency, status=422, problem=sentence)
+    return redirect_after_write(url_for("checkout.details", slug=place.workspace.slug, number=order.number))
+
+
+def asks_first(place: Place) -> bool:
+    """Whether the "Buy" dialog stands before the checkout: until it was waved off or renewal is on."""
+    status = status_here(place)
+    return not current_user.skips_buy_dialog and not status.subscription.auto_renewal
+
+
+def refused(place: Place, refusal: PlanTooSmall, *, wanted: str, currency: str) -> Response:
+    """The plan is too small: the page again with both figures of each limit."""
+    return plans_page(place, wanted=wanted, currency=currency, status=422, refusal=refusal)
+
+
+def plans_page(
+    place: Place,
+    *,
+    wanted: str,
+    currency: str,
+    status: int = 200,
+    problem: str = "",
+    refusal: PlanTooSmall | None = None,
+) -> Response:
+    standing = status_here(place)
+    usage = plans.usage_of(place.workspace)
+    on_sale = plans.plans_on_sale(standing.subscription.product, on=standing.today)
+    currencies = plans.currencies_of(on_sale)
+    shown_currency = currency if currency in currencies else _own_currency(place, standing, currencies)
+    table = plan_table(
+        on_sale=on_sale,
+        status=standing,
+        usage=usage,
+        currency=shown_currency,
+        wanted=wanted,
+        skips_dialog=current_user.skips_buy_dialog,
+    )
+    may_see_history = Right.SEE_HISTORY in place.may
+    return render(
+        "plans/page.html",
+        status=status,
+        table=table,
+        currencies=[(code, formatting.currency_label(code)) for code in currencies],
+        usage=usage,
+        plan=standing.plan,
+        is_trial=standing.state == SubscriptionState.TRIAL,
+        sentences=current_plan_sentences(standing),
+        is_late=standing.state in (SubscriptionState.LATE, SubscriptionState.BLOCKED),
+        price_lock=standing.subscription.locked_until,
+        problem=problem,
+        refusal_open=refusal is not None,
+        refusals=refusals_of(refusal.violations) if refusal else table.refusals,  # type: ignore[attr-defined]
+        may_buy=Right.BUY in place.may,
+        sees_payers=Right.SEE_BILLING_DETAILS in place.may,
+        may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
+        history=history.page_of(place.workspace, size=ROWS_OF_HISTORY) if may_see_history else None,
+    )
+
+
+def _own_currency(place: Place, status: Status, currencies: list[str]) -> str:
+    """The currency that is being paid, else the workspace's, else the first on sale."""
+    paid = status.subscription.price.currency if status.subscription.price_id else place.workspace.currency
+    return paid if paid in currencies else (currencies[0] if currencies else paid)
+
+
+def current_plan_sentences(status: Status) -> list[str]:
+    """What is used now and until when, by state (source-systems.md §1.2)."""
+    name = translated(status.plan.names)
+    until = formatting.day(status.due_on) if status.due_on else ""
+    choose = _("Choose the plan that suits you best. The recommended one is marked below.")
+    if status.plan.nonprofit:
+        return [_("You are using the plan for non-profit organisations.")]
+    match status.state:
+        case SubscriptionState.TRIAL:
+            return [_("You are using the free trial plan. It ends on %(date)s.", date=until), choose]
+        case SubscriptionState.FREE:
+            return [_("You are using the free plan."), choose]
+        case SubscriptionState.PAID if status.subscription.auto_renewal:
+            return [
+                _("You are using the plan %(plan)s.", plan=name),
+                _("Automatic renewal is on: it is renewed on %(date)s.", date=until),
+            ]
+        case SubscriptionState.PAID:
+            return [
+                _("You are using the plan %(plan)s. It ends on %(date)s.", plan=name, date=until),
+                _("You can prolong it or change it with the table below."),
+            ]
+    if status.plan.trial:
+        return [_("Thank you for trying us! The free trial is over."), choose]
+    return [
+        _("You are using the plan %(plan)s.", plan=name),
+        _("The payment is late."),
+        _("To go on, prolong the current plan or choose another one in the table below."),
+    ]
+
+

@@ -1,0 +1,1 @@
+"""Use cases: verbs on nouns. The only callers of `transaction()`."""

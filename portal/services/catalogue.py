@@ -1,0 +1,152 @@
+"""The catalogue file made true in the database: all of it or nothing."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from ..database import transaction
+from ..domain.catalogue import DeclaredPlan, DeclaredPrice, DeclaredProduct, Links, parse_catalogue
+from ..models import Plan, Price, Product, VendorLink
+from . import audit
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyReport:
+    """What changed: prices are only ever added or closed."""
+
+    products: int
+    plans: int
+    prices_added: int
+    prices_closed: int
+
+
+def apply(text: str, *, filename: str, now: datetime) -> ApplyReport:
+    """Make the database say what `text` says, from today on. Raises CatalogueInvalid with every fault.
+
+    A new amount is a new price; the old row is closed today and stays with the orders that took it.
+    What the file no longer names is withdrawn from sale, never deleted.
+    """
+    declared = parse_catalogue(text, filename=filename)
+    today = now.date()
+    added = closed = 0
+    with transaction():
+        Product.update(withdrawn=True).where(Product.code.not_in([p.code for p in declared.products])).execute()
+        codes = [plan.code for product in declared.products for plan in product.plans]
+        Plan.update(withdrawn=True).where(Plan.code.not_in(codes)).execute()
+        for position, declared_product in enumerate(declared.products):
+            product = _save_product(declared_product, position=position)
+            for declared_plan in declared_product.plans:
+                plan = _save_plan(product, declared_plan)
+                plan_added, plan_closed = _save_prices(plan, declared_plan.prices, today=today)
+                added += plan_added
+                closed += plan_closed
+        _save_links(declared.links)
+        audit.record(
+            "catalogue.applied",
+            workspace=None,
+            subject=filename,
+            changes={"prices_added": added, "prices_closed": closed},
+            now=now,
+        )
+    return ApplyReport(
+        products=len(declared.products), plans=len(codes), prices_added=added, prices_closed=closed
+    )
+
+
+def _save_product(declared: DeclaredProduct, *, position: int) -> Product:
+    product = Product.get_or_none(Product.code == declared.code) or Product(code=declared.code)
+    product.names = dict(declared.names)
+    product.kind = declared.kind
+    product.change_policy = declared.change
+    product.trial_days = declared.trial_days
+    product.grace_days = declared.grace_days
+    product.bank_transfer = declared.bank_transfer
+    product.position = position
+    product.withdrawn = False
+    product.save()
+    return product
+
+
+def _save_plan(product: Product, declared: DeclaredPlan) -> Plan:
+    plan = Plan.get_or_none(Plan.code == declared.code) or Plan(code=declared.code)
+    plan.product = product
+    plan.names = dict(declared.names)
+    plan.position = declared.position
+    plan.hidden = declared.hidden
+    plan.free = declared.free
+    plan.trial = declared.trial
+    plan.nonprofit = declared.nonprofit
+    plan.max_users = declared.max_users
+    plan.guests_per_user = declared.guests_per_user
+    plan.max_administrators = declared.max_administrators
+    plan.storage_bytes = declared.storage_bytes
+    plan.services = [service.value for service in declared.services]
+    plan.withdrawn = False
+    plan.save()
+    return plan
+
+
+def _save_prices(plan: Plan, declared: tuple[DeclaredPrice, ...], *, today: date) -> tuple[int, int]:
+    """Close what is no longer declared, add what is new. Returns (added, closed)."""
+    kept: set[int] = set()
+    added = 0
+    for wanted in declared:
+        valid_from = wanted.valid_from or today
+        known = _known_price(plan, wanted)
+        if known is None:
+            # The same day's amount declared anew replaces a price that nobody can have seen for a day.
+            known = Price.create(
+                plan=plan,
+                interval=wanted.interval,
+                currency=wanted.currency,
+                unit=wanted.unit,
+                amount_minor=wanted.amount_minor,
+                tiers=_tiers(wanted),
+                valid_from=valid_from,
+                valid_until=wanted.valid_until,
+            )
+            added += 1
+        elif known.valid_until != wanted.valid_until:
+            Price.update(valid_until=wanted.valid_until).where(Price.id == known.id).execute()
+        kept.add(known.id)
+    closed = (
+        Price.update(valid_until=today)
+        .where(
+            Price.plan == plan,
+            Price.id.not_in(kept) if kept else True,
+            Price.valid_until.is_null() | (Price.valid_until > today),
+        )
+        .execute()
+    )
+    return added, closed
+
+
+def _known_price(plan: Plan, wanted: DeclaredPrice) -> Price | None:
+    """The open row that already says the same; a `valid_from` that is not declared does not matter."""
+    query = Price.select().where(
+        Price.plan == plan,
+        Price.interval == wanted.interval,
+        Price.currency == wanted.currency,
+        Price.unit == wanted.unit,
+        Price.amount_minor == wanted.amount_minor,
+    )
+    if wanted.valid_from is not None:
+        query = query.where(Price.valid_from == wanted.valid_from)
+    else:
+        query = query.where(Price.valid_until.is_null() | (Price.valid_until > Price.valid_from))
+    for price in query.order_by(Price.id.desc()):
+        if price.tiers == _tiers(wanted):
+            return price
+    return None
+
+
+def _tiers(price: DeclaredPrice) -> list[dict[str, int]] | None:
+    if not price.tiers:
+        return None
+    return [{"from_licences": tier.from_licences, "amount_minor": tier.amount_minor} for tier in price.tiers]
+
+
+def _save_links(links: Links) -> None:
+    for name in ("help", "contact", "editors", "education", "nonprofit"):
+        VendorLink.insert(name=name, url=getattr(links, name)).on_conflict(
+            conflict_target=[VendorLink.name], update={VendorLink.url: getattr(links, name)}
+        ).execute()

@@ -1,0 +1,278 @@
+"""From a chosen plan to a payment asked for: the order, its details, its review, its placing.
+
+`place` is where money begins to move. It holds the workspace's lock while it makes the quote anew
+and records the intent; the gateway is asked by services/payments.py after the commit.
+"""
+
+import secrets
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from ..domain.errors import OrderAlreadyPlaced, PlanNotOffered, QuoteChanged
+from ..domain.pricing import Quote, make_quote
+from ..domain.tax import Buyer
+from ..domain.vocabulary import Interval, OrderState, PaymentMethodKind, PaymentState, Right, VatStatus
+from ..gateways.base import CardData
+from ..models import BillingDetails, Order, Payment, Person, Plan, Workspace
+from ..runtime import current
+from ..database import transaction
+from . import audit, payments, plans, subscriptions
+from .workspaces import Place
+
+ORDER_ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
+ORDER_NUMBER_LENGTH = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """The buyer's details as the order keeps them; `address_lines` in the country's own format."""
+
+    is_business: bool
+    company_name: str
+    vat_number: str
+    vat_status: VatStatus
+    first_name: str
+    last_name: str
+    street: str
+    street2: str
+    postal_code: str
+    city: str
+    region: str
+    country: str
+    email: str
+    address_lines: tuple[str, ...]
+
+
+def open_order(place: Place, *, plan_code: str, interval: Interval, currency: str, now: datetime) -> Order:
+    """An order with a frozen quote, for today's price. Raises PlanNotOffered, PlanTooSmall, CurrencyMismatch."""
+    workspace = place.workspace
+    with transaction(lock=workspace):
+        quote, plan = _quote(
+            workspace, plan_code=plan_code, interval=interval, currency=currency, details=None, now=now
+        )
+        order = Order(
+            number=new_order_number(),
+            workspace=workspace,
+            person=place.member.person_id,
+            plan=plan,
+            interval=interval,
+            display_currency=currency,
+            created_at=now,
+        )
+        _freeze(order, quote)
+        order.save(force_insert=True)
+        audit.record(
+            "order.opened",
+            workspace=workspace,
+            subject=order.number,
+            changes={"plan": plan_code, "interval": interval.value, "currency": currency},
+            now=now,
+        )
+    return order
+
+
+def find_order(workspace: Workspace, number: str) -> Order | None:
+    """The workspace's order with its plan and newest payment's owner; another workspace's is None."""
+    order = (
+        Order.select(Order, Plan, Person)
+        .join_from(Order, Plan)
+        .join_from(Order, Person)
+        .where(Order.workspace == workspace, Order.number == number)
+        .first()
+    )
+    if order is not None:
+        order.workspace = workspace
+    return order
+
+
+def save_details(
+    order: Order,
+    *,
+    place: Place,
+    details: Details,
+    method_kind: PaymentMethodKind,
+    currency: str,
+    display_currency: str,
+    now: datetime,
+) -> Order:
+    """Keep the details and freeze the quote that they lead to, tax included.
+
+    Raises OrderAlreadyPlaced, PlanNotOffered, PlanTooSmall, CurrencyMismatch, MissingVatRate.
+    """
+    workspace = place.workspace
+    with transaction(lock=workspace):
+        order = _reload(order)
+        _refuse_if_placed(order)
+        order.details = {**asdict(details), "address_lines": list(details.address_lines)}
+        order.method_kind = method_kind
+        order.display_currency = display_currency
+        quote, _plan = _quote_of(order, currency=currency, now=now)
+        _freeze(order, quote)
+        order.save()
+        _remember_details(place, details)
+        audit.record("order.details", workspace=workspace, subject=order.number, now=now)
+    return order
+
+
+def current_quote(order: Order, *, now: datetime) -> Quote:
+    """What the order costs now. Raises PlanNotOffered, PlanTooSmall, CurrencyMismatch."""
+    quote, _plan = _quote_of(order, currency=order.currency, now=now)
+    return quote
+
+
+def refresh_quote(order: Order, *, now: datetime) -> Order:
+    """Freeze what the order costs now, because it will be shown. Raises as `current_quote` does."""
+    with transaction(lock=order.workspace):
+        order = _reload(order)
+        if order.state == OrderState.OPEN:
+            quote, _plan = _quote_of(order, currency=order.currency, now=now)
+            _freeze(order, quote)
+            order.save()
+    return order
+
+
+def place_order(
+    order: Order,
+    *,
+    person: Person,
+    card: CardData | None,
+    auto_renewal: bool,
+    shown_quote_hash: str,
+    return_url: str,
+    now: datetime,
+) -> Payment:
+    """Record the intent to pay, then ask the gateway, once.
+
+    Raises OrderAlreadyPlaced when a payment of this workspace is paid for this order or still open
+    (`order` names whose result to show); QuoteChanged when what was shown is no longer true: the
+    order then holds the new quote and nothing was charged.
+    """
+    wall = current().clock.wall()
+    changed: QuoteChanged | None = None
+    with transaction(lock=order.workspace):
+        order = _reload(order)
+        _refuse_if_placed(order)
+        _refuse_beside_an_open_payment(order)
+        quote, _plan = _quote_of(order, currency=order.currency, now=now)
+        if quote.hash != shown_quote_hash or quote.tax is None:
+            changed = QuoteChanged(shown=shown_quote_hash, current=quote.hash)
+            _freeze(order, quote)
+            order.save()
+        else:
+            order.state = OrderState.PLACED
+            order.auto_renewal = auto_renewal
+            order.person = person
+            order.save()
+            payment = payments.record_intent(order, person=person, wall=wall)
+            audit.record(
+                "order.placed",
+                workspace=order.workspace,
+                subject=order.number,
+                changes={"payment": payment.key, "total_minor": order.total_minor, "currency": order.currency},
+                now=now,
+            )
+    if changed is not None:
+        raise changed
+    return payments.ask(payment, card=card, save=auto_renewal, return_url=return_url, now=now)
+
+
+def _quote_of(order: Order, *, currency: str, now: datetime) -> tuple[Quote, Plan]:
+    return _quote(
+        order.workspace,
+        plan_code=order.plan.code,
+        interval=order.interval,
+        currency=currency,
+        details=order.details,
+        now=now,
+    )
+
+
+def _quote(
+    workspace: Workspace,
+    *,
+    plan_code: str,
+    interval: Interval,
+    currency: str,
+    details: dict[str, object] | None,
+    now: datetime,
+) -> tuple[Quote, Plan]:
+    settings = current().settings
+    today = workspace.day(now)
+    subscription = subscriptions.of_workspace(workspace)
+    status = subscriptions.status_of(subscription, today=today)
+    on_sale = plans.plans_on_sale(subscription.product, on=today)
+    offer = plans.offer_of(on_sale, plan_code=plan_code, interval=interval, currency=currency)
+    plan = next(candidate.plan for candidate in on_sale if candidate.plan.code == plan_code)
+    if plan.free:
+        raise PlanNotOffered(wanted=(plan_code, interval, currency))
+    plans.refuse_if_too_small(plan, plans.usage_of(workspace))
+    quote = make_quote(
+        standing=subscriptions.standing_of(status),
+        offer=offer,
+        buyer=_buyer(details) if details else None,
+        seller_country=settings.seller.country,
+        unchecked_counts_as_valid=settings.unchecked_vat_counts,
+        on=today,
+    )
+    return quote, plan
+
+
+def _buyer(details: dict[str, object]) -> Buyer:
+    return Buyer(
+        country=str(details["country"]),
+        postal_code=str(details["postal_code"]) or None,
+        is_business=bool(details["is_business"]),
+        vat_number=str(details["vat_number"]) or None,
+        vat_status=VatStatus(str(details["vat_status"])),
+    )
+
+
+def _freeze(order: Order, quote: Quote) -> None:
+    order.kind = quote.kind
+    order.currency = quote.total.currency
+    order.quote = quote.facts
+    order.quote_hash = quote.hash
+    order.net_minor = quote.net.minor
+    order.tax_minor = quote.tax_amount.minor
+    order.total_minor = quote.total.minor
+
+
+def _reload(order: Order) -> Order:
+    """The order as it is now that the lock is held."""
+    fresh = find_order(order.workspace, order.number)
+    assert fresh is not None
+    return fresh
+
+
+def _refuse_if_placed(order: Order) -> None:
+    if order.state != OrderState.OPEN:
+        raise OrderAlreadyPlaced(order=order.number)
+
+
+def _refuse_beside_an_open_payment(order: Order) -> None:
+    """While the result of one payment is open, nothing else of the workspace is charged (trust.md §1, 3)."""
+    open_payment = (
+        Payment.select(Payment, Order)
+        .join(Order)
+        .where(
+            Payment.workspace == order.workspace,
+            Payment.state.not_in([PaymentState.SUCCEEDED, PaymentState.DECLINED]),
+        )
+        .first()
+    )
+    if open_payment is not None:
+        raise OrderAlreadyPlaced(order=open_payment.order.number)
+
+
+def _remember_details(place: Place, details: Details) -> None:
+    """They become the workspace's own when the buyer may change those, or when there are none yet."""
+    values = {name: value for name, value in asdict(details).items() if name != "address_lines"}
+    known = BillingDetails.get_or_none(BillingDetails.workspace == place.workspace)
+    if known is None:
+        BillingDetails.create(workspace=place.workspace, **values)
+    elif Right.BILLING_SETTINGS in place.may:
+        BillingDetails.update(**values).where(BillingDetails.id == known.id).execute()
+
+
+def new_order_number() -> str:
+    return "".join(secrets.choice(ORDER_ALPHABET) for _ in range(ORDER_NUMBER_LENGTH))

@@ -1,0 +1,81 @@
+"""What a workspace was charged, newest first. Keyset pages: no count, no offset, any length."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..domain.money import Money
+from ..domain.vocabulary import PaymentMethodKind, PaymentState
+from ..models import Invoice, Order, Payment, Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """One issued document with how it was paid."""
+
+    invoice_id: int
+    number: str
+    issued_at: datetime
+    total: Money
+    method_kind: PaymentMethodKind
+    brand: str
+    last4: str
+    payer_name: str
+    payer_email: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """`older` is the cursor of the next page, None on the last one."""
+
+    rows: Sequence[HistoryRow]
+    older: int | None
+
+
+def page_of(workspace: Workspace, *, size: int, before: int | None = None) -> HistoryPage:
+    """The newest `size` documents, or those issued before the document whose id is `before`. One query."""
+    query = (
+        Invoice.select(
+            Invoice.id,
+            Invoice.number,
+            Invoice.issued_at,
+            Invoice.total_minor,
+            Invoice.currency,
+            Payment.method_kind,
+            Payment.brand,
+            Payment.last4,
+            Payment.payer_name,
+            Payment.payer_email,
+        )
+        .join(Payment, on=((Payment.order == Invoice.order) & (Payment.state == PaymentState.SUCCEEDED)))
+        .where(Invoice.workspace == workspace)
+        .order_by(Invoice.id.desc())
+        .limit(size + 1)
+    )
+    if before is not None:
+        query = query.where(Invoice.id < before)
+    rows = [
+        HistoryRow(
+            invoice_id=row[0],
+            number=row[1],
+            issued_at=row[2],
+            total=Money(row[3], row[4]),
+            method_kind=row[5],
+            brand=row[6],
+            last4=row[7],
+            payer_name=row[8],
+            payer_email=row[9],
+        )
+        for row in query.tuples()
+    ]
+    return HistoryPage(rows=rows[:size], older=rows[size - 1].invoice_id if len(rows) > size else None)
+
+
+def find_invoice(workspace: Workspace, number: str) -> Invoice | None:
+    """The workspace's document with its order; another workspace's is None."""
+    return (
+        Invoice.select(Invoice, Order)
+        .join(Order)
+        .where(Invoice.workspace == workspace, Invoice.number == number)
+        .first()
+    )

@@ -1,0 +1,368 @@
+"""Moving money in three steps: record the intent, ask the gateway, record the answer.
+
+A cut connection means that we do not know: the payment waits as `unknown` and is looked up by its
+key, never asked anew. Every road to an answer (the call itself, a look-up, an event) ends in
+`record_answer`, which changes a payment only while it still waits.
+"""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from .. import outbox
+from ..database import transaction
+from ..domain.lifecycle import may_become
+from ..domain.vocabulary import OrderState, PaymentMethodKind, PaymentState, Right
+from ..gateways.base import (
+    ActionRequired,
+    CardData,
+    ChargeRequest,
+    Declined,
+    DeclineCode,
+    Gateway,
+    HostedRequest,
+    MethodFacts,
+    NeverMade,
+    Outcome,
+    Pending,
+    ResultUnknown,
+    Succeeded,
+)
+from ..models import Member, Order, Payment, PaymentMethod, Person, Workspace
+from ..runtime import current
+from . import audit, invoices, subscriptions, workspaces
+
+LOOK_UP_AFTER = (
+    timedelta(minutes=1),
+    timedelta(minutes=1),
+    timedelta(minutes=3),
+    timedelta(minutes=5),
+    timedelta(hours=1),
+    timedelta(days=1),
+)
+WAITING = (PaymentState.CREATED, PaymentState.ACTION_REQUIRED, PaymentState.PENDING, PaymentState.UNKNOWN)
+
+
+class AmountMismatch(Exception):
+    """The gateway took another amount or currency than we asked for: nothing is marked paid, a human looks."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileReport:
+    """Payments asked about, and those whose result is known now."""
+
+    asked: int
+    settled: int
+
+
+def record_intent(order: Order, *, person: Person, wall: datetime) -> Payment:
+    """The payment's row, before anybody is asked. Inside the transaction that places the order."""
+    return Payment.create(
+        key=uuid.uuid4().hex,
+        workspace=order.workspace,
+        order=order,
+        gateway=gateway_for(order.method_kind).name,
+        amount_minor=order.total_minor,
+        currency=order.currency,
+        method_kind=order.method_kind,
+        payer_name=person.name,
+        payer_email=order.details["email"],
+        look_up_at=wall + _patience(),
+        created_at=wall,
+    )
+
+
+def ask(payment: Payment, *, card: CardData | None, save: bool, return_url: str, now: datetime) -> Payment:
+    """Ask the gateway under the payment's own key and record what it says; `unknown` if it does not say."""
+    gateway = current().gateways[payment.gateway]
+    try:
+        outcome = _ask(gateway, payment, card=card, save=save, return_url=return_url)
+    except ResultUnknown:
+        return _record_silence(payment)
+    return record_answer(payment, outcome, now=now)
+
+
+def _ask(gateway: Gateway, payment: Payment, *, card: CardData | None, save: bool, return_url: str) -> Outcome:
+    metadata = {"workspace": payment.workspace.customer_number, "order": payment.order.number}
+    description = f"{payment.order.plan.names['en']} ({payment.order.number})"
+    if payment.method_kind in gateway.capabilities().hosted:
+        return gateway.open_hosted(
+            HostedRequest(
+                key=payment.key,
+                amount_minor=payment.amount_minor,
+                currency=payment.currency,
+                description=description,
+                metadata=metadata,
+                kind=payment.method_kind,
+                save=save,
+                return_url=return_url,
+            )
+        )
+    assert card is not None, "a card payment is asked for with a card"
+    return gateway.charge(
+        ChargeRequest(
+            key=payment.key,
+            amount_minor=payment.amount_minor,
+            currency=payment.currency,
+            description=description,
+            metadata=metadata,
+            source=card,
+            save=save,
+            return_url=return_url,
+            off_session=False,
+        )
+    )
+
+
+def look_up(payment: Payment, *, now: datetime) -> Payment:
+    """Ask the gateway how a waiting payment stands, by our key; moves no money."""
+    gateway = current().gateways[payment.gateway]
+    try:
+        outcome = gateway.fetch(payment.key)
+    except ResultUnknown:
+        return _record_silence(payment)
+    return record_answer(payment, outcome, now=now)
+
+
+def give_up(payment: Payment, *, now: datetime) -> Payment:
+    """Close a payment that waits for the payer, so that the order can be paid another way."""
+    gateway = current().gateways[payment.gateway]
+    try:
+        outcome = gateway.cancel(payment.key)
+    except ResultUnknown:
+        return _record_silence(payment)
+    return record_answer(payment, outcome, now=now)
+
+
+def record_answer(payment: Payment, outcome: Outcome, *, now: datetime) -> Payment:
+    """Write down what the gateway said, with everything that follows from it, in one transaction.
+
+    Does nothing when the payment no longer waits: two roads to one answer have one effect.
+    Raises AmountMismatch.
+    """
+    wall = current().clock.wall()
+    with transaction(lock=payment.workspace):
+        payment = (
+            Payment.select(Payment, Order, Workspace)
+            .join_from(Payment, Order)
+            .join_from(Payment, Workspace)
+            .where(Payment.id == payment.id)
+            .get()
+        )
+        payment.order.workspace = payment.workspace
+        match outcome:
+            case Succeeded():
+                if _move(payment, PaymentState.SUCCEEDED, wall=wall):
+                    _refuse_other_amount(payment, outcome)
+                    _settle_paid(payment, outcome, now=now)
+            case Declined(code=code, method=method):
+                if _move(payment, PaymentState.DECLINED, wall=wall):
+                    _settle_declined(payment, code=code.value, method=method, now=now)
+            case NeverMade():
+                if _move(payment, PaymentState.DECLINED, wall=wall):
+                    _settle_declined(payment, code="never_made", method=None, now=now)
+            case ActionRequired(url=url, reference=reference):
+                if _move(payment, PaymentState.ACTION_REQUIRED, wall=wall):
+                    payment.action_url, payment.reference = url, reference
+                    payment.save()
+                _look_up_later(payment, wall=wall)
+            case Pending(reference=reference):
+                if _move(payment, PaymentState.PENDING, wall=wall):
+                    payment.reference = reference
+                    payment.save()
+                _look_up_later(payment, wall=wall)
+    return payment
+
+
+def look_up_due(*, limit: int, now: datetime) -> ReconcileReport:
+    """Ask about the waiting payments whose next look-up has come, a bounded number of them."""
+    wall = current().clock.wall()
+    due = (
+        _waiting()
+        .where(Payment.look_up_at <= wall)
+        .order_by(Payment.look_up_at)
+        .limit(limit)
+    )
+    return _look_up_all(due, now=now)
+
+
+def reconcile(*, now: datetime) -> ReconcileReport:
+    """Ask about every payment whose result is open, but those that are being asked for at this moment."""
+    asked_before = current().clock.wall() - _patience()
+    settled_enough = (Payment.state != PaymentState.CREATED) | (Payment.created_at < asked_before)
+    return _look_up_all(_waiting().where(settled_enough), now=now)
+
+
+def _look_up_all(waiting: Iterable[Payment], *, now: datetime) -> ReconcileReport:
+    asked = settled = 0
+    for payment in list(waiting):
+        asked += 1
+        settled += look_up(payment, now=now).state not in WAITING
+    return ReconcileReport(asked=asked, settled=settled)
+
+
+def _waiting():  # type: ignore[no-untyped-def]
+    return Payment.select(Payment, Workspace).join(Workspace).where(Payment.state << list(WAITING))
+
+
+def gateway_for(kind: PaymentMethodKind) -> Gateway:
+    """The first configured gateway that offers this kind of method."""
+    for gateway in current().gateways.values():
+        if kind in gateway.capabilities().kinds:
+            return gateway
+    raise LookupError(f"no gateway offers {kind}")
+
+
+def _patience() -> timedelta:
+    """How long a request may still be on its way: longer than the time-out, and never less than a minute."""
+    return max(timedelta(minutes=1), timedelta(seconds=2 * current().settings.gateway_timeout_seconds))
+
+
+def _move(payment: Payment, state: PaymentState, *, wall: datetime) -> bool:
+    """Change the state where the table of transitions allows it and the row is as we read it."""
+    if not may_become(payment.state, state):
+        return False
+    settled_at = wall if state in (PaymentState.SUCCEEDED, PaymentState.DECLINED) else None
+    look_up_at = None if settled_at else payment.look_up_at
+    moved = (
+        Payment.update(state=state, settled_at=settled_at, look_up_at=look_up_at)
+        .where(Payment.id == payment.id, Payment.state == payment.state)
+        .execute()
+    )
+    payment.state, payment.settled_at, payment.look_up_at = state, settled_at, look_up_at
+    return bool(moved)
+
+
+def _record_silence(payment: Payment) -> Payment:
+    """The gateway did not say: wait as `unknown`, and look the payment up later and later, never for ever."""
+    wall = current().clock.wall()
+    with transaction(lock=payment.workspace):
+        payment = Payment.get_by_id(payment.id)
+        if may_become(payment.state, PaymentState.UNKNOWN) or payment.state == PaymentState.UNKNOWN:
+            Payment.update(state=PaymentState.UNKNOWN).where(
+                Payment.id == payment.id, Payment.state == payment.state
+            ).execute()
+            payment.state = PaymentState.UNKNOWN
+            _look_up_later(payment, wall=wall)
+    return payment
+
+
+def _look_up_later(payment: Payment, *, wall: datetime) -> None:
+    """The next look-up, later and later, once a day in the end and never for ever forgotten."""
+    wait = LOOK_UP_AFTER[min(payment.look_ups, len(LOOK_UP_AFTER) - 1)]
+    payment.look_ups += 1
+    payment.look_up_at = wall + wait
+    payment.save(only=[Payment.look_ups, Payment.look_up_at])
+
+
+def _refuse_other_amount(payment: Payment, outcome: Succeeded) -> None:
+    if (outcome.amount_minor, outcome.currency) != (payment.amount_minor, payment.currency):
+        raise AmountMismatch(f"payment {payment.key}: asked {payment.amount}, got {outcome.amount_minor} {outcome.currency}")
+
+
+def _settle_paid(payment: Payment, outcome: Succeeded, *, now: datetime) -> None:
+    order = payment.order
+    payment.reference = outcome.reference
+    _keep_method_facts(payment, outcome.method)
+    payment.save()
+    order.state = OrderState.PAID
+    order.paid_at = now
+    order.save(only=[Order.state, Order.paid_at])
+    method = _save_method(order, payment, outcome.method, now=now)
+    subscriptions.apply_paid_order(order, method=method, now=now)
+    _mark_upgrader(order)
+    invoice = invoices.issue_for(order, payment=payment, now=now)
+    audit.record(
+        "payment.succeeded",
+        workspace=order.workspace,
+        subject=payment.key,
+        changes={"order": order.number, "amount_minor": payment.amount_minor, "currency": payment.currency},
+        now=now,
+    )
+    wall = current().clock.wall()
+    outbox.publish("prepare_documents", key=invoice.number, payload={"invoice_id": invoice.id}, now=wall)
+    for recipient in _buyer_and_owners(order):
+        outbox.publish(
+            "mail",
+            key=f"order-confirmed-{order.number}-{recipient.id}",
+            payload={
+                "template": "order_confirmed",
+                "to": recipient.email,
+                "locale": recipient.language or order.workspace.language,
+                "context": {"name": recipient.name, "order": order.number, "workspace": order.workspace.slug},
+                "attachments": [{"invoice_id": invoice.id, "locale": recipient.language or order.workspace.language}],
+            },
+            now=wall,
+        )
+
+
+def _settle_declined(payment: Payment, *, code: str, method: MethodFacts | None, now: datetime) -> None:
+    """The order is open again: the same quote may be paid another way."""
+    payment.decline_code = code
+    _keep_method_facts(payment, method)
+    payment.save()
+    Order.update(state=OrderState.OPEN).where(Order.id == payment.order_id, Order.state == OrderState.PLACED).execute()
+    audit.record(
+        "payment.declined",
+        workspace=payment.workspace,
+        subject=payment.key,
+        changes={"order": payment.order.number, "code": code},
+        now=now,
+    )
+
+
+def _keep_method_facts(payment: Payment, method: MethodFacts | None) -> None:
+    if method is not None:
+        payment.brand = method.brand or ""
+        payment.last4 = method.last4 or ""
+        payment.payer_name = method.holder or payment.payer_name
+
+
+def _save_method(
+    order: Order, payment: Payment, facts: MethodFacts | None, *, now: datetime
+) -> PaymentMethod | None:
+    """The method that the gateway kept, as the buyer asked by ticking auto-renewal."""
+    if facts is None or facts.reference is None:
+        return None
+    known = PaymentMethod.get_or_none(
+        PaymentMethod.gateway == payment.gateway, PaymentMethod.reference == facts.reference
+    )
+    if known is not None:
+        return known
+    others = PaymentMethod.select().where(
+        PaymentMethod.workspace == order.workspace, PaymentMethod.removed_at.is_null()
+    )
+    return PaymentMethod.create(
+        workspace=order.workspace,
+        added_by=order.person,
+        gateway=payment.gateway,
+        reference=facts.reference,
+        kind=facts.kind,
+        brand=facts.brand or "",
+        last4=facts.last4 or "",
+        exp_month=facts.exp_month,
+        exp_year=facts.exp_year,
+        holder=facts.holder,
+        is_preferred=not others.exists(),
+        created_at=now,
+    )
+
+
+def _mark_upgrader(order: Order) -> None:
+    """A member who paid for the plan keeps access to billing (product.md §2, note 1)."""
+    member = Member.get_or_none(Member.workspace == order.workspace, Member.person == order.person)
+    if member is not None:
+        member.workspace = order.workspace
+        if Right.MANAGE_PAYMENT_METHODS not in workspaces.rights_in(member):
+            Member.update(is_upgrader=True).where(Member.id == member.id).execute()
+
+
+def _buyer_and_owners(order: Order) -> list[Person]:
+    people = {order.person_id: order.person}
+    for owner in Member.owners(order.workspace):
+        people[owner.person_id] = owner.person
+    return list(people.values())
+
+
+DECLINE_CODES = tuple(code.value for code in DeclineCode)

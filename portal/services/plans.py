@@ -1,0 +1,119 @@
+"""What the plans page decides: the workspace's use, the offers on sale, and whether a plan fits."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from peewee import JOIN, Case, fn
+
+from ..domain.errors import PlanNotOffered, PlanTooSmall
+from ..domain.plans import PlanLimits, Usage, Violation, violations
+from ..domain.pricing import Offer
+from ..domain.vocabulary import Interval, MemberStatus, Role, Service
+from ..models import Member, Plan, Price, Product, Workspace
+
+
+def usage_of(workspace: Workspace) -> Usage:
+    """Active users, guests and administrators (the owners count) now. One query."""
+    active = Member.status == MemberStatus.ACTIVE
+    administers = active & (Member.role << [Role.OWNER, Role.ADMIN])
+    row = (
+        Member.select(
+            fn.SUM(Case(None, [(active, 1)], 0)).alias("active_users"),
+            fn.SUM(Case(None, [(Member.status == MemberStatus.GUEST, 1)], 0)).alias("guests"),
+            fn.SUM(Case(None, [(administers, 1)], 0)).alias("administrators"),
+        )
+        .where(Member.workspace == workspace)
+        .dicts()
+        .get()
+    )
+    return Usage(
+        active_users=row["active_users"] or 0,
+        guests=row["guests"] or 0,
+        administrators=row["administrators"] or 0,
+        storage_bytes=workspace.used_storage_bytes,
+    )
+
+
+def limits_of(plan: Plan) -> PlanLimits:
+    return PlanLimits(
+        code=plan.code,
+        position=plan.position,
+        max_users=plan.max_users,
+        guests_per_user=plan.guests_per_user,
+        max_administrators=plan.max_administrators,
+        storage_bytes=plan.storage_bytes,
+        services=frozenset(Service(code) for code in plan.services),
+        free=plan.free,
+        hidden=plan.hidden,
+        trial=plan.trial,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOffers:
+    """A plan of the table with its prices of today, by interval and currency."""
+
+    plan: Plan
+    limits: PlanLimits
+    prices: tuple[Price, ...]
+
+    def price(self, interval: Interval, currency: str) -> Price | None:
+        for price in self.prices:
+            if price.interval == interval and price.currency == currency:
+                return price
+        return None
+
+
+def plans_on_sale(product: Product, *, on: date) -> list[PlanOffers]:
+    """The plans of the table, free ones too, smallest first, with the prices valid that day. One query."""
+    rows = (
+        Plan.select(Plan, Price)
+        .join(
+            Price,
+            JOIN.LEFT_OUTER,
+            on=(
+                (Price.plan == Plan.id)
+                & (Price.valid_from <= on)
+                & (Price.valid_until.is_null() | (Price.valid_until > on))
+            ),
+            attr="one_price",
+        )
+        .where(Plan.product == product, ~Plan.hidden, ~Plan.withdrawn)
+        .order_by(Plan.position, Price.interval, Price.currency)
+    )
+    by_plan: dict[int, tuple[Plan, list[Price]]] = {}
+    for plan in rows:
+        price = getattr(plan, "one_price", None)
+        _, prices = by_plan.setdefault(plan.id, (plan, []))
+        if price is not None and price.id is not None:
+            prices.append(price)
+    return [PlanOffers(plan, limits_of(plan), tuple(prices)) for plan, prices in by_plan.values()]
+
+
+def currencies_of(offers: Iterable[PlanOffers]) -> list[str]:
+    """The currencies that every sold plan has a price in are the ones to choose from."""
+    sold = [{price.currency for price in offer.prices} for offer in offers if offer.prices]
+    return sorted(set.intersection(*sold)) if sold else []
+
+
+def offer_of(offers: Sequence[PlanOffers], *, plan_code: str, interval: Interval, currency: str) -> Offer:
+    """Today's price of the wanted plan. Raises PlanNotOffered."""
+    for candidate in offers:
+        price = candidate.price(interval, currency)
+        if candidate.plan.code == plan_code and price is not None:
+            return Offer(
+                plan_code=plan_code,
+                plan_names=candidate.plan.names,
+                interval=interval,
+                price_id=price.id,
+                amount=price.amount,
+            )
+    raise PlanNotOffered(wanted=(plan_code, interval, currency))
+
+
+def refuse_if_too_small(plan: Plan, usage: Usage) -> None:
+    """Raises PlanTooSmall with both figures of each limit that the workspace exceeds."""
+    exceeded: tuple[Violation, ...] = violations(limits_of(plan), usage)
+    if exceeded:
+        raise PlanTooSmall(plan_code=plan.code, plan_names=plan.names, violations=exceeded)

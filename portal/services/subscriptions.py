@@ -1,0 +1,178 @@
+"""The running agreement of a workspace: begun as a trial, moved on by paid orders."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from peewee import JOIN
+
+from ..domain.lifecycle import subscription_state
+from ..domain.money import Money
+from ..domain.periods import Period
+from ..domain.pricing import Standing
+from ..domain.proration import PaidPeriod
+from ..domain.vocabulary import Interval, ProductKind, SubscriptionState
+from ..models import Order, PaymentMethod, Plan, Price, Product, Subscription, SubscriptionPeriod, Workspace
+from ..runtime import current
+
+
+def start_trial(workspace: Workspace, *, now: datetime) -> Subscription:
+    """The workspace plan's trial from today. Inside the transaction that makes the workspace."""
+    product = workspace_product()
+    plan = Plan.get(Plan.product == product, Plan.trial)
+    today = workspace.day(now)
+    subscription = Subscription.create(
+        workspace=workspace,
+        product=product,
+        plan=plan,
+        started_on=today,
+        due_on=today + timedelta(days=product.trial_days) if product.trial_days else None,
+        anchor_day=today.day,
+        created_at=now,
+    )
+    SubscriptionPeriod.create(
+        subscription=subscription,
+        plan=plan,
+        start_on=today,
+        base_end_on=subscription.due_on,
+        end_on=subscription.due_on,
+        created_at=now,
+    )
+    return subscription
+
+
+def workspace_product() -> Product:
+    return Product.get(Product.kind == ProductKind.WORKSPACE_PLAN, ~Product.withdrawn)
+
+
+def of_workspace(workspace: Workspace) -> Subscription:
+    """The subscription to the workspace plan, with plan, product, price and payment method. One query."""
+    return (
+        Subscription.select(Subscription, Plan, Product, Price, PaymentMethod)
+        .join_from(Subscription, Plan)
+        .join_from(Subscription, Product)
+        .join_from(Subscription, Price, JOIN.LEFT_OUTER)
+        .join_from(Subscription, PaymentMethod, JOIN.LEFT_OUTER)
+        .where(Subscription.workspace == workspace, Product.kind == ProductKind.WORKSPACE_PLAN)
+        .get()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A subscription on one day."""
+
+    subscription: Subscription
+    state: SubscriptionState
+    today: date
+
+    @property
+    def plan(self) -> Plan:
+        return self.subscription.plan
+
+    @property
+    def due_on(self) -> date | None:
+        return self.subscription.due_on
+
+    @property
+    def interval(self) -> Interval | None:
+        return self.subscription.price.interval if self.subscription.price_id else None
+
+    @property
+    def is_blocked(self) -> bool:
+        return self.state == SubscriptionState.BLOCKED
+
+
+def status_of(subscription: Subscription, *, today: date) -> Status:
+    state = subscription_state(
+        plan_is_trial=subscription.plan.trial,
+        plan_is_free=subscription.plan.free or subscription.plan.nonprofit,
+        due_on=subscription.due_on,
+        grace_days=grace_days(subscription),
+        today=today,
+    )
+    return Status(subscription=subscription, state=state, today=today)
+
+
+def grace_days(subscription: Subscription) -> int:
+    """The product's own, else the installation's; a trial has none."""
+    if subscription.plan.trial:
+        return 0
+    own = subscription.product.grace_days
+    return current().settings.grace_days if own is None else own
+
+
+def standing_of(status: Status) -> Standing:
+    """What a quote needs to know of the past. One query more, for periods that are not over."""
+    subscription = status.subscription
+    periods = (
+        SubscriptionPeriod.select()
+        .where(
+            SubscriptionPeriod.subscription == subscription,
+            SubscriptionPeriod.end_on > status.today,
+            SubscriptionPeriod.net_minor > 0,
+        )
+        .order_by(SubscriptionPeriod.start_on, SubscriptionPeriod.id)
+    )
+    return Standing(
+        plan_code=status.plan.code,
+        interval=status.interval,
+        state=status.state,
+        due_on=subscription.due_on,
+        anchor_day=subscription.anchor_day,
+        paid=tuple(
+            PaidPeriod(
+                period=Period(row.start_on, row.end_on),
+                base_days=(row.base_end_on - row.start_on).days,
+                price=Money(row.net_minor, row.currency),
+            )
+            for row in periods
+        ),
+    )
+
+
+def apply_paid_order(order: Order, *, method: PaymentMethod | None, now: datetime) -> Subscription:
+    """Give what the order's quote promised, from its own dates. Inside the transaction that marks it paid.
+
+    What was running is cut at the new period's first day, so that periods touch and never overlap.
+    """
+    facts = order.quote
+    subscription = of_workspace(order.workspace)
+    price = Price.get_by_id(facts["price_id"])
+    start_on = date.fromisoformat(facts["start_on"])
+    due_on = date.fromisoformat(facts["due_on"])
+    _cut_periods(subscription, at=start_on)
+    SubscriptionPeriod.create(
+        subscription=subscription,
+        plan=order.plan,
+        price=price,
+        order=order,
+        start_on=start_on,
+        base_end_on=date.fromisoformat(facts["base_end_on"]),
+        end_on=due_on,
+        net_minor=order.net_minor,
+        currency=order.currency,
+        created_at=now,
+    )
+    subscription.plan = order.plan
+    subscription.price = price
+    subscription.started_on = start_on
+    subscription.due_on = due_on
+    subscription.anchor_day = facts["anchor_day"]
+    if order.auto_renewal and method is not None:
+        subscription.auto_renewal = True
+        subscription.payment_method = method
+    subscription.version += 1
+    subscription.save()
+    return subscription
+
+
+def _cut_periods(subscription: Subscription, *, at: date) -> None:
+    """End what runs on `at` there; a period that had not begun becomes empty."""
+    SubscriptionPeriod.update(end_on=at).where(
+        SubscriptionPeriod.subscription == subscription,
+        SubscriptionPeriod.start_on <= at,
+        SubscriptionPeriod.end_on.is_null() | (SubscriptionPeriod.end_on > at),
+    ).execute()
+    SubscriptionPeriod.update(end_on=SubscriptionPeriod.start_on).where(
+        SubscriptionPeriod.subscription == subscription, SubscriptionPeriod.start_on > at
+    ).execute()

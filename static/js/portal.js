@@ -1,0 +1,82 @@
+// Dialogs, focus, busy forms and menus. Every page works without this file; it never asks the server for anything.
+(() => {
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const byId = (id) => document.getElementById(id);
+
+  const show = (dialog) => {
+    dialog.closedBy = "any"; // a click beside it, too
+    dialog.showModal();
+  };
+  // A dialog that the server sent open becomes a real one, over the page.
+  const raiseDialogs = () => all("dialog[open]:not(:modal)").forEach((dialog) => {
+    dialog.close();
+    show(dialog);
+  });
+
+  // At load, autofocus has done it.
+  const focusErrors = () => all("[data-testid=error-summary]").at(-1)?.focus();
+
+  const rest = (form) => {
+    all("[data-busy-now]", form).concat(form).forEach((part) => {
+      part.removeAttribute("aria-busy");
+      if (part.hasAttribute("data-busy-now")) part.disabled = false;
+      part.removeAttribute("data-busy-now");
+    });
+  };
+
+  // Runs before htmx hears of the submit: the second click of a double click goes no further.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!form.matches("form[data-busy]")) return;
+    if (form.getAttribute("aria-busy") === "true") {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      return;
+    }
+    form.setAttribute("aria-busy", "true");
+    event.submitter?.setAttribute("aria-busy", "true");
+    // The browser reads the clicked button's value first; then nothing can be clicked again.
+    setTimeout(() => all("button:enabled", form).forEach((button) => {
+      button.setAttribute("data-busy-now", "");
+      button.disabled = true;
+    }));
+  }, true);
+
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-dialog-open]");
+    const dialog = opener && byId(opener.dataset.dialogOpen);
+    const closer = event.target.closest("[data-dialog-close]");
+    if (dialog) {
+      event.preventDefault();
+      event.stopPropagation();
+      show(dialog);
+    } else if (closer) {
+      // Browsers that know command="close" do it themselves.
+      if (!closer.commandForElement) closer.closest("dialog")?.close();
+    }
+    all("details.menu[open]").forEach((menu) => { menu.open = menu.contains(event.target); });
+  }, true);
+
+  document.addEventListener("keydown", (event) => {
+    const menu = event.key === "Escape" && document.querySelector("details.menu[open]");
+    if (!menu) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
+
+  document.addEventListener("htmx:before:request", () => { byId("no-answer").hidden = true; });
+  document.addEventListener("htmx:error", () => { byId("no-answer").hidden = false; });
+  document.addEventListener("htmx:after:swap", (event) => {
+    raiseDialogs();
+    if (event.detail.ctx.response?.status >= 400) focusErrors();
+    const news = byId("news");
+    const said = all("[data-announce]").at(-1)?.dataset.announce;
+    if (said && said !== news.textContent) news.textContent = said;
+  });
+  document.addEventListener("htmx:finally:request", (event) => {
+    if (!event.detail.ctx.keepIndicators) all("form[aria-busy]").forEach(rest);
+  });
+  window.addEventListener("pageshow", (event) => { if (event.persisted) all("form[aria-busy]").forEach(rest); });
+
+  raiseDialogs();
+})();

@@ -1,0 +1,215 @@
+"""What every test is built on: a database on either engine, settings, a clock that stands still.
+
+A test that takes `engine`, directly or through another fixture, runs once on SQLite and once on
+PostgreSQL; `@pytest.mark.engine("sqlite")` chooses one, and pages in a browser are looked at on SQLite
+alone unless the mark says otherwise. Each test has a database of its own, copied
+from a migrated template, so that real commits happen in it.
+"""
+
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.postgres import PostgreSQL
+from tools.setup import postgresql_binaries
+
+ENGINES = ("sqlite", "postgresql")
+TODAY = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+LOOPBACK = ("127.", "::1", "localhost")
+POSTGRESQL_MISSING = "PostgreSQL's programs (initdb, postgres) are not installed"
+
+# Whoever runs the tests may have settings of their own; no test reads them.
+for _name in [name for name in os.environ if name.startswith("PORTAL_")]:
+    del os.environ[_name]
+
+
+# --- the run as a whole -------------------------------------------------------------------------
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "engine(*names): the database engines the test runs on, both by default"
+    )
+    config.addinivalue_line(
+        "markers", "postgresql: set on each test that runs on PostgreSQL; -m 'not postgresql'"
+    )
+    config.addinivalue_line("markers", "settings(**variables): PORTAL_… variables of the test's settings")
+    config.addinivalue_line("markers", "faults_expected: the application may answer 500 in this test")
+    sys.addaudithook(refuse_other_machines)
+    if os.environ.get("CI") == "true" and postgresql_binaries() is None:
+        raise pytest.UsageError(f"{POSTGRESQL_MISSING}: with CI=true its tests may not be skipped.")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "engine" not in metafunc.fixturenames:
+        return
+    marker = metafunc.definition.get_closest_marker("engine")
+    everywhere = ENGINES[:1] if "live_server" in metafunc.fixturenames else ENGINES
+    chosen = marker.args if marker else everywhere
+    metafunc.parametrize(
+        "engine",
+        [pytest.param(name, marks=pytest.mark.postgresql if name == "postgresql" else ()) for name in chosen],
+        indirect=True,
+    )
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    skipped = [
+        report
+        for report in terminalreporter.getreports("skipped")
+        if POSTGRESQL_MISSING in str(report.longrepr)
+    ]
+    if skipped:
+        terminalreporter.write_sep("!", "PostgreSQL NOT TESTED", red=True, bold=True)
+        terminalreporter.write_line(f"{len(skipped)} tests were skipped: {POSTGRESQL_MISSING}.", red=True)
+
+
+def refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:
+    """Fail a test that looks up or connects to anything but this machine (an audit hook)."""
+    if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+        host = arguments[1][0] if isinstance(arguments[1], tuple) else None
+    elif event in ("socket.getaddrinfo", "socket.gethostbyname"):
+        host = arguments[0]
+    else:
+        return
+    if host and not str(host).startswith(LOOPBACK):
+        raise RuntimeError(f"tests stay on this machine, and this one asked for {host!r} ({event})")
+
+
+# --- databases ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def engine(request: pytest.FixtureRequest) -> str:
+    """`sqlite` or `postgresql`."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """The server of this test process; skips, loudly, where PostgreSQL is not installed."""
+    binaries = postgresql_binaries()
+    if binaries is None:
+        pytest.skip(POSTGRESQL_MISSING)
+    server = PostgreSQL(binaries)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "migrated.sqlite"
+    migrate_at(f"sqlite:///{path}")
+    return path
+
+
+def migrate_at(url: str) -> None:
+    """Bring the database at `url` to the newest schema and let go of it."""
+    from portal import database
+
+    bound = database.bind(url)
+    database.migrate()
+    bound.close_all()
+
+
+@pytest.fixture
+def database_url(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a fresh, migrated, empty database that only this test knows."""
+    if engine == "sqlite":
+        path = tmp_path / "portal.sqlite"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    server = request.getfixturevalue("postgresql")
+    url = server.create_database(server.template_database("migrated", migrate_at))
+    yield url
+    server.drop_database(url)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Any]:
+    """The models bound to the fresh database, connected, for tests that need no application."""
+    from portal import database as portal_database
+
+    bound = portal_database.bind(database_url)
+    with portal_database.connection():
+        yield bound
+    bound.close_all()
+
+
+# --- the application ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def environment(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, str]:
+    """The PORTAL_… variables of this test; `@pytest.mark.settings(PORTAL_LIMITS="1")` adds to them."""
+    variables = {
+        "PORTAL_DATABASE_URL": database_url,
+        "PORTAL_QUEUE_URL": f"sqlite:///{tmp_path / 'queue.sqlite'}",
+        "PORTAL_DATA_DIR": str(tmp_path),
+        "PORTAL_SECRET_KEY": "only-for-tests-" * 4,
+    }
+    for marker in reversed(list(request.node.iter_markers("settings"))):
+        variables |= marker.kwargs
+    return variables
+
+
+@pytest.fixture
+def settings(environment: dict[str, str]) -> Any:
+    from portal.settings import read_settings
+
+    return read_settings(environment)
+
+
+@pytest.fixture
+def clock() -> Any:
+    """Saturday 21 November 2026, 9:00 UTC, until the test says `clock.advance(days=31)`."""
+    from portal.clock import FixedClock
+
+    return FixedClock(TODAY)
+
+
+@pytest.fixture
+def app(settings: Any, clock: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The application on a fresh database. A fault that became an error page fails the test."""
+    from portal import create_app
+    from portal.database import database
+
+    faults = Faults()
+    logger = logging.getLogger("portal")
+    logger.addHandler(faults)
+    application = create_app(settings, clock=clock)
+    application.testing = True
+    yield application
+    logger.removeHandler(faults)
+    if not database.is_closed():
+        database.close()
+    database.obj.close_all()
+    if faults.texts and request.node.get_closest_marker("faults_expected") is None:
+        pytest.fail("The application had a fault:\n" + "\n".join(faults.texts), pytrace=False)
+
+
+@pytest.fixture
+def client(app: Any) -> Any:
+    """A browser without a session. Forms need the CSRF token of their page, as in real life."""
+    return app.test_client()
+
+
+class Faults(logging.Handler):
+    """Keeps the traceback of every exception that the application logged."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.texts: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info:
+            self.texts.append(logging.Formatter().format(record))

@@ -1,0 +1,447 @@
+"""What a customer, an auditor and a screen reader find in the PDF of an invoice or credit note."""
+
+import copy
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+
+import pypdf
+import pytest
+
+from portal.documents.formats import money_text, rate_text
+from portal.documents.pdf import render_invoice
+from portal.documents.printable import BREAK_MARK, FONTS_FOLDER, REPLACEMENT, _fonts, _held_codes, printable
+
+FACTS = {
+    "kind": "invoice",
+    "number": "INV-2026-000001",
+    "issued_on": "2026-11-21",
+    "currency": "EUR",
+    "locale_default": "fr",
+    "seller": {
+        "name": "Portail Logiciels SAS",
+        "address": ["8 place de la Bourse", "75002 Paris", "France"],
+        "country": "FR",
+        "vat_number": "FR40303265045",
+        "iban": "FR7630006000011234567890189",
+        "bic": "AGRIFRPP",
+    },
+    "buyer": {
+        "name": "Acme SARL",
+        "contact": "Jeanne Martin",
+        "address": ["12 rue des Écoles", "75011 Paris", "France"],
+        "vat_number": "FR83404833048",
+        "email": "compta@acme.example",
+    },
+    "workspace_name": "Acme",
+    "customer_number": "C-000042",
+    "order_number": "O-2026-000117",
+    "purchase_order": None,
+    "lines": [
+        {
+            "description": {"en": "Office Business 5, monthly", "fr": "Office Business 5, mensuel"},
+            "period": {"start": "2026-11-21", "end": "2026-12-21"},
+            "quantity": 1,
+            "unit_minor": 3000,
+            "net_minor": 3000,
+            "rate_bp": 2000,
+            "notes": {"en": [], "fr": []},
+        }
+    ],
+    "totals": {
+        "net_minor": 3000,
+        "tax_minor": 600,
+        "gross_minor": 3600,
+        "by_rate": [{"rate_bp": 2000, "net_minor": 3000, "tax_minor": 600}],
+    },
+    "tax": {"category": "S", "reason": "seller_country", "country": "FR"},
+    "payment": {
+        "method": "card",
+        "brand": "visa",
+        "last4": "4242",
+        "paid_on": "2026-11-21",
+        "processor": "Portal sandbox",
+    },
+}
+
+
+def an_invoice(*, buyer=None, seller=None, **changes):
+    facts = copy.deepcopy(FACTS) | changes
+    facts["buyer"] |= buyer or {}
+    facts["seller"] |= seller or {}
+    return facts
+
+
+def an_untaxed_invoice(*, category, reason, country, **changes):
+    facts = an_invoice(tax={"category": category, "reason": reason, "country": country}, **changes)
+    facts["lines"][0]["rate_bp"] = 0
+    untaxed = [{"rate_bp": 0, "net_minor": 3000, "tax_minor": 0}]
+    facts["totals"] = {"net_minor": 3000, "tax_minor": 0, "gross_minor": 3000, "by_rate": untaxed}
+    return facts
+
+
+def pages_of(pdf):
+    return [
+        " ".join(unicodedata.normalize("NFKC", page.extract_text()).split())
+        for page in pypdf.PdfReader(io.BytesIO(pdf)).pages
+    ]
+
+
+def text_of(facts, locale="en"):
+    return " ".join(pages_of(render_invoice(facts, locale=locale)))
+
+
+def test_an_english_invoice_says_who_what_when_and_how_much():
+    text = text_of(an_invoice(purchase_order="PO 4711\nPurchasing, building B"))
+    for words in (
+        "Invoice Number INV-2026-000001",
+        "Date of issue 21 November 2026",
+        "Customer number C-000042",
+        "Order number O-2026-000117",
+        "Billed to Acme SARL Jeanne Martin 12 rue des Écoles 75011 Paris",
+        "compta@acme.example",
+        "Your reference PO 4711 Purchasing, building B",
+        "Office Business 5, monthly From 21 Nov 2026 to 21 Dec 2026",
+        "Total excluding VAT €30.00",
+        "VAT 20% on €30.00 €6.00",
+        "Total including VAT €36.00",
+        "Paid by Visa •••• 4242 on 21 November 2026 Payment processed by Portal sandbox",
+        "VAT number: FR40303265045",
+        "Page 1 of 1",
+    ):
+        assert words in text
+
+
+def test_a_french_invoice_says_the_same_in_french():
+    text = text_of(an_invoice(), "fr")
+    for words in (
+        "Facture Numéro INV-2026-000001",
+        "Date d’émission 21 novembre 2026",
+        "Numéro de client C-000042",
+        "Office Business 5, mensuel Du 21 nov. 2026 au 21 déc. 2026",
+        "Total HT 30,00 €",
+        "TVA 20 % sur 30,00 € 6,00 €",
+        "Total TTC 36,00 €",
+        "Payé par Visa •••• 4242 le 21 novembre 2026 Paiement traité par Portal sandbox",
+        "Page 1 sur 1",
+    ):
+        assert words in text
+
+
+def test_an_unknown_language_is_served_in_english():
+    assert "Total including VAT" in text_of(an_invoice(), "de")
+    assert render_invoice(an_invoice(), locale="fr_CA") == render_invoice(an_invoice(), locale="fr")
+
+
+def test_a_description_without_the_asked_language_falls_back_to_the_default_one():
+    facts = an_invoice()
+    facts["lines"][0]["description"] = {"fr": "Formation"}
+    assert "Formation" in text_of(facts, "en")
+
+
+def test_the_iban_stands_in_the_lower_right_corner_of_every_invoice_page():
+    facts = an_invoice()
+    facts["lines"] *= 40
+    for page in pypdf.PdfReader(io.BytesIO(render_invoice(facts, locale="fr"))).pages:
+        found = []
+
+        def note(text, outer, inner, *font, found=found):
+            x, y = inner[4], inner[5]
+            found.append(
+                (text, x * outer[0] + y * outer[2] + outer[4], x * outer[1] + y * outer[3] + outer[5])
+            )
+
+        page.extract_text(visitor_text=note)
+        for words in ("FR76", "AGRIFRPP"):
+            x, y = next((x, y) for text, x, y in found if words in text and y < 100)
+            assert x > page.mediabox.width / 2 and y < page.mediabox.height / 8
+
+
+def test_the_same_facts_give_the_same_bytes_here_and_in_another_process():
+    script = (
+        "import json, sys, hashlib\n"
+        "from portal.documents.pdf import render_invoice\n"
+        "assert 'typst' not in sys.modules, 'typst must not be used before fork'\n"
+        "print(hashlib.sha256(render_invoice(json.load(sys.stdin), locale='fr')).hexdigest())\n"
+    )
+    first, second = (render_invoice(an_invoice(), locale="fr") for _ in range(2))
+    elsewhere = subprocess.run(
+        [sys.executable, "-c", script], input=json.dumps(FACTS), capture_output=True, text=True, check=True
+    )
+    assert first == second
+    assert elsewhere.stdout.strip() == hashlib.sha256(first).hexdigest()
+
+
+def test_four_threads_render_at_once_and_get_the_same_bytes():
+    invoices = [an_invoice(number=f"INV-2026-{number:06}") for number in range(24)]
+    expected = [render_invoice(facts, locale="en") for facts in invoices]
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(lambda facts: render_invoice(facts, locale="en"), invoices)) == expected
+
+
+def test_a_forked_child_refuses_rather_than_hangs(monkeypatch):
+    render_invoice(an_invoice(), locale="en")
+    monkeypatch.setattr("portal.documents.pdf.os.getpid", lambda: -1)
+    with pytest.raises(RuntimeError, match="before fork"):
+        render_invoice(an_invoice(), locale="en")
+
+
+def test_the_document_is_tagged_titled_dated_and_claims_pdf_a_3a_and_ua_1():
+    reader = pypdf.PdfReader(io.BytesIO(render_invoice(an_invoice(), locale="fr")))
+    xmp = reader.trailer["/Root"]["/Metadata"].get_data().decode()
+    assert "<pdfaid:part>3</pdfaid:part>" in xmp
+    assert "<pdfaid:conformance>A</pdfaid:conformance>" in xmp
+    assert "<pdfuaid:part>1</pdfuaid:part>" in xmp
+    assert reader.trailer["/Root"]["/MarkInfo"]["/Marked"]
+    assert reader.trailer["/Root"]["/Lang"].startswith("fr")
+    assert reader.metadata.title == "Facture INV-2026-000001"
+    assert reader.metadata.author == "Portail Logiciels SAS"
+    assert reader.metadata.creation_date.date().isoformat() == "2026-11-21"
+
+
+MENTIONS = {
+    "fr": ("Autoliquidation — article 283-2 du CGI / article 196", "non applicable", "TVA du pays du client"),
+    "en": ("Reverse charge — Article 196", "not applicable", "VAT of the customer’s country"),
+}
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_a_tax_mention_is_printed_where_it_is_due_and_nowhere_else(language):
+    seller = {"country": "FR" if language == "fr" else "IE"}
+    reverse_charge, untaxed, consumer = MENTIONS[language]
+    german = {"category": "S", "reason": "eu_consumer", "country": "DE"}
+    cases = {
+        "seller country": (an_invoice(seller=seller), ()),
+        "reverse charge": (
+            an_untaxed_invoice(
+                category="AE", reason="eu_business_reverse_charge", country="DE", seller=seller
+            ),
+            (reverse_charge,),
+        ),
+        "outside": (
+            an_untaxed_invoice(category="O", reason="outside_eu", country="US", seller=seller),
+            (untaxed,),
+        ),
+        "Canary Islands": (
+            an_untaxed_invoice(category="O", reason="special_territory", country="ES", seller=seller),
+            (untaxed,),
+        ),
+        "consumer": (an_invoice(seller=seller, tax=german), (consumer,)),
+    }
+    for name, (facts, expected) in cases.items():
+        text = text_of(facts, language)
+        assert {mention for mention in MENTIONS[language] if mention in text} == set(expected), name
+
+
+def test_a_french_seller_writes_autoliquidation_in_english_too():
+    facts = an_untaxed_invoice(category="AE", reason="eu_business_reverse_charge", country="DE")
+    assert "Autoliquidation (reverse charge) — Article 283-2" in text_of(facts, "en")
+
+
+def test_a_special_territory_with_its_own_rate_is_not_called_untaxed():
+    reunion = {"category": "S", "reason": "special_territory", "country": "FR"}
+    facts = an_invoice(tax=reunion)
+    facts["lines"][0]["rate_bp"] = facts["totals"]["by_rate"][0]["rate_bp"] = 850
+    text = text_of(facts, "fr")
+    assert "TVA 8,5 % sur 30,00 €" in text
+    assert "Taux de TVA applicable dans le territoire du client." in text
+    assert "non applicable" not in text
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        pytest.param(an_invoice(), True, id="French seller, business"),
+        pytest.param(an_invoice(buyer={"vat_number": None}), False, id="French seller, consumer"),
+        pytest.param(
+            an_invoice(buyer={"vat_number": None, "is_business": True}),
+            True,
+            id="business without VAT number",
+        ),
+        pytest.param(an_invoice(seller={"country": "DE"}), False, id="German seller"),
+        pytest.param(
+            an_invoice(kind="credit_note", corrects={"number": "INV-1", "issued_on": "2026-11-03"}),
+            False,
+            id="credit note",
+        ),
+    ],
+)
+def test_late_payment_terms_stand_on_french_invoices_to_businesses(facts, expected):
+    assert ("indemnité forfaitaire de recouvrement de 40,00 €" in text_of(facts, "fr")) is expected
+
+
+def test_a_credit_note_names_the_invoice_that_it_corrects_and_asks_for_no_money():
+    corrected = {"number": "INV-2026-000001", "issued_on": "2026-11-03"}
+    facts = an_invoice(kind="credit_note", number="CN-2026-000001", corrects=corrected)
+    text = text_of(facts, "fr")
+    assert "Avoir Numéro CN-2026-000001" in text
+    assert "Rectifie la facture INV-2026-000001 Émise le 3 novembre 2026" in text
+    assert "Remboursé sur Visa •••• 4242 le 21 novembre 2026" in text
+    assert "IBAN" not in text
+    assert "-36,00" not in text
+    english = text_of(facts | {"payment": None}, "en")
+    assert "Credit note" in english and "This amount is credited to your account" in english
+
+
+def test_an_unpaid_invoice_says_how_to_pay_it():
+    text = text_of(an_invoice(payment=None, due_on="2026-12-05"))
+    assert "To pay by 5 December 2026: €36.00" in text
+    assert "IBAN FR76 3000 6000 0112 3456 7890 189 · BIC AGRIFRPP, quoting INV-2026-000001" in text
+
+
+@pytest.mark.parametrize(
+    ("payment", "expected"),
+    [
+        ({"method": "paypal", "paid_on": "2026-11-21"}, "Payé par PayPal le 21 novembre 2026"),
+        ({"method": "sepa_debit", "paid_on": "2026-11-21"}, "Payé par prélèvement SEPA le"),
+        ({"method": "bank_transfer", "paid_on": "2026-11-21"}, "Payé par virement bancaire le"),
+        ({"method": "card", "paid_on": "2026-11-21"}, "Payé par carte le"),
+        (
+            {"method": "card", "brand": "jcb", "last4": "0505", "paid_on": "2026-11-21"},
+            "Payé par JCB •••• 0505",
+        ),
+    ],
+)
+def test_each_way_to_pay_has_its_words(payment, expected):
+    assert expected in text_of(an_invoice(payment=payment), "fr")
+
+
+def test_the_figures_of_an_extension_are_repeated_under_the_line():
+    facts = an_invoice()
+    facts["lines"][0]["notes"] = {"en": ["28 unused days", "New due date: 19 February 2027"], "fr": []}
+    assert "28 unused days New due date: 19 February 2027" in text_of(facts, "en")
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "english", "french"),
+    [
+        (3000, "EUR", "€30.00", "30,00 €"),
+        (123456789, "EUR", "€1,234,567.89", "1 234 567,89 €"),
+        (3000, "JPY", "¥3,000", "3 000 JPY"),
+        (3000, "KWD", "KWD 3.000", "3,000 KWD"),
+        (1, "KWD", "KWD 0.001", "0,001 KWD"),
+        (150, "IQD", "IQD 0.150", "0,150 IQD"),  # CLDR would drop the decimals; ISO 4217 has three.
+        (-5, "USD", "-$0.05", "-0,05 $US"),
+    ],
+)
+def test_an_amount_has_the_decimals_of_its_currency(minor, currency, english, french):
+    assert unicodedata.normalize("NFKC", money_text(minor, currency, "en")) == english
+    assert unicodedata.normalize("NFKC", money_text(minor, currency, "fr")) == french
+
+
+@pytest.mark.parametrize(
+    ("rate_bp", "french"), [(2000, "20 %"), (850, "8,5 %"), (2550, "25,5 %"), (1, "0,01 %"), (0, "0 %")]
+)
+def test_a_rate_has_no_needless_zero(rate_bp, french):
+    assert unicodedata.normalize("NFKC", rate_text(rate_bp, "fr")) == french
+
+
+@pytest.mark.parametrize(("currency", "gross"), [("JPY", "¥3,600"), ("KWD", "KWD 3.600")])
+def test_currencies_of_none_and_three_decimals_are_printed(currency, gross):
+    assert f"Total including VAT {gross}" in text_of(an_invoice(currency=currency))
+
+
+def test_ninety_lines_take_several_pages_each_with_the_table_header_and_its_number():
+    facts = an_invoice()
+    facts["lines"] *= 90
+    pages = pages_of(render_invoice(facts, locale="en"))
+    assert len(pages) > 2
+    for number, page in enumerate(pages, start=1):
+        assert f"Page {number} of {len(pages)}" in page
+        assert ("Description Qty Unit price VAT Net amount" in page) == ("Office Business" in page)
+        assert "INV-2026-000001" in page
+    assert sum(page.count("Office Business 5, monthly") for page in pages) == 90
+
+
+HOSTILE = {
+    "typst code": '#read("/etc/passwd") #import "@preview/a:1.0.0" #panic()',
+    "typst markup": "$x$ *bold* _it_ `raw` <label> @ref = Heading // comment /* */ ~ --- \\u{41} \\",
+    "template": "{page} {pages} {number} {0.__class__} %(x)s ${7*7} {{7*7}}",
+    "html": '<b>"O\'Neil" & Sons</b>',
+    "emoji": "Rocket 🚀 😀 ❤️ 👩‍💻 👍🏽 🇫🇷",
+    "unassigned emoji": "🫨 🪿 🦣",
+    "east asian": "株式会社テスト 北京软件有限公司 삼성전자 臺灣",
+    "right to left": "שירותי תוכנה بع شركة الاختبار للبرمجيات",
+    "override": "invoice\u202egnp.exe\u2066\u2069",
+    "other scripts": "हिन्दी ภาษาไทย ქართული Հայերեն 𝐁𝐨𝐥𝐝 ꧁꧂",
+    "marks": "Z" + "\u0301" * 500 + "algo" + "☺\u035e" + "、\u0301",
+    "control": "a\x00b\x07c\x1b[0m\u2028d\u2029e\ufefff\ufffe",
+    "surrogate": "lone \ud800 \udfff",
+    "private use": "\ue000\U0010fffd",
+    "300 letters": "W" * 300,
+    "300 characters": "Société à responsabilité limitée " * 9,
+    "300 accents": "é" * 300,
+    "spaces only": " \t\n\u00a0\u3000",
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE.keys())
+def test_whatever_people_type_is_printed_as_text(name):
+    facts = an_invoice(
+        buyer={"name": name, "contact": name, "address": [name], "email": name, "vat_number": name},
+        seller={"name": name, "address": [name], "vat_number": name, "iban": name, "bic": name},
+        workspace_name=name,
+        purchase_order=name,
+    )
+    facts["lines"][0]["description"] = {"en": name}
+    facts["lines"][0]["notes"] = {"en": [name]}
+    text = text_of(facts)
+    assert "INV-2026-000001" in text and "€36.00" in text
+    assert "root:" not in text
+
+
+@pytest.mark.parametrize("case", ["typst code", "typst markup", "template", "html"])
+def test_markup_comes_out_as_it_was_typed(case):
+    text = text_of(an_invoice(buyer={"name": HOSTILE[case]}))
+    assert HOSTILE[case].replace(" ", "") in text.replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "printed"),
+    [
+        ("Acme", "Acme"),
+        ("a\x00b", "ab"),
+        ("two\nlines\tand  spaces ", "two lines and spaces"),
+        ("\u202etxt.exe", "txt.exe"),
+        ("𝐁𝐨𝐥𝐝 ＡＢ 🇫🇷", "Bold ＡＢ FR"),
+        ("e\u0301", "é"),
+        ("\ud800", REPLACEMENT),
+        ("👍🏽", "👍"),
+        ("株式会社", "株式会社"),
+    ],
+)
+def test_only_characters_that_the_fonts_hold_are_printed(typed, printed):
+    assert printable(typed) == printed
+
+
+def test_a_long_word_may_break_without_leaving_a_trace_in_copied_text():
+    assert printable("x" * 30).count(BREAK_MARK) == 29
+    text = pypdf.PdfReader(io.BytesIO(render_invoice(an_invoice(workspace_name="x" * 90), locale="en")))
+    assert BREAK_MARK not in text.pages[0].extract_text()
+
+
+def test_every_character_of_the_bundled_fonts_can_be_printed():
+    codes = sorted(_held_codes())
+    facts = an_invoice()
+    facts["lines"] = [
+        facts["lines"][0]
+        | {"description": {"en": " ".join(map(chr, codes[start : start + 100]))}, "notes": {}}
+        for start in range(0, len(codes), 100)
+    ]
+    assert len(codes) > 9000
+    render_invoice(facts, locale="en")
+
+
+def test_both_weights_of_the_text_face_hold_the_same_characters():
+    files = sorted(path.name for path in FONTS_FOLDER.glob("*.ttf"))
+    assert _fonts()[files.index("Inter-Regular.ttf")] == _fonts()[files.index("Inter-SemiBold.ttf")]
+
+
+def test_the_fonts_stay_small_and_come_with_their_licences():
+    assert sum(path.stat().st_size for path in FONTS_FOLDER.iterdir()) < 1_600_000
+    assert {"OFL.txt", "LICENSE-2.0-droid.txt"} <= {path.name for path in FONTS_FOLDER.iterdir()}

@@ -1,0 +1,154 @@
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from portal.domain.lifecycle import (
+    PAYMENT_TRANSITIONS,
+    blocked_on,
+    days_left,
+    may_become,
+    subscription_state,
+)
+from portal.domain.vocabulary import PaymentState, SubscriptionState
+
+TRIAL, FREE, PAID, LATE, BLOCKED = (
+    SubscriptionState.TRIAL,
+    SubscriptionState.FREE,
+    SubscriptionState.PAID,
+    SubscriptionState.LATE,
+    SubscriptionState.BLOCKED,
+)
+DUE = date(2026, 2, 1)
+property_test = settings(deadline=None)
+
+
+def state(*, today, due_on=DUE, trial=False, free=False, grace_days=0, renewal_open=False):
+    return subscription_state(
+        plan_is_trial=trial,
+        plan_is_free=free,
+        due_on=due_on,
+        grace_days=grace_days,
+        today=today,
+        renewal_open=renewal_open,
+    )
+
+
+def after(days):
+    return DUE + timedelta(days=days)
+
+
+STATES = {
+    # source-systems.md §1.9: the due date itself is still a working day, and so is the last grace day.
+    "paid, the day before": (after(-1), {}, PAID),
+    "paid, on the due date": (after(0), {}, PAID),
+    "no grace: blocked the day after": (after(1), {}, BLOCKED),
+    "grace of 5: late the day after": (after(1), {"grace_days": 5}, LATE),
+    "grace of 5: its last day": (after(5), {"grace_days": 5}, LATE),
+    "grace of 5: over": (after(6), {"grace_days": 5}, BLOCKED),
+    "grace of 1: one late day": (after(1), {"grace_days": 1}, LATE),
+    "grace of 1: over": (after(2), {"grace_days": 1}, BLOCKED),
+    "grace does not make an early day late": (after(0), {"grace_days": 5}, PAID),
+    "trial running": (after(-20), {"trial": True}, TRIAL),
+    "trial, last day, still usable": (after(0), {"trial": True}, TRIAL),
+    "trial over": (after(1), {"trial": True}, BLOCKED),
+    "a trial has no grace": (after(1), {"trial": True, "grace_days": 5}, BLOCKED),
+    "a trial has no renewal": (after(1), {"trial": True, "renewal_open": True}, BLOCKED),
+    "a trial of length 0 never ends": (after(900), {"trial": True, "due_on": None}, TRIAL),
+    "a trial plan that is free is a trial": (after(0), {"trial": True, "free": True}, TRIAL),
+    "a free trial ends too": (after(1), {"trial": True, "free": True}, BLOCKED),
+    "free, no due date": (after(900), {"free": True, "due_on": None}, FREE),
+    "free never gets late": (after(900), {"free": True}, FREE),
+    "paid without an end": (after(900), {"due_on": None}, PAID),
+    # product.md §5: our trouble is never the customer's.
+    "renewal untried, unknown or in dunning": (after(3), {"renewal_open": True}, PAID),
+    "the same beyond the grace days": (after(9), {"renewal_open": True, "grace_days": 5}, PAID),
+    "renewal open before the due date": (after(-3), {"renewal_open": True}, PAID),
+}
+
+
+@pytest.mark.parametrize(("today", "facts", "expected"), STATES.values(), ids=STATES)
+def test_the_state_today(today, facts, expected):
+    assert state(today=today, **facts) is expected
+
+
+@property_test
+@given(st.integers(-60, 120), st.integers(0, 60))
+def test_paid_then_late_then_blocked_and_never_back(days, grace_days):
+    order = [PAID, LATE, BLOCKED]
+    today = state(today=after(days), grace_days=grace_days)
+    tomorrow = state(today=after(days + 1), grace_days=grace_days)
+    assert order.index(today) <= order.index(tomorrow)
+    assert (today is BLOCKED) == (after(days) >= blocked_on(DUE, grace_days))
+
+
+@property_test
+@given(
+    st.booleans(),
+    st.booleans(),
+    st.none() | st.integers(-60, 60).map(after),
+    st.integers(0, 30),
+    st.booleans(),
+)
+def test_an_open_renewal_never_makes_it_worse(trial, free, due_on, grace_days, renewal_open):
+    facts = {"today": DUE, "trial": trial, "free": free, "due_on": due_on, "grace_days": grace_days}
+    found = state(**facts, renewal_open=renewal_open)
+    assert (found is TRIAL) <= trial and (found is FREE) <= free
+    if renewal_open and not trial:
+        assert found in {PAID, FREE}
+
+
+BLOCK_DATES = {
+    "no grace: the day after the due date": (0, "2026-02-02"),
+    "five days of grace: 2 to 6 February are late": (5, "2026-02-07"),
+    "over the end of the month": (28, "2026-03-02"),
+}
+
+
+@pytest.mark.parametrize(("grace_days", "expected"), BLOCK_DATES.values(), ids=BLOCK_DATES)
+def test_the_first_day_without_access(grace_days, expected):
+    first = blocked_on(DUE, grace_days)
+    assert first.isoformat() == expected
+    assert state(today=first, grace_days=grace_days) is BLOCKED
+    assert state(today=first - timedelta(days=1), grace_days=grace_days) is not BLOCKED
+
+
+def test_grace_is_never_negative():
+    with pytest.raises(ValueError, match="grace"):
+        blocked_on(DUE, -1)
+
+
+@pytest.mark.parametrize(("days", "expected"), [(-30, 30), (-5, 5), (-1, 1), (0, 0), (1, 0), (400, 0)])
+def test_days_left_are_0_on_the_last_usable_day(days, expected):
+    assert days_left(DUE, after(days)) == expected
+
+
+# --- payments --------------------------------------------------------------------------------------
+
+ALLOWED = {
+    "created": "action_required pending unknown succeeded declined",
+    "action_required": "pending unknown succeeded declined",
+    "pending": "succeeded declined",
+    "unknown": "action_required pending succeeded declined",
+    "succeeded": "",
+    "declined": "",
+}
+
+
+@pytest.mark.parametrize("old", PaymentState)
+@pytest.mark.parametrize("new", PaymentState)
+def test_the_legal_transitions_of_a_payment(old, new):
+    assert may_become(old, new) is (new in ALLOWED[old].split())
+
+
+def test_every_state_is_in_the_table_and_none_leads_back_to_created():
+    assert set(PAYMENT_TRANSITIONS) == set(PaymentState)
+    assert not any(PaymentState.CREATED in targets for targets in PAYMENT_TRANSITIONS.values())
+
+
+def test_a_payment_that_is_not_final_can_still_succeed_and_can_still_be_declined():
+    final = {state for state, targets in PAYMENT_TRANSITIONS.items() if not targets}
+    assert final == {PaymentState.SUCCEEDED, PaymentState.DECLINED}
+    for targets in PAYMENT_TRANSITIONS.values():
+        assert not targets or final <= targets

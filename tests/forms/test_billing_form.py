@@ -1,0 +1,287 @@
+"""The form of billing details: the country decides, and nothing typed is lost."""
+
+from html import unescape
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.addresses import countries, format_address
+from portal.forms.billing import BillingDetailsForm
+from tests.forms.conftest import sentences
+
+LISTS = {
+    "currencies": [("EUR", "EUR - Euro"), ("USD", "USD - US Dollar")],
+    "payment_methods": [("card", "Visa/Mastercard/American Express/JCB/Discover"), ("paypal", "PayPal")],
+    "payment_currencies": [("EUR", "EUR - Euro"), ("USD", "USD - US Dollar")],
+}
+FRENCH = {
+    "display_currency": "EUR",
+    "first_name": "Jeanne",
+    "last_name": "Martin",
+    "street": "12 rue de la Paix",
+    "city": "Paris",
+    "postal_code": "75002",
+    "country": "FR",
+    "email": "jeanne@example.com",
+    "email_confirm": "jeanne@example.com",
+    "payment_method": "card",
+    "payment_currency": "EUR",
+}
+BUSINESS = FRENCH | {"is_business": "y", "company_name": "Acme SARL", "vat_number": "fr 40 303 265 045"}
+ADDRESSES = {
+    "US": {"street": "1 Market St", "city": "San Francisco", "region": "CA", "postal_code": "94105"},
+    "CA": {"street": "1 rue Sainte", "city": "Montréal", "region": "QC", "postal_code": "h3z2y7"},
+    "JP": {"street": "1-1-1 Marunouchi", "city": "Chiyoda-ku", "region": "13", "postal_code": "1000005"},
+    "BR": {"street": "Av. Paulista 1", "city": "São Paulo", "region": "SP", "postal_code": "01310-100"},
+    "IE": {"street": "1 Main St", "city": "Dublin", "region": "D", "postal_code": "d02af30"},
+    "FR": {"street": "12 rue de la Paix", "city": "Paris", "postal_code": "75002"},
+    "GB": {"street": "10 Downing St", "city": "London", "postal_code": "sw1a2aa"},
+    "HK": {"street": "1 Nathan Rd", "region": "Kowloon"},
+    "ES": {"street": "Calle Mayor 1", "city": "Madrid", "region": "M", "postal_code": "28013"},
+    "DE": {"street": "Hauptstr. 1", "city": "Berlin", "postal_code": "10115"},
+    "CR": {"street": "Avenida 1", "city": "San José", "region": "San José"},
+}
+
+
+def in_country(country):
+    blank = {"street": "", "city": "", "postal_code": ""}
+    return FRENCH | blank | ADDRESSES[country] | {"country": country}
+
+
+def details_form(**options):
+    return BillingDetailsForm(**(LISTS | {"locale": "en"} | options))
+
+
+@pytest.fixture
+def checked(submit):
+    """The form after one submission of the fields, validated; its labels and errors can still be read."""
+    contexts = []
+
+    def check(fields, **options):
+        contexts.append(submit(fields))
+        contexts[-1].__enter__()
+        form = details_form(**options)
+        form.validate_on_submit()
+        return form
+
+    yield check
+    for context in reversed(contexts):
+        context.__exit__(None, None, None)
+
+
+def test_a_person_in_france(checked):
+    form = checked(FRENCH)
+
+    assert sentences(form) == {}
+    assert form.answers.region == "75"
+    assert (form.answers.company_name, form.answers.vat_number) == ("", "")
+    assert format_address(form.answers, "fr") == ("12 rue de la Paix", "75002 Paris", "France")
+
+
+def test_a_company_keeps_its_number_in_one_form(checked):
+    form = checked(BUSINESS)
+
+    assert sentences(form) == {}
+    assert form.answers.vat_number == "FR40303265045"
+    assert form.answers.company_name == "Acme SARL"
+
+
+@pytest.mark.parametrize("country", ADDRESSES)
+def test_an_address_of_each_kind_of_country(checked, country):
+    form = checked(in_country(country))
+
+    assert sentences(form) == {}
+    assert form.answers.country == country
+
+
+def test_every_starred_field_has_its_own_sentence(checked):
+    form = checked({"country": "US"})
+
+    assert sentences(form) == {
+        "display_currency": ["Choose the currency to show prices in."],
+        "first_name": ["Enter your first name."],
+        "last_name": ["Enter your last name."],
+        "street": ["Enter your address."],
+        "city": ["Enter your city."],
+        "region": ["Choose your state."],
+        "postal_code": ["Enter your ZIP code."],
+        "email": ["Enter your e-mail address."],
+        "email_confirm": ["Enter your e-mail address a second time."],
+        "payment_method": ["Choose how to pay."],
+        "payment_currency": ["Choose the currency to pay in."],
+    }
+
+
+def test_without_a_country_the_general_form_asks_for_it(checked):
+    assert sentences(checked(FRENCH | {"country": ""})) == {"country": ["Choose your country."]}
+    assert sentences(checked(FRENCH | {"country": "XX"})) == {"country": ["Choose one of the list."]}
+
+
+@pytest.mark.parametrize(
+    ("country", "absent", "region_label", "postal_label"),
+    [
+        ("FR", set(), "Region / department", "Postal code"),
+        ("US", {"vat_number"}, "State", "ZIP code"),
+        ("GB", {"region"}, None, "Postcode"),
+        ("IE", set(), "County", "Eircode"),
+        ("HK", {"postal_code", "vat_number"}, "Area", None),
+        ("JP", {"vat_number"}, "Prefecture", "Postal code"),
+        ("IT", set(), "Province or region", "Postal code (CAP)"),
+        ("AE", {"postal_code", "city", "vat_number"}, "Emirate", None),
+    ],
+)
+def test_labels_and_fields_follow_the_country(in_request, country, absent, region_label, postal_label):
+    form = details_form(data={"country": country})
+
+    assert {name for name in ("city", "postal_code", "region", "vat_number") if name not in form} == absent
+    assert all(getattr(form, name) is None for name in absent)
+    assert region_label == (str(form.region.label.text) if form.region else None)
+    assert postal_label == (str(form.postal_code.label.text) if form.postal_code else None)
+    assert form.address_fields[0].short_name == "street"
+
+
+def test_another_country_brings_the_fields_back(in_request):
+    form = details_form(data={"country": "HK"})
+    form.for_country("FR", "fr")
+
+    assert form.postal_code is not None
+    assert form.region.offered[:2] == ("01", "02")
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_every_country_makes_a_form(in_request, language):
+    form = details_form(locale=language)
+    for country, _name in countries(language):
+        form.for_country(country, language)
+        assert all(str(field.label.text) for field in form.address_fields)
+        assert form.region is None or form.region.free_text or form.region.offered
+
+
+def test_a_region_is_needed_where_post_needs_it(checked):
+    assert sentences(checked(in_country("US") | {"region": ""})) == {"region": ["Choose your state."]}
+    assert sentences(checked(in_country("IE") | {"region": ""})) == {}
+    assert sentences(checked(in_country("CR") | {"region": ""})) == {
+        "region": ["Enter your province, region or island."]
+    }
+
+
+def test_a_region_is_one_of_the_country(checked):
+    assert sentences(checked(in_country("US") | {"region": "75"})) == {"region": ["Choose one of the list."]}
+    assert checked(in_country("US") | {"region": "california"}).answers.region == "CA"
+
+
+def test_a_postal_code_is_one_of_the_country(checked):
+    assert sentences(checked(FRENCH | {"postal_code": "7500"})) == {
+        "postal_code": ["Enter a postal code of this country, for example 33380."]
+    }
+    assert sentences(checked(in_country("US") | {"postal_code": "10001"})) == {
+        "postal_code": ["Check the postal code and the region: this code belongs to another region."]
+    }
+
+
+def test_a_postal_code_is_stored_as_its_country_writes_it(checked):
+    assert checked(in_country("GB")).answers.postal_code == "SW1A 2AA"
+    assert checked(FRENCH | {"postal_code": " 75\u00a0002 "}).answers.postal_code == "75002"
+
+
+@pytest.mark.parametrize("again", ["JEANNE@Example.com", "  jeanne@example.com "])
+def test_the_second_email_is_compared_trimmed_and_without_case(checked, again):
+    assert sentences(checked(FRENCH | {"email_confirm": again})) == {}
+
+
+def test_another_second_email_is_refused(checked):
+    form = checked(FRENCH | {"email_confirm": "jean@example.com"})
+
+    assert sentences(form) == {"email_confirm": ["Enter the same e-mail address twice."]}
+
+
+def test_a_stored_email_is_filled_in_twice(in_request):
+    form = details_form(data={"email": "jeanne@example.com"})
+
+    assert form.email_confirm.data == "jeanne@example.com"
+
+
+def test_a_company_needs_its_name_and_may_leave_the_number_out(checked):
+    form = checked(BUSINESS | {"company_name": " ", "vat_number": ""})
+
+    assert sentences(form) == {"company_name": ["Enter the name of your company."]}
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("FR41303265045", "Check the VAT number: one of its digits is not right."),
+        ("12", "Enter the VAT number as it is on your documents, for example FR40303265045."),
+        ("DE136695976", "Enter a VAT number of the country chosen, for example FR40303265045."),
+    ],
+)
+def test_a_wrong_vat_number_is_refused_and_kept(checked, typed, sentence):
+    form = checked(BUSINESS | {"vat_number": typed})
+
+    assert sentences(form) == {"vat_number": [sentence]}
+    assert form.vat_number.data == typed
+
+
+def test_what_a_person_left_in_the_company_fields_does_not_matter(checked):
+    form = checked(FRENCH | {"company_name": "x\x00" * 300, "vat_number": "nonsense"})
+
+    assert sentences(form) == {}
+    assert (form.answers.company_name, form.answers.vat_number) == ("", "")
+
+
+def test_nothing_typed_is_lost(checked):
+    form = checked(BUSINESS | {"email_confirm": "other@example.com", "street2": "Bât. <B>", "region": "92"})
+
+    page = unescape("".join(field() for field in form))
+    for typed in (
+        "Acme SARL",
+        "fr 40 303 265 045",
+        "Jeanne",
+        "12 rue de la Paix",
+        "Bât. <B>",
+        "other@example.com",
+    ):
+        assert f'value="{typed}"' in page
+    assert '<option selected value="92">' in page
+    assert '<option selected value="FR">' in page
+
+
+def test_update_shows_the_regions_of_the_new_country_without_errors(checked):
+    form = checked({"country": "CA", "region": "75", "update": "y", "first_name": "Jeanne"}, locale="fr")
+
+    assert form.wants_update
+    assert sentences(form) == {}
+    assert form.first_name.data == "Jeanne"
+    assert form.region.data == ""
+    assert "Colombie-Britannique" in form.region()
+    assert "formnovalidate" in form.update()
+
+
+def test_update_drops_a_vat_number_of_another_country_only(checked):
+    assert checked(BUSINESS | {"country": "DE", "update": "y"}).vat_number.data == ""
+    assert checked(BUSINESS | {"update": "y"}).vat_number.data == "fr 40 303 265 045"
+
+
+def test_a_field_of_no_interest_to_the_form_is_not_read(checked):
+    form = checked(FRENCH | {"is_admin": "1", "amount_paid": "0", "vat_status": "valid"})
+
+    assert sentences(form) == {}
+    assert not hasattr(form.answers, "vat_status")
+
+
+@given(text=st.text(max_size=250), country=st.sampled_from(["FR", "US", "JP", "HK", "CR", "GB"]))
+def test_no_text_in_the_details_raises(forms_app, text, country):
+    fields = dict.fromkeys([*BUSINESS, "street2", "region"], text.encode("utf-8", "replace").decode())
+    with forms_app.test_request_context("/", method="POST", data=fields | {"country": country}):
+        form = details_form()
+        form.validate_on_submit()
+        "".join(field() for field in form).encode()
+        assert [str(problem.sentence) for problem in form.problems]
+
+
+@given(country=st.text(max_size=8))
+def test_no_country_raises(forms_app, country):
+    fields = FRENCH | {"country": country.encode("utf-8", "replace").decode()}
+    with forms_app.test_request_context("/", method="POST", data=fields):
+        details_form().validate_on_submit()

@@ -1,0 +1,348 @@
+"""The floors of the house, read from the source: who may import whom, and what may be done where.
+
+routes, jobs, cli → services → {models, gateways, outbox} → domain
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tools import lint_templates
+
+ROOT = Path(__file__).resolve().parent.parent
+PORTAL = ROOT / "portal"
+
+# What runs the application and what answers a request: they may import everything below them.
+ENTRANCES = {
+    "",
+    "cli",
+    "development",
+    "doctor",
+    "gunicorn_conf",
+    "handlers",
+    "jobs",
+    "routes",
+    "server",
+    "wsgi",
+}
+WEB = {
+    "assets",
+    "errors",
+    "forms",
+    "formatting",
+    "htmx",
+    "i18n",
+    "limits",
+    "navigation",
+    "security",
+    "sessions",
+}
+WORK = {"documents", "gateways", "mail", "outbox", "services", "vat_numbers", "addresses"}
+GROUND = {"clock", "database", "logs", "models", "runtime", "settings"}
+# Each floor and the floors that it may import besides itself and the domain.
+MAY_IMPORT = {
+    "domain": set(),
+    "gateways": {"clock"},
+    "documents": set(),
+    "addresses": set(),
+    "vat_numbers": set(),
+    "settings": set(),
+    "clock": set(),
+    "logs": set(),
+    "database": set(),
+    "models": {"database"},
+    "runtime": {"clock", "gateways", "settings"},
+    "outbox": GROUND,
+    "mail": GROUND | {"documents", "formatting", "i18n", "outbox"},
+    "services": WORK | GROUND | {"formatting"},
+}
+VIEW_DECORATORS = {"route", "get", "post"}
+ACCESS_DECORATORS = {"public", "signed_in", "operators_only", "workspace_right", "token", "signature"}
+MACHINE_TIME = {
+    ("datetime", "now"),
+    ("datetime", "utcnow"),
+    ("datetime", "today"),
+    ("date", "today"),
+    ("time", "time"),
+}
+
+
+class Module(NamedTuple):
+    path: Path
+    tree: ast.Module
+
+    @property
+    def name(self) -> str:
+        """The dotted name below `portal`: `services.plans`; empty for portal/__init__.py itself."""
+        return (
+            ".".join(self.path.relative_to(PORTAL).with_suffix("").parts).removesuffix("__init__").rstrip(".")
+        )
+
+    @property
+    def floor(self) -> str:
+        return self.name.partition(".")[0]
+
+    def __str__(self) -> str:
+        return str(self.path.relative_to(ROOT))
+
+
+@cache
+def modules() -> tuple[Module, ...]:
+    return tuple(
+        Module(path, ast.parse(path.read_text(encoding="utf-8"))) for path in sorted(PORTAL.rglob("*.py"))
+    )
+
+
+def found(module: Module, node: ast.AST, sentence: str) -> str:
+    return f"{module}:{node.lineno}: {sentence}"
+
+
+def imports(module: Module) -> Iterator[tuple[ast.AST, str]]:
+    """Each imported module with its full name, `portal.…` for our own, those inside functions too."""
+    package = ["portal", *module.name.split(".")] if module.name else ["portal"]
+    if module.path.name != "__init__.py":
+        package = package[:-1]
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
+            origin = ".".join(part for part in (base, node.module) if part)
+            for alias in node.names:
+                yield node, f"{origin}.{alias.name}"
+
+
+def for_types_only(module: Module) -> set[int]:
+    """Lines under `if TYPE_CHECKING:`, which import nothing when the program runs."""
+    return {
+        line
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
+
+
+def calls(module: Module) -> Iterator[tuple[ast.Call, str]]:
+    """Each call with what is called as it is written, `database.atomic`."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call):
+            yield node, ast.unparse(node.func)
+
+
+# --- floors ---------------------------------------------------------------------------------------
+
+
+def test_imports_point_downwards() -> None:
+    wrong = []
+    for module in modules():
+        allowed = MAY_IMPORT.get(module.floor)
+        if allowed is None:
+            allowed = WEB | WORK | GROUND | (ENTRANCES if module.floor in ENTRANCES else set())
+        for node, name in imports(module):
+            top, _, rest = name.partition(".")
+            if top != "portal" or node.lineno in for_types_only(module):
+                continue
+            word = rest.partition(".")[0]
+            floor = word if (PORTAL / word).is_dir() or (PORTAL / f"{word}.py").exists() else ""
+            if floor not in allowed | {module.floor, "domain"}:
+                wrong.append(found(module, node, f"{module.floor or 'portal'} imports {name}"))
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_module_stands_on_a_floor() -> None:
+    known = ENTRANCES | WEB | WORK | GROUND | {"domain"}
+    strangers = {module.floor for module in modules()} - known
+    assert not strangers, f"say in tests/test_architecture.py where these stand: {sorted(strangers)}"
+
+
+@pytest.mark.parametrize(
+    ("floor", "foreign"),
+    [
+        (
+            "domain",
+            {"flask", "flask_babel", "flask_login", "peewee", "playhouse", "werkzeug", "sqlite3", "huey"},
+        ),
+        ("gateways", {"flask", "flask_babel", "flask_login", "peewee", "playhouse"}),
+        ("documents", {"flask", "peewee", "playhouse"}),
+    ],
+)
+def test_a_pure_floor_knows_no_framework(floor: str, foreign: set[str]) -> None:
+    wrong = [
+        found(module, node, f"{floor} imports {name}")
+        for module in modules()
+        if module.floor == floor
+        for node, name in imports(module)
+        if name.partition(".")[0] in foreign or (floor == "domain" and name.startswith("portal.clock"))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+# --- transactions, time, money --------------------------------------------------------------------
+
+
+def test_only_services_open_transactions() -> None:
+    """The outbox has its own: taking and settling a lease is no act of a person."""
+    wrong = [
+        found(module, node, f"{called}() outside services/")
+        for module in modules()
+        if module.floor not in ("services", "outbox", "database")
+        for node, called in calls(module)
+        if called in ("transaction", "database.transaction", "database.atomic", "atomic")
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_services_open_transactions_through_transaction() -> None:
+    wrong = [
+        found(module, node, f"{called}() instead of transaction()")
+        for module in modules()
+        if module.floor == "services"
+        for node, called in calls(module)
+        if called.endswith((".atomic", ".savepoint", ".begin"))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_only_the_clock_asks_the_machine_for_the_time() -> None:
+    wrong = [
+        found(module, node, f"{called}() instead of the clock")
+        for module in modules()
+        if module.floor != "clock"
+        for node, called in calls(module)
+        if tuple(called.split(".")[-2:]) in MACHINE_TIME
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_domain_counts_in_integers_and_fractions() -> None:
+    """A float is refused, not read: `case float()` and isinstance are fine, making one is not."""
+    wrong = []
+    for module in modules():
+        if module.floor != "domain" or module.name == "domain.money":
+            continue
+        for node, called in calls(module):
+            if called in ("float", "round", "Decimal", "decimal.Decimal"):
+                wrong.append(found(module, node, f"{called}()"))
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, float):
+                wrong.append(found(module, node, f"{node.value} is a float"))
+            annotation = getattr(node, "annotation", None) or getattr(node, "returns", None)
+            if annotation is not None and re.search(r"\b(float|Decimal)\b", ast.unparse(annotation)):
+                wrong.append(found(module, node, ast.unparse(annotation)))
+    assert not wrong, "\n".join(wrong)
+
+
+# --- errors, routes, templates --------------------------------------------------------------------
+
+
+def test_nothing_swallows_every_exception() -> None:
+    """`except Exception` raises again, or is a boundary that says so: `# The boundary: why`."""
+    wrong = []
+    for module in modules():
+        lines = module.path.read_text(encoding="utf-8").splitlines()
+        for node in ast.walk(module.tree):
+            if not isinstance(node, ast.ExceptHandler):
+                continue
+            caught = ast.unparse(node.type) if node.type else "everything"
+            if caught not in ("everything", "Exception", "BaseException"):
+                continue
+            raises = any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
+            named = any("# The boundary:" in line for line in lines[node.lineno - 2 : node.lineno + 1])
+            if not (raises or named):
+                wrong.append(found(module, node, f"swallows {caught}"))
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_view_declares_who_may_open_it() -> None:
+    wrong = []
+    for module in modules():
+        for node in ast.walk(module.tree):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
+            names = [re.split(r"[.(]", re.sub(r"\(.*", "", text, flags=re.DOTALL))[-1] for text in decorators]
+            is_view = any(
+                "(" in text and name in VIEW_DECORATORS for text, name in zip(decorators, names, strict=True)
+            )
+            if is_view and sum(name in ACCESS_DECORATORS for name in names) != 1:
+                wrong.append(
+                    found(module, node, f"{node.name} needs exactly one of {sorted(ACCESS_DECORATORS)}")
+                )
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.engine("sqlite")
+def test_every_address_has_a_declared_access(app) -> None:
+    """As the running application sees it: also for views that were added without a decorator."""
+    undeclared = {
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint != "static" and not hasattr(app.view_functions[rule.endpoint], "access")
+    }
+    assert not undeclared
+
+
+def test_templates_hold_nothing_that_the_policy_blocks() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: {advice}"
+        for path in sorted(lint_templates.TEMPLATES.rglob("*.html"))
+        for line, advice in lint_templates.faults(path)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        '<p style="color: red">',
+        "<style>p { color: red }</style>",
+        "<script>alert(1)</script>",
+        '<a onclick="go()">',
+        '<a\n   onclick="go()">',
+        "<a hx-on:click='go()'>",
+        '<div hx-vals="js:{a: 1}">',
+        '<a href="javascript:go()">',
+        '<div hx-trigger="click[ctrlKey]">',
+        '<form hx-post="https://elsewhere.example/">',
+        '<div hx-ext="morph">',
+        '<button hx-disabled-elt="this">',
+        '<button hx-delete="/contacts/1">',
+        "{{ name | safe }}",
+        "{{ name|safe }}",
+        "{% if htmx %}",
+    ],
+)
+def test_the_template_check_sees(template: str, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    path.write_text(f"<h1>Plans</h1>\n{template}\n")
+    assert list(lint_templates.faults(path))
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "<script src=\"{{ asset('app.js') }}\" defer></script>",
+        '{{ ui.button(_("Continue"), on=day, style="quiet") }}',
+        '<td data-state="late">',
+        "{# style= is blocked #}",
+        '<form hx-post="{{ url_for("plans.order") }}" hx-trigger="change delay:300ms" hx-disable="this">',
+        "<p>Turn renewal on = keep it going</p>",
+    ],
+)
+def test_the_template_check_passes(template: str, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    path.write_text(template)
+    assert list(lint_templates.faults(path)) == []
+
+
+def test_a_mail_may_carry_a_style_sheet(tmp_path: Path) -> None:
+    (tmp_path / "email").mkdir()
+    path = tmp_path / "email" / "receipt.html"
+    path.write_text("<style>p { color: red }</style>")
+    assert list(lint_templates.faults(path)) == []

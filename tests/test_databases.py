@@ -1,0 +1,64 @@
+"""What the fixtures promise: a fresh database for each test, and nothing left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tools.setup import postgresql_binaries
+
+KEEPS_A_SERVER = """
+import time
+from pathlib import Path
+from tests.postgres import PostgreSQL
+server = PostgreSQL(Path({binaries!r}))
+print(server.create_database(), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("turn", ["first", "second"])
+def test_a_test_finds_its_database_migrated_and_empty(database, turn: str) -> None:
+    """Whatever the other turn wrote is not here."""
+    assert database.execute_sql("SELECT count(*) FROM schema_migration").fetchone()[0] > 0
+    assert database.execute_sql("SELECT count(*) FROM limit_bucket").fetchone()[0] == 0
+    from portal.models import LimitBucket
+    from tests.conftest import TODAY
+
+    LimitBucket.create(key=turn, tries=1, ends_at=TODAY)
+
+
+@pytest.mark.skipif(postgresql_binaries() is None, reason="PostgreSQL is not installed")
+def test_a_killed_test_run_leaves_no_server_behind() -> None:
+    script = KEEPS_A_SERVER.format(binaries=str(postgresql_binaries()))
+    root = Path(__file__).resolve().parent.parent
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment
+    ) as run:
+        url = run.stdout.readline().strip()
+        psycopg.connect(url).close()
+        run.send_signal(signal.SIGKILL)
+    give_up_at = time.monotonic() + 10
+    while time.monotonic() < give_up_at:
+        try:
+            psycopg.connect(url, connect_timeout=2).close()
+        except psycopg.OperationalError as error:
+            if "refused" in str(error):
+                return
+        time.sleep(0.05)
+    pytest.fail("the server still answers")
+
+
+def test_tests_stay_on_this_machine() -> None:
+    import socket
+
+    with pytest.raises(RuntimeError, match="stay on this machine"):
+        socket.create_connection(("192.0.2.1", 80), timeout=1)
+    with pytest.raises(RuntimeError, match="stay on this machine"):
+        socket.getaddrinfo("example.org", 443)

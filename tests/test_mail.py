@@ -1,0 +1,386 @@
+"""Each mail in both languages, its headers, and what becomes of it when the server misbehaves."""
+
+import smtplib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import html5lib
+import pytest
+from aiosmtpd.controller import Controller
+from flask import Flask
+
+from portal import i18n, mail, outbox, runtime
+from portal.handlers import HANDLERS
+from portal.models import OutboxMessage
+from portal.settings import SettingsError
+
+WALL = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+FACTS = {
+    "kind": "invoice",
+    "number": "INV-2026-000001",
+    "issued_on": "2026-11-21",
+    "currency": "EUR",
+    "locale_default": "fr",
+    "buyer": {"name": "Acme SARL", "contact": "Jeanne Martin", "address": ["75011 Paris"], "vat_number": None},
+    "workspace_name": "Acme",
+    "customer_number": "C-000042",
+    "order_number": "K7Q2M9XD",
+    "lines": [
+        {
+            "description": {"en": "Office Business 5, monthly", "fr": "Bureau Business 5, au mois"},
+            "period": {"start": "2026-11-21", "end": "2026-12-21"},
+            "quantity": 1,
+            "unit_minor": 3000,
+            "net_minor": 3000,
+            "rate_bp": 2000,
+            "notes": {"en": [], "fr": []},
+        }
+    ],
+    "totals": {
+        "net_minor": 3000,
+        "tax_minor": 600,
+        "gross_minor": 3600,
+        "by_rate": [{"rate_bp": 2000, "net_minor": 3000, "tax_minor": 600}],
+    },
+    "payment": {
+        "method": "card",
+        "brand": "visa",
+        "last4": "4242",
+        "paid_on": "2026-11-21",
+        "processor": "Portal sandbox",
+    },
+}
+JEANNE = "Jeanne <Martin>"
+CONTEXTS = {
+    "welcome": {"name": JEANNE, "workspace": "Acme & Co", "slug": "acme", "trial_ends_on": "2026-12-21"},
+    "already_registered": {"name": JEANNE},
+    "magic_link": {"name": JEANNE, "minutes": 15, "path": "/sign-in/link/tok-en_1"},
+    "reset_link": {"name": JEANNE, "minutes": 15, "path": "/sign-in/reset/tok-en_1"},
+    "invitation": {"inviter": JEANNE, "workspace": "Acme & Co", "hours": 48, "path": "/invitation/tok-en_1"},
+    "order_confirmed": {"name": JEANNE, "slug": "acme", "facts": FACTS},
+    "payment_failed": {
+        "name": JEANNE,
+        "workspace": "Acme & Co",
+        "slug": "acme",
+        "order": "K7Q2M9XD",
+        "description": {"en": "Office Business 5, monthly", "fr": "Bureau Business 5, au mois"},
+        "total_minor": 3600,
+        "currency": "EUR",
+        "payment": {"method": "card", "brand": "visa", "last4": "4242"},
+        "reason": "insufficient_funds",
+    },
+    "security_notice": {"name": JEANNE, "at": "2026-11-21T09:00:00+00:00"},
+    "password_changed": {"name": JEANNE, "at": "2026-11-21T09:00:00+00:00"},
+}
+TEMPLATES = sorted(CONTEXTS)
+
+pytestmark = pytest.mark.engine("sqlite")
+
+
+@pytest.fixture
+def at_work(settings, clock, database):
+    """The application's templates and languages, as a worker has them: no request anywhere."""
+    runtime.install(runtime.Runtime(settings, clock, {}))
+    app = Flask("portal")
+    i18n.register(app)
+    with app.app_context():
+        yield settings
+
+
+def a_message(**changes):
+    facts = {
+        "key": "mail:welcome-1",
+        "to": "jeanne@acme.example",
+        "subject": "Hello",
+        "text": "Text\n",
+        "html": "<p>Text</p>",
+        "locale": "fr",
+        "promised_at": WALL,
+    }
+    return mail.MailMessage(**facts | changes)
+
+
+def composed(**changes):
+    return mail.compose(a_message(**changes), mail_from="Portal <billing@portal.example>", wall=WALL)
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def test_every_template_has_a_test():
+    folder = Path(mail.__file__).parent / "templates" / "email"
+    names = {path.stem for path in folder.iterdir() if path.stem not in ("base", "_parts")}
+    assert names == set(CONTEXTS)
+    assert all((folder / f"{name}{suffix}").exists() for name in names for suffix in (".txt", ".html"))
+
+
+@pytest.mark.parametrize("locale", ["en", "fr"])
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_mail_is_complete_in_both_forms(at_work, template, locale):
+    subject, text, html = mail.render_mail(template, locale, CONTEXTS[template])
+    html5lib.HTMLParser(strict=True).parse(html)
+    assert subject and "\n" not in subject
+    assert f'lang="{locale}"' in html
+    assert "&lt;Martin&gt;" in html or "Jeanne" not in html
+    assert "<Martin>" not in html
+    assert "Acme &amp; Co" in html or "Acme &" not in html
+    assert "prefers-color-scheme: dark" in html
+    assert "Atelier Logiciel SAS" in text and "Atelier Logiciel SAS" in html
+    links = [word for word in text.split() if word.startswith("http")]
+    assert links and all(link.startswith("http://127.0.0.1:8000") for link in links)
+    assert all(f'href="{link}"' in html for link in links if link != "http://127.0.0.1:8000")
+    assert "\n\n\n" not in text and "None" not in text + subject
+
+
+def test_an_order_is_confirmed_with_every_figure(at_work):
+    subject, text, html = mail.render_mail("order_confirmed", "en", CONTEXTS["order_confirmed"])
+    assert subject == "Order K7Q2M9XD is confirmed"
+    for fact in (
+        "€36.00",
+        "€30.00",
+        "€6.00",
+        "20%",
+        "Office Business 5, monthly",
+        "21 November 2026",
+        "21 December 2026",
+        "Visa\N{NO-BREAK SPACE}•••• 4242",
+        "Portal sandbox",
+        "Acme SARL",
+        "INV-2026-000001",
+        "/w/acme/history",
+        "/w/acme/checkout/K7Q2M9XD/result",
+    ):
+        assert fact in text, fact
+        assert fact in html.replace("&nbsp;", "\N{NO-BREAK SPACE}"), fact
+
+
+def test_amounts_and_dates_follow_the_reader(at_work):
+    _subject, text, _html = mail.render_mail("order_confirmed", "fr", CONTEXTS["order_confirmed"])
+    assert "36,00\N{NO-BREAK SPACE}€" in text
+    assert "21 décembre 2026" in text
+    assert "Bureau Business 5, au mois" in text
+
+
+def test_a_name_missing_from_the_context_is_an_error(at_work):
+    with pytest.raises(Exception, match="trial_ends_on"):
+        mail.render_mail("welcome", "en", {"name": "J", "workspace": "A", "slug": "a"})
+
+
+@pytest.mark.parametrize(
+    "path", ["https://elsewhere.example/", "//elsewhere.example", "/\\elsewhere.example", "/a\nb", "sign-in"]
+)
+def test_a_mail_links_to_this_site_only(at_work, path):
+    with pytest.raises(ValueError, match="this site only"):
+        mail.render_mail("magic_link", "en", CONTEXTS["magic_link"] | {"path": path})
+
+
+def test_a_line_break_in_a_name_stays_out_of_the_subject(at_work):
+    context = CONTEXTS["welcome"] | {"workspace": "Acme\r\nBcc: everybody@elsewhere.example\x00"}
+    subject, _text, _html = mail.render_mail("welcome", "en", context)
+    assert subject == "Your workspace Acme Bcc: everybody@elsewhere.example is ready"
+
+
+# --- headers --------------------------------------------------------------------------------------
+
+
+def test_the_headers_of_a_mail():
+    email = composed(subject="Votre espace de travail « Été » est prêt")
+    assert email["From"] == "Portal <billing@portal.example>"
+    assert email["To"] == "jeanne@acme.example"
+    assert email["Subject"] == "Votre espace de travail « Été » est prêt"
+    assert email["Auto-Submitted"] == "auto-generated"
+    assert email["Content-Language"] == "fr"
+    assert email["Date"].datetime == WALL
+    assert bytes(email).isascii()
+
+
+def test_a_repeat_has_the_same_message_id():
+    assert composed()["Message-ID"] == composed(subject="another try")["Message-ID"]
+    assert composed()["Message-ID"] != composed(key="mail:welcome-2")["Message-ID"]
+    assert composed()["Message-ID"].endswith("@portal.example>")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a@acme.example\r\nBcc: b@elsewhere.example",
+        "a@acme.example\nBcc: b@elsewhere.example",
+        "a@acme.example, b@elsewhere.example",
+        "a@acme.example b@elsewhere.example",
+        "Jeanne <a@acme.example>",
+        "nobody",
+        "",
+    ],
+)
+def test_an_address_that_is_not_exactly_one_is_refused(address):
+    with pytest.raises((ValueError, IndexError)):
+        composed(to=address)
+
+
+def test_no_header_can_be_smuggled_in():
+    email = composed(
+        subject="Hello\r\nBcc: b@elsewhere.example",
+        attachments=(mail.Attachment("a\r\nX-Evil: 1.pdf", b"%PDF"),),
+    )
+    head = bytes(email).partition(b"\r\n\r\n")[0]
+    assert email["Bcc"] is None
+    assert b"\nBcc:" not in head and b"\nX-Evil" not in bytes(email)
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def test_without_a_server_a_mail_is_kept_as_a_file(at_work):
+    mail.send(a_message(attachments=(mail.Attachment("INV-2026-000001.pdf", b"%PDF-1.7"),)))
+    [summary] = mail.read_mailbox(at_work.data_dir)
+    assert (summary.to, summary.subject, summary.sent_at) == ("jeanne@acme.example", "Hello", WALL)
+    letter = mail.read_mail(at_work.data_dir, summary.name)
+    assert letter.text.strip() == "Text"
+    assert letter.html.strip() == "<p>Text</p>"
+    assert letter.attachments == (mail.Attachment("INV-2026-000001.pdf", b"%PDF-1.7"),)
+
+
+def test_a_repeat_leaves_one_file_and_the_newest_is_first(at_work):
+    mail.send(a_message())
+    mail.send(a_message())
+    mail.send(a_message(key="mail:2", subject="Later", promised_at=WALL.replace(hour=10)))
+    mail.send(a_message(key="mail:3", subject="Earlier", promised_at=WALL.replace(hour=8)))
+    assert [letter.subject for letter in mail.read_mailbox(at_work.data_dir)] == ["Later", "Hello", "Earlier"]
+    assert len(mail.read_mailbox(at_work.data_dir, limit=2)) == 2
+
+
+@pytest.mark.parametrize("name", ["../secret_key", "/etc/passwd", "", "x.eml", "20261121T090000.000000Z-0.eml"])
+def test_only_letters_can_be_read(at_work, name):
+    (at_work.data_dir / "secret_key").write_text("secret")
+    assert mail.read_mail(at_work.data_dir, name) is None
+
+
+# --- a server -------------------------------------------------------------------------------------
+
+
+class Mailbox:
+    """An SMTP server that answers MAIL, RCPT and DATA as told, one answer a call, then accepts."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.taken = []
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+        answer = self.answers.pop(0) if self.answers else "250 OK"
+        if answer.startswith("250"):
+            self.taken.append((envelope.mail_from, envelope.rcpt_tos, envelope.content))
+        return answer
+
+
+@pytest.fixture
+def smtp_server(at_work, clock):
+    """Starts a server and makes it the one of the settings."""
+    controllers = []
+
+    def start(mailbox):
+        controller = Controller(mailbox, hostname="127.0.0.1", port=0)
+        # Controller asks for its own port to see that it listens, and cannot with port 0.
+        controller._trigger_server = lambda: None
+        controller.start()
+        controllers.append(controller)
+        port = controller.server.sockets[0].getsockname()[1]
+        import dataclasses
+
+        settings = dataclasses.replace(at_work, smtp_url=f"smtp://127.0.0.1:{port}")
+        runtime.install(runtime.Runtime(settings, clock, {}))
+        return mailbox
+
+    yield start
+    for controller in controllers:
+        controller.stop()
+
+
+def publish_welcome():
+    outbox.publish(
+        "mail",
+        key="welcome-1",
+        payload={
+            "template": "welcome",
+            "to": "jeanne@acme.example",
+            "locale": "fr",
+            "context": CONTEXTS["welcome"],
+        },
+        now=WALL,
+    )
+
+
+def drain(wall=WALL):
+    return outbox.drain(wall=lambda: wall, lease_seconds=60, handlers=HANDLERS)
+
+
+def test_a_mail_is_sent_by_smtp(smtp_server):
+    mailbox = smtp_server(Mailbox())
+    publish_welcome()
+    assert drain() == outbox.DrainReport(delivered=1)
+    [(sender, recipients, content)] = mailbox.taken
+    assert (sender, recipients) == ("billing@portal.example", ["jeanne@acme.example"])
+    assert b"Auto-Submitted: auto-generated" in content
+
+
+@pytest.mark.parametrize("answer", ["451 try later", "550 no", "421 closing"])
+def test_a_refused_mail_is_sent_again_with_the_same_message_id(smtp_server, answer):
+    mailbox = smtp_server(Mailbox(answer))
+    publish_welcome()
+    assert drain() == outbox.DrainReport(failed=1)
+    message = OutboxMessage.get()
+    assert answer[:3] in message.last_error
+    assert drain(message.run_at) == outbox.DrainReport(delivered=1)
+    assert len(mailbox.taken) == 1
+
+
+def test_a_server_that_dies_after_taking_the_mail_gets_it_again_under_the_same_id(smtp_server):
+    mailbox = smtp_server(Mailbox())
+    publish_welcome()
+    drain()
+    # As if this worker had been killed between the 250 and its commit.
+    OutboxMessage.update(done_at=None, lease_until=WALL).execute()
+    assert drain() == outbox.DrainReport(delivered=1)
+    first, second = (
+        next(line for line in content.splitlines() if line.startswith(b"Message-ID"))
+        for _sender, _recipients, content in mailbox.taken
+    )
+    assert first == second
+
+
+def test_a_rude_goodbye_does_not_send_a_mail_twice(smtp_server, monkeypatch):
+    mailbox = smtp_server(Mailbox())
+    monkeypatch.setattr(smtplib.SMTP, "quit", lambda self: self.docmd("NONSENSE") and self._rude())
+    monkeypatch.setattr(
+        smtplib.SMTP, "_rude", lambda self: (_ for _ in ()).throw(smtplib.SMTPServerDisconnected), raising=False
+    )
+    publish_welcome()
+    assert drain() == outbox.DrainReport(delivered=1)
+    assert len(mailbox.taken) == 1
+
+
+def test_no_server_at_all_is_a_failed_try(smtp_server, at_work, clock):
+    import dataclasses
+
+    runtime.install(runtime.Runtime(dataclasses.replace(at_work, smtp_url="smtp://127.0.0.1:9"), clock, {}))
+    publish_welcome()
+    assert drain() == outbox.DrainReport(failed=1)
+
+
+@pytest.mark.parametrize(
+    ("url", "scheme", "port"),
+    [
+        ("smtp://mail.example", "smtp", 25),
+        ("starttls://me:p%40ss@mail.example", "starttls", 587),
+        ("smtps://me:x@mail.example:2465", "smtps", 2465),
+    ],
+)
+def test_the_address_of_a_mail_server(url, scheme, port):
+    server = mail.smtp_server(url)
+    assert (server.scheme, server.host, server.port) == (scheme, "mail.example", port)
+    assert server.password in ("", "p@ss", "x")
+
+
+@pytest.mark.parametrize("url", ["http://mail.example", "mail.example:25", "smtp://", "smtp://me:x@mail.example"])
+def test_an_address_without_sense_or_with_a_naked_password_is_refused(url):
+    with pytest.raises(SettingsError, match="PORTAL_SMTP_URL"):
+        mail.smtp_server(url)
