@@ -62,7 +62,7 @@ def show(report: Any, *, as_json: bool) -> None:
         click.echo(json.dumps(values, ensure_ascii=False, default=str))
         return
     for name, value in values.items():
-        click.echo(f"{name.replace('_', ' ')}: {value}")
+        click.echo(f"{name}: {value}")
 
 
 def bound_settings() -> Settings:

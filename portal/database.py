@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from flask import Flask, request
+from flask import Flask, g, request
 from peewee import Database, DatabaseProxy, PostgresqlDatabase
 from playhouse.db_url import connect
 
@@ -101,6 +101,8 @@ def register_request_hooks(app: Flask) -> None:
 
     @app.before_request
     def open_connection() -> None:
+        if "database_fault" in g:
+            raise g.database_fault
         if request.endpoint != "static":
             database.connect(reuse_if_open=True)
 

@@ -95,7 +95,7 @@ def mail_server(settings: Settings) -> str | None:
         return "PORTAL_SMTP_URL is not set: mail is only kept as files and reaches nobody."
     server = mail.smtp_server(settings.smtp_url)
     try:
-        mail.connect(server).close()
+        mail.connect(server, own_name=mail.own_domain(settings.mail_from)).close()
     except OSError as error:
         return f"The mail server {server.host}:{server.port} of PORTAL_SMTP_URL does not answer: {error}"
     return None

@@ -52,13 +52,16 @@ def limit_page(error: LimitReached) -> Response:
 
 def busy_page(error: OperationalError) -> Response:
     log.warning("the database did not answer: %s", error)
+    g.bare_page = True
     response = page(503)
     response.headers["Retry-After"] = str(RETRY_WHEN_BUSY_SECONDS)
     return response
 
 
 def fault_page(error: Exception) -> Response:
+    """The page without anything that could fail again: no menus, no database."""
     reference = secrets.token_hex(4)
+    g.bare_page = True
     log.exception("unexpected fault %s", reference)
     return page(500, reference=reference)
 

@@ -48,7 +48,7 @@ def register(app: Flask) -> None:
     from . import formatting
     from .i18n import locale_code, translated
     from .navigation import banner, navigation
-    from .routes.money_words import method_words
+    from .money_words import method_words
 
     htmx.init_app(app)
     app.jinja_env.add_extension("jinja2.ext.do")
@@ -62,6 +62,8 @@ def register(app: Flask) -> None:
 
     @app.context_processor
     def page_context() -> dict[str, Any]:
+        if "bare_page" in g:
+            return {"locale": locale_code(), "nav": None}
         place = g.get("place")
         return {
             "locale": locale_code(),

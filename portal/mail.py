@@ -127,7 +127,7 @@ def _tools(settings: Settings, locale: str) -> dict[str, object]:
     return {
         "absolute": lambda path: absolute(path, base_url=settings.base_url),
         "money": lambda minor, currency: formatting.money(Money(minor, currency)),
-        "day": lambda iso: formatting.day(date.fromisoformat(iso)),
+        "day": lambda iso: formatting.day(date.fromisoformat(str(iso))),
         "moment": lambda iso: (
             formatting.instant(datetime.fromisoformat(iso), "UTC") + "\N{NO-BREAK SPACE}UTC"
         ),
@@ -181,9 +181,8 @@ def compose(message: MailMessage, *, mail_from: str, wall: datetime) -> EmailMes
     email["To"] = Address(addr_spec=message.to)
     email["Subject"] = one_line(message.subject)
     email["Date"] = format_datetime(wall)
-    email["Message-ID"] = f"<{digest(message.key)}@{sender.rpartition('@')[2]}>"
+    email["Message-ID"] = f"<{digest(message.key)}@{own_domain(mail_from)}>"
     email["Auto-Submitted"] = "auto-generated"
-    email["Content-Language"] = message.locale
     email.set_content(message.text)
     email.add_alternative(message.html, subtype="html")
     for attachment in message.attachments:
@@ -191,7 +190,14 @@ def compose(message: MailMessage, *, mail_from: str, wall: datetime) -> EmailMes
         email.add_attachment(
             attachment.content, maintype=main_type, subtype=subtype, filename=one_line(attachment.filename)
         )
+    # Last, since each part added takes the Content- headers of the whole for itself.
+    email["Content-Language"] = message.locale
     return email
+
+
+def own_domain(mail_from: str) -> str:
+    """The domain that we write from, which is also the name we greet mail servers with."""
+    return parseaddr(mail_from)[1].rpartition("@")[2]
 
 
 def digest(key: str) -> str:
@@ -208,7 +214,7 @@ def send(message: MailMessage) -> None:
     if settings.smtp_url is None:
         _write_file(settings.data_dir / "mail", message, bytes(email))
     else:
-        _send_by_smtp(settings.smtp_url, email)
+        _send_by_smtp(settings.smtp_url, email, mail_from=settings.mail_from)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,20 +246,27 @@ def smtp_server(url: str) -> SmtpServer:
     )
 
 
-def connect(server: SmtpServer) -> smtplib.SMTP:
-    """A connection as the URL asks for it, not signed in yet. Raises OSError or smtplib.SMTPException."""
+def connect(server: SmtpServer, *, own_name: str) -> smtplib.SMTP:
+    """A connection as the URL asks for it, not signed in yet; we greet as `own_name`.
+
+    Raises OSError or smtplib.SMTPException.
+    """
     if server.scheme == "smtps":
         context = ssl.create_default_context()
-        return smtplib.SMTP_SSL(server.host, server.port, timeout=SMTP_SECONDS, context=context)
-    connection = smtplib.SMTP(server.host, server.port, timeout=SMTP_SECONDS)
+        return smtplib.SMTP_SSL(server.host, server.port, own_name, timeout=SMTP_SECONDS, context=context)
+    connection = smtplib.SMTP(server.host, server.port, own_name, timeout=SMTP_SECONDS)
     if server.scheme == "starttls":
-        connection.starttls(context=ssl.create_default_context())
+        try:
+            connection.starttls(context=ssl.create_default_context())
+        except (OSError, smtplib.SMTPException):
+            connection.close()
+            raise
     return connection
 
 
-def _send_by_smtp(url: str, email: EmailMessage) -> None:
+def _send_by_smtp(url: str, email: EmailMessage, *, mail_from: str) -> None:
     server = smtp_server(url)
-    connection = connect(server)
+    connection = connect(server, own_name=own_domain(mail_from))
     try:
         if server.user:
             connection.login(server.user, server.password)

@@ -232,6 +232,10 @@ class Person(Model, UserMixin):
     skips_buy_dialog = BooleanField(default=False)
     created_at = UTCDateTimeField()
 
+    def get_id(self) -> str:
+        """What flask-login keeps in the session; Peewee's own `get_id` is a number."""
+        return str(self.id)
+
 
 class Workspace(Model):
     """Who pays. Owns everything below; `slug` and `customer_number` never change."""

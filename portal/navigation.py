@@ -4,13 +4,19 @@ from dataclasses import dataclass
 
 from flask import g, request, url_for
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from flask_login import current_user
 
+from . import formatting
+from .domain.lifecycle import days_left
 from .domain.vocabulary import Right, SubscriptionState
 from .i18n import locale_code
 from .runtime import current
+from .services.subscriptions import Status
 from .services.workspaces import Place
 
+TRIAL_BANNER_DAYS = 5
+STORAGE_BANNER_BYTES = 300 * 1024**2
 LANGUAGE_NAMES = {"en": "English", "fr": "Français"}
 
 
@@ -136,10 +142,57 @@ class Banner:
 
 def banner() -> Banner | None:
     """The state that every page of a workspace must tell, if there is one (source-systems.md §1.9)."""
-    status = g.get("status")
+    status: Status | None = g.get("status")
     place: Place | None = g.get("place")
     if status is None or place is None or Right.SEE_PLANS not in place.may:
         return None
-    from .services.banners import banner_facts
+    action = None
+    if request.endpoint != "plans.show":
+        action = (_("See the plans"), url_for("plans.show", slug=place.workspace.slug))
+    until = formatting.day(status.due_on) if status.due_on else ""
+    match status.state:
+        case SubscriptionState.TRIAL if status.due_on:
+            return _trial_banner(days_left(status.due_on, status.today), action)
+        case SubscriptionState.LATE:
+            return Banner(
+                _("Your subscription is over."),
+                _("The payment was due on %(date)s. Prolong the plan or choose another one before access stops.", date=until),
+                "late",
+                action,
+            )
+        case SubscriptionState.BLOCKED if status.plan.trial:
+            return Banner(
+                _("The free trial is over."), _("Choose a plan to go on working. Your data is kept."), "blocked", action
+            )
+        case SubscriptionState.BLOCKED:
+            return Banner(
+                _("Access is blocked."),
+                _("The payment was due on %(date)s. Paying brings everything back.", date=until),
+                "blocked",
+                action,
+            )
+    return _storage_banner(status, place, action)
 
-    return banner_facts(status, place)
+
+def _trial_banner(days: int, action: tuple[str, str] | None) -> Banner | None:
+    if days > TRIAL_BANNER_DAYS:
+        return None
+    text = _("Choose the plan that suits you best to go on without a break.")
+    if days == 0:
+        return Banner(_("The free trial ends today."), text, "trial", action)
+    title = ngettext("Free trial: %(num)d day left", "Free trial: %(num)d days left", days)
+    return Banner(title, text, "trial", action)
+
+
+def _storage_banner(status: Status, place: Place, action: tuple[str, str] | None) -> Banner | None:
+    limit = status.plan.storage_bytes
+    if status.state != SubscriptionState.PAID or limit is None:
+        return None
+    if limit - place.workspace.used_storage_bytes >= STORAGE_BANNER_BYTES:
+        return None
+    return Banner(
+        _("The storage is almost full: %(limit)s.", limit=formatting.storage(limit)),
+        _("Delete files that you no longer need, or choose a larger plan."),
+        "late",
+        action,
+    )

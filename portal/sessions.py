@@ -14,10 +14,11 @@ from typing import Any
 from flask import Flask, Request, Response, g
 from flask.sessions import SessionInterface, SessionMixin
 from flask_login import login_user
-from peewee import JOIN
+from peewee import JOIN, OperationalError
 from werkzeug.datastructures import CallbackDict
 
 from . import outbox
+from .database import database
 from .models import Person, Session
 from .runtime import current
 
@@ -55,8 +56,17 @@ class ServerSession(CallbackDict[str, Any], SessionMixin):
 
 class DatabaseSessions(SessionInterface):
     def open_session(self, app: Flask, request: Request) -> ServerSession:
+        """Flask opens the session before any hook, so the connection is taken here."""
         token = request.cookies.get(self.get_cookie_name(app), "")
-        return ServerSession(_live_row(token, request) if token else None)
+        if not token:
+            return ServerSession(None)
+        try:
+            database.connect(reuse_if_open=True)
+            return ServerSession(_live_row(token, request))
+        except OperationalError as error:
+            # Raised again by the first hook, when a page can be shown.
+            g.database_fault = error
+            return ServerSession(None)
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         assert isinstance(session, ServerSession)

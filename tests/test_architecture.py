@@ -38,6 +38,7 @@ WEB = {
     "htmx",
     "i18n",
     "limits",
+    "money_words",
     "navigation",
     "security",
     "sessions",

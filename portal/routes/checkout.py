@@ -38,7 +38,7 @@ from ..security import limited, workspace_right
 from ..services import checkout, payments, plans
 from ..services.checkout import Details
 from ..services.workspaces import Place
-from .money_words import decline_sentence, method_words, tax_reason, tax_words
+from ..money_words import decline_sentence, method_words, tax_reason, tax_words
 from .place import status_here, today_here
 from .plans import plans_page, refused
 

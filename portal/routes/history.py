@@ -17,7 +17,7 @@ from ..runtime import current
 from ..security import DOCUMENT_POLICY, limited, workspace_right
 from ..services import documents, history
 from ..services.workspaces import Place
-from .money_words import method_words, tax_words
+from ..money_words import method_words, tax_words
 from .place import status_here
 
 blueprint = Blueprint("history", __name__, url_prefix="/w/<slug>")

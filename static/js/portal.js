@@ -74,7 +74,9 @@
     if (said && said !== news.textContent) news.textContent = said;
   });
   document.addEventListener("htmx:finally:request", (event) => {
-    if (!event.detail.ctx.keepIndicators) all("form[aria-busy]").forEach(rest);
+    const { sourceElement: source, keepIndicators: leaving } = event.detail.ctx;
+    const form = source.matches("form, button") && source.closest("form");
+    if (form && !leaving) rest(form);
   });
   window.addEventListener("pageshow", (event) => { if (event.persisted) all("form[aria-busy]").forEach(rest); });
 

@@ -65,7 +65,7 @@ def test_a_promise_kept_long_ago_is_not_made_again():
 
 
 def test_a_promise_that_the_columns_cannot_hold_is_an_error_not_silence():
-    with pytest.raises(Exception, match="length|too long") as refused:
+    with pytest.raises(Exception, match=r"length|too long") as refused:
         promise("x" * 121)
     assert isinstance(refused.value, IntegrityError) or "too long" in str(refused.value)
 
@@ -258,7 +258,9 @@ def test_four_processes_keep_each_promise_once(database_url, tmp_path):
         worker.communicate(timeout=60)
         assert worker.returncode == 0
     assert sorted((tmp_path / "kept").read_text().split()) == sorted(keys)
-    assert OutboxMessage.select().where(OutboxMessage.attempts == 1, OutboxMessage.done_at == WALL).count() == 60
+    assert (
+        OutboxMessage.select().where(OutboxMessage.attempts == 1, OutboxMessage.done_at == WALL).count() == 60
+    )
 
 
 def test_a_killed_worker_loses_its_lease_and_another_keeps_the_promise(database_url, tmp_path):

@@ -6,10 +6,10 @@ from typing import Any
 from flask_babel import gettext as _
 from flask_babel import get_locale
 
-from ..addresses import country_name
-from ..domain.vocabulary import PaymentMethodKind, TaxCategory, TaxReason
-from ..gateways.base import DeclineCode
-from ..i18n import locale_code
+from .addresses import country_name
+from .domain.vocabulary import PaymentMethodKind, TaxCategory, TaxReason
+from .gateways.base import DeclineCode
+from .i18n import locale_code
 
 BRANDS = {
     "visa": "Visa",
