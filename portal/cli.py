@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from flask import Flask
+from flask import Flask, current_app
 from peewee import OperationalError
 
 from . import create_app, database, default_clock, logs
@@ -49,10 +49,20 @@ def main() -> None:
 
 
 @contextmanager
-def at_work(app: Flask | None = None) -> Iterator[Runtime]:
+def at_work() -> Iterator[Runtime]:
     """The application with a database connection, for the length of one command."""
-    with (app or create_app()).app_context(), database.connection():
+    with let_go(), create_app().app_context(), database.connection():
         yield current()
+
+
+@contextmanager
+def let_go() -> Iterator[None]:
+    """Close every connection at the end, whichever database is bound by then."""
+    try:
+        yield
+    finally:
+        if database.database.obj is not None:
+            database.database.obj.close_all()
 
 
 def show(report: Any, *, as_json: bool) -> None:
@@ -97,14 +107,14 @@ def init(ctx: click.Context, catalogue: Path, operator_email: str | None) -> Non
 @click.option("--check", is_flag=True, help="Only say whether migrations are pending (exit code 1).")
 def migrate(check: bool = False) -> None:
     """Bring the database's schema up to date."""
-    settings = bound_settings()
-    if check:
-        with database.connection():
-            pending = database.pending_migrations()
-        click.echo(f"pending: {', '.join(pending) or 'none'}")
-        raise SystemExit(1 if pending else 0)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    applied = database.migrate()
+    with let_go():
+        bound_settings().data_dir.mkdir(parents=True, exist_ok=True)
+        if check:
+            with database.connection():
+                pending = database.pending_migrations()
+            click.echo(f"pending: {', '.join(pending) or 'none'}")
+            raise SystemExit(1 if pending else 0)
+        applied = database.migrate()
     click.echo(f"applied: {', '.join(applied) or 'none, the schema is up to date'}")
 
 
@@ -179,11 +189,11 @@ def doctor() -> None:
     from . import doctor as service
 
     settings = read_settings()
-    faults = 0
-    for finding in service.examine(settings, default_clock(settings)):
-        faults += finding.fault is not None
+    with let_go():
+        findings = list(service.examine(settings, default_clock(settings)))
+    for finding in findings:
         click.echo(f"FAULT {finding.name}: {finding.fault}" if finding.fault else f"ok    {finding.name}")
-    raise SystemExit(1 if faults else 0)
+    raise SystemExit(1 if any(finding.fault for finding in findings) else 0)
 
 
 # --- run ------------------------------------------------------------------------------------------
@@ -203,10 +213,10 @@ def serve(port: int, host: str, workers: int, threads: int, embedded: bool) -> N
     """Serve the pages. SIGTERM answers what is on its way, then stops."""
     from . import server
 
-    bound_settings()
-    database.require_current_schema()
-    # The processes are forked from this one and may not share its connections.
-    database.database.obj.close_all()
+    with let_go():
+        # The processes are forked from this one and may not share its connections.
+        bound_settings()
+        database.require_current_schema()
     if embedded:
         server.serve_with_worker(host=host, port=port)
     else:
@@ -283,7 +293,8 @@ def check(as_json: bool) -> None:
 @as_json
 def routes(as_json: bool) -> None:
     """Each address: methods, who may open it, limit class, csrf."""
-    rows = list(route_rows(create_app()))
+    with at_work():
+        rows = list(route_rows(current_app._get_current_object()))  # type: ignore[attr-defined]
     if as_json:
         click.echo(json.dumps(rows, indent=1))
         return

@@ -215,6 +215,11 @@ class PortalConsumer(Consumer):
             self._signal_actions[number] = (False, True)
         _consumer = self
 
+    def stop(self, graceful: bool = False) -> None:
+        global _consumer
+        super().stop(graceful=graceful)
+        _consumer = None
+
 
 class EmbeddedConsumer(PortalConsumer):
     """The worker's threads inside a web process, whose server keeps the signals for itself."""

@@ -51,3 +51,11 @@ class LastOwner(PortalError):
 
 class PlanFull(PortalError):
     """The plan holds `limit` active users and `used` are there."""
+
+
+class SmallerPlanWaits(PortalError):
+    """A smaller plan cannot begin before the paid period is over, on `due_on`."""
+
+
+class TooEarlyToProlong(PortalError):
+    """The next period can be paid from the month before the due date `due_on`, or pays itself (`auto_renewal`)."""

@@ -79,8 +79,8 @@ class NewCardForm(PortalForm):
         render_kw={"autocomplete": "cc-exp-year"},
     )
     security_code = UnshownField(
-        _l("Security code (CVV2/CVC2)"),
-        description=_l("3 digits on the back; 4 digits on the front of an American Express card."),
+        _l("Security code"),
+        description=_l("CVV2/CVC2: 3 digits on the back; 4 on the front of an American Express."),
         required=_l("Enter the security code of your card."),
         render_kw={"autocomplete": "cc-csc", "inputmode": "numeric"},
     )

@@ -15,6 +15,7 @@ from ..domain.errors import (
     OrderAlreadyPlaced,
     PlanNotOffered,
     PlanTooSmall,
+    PortalError,
     QuoteChanged,
 )
 from ..domain.money import Money
@@ -30,7 +31,7 @@ from ..domain.vocabulary import (
 from ..forms.billing import BillingDetailsForm
 from ..forms.card import CardForm, PlaceOrderForm
 from ..gateways.base import CardData
-from ..htmx import redirect_after_write, render
+from ..htmx import htmx, redirect_after_write, render
 from ..i18n import locale_code, translated
 from ..models import BillingDetails, Invoice, Order, Payment
 from ..runtime import current
@@ -40,10 +41,10 @@ from ..services.checkout import Details
 from ..services.workspaces import Place
 from ..money_words import decline_sentence, method_words, tax_reason, tax_words
 from .place import status_here, today_here
-from .plans import plans_page, refused
+from .plans import CANNOT_BE_ORDERED, plans_page, refusal_sentence, refused
 
 blueprint = Blueprint("checkout", __name__, url_prefix="/w/<slug>/checkout/<number>")
-ORDER_IS_OPEN_SECONDS = 2
+REFRESH_SECONDS = 3
 
 
 # --- 1. billing details ---------------------------------------------------------------------------
@@ -125,10 +126,10 @@ def _keep_details(place: Place, order: Order, form: BillingDetailsForm) -> Respo
         return _to("result", place, order)
     except PlanTooSmall as refusal:
         return refused(place, refusal, wanted=_value(order), currency=order.currency)
-    except PlanNotOffered:
-        return plans_page(place, wanted="", currency="", status=422, problem=_no_longer_sold())
     except CurrencyMismatch:
         form.add_error("payment_currency", _("Your current plan is paid in another currency; choose that one."))
+    except CANNOT_BE_ORDERED as refusal:
+        return not_orderable(place, refusal)
     except MissingVatRate:
         form.add_error("country", _("We do not know the VAT rate of this country yet. Please contact us."))
     else:
@@ -222,8 +223,8 @@ def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Respons
         return _review_page(place, _order_or_404(place, order.number), form, status=409, changed=True)
     except PlanTooSmall as refusal:
         return refused(place, refusal, wanted=_value(order), currency=order.currency)
-    except PlanNotOffered:
-        return plans_page(place, wanted="", currency="", status=422, problem=_no_longer_sold())
+    except CANNOT_BE_ORDERED as refusal:
+        return not_orderable(place, refusal)
     if payment.state == PaymentState.ACTION_REQUIRED:
         return redirect_after_write(payment.action_url)
     if payment.state == PaymentState.DECLINED:
@@ -267,6 +268,7 @@ def _review_page(
         total=formatting.money(Money(order.total_minor, order.currency)),
         changed=changed,
         declined=declined,
+        extension=_extension_rows(order),
         replaces_trial=status_here(place).state == SubscriptionState.TRIAL,
         processor=payments.gateway_for(order.method_kind).capabilities().processor_name,
     )
@@ -284,6 +286,7 @@ def result(place: Place, number: str) -> Response:
     if payment is None:
         return _to("details", place, order)
     status_here(place)
+    heading, lead = _outcome_sentences(order, payment)
     waits = payment.state in (PaymentState.CREATED, PaymentState.PENDING, PaymentState.UNKNOWN)
     response = render(
         "checkout/result.html",
@@ -292,17 +295,37 @@ def result(place: Place, number: str) -> Response:
         waits=waits,
         is_paid=payment.state == PaymentState.SUCCEEDED,
         needs_action=payment.state == PaymentState.ACTION_REQUIRED,
-        declined=decline_sentence(payment.decline_code) if payment.state == PaymentState.DECLINED else "",
+        heading=heading,
+        lead=lead,
         amount=formatting.money(payment.amount),
         method=method_words(payment.method_kind, payment.brand, payment.last4),
-        due_on=date.fromisoformat(order.quote["due_on"]),
-        plan_name=translated(order.plan.names),
         invoice=Invoice.get_or_none(Invoice.order == order),
         may_download=Right.DOWNLOAD_DOCUMENTS in place.may or order.person_id == current_user.id,
     )
-    if waits and not request.headers.get("HX-Request"):
-        response.headers["Refresh"] = str(ORDER_IS_OPEN_SECONDS + 1)
+    if waits:
+        response.headers["Refresh"] = str(REFRESH_SECONDS)
+    elif htmx:
+        # Settled while the page was polling: its title changes too, so the whole page is loaded.
+        response.headers["HX-Redirect"] = _address("result", place, order.number)
     return response
+
+
+def _outcome_sentences(order: Order, payment: Payment) -> tuple[str, str]:
+    """Heading and lead of the result page: what is known, and nothing more."""
+    if payment.state == PaymentState.SUCCEEDED:
+        return _("It is done"), _(
+            "You can go on working. The plan %(plan)s is yours until %(date)s.",
+            plan=translated(order.plan.names),
+            date=formatting.day(date.fromisoformat(order.quote["due_on"])),
+        )
+    if payment.state == PaymentState.ACTION_REQUIRED:
+        return _("Your bank asks you to confirm"), _("Nothing is charged before you do.")
+    if payment.state == PaymentState.DECLINED:
+        return _("Nothing was charged"), decline_sentence(payment.decline_code)
+    return _("Your payment is being confirmed"), _(
+        "The bank has not answered yet. You need not do anything and you will not be charged twice: "
+        "this page follows it, and we write to you when it is settled."
+    )
 
 
 @blueprint.post("/leave")
@@ -387,6 +410,25 @@ def _recap(order: Order) -> list[tuple[str, str]]:
     return [*rows, (_("Payment method"), _method_name(order))]
 
 
+def _extension_rows(order: Order) -> list[tuple[str, str, str]]:
+    """The six figures of a change, each with its mark (product.md §4)."""
+    figures = order.quote["extension"]
+    if figures is None:
+        return []
+
+    def money(name: str) -> str:
+        return formatting.money(Money(figures[name], order.currency))
+
+    return [
+        (_("Price per day of the old plan"), money("rate_old_minor"), "quote-rate-old"),
+        (_("Price per day of the new plan"), money("rate_new_minor"), "quote-rate-new"),
+        (_("Days not used"), str(figures["unused_days"]), "quote-unused"),
+        (_("Money left"), money("money_left_minor"), "quote-credit"),
+        (_("Extra days"), str(figures["extra_days"]), "quote-days"),
+        (_("New due date"), formatting.day(date.fromisoformat(order.quote["due_on"])), "quote-due"),
+    ]
+
+
 def _renewal_hint(order: Order) -> str:
     total = formatting.money(Money(order.total_minor, order.currency))
     if order.interval == Interval.YEAR:
@@ -404,12 +446,12 @@ def _quote_or_refusal(place: Place, order: Order):  # type: ignore[no-untyped-de
         return checkout.current_quote(order, now=current().clock.now())
     except PlanTooSmall as refusal:
         return refused(place, refusal, wanted=_value(order), currency=order.currency)
-    except (PlanNotOffered, CurrencyMismatch):
-        return plans_page(place, wanted="", currency="", status=422, problem=_no_longer_sold())
+    except CANNOT_BE_ORDERED as refusal:
+        return not_orderable(place, refusal)
 
 
-def _no_longer_sold() -> str:
-    return _("This plan is no longer sold at this price. Choose one of the table.")
+def not_orderable(place: Place, refusal: PortalError) -> Response:
+    return plans_page(place, wanted="", currency="", status=422, problem=refusal_sentence(refusal))
 
 
 def _last_decline(order: Order) -> str:

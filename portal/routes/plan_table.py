@@ -14,6 +14,9 @@ from ..services.plans import PlanOffers
 from ..services.subscriptions import Status
 
 
+PAID_STATES = (SubscriptionState.PAID, SubscriptionState.LATE)
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One price. `value` is what the form sends; `amount` None where the plan is not sold that way."""
@@ -56,7 +59,6 @@ class PlanTable:
     action_label: str
     action_note: str
     refusals: tuple[Refusal, ...]
-    fits_nothing: bool
     asks_before: bool
 
 
@@ -71,7 +73,7 @@ def plan_table(
 ) -> PlanTable:
     """`wanted` is the value of the cell that the person chose; empty for the one chosen for them."""
     offers = [rules.Offer(sold.limits, price.interval) for sold in on_sale for price in _in(sold, currency)]
-    recommended = rules.recommended(offers, usage)
+    recommended = None if status.state in PAID_STATES else rules.recommended(offers, usage)
     subscription = status.subscription
     current = None
     if subscription.plan:
@@ -108,7 +110,6 @@ def plan_table(
         action_label=label_of(action),
         action_note=note_of(action),
         refusals=refusals_of(exceeded),
-        fits_nothing=recommended is None and selected is None,
         asks_before=action.enabled and not action.refused and not subscription.auto_renewal and not skips_dialog,
     )
 
@@ -234,4 +235,12 @@ def _refusal(violation: Violation) -> Refusal:
     }[violation.limit]
     return Refusal(
         kind=violation.limit, allowed=allowed % {"number": violation.allowed}, used=used % {"number": violation.used}
+    )
+
+
+def price_rows(on_sale: Sequence[PlanOffers], *, currency: str) -> tuple[Row, ...]:
+    """The table for somebody without a workspace: nothing is current, recommended or selected."""
+    offers = [rules.Offer(sold.limits, price.interval) for sold in on_sale for price in _in(sold, currency)]
+    return tuple(
+        _row(sold, currency, offers, current=None, recommended=None, selected=None) for sold in on_sale
     )

@@ -5,7 +5,14 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from .. import formatting
-from ..domain.errors import CurrencyMismatch, PlanNotOffered, PlanTooSmall
+from ..domain.errors import (
+    CurrencyMismatch,
+    PlanNotOffered,
+    PlanTooSmall,
+    PortalError,
+    SmallerPlanWaits,
+    TooEarlyToProlong,
+)
 from ..domain.vocabulary import Interval, Right, SubscriptionState
 from ..htmx import redirect_after_write, render
 from ..i18n import translated
@@ -19,6 +26,7 @@ from .plan_table import plan_table, refusals_of
 
 blueprint = Blueprint("plans", __name__, url_prefix="/w/<slug>")
 ROWS_OF_HISTORY = 10
+CANNOT_BE_ORDERED = (PlanNotOffered, CurrencyMismatch, SmallerPlanWaits, TooEarlyToProlong)
 
 
 @blueprint.get("/plans")
@@ -49,14 +57,21 @@ def choose(place: Place) -> Response:
         )
     except PlanTooSmall as refusal:
         return refused(place, refusal, wanted=wanted, currency=currency)
-    except PlanNotOffered:
-        return plans_page(
-            place, wanted="", currency="", status=422, problem=_("Choose one of the plans of the table.")
-        )
-    except CurrencyMismatch:
-        sentence = _("Your current plan is paid in another currency. The currency can change when it is over.")
-        return plans_page(place, wanted=wanted, currency=currency, status=422, problem=sentence)
+    except CANNOT_BE_ORDERED as refusal:
+        return plans_page(place, wanted=wanted, currency=currency, status=422, problem=refusal_sentence(refusal))
     return redirect_after_write(url_for("checkout.details", slug=place.workspace.slug, number=order.number))
+
+
+def refusal_sentence(refusal: PortalError) -> str:
+    """Why the plan cannot be ordered now, and what can be done."""
+    if isinstance(refusal, CurrencyMismatch):
+        return _("Your current plan is paid in another currency. The currency can change when it is over.")
+    if isinstance(refusal, SmallerPlanWaits):
+        until = formatting.day(refusal.due_on)  # type: ignore[attr-defined]
+        return _("A smaller plan can begin when the paid period is over, on %(date)s, and not before.", date=until)
+    if isinstance(refusal, TooEarlyToProlong):
+        return _("It is too early to prolong, or automatic renewal will do it. Nothing was changed.")
+    return _("This plan is not sold like that today. Choose one of the table.")
 
 
 def asks_first(place: Place) -> bool:

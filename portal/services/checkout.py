@@ -8,10 +8,26 @@ import secrets
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from ..domain.errors import OrderAlreadyPlaced, PlanNotOffered, QuoteChanged
-from ..domain.pricing import Quote, make_quote
+from ..domain.errors import (
+    OrderAlreadyPlaced,
+    PlanNotOffered,
+    QuoteChanged,
+    SmallerPlanWaits,
+    TooEarlyToProlong,
+)
+from ..domain.plans import is_prolongable
+from ..domain.pricing import Quote, make_quote, order_kind
 from ..domain.tax import Buyer
-from ..domain.vocabulary import Interval, OrderState, PaymentMethodKind, PaymentState, Right, VatStatus
+from ..domain.vocabulary import (
+    Interval,
+    OrderKind,
+    OrderState,
+    PaymentMethodKind,
+    PaymentState,
+    Right,
+    SubscriptionState,
+    VatStatus,
+)
 from ..gateways.base import CardData
 from ..models import BillingDetails, Order, Payment, Person, Plan, Workspace
 from ..runtime import current
@@ -206,8 +222,10 @@ def _quote(
     if plan.free:
         raise PlanNotOffered(wanted=(plan_code, interval, currency))
     plans.refuse_if_too_small(plan, plans.usage_of(workspace))
+    standing = subscriptions.standing_of(status)
+    _refuse_what_must_wait(status, plan, kind=order_kind(standing, plan_code=plan_code, interval=interval))
     quote = make_quote(
-        standing=subscriptions.standing_of(status),
+        standing=standing,
         offer=offer,
         buyer=_buyer(details) if details else None,
         seller_country=settings.seller.country,
@@ -215,6 +233,17 @@ def _quote(
         on=today,
     )
     return quote, plan
+
+
+def _refuse_what_must_wait(status: subscriptions.Status, plan: Plan, *, kind: OrderKind) -> None:
+    """While a plan is paid: nothing smaller before its end, and no prolonging long ahead or twice."""
+    if status.state != SubscriptionState.PAID:
+        return
+    if kind == OrderKind.CHANGE and plan.position < status.plan.position:
+        raise SmallerPlanWaits(due_on=status.due_on)
+    prolongable = is_prolongable(status.due_on, today=status.today, on_trial=False)
+    if kind == OrderKind.PROLONG and (status.subscription.auto_renewal or not prolongable):
+        raise TooEarlyToProlong(due_on=status.due_on, auto_renewal=status.subscription.auto_renewal)
 
 
 def _buyer(details: dict[str, object]) -> Buyer:

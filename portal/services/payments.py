@@ -5,10 +5,13 @@ key, never asked anew. Every road to an answer (the call itself, a look-up, an e
 `record_answer`, which changes a payment only while it still waits.
 """
 
+import logging
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from peewee import ModelSelect
 
 from .. import outbox
 from ..database import transaction
@@ -18,8 +21,8 @@ from ..gateways.base import (
     ActionRequired,
     CardData,
     ChargeRequest,
-    Declined,
     DeclineCode,
+    Declined,
     Gateway,
     HostedRequest,
     MethodFacts,
@@ -29,7 +32,7 @@ from ..gateways.base import (
     ResultUnknown,
     Succeeded,
 )
-from ..models import Member, Order, Payment, PaymentMethod, Person, Workspace
+from ..models import AuditEntry, Member, Order, Payment, PaymentMethod, Person, Workspace
 from ..runtime import current
 from . import audit, invoices, subscriptions, workspaces
 
@@ -41,7 +44,13 @@ LOOK_UP_AFTER = (
     timedelta(hours=1),
     timedelta(days=1),
 )
+ABANDONED_AFTER = timedelta(days=1)
 WAITING = (PaymentState.CREATED, PaymentState.ACTION_REQUIRED, PaymentState.PENDING, PaymentState.UNKNOWN)
+LONGEST_NAME = 200
+PAYER_MAY_TAKE = timedelta(hours=1)
+"""How long a payment waits for its payer; then it is closed, because nobody else can pay beside it."""
+
+log = logging.getLogger(__name__)
 
 
 class AmountMismatch(Exception):
@@ -50,10 +59,11 @@ class AmountMismatch(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ReconcileReport:
-    """Payments asked about, and those whose result is known now."""
+    """Payments asked about, those whose result is known now, and those that could not be asked about."""
 
     asked: int
     settled: int
+    failed: int = 0
 
 
 def record_intent(order: Order, *, person: Person, wall: datetime) -> Payment:
@@ -74,16 +84,29 @@ def record_intent(order: Order, *, person: Person, wall: datetime) -> Payment:
 
 
 def ask(payment: Payment, *, card: CardData | None, save: bool, return_url: str, now: datetime) -> Payment:
-    """Ask the gateway under the payment's own key and record what it says; `unknown` if it does not say."""
+    """Ask the gateway under the payment's own key and record what it says; `unknown` if it does not say.
+
+    A process that was held up for so long that the payment may have been looked up meanwhile, and
+    its order opened again, asks no more: it looks the payment up like everybody else.
+    """
+    settings = current().settings
+    if current().clock.wall() > payment.look_up_at - timedelta(seconds=settings.gateway_timeout_seconds):
+        return look_up(payment, now=now)
     gateway = current().gateways[payment.gateway]
     try:
         outcome = _ask(gateway, payment, card=card, save=save, return_url=return_url)
     except ResultUnknown:
         return _record_silence(payment)
-    return record_answer(payment, outcome, now=now)
+    try:
+        return record_answer(payment, outcome, now=now)
+    except AmountMismatch:
+        # Told to the operators; to the payer it is a payment that is not confirmed.
+        return Payment.get_by_id(payment.id)
 
 
-def _ask(gateway: Gateway, payment: Payment, *, card: CardData | None, save: bool, return_url: str) -> Outcome:
+def _ask(
+    gateway: Gateway, payment: Payment, *, card: CardData | None, save: bool, return_url: str
+) -> Outcome:
     metadata = {"workspace": payment.workspace.customer_number, "order": payment.order.number}
     description = f"{payment.order.plan.names['en']} ({payment.order.number})"
     if payment.method_kind in gateway.capabilities().hosted:
@@ -116,11 +139,18 @@ def _ask(gateway: Gateway, payment: Payment, *, card: CardData | None, save: boo
 
 
 def look_up(payment: Payment, *, now: datetime) -> Payment:
-    """Ask the gateway how a waiting payment stands, by our key; moves no money."""
+    """Ask the gateway how a waiting payment stands, by our key; moves no money.
+
+    That it was never made is believed only when the request can no longer be on its way.
+    """
     gateway = current().gateways[payment.gateway]
+    asked_at = current().clock.wall()
     try:
         outcome = gateway.fetch(payment.key)
     except ResultUnknown:
+        return _record_silence(payment)
+    longest = timedelta(seconds=current().settings.gateway_timeout_seconds)
+    if isinstance(outcome, NeverMade) and asked_at < payment.created_at + longest:
         return _record_silence(payment)
     return record_answer(payment, outcome, now=now)
 
@@ -139,9 +169,10 @@ def record_answer(payment: Payment, outcome: Outcome, *, now: datetime) -> Payme
     """Write down what the gateway said, with everything that follows from it, in one transaction.
 
     Does nothing when the payment no longer waits: two roads to one answer have one effect.
-    Raises AmountMismatch.
+    Raises AmountMismatch, after writing it down: the payment is unknown then, and not paid.
     """
     wall = current().clock.wall()
+    mismatch = isinstance(outcome, Succeeded) and not _is_what_was_asked(payment, outcome)
     with transaction(lock=payment.workspace):
         payment = (
             Payment.select(Payment, Order, Workspace)
@@ -152,10 +183,14 @@ def record_answer(payment: Payment, outcome: Outcome, *, now: datetime) -> Payme
         )
         payment.order.workspace = payment.workspace
         match outcome:
+            case Succeeded() if mismatch:
+                _report(payment, "payment.mismatch", outcome, now=now)
+                _move(payment, PaymentState.UNKNOWN, wall=wall)
             case Succeeded():
                 if _move(payment, PaymentState.SUCCEEDED, wall=wall):
-                    _refuse_other_amount(payment, outcome)
                     _settle_paid(payment, outcome, now=now)
+                elif payment.state == PaymentState.DECLINED:
+                    _report(payment, "payment.succeeded_after_decline", outcome, now=now)
             case Declined(code=code, method=method):
                 if _move(payment, PaymentState.DECLINED, wall=wall):
                     _settle_declined(payment, code=code.value, method=method, now=now)
@@ -172,19 +207,28 @@ def record_answer(payment: Payment, outcome: Outcome, *, now: datetime) -> Payme
                     payment.reference = reference
                     payment.save()
                 _look_up_later(payment, wall=wall)
+    if mismatch:
+        raise AmountMismatch(f"payment {payment.key}: asked for {payment.amount}, got {outcome}")
     return payment
 
 
 def look_up_due(*, limit: int, now: datetime) -> ReconcileReport:
     """Ask about the waiting payments whose next look-up has come, a bounded number of them."""
     wall = current().clock.wall()
-    due = (
+    due = _waiting().where(Payment.look_up_at <= wall).order_by(Payment.look_up_at).limit(limit)
+    return _look_up_all(due, now=now)
+
+
+def give_up_abandoned(*, limit: int, now: datetime) -> int:
+    """Close payments that have waited for their payer for a day, so that the order can be paid. Returns how many."""
+    made_before = current().clock.wall() - ABANDONED_AFTER
+    abandoned = (
         _waiting()
-        .where(Payment.look_up_at <= wall)
-        .order_by(Payment.look_up_at)
+        .where(Payment.state == PaymentState.ACTION_REQUIRED, Payment.created_at < made_before)
+        .order_by(Payment.id)
         .limit(limit)
     )
-    return _look_up_all(due, now=now)
+    return sum(give_up(payment, now=now).state not in WAITING for payment in list(abandoned))
 
 
 def reconcile(*, now: datetime) -> ReconcileReport:
@@ -195,14 +239,23 @@ def reconcile(*, now: datetime) -> ReconcileReport:
 
 
 def _look_up_all(waiting: Iterable[Payment], *, now: datetime) -> ReconcileReport:
-    asked = settled = 0
+    asked = settled = failed = 0
+    left_since = current().clock.wall() - PAYER_MAY_TAKE
     for payment in list(waiting):
         asked += 1
-        settled += look_up(payment, now=now).state not in WAITING
-    return ReconcileReport(asked=asked, settled=settled)
+        was_left = payment.state == PaymentState.ACTION_REQUIRED and payment.created_at <= left_since
+        try:
+            answered = give_up(payment, now=now) if was_left else look_up(payment, now=now)
+        except Exception:
+            # The boundary: one payment that cannot be settled must not keep the others unknown.
+            log.exception("payment %s cannot be looked up", payment.key)
+            failed += 1
+            answered = _record_silence(payment)
+        settled += answered.state not in WAITING
+    return ReconcileReport(asked=asked, settled=settled, failed=failed)
 
 
-def _waiting():  # type: ignore[no-untyped-def]
+def _waiting() -> "ModelSelect[Payment]":
     return Payment.select(Payment, Workspace).join(Workspace).where(Payment.state << list(WAITING))
 
 
@@ -239,26 +292,46 @@ def _record_silence(payment: Payment) -> Payment:
     wall = current().clock.wall()
     with transaction(lock=payment.workspace):
         payment = Payment.get_by_id(payment.id)
-        if may_become(payment.state, PaymentState.UNKNOWN) or payment.state == PaymentState.UNKNOWN:
-            Payment.update(state=PaymentState.UNKNOWN).where(
-                Payment.id == payment.id, Payment.state == payment.state
-            ).execute()
-            payment.state = PaymentState.UNKNOWN
-            _look_up_later(payment, wall=wall)
+        _move(payment, PaymentState.UNKNOWN, wall=wall)
+        _look_up_later(payment, wall=wall)
     return payment
 
 
 def _look_up_later(payment: Payment, *, wall: datetime) -> None:
-    """The next look-up, later and later, once a day in the end and never for ever forgotten."""
+    """The next look-up of a waiting payment, later and later, once a day in the end and never forgotten."""
+    if payment.state not in WAITING:
+        return
     wait = LOOK_UP_AFTER[min(payment.look_ups, len(LOOK_UP_AFTER) - 1)]
     payment.look_ups += 1
     payment.look_up_at = wall + wait
     payment.save(only=[Payment.look_ups, Payment.look_up_at])
 
 
-def _refuse_other_amount(payment: Payment, outcome: Succeeded) -> None:
-    if (outcome.amount_minor, outcome.currency) != (payment.amount_minor, payment.currency):
-        raise AmountMismatch(f"payment {payment.key}: asked {payment.amount}, got {outcome.amount_minor} {outcome.currency}")
+def _is_what_was_asked(payment: Payment, outcome: Succeeded) -> bool:
+    return (outcome.amount_minor, outcome.currency) == (payment.amount_minor, payment.currency)
+
+
+def _report(payment: Payment, action: str, outcome: Succeeded, *, now: datetime) -> None:
+    """Money that our books cannot take: said once in the audit log, and in the process's log each time."""
+    log.error("%s: payment %s, %d %s", action, payment.key, outcome.amount_minor, outcome.currency)
+    said = AuditEntry.select().where(
+        AuditEntry.workspace == payment.workspace,
+        AuditEntry.action == action,
+        AuditEntry.subject == payment.key,
+    )
+    if not said.exists():
+        audit.record(
+            action,
+            workspace=payment.workspace,
+            subject=payment.key,
+            changes={
+                "asked_minor": payment.amount_minor,
+                "got_minor": outcome.amount_minor,
+                "currency": outcome.currency,
+                "reference": outcome.reference,
+            },
+            now=now,
+        )
 
 
 def _settle_paid(payment: Payment, outcome: Succeeded, *, now: datetime) -> None:
@@ -291,7 +364,9 @@ def _settle_paid(payment: Payment, outcome: Succeeded, *, now: datetime) -> None
                 "to": recipient.email,
                 "locale": recipient.language or order.workspace.language,
                 "context": {"name": recipient.name, "order": order.number, "workspace": order.workspace.slug},
-                "attachments": [{"invoice_id": invoice.id, "locale": recipient.language or order.workspace.language}],
+                "attachments": [
+                    {"invoice_id": invoice.id, "locale": recipient.language or order.workspace.language}
+                ],
             },
             now=wall,
         )
@@ -302,7 +377,9 @@ def _settle_declined(payment: Payment, *, code: str, method: MethodFacts | None,
     payment.decline_code = code
     _keep_method_facts(payment, method)
     payment.save()
-    Order.update(state=OrderState.OPEN).where(Order.id == payment.order_id, Order.state == OrderState.PLACED).execute()
+    Order.update(state=OrderState.OPEN).where(
+        Order.id == payment.order_id, Order.state == OrderState.PLACED
+    ).execute()
     audit.record(
         "payment.declined",
         workspace=payment.workspace,
@@ -316,7 +393,7 @@ def _keep_method_facts(payment: Payment, method: MethodFacts | None) -> None:
     if method is not None:
         payment.brand = method.brand or ""
         payment.last4 = method.last4 or ""
-        payment.payer_name = method.holder or payment.payer_name
+        payment.payer_name = _short(method.holder) or payment.payer_name
 
 
 def _save_method(
@@ -343,26 +420,30 @@ def _save_method(
         last4=facts.last4 or "",
         exp_month=facts.exp_month,
         exp_year=facts.exp_year,
-        holder=facts.holder,
+        holder=_short(facts.holder),
         is_preferred=not others.exists(),
         created_at=now,
     )
 
 
+def _short(text: str) -> str:
+    """What the column can hold of a text of the gateway's: money that moved is recorded, whatever it says."""
+    return text.replace("\x00", "")[:LONGEST_NAME]
+
+
 def _mark_upgrader(order: Order) -> None:
-    """A member who paid for the plan keeps access to billing (product.md §2, note 1)."""
+    """A member who paid for the plan keeps access to billing, until disabled (product.md §2, note 1)."""
     member = Member.get_or_none(Member.workspace == order.workspace, Member.person == order.person)
-    if member is not None:
+    if member is not None and member.is_active:
         member.workspace = order.workspace
         if Right.MANAGE_PAYMENT_METHODS not in workspaces.rights_in(member):
             Member.update(is_upgrader=True).where(Member.id == member.id).execute()
 
 
 def _buyer_and_owners(order: Order) -> list[Person]:
-    people = {order.person_id: order.person}
-    for owner in Member.owners(order.workspace):
-        people[owner.person_id] = owner.person
-    return list(people.values())
+    owners: Iterable[Member] = Member.owners(order.workspace)
+    people: list[Person] = [order.person, *(owner.person for owner in owners)]
+    return list({person.id: person for person in people}.values())
 
 
 DECLINE_CODES = tuple(code.value for code in DeclineCode)

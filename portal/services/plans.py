@@ -14,7 +14,7 @@ from ..models import Member, Plan, Price, Product, Workspace
 
 
 def usage_of(workspace: Workspace) -> Usage:
-    """Active users, guests and administrators (the owners count) now. One query."""
+    """Active users, guests, administrators (the owners count) and storage, as they are now. One query."""
     active = Member.status == MemberStatus.ACTIVE
     administers = active & (Member.role << [Role.OWNER, Role.ADMIN])
     row = (
@@ -22,6 +22,10 @@ def usage_of(workspace: Workspace) -> Usage:
             fn.SUM(Case(None, [(active, 1)], 0)).alias("active_users"),
             fn.SUM(Case(None, [(Member.status == MemberStatus.GUEST, 1)], 0)).alias("guests"),
             fn.SUM(Case(None, [(administers, 1)], 0)).alias("administrators"),
+            # Not what was read with the workspace: a quote is made anew once the lock is held.
+            Workspace.select(Workspace.used_storage_bytes)
+            .where(Workspace.id == workspace.id)
+            .alias("storage_bytes"),
         )
         .where(Member.workspace == workspace)
         .dicts()
@@ -31,7 +35,7 @@ def usage_of(workspace: Workspace) -> Usage:
         active_users=row["active_users"] or 0,
         guests=row["guests"] or 0,
         administrators=row["administrators"] or 0,
-        storage_bytes=workspace.used_storage_bytes,
+        storage_bytes=row["storage_bytes"],
     )
 
 

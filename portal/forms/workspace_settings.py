@@ -1,0 +1,67 @@
+"""Workspace settings: what the workspace is called, where it lives, and who may buy for it."""
+
+from functools import lru_cache
+from typing import Any
+from zoneinfo import available_timezones
+
+from flask_babel import lazy_gettext as _l
+from wtforms.widgets import ListWidget, RadioInput
+
+from portal.domain.vocabulary import WhoMayBuy
+from portal.forms.base import CheckboxField, ChoiceField, Choices, HiddenTextField, PortalForm, TextField
+
+NAMELESS_REGIONS = ("Etc/", "SystemV/", "US/", "posix/", "right/")
+
+
+class RadioField(ChoiceField):
+    """A ChoiceField whose choices are all seen at once."""
+
+    widget = ListWidget(prefix_label=False)
+    option_widget = RadioInput()
+
+
+class WorkspaceSettingsForm(PortalForm):
+    """`version` identifies the values that were shown."""
+
+    version = HiddenTextField()
+    name = TextField(_l("Name of the workspace"), required=_l("Enter the name of the workspace."))
+    time_zone = ChoiceField(
+        _l("Time zone"),
+        required=_l("Choose the time zone."),
+        description=_l("Days begin and end by its clock: due dates, invoices, the history."),
+    )
+    language = ChoiceField(
+        _l("Language"),
+        required=_l("Choose the language."),
+        description=_l("For documents, and for e-mails to people who have not chosen one."),
+    )
+    currency = ChoiceField(
+        _l("Currency"),
+        required=_l("Choose the currency."),
+        description=_l("Prices are shown in it first. What is paid already keeps its own."),
+    )
+    who_may_buy = RadioField(
+        _l("Who may buy"),
+        required=_l("Choose who may buy."),
+        choices=[
+            (WhoMayBuy.ANY_MEMBER.value, _l("Any full member")),
+            (WhoMayBuy.BILLING.value, _l("Owners and billing managers only")),
+        ],
+    )
+    hides_plans_from_members = CheckboxField(
+        _l("Hide plans and history from plain members"),
+        description=_l("Admins and billing people still see them."),
+    )
+
+    def __init__(self, *args: Any, languages: Choices, currencies: Choices, time_zone: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.time_zone.offer((name, name.replace("_", " ")) for name in time_zones(time_zone))
+        self.language.offer(languages)
+        self.currency.offer(currencies)
+
+
+@lru_cache(maxsize=32)
+def time_zones(kept: str) -> tuple[str, ...]:
+    """Region/City names in order, UTC first, with `kept` among them whatever it is."""
+    cities = {zone for zone in available_timezones() if "/" in zone and not zone.startswith(NAMELESS_REGIONS)}
+    return ("UTC", *sorted(cities | {kept} - {"UTC"}))

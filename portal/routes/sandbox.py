@@ -1,0 +1,274 @@
+"""The sandbox's own pages: what a bank, PayPal and a mailbox would show. Only where no real money moves."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, abort, make_response, redirect, request, url_for
+from flask_babel import gettext as _
+from flask_login import current_user
+
+from .. import formatting
+from ..clock import ShiftedClock
+from ..domain.money import Money
+from ..domain.vocabulary import PaymentMethodKind
+from ..forms.sandbox import ComponentsForm, PayPalForm
+from ..gateways.base import GatewayUnavailable
+from ..gateways.sandbox import Challenge, Sandbox, UnknownReference
+from ..gateways.sandbox_methods import MAGIC_CARDS, MAGIC_IBANS, MAGIC_PAYPAL, Magic
+from ..htmx import render
+from ..mail import Letter, read_mail, read_mailbox
+from ..models import Payment, Workspace
+from ..runtime import current
+from ..security import DOCUMENT_POLICY, ask_to_sign_in, public, safe_next
+from ..services import payments
+from ..settings import LOOPBACK_HOSTS
+from .money_words import BRANDS, method_words
+
+blueprint = Blueprint("sandbox", __name__, url_prefix="/sandbox")
+THEMES = ("light", "dark")
+LETTER_POLICY = "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+"""A letter's HTML is shown as its reader's programme would: its own styles, no script, no form, no outside."""
+ADDRESS = re.compile(r"https?://[^\s<>\"]+")
+
+
+@blueprint.errorhandler(UnknownReference)
+def unknown(error: UnknownReference) -> Response:
+    abort(404)
+
+
+@blueprint.errorhandler(GatewayUnavailable)
+def unavailable(error: GatewayUnavailable) -> Response:
+    abort(503)
+
+
+def sandbox() -> Sandbox:
+    """These pages are the sandbox's own, so they may know it by its type."""
+    return cast(Sandbox, current().gateways["sandbox"])
+
+
+# --- what there is to try -------------------------------------------------------------------------
+
+
+@blueprint.get("/")
+@public
+def index() -> Response:
+    clock = current().clock
+    return render(
+        "sandbox/index.html",
+        cards=[(BRANDS.get(entry.brand or "", ""), *row) for entry, row in zip(MAGIC_CARDS, _rows(MAGIC_CARDS))],
+        paypal=_rows(MAGIC_PAYPAL),
+        ibans=_rows(MAGIC_IBANS),
+        now=formatting.instant(clock.now(), "UTC"),
+        is_moved=isinstance(clock, ShiftedClock) and bool(clock.offset()),
+    )
+
+
+def _rows(entries: Sequence[Magic]) -> list[tuple[str, str]]:
+    # The sentences stand in gateways/sandbox_methods.py, which knows no language.
+    return [(entry.display, _(entry.description)) for entry in entries]
+
+
+# --- the bank's page ------------------------------------------------------------------------------
+
+
+@blueprint.get("/3ds/<reference>")
+@public
+def challenge(reference: str) -> Response:
+    asked = sandbox().challenge(reference)
+    return render(
+        "sandbox/challenge.html",
+        asked=asked,
+        facts=_facts(asked.amount_minor, asked.currency, asked.description, method=_method(asked)),
+        back=_way_back(asked.return_url),
+    )
+
+
+@blueprint.post("/3ds/<reference>")
+@public
+def answer_challenge(reference: str) -> Response:
+    back = sandbox().answer_challenge(reference, confirmed=_confirmed())
+    return _back_to_the_shop(reference, back)
+
+
+def _method(asked: Challenge) -> str:
+    if asked.kind == PaymentMethodKind.PAYPAL:
+        return "PayPal"
+    return method_words(asked.kind, asked.brand or "", asked.last4 or "")
+
+
+# --- the page of PayPal ---------------------------------------------------------------------------
+
+
+@blueprint.get("/paypal/<reference>")
+@public
+def paypal(reference: str) -> Response:
+    return _paypal_page(reference, PayPalForm())
+
+
+@blueprint.post("/paypal/<reference>")
+@public
+def answer_paypal(reference: str) -> Response:
+    """Refusing asks for no address. An address that asks for more leads to the bank's page first."""
+    form = PayPalForm()
+    confirmed = _confirmed()
+    if confirmed and not form.validate_on_submit():
+        return _paypal_page(reference, form, status=422)
+    back = sandbox().answer_hosted(reference, email=form.email.data, confirmed=confirmed)
+    return _back_to_the_shop(reference, back)
+
+
+def _paypal_page(reference: str, form: PayPalForm, *, status: int = 200) -> Response:
+    session = sandbox().hosted_session(reference)
+    return render(
+        "sandbox/paypal.html",
+        status=status,
+        form=form,
+        session_answered=session.answered,
+        reference=reference,
+        facts=_facts(session.amount_minor, session.currency, session.description, method="PayPal"),
+        addresses=_rows(MAGIC_PAYPAL),
+        back=_way_back(session.return_url),
+    )
+
+
+# --- shared by the two ----------------------------------------------------------------------------
+
+
+def _facts(amount_minor: int, currency: str, description: str, *, method: str) -> list[tuple[str, str]]:
+    amount = formatting.money(Money(amount_minor, currency)) if amount_minor else _("Nothing now; it is saved")
+    return [
+        (_("Amount"), amount),
+        (_("Merchant"), current().settings.seller.name),
+        (_("For"), description),
+        (_("Paid with"), method),
+    ]
+
+
+def _confirmed() -> bool:
+    """Which of the two buttons was pressed; anything but them is no answer."""
+    answer = request.form.get("answer")
+    if answer not in ("confirm", "refuse"):
+        abort(400)
+    return answer == "confirm"
+
+
+def _back_to_the_shop(reference: str, back: str) -> Response:
+    """Look the payment up, as a gateway's event would make us do, and send the browser on."""
+    payment = (
+        Payment.select(Payment, Workspace)
+        .join(Workspace)
+        .where(Payment.gateway == Sandbox.name, Payment.reference == reference)
+        .first()
+    )
+    if payment is not None:
+        payments.look_up(payment, now=current().clock.now())
+    return redirect(_way_back(back), 303)  # type: ignore[return-value]
+
+
+def _way_back(address: str) -> str:
+    """`address` if it is one of this site, whatever it calls itself on a loopback; else the front page."""
+    parts = urlsplit(address)
+    settings = current().settings
+    is_ours = f"{parts.scheme}://{parts.netloc}" in (request.host_url.rstrip("/"), settings.base_url)
+    is_near = settings.is_loopback and parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS
+    path = parts._replace(scheme="", netloc="").geturl()
+    return address if (is_ours or is_near) and safe_next(path) else url_for("public.home")
+
+
+# --- the mailbox ----------------------------------------------------------------------------------
+
+
+@blueprint.get("/mailbox")
+@public
+def mailbox() -> Response:
+    _readers_only()
+    settings = current().settings
+    return render("sandbox/mailbox.html", letters=read_mailbox(settings.data_dir), by_smtp=bool(settings.smtp_url))
+
+
+@blueprint.get("/mailbox/<name>")
+@public
+def letter(name: str) -> Response:
+    found = _letter_or_404(name)
+    return render("sandbox/letter.html", letter=found, links=links_of(found.text))
+
+
+@blueprint.get("/mailbox/<name>/html")
+@public
+def letter_as_html(name: str) -> Response:
+    response = make_response(_letter_or_404(name).html)
+    response.headers["Content-Security-Policy"] = LETTER_POLICY
+    return response
+
+
+@blueprint.get("/mailbox/<name>/<int:place>")
+@public
+def attachment(name: str, place: int) -> Response:
+    """The attachment at that place, from 0."""
+    attachments = _letter_or_404(name).attachments
+    if place >= len(attachments):
+        abort(404)
+    found = attachments[place]
+    response = make_response(found.content)
+    response.headers["Content-Type"] = found.media_type
+    response.headers.set("Content-Disposition", "attachment", filename=found.filename)
+    response.headers["Content-Security-Policy"] = DOCUMENT_POLICY
+    return response
+
+
+def links_of(text: str) -> list[str]:
+    """The addresses in a letter, each once, in their order."""
+    return list(dict.fromkeys(found.rstrip(".,;:)") for found in ADDRESS.findall(text)))
+
+
+def _letter_or_404(name: str) -> Letter:
+    _readers_only()
+    found = read_mail(current().settings.data_dir, name)
+    if found is None:
+        abort(404)
+    return found
+
+
+def _readers_only() -> None:
+    """Everybody on one's own machine; where others can reach the site, operators: letters hold keys."""
+    if current().settings.development:
+        return
+    if not current_user.is_authenticated:
+        abort(make_response(ask_to_sign_in()))
+    if not current_user.is_operator:
+        abort(404)
+
+
+# --- what pages are made of -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What the form of the page of components starts with: one field is wrong, to be seen."""
+
+    name: str = "Jeanne"
+    email: str = "nope"
+    country: str = "FR"
+    method: str = "card"
+
+
+@blueprint.route("/components", methods=["GET", "POST"])
+@public
+def components() -> Response:
+    """Served to a development run alone."""
+    if not current().settings.development:
+        abort(404)
+    form = ComponentsForm(obj=Sample())
+    if not form.validate_on_submit():
+        form.email.validate(form)
+    theme = request.args.get("theme", "")
+    return render(
+        "sandbox/components.html",
+        form=form,
+        address=url_for("sandbox.components"),
+        theme=theme if theme in THEMES else None,
+        dialog_open=request.args.get("dialog") == "open",
+    )

@@ -1,0 +1,145 @@
+"""What a person sees and keeps of their own account: name, language, sessions, orders."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ..database import transaction
+from ..domain.money import Money
+from ..domain.vocabulary import MemberStatus, OrderState
+from ..models import Member, Order, Person, Plan, Session, Workspace
+from ..runtime import current
+from . import audit
+from .people import end_sessions
+from .workspaces import MENU_WORKSPACES
+
+SESSIONS_SHOWN = 50
+
+
+def save_profile(person: Person, *, name: str, language: str, now: datetime) -> None:
+    with transaction():
+        Person.update(name=name, language=language).where(Person.id == person.id).execute()
+        audit.record(
+            "person.profile_changed",
+            workspace=None,
+            subject=str(person.id),
+            changes={"language": language},
+            actor=person,
+            now=now,
+        )
+
+
+def list_sessions(person: Person, *, idle: timedelta, life: timedelta) -> Sequence[Session]:
+    """The sessions that still open a page, the one used last first."""
+    wall = current().clock.wall()
+    return list(
+        Session.select()
+        .where(Session.person == person, Session.seen_at >= wall - idle, Session.created_at >= wall - life)
+        .order_by(Session.seen_at.desc(), Session.id.desc())
+        .limit(SESSIONS_SHOWN)
+    )
+
+
+def end_session(person: Person, session_id: int, *, now: datetime) -> bool:
+    """End one of the person's own sessions; False when it is not theirs or already over."""
+    with transaction():
+        ended = Session.delete().where(Session.person == person, Session.id == session_id).execute()
+        if ended:
+            _record_end_of_sessions(person, ended, now=now)
+    return bool(ended)
+
+
+def end_other_sessions(person: Person, *, keep_session: Session | None, now: datetime) -> int:
+    """End the person's sessions elsewhere. Returns how many ended."""
+    with transaction():
+        ended = end_sessions(person, but=keep_session)
+        if ended:
+            _record_end_of_sessions(person, ended, now=now)
+    return ended
+
+
+def _record_end_of_sessions(person: Person, count: int, *, now: datetime) -> None:
+    audit.record(
+        "person.sessions_ended",
+        workspace=None,
+        subject=str(person.id),
+        changes={"sessions": count},
+        actor=person,
+        now=now,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OwnOrder:
+    """One line of a person's orders across workspaces."""
+
+    order_id: int
+    number: str
+    workspace_name: str
+    slug: str
+    time_zone: str
+    plan_names: dict[str, str]
+    state: OrderState
+    created_at: datetime
+    total: Money
+
+
+@dataclass(frozen=True, slots=True)
+class OwnOrders:
+    """`older` is the cursor of the next page, None on the last one."""
+
+    rows: Sequence[OwnOrder]
+    older: int | None
+
+
+def orders_of(person: Person, *, size: int, before: int | None = None) -> OwnOrders:
+    """The person's newest orders in the workspaces that they can still enter. One query."""
+    query = (
+        Order.select(Order, Workspace, Plan)
+        .join_from(Order, Workspace)
+        .join_from(Order, Plan)
+        .join_from(
+            Order, Member, on=((Member.workspace == Order.workspace) & (Member.person == Order.person))
+        )
+        .where(
+            Order.person == person,
+            Member.status == MemberStatus.ACTIVE,
+            Member.joined_at.is_null(False),
+            Workspace.deleted_at.is_null(),
+        )
+        .order_by(Order.id.desc())
+        .limit(size + 1)
+    )
+    if before is not None:
+        query = query.where(Order.id < before)
+    rows = [
+        OwnOrder(
+            order_id=order.id,
+            number=order.number,
+            workspace_name=order.workspace.name,
+            slug=order.workspace.slug,
+            time_zone=order.workspace.time_zone,
+            plan_names=order.plan.names,
+            state=OrderState(order.state),
+            created_at=order.created_at,
+            total=Money(order.total_minor, order.currency),
+        )
+        for order in query
+    ]
+    return OwnOrders(rows=rows[:size], older=rows[size - 1].order_id if len(rows) > size else None)
+
+
+def workspaces_of(person: Person) -> Iterable[Workspace]:
+    """Those the person can enter, by name."""
+    return list(
+        Workspace.select()
+        .join(Member)
+        .where(
+            Member.person == person,
+            Member.status != MemberStatus.DISABLED,
+            Member.joined_at.is_null(False),
+            Workspace.deleted_at.is_null(),
+        )
+        .order_by(Workspace.name, Workspace.id)
+        .limit(MENU_WORKSPACES)
+    )
