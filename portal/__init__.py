@@ -19,7 +19,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     from flask_login import LoginManager
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from . import assets, database, errors, htmx, i18n, runtime, security, sessions
+    from . import assets, database, errors, htmx, i18n, jobs, logs, runtime, security, sessions
     from .models import Person
 
     settings = settings or read_settings()
@@ -44,6 +44,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
 
+    logs.register(app)
     database.register_request_hooks(app)
     login = LoginManager(app)
     login.session_protection = None  # our sessions bind to the network themselves
@@ -61,6 +62,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     security.register(app)
     errors.register(app)
     register_routes(app, settings)
+    jobs.register(app)
     app.after_request(compress)
     return app
 

@@ -45,6 +45,16 @@ class TextFormatter(logging.Formatter):
         return line
 
 
+class StandardError(logging.Handler):
+    """Whatever standard error is at that moment: a test or a daemon may have put another in its place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            print(self.format(record), file=sys.stderr, flush=True)  # noqa: T201
+        except (OSError, ValueError):
+            self.handleError(record)
+
+
 def escaped(text: str) -> str:
     """`text` with control characters as `\\n`, `\\x1b` and the like."""
     return "".join(
@@ -58,7 +68,7 @@ def configure(level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.setLevel(level)
     if not any(handler.get_name() == _OURS for handler in root.handlers):
-        handler = logging.StreamHandler(sys.stderr)
+        handler = StandardError()
         handler.set_name(_OURS)
         handler.setFormatter(TextFormatter() if sys.stderr.isatty() else JSONFormatter())
         root.addHandler(handler)

@@ -59,7 +59,7 @@ def _percent(rate_bp: int) -> str:
     whole, rest = divmod(rate_bp, 100)
     digits = f"{whole}.{rest:02d}".rstrip("0").rstrip(".")
     separator = "," if str(get_locale()) == "fr" else "."
-    space = "\N{NARROW NO-BREAK SPACE}" if str(get_locale()) == "fr" else ""
+    space = "\N{NO-BREAK SPACE}" if str(get_locale()) == "fr" else ""
     return f"{digits.replace('.', separator)}{space}%"
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.pages import PageClient
 from tests.postgres import PostgreSQL
 from tools.setup import postgresql_binaries
 
@@ -188,6 +189,7 @@ def app(settings: Any, clock: Any, request: pytest.FixtureRequest) -> Iterator[A
     logger.addHandler(faults)
     application = create_app(settings, clock=clock)
     application.testing = True
+    application.test_client_class = PageClient
     yield application
     logger.removeHandler(faults)
     if not database.is_closed():

@@ -156,7 +156,7 @@ def test_the_books_of_an_empty_database_are_right(portal):
 
 
 def test_reconcile_with_nothing_to_ask(portal):
-    assert json.loads(portal("reconcile", "--json")) == {"asked": 0, "settled": 0}
+    assert json.loads(portal("reconcile", "--json"))["asked"] == 0
 
 
 @sqlite_only

@@ -48,7 +48,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """Net + tax = total. `tax` is None until the buyer is known; such a quote cannot be placed."""
+    """Net + tax = total. `tax` is None until the buyer is known; such a quote cannot be placed.
+
+    `reviewed` is the hash of what the buyer reviews beside the amounts: details and payment method.
+    """
 
     kind: OrderKind
     offer: Offer
@@ -58,6 +61,7 @@ class Quote:
     tax: TaxDecision | None
     tax_amount: Money
     extension: Extension | None
+    reviewed: str | None = None
 
     @property
     def net(self) -> Money:
@@ -90,6 +94,7 @@ class Quote:
             "anchor_day": self.anchor_day,
             "tax": _tax_facts(self.tax),
             "extension": _extension_facts(self.extension),
+            "reviewed": self.reviewed,
         }
 
     @property
@@ -114,8 +119,9 @@ def make_quote(
     seller_country: str,
     unchecked_counts_as_valid: bool,
     on: date,
+    reviewed: Facts | None = None,
 ) -> Quote:
-    """What `offer` costs and gives if it is taken on the day `on`.
+    """What `offer` costs and gives if it is taken on the day `on`, with what else is `reviewed`.
 
     Prolonging begins at the due date, unless access is blocked: then on the day of the payment, as
     do purchases. A change keeps the money left as extra days (proration.py); late and blocked
@@ -125,8 +131,8 @@ def make_quote(
     extension: Extension | None = None
     if kind == OrderKind.PROLONG and standing.state != SubscriptionState.BLOCKED and standing.due_on:
         _refuse_other_currency(standing.paid, offer.amount)
-        anchor_day = standing.anchor_day
-        period = _period_after(standing.due_on, offer.interval, anchor_day=anchor_day)
+        anchor_day = _anchor_at(standing.due_on, anchor_day=standing.anchor_day)
+        period = period_from(standing.due_on, offer.interval, anchor_day=anchor_day)
     elif kind == OrderKind.CHANGE and standing.state == SubscriptionState.PAID and standing.paid:
         extension = extend(paid=standing.paid, new_price=offer.amount, interval=offer.interval, on=on)
         period, anchor_day = extension.base, extension.anchor_day
@@ -149,6 +155,7 @@ def make_quote(
         tax=tax,
         tax_amount=tax.tax_on(offer.amount) if tax else Money.zero(offer.amount.currency),
         extension=extension,
+        reviewed=facts_hash(reviewed) if reviewed else None,
     )
 
 
@@ -157,10 +164,9 @@ def facts_hash(facts: Facts) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _period_after(due_on: date, interval: Interval, *, anchor_day: int) -> Period:
-    """The next period from `due_on`, on the remembered anchor; a due date off it is its own anchor."""
-    on_anchor = add_months(due_on, 0, anchor_day=anchor_day) == due_on
-    return period_from(due_on, interval, anchor_day=anchor_day if on_anchor else None)
+def _anchor_at(due_on: date, *, anchor_day: int) -> int:
+    """The remembered anchor day; a due date that does not lie on it is its own anchor."""
+    return anchor_day if add_months(due_on, 0, anchor_day=anchor_day) == due_on else due_on.day
 
 
 def _refuse_other_currency(paid: Sequence[PaidPeriod], amount: Money) -> None:

@@ -81,7 +81,7 @@ def statement(place: Place, number: str) -> Response:
     totals = [
         (_("Net amount"), formatting.money(Money(invoice.net_minor, currency))),
         (tax_words(facts["tax"]), formatting.money(Money(invoice.tax_minor, currency))),
-        (_("Total"), formatting.money(invoice.total), "order-total"),
+        (_("Total"), formatting.money(invoice.total)),
     ]
     return render(
         "history/statement.html",

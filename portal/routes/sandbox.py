@@ -10,7 +10,7 @@ from flask import Blueprint, Response, abort, make_response, redirect, request, 
 from flask_babel import gettext as _
 from flask_login import current_user
 
-from .. import formatting
+from .. import errors, formatting
 from ..clock import ShiftedClock
 from ..domain.money import Money
 from ..domain.vocabulary import PaymentMethodKind
@@ -25,7 +25,7 @@ from ..runtime import current
 from ..security import DOCUMENT_POLICY, ask_to_sign_in, public, safe_next
 from ..services import payments
 from ..settings import LOOPBACK_HOSTS
-from .money_words import BRANDS, method_words
+from ..money_words import BRANDS, method_words
 
 blueprint = Blueprint("sandbox", __name__, url_prefix="/sandbox")
 THEMES = ("light", "dark")
@@ -36,12 +36,12 @@ ADDRESS = re.compile(r"https?://[^\s<>\"]+")
 
 @blueprint.errorhandler(UnknownReference)
 def unknown(error: UnknownReference) -> Response:
-    abort(404)
+    return errors.page(404)
 
 
 @blueprint.errorhandler(GatewayUnavailable)
 def unavailable(error: GatewayUnavailable) -> Response:
-    abort(503)
+    return errors.page(503)
 
 
 def sandbox() -> Sandbox:

@@ -3,24 +3,57 @@
 Run after each scenario of the tests, by `portal check`, and daily in production.
 """
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
+from typing import Any, Protocol, cast, runtime_checkable
 
-from peewee import JOIN, fn
+from peewee import JOIN, Expression, fn
 
 from ..domain.pricing import facts_hash
-from ..domain.vocabulary import OrderState, PaymentState
+from ..domain.vocabulary import MemberStatus, OrderState, PaymentState
 from ..models import (
     AuditEntry,
+    Document,
     Invoice,
+    Member,
+    Model,
     NumberSeries,
     Order,
     OutboxMessage,
     Payment,
+    Plan,
     Subscription,
     SubscriptionPeriod,
 )
+from ..runtime import current
 from . import audit
+
+ROWS_AT_ONCE = 1000
+SETTLED = (PaymentState.SUCCEEDED, PaymentState.DECLINED)
+CHARGED = "succeeded"
+LAST_DAY = date(9999, 12, 31)
+
+
+class ListedCharge(Protocol):
+    """One charge as its gateway has it; `state` is "succeeded" once the money is ours."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def amount_minor(self) -> int: ...
+    @property
+    def currency(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+
+
+@runtime_checkable
+class ListsCharges(Protocol):
+    """A gateway that can list every charge it ever made for us."""
+
+    def charges(self) -> Sequence[ListedCharge]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +71,9 @@ def check() -> list[BookResult]:
 def paid_orders_have_one_succeeded_payment() -> int:
     """A paid order has exactly one succeeded payment, of its own total."""
     succeeded = (
-        Payment.select(Payment.order, fn.COUNT(Payment.id).alias("times"), fn.SUM(Payment.amount_minor).alias("paid"))
+        Payment.select(
+            Payment.order, fn.COUNT(Payment.id).alias("times"), fn.SUM(Payment.amount_minor).alias("paid")
+        )
         .where(Payment.state == PaymentState.SUCCEEDED)
         .group_by(Payment.order)
         .alias("succeeded")
@@ -64,11 +99,30 @@ def succeeded_payments_belong_to_paid_orders() -> int:
 
 
 def placed_orders_have_a_waiting_payment() -> int:
-    settled = [PaymentState.SUCCEEDED, PaymentState.DECLINED]
     return (
         Order.select(Order.id)
-        .join(Payment, JOIN.LEFT_OUTER, on=((Payment.order == Order.id) & Payment.state.not_in(settled)))
+        .join(Payment, JOIN.LEFT_OUTER, on=((Payment.order == Order.id) & Payment.state.not_in(SETTLED)))
         .where(Order.state == OrderState.PLACED, Payment.id.is_null())
+        .count()
+    )
+
+
+def waiting_payments_belong_to_placed_orders() -> int:
+    """While a payment may still succeed its order is closed, so that nobody pays it a second time."""
+    return (
+        Payment.select(Payment.id)
+        .join(Order)
+        .where(Payment.state.not_in(SETTLED), Order.state != OrderState.PLACED)
+        .count()
+    )
+
+
+def workspaces_wait_for_one_payment_at_most() -> int:
+    return (
+        Payment.select(Payment.workspace)
+        .where(Payment.state.not_in(SETTLED))
+        .group_by(Payment.workspace)
+        .having(fn.COUNT(Payment.id) > 1)
         .count()
     )
 
@@ -82,7 +136,8 @@ def paid_orders_have_their_invoice() -> int:
             Invoice.id.is_null()
             | (Invoice.net_minor != Order.net_minor)
             | (Invoice.tax_minor != Order.tax_minor)
-            | (Invoice.currency != Order.currency),
+            | (Invoice.currency != Order.currency)
+            | (Invoice.workspace != Order.workspace),
         )
         .count()
     )
@@ -92,65 +147,235 @@ def invoices_are_of_paid_orders() -> int:
     return Invoice.select(Invoice.id).join(Order).where(Order.state != OrderState.PAID).count()
 
 
-def payments_keep_the_currency_of_their_order() -> int:
-    return Payment.select(Payment.id).join(Order).where(Payment.currency != Order.currency, Order.state != OrderState.OPEN).count()
+def payments_ask_for_what_their_order_costs() -> int:
+    """Amount, currency and workspace. A declined one may be of an order that was quoted anew since."""
+    return (
+        Payment.select(Payment.id)
+        .join(Order)
+        .where(
+            Payment.state != PaymentState.DECLINED,
+            (Payment.amount_minor != Order.total_minor)
+            | (Payment.currency != Order.currency)
+            | (Payment.workspace != Order.workspace),
+        )
+        .count()
+    )
+
+
+def orders_are_as_they_were_quoted() -> int:
+    """The quote is the one that its hash names, and the columns repeat its amounts."""
+    columns = (
+        Order.quote,
+        Order.quote_hash,
+        Order.net_minor,
+        Order.tax_minor,
+        Order.total_minor,
+        Order.currency,
+    )
+    return sum(
+        facts_hash(quote) != kept_hash
+        or amounts != [quote["net_minor"], quote["tax_minor"], quote["total_minor"], quote["currency"]]
+        for quote, kept_hash, *amounts in _rows(Order, *columns)
+    )
+
+
+def charges_are_in_the_books() -> int:
+    """Each charge of a gateway that lists them is one payment of that amount, succeeded or still waiting."""
+    payments = {
+        key: (state, amount_minor, currency)
+        for key, state, amount_minor, currency in _rows(
+            Payment, Payment.key, Payment.state, Payment.amount_minor, Payment.currency
+        )
+    }
+    broken = 0
+    for _name, charges in _listed_charges():
+        for charge in charges:
+            state, *asked = payments.get(charge.key, (PaymentState.DECLINED,))
+            broken += state == PaymentState.DECLINED or asked != [charge.amount_minor, charge.currency]
+    return broken
+
+
+def succeeded_payments_are_charges() -> int:
+    """Each payment that a gateway took is one that it lists, where it can."""
+    broken = 0
+    for name, charges in _listed_charges():
+        keys = {charge.key for charge in charges}
+        succeeded = (Payment.gateway == name) & (Payment.state == PaymentState.SUCCEEDED)
+        broken += sum(key not in keys for (key,) in _rows(Payment, Payment.key, where=succeeded))
+    return broken
+
+
+def _listed_charges() -> Iterator[tuple[str, list[ListedCharge]]]:
+    for name, gateway in current().gateways.items():
+        if isinstance(gateway, ListsCharges):
+            yield name, [charge for charge in gateway.charges() if charge.state == CHARGED]
 
 
 def numbers_have_no_gap() -> int:
     """Each series runs 1, 2, 3, … up to one below its next number."""
-    broken = 0
-    for series in NumberSeries.select():
-        row = (
-            Invoice.select(fn.COUNT(Invoice.id), fn.COALESCE(fn.MAX(Invoice.sequence), 0))
-            .where(Invoice.series == series.name)
-            .tuples()
-            .get()
+    next_numbers = dict(_pairs(NumberSeries.select(NumberSeries.name, NumberSeries.next_number)))
+    issued = {
+        series: (count, highest)
+        for series, count, highest in cast(
+            "list[tuple[str, int, int]]",
+            list(
+                Invoice.select(Invoice.series, fn.COUNT(Invoice.id), fn.MAX(Invoice.sequence))
+                .group_by(Invoice.series)
+                .tuples()
+            ),
         )
-        broken += row != (series.next_number - 1, series.next_number - 1)
+    }
+    return sum(
+        issued.get(series, (0, 0)) != (next_numbers.get(series, 0) - 1,) * 2
+        for series in issued.keys() | next_numbers.keys()
+    )
+
+
+def numbers_follow_the_order_of_issue() -> int:
+    highest: dict[str, int] = {}
+    broken = 0
+    for series, sequence, number in _rows(Invoice, Invoice.series, Invoice.sequence, Invoice.number):
+        broken += sequence <= highest.get(series, 0) or number != f"{series}-{sequence:06d}"
+        highest[series] = max(sequence, highest.get(series, 0))
     return broken
 
 
 def issued_invoices_are_unchanged() -> int:
-    rows = Invoice.select(Invoice.facts, Invoice.facts_hash).tuples().iterator()
-    return sum(facts_hash(facts) != kept for facts, kept in rows)
+    """The hash is that of the facts, and the columns repeat what the facts print."""
+    columns = (
+        Invoice.facts,
+        Invoice.facts_hash,
+        Invoice.number,
+        Invoice.currency,
+        Invoice.net_minor,
+        Invoice.tax_minor,
+        Invoice.total_minor,
+    )
+    return sum(
+        facts_hash(facts) != kept_hash
+        or repeated
+        != [
+            facts["number"],
+            facts["currency"],
+            facts["totals"]["net_minor"],
+            facts["totals"]["tax_minor"],
+            facts["totals"]["gross_minor"],
+        ]
+        for facts, kept_hash, *repeated in _rows(Invoice, *columns)
+    )
+
+
+def documents_are_unchanged() -> int:
+    rows = _rows(Document, Document.content, Document.sha256, at_once=20)
+    return sum(hashlib.sha256(bytes(content)).hexdigest() != sha256 for content, sha256 in rows)
+
+
+def paid_orders_gave_what_was_quoted() -> int:
+    """Each paid order has its period: the quoted first day, base and extra days, for the quoted price.
+
+    A later order may have cut the period short, never made it longer.
+    """
+    columns = (
+        Order.quote,
+        Order.plan,
+        SubscriptionPeriod.plan,
+        SubscriptionPeriod.price,
+        SubscriptionPeriod.start_on,
+        SubscriptionPeriod.base_end_on,
+        SubscriptionPeriod.end_on,
+        SubscriptionPeriod.net_minor,
+        SubscriptionPeriod.currency,
+    )
+    broken = 0
+    rows = _rows(Order, *columns, where=Order.state == OrderState.PAID, beside=SubscriptionPeriod)
+    for quote, ordered_plan, plan, price, start_on, base_end_on, end_on, *paid in rows:
+        if start_on is None:
+            broken += 1
+            continue
+        due_on = date.fromisoformat(quote["due_on"])
+        extra_days = quote["extension"]["extra_days"] if quote["extension"] else 0
+        gave = [plan, price, start_on.isoformat(), base_end_on.isoformat(), *paid]
+        promised = [ordered_plan, quote["price_id"], quote["start_on"], quote["base_end_on"]]
+        broken += (
+            gave != [*promised, quote["net_minor"], quote["currency"]]
+            or end_on > due_on
+            or (due_on - base_end_on).days != extra_days
+        )
+    return broken
 
 
 def periods_never_overlap() -> int:
-    earlier = SubscriptionPeriod.alias()
-    return (
-        SubscriptionPeriod.select(SubscriptionPeriod.id)
-        .join(
-            earlier,
-            on=(
-                (earlier.subscription == SubscriptionPeriod.subscription)
-                & (earlier.id < SubscriptionPeriod.id)
-                & (earlier.end_on.is_null() | (earlier.end_on > SubscriptionPeriod.start_on))
-                & (SubscriptionPeriod.end_on.is_null() | (SubscriptionPeriod.end_on > earlier.start_on))
-                & (earlier.end_on.is_null() | (earlier.end_on > earlier.start_on))
-            ),
+    """A period that was cut before it began is empty and lies nowhere."""
+    ends_on = fn.COALESCE(SubscriptionPeriod.end_on, LAST_DAY)
+    in_order = (
+        SubscriptionPeriod.select(
+            SubscriptionPeriod.start_on,
+            fn.LAG(ends_on)
+            .over(
+                partition_by=[SubscriptionPeriod.subscription],
+                order_by=[SubscriptionPeriod.start_on, SubscriptionPeriod.id],
+            )
+            .alias("before_ends_on"),
         )
+        .where(_is_not_empty())
+        .alias("in_order")
+    )
+    return (
+        SubscriptionPeriod.select(in_order.c.start_on)
+        .from_(in_order)
+        .where(in_order.c.before_ends_on > in_order.c.start_on)
         .count()
     )
 
 
-def due_dates_are_the_end_of_the_last_period() -> int:
+def subscriptions_are_as_their_last_period() -> int:
+    """The due date is the end of all periods, the plan that of the newest one."""
     last = (
         SubscriptionPeriod.select(
-            SubscriptionPeriod.subscription, fn.MAX(SubscriptionPeriod.end_on).alias("end_on")
+            SubscriptionPeriod.subscription,
+            fn.MAX(SubscriptionPeriod.end_on).alias("end_on"),
+            fn.MAX(SubscriptionPeriod.id).alias("newest"),
         )
+        .where(_is_not_empty())
         .group_by(SubscriptionPeriod.subscription)
         .alias("last")
     )
+    newest = SubscriptionPeriod.alias()
     return (
         Subscription.select(Subscription.id)
         .join(last, JOIN.LEFT_OUTER, on=(last.c.subscription_id == Subscription.id))
-        .where(Subscription.due_on.is_null(False), last.c.end_on.is_null() | (last.c.end_on != Subscription.due_on))
+        .join(newest, JOIN.LEFT_OUTER, on=(newest.id == last.c.newest))
+        .where(
+            newest.id.is_null()
+            | (newest.plan != Subscription.plan)
+            | (
+                Subscription.due_on.is_null(False)
+                & (last.c.end_on.is_null() | (last.c.end_on != Subscription.due_on))
+            )
+        )
         .count()
     )
 
 
-def paid_orders_promised_their_mail() -> int:
-    """Every invoice has an outbox row for its documents, done or with a try to come."""
+def _is_not_empty() -> Expression:
+    return SubscriptionPeriod.end_on.is_null() | (SubscriptionPeriod.end_on > SubscriptionPeriod.start_on)
+
+
+def active_users_fit_their_plan() -> int:
+    """Workspaces with more active users than their plan holds."""
+    return (
+        Member.select(Member.workspace)
+        .join(Subscription, on=(Subscription.workspace == Member.workspace))
+        .join(Plan)
+        .where(Member.status == MemberStatus.ACTIVE, Plan.max_users.is_null(False))
+        .group_by(Member.workspace, Plan.id, Plan.max_users)
+        .having(fn.COUNT(Member.id) > Plan.max_users)
+        .count()
+    )
+
+
+def invoices_promised_their_documents() -> int:
+    """Every invoice has an outbox row for its documents."""
     return (
         Invoice.select(Invoice.id)
         .join(
@@ -163,31 +388,72 @@ def paid_orders_promised_their_mail() -> int:
     )
 
 
+def promises_are_kept_or_tried_again() -> int:
+    """Parked ones wait for an operator: somebody was told nothing, or has no document."""
+    return OutboxMessage.select().where(OutboxMessage.parked_at.is_null(False)).count()
+
+
 def audit_entries_are_chained() -> int:
     """Each entry of a workspace follows the one before it, and its digest is what its facts give."""
     broken = 0
-    before: dict[int | None, AuditEntry] = {}
-    rows = AuditEntry.select().order_by(AuditEntry.workspace, AuditEntry.sequence).iterator()
-    for entry in rows:
-        previous = before.get(entry.workspace_id)
-        expected_sequence = previous.sequence + 1 if previous else 1
-        expected = audit.digest(entry, previous=previous.digest if previous else "")
-        broken += entry.sequence != expected_sequence or entry.digest != expected
-        before[entry.workspace_id] = entry
+    before: tuple[int | None, int, str] | None = None
+    rows = AuditEntry.select().order_by(AuditEntry.workspace, AuditEntry.sequence, AuditEntry.id)
+    for entry in rows.iterator():
+        if before is None or before[0] != entry.workspace_id:
+            before = (entry.workspace_id, 0, "")
+        expected = audit.digest(entry, previous=before[2])
+        broken += entry.sequence != before[1] + 1 or entry.digest != expected
+        before = (entry.workspace_id, entry.sequence, entry.digest)
     return broken
+
+
+def _rows(
+    model: type[Model],
+    *columns: Any,
+    where: Any = None,
+    beside: type[Model] | None = None,
+    at_once: int = ROWS_AT_ONCE,
+) -> Iterator[tuple[Any, ...]]:
+    """The columns of every row, by id, a bounded number of rows in memory at a time."""
+    newest = 0
+    while True:
+        query = model.select(model.id, *columns).where(model.id > newest).order_by(model.id).limit(at_once)
+        if beside is not None:
+            query = query.join(beside, JOIN.LEFT_OUTER)
+        if where is not None:
+            query = query.where(where)
+        batch = cast("list[tuple[Any, ...]]", list(query.tuples()))
+        for newest, *row in batch:
+            yield tuple(row)
+        if len(batch) < at_once:
+            return
+
+
+def _pairs(query: Any) -> list[tuple[str, int]]:
+    return list(query.tuples())
 
 
 QUESTIONS: tuple[Callable[[], int], ...] = (
     paid_orders_have_one_succeeded_payment,
     succeeded_payments_belong_to_paid_orders,
     placed_orders_have_a_waiting_payment,
+    waiting_payments_belong_to_placed_orders,
+    workspaces_wait_for_one_payment_at_most,
+    payments_ask_for_what_their_order_costs,
+    charges_are_in_the_books,
+    succeeded_payments_are_charges,
+    orders_are_as_they_were_quoted,
     paid_orders_have_their_invoice,
     invoices_are_of_paid_orders,
-    payments_keep_the_currency_of_their_order,
     numbers_have_no_gap,
+    numbers_follow_the_order_of_issue,
     issued_invoices_are_unchanged,
+    documents_are_unchanged,
+    paid_orders_gave_what_was_quoted,
     periods_never_overlap,
-    due_dates_are_the_end_of_the_last_period,
-    paid_orders_promised_their_mail,
+    subscriptions_are_as_their_last_period,
+    active_users_fit_their_plan,
+    invoices_promised_their_documents,
+    promises_are_kept_or_tried_again,
     audit_entries_are_chained,
 )

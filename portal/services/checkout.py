@@ -8,6 +8,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from ..database import transaction
 from ..domain.errors import (
     OrderAlreadyPlaced,
     PlanNotOffered,
@@ -31,7 +32,6 @@ from ..domain.vocabulary import (
 from ..gateways.base import CardData
 from ..models import BillingDetails, Order, Payment, Person, Plan, Workspace
 from ..runtime import current
-from ..database import transaction
 from . import audit, payments, plans, subscriptions
 from .workspaces import Place
 
@@ -157,7 +157,7 @@ def place_order(
     return_url: str,
     now: datetime,
 ) -> Payment:
-    """Record the intent to pay, then ask the gateway, once.
+    """Record the intent to pay, then ask the gateway, once. `card` is None for a hosted page.
 
     Raises OrderAlreadyPlaced when a payment of this workspace is paid for this order or still open
     (`order` names whose result to show); QuoteChanged when what was shown is no longer true: the
@@ -199,6 +199,7 @@ def _quote_of(order: Order, *, currency: str, now: datetime) -> tuple[Quote, Pla
         interval=order.interval,
         currency=currency,
         details=order.details,
+        method_kind=order.method_kind,
         now=now,
     )
 
@@ -210,6 +211,7 @@ def _quote(
     interval: Interval,
     currency: str,
     details: dict[str, object] | None,
+    method_kind: PaymentMethodKind = PaymentMethodKind.CARD,
     now: datetime,
 ) -> tuple[Quote, Plan]:
     settings = current().settings
@@ -231,6 +233,7 @@ def _quote(
         seller_country=settings.seller.country,
         unchecked_counts_as_valid=settings.unchecked_vat_counts,
         on=today,
+        reviewed={"details": details, "method_kind": method_kind.value} if details else None,
     )
     return quote, plan
 

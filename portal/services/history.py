@@ -1,8 +1,9 @@
 """What a workspace was charged, newest first. Keyset pages: no count, no offset, any length."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, cast
 
 from ..domain.money import Money
 from ..domain.vocabulary import PaymentMethodKind, PaymentState
@@ -66,7 +67,7 @@ def page_of(workspace: Workspace, *, size: int, before: int | None = None) -> Hi
             payer_name=row[8],
             payer_email=row[9],
         )
-        for row in query.tuples()
+        for row in cast("Iterable[tuple[Any, ...]]", query.tuples())
     ]
     return HistoryPage(rows=rows[:size], older=rows[size - 1].invoice_id if len(rows) > size else None)
 

@@ -1,4 +1,4 @@
-"""The members of a workspace: who they are, who joins, who is disabled and comes back.
+"""The members of a workspace: who they are, who is disabled and comes back.
 
 Every change holds the workspace's lock, so that the last seat is given once and the last owner stays.
 """
@@ -9,22 +9,16 @@ from datetime import datetime
 
 from peewee import Case
 
-from .. import outbox
 from ..database import transaction
-from ..domain.errors import LastOwner, LinkUnusable, PlanFull, PortalError
+from ..domain.errors import LastOwner, PlanFull, PortalError
 from ..domain.rights import rights_of
-from ..domain.vocabulary import LinkPurpose, MemberStatus, Right, Role
+from ..domain.vocabulary import MemberStatus, Right, Role
 from ..models import Link, Member, Person, Plan, Workspace
-from ..runtime import current
-from . import audit, links, passwords, people, plans, subscriptions
+from . import audit, people, plans, subscriptions
 from .workspaces import Place
 
 PEOPLE_NAMED = 20
 ADMINISTRATORS = (Role.OWNER, Role.ADMIN)
-
-
-class AlreadyMember(PortalError):
-    """The address is a member's already; `status` and `has_joined` say how it stands."""
 
 
 class AdministratorsFull(PortalError):
@@ -37,10 +31,6 @@ class OwnersOnly(PortalError):
 
 class CannotDisableYourself(PortalError):
     """Nobody locks themselves out."""
-
-
-class MustSignIn(PortalError):
-    """The person has a password: the invitation is accepted after signing in with it."""
 
 
 # --- looking --------------------------------------------------------------------------------------
@@ -170,125 +160,6 @@ def seats_of(workspace: Workspace, plan: Plan) -> Seats:
     )
 
 
-# --- joining --------------------------------------------------------------------------------------
-
-
-def invite(place: Place, *, email: str, role: Role, now: datetime) -> Member:
-    """A member who takes a seat at once and joins by the link of the mail.
-
-    An unknown address becomes a person without a password. Raises OwnersOnly, AlreadyMember,
-    PlanFull, AdministratorsFull.
-    """
-    if role not in roles_to_give(place):
-        raise OwnersOnly(role=role)
-    workspace = place.workspace
-    with transaction(lock=workspace):
-        person = _person_of(people.identity(email), language=workspace.language, now=now)
-        known = Member.get_or_none(Member.workspace == workspace, Member.person == person)
-        if known is not None:
-            raise AlreadyMember(
-                status=MemberStatus(known.status), has_joined=known.joined_at is not None, member_id=known.id
-            )
-        _refuse_if_full(workspace, role)
-        member = Member.create(workspace=workspace, person=person, role=role, created_at=now)
-        _send_invitation(place, member)
-        audit.record(
-            "member.invited",
-            workspace=workspace,
-            subject=str(member.id),
-            changes={"role": role.value},
-            now=now,
-        )
-    return member
-
-
-def invite_again(place: Place, member: Member, *, now: datetime) -> None:
-    """Another mail to somebody who has not joined; the older link dies. Does nothing once they have."""
-    with transaction(lock=place.workspace):
-        member = _reload(member)
-        if member.joined_at is not None or not member.is_active:
-            return
-        _send_invitation(place, member)
-        audit.record("member.invited_again", workspace=place.workspace, subject=str(member.id), now=now)
-
-
-def open_invitation(token: str) -> Link:
-    """The link with its person, member and workspace. Raises LinkUnusable, for a disabled member too."""
-    link = links.open_link(token, LinkPurpose.INVITATION)
-    member = (
-        Member.select(Member, Workspace)
-        .join(Workspace)
-        .where(
-            Member.id == link.member_id,
-            Member.status == MemberStatus.ACTIVE,
-            Workspace.deleted_at.is_null(),
-        )
-        .first()
-    )
-    if member is None:
-        raise LinkUnusable()
-    member.person = link.person
-    link.member = member
-    return link
-
-
-def accept_invitation(
-    token: str, *, signed_in_as: Person | None, name: str = "", password: str = "", now: datetime
-) -> Member:
-    """Join. Somebody new gives a name and a password; somebody known must be signed in as themselves.
-
-    A known person's mailbox alone does not do: the account may have been made by somebody else, and
-    its password would open the workspace. Raises LinkUnusable, MustSignIn, PasswordTooCommon,
-    PasswordLengthWrong.
-    """
-    link = open_invitation(token)
-    member, person = link.member, link.person
-    is_new = person.password_hash is None
-    if not is_new and (signed_in_as is None or signed_in_as.id != person.id):
-        raise MustSignIn(email=person.email)
-    password_hash = ""
-    if is_new:
-        passwords.refuse_weak(password, words=(name, person.email, member.workspace.name))
-        password_hash = passwords.hash_password(password)
-    with transaction(lock=member.workspace):
-        links.consume_link(link)
-        if is_new:
-            person.name, person.password_hash = name, password_hash
-            person.save(only=[Person.name, Person.password_hash])
-        member.joined_at = now
-        member.save(only=[Member.joined_at])
-        audit.record(
-            "member.joined", workspace=member.workspace, subject=str(member.id), actor=person, now=now
-        )
-    return member
-
-
-def _person_of(address: str, *, language: str, now: datetime) -> Person:
-    """Two workspaces may invite one new address at once: the second takes the first's person."""
-    Person.insert(
-        email=address, name=address.partition("@")[0][:200], language=language, created_at=now
-    ).on_conflict(action="NOTHING", conflict_target=[Person.email]).execute()
-    return Person.get(Person.email == address)
-
-
-def _send_invitation(place: Place, member: Member) -> None:
-    token, link = links.make_link(member.person, LinkPurpose.INVITATION, member=member)
-    inviter = Person.get_by_id(place.member.person_id)
-    hours = int(links.LIFE_OF_LINK[LinkPurpose.INVITATION].total_seconds() // 3600)
-    outbox.publish(
-        "mail",
-        key=f"link-{link.id}",
-        payload={
-            "template": "invitation",
-            "to": member.person.email,
-            "locale": people.mail_locale(member.person),
-            "context": {"inviter": inviter.name, "workspace": place.workspace.name, "hours": hours},
-            outbox.SECRETS: {"path": links.PATH_OF_LINK[LinkPurpose.INVITATION] + token},
-        },
-        now=current().clock.wall(),
-    )
-
-
 # --- leaving and coming back ----------------------------------------------------------------------
 
 
@@ -300,7 +171,7 @@ def disable(place: Place, member: Member, *, now: datetime) -> None:
     """
     workspace = place.workspace
     with transaction(lock=workspace):
-        member = _reload(member)
+        member = reload_member(member)
         if member.status == MemberStatus.DISABLED:
             return
         if member.person_id == place.member.person_id:
@@ -319,12 +190,12 @@ def enable(place: Place, member: Member, *, now: datetime) -> None:
     """Give a seat back. Safe to repeat. Raises OwnersOnly, PlanFull, AdministratorsFull."""
     workspace = place.workspace
     with transaction(lock=workspace):
-        member = _reload(member)
+        member = reload_member(member)
         if member.status != MemberStatus.DISABLED:
             return
         if member.role not in roles_to_give(place):
             raise OwnersOnly(role=Role(member.role))
-        _refuse_if_full(workspace, Role(member.role))
+        refuse_if_full(workspace, Role(member.role))
         member.status = MemberStatus.ACTIVE
         member.save(only=[Member.status])
         audit.record("member.enabled", workspace=workspace, subject=str(member.id), now=now)
@@ -338,7 +209,8 @@ def _refuse_touching_owner(place: Place, member: Member) -> None:
         raise LastOwner()
 
 
-def _refuse_if_full(workspace: Workspace, role: Role) -> None:
+def refuse_if_full(workspace: Workspace, role: Role) -> None:
+    """Inside the workspace's lock. Raises PlanFull, AdministratorsFull."""
     seats = seats_of(workspace, subscriptions.of_workspace(workspace).plan)
     if seats.is_full:
         raise PlanFull(limit=seats.limit, used=seats.used)
@@ -347,8 +219,6 @@ def _refuse_if_full(workspace: Workspace, role: Role) -> None:
         raise AdministratorsFull(limit=limit, used=seats.administrators)
 
 
-def _reload(member: Member) -> Member:
-    """The member as it is now that the lock is held."""
-    fresh = find_member(member.workspace, member.id)
-    assert fresh is not None
-    return fresh
+def reload_member(member: Member) -> Member:
+    """The member with their person, as they are now that the lock is held."""
+    return Member.select(Member, Person).join(Person).where(Member.id == member.id).get()

@@ -103,6 +103,7 @@ def orders_of(person: Person, *, size: int, before: int | None = None) -> OwnOrd
         )
         .where(
             Order.person == person,
+            Member.person == person,
             Member.status == MemberStatus.ACTIVE,
             Member.joined_at.is_null(False),
             Workspace.deleted_at.is_null(),

@@ -7,9 +7,10 @@ key, never asked anew. Every road to an answer (the call itself, a look-up, an e
 
 import logging
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
 from peewee import ModelSelect
 
@@ -47,14 +48,12 @@ LOOK_UP_AFTER = (
 ABANDONED_AFTER = timedelta(days=1)
 WAITING = (PaymentState.CREATED, PaymentState.ACTION_REQUIRED, PaymentState.PENDING, PaymentState.UNKNOWN)
 LONGEST_NAME = 200
-PAYER_MAY_TAKE = timedelta(hours=1)
-"""How long a payment waits for its payer; then it is closed, because nobody else can pay beside it."""
 
 log = logging.getLogger(__name__)
 
 
 class AmountMismatch(Exception):
-    """The gateway took another amount or currency than we asked for: nothing is marked paid, a human looks."""
+    """The gateway took another amount or currency than was asked: nothing is marked paid, a human looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,11 +215,11 @@ def look_up_due(*, limit: int, now: datetime) -> ReconcileReport:
     """Ask about the waiting payments whose next look-up has come, a bounded number of them."""
     wall = current().clock.wall()
     due = _waiting().where(Payment.look_up_at <= wall).order_by(Payment.look_up_at).limit(limit)
-    return _look_up_all(due, now=now)
+    return _settle_each(due, look_up, now=now)
 
 
 def give_up_abandoned(*, limit: int, now: datetime) -> int:
-    """Close payments that have waited for their payer for a day, so that the order can be paid. Returns how many."""
+    """Close payments that have waited for their payer for a day, so that the order can be paid; how many."""
     made_before = current().clock.wall() - ABANDONED_AFTER
     abandoned = (
         _waiting()
@@ -228,27 +227,27 @@ def give_up_abandoned(*, limit: int, now: datetime) -> int:
         .order_by(Payment.id)
         .limit(limit)
     )
-    return sum(give_up(payment, now=now).state not in WAITING for payment in list(abandoned))
+    return _settle_each(abandoned, give_up, now=now).settled
 
 
 def reconcile(*, now: datetime) -> ReconcileReport:
     """Ask about every payment whose result is open, but those that are being asked for at this moment."""
     asked_before = current().clock.wall() - _patience()
     settled_enough = (Payment.state != PaymentState.CREATED) | (Payment.created_at < asked_before)
-    return _look_up_all(_waiting().where(settled_enough), now=now)
+    return _settle_each(_waiting().where(settled_enough), look_up, now=now)
 
 
-def _look_up_all(waiting: Iterable[Payment], *, now: datetime) -> ReconcileReport:
+def _settle_each(
+    waiting: Iterable[Payment], act: Callable[..., Payment], *, now: datetime
+) -> ReconcileReport:
     asked = settled = failed = 0
-    left_since = current().clock.wall() - PAYER_MAY_TAKE
     for payment in list(waiting):
         asked += 1
-        was_left = payment.state == PaymentState.ACTION_REQUIRED and payment.created_at <= left_since
         try:
-            answered = give_up(payment, now=now) if was_left else look_up(payment, now=now)
+            answered = act(payment, now=now)
         except Exception:
             # The boundary: one payment that cannot be settled must not keep the others unknown.
-            log.exception("payment %s cannot be looked up", payment.key)
+            log.exception("payment %s cannot be settled", payment.key)
             failed += 1
             answered = _record_silence(payment)
         settled += answered.state not in WAITING
@@ -363,7 +362,7 @@ def _settle_paid(payment: Payment, outcome: Succeeded, *, now: datetime) -> None
                 "template": "order_confirmed",
                 "to": recipient.email,
                 "locale": recipient.language or order.workspace.language,
-                "context": {"name": recipient.name, "order": order.number, "workspace": order.workspace.slug},
+                "context": {"name": recipient.name, "slug": order.workspace.slug},
                 "attachments": [
                     {"invoice_id": invoice.id, "locale": recipient.language or order.workspace.language}
                 ],
@@ -441,7 +440,7 @@ def _mark_upgrader(order: Order) -> None:
 
 
 def _buyer_and_owners(order: Order) -> list[Person]:
-    owners: Iterable[Member] = Member.owners(order.workspace)
+    owners = cast("Iterable[Member]", Member.owners(order.workspace))
     people: list[Person] = [order.person, *(owner.person for owner in owners)]
     return list({person.id: person for person in people}.values())
 

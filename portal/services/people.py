@@ -108,7 +108,8 @@ def authenticate(email: str, password: str) -> Person | None:
     The hash is made anew when its parameters are outdated. Raises LimitReached when too many wait.
     """
     person = Person.get_or_none(Person.email == identity(email))
-    if not passwords.verify(person.password_hash if person else None, password):
+    is_right = passwords.verify(person.password_hash if person else None, password)
+    if person is None or not is_right:
         return None
     if passwords.is_outdated(person.password_hash):
         renewed = passwords.hash_password(password)

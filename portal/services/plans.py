@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import cast
 
 from peewee import JOIN, Case, fn
 
@@ -17,7 +18,7 @@ def usage_of(workspace: Workspace) -> Usage:
     """Active users, guests, administrators (the owners count) and storage, as they are now. One query."""
     active = Member.status == MemberStatus.ACTIVE
     administers = active & (Member.role << [Role.OWNER, Role.ADMIN])
-    row = (
+    counted = (
         Member.select(
             fn.SUM(Case(None, [(active, 1)], 0)).alias("active_users"),
             fn.SUM(Case(None, [(Member.status == MemberStatus.GUEST, 1)], 0)).alias("guests"),
@@ -31,11 +32,12 @@ def usage_of(workspace: Workspace) -> Usage:
         .dicts()
         .get()
     )
+    row = cast("dict[str, int | None]", counted)
     return Usage(
         active_users=row["active_users"] or 0,
         guests=row["guests"] or 0,
         administrators=row["administrators"] or 0,
-        storage_bytes=row["storage_bytes"],
+        storage_bytes=row["storage_bytes"] or 0,
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import cast
 
 from peewee import JOIN
 
@@ -75,7 +76,8 @@ class Status:
 
     @property
     def interval(self) -> Interval | None:
-        return self.subscription.price.interval if self.subscription.price_id else None
+        price = self.subscription.price
+        return price.interval if price is not None else None
 
     @property
     def is_blocked(self) -> bool:
@@ -121,8 +123,8 @@ def standing_of(status: Status) -> Standing:
         anchor_day=subscription.anchor_day,
         paid=tuple(
             PaidPeriod(
-                period=Period(row.start_on, row.end_on),
-                base_days=(row.base_end_on - row.start_on).days,
+                period=Period(row.start_on, cast(date, row.end_on)),
+                base_days=(cast(date, row.base_end_on) - row.start_on).days,
                 price=Money(row.net_minor, row.currency),
             )
             for row in periods

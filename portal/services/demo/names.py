@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Country:
-    """What a demo company of the country looks like. `weight`: how many of a hundred companies are from there."""
+    """What companies of a country look like. `weight`: how many of a hundred are from there."""
 
     code: str
     weight: int
@@ -20,6 +20,10 @@ class Country:
     last_names: Sequence[str]
     streets: Sequence[str]
     places: Sequence[tuple[str, str]]
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
 
 
 COUNTRIES: tuple[Country, ...] = (
@@ -40,19 +44,31 @@ COUNTRIES: tuple[Country, ...] = (
             "Conserverie {}",
             "Transports {}",
         ),
-        first_names=(
-            "Camille", "Inès", "Jeanne", "Léa", "Margaux", "Nour", "Sabine", "Zoé", "Adrien", "Bastien",
-            "Damien", "Étienne", "Gaël", "Hugo", "Karim", "Mathéo", "Olivier", "Rémi", "Thibault", "Yann",
+        first_names=_words(
+            "Camille Inès Jeanne Léa Margaux Nour Sabine Zoé Adrien Bastien Damien Étienne Gaël "
+            "Hugo Karim Mathéo Olivier Rémi Thibault Yann"
         ),
-        last_names=(
-            "Aubrac", "Bellanger", "Carvallon", "Daumesnil", "Estève", "Fontbonne", "Garrigue", "Hautecloque",
-            "Jolivet", "Kerbrat", "Lespinasse", "Marchenoir", "Noyelle", "Orvault", "Pradel", "Quéméneur",
-            "Rochebrune", "Sauvagnac", "Tessandier", "Valcourt",
+        last_names=_words(
+            "Aubrac Bellanger Carvallon Daumesnil Estève Fontbonne Garrigue Hautecloque Jolivet "
+            "Kerbrat Lespinasse Marchenoir Noyelle Orvault Pradel Quéméneur Rochebrune Sauvagnac "
+            "Tessandier Valcourt"
         ),
-        streets=("rue des Tilleuls", "quai des Brumes", "avenue du Moulin", "place aux Herbes", "cours des Halles"),
+        streets=(
+            "rue des Tilleuls",
+            "quai des Brumes",
+            "avenue du Moulin",
+            "place aux Herbes",
+            "cours des Halles",
+        ),
         places=(
-            ("75011", "Paris"), ("69002", "Lyon"), ("13001", "Marseille"), ("33000", "Bordeaux"),
-            ("44000", "Nantes"), ("59000", "Lille"), ("67000", "Strasbourg"), ("35000", "Rennes"),
+            ("75011", "Paris"),
+            ("69002", "Lyon"),
+            ("13001", "Marseille"),
+            ("33000", "Bordeaux"),
+            ("44000", "Nantes"),
+            ("59000", "Lille"),
+            ("67000", "Strasbourg"),
+            ("35000", "Rennes"),
         ),
     ),
     Country(
@@ -61,8 +77,8 @@ COUNTRIES: tuple[Country, ...] = (
         language="fr",
         currency="EUR",
         company_forms=("Brasserie {}", "Bureau {}", "Ateliers {}", "{} & Filles", "Garage {}"),
-        first_names=("Amandine", "Elke", "Lotte", "Maïté", "Bart", "Corentin", "Jasper", "Maxime"),
-        last_names=("Delvigne", "Haesendonk", "Lambrecq", "Moreels", "Ostende", "Renders", "Tervuyren", "Wauquier"),
+        first_names=_words("Amandine Elke Lotte Maïté Bart Corentin Jasper Maxime"),
+        last_names=_words("Delvigne Haesendonk Lambrecq Moreels Ostende Renders Tervuyren Wauquier"),
         streets=("rue du Beffroi", "avenue des Érables", "chaussée de Wemmel"),
         places=(("1000", "Bruxelles"), ("4000", "Liège"), ("5000", "Namur"), ("9000", "Gent")),
     ),
@@ -72,8 +88,8 @@ COUNTRIES: tuple[Country, ...] = (
         language="en",
         currency="EUR",
         company_forms=("{} GmbH", "Tischlerei {}", "Kanzlei {}", "{} Werkzeugbau", "Verlag {}"),
-        first_names=("Anke", "Birgit", "Frieda", "Jule", "Enno", "Henrik", "Lennart", "Tilman"),
-        last_names=("Brandis", "Eichwald", "Feldkamp", "Hollmann", "Kesselring", "Lindner", "Rautenberg", "Wiesner"),
+        first_names=_words("Anke Birgit Frieda Jule Enno Henrik Lennart Tilman"),
+        last_names=_words("Brandis Eichwald Feldkamp Hollmann Kesselring Lindner Rautenberg Wiesner"),
         streets=("Lindenweg", "Mühlenstraße", "Am Alten Hafen"),
         places=(("10115", "Berlin"), ("20095", "Hamburg"), ("50667", "Köln"), ("80331", "München")),
     ),
@@ -83,8 +99,8 @@ COUNTRIES: tuple[Country, ...] = (
         language="en",
         currency="EUR",
         company_forms=("Talleres {}", "Bodegas {}", "Estudio {}", "{} e Hijas"),
-        first_names=("Alba", "Inmaculada", "Lucía", "Nerea", "Álvaro", "Gonzalo", "Iker", "Sergi"),
-        last_names=("Belarra", "Castanedo", "Echeverri", "Montalvo", "Olivenza", "Quintanar", "Sorolla", "Valverde"),
+        first_names=_words("Alba Inmaculada Lucía Nerea Álvaro Gonzalo Iker Sergi"),
+        last_names=_words("Belarra Castanedo Echeverri Montalvo Olivenza Quintanar Sorolla Valverde"),
         streets=("Calle del Olivo", "Paseo de la Ribera"),
         places=(("28004", "Madrid"), ("08002", "Barcelona"), ("46001", "Valencia")),
     ),
@@ -94,8 +110,8 @@ COUNTRIES: tuple[Country, ...] = (
         language="en",
         currency="EUR",
         company_forms=("Officina {}", "Studio {}", "Pastificio {}", "{} Arredi"),
-        first_names=("Chiara", "Elisa", "Ginevra", "Noemi", "Davide", "Lorenzo", "Mattia", "Pietro"),
-        last_names=("Albanesi", "Brambati", "Corsaro", "Fontanella", "Lusardi", "Montefiore", "Pedrini", "Salviati"),
+        first_names=_words("Chiara Elisa Ginevra Noemi Davide Lorenzo Mattia Pietro"),
+        last_names=_words("Albanesi Brambati Corsaro Fontanella Lusardi Montefiore Pedrini Salviati"),
         streets=("Via dei Gelsi", "Corso delle Rose"),
         places=(("00184", "Roma"), ("20121", "Milano"), ("10121", "Torino")),
     ),
@@ -105,8 +121,8 @@ COUNTRIES: tuple[Country, ...] = (
         language="en",
         currency="EUR",
         company_forms=("Drukkerij {}", "Bakkerij {}", "{} Advies", "{} Scheepsbouw"),
-        first_names=("Femke", "Marijke", "Sanne", "Daan", "Joost", "Ruben"),
-        last_names=("Boekhorst", "Duinzicht", "Hofstra", "Kruithof", "Meerdink", "Zandbergen"),
+        first_names=_words("Femke Marijke Sanne Daan Joost Ruben"),
+        last_names=_words("Boekhorst Duinzicht Hofstra Kruithof Meerdink Zandbergen"),
         streets=("Kerkpad", "Nieuwe Gracht"),
         places=(("1012 AB", "Amsterdam"), ("3511 CE", "Utrecht")),
     ),
@@ -116,8 +132,8 @@ COUNTRIES: tuple[Country, ...] = (
         language="en",
         currency="USD",
         company_forms=("{} & Daughters Ltd", "{} Instruments", "The {} Press", "{} Nurseries"),
-        first_names=("Beatrix", "Imogen", "Morwenna", "Alistair", "Callum", "Rhys"),
-        last_names=("Ashcombe", "Fairweather", "Hartwell", "Langstaff", "Penrose", "Thornbury"),
+        first_names=_words("Beatrix Imogen Morwenna Alistair Callum Rhys"),
+        last_names=_words("Ashcombe Fairweather Hartwell Langstaff Penrose Thornbury"),
         streets=("Orchard Lane", "Harbour Row"),
         places=(("BS1 4DJ", "Bristol"), ("EH1 1YZ", "Edinburgh")),
     ),
@@ -127,10 +143,10 @@ COUNTRIES: tuple[Country, ...] = (
         language="fr",
         currency="EUR",
         company_forms=("Horlogerie {}", "Fiduciaire {}", "{} & Cie"),
-        first_names=("Anouk", "Mélisande", "Sandrine", "Blaise", "Luc", "Urs"),
-        last_names=("Bonvillard", "Chassot", "Duperrex", "Jaccottet", "Rochat", "Zumbach"),
+        first_names=_words("Anouk Mélisande Sandrine Blaise Luc Urs"),
+        last_names=_words("Bonvillard Chassot Duperrex Jaccottet Rochat Zumbach"),
         streets=("chemin des Vignes", "rue du Lac"),
         places=(("1204", "Genève"), ("1003", "Lausanne")),
     ),
-)  # fmt: skip
+)
 BY_CODE: Mapping[str, Country] = {country.code: country for country in COUNTRIES}

@@ -1,0 +1,97 @@
+"""Signing up and in, links, invitations, and one's own account."""
+
+from flask_babel import lazy_gettext as _l
+
+from ..domain.vocabulary import Role
+from ..services.passwords import LONGEST, SHORTEST
+from .base import ChoiceField, Choices, EmailField, PasswordField, PortalForm, Sentence, TextField
+
+NAME_REQUIRED = _l("Enter your name.")
+EMAIL_REQUIRED = _l("Enter your e-mail address.")
+NEW_PASSWORD_HINT = _l(
+    "At least %(shortest)s characters. A few words that do not belong together do well.", shortest=SHORTEST
+)
+PASSWORD_TOO_COMMON = _l(
+    "This password is easy to guess. Do not make it of a common password, your name, your address or the "
+    "name of the workspace."
+)
+PASSWORD_LENGTH_WRONG = _l(
+    "Use a password of %(shortest)s to %(longest)s characters.", shortest=SHORTEST, longest=LONGEST
+)
+NOT_RIGHT = _l("The e-mail address or the password is not right.")
+CURRENT_NOT_RIGHT = _l("This is not your current password.")
+OPEN_TOO_LONG = _l("The page had been open for too long. Nothing was sent: please try again.")
+
+ROLE_WORDS: dict[Role, Sentence] = {
+    Role.OWNER: _l("Owner"),
+    Role.ADMIN: _l("Administrator"),
+    Role.BILLING_MANAGER: _l("Billing manager"),
+    Role.MEMBER: _l("Member"),
+}
+
+
+class SignUpForm(PortalForm):
+    name = TextField(_l("Your name"), required=NAME_REQUIRED, render_kw={"autocomplete": "name"})
+    email = EmailField(_l("E-mail address"), required=EMAIL_REQUIRED)
+    workspace_name = TextField(
+        _l("Name of the workspace"),
+        required=_l("Enter a name for the workspace."),
+        description=_l("Your company or team, for example."),
+        render_kw={"autocomplete": "organization"},
+    )
+    password = PasswordField(_l("Password"), description=NEW_PASSWORD_HINT)
+
+
+class SignInForm(PortalForm):
+    email = EmailField(
+        _l("E-mail address"),
+        required=EMAIL_REQUIRED,
+        render_kw={"autocomplete": "username", "inputmode": "email", "spellcheck": "false"},
+    )
+    password = PasswordField(_l("Password"), new=False)
+
+
+class EmailForm(PortalForm):
+    """Ask for a link by mail."""
+
+    email = EmailField(_l("E-mail address"), required=EMAIL_REQUIRED)
+
+
+class NewPasswordForm(PortalForm):
+    password = PasswordField(_l("New password"), description=NEW_PASSWORD_HINT)
+
+
+class JoinForm(PortalForm):
+    """Somebody new accepts an invitation."""
+
+    name = TextField(_l("Your name"), required=NAME_REQUIRED, render_kw={"autocomplete": "name"})
+    password = PasswordField(_l("Password"), description=NEW_PASSWORD_HINT)
+
+
+class ProfileForm(PortalForm):
+    name = TextField(_l("Your name"), required=NAME_REQUIRED, render_kw={"autocomplete": "name"})
+    language = ChoiceField(
+        _l("Language"),
+        required=_l("Choose a language."),
+        description=_l("Of the pages and of the e-mails that you get."),
+    )
+
+
+class ChangePasswordForm(PortalForm):
+    current_password = PasswordField(_l("Current password"), new=False)
+    new_password = PasswordField(_l("New password"), description=NEW_PASSWORD_HINT)
+
+
+class InviteForm(PortalForm):
+    """`roles` are those that the inviting person may give."""
+
+    email = EmailField(
+        _l("E-mail address"),
+        required=_l("Enter the e-mail address of the person whom you invite."),
+        render_kw={"autocomplete": "off", "inputmode": "email", "spellcheck": "false"},
+    )
+    role = ChoiceField(_l("Role"), required=_l("Choose a role."))
+
+    def __init__(self, *args: object, roles: Choices, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.role.offer(roles)

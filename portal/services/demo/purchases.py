@@ -1,0 +1,212 @@
+"""The rows of what the demo's customers bought: orders, payments, numbered invoices, periods."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ...domain.invoicing import invoice_facts
+from ...domain.pricing import facts_hash
+from ...domain.vocabulary import DocumentKind, OrderState, PaymentState
+from ...gateways.base import Succeeded
+from ...models import Invoice, NumberSeries, Order, OutboxMessage, Payment, SubscriptionPeriod
+from ...runtime import current
+from .. import invoices
+from .accounts import Account, DemoMethod, Purchase
+from .customers import Written
+from .rows import chunks, insert, take_ids
+
+Number = tuple[str, int]
+
+
+def write_purchases(
+    purchases: Iterable[Purchase],
+    written: Written,
+    *,
+    plan_ids: Mapping[str, int],
+    paid: Mapping[str, Succeeded],
+) -> None:
+    """Orders, payments, invoices numbered as they happened, periods, kept promises of their documents."""
+    for chunk in chunks(purchases):
+        order_ids, invoice_ids = take_ids(Order, len(chunk)), take_ids(Invoice, len(chunk))
+        numbers = _take_numbers(chunk)
+        insert(Order, [_order(each, i, written, plan_ids) for each, i in zip(chunk, order_ids, strict=True)])
+        insert(
+            Payment,
+            [_payment(each, i, written, paid[each.number]) for each, i in zip(chunk, order_ids, strict=True)],
+        )
+        rows = [
+            _invoice(purchase, invoice_id, order_id, number, written)
+            for purchase, invoice_id, order_id, number in zip(
+                chunk, invoice_ids, order_ids, numbers, strict=True
+            )
+        ]
+        insert(Invoice, rows)
+        insert(OutboxMessage, [_kept_promise(row) for row in rows])
+        insert(
+            SubscriptionPeriod,
+            [_paid_period(each, i, written, plan_ids) for each, i in zip(chunk, order_ids, strict=True)],
+        )
+
+
+def _order(
+    purchase: Purchase, order_id: int, written: Written, plan_ids: Mapping[str, int]
+) -> dict[str, Any]:
+    account, quote = purchase.account, purchase.quote
+    return {
+        "id": order_id,
+        "number": purchase.number,
+        "workspace": written.workspaces[account.slug],
+        "person": written.owners[account.slug],
+        "kind": quote.kind,
+        "state": OrderState.PAID,
+        "plan": plan_ids[quote.offer.plan_code],
+        "interval": quote.offer.interval,
+        "display_currency": quote.total.currency,
+        "currency": quote.total.currency,
+        "method_kind": _method(account).kind,
+        "details": _order_details(account),
+        "quote": quote.facts,
+        "quote_hash": quote.hash,
+        "net_minor": quote.net.minor,
+        "tax_minor": quote.tax_amount.minor,
+        "total_minor": quote.total.minor,
+        "auto_renewal": purchase.saves,
+        "created_at": purchase.at,
+        "paid_at": purchase.at,
+    }
+
+
+def _payment(purchase: Purchase, order_id: int, written: Written, outcome: Succeeded) -> dict[str, Any]:
+    account, method = purchase.account, _method(purchase.account)
+    return {
+        "key": purchase.key,
+        "workspace": written.workspaces[account.slug],
+        "order": order_id,
+        "gateway": "sandbox",
+        "amount_minor": outcome.amount_minor,
+        "currency": outcome.currency,
+        "state": PaymentState.SUCCEEDED,
+        "reference": outcome.reference,
+        "method_kind": method.kind,
+        "brand": method.brand,
+        "last4": method.last4,
+        "payer_name": account.owner.name,
+        "payer_email": account.owner.email,
+        "created_at": purchase.at,
+        "settled_at": purchase.at,
+    }
+
+
+def _invoice(
+    purchase: Purchase, invoice_id: int, order_id: int, number: tuple[str, int], written: Written
+) -> dict[str, Any]:
+    account, quote, (series, sequence) = purchase.account, purchase.quote, number
+    runtime, method = current(), _method(account)
+    seller, issued_on = runtime.settings.seller, invoices.sellers_day(purchase.at)
+    facts = invoice_facts(
+        number=f"{series}-{sequence:06d}",
+        issued_on=issued_on,
+        quote=quote.facts,
+        details=_order_details(account),
+        seller_name=seller.name,
+        seller_address=seller.address,
+        seller_country=seller.country,
+        seller_vat_number=seller.vat_number,
+        iban=seller.iban,
+        bic=seller.bic,
+        workspace_name=account.name,
+        customer_number=f"C-{written.workspaces[account.slug]:06d}",
+        order_number=purchase.number,
+        language=account.language,
+        method_kind=method.kind,
+        method_brand=method.brand,
+        method_last4=method.last4,
+        paid_on=issued_on,
+        processor=runtime.gateways["sandbox"].capabilities().processor_name,
+    )
+    return {
+        "id": invoice_id,
+        "workspace": written.workspaces[account.slug],
+        "order": order_id,
+        "kind": DocumentKind.INVOICE,
+        "series": series,
+        "sequence": sequence,
+        "number": facts["number"],
+        "issued_on": issued_on,
+        "issued_at": purchase.at,
+        "currency": quote.total.currency,
+        "net_minor": quote.net.minor,
+        "tax_minor": quote.tax_amount.minor,
+        "total_minor": quote.total.minor,
+        "facts": facts,
+        "facts_hash": facts_hash(facts),
+    }
+
+
+def _kept_promise(invoice: Mapping[str, Any]) -> dict[str, Any]:
+    """The promise of the documents, counted as kept: each is made when somebody first asks for it."""
+    return {
+        "topic": "prepare_documents",
+        "key": invoice["number"],
+        "payload": {"invoice_id": invoice["id"]},
+        "run_at": invoice["issued_at"],
+        "attempts": 1,
+        "done_at": invoice["issued_at"],
+        "created_at": invoice["issued_at"],
+    }
+
+
+def _paid_period(
+    purchase: Purchase, order_id: int, written: Written, plan_ids: Mapping[str, int]
+) -> dict[str, Any]:
+    """What the order gave, cut where the next one begins."""
+    quote = purchase.quote
+    return {
+        "subscription": written.subscriptions[purchase.account.slug],
+        "plan": plan_ids[quote.offer.plan_code],
+        "price": quote.offer.price_id,
+        "order": order_id,
+        "start_on": quote.period.start,
+        "base_end_on": quote.period.end,
+        "end_on": min(quote.due_on, purchase.cut_on or quote.due_on),
+        "net_minor": quote.net.minor,
+        "currency": quote.net.currency,
+        "created_at": purchase.at,
+    }
+
+
+def _order_details(account: Account) -> dict[str, Any]:
+    assert account.details is not None, "who bought has details"
+    return {**asdict(account.details), "address_lines": list(account.details.address_lines)}
+
+
+def _method(account: Account) -> DemoMethod:
+    assert account.method is not None, "who bought has a method"
+    return account.method
+
+
+def _take_numbers(purchases: Sequence[Purchase]) -> list[Number]:
+    """The next numbers of each year's series, whose rows stay locked until the transaction ends."""
+    years = [invoices.sellers_day(purchase.at).year for purchase in purchases]
+    series = [f"{invoices.PREFIXES[DocumentKind.INVOICE]}-{year}" for year in years]
+    following = {name: _reserve(name, count) for name, count in Counter(series).items()}
+    taken = []
+    for name in series:
+        taken.append((name, following[name]))
+        following[name] += 1
+    return taken
+
+
+def _reserve(series: str, count: int) -> int:
+    """The first of `count` numbers that are now this transaction's."""
+    NumberSeries.insert(name=series).on_conflict(
+        action="NOTHING", conflict_target=[NumberSeries.name]
+    ).execute()
+    [row] = (
+        NumberSeries.update(next_number=NumberSeries.next_number + count)
+        .where(NumberSeries.name == series)
+        .returning(NumberSeries.next_number)
+        .execute()
+    )
+    return int(row.next_number) - count
