@@ -32,6 +32,7 @@ PERMISSIONS_POLICY = (
     "camera=(), microphone=(), geolocation=(), payment=(), usb=(), "
     "publickey-credentials-get=(self), publickey-credentials-create=(self)"
 )
+HEALTH_CHECKS = ("public.healthz", "public.readyz")
 UNSAFE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
 
 
@@ -154,7 +155,12 @@ def register(app: Flask) -> None:
 
 
 def refuse_foreign_hosts() -> None:
-    """Only the host of PORTAL_BASE_URL; where that is a loopback address, any loopback host and port."""
+    """Only the host of PORTAL_BASE_URL; where that is a loopback address, any loopback host and port.
+
+    Health checks come by address, and their answers build no link.
+    """
+    if request.endpoint in HEALTH_CHECKS:
+        return
     settings = current().settings
     name = request.host.rsplit(":", 1)[0] if not request.host.endswith("]") else request.host
     if settings.is_loopback:

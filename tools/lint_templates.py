@@ -2,7 +2,7 @@
 
     python -m tools.lint_templates [FILE …]
 
-Rules and their reasons: docs/adr on headers, and the migration notes that htmx 4 ships.
+Rules and their reasons: docs/adr/0005, and the migration notes that htmx 4 ships.
 """
 
 import re

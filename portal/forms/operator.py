@@ -15,5 +15,7 @@ class UsedStorageForm(PortalForm):
         _l("Storage used"), minimum=0, maximum=LARGEST_STORAGE, required=_l("Enter how much is used.")
     )
     unit = ChoiceField(
-        _l("Unit"), required=_l("Choose the unit."), choices=[("MB", _l("megabytes (MB)")), ("GB", _l("gigabytes (GB)"))]
+        _l("Unit"),
+        required=_l("Choose the unit."),
+        choices=[("MB", _l("megabytes (MB)")), ("GB", _l("gigabytes (GB)"))],
     )

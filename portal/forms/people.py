@@ -1,5 +1,7 @@
 """Signing up and in, links, invitations, and one's own account."""
 
+from typing import Any
+
 from flask_babel import lazy_gettext as _l
 
 from ..domain.vocabulary import Role
@@ -92,6 +94,6 @@ class InviteForm(PortalForm):
     )
     role = ChoiceField(_l("Role"), required=_l("Choose a role."))
 
-    def __init__(self, *args: object, roles: Choices, **kwargs: object) -> None:
+    def __init__(self, *args: Any, roles: Choices, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.role.offer(roles)

@@ -53,7 +53,9 @@ class WorkspaceSettingsForm(PortalForm):
         description=_l("Admins and billing people still see them."),
     )
 
-    def __init__(self, *args: Any, languages: Choices, currencies: Choices, time_zone: str, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, languages: Choices, currencies: Choices, time_zone: str, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.time_zone.offer((name, name.replace("_", " ")) for name in time_zones(time_zone))
         self.language.offer(languages)

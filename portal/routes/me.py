@@ -5,6 +5,7 @@ from datetime import datetime
 
 from flask import Blueprint, Response, abort, flash, request, session, url_for
 from flask_babel import gettext as _
+from flask_babel import refresh
 from flask_login import current_user
 
 from .. import limits
@@ -49,15 +50,14 @@ SYSTEMS = (
 @signed_in
 def show() -> Response:
     me = _me()
-    form = _profile_form(me)
+    form = _profile_form(me, submitted=True)
     if not form.validate_on_submit():
         return _page(me, profile=form)
-    own_account.save_profile(
-        me, name=form.name.data, language=form.language.data, now=current().clock.now()
-    )
+    own_account.save_profile(me, name=form.name.data, language=form.language.data, now=current().clock.now())
     session["language"] = form.language.data
+    refresh()
     flash(_("Your changes are saved."), "done")
-    return redirect_after_write(url_for("me.show", lang=form.language.data))
+    return redirect_after_write(url_for("me.show"))
 
 
 @blueprint.route("/password", methods=["GET", "POST"])
@@ -65,7 +65,7 @@ def show() -> Response:
 @limited("sign_in")
 def change_password() -> Response:
     me = _me()
-    form = _password_form()
+    form = _password_form(submitted=True)
     if not form.validate_on_submit():
         return _page(me, password=form)
     limits.count("sign_in", account=me.email)
@@ -87,14 +87,20 @@ def change_password() -> Response:
     return redirect_after_write(url_for("me.show"))
 
 
-def _profile_form(me: Person) -> ProfileForm:
-    form = ProfileForm(id_prefix="profile", obj=me, data={"language": me.language or locale_code()})
+def _profile_form(me: Person, *, submitted: bool = False) -> ProfileForm:
+    """`submitted`: read what was posted; the other form of the page is shown as it stands."""
+    stored = {"name": me.name, "language": me.language or locale_code()}
+    form = ProfileForm(**_formdata(submitted), id_prefix="profile", data=stored)
     form.language.offer([(code, LANGUAGE_NAMES[code]) for code in current().settings.locales])
     return form
 
 
-def _password_form() -> ChangePasswordForm:
-    return ChangePasswordForm(id_prefix="password")
+def _password_form(*, submitted: bool = False) -> ChangePasswordForm:
+    return ChangePasswordForm(**_formdata(submitted), id_prefix="password")
+
+
+def _formdata(submitted: bool) -> dict[str, None]:
+    return {} if submitted else {"formdata": None}
 
 
 def _page(
@@ -168,7 +174,7 @@ def browser_words(user_agent: str) -> str:
 
 
 def _this_session() -> Session | None:
-    return session.row  # type: ignore[attr-defined, no-any-return]
+    return session.row  # type: ignore[attr-defined]
 
 
 # --- orders and habits ----------------------------------------------------------------------------
@@ -199,4 +205,4 @@ def buy_dialog() -> Response:
 
 
 def _me() -> Person:
-    return current_user._get_current_object()  # type: ignore[no-any-return]
+    return current_user._get_current_object()

@@ -38,9 +38,7 @@ def index(place: Place) -> Response:
         return _page(place, form)
     limits.count("invite", account=current_user.id)
     try:
-        invitations.invite(
-            place, email=form.email.data, role=Role(form.role.data), now=current().clock.now()
-        )
+        invitations.invite(place, email=form.email.data, role=Role(form.role.data), now=current().clock.now())
     except (AlreadyMember, PlanFull, AdministratorsFull, OwnersOnly) as refusal:
         form.add_error("email" if isinstance(refusal, AlreadyMember) else "role", sentence_of(refusal))
         return _page(place, form)

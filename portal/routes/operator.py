@@ -14,12 +14,12 @@ from ..forms.operator import UsedStorageForm
 from ..htmx import redirect_after_write, render
 from ..i18n import translated
 from ..models import Member, Workspace
+from ..money_words import method_words
 from ..runtime import current
 from ..security import operators_only
 from ..services import operations, payments, plans, subscriptions
 from ..services.operations import Attempt
 from ..services.payments import AmountMismatch
-from ..money_words import method_words
 
 blueprint = Blueprint("operator", __name__, url_prefix="/operator")
 ROWS_OF_A_PAGE = 50
@@ -94,7 +94,8 @@ def look_up(slug: str, key: str) -> Response:
     except AmountMismatch:
         flash(_("The gateway took another amount than was asked for. Nothing was marked as paid."), "error")
     else:
-        flash(_("The gateway was asked. The payment is now: %(state)s.", state=payment_words(payment.state)), "done")
+        state = payment_words(payment.state)
+        flash(_("The gateway was asked. The payment is now: %(state)s.", state=state), "done")
     return redirect_after_write(url_for("operator.show", slug=slug))
 
 

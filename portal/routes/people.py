@@ -254,7 +254,9 @@ def open_too_long(error: CSRFError) -> Response:
     return make_response(redirect(request.path, 303))
 
 
-def add_password_error(form: PortalForm, field: str, refusal: PasswordTooCommon | PasswordLengthWrong) -> None:
+def add_password_error(
+    form: PortalForm, field: str, refusal: PasswordTooCommon | PasswordLengthWrong
+) -> None:
     """The sentence of a refused new password, beside its field."""
     is_common = isinstance(refusal, PasswordTooCommon)
     form.add_error(field, PASSWORD_TOO_COMMON if is_common else PASSWORD_LENGTH_WRONG)
@@ -277,7 +279,7 @@ def _landing(person: Person) -> str:
 
 
 def _me() -> Person:
-    return current_user._get_current_object()  # type: ignore[no-any-return]
+    return current_user._get_current_object()
 
 
 def _status(form: PortalForm) -> int:

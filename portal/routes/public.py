@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, abort, current_app, g, jsonify, redirect, request, url_for
 from flask_login import current_user
-from peewee import OperationalError
+from peewee import DoesNotExist, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from .. import errors, formatting, limits
@@ -17,12 +17,16 @@ from ..models import Product, VendorLink
 from ..runtime import current
 from ..security import csrf, limited, public, signed_in
 from ..services import csp_reports, health, plans, subscriptions, workspaces
-from ..services.workspaces import Place
 from .plan_table import price_rows
 
 blueprint = Blueprint("public", __name__)
 LARGEST_REPORT_BYTES = 8 * 1024
 A_DAY = 86400
+FIRST_PAGES = (
+    (Right.SEE_PLANS, "plans.show"),
+    (Right.SEE_HISTORY, "history.index"),
+    (Right.MANAGE_MEMBERS, "members.index"),
+)
 
 
 # --- the front page and the prices ----------------------------------------------------------------
@@ -50,21 +54,11 @@ def enter(slug: str) -> Response:
     place = workspaces.enter(person=current_user._get_current_object(), slug=slug)
     if place is None:
         abort(404)
-    g.place = place
-    return _go(url_for(_first_page(place), slug=slug))
-
-
-def _first_page(place: Place) -> str:
-    """Its endpoint; 403 with the names of those who can, for a guest."""
-    for right, endpoint in (
-        (Right.SEE_PLANS, "plans.show"),
-        (Right.SEE_HISTORY, "history.index"),
-        (Right.MANAGE_MEMBERS, "members.index"),
-    ):
-        if right in place.may:
-            return endpoint
-    g.missing_right = Right.SEE_PLANS
-    abort(403)
+    endpoint = next((page for right, page in FIRST_PAGES if right in place.may), None)
+    if endpoint is None:
+        g.place, g.missing_right = place, Right.SEE_PLANS
+        abort(403)
+    return _go(url_for(endpoint, slug=slug))
 
 
 @blueprint.get("/pricing")
@@ -98,7 +92,7 @@ class Sale:
 def _sale() -> Sale:
     try:
         product = subscriptions.workspace_product()
-    except Product.DoesNotExist:
+    except DoesNotExist:
         return Sale(product=None, offers=[], currencies=[], currency="")
     offers = plans.plans_on_sale(product, on=_today())
     currencies = plans.currencies_of(offers)
@@ -208,12 +202,13 @@ def csp_report() -> Response:
 
 def _rule_of(address: str) -> str:
     """The rule behind an address: addresses hold names and single-use tokens, rules do not."""
-    path = "/" + address.partition("://")[2].partition("/")[2].partition("?")[0].partition("#")[0]
+    _scheme, separator, rest = address.partition("://")
+    path = "/" + rest.partition("/")[2].partition("?")[0].partition("#")[0]
     try:
         rule, _arguments = current_app.url_map.bind("").match(path, method="GET", return_rule=True)
     except HTTPException:
         return csp_reports.OTHER
-    return str(rule.rule)
+    return str(rule.rule) if separator else csp_reports.OTHER
 
 
 @blueprint.get("/robots.txt")

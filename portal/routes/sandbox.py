@@ -21,16 +21,16 @@ from ..gateways.sandbox_methods import MAGIC_CARDS, MAGIC_IBANS, MAGIC_PAYPAL, M
 from ..htmx import render
 from ..mail import Letter, read_mail, read_mailbox
 from ..models import Payment, Workspace
+from ..money_words import BRANDS, method_words
 from ..runtime import current
 from ..security import DOCUMENT_POLICY, ask_to_sign_in, public, safe_next
 from ..services import payments
 from ..settings import LOOPBACK_HOSTS
-from ..money_words import BRANDS, method_words
 
 blueprint = Blueprint("sandbox", __name__, url_prefix="/sandbox")
 THEMES = ("light", "dark")
 LETTER_POLICY = "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""A letter's HTML is shown as its reader's programme would: its own styles, no script, no form, no outside."""
+"""A letter's HTML as a mail program shows it: its own styles, no script, no form, nothing from outside."""
 ADDRESS = re.compile(r"https?://[^\s<>\"]+")
 
 
@@ -58,7 +58,9 @@ def index() -> Response:
     clock = current().clock
     return render(
         "sandbox/index.html",
-        cards=[(BRANDS.get(entry.brand or "", ""), *row) for entry, row in zip(MAGIC_CARDS, _rows(MAGIC_CARDS))],
+        cards=[
+            (BRANDS[entry.brand], entry.display, _(entry.description)) for entry in MAGIC_CARDS if entry.brand
+        ],
         paypal=_rows(MAGIC_PAYPAL),
         ibans=_rows(MAGIC_IBANS),
         now=formatting.instant(clock.now(), "UTC"),
@@ -138,9 +140,9 @@ def _paypal_page(reference: str, form: PayPalForm, *, status: int = 200) -> Resp
 
 
 def _facts(amount_minor: int, currency: str, description: str, *, method: str) -> list[tuple[str, str]]:
-    amount = formatting.money(Money(amount_minor, currency)) if amount_minor else _("Nothing now; it is saved")
+    amount = formatting.money(Money(amount_minor, currency))
     return [
-        (_("Amount"), amount),
+        (_("Amount"), amount if amount_minor else _("Nothing now; it is saved")),
         (_("Merchant"), current().settings.seller.name),
         (_("For"), description),
         (_("Paid with"), method),
@@ -186,7 +188,8 @@ def _way_back(address: str) -> str:
 def mailbox() -> Response:
     _readers_only()
     settings = current().settings
-    return render("sandbox/mailbox.html", letters=read_mailbox(settings.data_dir), by_smtp=bool(settings.smtp_url))
+    letters = read_mailbox(settings.data_dir)
+    return render("sandbox/mailbox.html", letters=letters, by_smtp=settings.smtp_url is not None)
 
 
 @blueprint.get("/mailbox/<name>")

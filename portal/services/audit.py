@@ -50,13 +50,25 @@ def record(
     )
 
 
-def digest(entry: AuditEntry, *, previous: str) -> str:
-    """Keyed digest of an entry and of all before it: nobody without the key can rewrite one."""
+def holds(entry: AuditEntry, *, previous: str) -> bool:
+    """Whether the entry's digest is what its facts give, under the present key or one it replaced."""
+    settings = current().settings
+    return any(
+        hmac.compare_digest(entry.digest, digest(entry, previous=previous, key=key))
+        for key in (settings.secret_key, *settings.secret_key_fallbacks)
+    )
+
+
+def digest(entry: AuditEntry, *, previous: str, key: str | None = None) -> str:
+    """Keyed digest of an entry and of all before it: nobody without the key can rewrite one.
+
+    `key` None: PORTAL_SECRET_KEY.
+    """
     facts = json.dumps(
         [entry.workspace_id, entry.sequence, entry.at.isoformat(), entry.action, entry.subject, entry.changes, previous],
         sort_keys=True,
         separators=(",", ":"),
         ensure_ascii=False,
     )
-    key = hashlib.sha256(b"audit" + current().settings.secret_key.encode()).digest()
-    return hmac.new(key, facts.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+    own_key = hashlib.sha256(b"audit" + (key or current().settings.secret_key).encode()).digest()
+    return hmac.new(own_key, facts.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()

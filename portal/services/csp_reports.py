@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from ..database import transaction
 from ..models import CspReport
 
-JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 MOST_REPORTS_AT_ONCE = 20
 MOST_ROWS = 1000
@@ -18,7 +18,9 @@ MOST_ROWS = 1000
 
 DIRECTIVE = re.compile(r"[a-z]{2,20}(-[a-z]{2,20}){0,3}")
 HOST = re.compile(r"[a-z0-9.-]{1,100}(:[0-9]{1,5})?")
-BLOCKED_WORDS = frozenset({"inline", "eval", "wasm-eval", "trusted-types-policy", "trusted-types-sink", "data", "blob"})
+BLOCKED_WORDS = frozenset(
+    {"inline", "eval", "wasm-eval", "trusted-types-policy", "trusted-types-sink", "data", "blob"}
+)
 OTHER = "other"
 
 
@@ -51,7 +53,9 @@ def _of_list(reports: Sequence[JSON]) -> Iterator[Violation]:
         if isinstance(report, Mapping) and report.get("type") == "csp-violation":
             facts = report.get("body")
             if isinstance(facts, Mapping):
-                yield _violation(facts.get("effectiveDirective"), facts.get("blockedURL"), facts.get("documentURL"))
+                yield _violation(
+                    facts.get("effectiveDirective"), facts.get("blockedURL"), facts.get("documentURL")
+                )
 
 
 def _violation(directive: JSON, blocked: JSON, page: JSON) -> Violation:
@@ -99,7 +103,11 @@ def count(violations: Sequence[Violation], *, wall: datetime) -> None:
 def _insert(violation: Violation, *, wall: datetime) -> None:
     """Counts on when another process was quicker with the same row."""
     CspReport.insert(
-        directive=violation.directive, blocked=violation.blocked, page=violation.page, reports=1, last_seen_at=wall
+        directive=violation.directive,
+        blocked=violation.blocked,
+        page=violation.page,
+        reports=1,
+        last_seen_at=wall,
     ).on_conflict(
         conflict_target=[CspReport.directive, CspReport.blocked, CspReport.page],
         update={CspReport.reports: CspReport.reports + 1, CspReport.last_seen_at: wall},

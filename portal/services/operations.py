@@ -45,8 +45,8 @@ def workspaces(*, search: str, before: int | None, size: int, now: datetime) -> 
     `search` is part of a name, or how a slug or a customer number begins; capitals do not matter.
     """
     query = (
-        Workspace.select(Workspace, Subscription, Plan, Product)
-        .join(Subscription)
+        Subscription.select(Subscription, Workspace, Plan, Product)
+        .join_from(Subscription, Workspace)
         .join_from(Subscription, Plan)
         .join_from(Subscription, Product)
         .where(Product.kind == ProductKind.WORKSPACE_PLAN, Workspace.deleted_at.is_null())
@@ -61,13 +61,7 @@ def workspaces(*, search: str, before: int | None, size: int, now: datetime) -> 
         )
     if before is not None:
         query = query.where(Workspace.id < before)
-    rows = [
-        WorkspaceRow(
-            workspace=workspace,
-            status=status_of(workspace.subscription, today=workspace.day(now)),
-        )
-        for workspace in query
-    ]
+    rows = [WorkspaceRow(each.workspace, status_of(each, today=each.workspace.day(now))) for each in query]
     return WorkspaceList(rows=rows[:size], older=rows[size - 1].workspace.id if len(rows) > size else None)
 
 

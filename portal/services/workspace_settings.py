@@ -36,7 +36,8 @@ class WorkspaceSettings:
 
 
 def settings_of(workspace: Workspace) -> WorkspaceSettings:
-    return WorkspaceSettings(**{field.name: getattr(workspace, field.name) for field in fields(WorkspaceSettings)})
+    names = [field.name for field in fields(WorkspaceSettings)]
+    return WorkspaceSettings(**{name: getattr(workspace, name) for name in names})
 
 
 def change(workspace: Workspace, wanted: WorkspaceSettings, *, shown_version: str, now: datetime) -> bool:
@@ -53,7 +54,11 @@ def change(workspace: Workspace, wanted: WorkspaceSettings, *, shown_version: st
         if changes:
             Workspace.update(**asdict(wanted)).where(Workspace.id == workspace.id).execute()
             audit.record(
-                "workspace.settings_changed", workspace=workspace, subject=workspace.slug, changes=changes, now=now
+                "workspace.settings_changed",
+                workspace=workspace,
+                subject=workspace.slug,
+                changes=changes,
+                now=now,
             )
     for name, value in asdict(wanted).items():
         setattr(workspace, name, value)

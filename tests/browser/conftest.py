@@ -6,15 +6,24 @@ clock while a page is open. Pages are asked with `page.goto("/sign-in")`.
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask_babel import force_locale, gettext
+from playwright.sync_api import BrowserContext, Page, expect
 from werkzeug.serving import make_server
 
+from tests.books import broken_books
+from tests.browser.reader import Reader
+from tests.browser.watch import Watch
 from tests.conftest import TODAY
+from tests.factories import a_catalogue
 from tools.setup import chromium
+
+# The machine may be busy with other tests; what is right appears at once all the same.
+expect.set_options(timeout=15_000)
 
 QUIET_BROWSER = (
     "--no-sandbox",
@@ -41,8 +50,48 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 
 
 @pytest.fixture
-def browser_context_args(browser_context_args: dict[str, Any], live_server: str) -> dict[str, Any]:
-    return {**browser_context_args, "base_url": live_server, "locale": "en-GB", "timezone_id": "Europe/Paris"}
+def reader(request: pytest.FixtureRequest) -> Reader:
+    """Who looks at the pages: `@read_by(Reader("fr", width=360))` chooses; else English, wide, light, with scripts."""
+    return getattr(request, "param", Reader())
+
+
+@pytest.fixture
+def browser_context_args(
+    browser_context_args: dict[str, Any], live_server: str, reader: Reader
+) -> dict[str, Any]:
+    return {**browser_context_args, "base_url": live_server, **reader.context_options}
+
+
+@pytest.fixture(autouse=True)
+def watch(live_server: str) -> Iterator[Watch]:
+    """Sees every browser of the test; fails it for an error on a console or a request that it should not make."""
+    watching = Watch(live_server)
+    yield watching
+    watching.assert_nothing_wrong()
+
+
+@pytest.fixture
+def context(new_context: Callable[..., BrowserContext], watch: Watch) -> BrowserContext:
+    return watch.over(new_context())
+
+
+@pytest.fixture
+def another_browser(new_context: Callable[..., BrowserContext], watch: Watch) -> Callable[..., Page]:
+    """A page in a browser of its own, with cookies of its own; options are those of a browser context."""
+    return lambda **options: watch.over(new_context(**options)).new_page()
+
+
+@pytest.fixture
+def say(app: Any, reader: Reader) -> Callable[..., str]:
+    """A sentence as the reader's pages say it. Fails for one that has no French."""
+
+    def in_their_language(message: str, **values: object) -> str:
+        with app.app_context(), force_locale(reader.language):
+            said = gettext(message, **values)
+        assert reader.language == "en" or said != message % values, f"no French for {message!r}"
+        return said
+
+    return in_their_language
 
 
 @pytest.fixture
@@ -78,6 +127,8 @@ def live_server(app: Any, port: int) -> Iterator[str]:
     jobs.register(app)
     worker = jobs.embedded_consumer(threads=1)
     worker.start()
+    with jobs.at_work():
+        a_catalogue()
     server = make_server("127.0.0.1", port, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="live-server")
     thread.start()
@@ -86,3 +137,5 @@ def live_server(app: Any, port: int) -> Iterator[str]:
     thread.join()
     server.server_close()
     worker.stop(graceful=True)
+    with jobs.at_work():
+        assert broken_books() == {}

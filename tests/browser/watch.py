@@ -1,0 +1,93 @@
+"""What nobody sees on a page: its console, its requests, its scripts. And what axe sees."""
+
+import json
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
+
+from portal import jobs
+from portal.models import CspReport
+
+STATIC = Path(__file__).resolve().parents[2] / "static"
+# Chromium says this of each 4xx page, which is what some tests ask for; a 5xx is never expected.
+EXPECTED_ON_A_CONSOLE = re.compile(
+    r"Failed to load resource: the server responded with a status of 4\d\d "
+    r"|Autofocus processing was blocked"
+)
+NARROWEST = 320
+
+
+class Watch:
+    """Everything that the browsers of one test said and asked for."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.said: list[str] = []
+        self.asked: list[Request] = []
+
+    def over(self, context: BrowserContext) -> BrowserContext:
+        context.on("console", self._hear)
+        context.on("weberror", lambda error: self.said.append(f"uncaught: {error.error}"))
+        context.on("request", self.asked.append)
+        return context
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        suspicious = message.type in ("error", "warning") or "Content Security Policy" in message.text
+        if suspicious and not EXPECTED_ON_A_CONSOLE.match(message.text):
+            self.said.append(f"{message.type}: {message.text} ({message.location.get('url', '')})")
+
+    def assert_nothing_wrong(self) -> None:
+        assert not self.said, f"on the console: {self.said}"
+        strangers = {
+            request.url
+            for request in self.asked
+            if not request.url.startswith((f"{self.address}/", "data:", "about:"))
+        }
+        assert not strangers, f"pages asked other places: {strangers}"
+        unknown = self.scripts() - known_scripts()
+        assert not unknown, f"scripts that are not in the inventory: {unknown}"
+        with jobs.at_work():
+            reports = [f"{row.directive} {row.blocked} on {row.page}" for row in CspReport.select()]
+        assert not reports, f"the browser reported {reports}"
+
+    def scripts(self) -> set[str]:
+        """The paths of the scripts that pages loaded."""
+        return {
+            urlsplit(request.url).path for request in self.asked if request.resource_type == "script"
+        }
+
+
+def known_scripts() -> set[str]:
+    """The inventory: our one script, and what static/vendor.json lists."""
+    vendored = [entry["file"] for entry in json.loads((STATIC / "vendor.json").read_text())]
+    return {f"/static/{name}" for name in ("js/portal.js", *vendored)}
+
+
+def assert_accessible(page: Page) -> None:
+    """Axe finds nothing on the page as it is shown now. Scripts must be on."""
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']}).then(r => r.violations)")
+    faults = [
+        f"{violation['id']}: {violation['help']} {[node['target'] for node in violation['nodes']][:5]}"
+        for violation in found
+    ]
+    assert not faults, f"{page.url}: {faults}"
+
+
+def assert_fits_the_narrowest_screen(page: Page) -> None:
+    """No sideways scrolling at 320 px (WCAG 1.4.10)."""
+    page.set_viewport_size({"width": NARROWEST, "height": 740})
+    wide = page.evaluate(
+        """() => {
+          const root = document.documentElement, width = root.clientWidth;
+          if (root.scrollWidth <= width) return [];
+          return [...document.querySelectorAll("body *")]
+            .filter((part) => part.getBoundingClientRect().right > width + 1 && !part.closest(".visually-hidden"))
+            .map((part) => `<${part.localName} class="${part.className}"> ${part.textContent.trim().slice(0, 40)}`);
+        }"""
+    )
+    assert not wide, f"{page.url} is wider than {NARROWEST} px: {wide[:5]}"

@@ -1,0 +1,107 @@
+"""People and workspaces that read as facts: `a_member(acme, a_person("leo@acme.test"), role=Role.ADMIN)`."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from portal.database import transaction
+from portal.domain.vocabulary import MemberStatus, Role
+from portal.models import Member, OutboxMessage, Person, Plan, Subscription, Workspace
+from portal.runtime import current
+from portal.services import catalogue, passwords, subscriptions, workspaces
+from portal.services.workspaces import Place
+
+CATALOGUE = Path(__file__).resolve().parent.parent / "catalogue.toml"
+PASSWORD = "garden-cello-42-moss"
+
+
+def a_catalogue() -> None:
+    """The demo catalogue, on sale from today; as it is where there is one."""
+    if Plan.select().exists():
+        return
+    catalogue.apply(CATALOGUE.read_text(), filename="catalogue.toml", now=current().clock.now())
+
+
+def a_person(
+    email: str = "jeanne@acme.test",
+    *,
+    name: str = "Jeanne Martin",
+    password: bool = True,
+    operator: bool = False,
+    language: str = "en",
+) -> Person:
+    """Somebody who can sign in with PASSWORD; without a password, somebody who was only invited."""
+    return Person.create(
+        email=email,
+        name=name,
+        password_hash=shared_hash() if password else None,
+        language=language,
+        is_operator=operator,
+        created_at=current().clock.now(),
+    )
+
+
+@cache
+def shared_hash() -> str:
+    """One hash for everybody: making one takes longer than most tests."""
+    return passwords.hash_password(PASSWORD)
+
+
+def a_workspace(name: str = "Acme", *, owner: Person | None = None, plan: str | None = None) -> Workspace:
+    """A workspace on trial with its owner; or on the plan named, paid until the end of the trial."""
+    a_catalogue()
+    owner = owner or a_person(f"owner@{name.lower()}.test", name=f"Owner of {name}")
+    with transaction():
+        workspace = workspaces.create(
+            name=name, owner=owner, language="en", currency="EUR", now=current().clock.now()
+        )
+    if plan is not None:
+        Subscription.update(plan=Plan.get(Plan.code == plan)).where(
+            Subscription.workspace == workspace
+        ).execute()
+    return workspace
+
+
+def a_member(
+    workspace: Workspace,
+    person: Person,
+    *,
+    role: Role = Role.MEMBER,
+    status: MemberStatus = MemberStatus.ACTIVE,
+    joined: bool = True,
+) -> Member:
+    now = current().clock.now()
+    return Member.create(
+        workspace=workspace,
+        person=person,
+        role=role,
+        status=status,
+        created_at=now,
+        joined_at=now if joined else None,
+    )
+
+
+def seen_by(person: Person, workspace: Workspace) -> Place:
+    """The workspace from where the person stands in it."""
+    place = workspaces.enter(person=person, slug=workspace.slug)
+    assert place is not None
+    return place
+
+
+def owner_of(workspace: Workspace) -> Person:
+    return Member.owners(workspace).get().person
+
+
+def plan_of(workspace: Workspace) -> Plan:
+    return subscriptions.of_workspace(workspace).plan
+
+
+def letters(template: str | None = None) -> list[dict[str, Any]]:
+    """What was promised to the mail, oldest first."""
+    rows = OutboxMessage.select().where(OutboxMessage.topic == "mail").order_by(OutboxMessage.id)
+    return [row.payload for row in rows if template in (None, row.payload["template"])]
+
+
+def mailed_path(template: str) -> str:
+    """The address in the newest letter of that kind."""
+    return letters(template)[-1]["secrets"]["path"]

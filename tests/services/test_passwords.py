@@ -1,0 +1,99 @@
+"""Passwords that everybody would try are refused; every other of 12 to 128 characters passes."""
+
+import threading
+
+import pytest
+from argon2 import PasswordHasher
+
+from portal.domain.errors import LimitReached
+from portal.services import passwords
+from portal.services.passwords import PasswordLengthWrong, PasswordTooCommon
+
+WORDS = ("Jeanne Martin", "jeanne.martin@acme-design.example", "Acme Design SARL")
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "1qaz2wsx3edc",  # In the list as it stands.
+        "passwordpassword",  # One of the list, repeated.
+        "Password123456",  # One of the list with digits after it.
+        "monkey2026!!!!",
+        "P@ssw0rd2026!",  # Letters written as digits and signs.
+        "123456789012",
+        "aaaaaaaaaaaa",
+        "abababababab",
+        "qwertyuiopas",  # A row of keys.
+        "zyxwvutsrqpo",
+        "acmedesign2026",  # The workspace.
+        "jeannemartin1!",  # The name.
+        "portal-billing-1",  # The product.
+        "jeanne.martin.portal",
+    ],
+)
+def test_a_password_that_anybody_would_try_is_refused(password):
+    with pytest.raises(PasswordTooCommon):
+        passwords.refuse_weak(password, words=WORDS)
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "correct horse battery staple",
+        "monkey dragon river",
+        "kfjdhsgqwpzm",
+        "837462910573",
+        "été à la plage",
+        "            x-blanks count",
+        "ツ" * 3 + "kfjdhsgqw",
+        "long " * 3 + "x" * 113,
+    ],
+)
+def test_any_characters_and_any_composition_pass(password):
+    passwords.refuse_weak(password, words=WORDS)
+
+
+@pytest.mark.parametrize(("length", "passes"), [(11, False), (12, True), (64, True), (128, True), (129, False)])
+def test_the_length_is_12_to_128_characters(length, passes):
+    password = ("kfjdhsgqwpzmvnbxtrc" * 10)[:length]
+    if passes:
+        passwords.refuse_weak(password, words=WORDS)
+    else:
+        with pytest.raises(PasswordLengthWrong):
+            passwords.refuse_weak(password, words=WORDS)
+
+
+def test_the_list_has_ten_thousand_passwords_and_more():
+    assert len(passwords._common_passwords()) >= 10_000
+
+
+def test_a_short_word_of_a_name_refuses_nothing():
+    passwords.refuse_weak("al-kfjdhsgqwpz", words=("Al", "al@a.example", "Al"))
+
+
+def test_a_hash_is_argon2id_with_the_parameters_of_owasp():
+    assert passwords.hash_password("x" * 12).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert passwords.HASH_OF_NOBODY.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+def test_only_the_right_password_is_verified():
+    kept = passwords.hash_password("garden-cello-42-moss")
+    assert passwords.verify(kept, "garden-cello-42-moss")
+    assert not passwords.verify(kept, "garden-cello-42-moss ")
+    assert not passwords.verify(None, "garden-cello-42-moss")
+    assert not passwords.verify("not a hash", "garden-cello-42-moss")
+
+
+def test_an_older_hash_is_outdated():
+    older = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash("x")
+    assert passwords.is_outdated(older)
+    assert not passwords.is_outdated(passwords.hash_password("x"))
+
+
+def test_a_fifth_hash_at_once_is_refused_when_none_ends(monkeypatch):
+    monkeypatch.setattr(passwords, "WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(passwords, "_turns", threading.BoundedSemaphore(passwords.HASHES_AT_ONCE))
+    for _ in range(passwords.HASHES_AT_ONCE):
+        passwords._turns.acquire()
+    with pytest.raises(LimitReached):
+        passwords.hash_password("x")
