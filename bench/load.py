@@ -36,7 +36,15 @@ def generator() -> str:
 
 
 def _with_wrk(url: str, cookie: str, seconds: float) -> Round:
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "--latency", "--timeout", "30s"]
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{CONNECTIONS}",
+        f"-d{max(1, round(seconds))}s",
+        "--latency",
+        "--timeout",
+        "30s",
+    ]
     headers = ["-H", f"Cookie: {cookie}"] if cookie else []
     said = subprocess.run([*command, *headers, url], capture_output=True, text=True, check=True).stdout
     if bad := re.search(r"Non-2xx or 3xx responses: (\d+)", said):

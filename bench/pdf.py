@@ -14,7 +14,9 @@ def main(count: int) -> None:
     import typst
 
     bare = Path(__file__).with_name("bare.typ")
-    fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONTS_FOLDER)])
+    fonts = typst.Fonts(
+        include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONTS_FOLDER)]
+    )
     compiler = typst.Compiler(str(bare), root=str(bare.parent), font_paths=fonts, ignore_system_fonts=True)
     ours, floor = [], []
     for number in range(-5, count):
@@ -79,7 +81,13 @@ def facts(number: str) -> dict:
             "gross_minor": 10080,
             "by_rate": [{"rate_bp": 2000, "net_minor": 8400, "tax_minor": 1680}],
         },
-        "tax": {"rate_bp": 2000, "category": "S", "reason": "seller_country", "country": "FR", "territory": None},
+        "tax": {
+            "rate_bp": 2000,
+            "category": "S",
+            "reason": "seller_country",
+            "country": "FR",
+            "territory": None,
+        },
         "payment": {
             "method": "card",
             "brand": "visa",

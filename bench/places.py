@@ -103,7 +103,15 @@ def serving(application: str, environment: dict[str, str], *, ready: str) -> Ite
 
 def start(application: str, environment: dict[str, str]) -> Server:
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "-c", "python:portal.gunicorn_conf", "--bind", f"127.0.0.1:{port}"]
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "-c",
+        "python:portal.gunicorn_conf",
+        "--bind",
+        f"127.0.0.1:{port}",
+    ]
     process = subprocess.Popen(
         [*command, application],
         cwd=ROOT,

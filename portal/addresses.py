@@ -60,12 +60,18 @@ class UnknownCountry(PortalError):
 class PostalAddress(Protocol):
     """Whatever has these attributes can be formatted: billing details, a form's answers."""
 
-    street: str
-    street2: str
-    city: str
-    postal_code: str
-    region: str
-    country: str
+    @property
+    def street(self) -> str: ...
+    @property
+    def street2(self) -> str: ...
+    @property
+    def city(self) -> str: ...
+    @property
+    def postal_code(self) -> str: ...
+    @property
+    def region(self) -> str: ...
+    @property
+    def country(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,11 @@ def load_assets() -> dict[str, Asset]:
     """By the short name that templates use: css, htmx, js."""
     sheets = [STATIC / "css" / name for name in FIRST_STYLESHEETS]
     sheets += sorted(path for path in (STATIC / "css").glob("*.css") if path.name not in FIRST_STYLESHEETS)
-    assets = {"css": Asset("portal.css", b"\n".join(path.read_bytes() for path in sheets), "text/css; charset=utf-8")}
+    assets = {
+        "css": Asset(
+            "portal.css", b"\n".join(path.read_bytes() for path in sheets), "text/css; charset=utf-8"
+        )
+    }
     for short, name in FILES.items():
         assets[short] = Asset(name, (STATIC / name).read_bytes(), "text/javascript; charset=utf-8")
     return assets
@@ -51,7 +55,9 @@ def register(app: Flask) -> None:
         if found is None:
             abort(404)
         compressed = "gzip" in request.headers.get("Accept-Encoding", "")
-        response = Response(found.compressed if compressed else found.content, content_type=found.content_type)
+        response = Response(
+            found.compressed if compressed else found.content, content_type=found.content_type
+        )
         if compressed:
             response.headers["Content-Encoding"] = "gzip"
         response.headers["Cache-Control"] = f"public, max-age={A_YEAR}, immutable"

@@ -178,8 +178,8 @@ def demo(size: str, seed: int, as_json: bool) -> None:
     """Make demo data: one workspace, 200 or 10 000."""
     from .services import demo as service
 
-    with at_work():
-        report = service.build(size=size, seed=seed)
+    with at_work() as runtime:
+        report = service.build(size=size, seed=seed, now=runtime.clock.now())
     show(report, as_json=as_json)
 
 

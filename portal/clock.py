@@ -95,4 +95,4 @@ class ShiftedClock:
         handle, name = tempfile.mkstemp(dir=self.file.parent, prefix=".clock-")
         with os.fdopen(handle, "w") as file:
             json.dump({"ahead_seconds": ahead_seconds}, file)
-        os.replace(name, self.file)
+        Path(name).replace(self.file)

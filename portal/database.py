@@ -148,14 +148,17 @@ def migrate() -> list[str]:
     with connection(), _migration_lock():
         for name, sql in migration_files().items():
             with database.atomic():
-                database.execute_sql("CREATE TABLE IF NOT EXISTS schema_migration (name VARCHAR(200) PRIMARY KEY)")
+                database.execute_sql(
+                    "CREATE TABLE IF NOT EXISTS schema_migration (name VARCHAR(200) PRIMARY KEY)"
+                )
                 # The lock is held from here on, so a process that waited for it sees our row.
                 if name in applied_migrations():
                     continue
                 for statement in sql.split("\n;\n"):
                     if statement.strip():
                         database.execute_sql(statement)
-                database.execute_sql(f"INSERT INTO schema_migration (name) VALUES ({database.param})", (name,))
+                insert = "INSERT INTO schema_migration (name) VALUES (" + database.param + ")"
+                database.execute_sql(insert, (name,))
             done.append(name)
     return done
 

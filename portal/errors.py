@@ -62,7 +62,7 @@ def fault_page(error: Exception) -> Response:
     """The page without anything that could fail again: no menus, no database."""
     reference = secrets.token_hex(4)
     g.bare_page = True
-    log.exception("unexpected fault %s", reference)
+    log.error("unexpected fault %s", reference, exc_info=error)
     return page(500, reference=reference)
 
 
@@ -76,5 +76,7 @@ def people_who_can() -> list[tuple[str, str]]:
 
 
 def page(status: int, *, people: object = (), reference: str | None = None) -> Response:
-    html = render_template("error/page.html", status=status, people=people, reference=reference, sentence=None)
+    html = render_template(
+        "error/page.html", status=status, people=people, reference=reference, sentence=None
+    )
     return make_response(html, status)

@@ -73,7 +73,9 @@ def network_of(address: str) -> str:
 def _count_one(scope: str, subject: str, allowance: Allowance) -> None:
     wall = current().clock.wall()
     window = int(wall.timestamp()) // allowance.window_seconds
-    ends_at = datetime.fromtimestamp(0, tz=wall.tzinfo) + timedelta(seconds=(window + 1) * allowance.window_seconds)
+    ends_at = datetime.fromtimestamp(0, tz=wall.tzinfo) + timedelta(
+        seconds=(window + 1) * allowance.window_seconds
+    )
     # Only a digest is kept: an address that merely tried is not ours to remember.
     digest = hashlib.sha256(subject.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     key = f"{scope}:{allowance.window_seconds}:{window}:{digest}"

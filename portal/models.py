@@ -194,22 +194,6 @@ class Price(Model):
     def amount(self) -> Money:
         return Money(self.amount_minor, self.currency)
 
-    @classmethod
-    def on_sale(cls, product: Product, *, on: date) -> ModelSelect:
-        """The prices of the product's plans that a new order may take on that day, plans joined."""
-        return (
-            cls.select(cls, Plan)
-            .join(Plan)
-            .where(
-                Plan.product == product,
-                ~Plan.hidden,
-                ~Plan.withdrawn,
-                cls.valid_from <= on,
-                cls.valid_until.is_null() | (cls.valid_until > on),
-            )
-            .order_by(Plan.position, cls.interval)
-        )
-
 
 class VendorLink(Model):
     """An address of the vendor's own that pages lead to: help, contact, editors, education, nonprofit."""
@@ -279,7 +263,7 @@ class Member(Model):
         return self.status == MemberStatus.ACTIVE
 
     @classmethod
-    def owners(cls, workspace: Workspace) -> ModelSelect:
+    def owners(cls, workspace: Workspace) -> "ModelSelect[Member]":
         return (
             cls.select(cls, Person)
             .join(Person)
@@ -428,6 +412,7 @@ class Order(Model):
 
     workspace_id: int
     plan_id: int
+    person_id: int
 
     class Meta:
         table_name = "purchase_order"
@@ -494,7 +479,10 @@ class Payment(Model):
 
 Payment.add_index(
     Payment.index(
-        Payment.order, unique=True, name="payment_one_live_per_order", where=Payment.state != PaymentState.DECLINED
+        Payment.order,
+        unique=True,
+        name="payment_one_live_per_order",
+        where=Payment.state != PaymentState.DECLINED,
     )
 )
 
@@ -592,6 +580,8 @@ class AuditEntry(Model):
     subject = ShortText(max_length=120)
     changes = JSONField()
     digest = ShortText(max_length=64)
+
+    workspace_id: int | None
 
     class Meta:
         indexes = ((("workspace", "sequence"), True),)

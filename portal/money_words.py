@@ -65,17 +65,30 @@ def _percent(rate_bp: int) -> str:
 
 def decline_sentence(code: str) -> str:
     """What happened and what to do about it."""
-    return {
+    sentences: dict[str, str] = {
         DeclineCode.DECLINED: _("Your bank declined the payment. Use another card, or ask your bank why."),
-        DeclineCode.INSUFFICIENT_FUNDS: _("There is not enough money on the account. Try again later, or use another card."),
+        DeclineCode.INSUFFICIENT_FUNDS: _(
+            "There is not enough money on the account. Try again later, or use another card."
+        ),
         DeclineCode.EXPIRED_CARD: _("The card has expired. Use another card."),
         DeclineCode.MANDATE_EXPIRED: _("The debit mandate has expired. Use another method."),
         DeclineCode.INVALID_SECURITY_CODE: _("The security code is wrong. Check it and try again."),
-        DeclineCode.AUTHENTICATION_FAILED: _("You did not confirm the payment with your bank. Nothing was charged; you can try again."),
-        DeclineCode.REFUSED_BY_PAYER: _("You did not confirm the payment. Nothing was charged; you can try again."),
+        DeclineCode.AUTHENTICATION_FAILED: _(
+            "You did not confirm the payment with your bank. Nothing was charged; you can try again."
+        ),
+        DeclineCode.REFUSED_BY_PAYER: _(
+            "You did not confirm the payment. Nothing was charged; you can try again."
+        ),
         DeclineCode.CARD_NOT_ACCEPTED: _("This card is not accepted. Use another card."),
         DeclineCode.ACCOUNT_NOT_ACCEPTED: _("This account is not accepted. Use another one."),
         DeclineCode.METHOD_GONE: _("This method is no longer there. Use another one."),
-        DeclineCode.UNSUPPORTED_CURRENCY: _("The method cannot pay in this currency. Choose another currency."),
-        DeclineCode.WITHDRAWN: _("You left the payment before it was confirmed. Nothing was charged; you can try again."),
-    }.get(code, _("The payment did not arrive at the bank. Nothing was charged; you can try again."))
+        DeclineCode.UNSUPPORTED_CURRENCY: _(
+            "The method cannot pay in this currency. Choose another currency."
+        ),
+        DeclineCode.WITHDRAWN: _(
+            "You left the payment before it was confirmed. Nothing was charged; you can try again."
+        ),
+    }
+    return sentences.get(code) or _(
+        "The payment did not arrive at the bank. Nothing was charged; you can try again."
+    )

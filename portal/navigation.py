@@ -1,6 +1,7 @@
 """What the page around every page shows: menus, languages, footer, banner. Built from rights, in Python."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from flask import g, request, url_for
 from flask_babel import gettext as _
@@ -67,7 +68,9 @@ def navigation() -> Navigation:
         personal_items=(_link(_("My account"), "me.show"),) if signed_in else (),
         person_name=current_user.name if signed_in else None,
         sign_out_url=url_for("people.sign_out") if signed_in else None,
-        public_items=() if signed_in else (_link(_("Pricing"), "public.pricing"), _link(_("Sign in"), "people.sign_in")),
+        public_items=()
+        if signed_in
+        else (_link(_("Pricing"), "public.pricing"), _link(_("Sign in"), "people.sign_in")),
         sign_up=None if signed_in else _link(_("Try it free"), "people.sign_up"),
         languages=_languages(),
         footer_items=(
@@ -126,7 +129,7 @@ def _languages() -> tuple[Language, ...]:
     )
 
 
-def _link(label: str, endpoint: str, **values: str) -> Link:
+def _link(label: str, endpoint: str, **values: Any) -> Link:
     return Link(label, url_for(endpoint, **values), request.endpoint == endpoint)
 
 
@@ -156,13 +159,19 @@ def banner() -> Banner | None:
         case SubscriptionState.LATE:
             return Banner(
                 _("Your subscription is over."),
-                _("The payment was due on %(date)s. Prolong the plan or choose another one before access stops.", date=until),
+                _(
+                    "The payment was due on %(date)s. Prolong the plan or choose another one before access stops.",
+                    date=until,
+                ),
                 "late",
                 action,
             )
         case SubscriptionState.BLOCKED if status.plan.trial:
             return Banner(
-                _("The free trial is over."), _("Choose a plan to go on working. Your data is kept."), "blocked", action
+                _("The free trial is over."),
+                _("Choose a plan to go on working. Your data is kept."),
+                "blocked",
+                action,
             )
         case SubscriptionState.BLOCKED:
             return Banner(

@@ -116,7 +116,7 @@ def limited(limit: str) -> Callable[[View], View]:
 def ask_to_sign_in() -> WerkzeugResponse:
     """To the sign-in page and back after; htmx is told to load it as a page, never into a fragment."""
     back = request.full_path.rstrip("?") if request.method == "GET" else (request.referrer or "")
-    parameters: dict[str, str] = {"next": safe_next(back) or ""} if back else {}
+    parameters: dict[str, Any] = {"next": safe_next(back) or ""} if back else {}
     if g.get("session_left_network"):
         parameters["reason"] = "network"
     address = url_for("people.sign_in", **parameters)
@@ -175,7 +175,9 @@ def refuse_cross_site_writes() -> None:
     if request.method not in UNSAFE_METHODS or request.endpoint == "public.csp_report":
         return
     origin = request.headers.get("Origin")
-    if request.headers.get("Sec-Fetch-Site") == "cross-site" or (origin and origin != request.host_url.rstrip("/")):
+    if request.headers.get("Sec-Fetch-Site") == "cross-site" or (
+        origin and origin != request.host_url.rstrip("/")
+    ):
         abort(403)
 
 

@@ -42,10 +42,6 @@ class ServerSession(CallbackDict[str, Any], SessionMixin):
         self.modified = False
         self.accessed = True
 
-    @property
-    def new(self) -> bool:
-        return self.row is None
-
     def rotate(self) -> None:
         """Leave the old token behind: whoever knows it has nothing from now on."""
         if self.row is not None:
@@ -78,7 +74,9 @@ class DatabaseSessions(SessionInterface):
                 name, token, path="/", secure=current().settings.is_https, httponly=True, samesite="Lax"
             )
         elif session.row is None and session.modified:
-            response.delete_cookie(name, path="/", secure=current().settings.is_https, httponly=True, samesite="Lax")
+            response.delete_cookie(
+                name, path="/", secure=current().settings.is_https, httponly=True, samesite="Lax"
+            )
         elif session.row is not None:
             _update(session)
 

@@ -18,7 +18,7 @@ class CurrencyMismatch(PortalError):
 
 
 class MissingVatRate(PortalError):
-    """No rate for `country` is valid on the day `on`: the invoice stops, nobody is charged 0 % by accident."""
+    """No rate for `country` is valid on the day `on`: the invoice stops, never 0 % by accident."""
 
 
 class PlanTooSmall(PortalError):
@@ -58,4 +58,4 @@ class SmallerPlanWaits(PortalError):
 
 
 class TooEarlyToProlong(PortalError):
-    """The next period can be paid from the month before the due date `due_on`, or pays itself (`auto_renewal`)."""
+    """The next period can be paid from the month before `due_on`, or pays itself (`auto_renewal`)."""

@@ -68,7 +68,9 @@ def details(place: Place, number: str) -> Response:
 
 def _details_form(place: Place, order: Order) -> BillingDetailsForm:
     """Filled with the order's own details, else the workspace's (where the buyer may see them), else the buyer's."""
-    known = order.details or _remembered(place) or {"email": current_user.email, "country": _usual_country(place)}
+    known = (
+        order.details or _remembered(place) or {"email": current_user.email, "country": _usual_country(place)}
+    )
     on_sale = plans.plans_on_sale(status_here(place).subscription.product, on=today_here(place))
     currencies = [(code, formatting.currency_label(code)) for code in plans.currencies_of(on_sale)]
     return BillingDetailsForm(
@@ -127,20 +129,26 @@ def _keep_details(place: Place, order: Order, form: BillingDetailsForm) -> Respo
     except PlanTooSmall as refusal:
         return refused(place, refusal, wanted=_value(order), currency=order.currency)
     except CurrencyMismatch:
-        form.add_error("payment_currency", _("Your current plan is paid in another currency; choose that one."))
+        form.add_error(
+            "payment_currency", _("Your current plan is paid in another currency; choose that one.")
+        )
     except CANNOT_BE_ORDERED as refusal:
         return not_orderable(place, refusal)
     except MissingVatRate:
         form.add_error("country", _("We do not know the VAT rate of this country yet. Please contact us."))
     else:
-        return redirect_after_write(url_for("checkout.review", slug=place.workspace.slug, number=order.number))
+        return redirect_after_write(
+            url_for("checkout.review", slug=place.workspace.slug, number=order.number)
+        )
     return _details_page(place, order, form, status=422)
 
 
 def _details_page(place: Place, order: Order, form: BillingDetailsForm, *, status: int) -> Response:
     """The price in the display currency that is chosen now, recomputed from the catalogue."""
     chosen = form.display_currency.data
-    shown = _price_in(place, order, chosen if chosen in form.display_currency.offered else order.display_currency)
+    shown = _price_in(
+        place, order, chosen if chosen in form.display_currency.offered else order.display_currency
+    )
     refresh = {
         "hx-post": _address("details", place, order.number),
         "hx-trigger": "change",
@@ -214,7 +222,9 @@ def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Respons
             card=_card_of(form),
             auto_renewal=form.auto_renewal.data,
             shown_quote_hash=form.quote.data,
-            return_url=url_for("checkout.result", slug=place.workspace.slug, number=order.number, _external=True),
+            return_url=url_for(
+                "checkout.result", slug=place.workspace.slug, number=order.number, _external=True
+            ),
             now=current().clock.now(),
         )
     except OrderAlreadyPlaced as placed:
@@ -432,8 +442,14 @@ def _extension_rows(order: Order) -> list[tuple[str, str, str]]:
 def _renewal_hint(order: Order) -> str:
     total = formatting.money(Money(order.total_minor, order.currency))
     if order.interval == Interval.YEAR:
-        return _("%(total)s is then charged every year on the due date. You can switch it off at any time.", total=total)
-    return _("%(total)s is then charged every month on the due date. You can switch it off at any time.", total=total)
+        return _(
+            "%(total)s is then charged every year on the due date. You can switch it off at any time.",
+            total=total,
+        )
+    return _(
+        "%(total)s is then charged every month on the due date. You can switch it off at any time.",
+        total=total,
+    )
 
 
 def _method_name(order: Order) -> str:

@@ -14,7 +14,7 @@ def status_here(place: Place) -> subscriptions.Status:
     if "status" not in g:
         subscription = subscriptions.of_workspace(place.workspace)
         g.status = subscriptions.status_of(subscription, today=today_here(place))
-    return g.status  # type: ignore[no-any-return]
+    return g.status
 
 
 def today_here(place: Place) -> date:

@@ -10,7 +10,8 @@ from ..domain import plans as rules
 from ..domain.plans import ActionLabel, ActionNote, LimitKind, PlanAction, Usage, Violation
 from ..domain.vocabulary import Interval, SubscriptionState
 from ..i18n import translated
-from ..services.plans import PlanOffers
+from ..models import Price
+from ..services.plans import PlanOffers, limits_of
 from ..services.subscriptions import Status
 
 
@@ -77,8 +78,6 @@ def plan_table(
     subscription = status.subscription
     current = None
     if subscription.plan:
-        from ..services.plans import limits_of
-
         current = rules.Offer(limits_of(subscription.plan), status.interval)
     selected = _selected(offers, wanted=wanted, current=current, recommended=recommended, status=status)
     rows = tuple(
@@ -110,7 +109,10 @@ def plan_table(
         action_label=label_of(action),
         action_note=note_of(action),
         refusals=refusals_of(exceeded),
-        asks_before=action.enabled and not action.refused and not subscription.auto_renewal and not skips_dialog,
+        asks_before=action.enabled
+        and not action.refused
+        and not subscription.auto_renewal
+        and not skips_dialog,
     )
 
 
@@ -173,7 +175,7 @@ def _same(one: rules.Offer, other: rules.Offer | None) -> bool:
     return other is not None and (one.plan.code, one.interval) == (other.plan.code, other.interval)
 
 
-def _in(sold: PlanOffers, currency: str) -> list:  # type: ignore[type-arg]
+def _in(sold: PlanOffers, currency: str) -> list[Price]:
     return [price for price in sold.prices if price.currency == currency]
 
 
@@ -187,8 +189,15 @@ def _users(low: int, high: int | None) -> str:
 
 def _summary(row: Row, cell: Cell) -> str:
     if cell.interval == Interval.MONTH:
-        return _("%(users)s, %(size)s, %(amount)s a month excl. VAT", users=row.users, size=row.size, amount=cell.amount)
-    return _("%(users)s, %(size)s, %(amount)s a year excl. VAT", users=row.users, size=row.size, amount=cell.amount)
+        return _(
+            "%(users)s, %(size)s, %(amount)s a month excl. VAT",
+            users=row.users,
+            size=row.size,
+            amount=cell.amount,
+        )
+    return _(
+        "%(users)s, %(size)s, %(amount)s a year excl. VAT", users=row.users, size=row.size, amount=cell.amount
+    )
 
 
 def label_of(action: PlanAction) -> str:
@@ -206,7 +215,9 @@ def note_of(action: PlanAction) -> str:
         return ""
     return {
         ActionNote.AUTO_RENEWAL_CAN_BE_SWITCHED_OFF: _("The next payment is made by itself on the due date."),
-        ActionNote.AUTO_RENEWAL_IS_OFF: _("For automatic prolongation, switch automatic renewal on when you pay."),
+        ActionNote.AUTO_RENEWAL_IS_OFF: _(
+            "For automatic prolongation, switch automatic renewal on when you pay."
+        ),
         ActionNote.TOO_EARLY_TO_PROLONG: _(
             "You can prolong from the first day of the month before the due date."
         ),
@@ -234,7 +245,9 @@ def _refusal(violation: Violation) -> Refusal:
         ),
     }[violation.limit]
     return Refusal(
-        kind=violation.limit, allowed=allowed % {"number": violation.allowed}, used=used % {"number": violation.used}
+        kind=violation.limit,
+        allowed=allowed % {"number": violation.allowed},
+        used=used % {"number": violation.used},
     )
 
 

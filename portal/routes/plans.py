@@ -58,7 +58,9 @@ def choose(place: Place) -> Response:
     except PlanTooSmall as refusal:
         return refused(place, refusal, wanted=wanted, currency=currency)
     except CANNOT_BE_ORDERED as refusal:
-        return plans_page(place, wanted=wanted, currency=currency, status=422, problem=refusal_sentence(refusal))
+        return plans_page(
+            place, wanted=wanted, currency=currency, status=422, problem=refusal_sentence(refusal)
+        )
     return redirect_after_write(url_for("checkout.details", slug=place.workspace.slug, number=order.number))
 
 
@@ -68,7 +70,9 @@ def refusal_sentence(refusal: PortalError) -> str:
         return _("Your current plan is paid in another currency. The currency can change when it is over.")
     if isinstance(refusal, SmallerPlanWaits):
         until = formatting.day(refusal.due_on)  # type: ignore[attr-defined]
-        return _("A smaller plan can begin when the paid period is over, on %(date)s, and not before.", date=until)
+        return _(
+            "A smaller plan can begin when the paid period is over, on %(date)s, and not before.", date=until
+        )
     if isinstance(refusal, TooEarlyToProlong):
         return _("It is too early to prolong, or automatic renewal will do it. Nothing was changed.")
     return _("This plan is not sold like that today. Choose one of the table.")
@@ -131,7 +135,8 @@ def plans_page(
 
 def _own_currency(place: Place, status: Status, currencies: list[str]) -> str:
     """The currency that is being paid, else the workspace's, else the first on sale."""
-    paid = status.subscription.price.currency if status.subscription.price_id else place.workspace.currency
+    price = status.subscription.price
+    paid = price.currency if price is not None else place.workspace.currency
     return paid if paid in currencies else (currencies[0] if currencies else paid)
 
 
@@ -164,5 +169,3 @@ def current_plan_sentences(status: Status) -> list[str]:
         _("The payment is late."),
         _("To go on, prolong the current plan or choose another one in the table below."),
     ]
-
-

@@ -38,7 +38,12 @@ def record(
     )
     sequence = newest.sequence + 1 if newest else 1
     entry = AuditEntry(
-        workspace=workspace, sequence=sequence, at=now, action=action, subject=subject, changes=dict(changes or {})
+        workspace=workspace,
+        sequence=sequence,
+        at=now,
+        action=action,
+        subject=subject,
+        changes=dict(changes or {}),
     )
     entry.digest = digest(entry, previous=newest.digest if newest else "")
     entry.save(force_insert=True)
@@ -65,7 +70,15 @@ def digest(entry: AuditEntry, *, previous: str, key: str | None = None) -> str:
     `key` None: PORTAL_SECRET_KEY.
     """
     facts = json.dumps(
-        [entry.workspace_id, entry.sequence, entry.at.isoformat(), entry.action, entry.subject, entry.changes, previous],
+        [
+            entry.workspace_id,
+            entry.sequence,
+            entry.at.isoformat(),
+            entry.action,
+            entry.subject,
+            entry.changes,
+            previous,
+        ],
         sort_keys=True,
         separators=(",", ":"),
         ensure_ascii=False,

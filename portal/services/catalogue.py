@@ -29,7 +29,9 @@ def apply(text: str, *, filename: str, now: datetime) -> ApplyReport:
     today = now.date()
     added = closed = 0
     with transaction():
-        Product.update(withdrawn=True).where(Product.code.not_in([p.code for p in declared.products])).execute()
+        Product.update(withdrawn=True).where(
+            Product.code.not_in([p.code for p in declared.products])
+        ).execute()
         codes = [plan.code for product in declared.products for plan in product.plans]
         Plan.update(withdrawn=True).where(Plan.code.not_in(codes)).execute()
         for position, declared_product in enumerate(declared.products):

@@ -184,7 +184,11 @@ def place_order(
                 "order.placed",
                 workspace=order.workspace,
                 subject=order.number,
-                changes={"payment": payment.key, "total_minor": order.total_minor, "currency": order.currency},
+                changes={
+                    "payment": payment.key,
+                    "total_minor": order.total_minor,
+                    "currency": order.currency,
+                },
                 now=now,
             )
     if changed is not None:

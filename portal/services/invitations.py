@@ -139,7 +139,7 @@ def _send_invitation(place: Place, member: Member) -> None:
     hours = int(links.LIFE_OF_LINK[LinkPurpose.INVITATION].total_seconds() // 3600)
     outbox.publish(
         "mail",
-        key=f"link-{link.id}",
+        key=f"link-{link.token_hash[:32]}",
         payload={
             "template": "invitation",
             "to": member.person.email,

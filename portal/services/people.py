@@ -71,7 +71,7 @@ def identity(email: str) -> str:
     try:
         return validate_email(email, check_deliverability=False, test_environment=True).normalized.lower()
     except EmailNotValidError:
-        return email.strip().lower()
+        return "".join(sign for sign in email.strip().lower() if sign.isprintable())
 
 
 def _welcome(person: Person, workspace: Workspace) -> None:
@@ -134,7 +134,7 @@ def request_link(email: str, purpose: LinkPurpose) -> None:
         _mail(
             person,
             MAIL_OF_LINK[purpose],
-            key=f"link-{link.id}",
+            key=f"link-{link.token_hash[:32]}",
             context={"name": person.name, "minutes": minutes},
             secrets={"path": PATH_OF_LINK[purpose] + token},
         )

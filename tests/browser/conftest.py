@@ -139,3 +139,22 @@ def live_server(app: Any, port: int) -> Iterator[str]:
     worker.stop(graceful=True)
     with jobs.at_work():
         assert broken_books() == {}
+
+
+@pytest.fixture
+def acme(live_server: str) -> Any:
+    """A workspace on trial. Its owner is `owner`."""
+    from portal import jobs
+    from tests.factories import a_person, a_workspace
+
+    with jobs.at_work():
+        return a_workspace("Acme", owner=a_person(language=None))
+
+
+@pytest.fixture
+def owner(acme: Any) -> Any:
+    from portal import jobs
+    from tests.factories import owner_of
+
+    with jobs.at_work():
+        return owner_of(acme)

@@ -31,7 +31,7 @@ class Watch:
     def over(self, context: BrowserContext) -> BrowserContext:
         context.on("console", self._hear)
         context.on("weberror", lambda error: self.said.append(f"uncaught: {error.error}"))
-        context.on("request", self.asked.append)
+        context.on("request", lambda request: self.asked.append(request))
         return context
 
     def _hear(self, message: ConsoleMessage) -> None:
@@ -81,13 +81,14 @@ def assert_accessible(page: Page) -> None:
 def assert_fits_the_narrowest_screen(page: Page) -> None:
     """No sideways scrolling at 320 px (WCAG 1.4.10)."""
     page.set_viewport_size({"width": NARROWEST, "height": 740})
-    wide = page.evaluate(
+    too_wide = page.evaluate(
         """() => {
           const root = document.documentElement, width = root.clientWidth;
-          if (root.scrollWidth <= width) return [];
-          return [...document.querySelectorAll("body *")]
-            .filter((part) => part.getBoundingClientRect().right > width + 1 && !part.closest(".visually-hidden"))
+          if (root.scrollWidth <= width) return null;
+          const parts = [...document.querySelectorAll("body *")]
+            .filter((part) => part.getBoundingClientRect().right > width && !part.closest(".visually-hidden"))
             .map((part) => `<${part.localName} class="${part.className}"> ${part.textContent.trim().slice(0, 40)}`);
+          return `${root.scrollWidth} px: ${parts.slice(0, 5).join(" | ")}`;
         }"""
     )
-    assert not wide, f"{page.url} is wider than {NARROWEST} px: {wide[:5]}"
+    assert too_wide is None, f"{page.url} does not fit {NARROWEST} px: {too_wide}"

@@ -47,7 +47,7 @@ def postgresql_shop(postgresql) -> "Iterator[PostgresqlShop]":
 class PostgresqlShop:
     """One database for all these tests: to copy one takes PostgreSQL ten times as long as to tidy it up."""
 
-    tables = [f'"{name}"' for name in table_names()]
+    tables = tuple(f'"{name}"' for name in table_names())
 
     def __init__(self, url: str) -> None:
         self.url = url
