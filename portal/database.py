@@ -157,7 +157,7 @@ def migrate() -> list[str]:
                 for statement in sql.split("\n;\n"):
                     if statement.strip():
                         database.execute_sql(statement)
-                insert = "INSERT INTO schema_migration (name) VALUES (" + database.param + ")"
+                insert = f"INSERT INTO schema_migration (name) VALUES ({database.param})"  # noqa: S608
                 database.execute_sql(insert, (name,))
             done.append(name)
     return done

@@ -242,7 +242,7 @@ class Workspace(Model):
 
 
 class Member(Model):
-    """A person of a workspace. `joined_at` is NULL until an invitation is accepted; the seat counts already."""
+    """A person of a workspace. `joined_at` is NULL until an invitation is accepted; it counts already."""
 
     workspace = ForeignKeyField(Workspace, backref="members", on_delete="RESTRICT")
     person = ForeignKeyField(Person, backref="memberships", on_delete="RESTRICT")
