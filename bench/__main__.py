@@ -10,6 +10,7 @@ import compileall
 import contextlib
 import importlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,7 +36,7 @@ def main() -> int:
     only = set(chosen.only or NAMES)
     sizes = chosen.size or (["S"] if chosen.quick else ["S", "L"])
     compile_bytecode()
-    if "pages" in only:
+    if "pages" in only and shutil.which("wrk") is None:
         apt_install("wrk")
     figures = []
     with engines(chosen.engine) as urls:

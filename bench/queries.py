@@ -14,7 +14,9 @@ class Counted(logging.Handler):
         self.statements: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.statements.append(str(record.msg))
+        # A statement is logged with its parameters; the pool logs plain sentences.
+        if isinstance(record.msg, tuple):
+            self.statements.append(record.msg[0])
 
 
 def main(email: str, password: str, paths: list[str]) -> None:

@@ -152,6 +152,30 @@ def operator() -> None:
     """The vendor's staff."""
 
 
+@portal.group()
+def workspace() -> None:
+    """What the vendor tells about a workspace by hand."""
+
+
+@workspace.command("storage")
+@click.argument("slug")
+@click.argument("size")
+def workspace_storage(slug: str, size: str) -> None:
+    """Set the storage that a workspace uses, e.g. `portal workspace storage acme 3GB`."""
+    from .services import operations
+
+    with at_work() as runtime:
+        found = operations.find_workspace(slug)
+        if found is None:
+            raise click.ClickException(f"no workspace has the address {slug}")
+        try:
+            used_bytes = operations.read_size(size)
+        except operations.StorageUnreadable as error:
+            raise click.ClickException(f"{size} is no size; write 500MB or 3GB") from error
+        operations.set_used_storage(found, used_bytes=used_bytes, now=runtime.clock.now())
+        click.echo(f"{slug} uses {used_bytes} bytes")
+
+
 @operator.command("add")
 @click.argument("email")
 def operator_add(email: str) -> None:

@@ -1,18 +1,21 @@
 """Error pages: one template, a sentence each; a server error shows a reference number and nothing else.
 
+htmx, which asked for a part of a page, gets the sentence for the place of messages and leaves the part alone.
+
 The words by status are in templates/ui/error.html.
 """
 
 import logging
 import secrets
 
-from flask import Flask, Response, g, make_response, render_template, request
+from flask import Flask, Response, current_app, g, make_response, render_template, request
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from peewee import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from .domain.errors import LimitReached
+from .htmx import VARY, wants_part
 from .security import ask_to_sign_in
 
 log = logging.getLogger(__name__)
@@ -30,6 +33,9 @@ def register(app: Flask) -> None:
 def http_page(error: HTTPException) -> Response:
     if error.response is not None:
         return make_response(error.response)
+    if isinstance(getattr(error, "original_exception", None), OperationalError):
+        # The answer was ready and the session could not be written.
+        return busy_page(error.original_exception)  # type: ignore[attr-defined]
     status = error.code or 500
     response = page(status, people=people_who_can() if status == 403 else ())
     if status == 405 and getattr(error, "valid_methods", None):
@@ -39,7 +45,8 @@ def http_page(error: HTTPException) -> Response:
 
 def csrf_page(error: CSRFError) -> Response:
     """The token belongs to a session that is over: sign in again, or load the form anew."""
-    if not current_user.is_authenticated and "slug" in (request.view_args or {}):
+    view = current_app.view_functions.get(request.endpoint or "")
+    if not current_user.is_authenticated and getattr(view, "access", "public") != "public":
         return make_response(ask_to_sign_in())
     return page(400)
 
@@ -76,7 +83,11 @@ def people_who_can() -> list[tuple[str, str]]:
 
 
 def page(status: int, *, people: object = (), reference: str | None = None) -> Response:
-    html = render_template(
-        "error/page.html", status=status, people=people, reference=reference, sentence=None
-    )
-    return make_response(html, status)
+    template = "error/message.html" if wants_part() else "error/page.html"
+    html = render_template(template, status=status, people=people, reference=reference, sentence=None)
+    response = make_response(html, status)
+    response.vary.update(VARY)
+    if wants_part():
+        response.headers["HX-Retarget"] = "#refusal"
+        response.headers["HX-Reswap"] = "innerHTML"
+    return response

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal, get_currency_name
 from flask_babel import get_locale
 
@@ -43,14 +43,19 @@ def _day(value: date, locale: str) -> str:
 def instant(value: datetime, time_zone: str) -> str:
     """Date and time in the workspace's own zone: `21 Nov 2026, 14:05`."""
     local = value.astimezone(ZoneInfo(time_zone))
-    return format_datetime(local, "d MMM y, HH:mm", locale=_locale())
+    return f"{_short_day(local.date(), _locale())}, {local:%H:%M}"
+
+
+@lru_cache(maxsize=4096)
+def _short_day(value: date, locale: str) -> str:
+    return format_date(value, "d MMM y", locale=locale)
 
 
 def storage(size_bytes: int) -> str:
     """A size in the largest unit that keeps it at one or more, at most one decimal: `1.5 GB`, `1,5 Go`."""
     locale = _locale()
     units = SIZE_UNITS.get(locale, SIZE_UNITS["en"])
-    power = 1
+    power = 1 if size_bytes else 3
     while power < len(units) and size_bytes >= 1024 ** (power + 1):
         power += 1
     tenths = (size_bytes * 10 + 1024**power // 2) // 1024**power

@@ -4,13 +4,18 @@ htmx 4 asks for a part with `HX-Request-Type: partial` and names the element it 
 `HX-Target` (`section#pricing`); the element's id is the block's name (docs/adr/0005-blocks-as-fragments.md).
 """
 
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request
+from flask_babel import get_locale, get_translations
 from flask_htmx import HTMX
+from jinja2 import pass_eval_context
+from jinja2.nodes import EvalContext
 from jinja2_fragments.flask import render_block
+from markupsafe import Markup
 
 htmx = HTMX()
 VARY = ("Cookie", "HX-Request", "HX-Request-Type", "HX-Target")
@@ -27,9 +32,14 @@ def render(template: str, *, status: int = 200, **context: Any) -> Response:
     return response
 
 
+def wants_part() -> bool:
+    """Whether htmx asked, to put the answer into the page that it has."""
+    return bool(htmx) and request.headers.get("HX-Request-Type") == "partial"
+
+
 def wanted_block(template: str) -> str | None:
     """The block of `template` that the request wants alone, if it is one."""
-    if not htmx or request.headers.get("HX-Request-Type") != "partial":
+    if not wants_part():
         return None
     target = request.headers.get("HX-Target", "").rpartition("#")[2]
     return target if target in current_app.jinja_env.get_template(template).blocks else None
@@ -37,7 +47,7 @@ def wanted_block(template: str) -> str | None:
 
 def redirect_after_write(url: str) -> Response:
     """303 for a browser; for htmx the address to go to, since it would swap a followed redirect in."""
-    if htmx and request.headers.get("HX-Request-Type") == "partial":
+    if wants_part():
         response = make_response("", 204)
         response.headers["HX-Redirect"] = url
         return response
@@ -47,8 +57,8 @@ def redirect_after_write(url: str) -> Response:
 def register(app: Flask) -> None:
     from . import formatting
     from .i18n import locale_code, translated
-    from .navigation import banner, navigation
     from .money_words import method_words
+    from .navigation import banner, navigation
 
     htmx.init_app(app)
     app.jinja_env.add_extension("jinja2.ext.do")
@@ -56,7 +66,7 @@ def register(app: Flask) -> None:
     app.jinja_env.filters.update(
         day=formatting.day, instant=formatting.instant, storage=formatting.storage, amount=formatting.money
     )
-    app.jinja_env.globals.update(translated=translated, method_words=method_words)
+    app.jinja_env.globals.update(translated=translated, method_words=method_words, _=translate)
     with app.app_context():
         app.jinja_env.globals["ui"] = load_ui(app)
 
@@ -72,6 +82,21 @@ def register(app: Flask) -> None:
             "workspace": place.workspace if place else None,
             "may": place.may if place else frozenset(),
         }
+
+
+@pass_eval_context
+def translate(environment: EvalContext, message: str, /, **variables: object) -> str:
+    """`_()` of the templates. Jinja's own looks for the catalog at each sentence, a third of a long page."""
+    locale = get_locale()
+    text = _message(locale.language if locale else "", message, environment.autoescape)
+    return text % variables if variables or "%" in text else text
+
+
+@lru_cache(maxsize=4096)
+def _message(language: str, message: str, is_markup: bool) -> str:
+    """The sentence in the language that `get_locale` has just answered."""
+    text = get_translations().ugettext(message)
+    return Markup(text) if is_markup else text  # noqa: S704
 
 
 def load_ui(app: Flask) -> SimpleNamespace:

@@ -1,7 +1,8 @@
 """Rate limits counted in the database: shared by all processes, alive after a restart.
 
-A limit counts tries per account (an e-mail or a person), per network (the address, /64 for
-IPv6) and for the whole site, each in fixed windows of its own (trust.md §5.5).
+A limit counts tries per network (the address, /64 for IPv6), per account (an e-mail or a person) and
+for the whole site, each in fixed windows of its own (trust.md §5.5). Passwords are counted per account
+as tried from one network: somebody elsewhere must not use up the tries of the account's owner.
 PORTAL_LIMITS multiplies every allowance.
 """
 
@@ -25,8 +26,11 @@ class Allowance:
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
-PER_ACCOUNT: dict[str, tuple[Allowance, ...]] = {
+PER_ACCOUNT_HERE: dict[str, tuple[Allowance, ...]] = {
     "sign_in": (Allowance(5, 5 * MINUTE), Allowance(20, DAY)),
+}
+PER_ACCOUNT: dict[str, tuple[Allowance, ...]] = {
+    "sign_in": (Allowance(100, DAY),),
     "mail_link": (Allowance(3, HOUR), Allowance(5, DAY)),
     "sign_up": (Allowance(3, HOUR),),
     "payment": (Allowance(3, 10 * MINUTE), Allowance(10, DAY)),
@@ -50,10 +54,15 @@ PER_SITE: dict[str, tuple[Allowance, ...]] = {
 
 
 def count(limit: str, *, account: str | int | None = None) -> None:
-    """Count one try of `limit` and refuse it when an allowance is used up. Raises LimitReached."""
+    """Count one try of `limit` and refuse it when an allowance is used up. Raises LimitReached.
+
+    The network comes first: one that is refused no longer uses up what an account is allowed.
+    """
+    network = network_of(request.remote_addr or "")
     for scope, subject, allowances in (
+        ("network", network, PER_NETWORK.get(limit, ())),
+        ("account-here", account and f"{account} {network}", PER_ACCOUNT_HERE.get(limit, ())),
         ("account", account, PER_ACCOUNT.get(limit, ())),
-        ("network", network_of(request.remote_addr or ""), PER_NETWORK.get(limit, ())),
         ("site", "all", PER_SITE.get(limit, ())),
     ):
         if subject is None:
@@ -63,11 +72,20 @@ def count(limit: str, *, account: str | int | None = None) -> None:
 
 
 def network_of(address: str) -> str:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
+    parsed = ip_address(address)
+    if parsed is None:
         return address
-    return str(ipaddress.ip_network(f"{parsed}/64", strict=False)) if parsed.version == 6 else address
+    length = 64 if parsed.version == 6 else 32
+    return str(ipaddress.ip_network(f"{parsed}/{length}", strict=False))
+
+
+def ip_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address, an IPv4 one also where a socket of both kinds calls it `::ffff:192.0.2.1`; None for a file."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _count_one(scope: str, subject: str, allowance: Allowance) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flask_babel import gettext as _
 from flask_babel import get_locale
+from flask_babel import gettext as _
 
 from .addresses import country_name
 from .domain.vocabulary import PaymentMethodKind, TaxCategory, TaxReason

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from flask import g, request, url_for
 from flask_babel import gettext as _
@@ -65,7 +66,7 @@ def navigation() -> Navigation:
         workspace_items=_workspace_items(place) if place else (),
         other_workspaces=_other_workspaces(place) if place else (),
         settings_items=_settings_items(place) if place else (),
-        personal_items=(_link(_("My account"), "me.show"),) if signed_in else (),
+        personal_items=_personal_items() if signed_in else (),
         person_name=current_user.name if signed_in else None,
         sign_out_url=url_for("people.sign_out") if signed_in else None,
         public_items=()
@@ -112,19 +113,23 @@ def _other_workspaces(place: Place) -> tuple[Link, ...]:
     return tuple(Link(other.name, url_for("public.enter", slug=other.slug)) for other in place.others)
 
 
+def _personal_items() -> tuple[Link, ...]:
+    items = (_link(_("My account"), "me.show"),)
+    return (*items, _link(_("Operator"), "operator.index")) if current_user.is_operator else items
+
+
 def _sandbox_items() -> tuple[Link, ...]:
     return (_link(_("Sandbox"), "sandbox.index"),) if current().settings.sandbox_only else ()
 
 
 def _languages() -> tuple[Language, ...]:
+    """This address in each language; what only answers POST, or does not exist, leads to the start page."""
     shown = locale_code()
-    arguments = {**request.args.to_dict(), **(request.view_args or {})}
-    # An address that only takes POST, or an error, leads back to the start page in the other language.
-    endpoint = request.endpoint if request.method == "GET" and request.endpoint else "public.home"
-    if endpoint == "public.home":
-        arguments = {}
+    here = request.method == "GET" and request.endpoint is not None
+    path = quote(request.path) if here else url_for("public.home")
+    kept = [(name, value) for name, value in request.args.items(multi=True) if name != "lang"] if here else []
     return tuple(
-        Language(code, LANGUAGE_NAMES[code], url_for(endpoint, **{**arguments, "lang": code}), code == shown)
+        Language(code, LANGUAGE_NAMES[code], f"{path}?{urlencode([*kept, ('lang', code)])}", code == shown)
         for code in current().settings.locales
     )
 

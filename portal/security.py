@@ -11,6 +11,7 @@ from typing import Any
 from flask import Flask, Response, abort, g, redirect, request, url_for
 from flask_login import current_user
 from flask_wtf.csrf import CSRFProtect
+from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from . import limits
@@ -34,6 +35,15 @@ PERMISSIONS_POLICY = (
 )
 HEALTH_CHECKS = ("public.healthz", "public.readyz")
 UNSAFE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
+
+
+class Word(BaseConverter):
+    """A part of an address that is no number: slugs, numbers of documents, tokens, names of files.
+
+    Only what we print into addresses ourselves; anything else is no address of ours and reaches no query.
+    """
+
+    regex = "[A-Za-z0-9._~-]{1,120}"
 
 
 # --- who may open a route -------------------------------------------------------------------------
@@ -147,6 +157,8 @@ def safe_next(target: str | None) -> str | None:
 
 
 def register(app: Flask) -> None:
+    # `<slug>` in a rule means `<default:slug>`.
+    app.url_map.converters["default"] = Word
     csrf.init_app(app)
     app.before_request(refuse_foreign_hosts)
     app.before_request(refuse_cross_site_writes)
@@ -171,18 +183,18 @@ def refuse_foreign_hosts() -> None:
 
 
 def refuse_cross_site_writes() -> None:
-    """Second line behind the CSRF token."""
+    """Second line behind the CSRF token; behind a proxy that says nothing of https, too."""
     if request.method not in UNSAFE_METHODS or request.endpoint == "public.csp_report":
         return
-    origin = request.headers.get("Origin")
-    if request.headers.get("Sec-Fetch-Site") == "cross-site" or (
-        origin and origin != request.host_url.rstrip("/")
-    ):
+    settings = current().settings
+    own = request.host_url.rstrip("/") if settings.is_loopback else settings.base_url
+    if request.headers.get("Sec-Fetch-Site") == "cross-site" or request.headers.get("Origin", own) != own:
         abort(403)
 
 
 def count_writes() -> None:
-    if request.method in UNSAFE_METHODS:
+    """Reports have a limit of their own: any site can make a browser send them."""
+    if request.method in UNSAFE_METHODS and request.endpoint != "public.csp_report":
         account = current_user.id if current_user.is_authenticated else None
         limits.count("write", account=account)
 

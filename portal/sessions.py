@@ -2,10 +2,14 @@
 
 A copied cookie dies with the row: at sign-out, at a password change, after 60 idle minutes or
 12 hours, and, by setting, when it comes from another network (trust.md §5.2).
+
+Somebody who is not signed in has no row: what little they have (their language, the value behind the
+CSRF tokens) stands in the cookie itself, signed, so that looking writes nothing, however many look.
 """
 
 import hashlib
 import ipaddress
+import logging
 import secrets
 from collections.abc import Iterator
 from datetime import timedelta
@@ -14,11 +18,13 @@ from typing import Any
 from flask import Flask, Request, Response, g
 from flask.sessions import SessionInterface, SessionMixin
 from flask_login import login_user
-from peewee import JOIN, OperationalError
+from itsdangerous import BadSignature, URLSafeSerializer
+from peewee import OperationalError
 from werkzeug.datastructures import CallbackDict
 
 from . import outbox
 from .database import database
+from .limits import ip_address
 from .models import Person, Session
 from .runtime import current
 
@@ -27,16 +33,20 @@ IDLE_LIMIT_OF_OPERATORS = timedelta(minutes=30)
 ABSOLUTE_LIMIT = timedelta(hours=12)
 SEEN_EVERY = timedelta(minutes=1)
 PREFIX_LENGTHS = {"strict": (32, 64), "network": (24, 48)}
+STATIC_FILES = "/static/"
+"""Below it nobody has a session: the files are the same for everybody."""
+
+log = logging.getLogger(__name__)
 
 
 class ServerSession(CallbackDict[str, Any], SessionMixin):
-    """What Flask calls `session`. `row` is None until something is stored."""
+    """What Flask calls `session`. `row` is None for somebody who is not signed in."""
 
-    def __init__(self, row: Session | None) -> None:
+    def __init__(self, row: Session | None = None, *, stored: dict[str, Any] | None = None) -> None:
         def mark(changed: "ServerSession") -> None:
             changed.modified = True
 
-        super().__init__(row.stored if row else None, mark)
+        super().__init__(row.stored if row else stored, mark)
         self.row = row
         self.token: str | None = None
         self.modified = False
@@ -53,36 +63,52 @@ class ServerSession(CallbackDict[str, Any], SessionMixin):
 class DatabaseSessions(SessionInterface):
     def open_session(self, app: Flask, request: Request) -> ServerSession:
         """Flask opens the session before any hook, so the connection is taken here."""
-        token = request.cookies.get(self.get_cookie_name(app), "")
-        if not token:
-            return ServerSession(None)
+        cookie = request.cookies.get(self.get_cookie_name(app), "")
+        if not cookie or request.path.startswith(STATIC_FILES):
+            return ServerSession()
+        if "." in cookie:
+            return ServerSession(stored=_kept_by_visitor(cookie))
         try:
             database.connect(reuse_if_open=True)
-            return ServerSession(_live_row(token, request))
+            return ServerSession(_live_row(cookie, request))
         except OperationalError as error:
             # Raised again by the first hook, when a page can be shown.
             g.database_fault = error
-            return ServerSession(None)
+            return ServerSession()
 
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """A new row at sign-in, a newer one for somebody signed in, and for everybody else the cookie."""
+        from flask import request
+
         assert isinstance(session, ServerSession)
+        if request.path.startswith(STATIC_FILES):
+            return
         response.vary.add("Cookie")
-        name = self.get_cookie_name(app)
-        if session.row is None and session.modified and session:
-            token = _insert(session)
-            response.set_cookie(
-                name, token, path="/", secure=current().settings.is_https, httponly=True, samesite="Lax"
-            )
-        elif session.row is None and session.modified:
-            response.delete_cookie(
-                name, path="/", secure=current().settings.is_https, httponly=True, samesite="Lax"
-            )
-        elif session.row is not None:
+        if session.row is not None:
             _update(session)
+        elif session.modified and "_user_id" in session:
+            self._set_cookie(app, response, _insert(session))
+        elif session.modified and session:
+            self._set_cookie(app, response, _for_visitor(session))
+        elif session.modified:
+            self._set_cookie(app, response, None)
+
+    def _set_cookie(self, app: Flask, response: Response, value: str | None) -> None:
+        """None takes it away."""
+        response.set_cookie(
+            self.get_cookie_name(app),
+            value or "",
+            max_age=None if value else 0,
+            expires=None if value else 0,
+            path="/",
+            secure=current().settings.is_https,
+            httponly=True,
+            samesite="Lax",
+        )
 
 
 def sign_in(person: Person) -> None:
-    """Make this browser the person's, under a new token; what the visitor had before is gone but their language."""
+    """Make this browser the person's, under a new token; of the visitor only the language is kept."""
     from flask import session
 
     assert isinstance(session._get_current_object(), ServerSession)  # type: ignore[attr-defined]
@@ -101,33 +127,22 @@ def sign_out() -> None:
     session.rotate()  # type: ignore[attr-defined]
 
 
-def end_sessions(person: Person, *, except_row: Session | None = None) -> int:
-    """Sign the person out everywhere (but here). Returns how many sessions ended."""
-    query = Session.delete().where(Session.person == person)
-    if except_row is not None:
-        query = query.where(Session.id != except_row.id)
-    return query.execute()
-
-
 def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _live_row(token: str, request: Request) -> Session | None:
     row = (
-        Session.select(Session, Person)
-        .join(Person, JOIN.LEFT_OUTER)
-        .where(Session.token_hash == hash_token(token))
-        .first()
+        Session.select(Session, Person).join(Person).where(Session.token_hash == hash_token(token)).first()
     )
     if row is None:
         return None
     wall = current().clock.wall()
-    idle_limit = IDLE_LIMIT_OF_OPERATORS if row.person and row.person.is_operator else IDLE_LIMIT
+    idle_limit = IDLE_LIMIT_OF_OPERATORS if row.person.is_operator else IDLE_LIMIT
     if wall - row.seen_at > idle_limit or wall - row.created_at > ABSOLUTE_LIMIT:
         row.delete_instance()
         return None
-    if row.person and not same_network(row.ip_address, request.remote_addr or ""):
+    if not same_network(row.ip_address, request.remote_addr or ""):
         row.delete_instance()
         g.session_left_network = True
         outbox.publish(
@@ -150,9 +165,8 @@ def same_network(one: str, other: str) -> bool:
     binding = current().settings.session_binding
     if binding == "off":
         return True
-    try:
-        first, second = ipaddress.ip_address(one), ipaddress.ip_address(other)
-    except ValueError:
+    first, second = ip_address(one), ip_address(other)
+    if first is None or second is None:
         return one == other
     if first.version != second.version:
         return False
@@ -165,10 +179,9 @@ def _insert(session: ServerSession) -> str:
 
     token = secrets.token_urlsafe(32)
     wall = current().clock.wall()
-    user_id = session.get("_user_id")
     session.row = Session.create(
         token_hash=hash_token(token),
-        person=int(user_id) if user_id else None,
+        person=int(session["_user_id"]),
         stored=dict(session),
         ip_address=request.remote_addr or "",
         user_agent=printable(request.user_agent.string)[:200],
@@ -179,6 +192,7 @@ def _insert(session: ServerSession) -> str:
 
 
 def _update(session: ServerSession) -> None:
+    """What was answered stays answered: a database that cannot be written now costs a message or a minute."""
     assert session.row is not None
     wall = current().clock.wall()
     changes: dict[Any, Any] = {}
@@ -187,7 +201,36 @@ def _update(session: ServerSession) -> None:
     if wall - session.row.seen_at > SEEN_EVERY:
         changes[Session.seen_at] = wall
     if changes:
-        Session.update(changes).where(Session.id == session.row.id).execute()
+        try:
+            Session.update(changes).where(Session.id == session.row.id).execute()
+        except OperationalError as error:
+            log.warning("a session was not written: %s", error)
+
+
+# --- visitors -------------------------------------------------------------------------------------
+
+
+def _for_visitor(session: ServerSession) -> str:
+    """Signed, not hidden: it holds nothing that its owner may not read, and opens nothing."""
+    until = current().clock.wall() + ABSOLUTE_LIMIT
+    return _signature().dumps([int(until.timestamp()), dict(session)])
+
+
+def _kept_by_visitor(cookie: str) -> dict[str, Any]:
+    try:
+        until, kept = _signature().loads(cookie)
+    except BadSignature:
+        return {}
+    return dict(kept) if current().clock.wall().timestamp() < until else {}
+
+
+def _signature() -> URLSafeSerializer:
+    settings = current().settings
+    return URLSafeSerializer(
+        [*settings.secret_key_fallbacks, settings.secret_key],
+        salt="visitor",
+        signer_kwargs={"digest_method": hashlib.sha256},
+    )
 
 
 def printable(text: str) -> str:

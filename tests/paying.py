@@ -5,7 +5,7 @@ Uses the installed runtime; the scripts of test_concurrency.py and test_killed.p
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from portal.clock import Clock
 from portal.domain.vocabulary import Interval, PaymentMethodKind, Role, VatStatus
@@ -52,9 +52,7 @@ def make_runtime(
 
 
 def the_sandbox() -> Sandbox:
-    gateway = current().gateways["sandbox"]
-    assert isinstance(gateway, Sandbox)
-    return gateway
+    return cast(Sandbox, current().gateways["sandbox"])
 
 
 def paid_charges() -> list[LedgerCharge]:

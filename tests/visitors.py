@@ -24,7 +24,9 @@ class Visitor:
     def get(self, path: str, **options: Any) -> TestResponse:
         return self._open("GET", path, **options)
 
-    def post(self, path: str, fields: dict[str, Any] | None = None, *, page: str | None = None) -> TestResponse:
+    def post(
+        self, path: str, fields: dict[str, Any] | None = None, *, page: str | None = None
+    ) -> TestResponse:
         """Send the form of `page` (else of `path` itself) to `path`."""
         html = self.get(page or path).get_data(as_text=True)
         token = TOKEN.search(html.replace("&#34;", '"'))
@@ -35,8 +37,8 @@ class Visitor:
         body = urlencode({name: text.encode("utf-8", "surrogatepass") for name, text in fields.items()})
         return self._open("POST", path, data=body, content_type="application/x-www-form-urlencoded")
 
-    def sign_in(self, email: str, password: str = PASSWORD, *, next: str = "") -> TestResponse:
-        path = f"/sign-in?next={next}" if next else "/sign-in"
+    def sign_in(self, email: str, password: str = PASSWORD, *, back_to: str = "") -> TestResponse:
+        path = f"/sign-in?next={back_to}" if back_to else "/sign-in"
         return self.post(path, {"email": email, "password": password})
 
     @property

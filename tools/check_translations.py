@@ -18,7 +18,15 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parent.parent
 TRANSLATIONS = ROOT / "portal" / "translations"
-KEYWORDS = DEFAULT_KEYWORDS | {"_l": None, "_n": (1, 2), "lazy_gettext": None, "lazy_ngettext": (1, 2)}
+KEYWORDS = DEFAULT_KEYWORDS | {
+    "_l": None,
+    "_n": (1, 2),
+    "lazy_gettext": None,
+    "lazy_ngettext": (1, 2),
+    # The sentences of the sandbox's cards, which a gateway may not translate itself.
+    "_card": (3,),
+    "Magic": (3,),
+}
 
 
 def sentences() -> Catalog:

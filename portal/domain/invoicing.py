@@ -77,6 +77,7 @@ def invoice_facts(
                 "unit_minor": quote["net_minor"],
                 "net_minor": quote["net_minor"],
                 "rate_bp": rate_bp,
+                "notes": {"en": [], "fr": []},
                 "extension": quote["extension"],
             }
         ],

@@ -19,6 +19,7 @@ from ..domain.errors import (
     QuoteChanged,
 )
 from ..domain.money import Money
+from ..domain.pricing import Quote
 from ..domain.vocabulary import (
     Interval,
     OrderState,
@@ -34,12 +35,12 @@ from ..gateways.base import CardData
 from ..htmx import htmx, redirect_after_write, render
 from ..i18n import locale_code, translated
 from ..models import BillingDetails, Invoice, Order, Payment
+from ..money_words import decline_sentence, method_words, tax_reason, tax_words
 from ..runtime import current
 from ..security import limited, workspace_right
 from ..services import checkout, payments, plans
 from ..services.checkout import Details
 from ..services.workspaces import Place
-from ..money_words import decline_sentence, method_words, tax_reason, tax_words
 from .place import status_here, today_here
 from .plans import CANNOT_BE_ORDERED, plans_page, refusal_sentence, refused
 
@@ -67,7 +68,7 @@ def details(place: Place, number: str) -> Response:
 
 
 def _details_form(place: Place, order: Order) -> BillingDetailsForm:
-    """Filled with the order's own details, else the workspace's (where the buyer may see them), else the buyer's."""
+    """Filled with the order's details, else the workspace's where the buyer may see them."""
     known = (
         order.details or _remembered(place) or {"email": current_user.email, "country": _usual_country(place)}
     )
@@ -456,7 +457,7 @@ def _method_name(order: Order) -> str:
     return dict(_methods_on_offer()).get(order.method_kind, order.method_kind)
 
 
-def _quote_or_refusal(place: Place, order: Order):  # type: ignore[no-untyped-def]
+def _quote_or_refusal(place: Place, order: Order) -> Quote | Response:
     """The quote of this moment, or the page that says why there is none."""
     try:
         return checkout.current_quote(order, now=current().clock.now())
@@ -485,7 +486,7 @@ def _newest_payment(order: Order) -> Payment | None:
 
 
 def _order_or_404(place: Place, number: str) -> Order:
-    """The workspace's order, its buyer's own: an order shows billing details, so others need the right to them."""
+    """The buyer's own order; it shows billing details, so others need the right to those."""
     order = checkout.find_order(place.workspace, number)
     if order is None:
         abort(404)

@@ -13,11 +13,10 @@ from ..domain.vocabulary import Right
 from ..htmx import render
 from ..i18n import locale_code
 from ..models import Invoice
-from ..runtime import current
+from ..money_words import method_words, tax_words
 from ..security import DOCUMENT_POLICY, limited, workspace_right
 from ..services import documents, history
 from ..services.workspaces import Place
-from ..money_words import method_words, tax_words
 from .place import status_here
 
 blueprint = Blueprint("history", __name__, url_prefix="/w/<slug>")

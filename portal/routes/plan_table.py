@@ -14,7 +14,6 @@ from ..models import Price
 from ..services.plans import PlanOffers, limits_of
 from ..services.subscriptions import Status
 
-
 PAID_STATES = (SubscriptionState.PAID, SubscriptionState.LATE)
 
 

@@ -193,7 +193,8 @@ def csp_report() -> Response:
     request.max_content_length = LARGEST_REPORT_BYTES
     try:
         violations = csp_reports.read(request.get_json(force=True))
-    except ValueError:
+    except (ValueError, RecursionError):
+        # RecursionError: brackets in brackets in brackets.
         abort(400)
     by_rule = [replace(violation, page=_rule_of(violation.page)) for violation in violations]
     csp_reports.count(by_rule, wall=current().clock.wall())
@@ -206,7 +207,8 @@ def _rule_of(address: str) -> str:
     path = "/" + rest.partition("/")[2].partition("?")[0].partition("#")[0]
     try:
         rule, _arguments = current_app.url_map.bind("").match(path, method="GET", return_rule=True)
-    except HTTPException:
+    except (HTTPException, ValueError):
+        # ValueError: half of a surrogate pair, which no address can hold.
         return csp_reports.OTHER
     return str(rule.rule) if separator else csp_reports.OTHER
 

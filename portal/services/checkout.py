@@ -60,7 +60,7 @@ class Details:
 
 
 def open_order(place: Place, *, plan_code: str, interval: Interval, currency: str, now: datetime) -> Order:
-    """An order with a frozen quote, for today's price. Raises PlanNotOffered, PlanTooSmall, CurrencyMismatch."""
+    """An order with a frozen quote, for today's price. Raises what `current_quote` does."""
     workspace = place.workspace
     with transaction(lock=workspace):
         quote, plan = _quote(

@@ -214,7 +214,7 @@ def record_answer(payment: Payment, outcome: Outcome, *, now: datetime) -> Payme
 def look_up_due(*, limit: int, now: datetime) -> ReconcileReport:
     """Ask about the waiting payments whose next look-up has come, a bounded number of them."""
     wall = current().clock.wall()
-    due = _waiting().where(Payment.look_up_at <= wall).order_by(Payment.look_up_at).limit(limit)
+    due = _waiting().where(Payment.look_up_at <= wall).order_by(Payment.look_up_at, Payment.id).limit(limit)
     return _settle_each(due, look_up, now=now)
 
 

@@ -46,13 +46,12 @@ def workspace_product() -> Product:
 
 
 def of_workspace(workspace: Workspace) -> Subscription:
-    """The subscription to the workspace plan, with plan, product, price and payment method. One query."""
+    """The subscription to the workspace plan, with plan, product and price. One query."""
     return (
-        Subscription.select(Subscription, Plan, Product, Price, PaymentMethod)
+        Subscription.select(Subscription, Plan, Product, Price)
         .join_from(Subscription, Plan)
         .join_from(Subscription, Product)
         .join_from(Subscription, Price, JOIN.LEFT_OUTER)
-        .join_from(Subscription, PaymentMethod, JOIN.LEFT_OUTER)
         .where(Subscription.workspace == workspace, Product.kind == ProductKind.WORKSPACE_PLAN)
         .get()
     )

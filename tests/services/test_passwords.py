@@ -53,7 +53,9 @@ def test_any_characters_and_any_composition_pass(password):
     passwords.refuse_weak(password, words=WORDS)
 
 
-@pytest.mark.parametrize(("length", "passes"), [(11, False), (12, True), (64, True), (128, True), (129, False)])
+@pytest.mark.parametrize(
+    ("length", "passes"), [(11, False), (12, True), (64, True), (128, True), (129, False)]
+)
 def test_the_length_is_12_to_128_characters(length, passes):
     password = ("kfjdhsgqwpzmvnbxtrc" * 10)[:length]
     if passes:

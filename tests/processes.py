@@ -1,0 +1,87 @@
+"""Other processes on the test's database and ledger: several at once, or one that is killed."""
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+LONGEST_SECONDS = 60
+
+# What each process begins with; its script follows, and finds `facts`, `clock` and a connection.
+BEGINNING = """
+import json, sys
+from portal.models import *
+from tests.paying import *
+from portal import database, runtime
+from portal.clock import FixedClock
+from portal.settings import read_settings
+from tests.conftest import TODAY
+facts = json.loads(sys.argv[1])
+clock = FixedClock(TODAY)
+runtime.install(make_runtime(read_settings(facts["environment"]), clock))
+database.bind(facts["environment"]["PORTAL_DATABASE_URL"])
+database.database.connect()
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+
+
+class Ended(Exception):
+    """The process did not end as it should; the text is what it said."""
+
+
+def in_processes(count: int, script: str, environment: Mapping[str, str], **facts: Any) -> list[Any]:
+    """The script in so many processes, let go together; the JSON that each prints last.
+
+    `facts["share"]` tells them apart: 0, 1, 2, …
+    """
+    with contextlib.ExitStack() as stack:
+        running = [
+            stack.enter_context(_start(script, {"environment": environment, "share": share, **facts}))
+            for share in range(count)
+        ]
+        try:
+            for process in running:
+                if _of(process.stdout).readline() != "ready\n":
+                    raise Ended(_of(process.stderr).read())
+            for process in running:
+                _of(process.stdin).write("go\n")
+                _of(process.stdin).flush()
+            said = [process.communicate(timeout=LONGEST_SECONDS) for process in running]
+        finally:
+            for process in running:
+                process.kill()
+    for process, (_out, fault) in zip(running, said, strict=True):
+        if process.returncode:
+            raise Ended(fault)
+    return [json.loads(out.splitlines()[-1]) for out, _fault in said]
+
+
+def exit_code_of(script: str, environment: Mapping[str, str], **facts: Any) -> int:
+    """How one process ends; -9 when it was killed. Raises Ended when it ends with an exception."""
+    with _start(script, {"environment": environment, **facts}) as process:
+        out, fault = process.communicate("go\n", timeout=LONGEST_SECONDS)
+    if process.returncode > 0:
+        raise Ended(out + fault)
+    return process.returncode
+
+
+def _start(script: str, facts: Mapping[str, Any]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", BEGINNING + script, json.dumps(facts)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT)},
+    )
+
+
+def _of(pipe: Any) -> Any:
+    assert pipe is not None
+    return pipe

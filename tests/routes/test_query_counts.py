@@ -1,0 +1,83 @@
+"""No page asks the database more often when there is more to show (performance.md, goal 6)."""
+
+import logging
+
+import pytest
+
+from portal.models import Invoice, Workspace
+from portal.services import demo
+from tests.conftest import TODAY
+from tests.factories import a_catalogue
+from tests.visitors import Visitor
+
+MOST_QUERIES = 6
+
+
+class Statements(logging.Handler):
+    """What Peewee sends to the database, in order."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.sent: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # A statement is logged with its parameters; the pool logs plain sentences.
+        if isinstance(record.msg, tuple):
+            self.sent.append(record.msg[0])
+
+
+@pytest.fixture
+def statements():
+    counted, logger = Statements(), logging.getLogger("peewee")
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(counted)
+    yield counted
+    logger.removeHandler(counted)
+    logger.setLevel(level)
+
+
+@pytest.fixture
+def large(app, monkeypatch) -> Workspace:
+    """A workspace of 300 members and 500 invoices, beside the small one on trial."""
+    monkeypatch.setattr(demo, "WORKSPACES", {"L": 1})
+    monkeypatch.setattr(demo, "LARGE_MEMBERS", 300)
+    monkeypatch.setattr(demo, "LARGE_INVOICES", 500)
+    from portal.database import connection
+
+    with connection():
+        a_catalogue()
+        demo.build(size="L", seed=1, now=TODAY)
+        return Workspace.get(Workspace.slug == "large")
+
+
+def queries_of(path: str, visitor: Visitor, statements: Statements) -> list[str]:
+    statements.sent.clear()
+    assert visitor.get(path).status_code == 200
+    return list(statements.sent)
+
+
+@pytest.mark.parametrize("page", ["plans", "history", "members"])
+@pytest.mark.parametrize("slug", ["atelier-lumen", "large"])
+def test_a_page_makes_at_most_six_queries_at_any_size(app, large, statements, slug: str, page: str) -> None:
+    visitor = Visitor(app)
+    visitor.sign_in(f"owner@{slug}.example", demo.PASSWORD)
+    sent = queries_of(f"/w/{slug}/{page}", visitor, statements)
+    assert 0 < len(sent) <= MOST_QUERIES, "\n".join(sent)
+
+
+def test_a_statement_makes_at_most_six_queries(app, large, statements) -> None:
+    visitor = Visitor(app)
+    visitor.sign_in("owner@large.example", demo.PASSWORD)
+    newest = Invoice.select().where(Invoice.workspace == large).order_by(Invoice.id.desc()).first()
+    sent = queries_of(f"/w/large/invoices/{newest.number}", visitor, statements)
+    assert 0 < len(sent) <= MOST_QUERIES, "\n".join(sent)
+
+
+def test_an_older_page_of_the_history_costs_what_the_first_one_costs(app, large, statements) -> None:
+    visitor = Visitor(app)
+    visitor.sign_in("owner@large.example", demo.PASSWORD)
+    first = queries_of("/w/large/history", visitor, statements)
+    oldest = Invoice.select().where(Invoice.workspace == large).order_by(Invoice.id).first()
+    later = queries_of(f"/w/large/history?before={oldest.id + 60}", visitor, statements)
+    assert len(later) == len(first)

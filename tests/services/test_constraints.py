@@ -1,0 +1,204 @@
+"""What the database itself refuses, whoever writes: the same verdict on SQLite and on PostgreSQL."""
+
+import pytest
+from peewee import DataError, IntegrityError
+
+from portal.models import Document, Invoice, Payment, Subscription, SubscriptionPeriod
+from tests.conftest import TODAY
+from tests.paying import DECLINED, an_order, buy, pay, reloaded
+
+REFUSALS = (IntegrityError, DataError)
+
+
+@pytest.fixture
+def paid(place):
+    """A paid order with everything that follows from it."""
+    order = an_order(place)
+    pay(order, auto_renewal=True)
+    return reloaded(order)
+
+
+def refuses(database, sql):
+    try:
+        with database.atomic() as attempt:
+            database.execute_sql(sql)
+            attempt.rollback()
+    except REFUSALS:
+        return
+    pytest.fail(f"accepted: {sql}")
+
+
+def refuses_each(database, columns, values):
+    for table, column in columns:
+        for value in values:
+            refuses(database, f"UPDATE {table} SET {column} = {value}")
+
+
+AMOUNTS = [
+    ("purchase_order", "net_minor"),
+    ("purchase_order", "tax_minor"),
+    ("purchase_order", "total_minor"),
+    ("payment", "amount_minor"),
+    ("invoice", "net_minor"),
+    ("invoice", "tax_minor"),
+    ("invoice", "total_minor"),
+    ("subscription_period", "net_minor"),
+    ("price", "amount_minor"),
+]
+
+
+def test_an_amount_is_a_whole_number(paid, database):
+    refuses_each(database, AMOUNTS, ["'abc'", "''", "'12abc'", "'1e400'", "'NaN'", "NULL"])
+
+
+def test_an_amount_is_not_negative(paid, database):
+    columns = [pair for pair in AMOUNTS if pair[0] != "invoice"]
+    refuses_each(database, [*columns, ("subscription", "locked_price_minor")], ["-1"])
+
+
+def test_a_payment_moves_something(paid, database):
+    refuses(database, "UPDATE payment SET amount_minor = 0")
+
+
+WORDS = [
+    ("purchase_order", "state"),
+    ("purchase_order", "kind"),
+    ("purchase_order", "interval"),
+    ("purchase_order", "method_kind"),
+    ("payment", "state"),
+    ("payment", "method_kind"),
+    ("invoice", "kind"),
+    ("price", "interval"),
+    ("price", "unit"),
+    ("member", "role"),
+    ("member", "status"),
+    ("workspace", "who_may_buy"),
+    ("payment_method", "kind"),
+    ("billing_details", "vat_status"),
+    ("product", "kind"),
+    ("product", "change_policy"),
+]
+CURRENCIES = [
+    ("purchase_order", "currency"),
+    ("purchase_order", "display_currency"),
+    ("payment", "currency"),
+    ("invoice", "currency"),
+    ("subscription_period", "currency"),
+    ("price", "currency"),
+    ("workspace", "currency"),
+]
+TEXTS = [
+    ("purchase_order", "quote_hash", 64),
+    ("purchase_order", "number", 20),
+    ("payment", "key", 40),
+    ("payment", "reference", 200),
+    ("payment", "payer_name", 200),
+    ("payment", "payer_email", 254),
+    ("payment", "last4", 4),
+    ("invoice", "number", 30),
+    ("workspace", "name", 200),
+    ("person", "name", 200),
+    ("billing_details", "company_name", 200),
+    ("outbox_message", "topic", 60),
+    ("audit_entry", "subject", 120),
+]
+
+
+def test_net_and_tax_are_the_total(paid, database):
+    for table in ("purchase_order", "invoice"):
+        for column in ("net_minor", "tax_minor", "total_minor"):
+            refuses(database, f"UPDATE {table} SET {column} = {column} + 1")
+
+
+def test_a_word_is_one_of_the_list(paid, database):
+    refuses_each(database, WORDS, ["'won'", "'PAID'", "''", "NULL", "'refunded and more'"])
+
+
+def test_a_currency_is_three_capitals(paid, database):
+    refuses_each(database, CURRENCIES, ["'eur'", "'EURO'", "'EU'", "''"])
+
+
+def test_a_text_is_no_longer_than_its_column(paid, database):
+    for table, column, longest in TEXTS:
+        newest = f"(SELECT max(id) FROM {table})"
+        database.execute_sql(f"UPDATE {table} SET {column} = '{'é' * longest}' WHERE id = {newest}")
+        refuses(database, f"UPDATE {table} SET {column} = '{'é' * (longest + 1)}' WHERE id = {newest}")
+
+
+def copy_of(row, **changed):
+    return type(row).create(**{name: value for name, value in row.__data__.items() if name != "id"} | changed)
+
+
+@pytest.mark.parametrize("state", ["created", "action_required", "pending", "unknown", "succeeded"])
+def test_an_order_has_one_live_payment(paid, database, state):
+    with pytest.raises(IntegrityError), database.atomic():
+        copy_of(Payment.get(), key="another", state=state)
+    copy_of(Payment.get(), key="another", state="declined")
+
+
+def test_a_declined_payment_does_not_come_back_beside_a_live_one(place, database):
+    order = an_order(place)
+    pay(order, DECLINED)
+    pay(reloaded(order))
+    refuses(database, "UPDATE payment SET state = 'unknown' WHERE state = 'declined'")
+
+
+def test_a_key_is_used_once(paid, database):
+    with pytest.raises(IntegrityError), database.atomic():
+        copy_of(Payment.get(), state="declined")
+
+
+@pytest.mark.parametrize("changed", [{"number": "INV-2026-000002"}, {"sequence": 2}, {"series": "INV-2027"}])
+def test_an_order_has_one_invoice_and_a_number_one_document(paid, database, changed):
+    with pytest.raises(IntegrityError), database.atomic():
+        copy_of(Invoice.get(), **changed)
+
+
+def test_a_sequence_is_used_once_in_a_series(place, database):
+    buy(place)
+    buy(place, "business-10")
+    refuses(database, "UPDATE invoice SET sequence = 1")
+    refuses(database, "UPDATE invoice SET sequence = 0")
+
+
+def test_an_order_gives_one_period(paid, database):
+    given = SubscriptionPeriod.get(SubscriptionPeriod.order == paid)
+    with pytest.raises(IntegrityError), database.atomic():
+        copy_of(given)
+
+
+def test_a_workspace_subscribes_to_a_product_once(paid, database):
+    with pytest.raises(IntegrityError), database.atomic():
+        copy_of(Subscription.get())
+
+
+def test_a_period_does_not_end_before_it_starts(paid, database):
+    refuses(database, "UPDATE subscription_period SET end_on = '2020-01-01'")
+    refuses(database, "UPDATE subscription SET due_on = started_on")
+
+
+def test_a_figure_stays_in_its_bounds(paid, database):
+    refuses(database, "UPDATE subscription SET quantity = 0")
+    refuses(database, "UPDATE subscription SET anchor_day = 32")
+    refuses(database, "UPDATE subscription SET anchor_day = 0")
+    refuses(database, "UPDATE number_series SET next_number = 0")
+    refuses(database, "UPDATE workspace SET used_storage_bytes = -1")
+    refuses(database, "UPDATE person SET email = 'Upper@acme.example'")
+
+
+def test_nothing_that_was_paid_loses_its_owner(paid, database):
+    Document.create(invoice=Invoice.get(), locale="fr", content=b"%PDF", sha256="0", created_at=TODAY)
+    subscription = Subscription.get()
+    owners = {
+        "workspace": paid.workspace_id,
+        "person": paid.person.id,
+        "product": subscription.product.id,
+        "plan": subscription.plan_id,
+        "price": subscription.price_id,
+        "purchase_order": paid.id,
+        "subscription": subscription.id,
+        "payment_method": subscription.payment_method.id,
+        "invoice": Invoice.get().id,
+    }
+    for table, row_id in owners.items():
+        refuses(database, f"DELETE FROM {table} WHERE id = {row_id}")
