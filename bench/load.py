@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import resource
 import shutil
 import subprocess
 import time
@@ -10,7 +11,7 @@ from statistics import quantiles
 from urllib.parse import urlsplit
 
 CONNECTIONS = 8
-UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
+UNITS_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
 class BadAnswer(Exception):
@@ -19,11 +20,16 @@ class BadAnswer(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Requests a second, and the median and 99th percentile of their milliseconds."""
+    """Requests a second, and the median and 99th percentile of their milliseconds.
+
+    `cpu_ms`: processor time of one request, the load generator's and (once added) the server's.
+    """
 
     rps: float
     p50_ms: float
     p99_ms: float
+    requests: int
+    cpu_ms: float
 
 
 def run(url: str, *, cookie: str = "", seconds: float) -> Round:
@@ -46,25 +52,48 @@ def _with_wrk(url: str, cookie: str, seconds: float) -> Round:
         "30s",
     ]
     headers = ["-H", f"Cookie: {cookie}"] if cookie else []
+    before = _cpu_seconds(resource.RUSAGE_CHILDREN)
     said = subprocess.run([*command, *headers, url], capture_output=True, text=True, check=True).stdout
+    cpu_seconds = _cpu_seconds(resource.RUSAGE_CHILDREN) - before
     if bad := re.search(r"Non-2xx or 3xx responses: (\d+)", said):
         raise BadAnswer(f"{url}: {bad[1]} answers were not 2xx")
     found = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    count = re.search(r"(\d+) requests in", said)
     assert found, said
-    return Round(float(found[1]), _percentile(said, 50), _percentile(said, 99))
+    assert count, said
+    requests = int(count[1])
+    return Round(
+        rps=float(found[1]),
+        p50_ms=_percentile(said, 50),
+        p99_ms=_percentile(said, 99),
+        requests=requests,
+        cpu_ms=cpu_seconds / max(1, requests) * 1000,
+    )
+
+
+def _cpu_seconds(whose: int) -> float:
+    used = resource.getrusage(whose)
+    return used.ru_utime + used.ru_stime
 
 
 def _percentile(said: str, percent: int) -> float:
-    found = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s)$", said, re.MULTILINE)
+    found = re.search(rf"^\s+{percent}%\s+([\d.]+)(us|ms|s|m)\s*$", said, re.MULTILINE)
     assert found, said
     return float(found[1]) * UNITS_MS[found[2]]
 
 
 def _with_asyncio(url: str, cookie: str, seconds: float) -> Round:
-    stop_at = time.perf_counter() + seconds
+    stop_at, before = time.perf_counter() + seconds, _cpu_seconds(resource.RUSAGE_SELF)
     took = asyncio.run(_ask_all([url], cookie, is_over=lambda _: time.perf_counter() >= stop_at))
+    cpu_seconds = _cpu_seconds(resource.RUSAGE_SELF) - before
     cuts = quantiles(took, n=100)
-    return Round(len(took) / seconds, cuts[49] * 1000, cuts[98] * 1000)
+    return Round(
+        rps=len(took) / seconds,
+        p50_ms=cuts[49] * 1000,
+        p99_ms=cuts[98] * 1000,
+        requests=len(took),
+        cpu_ms=cpu_seconds / len(took) * 1000,
+    )
 
 
 def ask_mixed(urls: list[str], *, cookie: str, requests: int) -> None:

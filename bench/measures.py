@@ -7,12 +7,13 @@ import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 from bench import load
 from bench.figures import STEADY_SPREAD, Figure, Ratio
-from bench.places import Filled, Visitor, run_module, serving, start, stop, wait_for
+from bench.places import Filled, Server, Visitor, run_module, serving, start, stop, wait_for
 
 PORTAL = "wsgi:app"
 PAGES = ("plans", "history")
@@ -55,13 +56,13 @@ def _page(name: str, servers: dict, bare, *, rounds: int, seconds: float) -> Ite
         floor: list[load.Round] = []
         for _round in range(rounds):
             for engine, (place, server, visitor) in servers.items():
-                url = server.address + place.page(name)
-                ours[engine].append(load.run(url, cookie=visitor.cookie, seconds=seconds))
-            floor.append(load.run(bare.address + place.page(name), seconds=seconds))
+                ours[engine].append(timed(server, place.page(name), visitor.cookie, seconds))
+            floor.append(timed(bare, place.page(name), "", seconds))
         speeds = {engine: [each.rps for each in done] for engine, done in ours.items()}
         ratios = {engine: Ratio.of(speed, [each.rps for each in floor]) for engine, speed in speeds.items()}
         if all(ratio.spread <= STEADY_SPREAD for ratio in ratios.values()):
             break
+    floor_cpu = [each.cpu_ms for each in floor]
     for engine, (place, _server, _visitor) in servers.items():
         known = {"engine": engine, "size": place.size}
         p50 = statistics.median(each.p50_ms for each in ours[engine])
@@ -71,6 +72,8 @@ def _page(name: str, servers: dict, bare, *, rounds: int, seconds: float) -> Ite
             "bare_rps": round(statistics.median(each.rps for each in floor), 1),
             "p50_ms": round(p50, 1),
             "p99_ms": round(p99, 1),
+            "cpu_ms": round(statistics.median(each.cpu_ms for each in ours[engine]), 2),
+            "bare_cpu_ms": round(statistics.median(floor_cpu), 2),
             "load": load.generator(),
         }
         # On PostgreSQL the goal is set beside SQLite, below.
@@ -79,6 +82,9 @@ def _page(name: str, servers: dict, bare, *, rounds: int, seconds: float) -> Ite
         yield Figure(
             f"{name} page / bare Flask", ratio.value, "×", goal, spread=ratio.spread, more=more, **known
         )
+        # What the first ratio would be on a machine that does nothing else.
+        by_cpu = Ratio.of(floor_cpu, [each.cpu_ms for each in ours[engine]])
+        yield Figure(f"{name} page / bare, CPU time", by_cpu.value, "×", goal, spread=by_cpu.spread, **known)
         yield Figure(f"{name} page p99 / p50", p99 / p50, "×", ("<=", 2.0), **known)
     if len(servers) > 1:
         ratio = Ratio.of(speeds["postgresql"], speeds["sqlite"])
@@ -86,6 +92,13 @@ def _page(name: str, servers: dict, bare, *, rounds: int, seconds: float) -> Ite
         yield Figure(
             f"{name} page PostgreSQL / SQLite", ratio.value, "×", (">=", 0.6), size=size, spread=ratio.spread
         )
+
+
+def timed(server: Server, path: str, cookie: str, seconds: float) -> load.Round:
+    before = server.cpu_seconds()
+    done = load.run(server.address + path, cookie=cookie, seconds=seconds)
+    server_ms = (server.cpu_seconds() - before) / max(1, done.requests) * 1000
+    return replace(done, cpu_ms=done.cpu_ms + server_ms)
 
 
 def record(folder: Path, answers: list[tuple[str, bytes, object]]) -> dict[str, str]:

@@ -50,6 +50,11 @@ class Server:
     def workers(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children()
 
+    def cpu_seconds(self) -> float:
+        """Processor time that the web workers have used so far."""
+        times = [worker.cpu_times() for worker in self.workers()]
+        return sum(each.user + each.system for each in times)
+
 
 def fill(engine: str, size: str, *, database_url: str, folder: Path) -> Filled:
     """Migrate, apply the catalogue, make the demo data."""

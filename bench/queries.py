@@ -32,6 +32,8 @@ def main(email: str, password: str, paths: list[str]) -> None:
     logger.addHandler(counted)
     found = {}
     for path in paths:
+        # The first page of a session also keeps the token of its forms.
+        client.get(path)
         counted.statements.clear()
         answer = client.get(path)
         assert answer.status_code == 200, (path, answer.status_code)

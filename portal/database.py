@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 from flask import Flask, g, request
 from peewee import Database, DatabaseProxy, PostgresqlDatabase
@@ -83,6 +84,15 @@ def transaction(*, lock: "Workspace | None" = None) -> Iterator[None]:
             model = type(lock)
             model.select(model.id).where(model.id == lock.id).for_update().execute()
         yield
+
+
+def hold(name: str) -> None:
+    """One holder of `name` at a time, until this transaction ends; for what no row stands for.
+
+    SQLite has a single writer anyway.
+    """
+    if is_postgresql():
+        database.execute_sql("SELECT pg_advisory_xact_lock(%s)", (crc32(name.encode()),))
 
 
 @contextmanager

@@ -24,6 +24,7 @@ VARY = ("Cookie", "HX-Request", "HX-Request-Type", "HX-Target")
 def render(template: str, *, status: int = 200, **context: Any) -> Response:
     """The whole page, or the one block of it that htmx asked for."""
     block = wanted_block(template)
+    g.is_part = block is not None
     if block is None:
         response = make_response(render_template(template, **context), status)
     else:
@@ -74,11 +75,12 @@ def register(app: Flask) -> None:
     def page_context() -> dict[str, Any]:
         if "bare_page" in g:
             return {"locale": locale_code(), "nav": None}
-        place = g.get("place")
+        place, is_part = g.get("place"), g.get("is_part", False)
         return {
             "locale": locale_code(),
-            "nav": navigation(),
-            "banner": banner(),
+            # Around the page, never in a part of it.
+            "nav": None if is_part else navigation(),
+            "banner": None if is_part else banner(),
             "workspace": place.workspace if place else None,
             "may": place.may if place else frozenset(),
         }

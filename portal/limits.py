@@ -1,8 +1,8 @@
 """Rate limits counted in the database: shared by all processes, alive after a restart.
 
 A limit counts tries per network (the address, /64 for IPv6), per account (an e-mail or a person) and
-for the whole site, each in fixed windows of its own (trust.md §5.5). Passwords are counted per account
-as tried from one network: somebody elsewhere must not use up the tries of the account's owner.
+for the whole site, each in fixed windows of its own (trust.md §5.5). What an account is allowed in a day
+is counted for each network apart: nobody elsewhere can use up the day of the account's owner.
 PORTAL_LIMITS multiplies every allowance.
 """
 
@@ -27,10 +27,10 @@ class Allowance:
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 PER_ACCOUNT_HERE: dict[str, tuple[Allowance, ...]] = {
-    "sign_in": (Allowance(5, 5 * MINUTE), Allowance(20, DAY)),
+    "sign_in": (Allowance(20, DAY),),
 }
 PER_ACCOUNT: dict[str, tuple[Allowance, ...]] = {
-    "sign_in": (Allowance(100, DAY),),
+    "sign_in": (Allowance(5, 5 * MINUTE), Allowance(100, DAY)),
     "mail_link": (Allowance(3, HOUR), Allowance(5, DAY)),
     "sign_up": (Allowance(3, HOUR),),
     "payment": (Allowance(3, 10 * MINUTE), Allowance(10, DAY)),

@@ -125,8 +125,8 @@ def limited(limit: str) -> Callable[[View], View]:
 
 def ask_to_sign_in() -> WerkzeugResponse:
     """To the sign-in page and back after; htmx is told to load it as a page, never into a fragment."""
-    back = request.full_path.rstrip("?") if request.method == "GET" else (request.referrer or "")
-    parameters: dict[str, Any] = {"next": safe_next(back) or ""} if back else {}
+    back = safe_next(request.full_path.rstrip("?") if request.method == "GET" else request.referrer)
+    parameters: dict[str, Any] = {"next": back} if back else {}
     if g.get("session_left_network"):
         parameters["reason"] = "network"
     address = url_for("people.sign_in", **parameters)

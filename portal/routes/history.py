@@ -17,6 +17,7 @@ from ..money_words import method_words, tax_words
 from ..security import DOCUMENT_POLICY, limited, workspace_right
 from ..services import documents, history
 from ..services.workspaces import Place
+from .payment_rows import payment_rows
 from .place import status_here
 
 blueprint = Blueprint("history", __name__, url_prefix="/w/<slug>")
@@ -32,7 +33,7 @@ def index(place: Place) -> Response:
     cursor = int(before) if before.isascii() and before.isdigit() and len(before) < 18 else None
     return render(
         "history/page.html",
-        history=history.page_of(place.workspace, size=ROWS_OF_A_PAGE, before=cursor),
+        history=payment_rows(place, size=ROWS_OF_A_PAGE, before=cursor),
         sees_payers=Right.SEE_BILLING_DETAILS in place.may,
         may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
     )

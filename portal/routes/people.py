@@ -240,7 +240,7 @@ def link_unusable(error: LinkUnusable) -> Response:
 @blueprint.errorhandler(CSRFError)
 def open_too_long(error: CSRFError) -> Response:
     """The visitor's session was over before they sent the form: the form again, with what they typed."""
-    if request.endpoint == "people.sign_out":
+    if request.endpoint == "people.sign_out" and not current_user.is_authenticated:
         return make_response(redirect(url_for("people.sign_in", reason="signed-out"), 303))
     if request.endpoint == "people.sign_in":
         form = SignInForm()
@@ -251,7 +251,8 @@ def open_too_long(error: CSRFError) -> Response:
         form.add_error(None, OPEN_TOO_LONG)
         return _sign_up_page(form)
     flash(str(OPEN_TOO_LONG), "error")
-    return make_response(redirect(request.path, 303))
+    page = url_for("me.show") if request.endpoint == "people.sign_out" else request.path
+    return make_response(redirect(page, 303))
 
 
 def add_password_error(

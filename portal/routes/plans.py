@@ -18,9 +18,10 @@ from ..htmx import redirect_after_write, render
 from ..i18n import translated
 from ..runtime import current
 from ..security import workspace_right
-from ..services import checkout, history, people, plans
+from ..services import checkout, people, plans
 from ..services.subscriptions import Status
 from ..services.workspaces import Place
+from .payment_rows import payment_rows
 from .place import status_here
 from .plan_table import plan_table, refusals_of
 
@@ -42,19 +43,18 @@ def choose(place: Place) -> Response:
     wanted, currency = request.form.get("price", ""), request.form.get("currency", "")
     if request.form.get("show"):
         return plans_page(place, wanted=wanted, currency=currency)
-    code, _colon, interval = wanted.partition(":")
-    if not request.form.get("confirmed") and asks_first(place):
-        return render("plans/buy.html", price=wanted, currency=currency)
-    if request.form.get("skip_dialog"):
-        people.skip_buy_dialog(current_user)
+    code, _colon, word = wanted.partition(":")
+    interval = Interval(word) if word in list(Interval) else Interval.MONTH
+    now = current().clock.now()
     try:
-        order = checkout.open_order(
-            place,
-            plan_code=code,
-            interval=Interval(interval) if interval in list(Interval) else Interval.MONTH,
-            currency=currency,
-            now=current().clock.now(),
-        )
+        if not request.form.get("confirmed") and asks_first(place):
+            checkout.refuse_what_cannot_be_ordered(
+                place, plan_code=code, interval=interval, currency=currency, now=now
+            )
+            return render("plans/buy.html", price=wanted, currency=currency)
+        if request.form.get("skip_dialog"):
+            people.skip_buy_dialog(current_user)
+        order = checkout.open_order(place, plan_code=code, interval=interval, currency=currency, now=now)
     except PlanTooSmall as refusal:
         return refused(place, refusal, wanted=wanted, currency=currency)
     except CANNOT_BE_ORDERED as refusal:
@@ -129,7 +129,7 @@ def plans_page(
         may_buy=Right.BUY in place.may,
         sees_payers=Right.SEE_BILLING_DETAILS in place.may,
         may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
-        history=history.page_of(place.workspace, size=ROWS_OF_HISTORY) if may_see_history else None,
+        history=payment_rows(place, size=ROWS_OF_HISTORY) if may_see_history else None,
     )
 
 

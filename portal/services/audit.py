@@ -9,6 +9,7 @@ from datetime import datetime
 from flask import has_request_context, request
 from flask_login import current_user
 
+from ..database import hold
 from ..models import AuditEntry, AuditTrace, Person, Workspace
 from ..runtime import current
 
@@ -30,6 +31,8 @@ def record(
     """
     if actor is None and has_request_context() and current_user.is_authenticated:
         actor = current_user._get_current_object()
+    if workspace is None:
+        hold("audit")
     newest = (
         AuditEntry.select(AuditEntry.sequence, AuditEntry.digest)
         .where(AuditEntry.workspace == workspace if workspace else AuditEntry.workspace.is_null())

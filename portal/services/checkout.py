@@ -87,6 +87,13 @@ def open_order(place: Place, *, plan_code: str, interval: Interval, currency: st
     return order
 
 
+def refuse_what_cannot_be_ordered(
+    place: Place, *, plan_code: str, interval: Interval, currency: str, now: datetime
+) -> None:
+    """Raise what `open_order` would raise, and make nothing."""
+    _quote(place.workspace, plan_code=plan_code, interval=interval, currency=currency, details=None, now=now)
+
+
 def find_order(workspace: Workspace, number: str) -> Order | None:
     """The workspace's order with its plan and newest payment's owner; another workspace's is None."""
     order = (

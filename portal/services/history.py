@@ -1,13 +1,16 @@
 """What a workspace was charged, newest first. Keyset pages: no count, no offset, any length."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
 
 from ..domain.money import Money
 from ..domain.vocabulary import PaymentMethodKind, PaymentState
 from ..models import Invoice, Order, Payment, Workspace
+from .prepared import Prepared, Slot
+
+AFTER_ALL = 2**62
+"""Above every id: the first page is the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,27 @@ class HistoryPage:
 
 def page_of(workspace: Workspace, *, size: int, before: int | None = None) -> HistoryPage:
     """The newest `size` documents, or those issued before the document whose id is `before`. One query."""
-    query = (
+    cursor = AFTER_ALL if before is None else before
+    found = _documents.rows(workspace=workspace.id, before=cursor, size=size + 1)
+    rows = [
+        HistoryRow(
+            invoice_id=row[0],
+            number=row[1],
+            issued_at=row[2],
+            total=Money(row[3], row[4]),
+            method_kind=row[5],
+            brand=row[6],
+            last4=row[7],
+            payer_name=row[8],
+            payer_email=row[9],
+        )
+        for row in found
+    ]
+    return HistoryPage(rows=rows[:size], older=rows[size - 1].invoice_id if len(rows) > size else None)
+
+
+_documents = Prepared(
+    lambda: (
         Invoice.select(
             Invoice.id,
             Invoice.number,
@@ -49,27 +72,12 @@ def page_of(workspace: Workspace, *, size: int, before: int | None = None) -> Hi
             Payment.payer_email,
         )
         .join(Payment, on=((Payment.order == Invoice.order) & (Payment.state == PaymentState.SUCCEEDED)))
-        .where(Invoice.workspace == workspace)
+        .where(Invoice.workspace == Slot("workspace"), Invoice.id < Slot("before"))
         .order_by(Invoice.id.desc())
-        .limit(size + 1)
+        .limit(Slot("size"))
+        .tuples()
     )
-    if before is not None:
-        query = query.where(Invoice.id < before)
-    rows = [
-        HistoryRow(
-            invoice_id=row[0],
-            number=row[1],
-            issued_at=row[2],
-            total=Money(row[3], row[4]),
-            method_kind=row[5],
-            brand=row[6],
-            last4=row[7],
-            payer_name=row[8],
-            payer_email=row[9],
-        )
-        for row in cast("Iterable[tuple[Any, ...]]", query.tuples())
-    ]
-    return HistoryPage(rows=rows[:size], older=rows[size - 1].invoice_id if len(rows) > size else None)
+)
 
 
 def find_invoice(workspace: Workspace, number: str) -> Invoice | None:

@@ -181,6 +181,8 @@ def record_answer(payment: Payment, outcome: Outcome, *, now: datetime) -> Payme
             .get()
         )
         payment.order.workspace = payment.workspace
+        # The page said that we would write; whoever is still at the page sees the answer there.
+        letter_is_due = payment.state in (PaymentState.UNKNOWN, PaymentState.PENDING)
         match outcome:
             case Succeeded() if mismatch:
                 _report(payment, "payment.mismatch", outcome, now=now)
@@ -192,10 +194,10 @@ def record_answer(payment: Payment, outcome: Outcome, *, now: datetime) -> Payme
                     _report(payment, "payment.succeeded_after_decline", outcome, now=now)
             case Declined(code=code, method=method):
                 if _move(payment, PaymentState.DECLINED, wall=wall):
-                    _settle_declined(payment, code=code.value, method=method, now=now)
+                    _settle_declined(payment, code=code.value, method=method, tell=letter_is_due, now=now)
             case NeverMade():
                 if _move(payment, PaymentState.DECLINED, wall=wall):
-                    _settle_declined(payment, code="never_made", method=None, now=now)
+                    _settle_declined(payment, code="never_made", method=None, tell=letter_is_due, now=now)
             case ActionRequired(url=url, reference=reference):
                 if _move(payment, PaymentState.ACTION_REQUIRED, wall=wall):
                     payment.action_url, payment.reference = url, reference
@@ -371,8 +373,10 @@ def _settle_paid(payment: Payment, outcome: Succeeded, *, now: datetime) -> None
         )
 
 
-def _settle_declined(payment: Payment, *, code: str, method: MethodFacts | None, now: datetime) -> None:
-    """The order is open again: the same quote may be paid another way."""
+def _settle_declined(
+    payment: Payment, *, code: str, method: MethodFacts | None, tell: bool, now: datetime
+) -> None:
+    """The order is open again: the same quote may be paid another way. `tell`: the buyer gets a letter."""
     payment.decline_code = code
     _keep_method_facts(payment, method)
     payment.save()
@@ -385,6 +389,33 @@ def _settle_declined(payment: Payment, *, code: str, method: MethodFacts | None,
         subject=payment.key,
         changes={"order": payment.order.number, "code": code},
         now=now,
+    )
+    if tell:
+        _tell_declined(payment)
+
+
+def _tell_declined(payment: Payment) -> None:
+    order, buyer = payment.order, payment.order.person
+    outbox.publish(
+        "mail",
+        key=f"payment-failed-{payment.key}",
+        payload={
+            "template": "payment_failed",
+            "to": buyer.email,
+            "locale": buyer.language or payment.workspace.language,
+            "context": {
+                "name": buyer.name,
+                "workspace": payment.workspace.name,
+                "slug": payment.workspace.slug,
+                "order": order.number,
+                "description": dict(order.plan.names),
+                "total_minor": payment.amount_minor,
+                "currency": payment.currency,
+                "payment": {"method": payment.method_kind, "brand": payment.brand, "last4": payment.last4},
+                "reason": payment.decline_code,
+            },
+        },
+        now=current().clock.wall(),
     )
 
 

@@ -5,41 +5,50 @@ from dataclasses import dataclass
 from datetime import date
 from typing import cast
 
-from peewee import JOIN, Case, fn
+from peewee import JOIN, Case, ModelSelect, fn
 
 from ..domain.errors import PlanNotOffered, PlanTooSmall
 from ..domain.plans import PlanLimits, Usage, Violation, violations
 from ..domain.pricing import Offer
 from ..domain.vocabulary import Interval, MemberStatus, Role, Service
 from ..models import Member, Plan, Price, Product, Workspace
+from .prepared import Prepared, Slot
 
 
 def usage_of(workspace: Workspace) -> Usage:
     """Active users, guests, administrators (the owners count) and storage, as they are now. One query."""
-    active = Member.status == MemberStatus.ACTIVE
-    administers = active & (Member.role << [Role.OWNER, Role.ADMIN])
-    counted = (
-        Member.select(
-            fn.SUM(Case(None, [(active, 1)], 0)).alias("active_users"),
-            fn.SUM(Case(None, [(Member.status == MemberStatus.GUEST, 1)], 0)).alias("guests"),
-            fn.SUM(Case(None, [(administers, 1)], 0)).alias("administrators"),
-            # Not what was read with the workspace: a quote is made anew once the lock is held.
-            Workspace.select(Workspace.used_storage_bytes)
-            .where(Workspace.id == workspace.id)
-            .alias("storage_bytes"),
-        )
-        # Those who left may be many; the index of the statuses passes them by.
-        .where(Member.workspace == workspace, Member.status << [MemberStatus.ACTIVE, MemberStatus.GUEST])
-        .dicts()
-        .get()
-    )
-    row = cast("dict[str, int | None]", counted)
+    row = cast("dict[str, int | None]", _usage.first(workspace=workspace.id))
     return Usage(
         active_users=row["active_users"] or 0,
         guests=row["guests"] or 0,
         administrators=row["administrators"] or 0,
         storage_bytes=row["storage_bytes"] or 0,
     )
+
+
+def _usage_query() -> "ModelSelect[Member]":
+    active = Member.status == MemberStatus.ACTIVE
+    administers = active & (Member.role << [Role.OWNER, Role.ADMIN])
+    return (
+        Member.select(
+            fn.SUM(Case(None, [(active, 1)], 0)).alias("active_users"),
+            fn.SUM(Case(None, [(Member.status == MemberStatus.GUEST, 1)], 0)).alias("guests"),
+            fn.SUM(Case(None, [(administers, 1)], 0)).alias("administrators"),
+            # Not what was read with the workspace: a quote is made anew once the lock is held.
+            Workspace.select(Workspace.used_storage_bytes)
+            .where(Workspace.id == Slot("workspace"))
+            .alias("storage_bytes"),
+        )
+        # Those who left may be many; the index of the statuses passes them by.
+        .where(
+            Member.workspace == Slot("workspace"),
+            Member.status << [MemberStatus.ACTIVE, MemberStatus.GUEST],
+        )
+        .dicts()
+    )
+
+
+_usage = Prepared(_usage_query)
 
 
 def limits_of(plan: Plan) -> PlanLimits:
@@ -74,28 +83,32 @@ class PlanOffers:
 
 def plans_on_sale(product: Product, *, on: date) -> list[PlanOffers]:
     """The plans of the table, free ones too, smallest first, with the prices valid that day. One query."""
-    rows = (
+    by_plan: dict[int, tuple[Plan, list[Price]]] = {}
+    for plan in _on_sale.rows(product=product.id, on=on):
+        price = getattr(plan, "one_price", None)
+        _, prices = by_plan.setdefault(plan.id, (plan, []))
+        if price is not None and price.id is not None:
+            prices.append(price)
+    return [PlanOffers(plan, limits_of(plan), tuple(prices)) for plan, prices in by_plan.values()]
+
+
+_on_sale = Prepared(
+    lambda: (
         Plan.select(Plan, Price)
         .join(
             Price,
             JOIN.LEFT_OUTER,
             on=(
                 (Price.plan == Plan.id)
-                & (Price.valid_from <= on)
-                & (Price.valid_until.is_null() | (Price.valid_until > on))
+                & (Price.valid_from <= Slot("on"))
+                & (Price.valid_until.is_null() | (Price.valid_until > Slot("on")))
             ),
             attr="one_price",
         )
-        .where(Plan.product == product, ~Plan.hidden, ~Plan.withdrawn)
+        .where(Plan.product == Slot("product"), ~Plan.hidden, ~Plan.withdrawn)
         .order_by(Plan.position, Price.interval, Price.currency)
     )
-    by_plan: dict[int, tuple[Plan, list[Price]]] = {}
-    for plan in rows:
-        price = getattr(plan, "one_price", None)
-        _, prices = by_plan.setdefault(plan.id, (plan, []))
-        if price is not None and price.id is not None:
-            prices.append(price)
-    return [PlanOffers(plan, limits_of(plan), tuple(prices)) for plan, prices in by_plan.values()]
+)
 
 
 def currencies_of(offers: Iterable[PlanOffers]) -> list[str]:

@@ -14,6 +14,7 @@ from ..domain.proration import PaidPeriod
 from ..domain.vocabulary import Interval, ProductKind, SubscriptionState
 from ..models import Order, PaymentMethod, Plan, Price, Product, Subscription, SubscriptionPeriod, Workspace
 from ..runtime import current
+from .prepared import Prepared, Slot
 
 
 def start_trial(workspace: Workspace, *, now: datetime) -> Subscription:
@@ -47,14 +48,20 @@ def workspace_product() -> Product:
 
 def of_workspace(workspace: Workspace) -> Subscription:
     """The subscription to the workspace plan, with plan, product and price. One query."""
-    return (
+    [found] = _of_workspace.rows(workspace=workspace.id)
+    return cast(Subscription, found)
+
+
+_of_workspace = Prepared(
+    lambda: (
         Subscription.select(Subscription, Plan, Product, Price)
         .join_from(Subscription, Plan)
         .join_from(Subscription, Product)
         .join_from(Subscription, Price, JOIN.LEFT_OUTER)
-        .where(Subscription.workspace == workspace, Product.kind == ProductKind.WORKSPACE_PLAN)
-        .get()
+        .where(Subscription.workspace == Slot("workspace"), Product.kind == ProductKind.WORKSPACE_PLAN)
+        .limit(1)
     )
+)
 
 
 @dataclass(frozen=True, slots=True)

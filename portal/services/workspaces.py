@@ -12,6 +12,7 @@ from ..domain.rights import rights_of
 from ..domain.vocabulary import MemberStatus, Right, Role
 from ..models import Member, Person, Workspace
 from . import audit, subscriptions
+from .prepared import Prepared, Slot
 
 MENU_WORKSPACES = 20
 
@@ -31,18 +32,7 @@ def enter(*, person: Person, slug: str) -> Place | None:
 
     A disabled member, and an invited one who has not joined, has no place.
     """
-    memberships = list(
-        Member.select(Member, Workspace)
-        .join(Workspace)
-        .where(
-            Member.person == person,
-            Member.status != MemberStatus.DISABLED,
-            Member.joined_at.is_null(False),
-            Workspace.deleted_at.is_null(),
-        )
-        .order_by((Workspace.slug == slug).desc(), Workspace.name)
-        .limit(MENU_WORKSPACES)
-    )
+    memberships = _memberships.rows(person=person.id, slug=slug)
     if not memberships or memberships[0].workspace.slug != slug:
         return None
     member = memberships[0]
@@ -52,6 +42,22 @@ def enter(*, person: Person, slug: str) -> Place | None:
         may=rights_in(member),
         others=tuple(other.workspace for other in memberships[1:]),
     )
+
+
+_memberships = Prepared(
+    lambda: (
+        Member.select(Member, Workspace)
+        .join(Workspace)
+        .where(
+            Member.person == Slot("person"),
+            Member.status != MemberStatus.DISABLED,
+            Member.joined_at.is_null(False),
+            Workspace.deleted_at.is_null(),
+        )
+        .order_by((Workspace.slug == Slot("slug")).desc(), Workspace.name)
+        .limit(MENU_WORKSPACES)
+    )
+)
 
 
 def rights_in(member: Member) -> frozenset[Right]:

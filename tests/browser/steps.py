@@ -14,9 +14,10 @@ from portal.models import Order, Payment, Person, Session, Workspace
 from portal.runtime import current
 from portal.services import payments
 from portal.sessions import hash_token
-from tests.factories import PASSWORD
-from tests.paying import PAID, paid_charges
+from tests.factories import PASSWORD, a_member, a_person, seen_by
+from tests.paying import PAID, an_order, paid_charges
 
+GIGABYTE = 1024**3
 MAIL_PATIENCE = timedelta(seconds=20)
 
 
@@ -25,6 +26,10 @@ MAIL_PATIENCE = timedelta(seconds=20)
 
 def sign_in(page: Page, person: Person, *, password: str = PASSWORD) -> None:
     page.goto("/sign-in")
+    send_sign_in(page, person, password=password)
+
+
+def send_sign_in(page: Page, person: Person, *, password: str = PASSWORD) -> None:
     page.locator("[name=email]").fill(person.email)
     page.locator("[name=password]").fill(password)
     page.get_by_test_id("sign-in").click()
@@ -162,15 +167,12 @@ def go_on(page: Page) -> None:
     page.get_by_test_id("continue").click()
 
 
-def reach_review(page: Page, workspace: Workspace, *, code: str = "business-5", scripts: bool = True) -> None:
-    """From the plans page to the one on which the card is asked for."""
-    open_plans(page, workspace)
-    choose_plan(page, code, scripts=scripts)
-    expect(chosen_plan(page)).to_contain_text(code.replace("-", " ").title())
-    buy(page)
-    fill_in(page, Buyer(), scripts=scripts)
-    go_on(page)
-    expect_step(page, "review")
+def review_an_order(page: Page, workspace: Workspace, person: Person, code: str = "business-5") -> Order:
+    """An order with its details, made without the pages before the review, opened there."""
+    with jobs.at_work():
+        made = an_order(seen_by(person, workspace), code)
+    page.goto(f"/w/{workspace.slug}/checkout/{made.number}/review")
+    return made
 
 
 # --- review and pay -------------------------------------------------------------------------------
@@ -202,6 +204,20 @@ def confirm(page: Page) -> None:
 
 def refuse(page: Page) -> None:
     page.locator("button[value=refuse]").click()
+
+
+# --- a workspace that grows -----------------------------------------------------------------------
+
+
+def grow(workspace: Workspace, *, users: int = 0, gigabytes: int | None = None, named: str = "member") -> None:
+    """So many more members ("Member 1" and on), and so much storage in use."""
+    with jobs.at_work():
+        for number in range(1, users + 1):
+            name = f"{named.title()} {number}"
+            a_member(workspace, a_person(f"{named}{number}@acme.test", name=name, password=False))
+        if gigabytes is not None:
+            used = Workspace.update(used_storage_bytes=gigabytes * GIGABYTE)
+            used.where(Workspace.id == workspace.id).execute()
 
 
 # --- looking --------------------------------------------------------------------------------------

@@ -31,9 +31,9 @@ from tests.browser.steps import (
     order,
     pay,
     plan,
-    reach_review,
     reconcile,
     refuse,
+    review_an_order,
     sign_in,
     sign_out,
     starred_text_fields,
@@ -217,9 +217,9 @@ def test_signing_up_leads_to_a_trial_workspace(page: Page, reader, live_server, 
 
 
 @read_by(*WITH_AND_WITHOUT_SCRIPTS)
-def test_a_bank_that_asks_is_told_no_and_then_yes(page: Page, reader, acme, owner, say):
+def test_a_bank_that_asks_is_told_no_and_then_yes(page: Page, acme, owner, say):
     come_signed_in(page, owner)
-    reach_review(page, acme, scripts=reader.scripts)
+    review_an_order(page, acme, owner)
     pay(page, ASKS_ONCE)
     expect(heading(page)).to_have_text(say("Confirm the payment"))
     refuse(page)
@@ -236,7 +236,7 @@ def test_a_bank_that_asks_is_told_no_and_then_yes(page: Page, reader, acme, owne
 
 def test_a_payment_left_at_the_bank_can_be_made_another_way(page: Page, acme, owner, say):
     come_signed_in(page, owner)
-    reach_review(page, acme)
+    review_an_order(page, acme, owner)
     pay(page, ASKS_ALWAYS)
     expect(heading(page)).to_have_text(say("Confirm the payment"))
     page.goto(f"/w/{acme.slug}/checkout/{newest_order(acme).number}/result")
@@ -251,7 +251,7 @@ def test_a_payment_left_at_the_bank_can_be_made_another_way(page: Page, acme, ow
 def test_a_browser_closed_at_the_bank_changes_nothing(page: Page, acme, owner, say, another_browser):
     """The bank heard "yes"; nobody came back. The worker finds out, and the mail is sent."""
     come_signed_in(page, owner)
-    reach_review(page, acme)
+    review_an_order(page, acme, owner)
     pay(page, ASKS_ALWAYS)
     expect(heading(page)).to_have_text(say("Confirm the payment"))
     at_the_bank = page.url.rpartition("/")[2]
@@ -290,7 +290,7 @@ def test_paypal_is_paid_on_its_own_page(page: Page, reader, acme, owner, say):
 @pytest.mark.parametrize("number", [DECLINED, NOT_ENOUGH_FUNDS, EXPIRED, DECLINED_WHEN_CHARGED])
 def test_a_refused_card_keeps_the_form_and_no_digit(page: Page, acme, owner, number):
     come_signed_in(page, owner)
-    reach_review(page, acme)
+    review_an_order(page, acme, owner)
     pay(page, number)
     expect_refused(page)
     for name in ("number", "security_code"):
@@ -302,10 +302,11 @@ def test_a_refused_card_keeps_the_form_and_no_digit(page: Page, acme, owner, num
 
 
 @read_by(*WITH_AND_WITHOUT_SCRIPTS)
-def test_a_price_that_changed_is_shown_before_anything_is_charged(page: Page, reader, acme, owner, say):
+def test_a_price_that_changed_is_shown_before_anything_is_charged(page: Page, acme, owner, say, clock):
     come_signed_in(page, owner)
-    reach_review(page, acme, scripts=reader.scripts)
+    review_an_order(page, acme, owner)
     expect(page.get_by_test_id("order-total")).to_contain_text(re.compile("33[.,]60"))
+    clock.advance(days=1)
     change_price("business-5", from_minor=2800, to_minor=3200)
     pay(page)
     expect_refused(page)
@@ -320,7 +321,7 @@ def test_a_price_that_changed_is_shown_before_anything_is_charged(page: Page, re
 
 def test_automatic_renewal_is_told_wherever_it_counts(page: Page, acme, owner, say):
     come_signed_in(page, owner)
-    reach_review(page, acme)
+    review_an_order(page, acme, owner)
     fill_in_card(page)
     page.locator("[name=auto_renewal]").check()
     order(page)

@@ -111,13 +111,13 @@ def test_the_list_is_searched_and_paged_as_a_fragment_too(acme, owner, monkeypat
         a_member(acme, a_person(f"m{number}@acme.test", name=f"Member {number}"))
     first = owner.get(LIST)
     assert len(rows_of(first)) == 2
-    older = Member.select().order_by(Member.id.desc()).offset(1).get().id
+    older = list(Member.select().order_by(Member.id.desc()))[1].id
     assert f"before={older}" in text(first)
     assert [row.split()[1] for row in rows_of(owner.get(f"{LIST}?before={older}"))] == ["0", "of"]
     owner.headers |= {"HX-Request": "true", "HX-Request-Type": "partial", "HX-Target": "div#member_list"}
     fragment = owner.get(f"{LIST}?q=m1@")
     assert "<h1" not in text(fragment)
-    assert len(rows_of(fragment)) == 1
+    assert text(fragment).count("member-row") == 1
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ HOSTILE = {
     "NUL inside": "a\x00b",
     "right to left": "\u202egnp.exe",
     "a megabyte": "x" * 1_000_000,
-    "half a pair": "\ud800",
+    "broken charset": "\ufffd",
     "lines": "a\r\nBcc: b@c.test",
     "accents": "\u0301" * 500,
 }

@@ -6,11 +6,12 @@ from datetime import date, datetime
 from itertools import chain
 
 from ...database import transaction
+from ...domain.errors import PortalError
 from ...domain.pricing import Offer
 from ...domain.vocabulary import Interval, MemberStatus
 from ...gateways.base import ChargeRequest, Outcome, Succeeded
 from ...gateways.sandbox import Sandbox
-from ...models import Person, Plan, Workspace
+from ...models import Invoice, Person, Plan, Workspace
 from ...runtime import current
 from ...settings import SettingsError
 from .. import audit, operators, plans, subscriptions
@@ -27,6 +28,13 @@ OPERATOR = "operator@portal.example"
 WORKSPACES = {"S": 1, "M": 200, "L": 9_999}
 """Size L has one more, the large one."""
 LARGE_MEMBERS, LARGE_INVOICES = 10_000, 50_000
+
+
+class InvoicesCameFirst(PortalError):
+    """Documents of `issued_at` are there: those of the demo's past would be numbered after them.
+
+    Nothing was made. Sizes M and L want a database in which nothing was bought.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +63,12 @@ class DemoReport:
 def build(*, size: str, seed: int, now: datetime) -> DemoReport:
     """Make the demo customers of `size` that are not there yet: S one, M 200, L 10 000 with a large one.
 
-    The same seed gives the same customers, and S is part of M is part of L; a second run adds what is
-    missing, another seed adds others beside them. Everything is written in one transaction, after the
-    sandbox was told of the charges: a run that is killed has written nothing, and the next one finds its
-    charges by their keys. Publishes nothing. Raises SettingsError where real money could move.
+    The same seed gives the same customers, and S is part of M is part of L. A second run adds what is
+    missing, another seed adds others beside them, as long as that keeps invoice numbers in the order of
+    issue. Everything is written in one transaction, after the sandbox was told of the charges: a run that
+    is killed has written nothing, and the next one finds its charges by their keys. Publishes nothing.
+
+    Raises SettingsError where real money could move, InvoicesCameFirst.
     """
     if not current().settings.sandbox_only:
         raise SettingsError("Demo data is made only where PORTAL_GATEWAYS names the sandbox alone.")
@@ -69,6 +79,7 @@ def build(*, size: str, seed: int, now: datetime) -> DemoReport:
         chain.from_iterable(account.purchases for account in missing),
         key=lambda purchase: (purchase.at, purchase.number),
     )
+    _refuse_to_number_late(purchases)
     paid = _tell_sandbox(purchases)
     password_hash = hash_password(PASSWORD)
     product = subscriptions.workspace_product()
@@ -141,6 +152,12 @@ def _missing(wanted: Sequence[Account]) -> list[Account]:
 def _ids(slugs: Sequence[str]) -> dict[str, int]:
     found = Workspace.select(Workspace.slug, Workspace.id).where(Workspace.slug << list(slugs))
     return {workspace.slug: workspace.id for workspace in found}
+
+
+def _refuse_to_number_late(purchases: Sequence[Purchase]) -> None:
+    newest = Invoice.select(Invoice.issued_at).order_by(Invoice.issued_at.desc()).first()
+    if purchases and newest is not None and newest.issued_at > purchases[0].at:
+        raise InvoicesCameFirst(issued_at=newest.issued_at)
 
 
 def _tell_sandbox(purchases: Sequence[Purchase]) -> dict[str, Succeeded]:

@@ -1,0 +1,140 @@
+"""The frozen copy of every printed fact."""
+
+import json
+from datetime import date
+
+import pytest
+
+from portal.domain.invoicing import invoice_facts
+from portal.domain.pricing import facts_hash
+from portal.domain.vocabulary import PaymentMethodKind
+
+QUOTE = {
+    "kind": "buy",
+    "plan": "business-5",
+    "plan_names": {"en": "Business 5", "fr": "Business 5"},
+    "interval": "month",
+    "price_id": 7,
+    "currency": "EUR",
+    "net_minor": 2800,
+    "tax_minor": 560,
+    "total_minor": 3360,
+    "start_on": "2026-11-21",
+    "base_end_on": "2026-12-21",
+    "due_on": "2026-12-21",
+    "anchor_day": 21,
+    "tax": {"rate_bp": 2000, "category": "S", "reason": "seller_country", "country": "FR", "territory": None},
+    "extension": None,
+}
+DETAILS = {
+    "is_business": True,
+    "company_name": "Acme SARL",
+    "vat_number": "FR40303265045",
+    "first_name": "Jeanne",
+    "last_name": "Martin",
+    "country": "FR",
+    "email": "compta@acme.example",
+    "address_lines": ["12 rue de la Paix", "75002 Paris", "France"],
+}
+REST = {
+    "number": "INV-2026-000001",
+    "issued_on": date(2026, 11, 21),
+    "seller_name": "Atelier Logiciel SAS",
+    "seller_address": ("24 rue des Tanneurs", "69002 Lyon"),
+    "seller_country": "FR",
+    "seller_vat_number": "FR40303265045",
+    "iban": "FR7630006000011234567890189",
+    "bic": "AGRIFRPP",
+    "workspace_name": "Acme",
+    "customer_number": "C-000042",
+    "order_number": "abc",
+    "language": "fr",
+    "method_kind": PaymentMethodKind.CARD,
+    "method_brand": "visa",
+    "method_last4": "4242",
+    "paid_on": date(2026, 11, 21),
+    "processor": "Portal sandbox",
+}
+
+
+def facts(*, quote=None, details=None, **rest):
+    return invoice_facts(
+        quote={**QUOTE, **(quote or {})}, details={**DETAILS, **(details or {})}, **{**REST, **rest}
+    )
+
+
+def test_the_line_is_described_in_every_language_and_adds_up():
+    made = facts()
+    [line] = made["lines"]
+    assert line["description"] == {"en": "Business 5 – monthly", "fr": "Business 5 – mensuel"}
+    assert line["period"] == {"start": "2026-11-21", "end": "2026-12-21"}
+    assert line["quantity"] * line["unit_minor"] == line["net_minor"] == made["totals"]["net_minor"]
+    assert made["totals"]["net_minor"] + made["totals"]["tax_minor"] == made["totals"]["gross_minor"]
+    assert sum(rate["tax_minor"] for rate in made["totals"]["by_rate"]) == made["totals"]["tax_minor"]
+
+
+def test_a_year_says_so():
+    assert facts(quote={"interval": "year"})["lines"][0]["description"]["fr"] == "Business 5 – annuel"
+
+
+def test_a_business_is_named_by_its_company_and_a_person_by_their_name():
+    assert (facts()["buyer"]["name"], facts()["buyer"]["contact"]) == ("Acme SARL", "Jeanne Martin")
+    person = facts(details={"is_business": False, "company_name": "", "vat_number": ""})["buyer"]
+    assert (person["name"], person["contact"], person["vat_number"]) == ("Jeanne Martin", None, None)
+
+
+def test_the_period_runs_to_the_due_date_with_its_extra_days():
+    # 3 January + 1 month = 3 February; + 16 extra days = 19 February
+    extension = {"extra_days": 16, "unused_days": 28}
+    line = facts(
+        quote={
+            "start_on": "2027-01-03",
+            "base_end_on": "2027-02-03",
+            "due_on": "2027-02-19",
+            "extension": extension,
+        }
+    )["lines"][0]
+    assert line["period"] == {"start": "2027-01-03", "end": "2027-02-19"}
+    assert line["extension"] == extension
+
+
+def test_the_facts_are_plain_json():
+    assert json.loads(json.dumps(facts())) == facts()
+
+
+def test_the_facts_are_a_copy():
+    """Who changes the quote or the details afterwards does not change the invoice."""
+    details = {**DETAILS, "address_lines": ["old"]}
+    quote = {**QUOTE, "tax": dict(QUOTE["tax"])}
+    made = invoice_facts(quote=quote, details=details, **REST)
+    before = facts_hash(made)
+    details["address_lines"].append("new")
+    quote["tax"]["rate_bp"] = 0
+    assert facts_hash(made) == before
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({name: "changed"} for name in REST if type(REST[name]) is str),
+        {"issued_on": date(2026, 11, 22)},
+        {"paid_on": date(2026, 11, 22)},
+        {"method_kind": PaymentMethodKind.PAYPAL},
+        {"seller_address": ("elsewhere",)},
+        *(
+            {"details": {name: "changed"}}
+            for name in ("company_name", "vat_number", "first_name", "last_name", "country", "email")
+        ),
+        {"details": {"address_lines": ["changed"]}},
+        {"details": {"is_business": False}},
+        *({"quote": {name: 1}} for name in ("net_minor", "tax_minor", "total_minor")),
+        *({"quote": {name: "2030-01-01"}} for name in ("start_on", "due_on")),
+        {"quote": {"currency": "USD"}},
+        {"quote": {"interval": "year"}},
+        {"quote": {"plan_names": {"en": "X", "fr": "X"}}},
+        {"quote": {"tax": {**QUOTE["tax"], "category": "AE"}}},
+    ],
+    ids=str,
+)
+def test_every_printed_fact_counts_in_the_hash(changed):
+    assert facts_hash(facts(**changed)) != facts_hash(facts())

@@ -1,0 +1,284 @@
+"""The quote: one computation for what is shown and for what is charged."""
+
+import json
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portal.domain.errors import CurrencyMismatch, MissingVatRate
+from portal.domain.money import EXPONENTS, Money
+from portal.domain.periods import Period
+from portal.domain.pricing import Offer, Standing, facts_hash, make_quote, order_kind
+from portal.domain.proration import PaidPeriod
+from portal.domain.tax import Buyer
+from portal.domain.vocabulary import Interval, OrderKind, SubscriptionState, VatStatus
+
+TODAY = date(2026, 11, 21)
+PERSON_FR = Buyer("FR", "75002", is_business=False, vat_number=None, vat_status=VatStatus.NONE)
+ON_TRIAL = Standing("trial", None, SubscriptionState.TRIAL, date(2026, 12, 21), 21)
+
+
+def an_offer(minor=2800, currency="EUR", *, plan="business-5", interval=Interval.MONTH, price_id=7):
+    return Offer(plan, {"en": plan, "fr": plan}, interval, price_id, Money(minor, currency))
+
+
+def paid_standing(
+    *,
+    start=date(2026, 11, 1),
+    days=30,
+    minor=1700,
+    currency="EUR",
+    plan="business-3",
+    state=SubscriptionState.PAID,
+):
+    """One month of `plan`, paid on `start`."""
+    end = start + timedelta(days=days)
+    part = PaidPeriod(Period(start, end), days, Money(minor, currency))
+    return Standing(plan, Interval.MONTH, state, end, start.day, (part,) if state == "paid" else ())
+
+
+def a_quote(standing=ON_TRIAL, offer=None, *, buyer=PERSON_FR, on=TODAY, **options):
+    return make_quote(
+        standing=standing,
+        offer=offer or an_offer(),
+        buyer=buyer,
+        seller_country="FR",
+        unchecked_counts_as_valid=True,
+        on=on,
+        **options,
+    )
+
+
+# --- which kind -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("standing", "plan", "interval", "kind"),
+    [
+        (ON_TRIAL, "business-5", Interval.MONTH, OrderKind.BUY),
+        (replace(ON_TRIAL, state=SubscriptionState.BLOCKED), "business-5", Interval.MONTH, OrderKind.BUY),
+        (
+            Standing("startup", None, SubscriptionState.FREE, None, 1),
+            "business-5",
+            Interval.YEAR,
+            OrderKind.BUY,
+        ),
+        (paid_standing(), "business-3", Interval.MONTH, OrderKind.PROLONG),
+        (paid_standing(), "business-3", Interval.YEAR, OrderKind.CHANGE),
+        (paid_standing(), "business-5", Interval.MONTH, OrderKind.CHANGE),
+        (paid_standing(state=SubscriptionState.LATE), "business-3", Interval.MONTH, OrderKind.PROLONG),
+        (paid_standing(state=SubscriptionState.BLOCKED), "business-5", Interval.MONTH, OrderKind.CHANGE),
+    ],
+)
+def test_the_kind_of_an_order(standing, plan, interval, kind):
+    assert order_kind(standing, plan_code=plan, interval=interval) == kind
+
+
+# --- periods --------------------------------------------------------------------------------------
+
+
+def periods(quote):
+    return quote.period.start, quote.period.end, quote.due_on, quote.anchor_day
+
+
+def test_buying_begins_today():
+    assert periods(a_quote()) == (TODAY, date(2026, 12, 21), date(2026, 12, 21), 21)
+
+
+def test_buying_on_the_31st_remembers_it():
+    assert periods(a_quote(on=date(2027, 1, 31)))[1:] == (date(2027, 2, 28), date(2027, 2, 28), 31)
+
+
+def test_a_year_from_29_february_ends_on_the_28th():
+    quote = a_quote(offer=an_offer(interval=Interval.YEAR), on=date(2028, 2, 29))
+    assert periods(quote) == (date(2028, 2, 29), date(2029, 2, 28), date(2029, 2, 28), 29)
+
+
+@pytest.mark.parametrize("state", [SubscriptionState.PAID, SubscriptionState.LATE])
+def test_prolonging_begins_at_the_due_date(state):
+    standing = paid_standing(state=state)
+    quote = a_quote(standing, an_offer(plan="business-3"), on=date(2026, 11, 28))
+    assert periods(quote) == (date(2026, 12, 1), date(2027, 1, 1), date(2027, 1, 1), 1)
+
+
+def test_prolonging_when_blocked_begins_on_the_day_of_the_payment():
+    standing = paid_standing(state=SubscriptionState.BLOCKED)
+    quote = a_quote(standing, an_offer(plan="business-3"), on=date(2027, 3, 31))
+    assert periods(quote) == (date(2027, 3, 31), date(2027, 4, 30), date(2027, 4, 30), 31)
+
+
+def test_prolonging_in_february_returns_to_the_anchor_day():
+    standing = replace(paid_standing(start=date(2027, 1, 31), days=28), anchor_day=31)
+    quote = a_quote(standing, an_offer(plan="business-3"), on=date(2027, 2, 20))
+    assert periods(quote) == (date(2027, 2, 28), date(2027, 3, 31), date(2027, 3, 31), 31)
+
+
+def test_a_due_date_off_the_anchor_becomes_the_anchor():
+    """Nothing of ours leads there; whoever moved the due date by hand moved the anchor too."""
+    standing = replace(paid_standing(start=date(2027, 1, 3), days=28), anchor_day=5)
+    quote = a_quote(standing, an_offer(plan="business-3"), on=date(2027, 1, 20))
+    assert periods(quote) == (date(2027, 1, 31), date(2027, 2, 28), date(2027, 2, 28), 31)
+
+
+def test_the_published_example_of_a_change():
+    """18 → 30 USD on 3 January: 28 × 18/31 ÷ 30/31 = 16.8 → 16 days; 3 February + 16 = 19 February."""
+    standing = paid_standing(start=date(2027, 1, 1), days=31, minor=1800, currency="USD")
+    quote = a_quote(standing, an_offer(3000, "USD"), on=date(2027, 1, 3))
+    assert periods(quote) == (date(2027, 1, 3), date(2027, 2, 3), date(2027, 2, 19), 19)
+    figures = quote.facts["extension"]
+    # 1800/31 = 58.06…, 3000/31 = 96.77…, 28 × 1800/31 = 50400/31 = 1625.8…
+    assert (figures["rate_old_minor"], figures["rate_new_minor"]) == (58, 97)
+    assert (figures["unused_days"], figures["money_left_minor"], figures["extra_days"]) == (28, 1626, 16)
+    assert (figures["rate_old_exact"], figures["money_left_exact"]) == ("1800/31", "50400/31")
+    assert quote.net == Money(3000, "USD")
+
+
+@pytest.mark.parametrize("state", [SubscriptionState.LATE, SubscriptionState.BLOCKED])
+def test_a_change_when_late_or_blocked_has_no_money_left(state):
+    quote = a_quote(paid_standing(state=state), an_offer(), on=date(2026, 12, 20))
+    assert quote.extension is None
+    assert quote.period.start == date(2026, 12, 20)
+
+
+@pytest.mark.parametrize("plan", ["business-3", "business-5"])
+def test_a_running_period_keeps_its_currency(plan):
+    with pytest.raises(CurrencyMismatch):
+        a_quote(paid_standing(), an_offer(3000, "USD", plan=plan))
+
+
+# --- tax ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("buyer", "net", "tax"),
+    [
+        (PERSON_FR, 2800, 560),  # 28.00 × 20 %
+        (PERSON_FR, 1, 0),  # 0.2 → 0
+        (PERSON_FR, 3, 1),  # 0.6 → 1
+        (replace(PERSON_FR, country="DE"), 2800, 532),  # 28.00 × 19 %
+        (replace(PERSON_FR, country="FI"), 2750, 701),  # 27.50 × 25.5 % = 7.0125 → 7.01
+        (replace(PERSON_FR, country="US"), 2800, 0),
+        (Buyer("DE", "10115", True, "DE136695976", VatStatus.UNCHECKED), 2800, 0),
+        (Buyer("DE", "10115", True, "DE136695976", VatStatus.INVALID), 2800, 532),
+    ],
+)
+def test_tax_is_rounded_once_half_up(buyer, net, tax):
+    quote = a_quote(offer=an_offer(net), buyer=buyer)
+    assert (quote.tax_amount.minor, quote.total.minor) == (tax, net + tax)
+
+
+def test_without_a_buyer_there_is_no_tax_and_no_reason():
+    quote = a_quote(buyer=None)
+    assert (quote.tax, quote.facts["tax"], quote.total.minor) == (None, None, 2800)
+
+
+def test_an_unknown_rate_stops_the_quote():
+    with pytest.raises(MissingVatRate):
+        a_quote(on=date(1999, 1, 1))
+
+
+# --- properties -----------------------------------------------------------------------------------
+
+CURRENCIES = sorted({*EXPONENTS, "EUR", "USD", "GBP"})
+buyers = st.builds(
+    Buyer,
+    country=st.sampled_from(["FR", "DE", "FI", "LU", "HU", "US", "CH"]),
+    postal_code=st.none(),
+    is_business=st.booleans(),
+    vat_number=st.none(),
+    vat_status=st.just(VatStatus.NONE),
+)
+days = st.dates(date(2025, 1, 1), date(2029, 12, 31))
+offers = st.builds(
+    lambda minor, currency, interval, plan: an_offer(minor, currency, interval=interval, plan=plan),
+    st.integers(1, 10**12),
+    st.sampled_from(CURRENCIES),
+    st.sampled_from(Interval),
+    st.sampled_from(["business-3", "business-5"]),
+)
+# A balance of thousands of years of the new plan has no due date in the calendar.
+old_prices = st.integers(1, 3_000)
+
+
+@given(offer=offers, buyer=buyers, on=days)
+def test_net_and_tax_are_the_total_in_every_currency(offer, buyer, on):
+    quote = a_quote(offer=offer, buyer=buyer, on=on)
+    facts = quote.facts
+    assert quote.net + quote.tax_amount == quote.total
+    assert facts["net_minor"] + facts["tax_minor"] == facts["total_minor"]
+    rate = quote.tax.rate_bp
+    # Half up, once: the tax is within half a unit of the exact one.
+    assert abs(facts["tax_minor"] * 10_000 - facts["net_minor"] * rate) <= 5_000
+
+
+@given(
+    offer=offers,
+    on=days,
+    age=st.integers(0, 30),
+    minor=old_prices,
+    state=st.sampled_from([SubscriptionState.PAID, SubscriptionState.LATE, SubscriptionState.BLOCKED]),
+)
+def test_the_preview_is_the_act(offer, on, age, minor, state):
+    """The same inputs give the same facts and hash, also after a stay in the database as JSON."""
+    standing = paid_standing(
+        start=on - timedelta(days=age), days=30, minor=minor, currency=offer.amount.currency, state=state
+    )
+    preview, act = a_quote(standing, offer, on=on), a_quote(standing, offer, on=on)
+    assert (preview.facts, preview.hash) == (act.facts, act.hash)
+    assert facts_hash(json.loads(json.dumps(preview.facts))) == act.hash
+
+
+@given(offer=offers, on=days, age=st.integers(0, 30), minor=old_prices, buyer=st.none() | buyers)
+def test_a_quote_always_gives_at_least_what_its_price_buys(offer, on, age, minor, buyer):
+    """However the past stands, the due date is never before the end of one full interval."""
+    standing = paid_standing(
+        start=on - timedelta(days=age), days=31, minor=minor, currency=offer.amount.currency
+    )
+    quote = a_quote(standing, offer, on=on, buyer=buyer)
+    assert quote.period.start >= on
+    assert quote.due_on >= quote.period.end > quote.period.start
+    assert quote.net == offer.amount
+
+
+@given(first=offers, second=offers, on=days, other_day=days)
+def test_two_quotes_have_one_hash_only_if_they_say_the_same(first, second, on, other_day):
+    one, other = a_quote(offer=first, on=on), a_quote(offer=second, on=other_day)
+    assert (one.hash == other.hash) == (one.facts == other.facts)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"offer": an_offer(2801)},
+        {"offer": an_offer(currency="USD")},
+        {"offer": an_offer(interval=Interval.YEAR)},
+        {"offer": an_offer(plan="business-10")},
+        {"offer": an_offer(price_id=8)},
+        {"on": date(2026, 11, 22)},
+        {"buyer": replace(PERSON_FR, country="DE")},
+        {"buyer": None},
+        {"standing": paid_standing()},
+        {"reviewed": {"details": {"email": "a@b.example"}, "method_kind": "card"}},
+    ],
+    ids=str,
+)
+def test_whatever_is_shown_counts_in_the_hash(other):
+    assert a_quote(**other).hash != a_quote().hash
+
+
+@pytest.mark.parametrize("changed", [{"email": "c@d.example"}, {"address_lines": ["x"]}, {"vat_number": "X"}])
+def test_the_reviewed_details_count_in_the_hash(changed):
+    details = {"email": "a@b.example", "address_lines": [], "vat_number": ""}
+    shown = a_quote(reviewed={"details": details, "method_kind": "card"})
+    assert a_quote(reviewed={"details": details | changed, "method_kind": "card"}).hash != shown.hash
+    assert a_quote(reviewed={"details": details, "method_kind": "paypal"}).hash != shown.hash
+    assert shown.total == a_quote().total
+
+
+def test_the_hash_does_not_depend_on_the_order_of_keys():
+    assert facts_hash({"a": 1, "b": [2, {"c": 3, "d": "é"}]}) == facts_hash(
+        {"b": [2, {"d": "é", "c": 3}], "a": 1}
+    )

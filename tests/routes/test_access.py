@@ -1,0 +1,483 @@
+"""Who may open what: every address of the site, for everybody, as the table below says and not otherwise."""
+
+import hashlib
+import json
+import re
+
+import pytest
+from flask import template_rendered
+from werkzeug.routing import BaseConverter, UnicodeConverter
+
+from portal.domain.vocabulary import MemberStatus, Role, WhoMayBuy
+from portal.models import (
+    ALL_MODELS,
+    Document,
+    Invoice,
+    LimitBucket,
+    Member,
+    Order,
+    Payment,
+    Person,
+    Session,
+    Workspace,
+)
+from portal.runtime import current
+from tests import paying
+from tests.attackers import PART, Attacker, an_order_of, bought, the_people
+from tests.books import assert_books_clean
+from tests.factories import owner_of
+from tests.visiting import facts
+
+pytestmark = pytest.mark.engine("sqlite")
+
+ACCESS = re.compile(r"public|session|token|signature|role:[a-z_]+")
+WAY_IN = re.compile(r"/sign-in($|\?next=)")
+ROLES = (
+    "visitor",
+    "owner",
+    "manager",
+    "upgrader",
+    "admin",
+    "member",
+    "guest",
+    "disabled",
+    "invited",
+    "stranger",
+    "operator",
+)
+# What each of them gets, in that order. `in` sends to the sign-in page and back after.
+# A form that is sent is empty or changes nothing: who may send it is refused in words (422) or led on (303).
+# `order` is the owner's, with its details; `invoice` has a PDF; `owner` is the owner's membership.
+NOBODY = "404 404 404 404 404 404 404 404 404 404 404"
+EVERYBODY = "200 200 200 200 200 200 200 200 200 200 200"
+ONLY_VISITORS_READ = "200 303 303 303 303 303 303 303 303 303 303"
+ONLY_VISITORS_SEND = "422 303 303 303 303 303 303 303 303 303 303"
+ANYBODY_SENDS = "422 422 422 422 422 422 422 422 422 422 422"
+OWN = "in 200 200 200 200 200 200 200 200 200 200"
+OWN_SENT = "in 422 422 422 422 422 422 422 422 422 422"
+STAFF = "in 404 404 404 404 404 404 404 404 404 200"
+TABLE = {
+    ("GET", "/"): "200 303 303 303 303 303 303 200 200 303 303",
+    ("GET", "/pricing"): EVERYBODY,
+    ("GET", "/terms"): EVERYBODY,
+    ("GET", "/privacy"): EVERYBODY,
+    ("GET", "/security"): EVERYBODY,
+    ("GET", "/links/help"): "303 303 303 303 303 303 303 303 303 303 303",
+    ("GET", "/healthz"): EVERYBODY,
+    ("GET", "/readyz"): EVERYBODY,
+    ("GET", "/robots.txt"): EVERYBODY,
+    ("GET", "/favicon.ico"): "204 204 204 204 204 204 204 204 204 204 204",
+    ("GET", "/static/portal.css"): EVERYBODY,
+    ("POST", "/csp-report"): "400 400 400 400 400 400 400 400 400 400 400",
+    # The way in.
+    ("GET", "/sign-up"): ONLY_VISITORS_READ,
+    ("POST", "/sign-up"): ONLY_VISITORS_SEND,
+    ("GET", "/sign-up/sent"): EVERYBODY,
+    ("GET", "/sign-in"): ONLY_VISITORS_READ,
+    ("POST", "/sign-in"): ONLY_VISITORS_SEND,
+    ("GET", "/sign-in/sent"): EVERYBODY,
+    ("GET", "/sign-in/link"): EVERYBODY,
+    ("POST", "/sign-in/link"): ANYBODY_SENDS,
+    ("GET", "/sign-in/link/token"): NOBODY,
+    ("POST", "/sign-in/link/token"): NOBODY,
+    ("GET", "/reset"): EVERYBODY,
+    ("POST", "/reset"): ANYBODY_SENDS,
+    ("GET", "/reset/token"): NOBODY,
+    ("POST", "/reset/token"): NOBODY,
+    ("GET", "/invitation/token"): NOBODY,
+    ("POST", "/invitation/token"): NOBODY,
+    # One's own.
+    ("GET", "/me"): OWN,
+    ("POST", "/me"): OWN_SENT,
+    ("GET", "/me/password"): OWN,
+    ("POST", "/me/password"): OWN_SENT,
+    ("GET", "/me/orders"): OWN,
+    ("POST", "/me/buy-dialog"): "in 204 204 204 204 204 204 204 204 204 204",
+    ("POST", "/me/sessions/end"): "in 303 303 303 303 303 303 303 303 303 303",
+    ("POST", "/me/sessions/999/end"): "in 404 404 404 404 404 404 404 404 404 404",
+    # A workspace.
+    ("GET", "/w/acme/"): "in 303 303 303 303 303 403 404 404 404 404",
+    ("GET", "/w/acme/plans"): "in 200 200 200 200 200 403 404 404 404 404",
+    ("POST", "/w/acme/plans"): "in 422 422 422 422 422 403 404 404 404 404",
+    ("GET", "/w/acme/checkout/{order}"): "in 200 200 200 200 404 403 404 404 404 404",
+    ("POST", "/w/acme/checkout/{order}"): "in 422 422 422 422 404 403 404 404 404 404",
+    ("GET", "/w/acme/checkout/{order}/review"): "in 200 200 200 200 404 403 404 404 404 404",
+    ("POST", "/w/acme/checkout/{order}/review"): "in 422 422 422 422 404 403 404 404 404 404",
+    ("GET", "/w/acme/checkout/{order}/result"): "in 303 303 303 303 404 403 404 404 404 404",
+    ("POST", "/w/acme/checkout/{order}/leave"): "in 303 303 303 303 404 403 404 404 404 404",
+    ("GET", "/w/acme/history"): "in 200 200 200 200 200 403 404 404 404 404",
+    ("GET", "/w/acme/invoices/{invoice}"): "in 200 200 200 200 200 403 404 404 404 404",
+    ("GET", "/w/acme/invoices/{invoice}.pdf"): "in 200 200 200 200 403 403 404 404 404 404",
+    ("GET", "/w/acme/members"): "in 200 403 403 200 403 403 404 404 404 404",
+    ("POST", "/w/acme/members"): "in 422 403 403 422 403 403 404 404 404 404",
+    ("GET", "/w/acme/members/{owner}/disable"): "in 200 403 403 200 403 403 404 404 404 404",
+    ("POST", "/w/acme/members/{owner}/disable"): "in 422 403 403 422 403 403 404 404 404 404",
+    ("POST", "/w/acme/members/{owner}/enable"): "in 303 403 403 303 403 403 404 404 404 404",
+    ("POST", "/w/acme/members/{owner}/invite"): "in 303 403 403 303 403 403 404 404 404 404",
+    ("GET", "/w/acme/settings"): "in 200 403 403 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/settings"): "in 422 403 403 403 403 403 404 404 404 404",
+    # The vendor's staff; for everybody else there is nothing.
+    ("GET", "/operator/"): STAFF,
+    ("GET", "/operator/workspaces/acme"): STAFF,
+    ("POST", "/operator/workspaces/acme"): STAFF.replace("200", "422"),
+    ("POST", "/operator/workspaces/acme/payments/{payment}/look-up"): STAFF.replace("200", "303"),
+    # The sandbox's own pages: whoever knows the reference has come from the checkout.
+    ("GET", "/sandbox/"): EVERYBODY,
+    ("GET", "/sandbox/components"): EVERYBODY,
+    ("POST", "/sandbox/components"): EVERYBODY,
+    ("GET", "/sandbox/3ds/{challenge}"): EVERYBODY,
+    ("POST", "/sandbox/3ds/{challenge}"): "400 400 400 400 400 400 400 400 400 400 400",
+    ("GET", "/sandbox/paypal/reference"): NOBODY,
+    ("POST", "/sandbox/paypal/reference"): "400 400 400 400 400 400 400 400 400 400 400",
+    ("GET", "/sandbox/mailbox"): EVERYBODY,
+    ("GET", "/sandbox/mailbox/letter.eml"): NOBODY,
+    ("GET", "/sandbox/mailbox/letter.eml/html"): NOBODY,
+    ("GET", "/sandbox/mailbox/letter.eml/0"): NOBODY,
+    # Last, since it ends the session.
+    ("POST", "/sign-out"): "303 303 303 303 303 303 303 303 303 303 303",
+}
+
+
+@pytest.fixture
+def names(app) -> dict[str, str]:
+    """What stands in braces in the table, and a browser for each role."""
+    with facts(app):
+        everybody = the_people()
+        acme = Workspace.get(Workspace.slug == "acme")
+        payment = bought(acme)
+        order = an_order_of(everybody["owner"], acme)
+        invoice = Invoice.get(Invoice.workspace == acme)
+        for locale in current().settings.locales:
+            Document.create(
+                invoice=invoice,
+                locale=locale,
+                content=b"%PDF",
+                sha256=hashlib.sha256(b"%PDF").hexdigest(),
+                created_at=current().clock.wall(),
+            )
+        zenith = Workspace.get(Workspace.slug == "zenith")
+        waiting = paying.pay(an_order_of(everybody["stranger"], zenith), paying.ASKS_ONCE)
+        return {
+            "order": order.number,
+            "invoice": invoice.number,
+            "owner": str(Member.get(Member.workspace == acme, Member.person == owner_of(acme)).id),
+            "payment": payment.key,
+            "challenge": waiting.action_url.rpartition("/")[2],
+        }
+
+
+@pytest.fixture
+def browsers(app, names) -> dict[str, Attacker]:
+    with facts(app):
+        everybody = {person.email.partition("@")[0]: person for person in Person.select()}
+        everybody |= {"stranger": everybody["owner"], "operator": everybody["staff"]}
+        everybody["owner"] = owner_of(Workspace.get(Workspace.slug == "acme"))
+        everybody["stranger"] = owner_of(Workspace.get(Workspace.slug == "zenith"))
+        return {role: Attacker(app, everybody.get(role)) for role in ROLES}
+
+
+def cells():
+    for (method, path), row in TABLE.items():
+        for role, expected in zip(ROLES, row.split(), strict=True):
+            yield method, path, role, expected
+
+
+def verdict(response) -> str:
+    """The status, or `in` for the way to the sign-in page."""
+    address = response.headers.get("HX-Redirect") or response.headers.get("Location") or ""
+    is_way_in = response.status_code in (303, 401) and WAY_IN.match(address)
+    return "in" if is_way_in else str(response.status_code)
+
+
+# --- what every address declares ------------------------------------------------------------------
+
+
+def test_every_address_is_in_the_table(app) -> None:
+    on_site = {
+        (method, rule.endpoint)
+        for rule in app.url_map.iter_rules()
+        for method in rule.methods - {"HEAD", "OPTIONS"}
+    }
+    adapter = app.url_map.bind("")
+    numbers = {"order": "x", "invoice": "INV-1", "owner": "1", "payment": "k", "challenge": "c"}
+    in_table = {(method, adapter.match(path.format(**numbers), method=method)[0]) for method, path in TABLE}
+    assert on_site == in_table
+
+
+def test_every_address_declares_who_may_open_it(app) -> None:
+    for rule in app.url_map.iter_rules():
+        access = getattr(app.view_functions[rule.endpoint], "access", "")
+        assert ACCESS.fullmatch(access), f"{rule.rule} declares {access!r}"
+
+
+def test_every_parameter_of_an_address_has_a_type(app) -> None:
+    """Werkzeug's own converter for text lets everything through, NUL bytes too."""
+    for rule in app.url_map.iter_rules():
+        for name, converter in rule._converters.items():
+            assert isinstance(converter, BaseConverter)
+            assert type(converter) is not UnicodeConverter, f"{name} of {rule.rule} may be anything"
+
+
+def test_only_posts_change_things(app) -> None:
+    for rule in app.url_map.iter_rules():
+        assert rule.methods <= {"GET", "HEAD", "OPTIONS", "POST"}, rule.rule
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+def test_everybody_gets_what_the_table_says(browsers, names) -> None:
+    wrong = []
+    for method, path, role, expected in cells():
+        address = path.format(**names)
+        fields = {"price": "nonsense", "confirmed": "y"} if path.endswith("/plans") else {}
+        browser = browsers[role]
+        response = browser.get(address) if method == "GET" else browser.post(address, fields)
+        if verdict(response) != expected:
+            wrong.append(f"{role} {method} {path}: {verdict(response)} and not {expected}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_part_of_a_page_is_guarded_like_the_page(app, browsers, names) -> None:
+    """Every block of every page, asked for alone by everybody."""
+    wrong, asked = [], 0
+    for (method, path), row in TABLE.items():
+        address = path.format(**names)
+        readers = [role for role, expected in zip(ROLES, row.split(), strict=True) if expected == "200"]
+        if method != "GET" or not readers:
+            continue
+        for block in blocks_of(app, browsers[readers[0]], address):
+            for role, expected in zip(ROLES, row.split(), strict=True):
+                response = browsers[role].get(address, headers={**PART, "HX-Target": f"div#{block}"})
+                asked += 1
+                if verdict(response) != expected:
+                    wrong.append(f"{role} #{block} of {path}: {verdict(response)} and not {expected}")
+                if expected in ("403", "404"):
+                    assert response.headers["HX-Retarget"] == "#refusal"
+                    assert "<html" not in response.text
+                if expected == "in":
+                    assert response.status_code == 401
+                    assert not response.data
+    assert not wrong, "\n".join(wrong)
+    assert asked >= 10 * len(ROLES)
+
+
+def blocks_of(app, browser: Attacker, address: str) -> list[str]:
+    templates = []
+
+    def note(sender, template, **extra) -> None:
+        templates.append(template.name)
+
+    with template_rendered.connected_to(note, app):
+        html = browser.get(address).text
+    blocks = app.jinja_env.get_template(templates[-1]).blocks if templates else {}
+    return [block for block in blocks if f'id="{block}"' in html]
+
+
+def test_a_forged_target_shows_nothing_more(browsers, names) -> None:
+    """The name of any block, of any template, with any header that htmx sends."""
+    for target in ("content", "title", "section#pricing", "#../../x", "main", "\xff" * 3, "x" * 5000):
+        headers = {
+            **PART,
+            "HX-Target": target,
+            "HX-Current-URL": "https://evil.example/",
+            "HX-Boosted": "true",
+        }
+        for role, expected in (("visitor", "in"), ("member", "403"), ("stranger", "404"), ("owner", "200")):
+            assert verdict(browsers[role].get("/w/acme/settings", headers=headers)) == expected
+
+
+def test_without_the_header_of_htmx_its_words_count_for_nothing(browsers, names) -> None:
+    forged = browsers["owner"].get(
+        "/w/acme/plans", headers={"HX-Request-Type": "partial", "HX-Target": "x#pricing"}
+    )
+    assert forged.text.startswith("<!doctype html>")
+
+
+# --- nothing of others exists ---------------------------------------------------------------------
+
+
+def test_the_workspace_of_others_is_like_none(app, browsers, names) -> None:
+    for method, path in TABLE:
+        if not path.startswith("/w/acme/"):
+            continue
+        address = path.format(**names)
+        for role in ("stranger", "operator", "disabled", "invited"):
+            theirs = ask(browsers[role], method, address)
+            none = ask(browsers[role], method, address.replace("/w/acme/", "/w/nope/"))
+            assert theirs.status_code == none.status_code == 404
+            assert plain(theirs, "acme") == plain(none, "nope"), f"{method} {path} for {role}"
+
+
+@pytest.mark.parametrize(
+    "page", ["invoices/{}", "invoices/{}.pdf", "checkout/{}", "checkout/{}/review", "checkout/{}/result"]
+)
+def test_a_document_of_others_is_like_none(browsers, names, page) -> None:
+    """In one's own workspace, with every right, by the number of somebody else's."""
+    number = names["invoice"] if page.startswith("invoices") else names["order"]
+    missing = "INV-2026-999999" if page.startswith("invoices") else "x" * len(number)
+    theirs = browsers["stranger"].get("/w/zenith/" + page.format(number))
+    none = browsers["stranger"].get("/w/zenith/" + page.format(missing))
+    assert theirs.status_code == none.status_code == 404
+    assert plain(theirs, number) == plain(none, missing)
+
+
+def test_an_order_of_another_member_is_like_none(browsers, names) -> None:
+    for page in ("", "/review", "/result"):
+        theirs = browsers["member"].get(f"/w/acme/checkout/{names['order']}{page}")
+        none = browsers["member"].get(f"/w/acme/checkout/{'x' * 12}{page}")
+        assert theirs.status_code == none.status_code == 404
+        assert plain(theirs, names["order"]) == plain(none, "x" * 12)
+
+
+@pytest.mark.parametrize("act", ["disable", "enable", "invite"])
+def test_a_member_of_others_is_like_none(app, browsers, names, act) -> None:
+    """By the number of a membership of Acme, in Zenith."""
+    answers = [browsers["stranger"].post(f"/w/zenith/members/{n}/{act}") for n in (names["owner"], 99999)]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    with facts(app):
+        assert Member.get_by_id(int(names["owner"])).status == MemberStatus.ACTIVE
+
+
+def test_a_payment_of_another_workspace_is_none_for_operators_too(browsers, names) -> None:
+    there = browsers["operator"].post(f"/operator/workspaces/zenith/payments/{names['payment']}/look-up")
+    assert there.status_code == 404
+
+
+def ask(browser: Attacker, method: str, path: str):
+    return browser.get(path) if method == "GET" else browser.post(path)
+
+
+def plain(response, name: str) -> str:
+    """The page without the CSRF token and the name that was asked for."""
+    return re.sub(r"(X-CSRFToken|csrf_token)[^>]*", "", response.text).replace(name, "it")
+
+
+# --- looking changes nothing ----------------------------------------------------------------------
+
+
+def test_looking_changes_nothing(app, browsers, names) -> None:
+    before = everything(app)
+    for method, path in TABLE:
+        for role in ("visitor", "owner", "member", "operator"):
+            for verb in ("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"):
+                if verb != "GET" or method == "GET":
+                    browsers[role].ask(verb, path.format(**names))
+    assert everything(app) == before
+    with facts(app):
+        assert_books_clean()
+
+
+def everything(app) -> dict[str, str]:
+    """Every row of every table, but what counts and notes the looking itself."""
+    with facts(app):
+        return {
+            model.__name__: json.dumps(sorted(model.select().tuples(), key=str), default=str)
+            for model in ALL_MODELS
+            if model not in (LimitBucket, Session)
+        }
+
+
+# --- rights as they are now -----------------------------------------------------------------------
+
+
+def test_a_demotion_counts_from_the_next_request(app, browsers, names) -> None:
+    def change(**changes) -> None:
+        with facts(app):
+            Member.update(**changes).where(
+                Member.person == Person.get(Person.email == "admin@acme.test")
+            ).execute()
+
+    admin = browsers["admin"]
+    assert admin.get("/w/acme/members").status_code == 200
+    change(role=Role.MEMBER)
+    assert admin.get("/w/acme/members").status_code == 403
+    assert admin.post("/w/acme/members", {"email": "x@acme.test", "role": "member"}).status_code == 403
+    assert admin.get(f"/w/acme/invoices/{names['invoice']}.pdf").status_code == 403
+    change(status=MemberStatus.GUEST)
+    assert admin.get("/w/acme/plans").status_code == 403
+    change(joined_at=None, status=MemberStatus.ACTIVE)
+    assert admin.get("/w/acme/plans").status_code == 404
+
+
+def test_who_is_disabled_is_signed_out(app, browsers, names) -> None:
+    with facts(app):
+        member = Member.get(Member.person == Person.get(Person.email == "member@acme.test"))
+    assert browsers["member"].get("/w/acme/plans").status_code == 200
+    assert browsers["owner"].post(f"/w/acme/members/{member.id}/disable").status_code == 303
+    assert verdict(browsers["member"].get("/w/acme/plans")) == "in"
+
+
+def test_who_is_no_operator_any_more_finds_nothing(app, browsers, names) -> None:
+    with facts(app):
+        Person.update(is_operator=False).where(Person.email == "staff@vendor.test").execute()
+    assert browsers["operator"].get("/operator/").status_code == 404
+    assert (
+        browsers["operator"].post("/operator/workspaces/acme", {"amount": "1", "unit": "GB"}).status_code
+        == 404
+    )
+
+
+def test_who_may_buy_is_the_owners_decision(app, browsers, names) -> None:
+    """It closes an order that is open, too."""
+    with facts(app):
+        member = Person.get(Person.email == "member@acme.test")
+        own = an_order_of(member, Workspace.get(Workspace.slug == "acme")).number
+    assert browsers["member"].get(f"/w/acme/checkout/{own}/review").status_code == 200
+    with facts(app):
+        Workspace.update(who_may_buy=WhoMayBuy.BILLING).execute()
+    for role, expected in {
+        "owner": 422,
+        "manager": 422,
+        "upgrader": 422,
+        "admin": 403,
+        "member": 403,
+        "guest": 403,
+    }.items():
+        answer = browsers[role].post("/w/acme/plans", {"price": "nonsense", "confirmed": "y"})
+        assert answer.status_code == expected, role
+    for page in ("", "/review", "/result"):
+        assert browsers["member"].get(f"/w/acme/checkout/{own}{page}").status_code == 403
+    refused = browsers["member"].post(f"/w/acme/checkout/{own}/review", {"quote": "x"})
+    assert refused.status_code == 403
+    assert "owner@acme.test" in refused.text, "the page names who can"
+    assert "manager@acme.test" in refused.text
+    assert "admin@acme.test" not in refused.text
+
+
+def test_hidden_plans_are_hidden_from_plain_members_alone(app, browsers, names) -> None:
+    with facts(app):
+        Workspace.update(hides_plans_from_members=True).execute()
+    for page in ("plans", "history", f"invoices/{names['invoice']}"):
+        for role, expected in {
+            "owner": 200,
+            "manager": 200,
+            "upgrader": 200,
+            "admin": 200,
+            "member": 403,
+            "guest": 403,
+        }.items():
+            assert browsers[role].get(f"/w/acme/{page}").status_code == expected, (page, role)
+    assert browsers["member"].post("/w/acme/plans", {"price": "business-20:month"}).status_code == 403
+    assert 'href="/w/acme/plans"' not in browsers["member"].get("/w/acme/plans").text
+
+
+def test_members_see_no_billing_details(browsers, names) -> None:
+    for page in ("history", "plans", f"invoices/{names['invoice']}"):
+        seen = {
+            role: browsers[role].get(f"/w/acme/{page}").text.partition("<main")[2]
+            for role in ("admin", "member")
+        }
+        for private in ("Jeanne Martin", "12 rue de la Paix", "compta@acme.example"):
+            assert private not in seen["member"], (page, private)
+    assert "12 rue de la Paix" in seen["admin"]
+
+
+def test_an_admin_gives_no_right_that_they_lack(app, browsers, names) -> None:
+    for role in ("owner", "billing_manager", "operator", "", "OWNER"):
+        answer = browsers["admin"].post("/w/acme/members", {"email": "new@acme.test", "role": role})
+        assert answer.status_code == 422, role
+    with facts(app):
+        assert not Person.select().where(Person.email == "new@acme.test").exists()
+        assert Order.select().where(Order.number == names["order"]).exists()
+        assert Payment.select().where(Payment.key == names["payment"]).exists()

@@ -1,0 +1,212 @@
+"""The books answer 0 after every scenario; and each question finds what it is there for, and only it does."""
+
+import sqlite3
+
+import pytest
+
+from portal.domain.vocabulary import OrderState, PaymentMethodKind, PaymentState
+from portal.gateways.base import ChargeRequest
+from portal.models import Document, Invoice, Order, Payment
+from portal.runtime import Runtime, install
+from portal.services import books
+from tests.books import assert_books_clean, broken_books
+from tests.conftest import TODAY
+from tests.paying import (
+    DECLINED,
+    RETURN_URL,
+    a_card,
+    a_place,
+    an_order,
+    as_seen_by,
+    buy,
+    pay,
+    the_sandbox,
+)
+
+
+@pytest.fixture
+def shop(place, runtime, database, tmp_path):
+    """Acme has paid twice; Other has two open orders, each declined once. The gateway keeps no list."""
+    buy(place)
+    buy(place, "business-10")
+    as_seen_by(place, "Paul Petit")
+    other = a_place("Other", owner="Otto Other")
+    for _ in range(2):
+        pay(an_order(other), DECLINED)
+    assert_books_clean()
+    install(Runtime(runtime.settings, runtime.clock, {}))
+    return Shop(runtime, database, tmp_path / "sandbox.sqlite")
+
+
+class Shop:
+    def __init__(self, runtime, database, ledger):
+        self.runtime, self.database, self.ledger = runtime, database, ledger
+
+    def sql(self, *statements):
+        for statement in statements:
+            assert self.database.execute_sql(statement).rowcount != 0, statement
+
+    def ask_the_gateway(self):
+        install(self.runtime)
+
+
+FIRST_OF_ACME = "(SELECT min(id) FROM audit_entry WHERE workspace_id IS NOT NULL)"
+ONE_DECLINED = "id = (SELECT min(id) FROM payment WHERE state = 'declined')"
+ITS_ORDER = f"id = (SELECT order_id FROM payment WHERE {ONE_DECLINED})"
+NEWEST_PAID = "id = (SELECT max(id) FROM purchase_order WHERE state = 'paid')"
+OF_NEWEST = "order_id = (SELECT max(id) FROM purchase_order WHERE state = 'paid')"
+
+
+def a_charge_that_nobody_asked_for(shop):
+    shop.ask_the_gateway()
+    the_sandbox().charge(
+        ChargeRequest(
+            "k", 100, "EUR", "?", {}, a_card(), save=False, return_url=RETURN_URL, off_session=False
+        )
+    )
+
+
+def a_charge_that_the_gateway_forgot(shop):
+    ledger = sqlite3.connect(shop.ledger)
+    ledger.execute("DELETE FROM attempt WHERE seq = (SELECT min(seq) FROM attempt WHERE state = 'succeeded')")
+    ledger.commit()
+    ledger.close()
+    shop.ask_the_gateway()
+
+
+def a_document_of_other_bytes(shop):
+    Document.create(invoice=Invoice.get(), locale="fr", content=b"%PDF", sha256="0" * 64, created_at=TODAY)
+
+
+BREACHES = {
+    "paid_orders_have_one_succeeded_payment": [f"DELETE FROM payment WHERE {OF_NEWEST}"],
+    "succeeded_payments_belong_to_paid_orders": [
+        f"UPDATE payment SET state = 'succeeded' WHERE {ONE_DECLINED}"
+    ],
+    "placed_orders_have_a_waiting_payment": [f"UPDATE purchase_order SET state = 'placed' WHERE {ITS_ORDER}"],
+    "waiting_payments_belong_to_placed_orders": [
+        f"UPDATE payment SET state = 'unknown' WHERE {ONE_DECLINED}"
+    ],
+    "workspaces_wait_for_one_payment_at_most": [
+        "UPDATE purchase_order SET state = 'placed' WHERE state = 'open'",
+        "UPDATE payment SET state = 'unknown' WHERE state = 'declined'",
+    ],
+    "payments_ask_for_what_their_order_costs": [f"UPDATE payment SET currency = 'USD' WHERE {OF_NEWEST}"],
+    "charges_are_in_the_books": a_charge_that_nobody_asked_for,
+    "succeeded_payments_are_charges": a_charge_that_the_gateway_forgot,
+    "orders_are_as_they_were_quoted": [f"UPDATE purchase_order SET quote_hash = '0' WHERE {NEWEST_PAID}"],
+    "paid_orders_have_their_invoice": [
+        f"DELETE FROM invoice WHERE {OF_NEWEST}",
+        "UPDATE number_series SET next_number = 2",
+    ],
+    "invoices_are_of_paid_orders": [
+        f"UPDATE payment SET state = 'unknown' WHERE {OF_NEWEST}",
+        f"UPDATE purchase_order SET state = 'placed' WHERE {NEWEST_PAID}",
+    ],
+    "numbers_have_no_gap": ["UPDATE number_series SET next_number = 4"],
+    "numbers_follow_the_order_of_issue": [
+        "UPDATE invoice SET sequence = 99 WHERE sequence = 1",
+        "UPDATE invoice SET sequence = 1 WHERE sequence = 2",
+        "UPDATE invoice SET sequence = 2 WHERE sequence = 99",
+    ],
+    "issued_invoices_are_unchanged": [f"UPDATE invoice SET facts_hash = '0' WHERE {OF_NEWEST}"],
+    "documents_are_unchanged": a_document_of_other_bytes,
+    "paid_orders_gave_what_was_quoted": [f"UPDATE subscription_period SET net_minor = 1 WHERE {OF_NEWEST}"],
+    "periods_never_overlap": [
+        """UPDATE subscription_period SET end_on = '2026-11-30'
+           WHERE id = (SELECT min(id) FROM subscription_period)"""
+    ],
+    "subscriptions_are_as_their_last_period": [
+        "UPDATE subscription SET due_on = '2027-06-01' WHERE price_id IS NOT NULL"
+    ],
+    "active_users_fit_their_plan": ["UPDATE plan SET max_users = 1 WHERE code = 'business-10'"],
+    "invoices_promised_their_documents": [
+        """DELETE FROM outbox_message
+           WHERE id = (SELECT min(id) FROM outbox_message WHERE topic = 'prepare_documents')"""
+    ],
+    "promises_are_kept_or_tried_again": [
+        """UPDATE outbox_message SET parked_at = created_at
+           WHERE id = (SELECT min(id) FROM outbox_message)"""
+    ],
+    "audit_entries_are_chained": [
+        "UPDATE audit_entry SET subject = 'another' WHERE id = (SELECT max(id) FROM audit_entry)"
+    ],
+}
+
+
+@pytest.mark.parametrize("question", BREACHES)
+def test_a_question_finds_its_breach_and_no_other_does(shop, question):
+    breach = BREACHES[question]
+    if callable(breach):
+        breach(shop)
+    else:
+        shop.sql(*breach)
+    assert set(broken_books()) == {question}
+
+
+def test_every_question_has_its_breach():
+    assert set(BREACHES) == {question.__name__ for question in books.QUESTIONS}
+
+
+def test_the_books_of_an_empty_database_are_clean(runtime):
+    assert_books_clean()
+    assert [result.name for result in books.check()] == [question.__name__ for question in books.QUESTIONS]
+
+
+@pytest.mark.parametrize(
+    ("breach", "question"),
+    [
+        (
+            f"UPDATE payment SET amount_minor = 1 WHERE {OF_NEWEST}",
+            "paid_orders_have_one_succeeded_payment",
+        ),
+        (f"UPDATE invoice SET currency = 'USD' WHERE {OF_NEWEST}", "paid_orders_have_their_invoice"),
+        (f"UPDATE invoice SET currency = 'USD' WHERE {OF_NEWEST}", "issued_invoices_are_unchanged"),
+        ("DELETE FROM number_series", "numbers_have_no_gap"),
+        (f"DELETE FROM subscription_period WHERE {OF_NEWEST}", "paid_orders_gave_what_was_quoted"),
+        (
+            f"UPDATE subscription_period SET end_on = '2028-01-01' WHERE {OF_NEWEST}",
+            "paid_orders_gave_what_was_quoted",
+        ),
+        (
+            "UPDATE subscription SET plan_id = (SELECT min(id) FROM plan)",
+            "subscriptions_are_as_their_last_period",
+        ),
+        (
+            "UPDATE purchase_order SET net_minor = 1, tax_minor = 0, total_minor = 1",
+            "orders_are_as_they_were_quoted",
+        ),
+    ],
+)
+def test_other_breaches_are_found_too(shop, breach, question):
+    shop.sql(breach)
+    assert question in broken_books()
+
+
+def test_an_audit_entry_that_was_taken_out_shows(shop):
+    shop.sql(
+        f"DELETE FROM audit_trace WHERE entry_id = {FIRST_OF_ACME}",
+        f"DELETE FROM audit_entry WHERE id = {FIRST_OF_ACME}",
+    )
+    assert set(broken_books()) == {"audit_entries_are_chained"}
+
+
+def test_a_charge_whose_payment_still_waits_is_no_breach(place):
+    """Unknown is what it is; reconcile settles it."""
+    pay(an_order(place), "4000000000000119")
+    assert Payment.get().state == PaymentState.UNKNOWN
+    assert_books_clean()
+
+
+def test_a_hosted_page_that_nobody_answered_is_no_breach(place):
+    pay(an_order(place, method_kind=PaymentMethodKind.PAYPAL), None)
+    assert Order.get().state == OrderState.PLACED
+    assert_books_clean()
+
+
+def test_more_rows_than_one_batch_are_all_asked(shop, monkeypatch):
+    monkeypatch.setattr(books, "ROWS_AT_ONCE", 1)
+    monkeypatch.setattr(books._rows, "__kwdefaults__", {**books._rows.__kwdefaults__, "at_once": 1})
+    assert broken_books() == {}
+    shop.sql("UPDATE invoice SET facts_hash = '0'")
+    assert broken_books() == {"issued_invoices_are_unchanged": 2}

@@ -1,0 +1,165 @@
+"""The migrations make what models.py declares, on each engine, whoever runs them and however they end."""
+
+import re
+import signal
+import sqlite3
+
+import pytest
+from peewee import OperationalError
+
+from portal import database as portal_database
+from portal.models import ALL_MODELS
+from tests.processes import exit_code_of, in_processes
+
+
+@pytest.fixture
+def empty_url(engine, tmp_path, request):
+    """The address of a database without a table."""
+    if engine == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.sqlite'}"
+        return
+    server = request.getfixturevalue("postgresql")
+    url = server.create_database()
+    yield url
+    server.drop_database(url)
+
+
+@pytest.fixture
+def empty_environment(empty_url, tmp_path):
+    return {
+        "PORTAL_DATABASE_URL": empty_url,
+        "PORTAL_DATA_DIR": str(tmp_path),
+        "PORTAL_SECRET_KEY": "only-for-tests-" * 4,
+    }
+
+
+def on(url, act):
+    """What `act` returns on a database of its own; the models stay bound to it."""
+    bound = portal_database.bind(url)
+    try:
+        with portal_database.connection():
+            return act()
+    finally:
+        bound.close_all()
+
+
+def listing():
+    """Every column, constraint and index, as the engine itself tells it."""
+    rows = postgresql_listing() if portal_database.is_postgresql() else sqlite_listing()
+    return sorted(row for row in rows if "schema_migration" not in row)
+
+
+def sqlite_listing():
+    query = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+    for (sql,) in portal_database.database.execute_sql(query).fetchall():
+        plain = re.sub(r"\s+", " ", sql.replace("IF NOT EXISTS ", ""))
+        yield re.sub(r" ?([(),]) ?", r"\1", plain)
+
+
+def postgresql_listing():
+    queries = [
+        """SELECT 'column', table_name, column_name, data_type, character_maximum_length, is_nullable,
+                  column_default, is_identity
+           FROM information_schema.columns WHERE table_schema = 'public'""",
+        # Without its name: of two that would be named alike, the later one is numbered.
+        """SELECT 'constraint', conrelid::regclass, contype, pg_get_constraintdef(oid)
+           FROM pg_constraint WHERE connamespace = 'public'::regnamespace""",
+        "SELECT 'index', indexdef FROM pg_indexes WHERE schemaname = 'public'",
+    ]
+    for query in queries:
+        for row in portal_database.database.execute_sql(query).fetchall():
+            yield " ".join(map(str, row))
+
+
+def test_the_migrations_make_what_the_models_declare(database_url, empty_url):
+    migrated = on(database_url, listing)
+    declared = on(empty_url, lambda: portal_database.database.create_tables(ALL_MODELS) or listing())
+    assert migrated == declared
+    assert len(migrated) > len(ALL_MODELS)
+
+
+def test_no_migration_is_pending(database):
+    assert portal_database.pending_migrations() == []
+    portal_database.require_current_schema()
+    assert portal_database.migrate() == []
+
+
+def test_an_old_schema_is_not_served(empty_url):
+    with pytest.raises(portal_database.SchemaOutdated, match=r"portal migrate.*0001_initial"):
+        on(empty_url, portal_database.require_current_schema)
+
+
+def test_four_processes_migrating_at_once_apply_each_migration_once(
+    empty_url, empty_environment, database_url
+):
+    script = "print(json.dumps(database.migrate()))"
+    applied = in_processes(4, script, empty_environment)
+    names = on(empty_url, lambda: sorted(portal_database.migration_files()))
+    assert sorted(name for each in applied for name in each) == names
+    assert on(empty_url, listing) == on(database_url, listing)
+
+
+KILLED = """
+import os, signal
+execute, seen = database.database.obj.execute_sql, 0
+def execute_and_die(sql, params=None):
+    global seen
+    seen += sql.lstrip().startswith("CREATE")
+    if seen == facts["statement"]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return execute(sql, params)
+database.database.obj.execute_sql = execute_and_die
+database.migrate()
+"""
+
+
+@pytest.mark.parametrize("statement", [2, 9, 40])
+def test_killed_in_the_middle_of_a_migration_the_next_run_succeeds(
+    empty_url, empty_environment, database_url, statement
+):
+    assert exit_code_of(KILLED, empty_environment, statement=statement) == -signal.SIGKILL
+    with pytest.raises(portal_database.SchemaOutdated):
+        on(empty_url, portal_database.require_current_schema)
+    on(empty_url, portal_database.migrate)
+    assert on(empty_url, listing) == on(database_url, listing)
+
+
+@pytest.mark.engine("sqlite")
+def test_sqlite_waits_for_every_commit_to_reach_the_disk(database):
+    """trust.md §5.6; what the pragmas say on a connection of the pool."""
+    pragmas = {
+        name: database.execute_sql(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "trusted_schema")
+    }
+    assert pragmas == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "busy_timeout": 5000,
+        "trusted_schema": 0,
+    }
+
+
+@pytest.mark.engine("sqlite")
+def test_a_transaction_on_sqlite_takes_the_write_lock_at_once(database, database_url):
+    """trust.md §0, fact 1: a deferred one would fail at its first write, after it has read."""
+    other = sqlite3.connect(database_url.removeprefix("sqlite:///"), timeout=0, isolation_level=None)
+    with portal_database.transaction(), pytest.raises(sqlite3.OperationalError, match="locked"):
+        other.execute("BEGIN IMMEDIATE")
+    other.close()
+
+
+@pytest.mark.engine("postgresql")
+def test_postgresql_gives_up_waiting_in_time(database):
+    shown = {
+        name: database.execute_sql(f"SHOW {name}").fetchone()[0]
+        for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+    }
+    assert shown == {
+        "lock_timeout": "5s",
+        "statement_timeout": "30s",
+        "idle_in_transaction_session_timeout": "1min",
+    }
+    with pytest.raises(OperationalError, match="statement timeout"), database.atomic():
+        database.execute_sql("SET LOCAL statement_timeout = '20ms'")
+        database.execute_sql("SELECT pg_sleep(5)")
