@@ -80,7 +80,7 @@ def network_of(address: str) -> str:
 
 
 def ip_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The address, an IPv4 one also where a socket of both kinds calls it `::ffff:192.0.2.1`; None for a file."""
+    """The address, IPv4 also where a dual socket writes `::ffff:192.0.2.1`; None for a file."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

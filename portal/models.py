@@ -91,11 +91,20 @@ class ShortText(Checked, CharField):
         return f"length({column}) <= {self.max_length}"
 
 
-class MinorUnits(Checked, BigIntegerField):
-    """A whole amount in minor units."""
+class WholeNumber(Checked, BigIntegerField):
+    """An integer; a fraction is our own mistake, which PostgreSQL alone would round."""
 
     def rule(self, column: str) -> str:
         return f"{column} = CAST({column} AS BIGINT)"
+
+    def db_value(self, value: Any) -> Any:
+        if value is not None and type(value) is not int:
+            raise TypeError(f"{self.name} is a whole number, not {value!r}")
+        return value
+
+
+class MinorUnits(WholeNumber):
+    """A whole amount in minor units of the currency beside it."""
 
 
 class CurrencyCode(Checked, CharField):
@@ -141,8 +150,8 @@ class Product(Model):
     names = JSONField()
     kind = Word(ProductKind)
     change_policy = Word(ChangePolicy)
-    trial_days = IntegerField(default=0, constraints=[Check("trial_days >= 0")])
-    grace_days = IntegerField(null=True, constraints=[Check("grace_days >= 0")])
+    trial_days = WholeNumber(default=0, constraints=[Check("trial_days >= 0")])
+    grace_days = WholeNumber(null=True, constraints=[Check("grace_days >= 0")])
     bank_transfer = BooleanField(default=False)
     position = IntegerField()
     withdrawn = BooleanField(default=False)
@@ -159,10 +168,10 @@ class Plan(Model):
     free = BooleanField(default=False)
     trial = BooleanField(default=False)
     nonprofit = BooleanField(default=False)
-    max_users = IntegerField(null=True, constraints=[Check("max_users > 0")])
-    guests_per_user = IntegerField(default=0, constraints=[Check("guests_per_user >= 0")])
-    max_administrators = IntegerField(null=True, constraints=[Check("max_administrators > 0")])
-    storage_bytes = BigIntegerField(null=True, constraints=[Check("storage_bytes >= 0")])
+    max_users = WholeNumber(null=True, constraints=[Check("max_users > 0")])
+    guests_per_user = WholeNumber(default=0, constraints=[Check("guests_per_user >= 0")])
+    max_administrators = WholeNumber(null=True, constraints=[Check("max_administrators > 0")])
+    storage_bytes = WholeNumber(null=True, constraints=[Check("storage_bytes >= 0")])
     services = JSONField()
     withdrawn = BooleanField(default=False)
 
@@ -187,12 +196,23 @@ class Price(Model):
 
     plan_id: int
 
-    class Meta:
-        indexes = ((("plan", "interval", "currency", "valid_from"), True),)
-
     @property
     def amount(self) -> Money:
         return Money(self.amount_minor, self.currency)
+
+
+# A price that was closed on its first day is valid on no day and may stand beside its successor.
+Price.add_index(
+    Price.index(
+        Price.plan,
+        Price.interval,
+        Price.currency,
+        Price.valid_from,
+        unique=True,
+        name="price_one_begins_a_day",
+        where=Price.valid_until.is_null() | (Price.valid_until > Price.valid_from),
+    )
+)
 
 
 class VendorLink(Model):
@@ -232,7 +252,7 @@ class Workspace(Model):
     currency = CurrencyCode()
     who_may_buy = Word(WhoMayBuy, default=WhoMayBuy.ANY_MEMBER)
     hides_plans_from_members = BooleanField(default=False)
-    used_storage_bytes = BigIntegerField(default=0, constraints=[Check("used_storage_bytes >= 0")])
+    used_storage_bytes = WholeNumber(default=0, constraints=[Check("used_storage_bytes >= 0")])
     created_at = UTCDateTimeField()
     deleted_at = UTCDateTimeField(null=True)
 
@@ -303,7 +323,7 @@ class LimitBucket(Model):
     """Tries counted in one window of one rate limit."""
 
     key = ShortText(max_length=200, unique=True)
-    tries = IntegerField()
+    tries = WholeNumber()
     ends_at = UTCDateTimeField(index=True)
 
 
@@ -361,7 +381,7 @@ class Subscription(Model):
     product = ForeignKeyField(Product, on_delete="RESTRICT")
     plan = ForeignKeyField(Plan, on_delete="RESTRICT")
     price = ForeignKeyField(Price, null=True, on_delete="RESTRICT")
-    quantity = IntegerField(default=1, constraints=[Check("quantity > 0")])
+    quantity = WholeNumber(default=1, constraints=[Check("quantity > 0")])
     started_on = DateField()
     due_on = DateField(null=True)
     anchor_day = SmallIntegerField(constraints=[Check("anchor_day BETWEEN 1 AND 31")])
@@ -369,7 +389,7 @@ class Subscription(Model):
     payment_method = ForeignKeyField(PaymentMethod, null=True, on_delete="RESTRICT")
     locked_price_minor = MinorUnits(null=True, constraints=[Check("locked_price_minor >= 0")])
     locked_until = DateField(null=True)
-    version = IntegerField(default=1)
+    version = WholeNumber(default=1)
     created_at = UTCDateTimeField()
 
     plan_id: int
@@ -464,7 +484,7 @@ class Payment(Model):
     last4 = ShortText(max_length=4, default="")
     payer_name = ShortText(max_length=200, default="")
     payer_email = ShortText(max_length=254, default="")
-    look_ups = IntegerField(default=0)
+    look_ups = WholeNumber(default=0)
     look_up_at = UTCDateTimeField(null=True, index=True)
     created_at = UTCDateTimeField()
     settled_at = UTCDateTimeField(null=True)
@@ -491,7 +511,7 @@ class NumberSeries(Model):
     """The next number of a series of documents, e.g. INV-2026: taken and used in one transaction."""
 
     name = ShortText(max_length=20, unique=True)
-    next_number = IntegerField(default=1, constraints=[Check("next_number >= 1")])
+    next_number = WholeNumber(default=1, constraints=[Check("next_number >= 1")])
 
 
 class Invoice(Model):
@@ -501,14 +521,14 @@ class Invoice(Model):
     order = ForeignKeyField(Order, unique=True, on_delete="RESTRICT")
     kind = Word(DocumentKind, default=DocumentKind.INVOICE)
     series = ShortText(max_length=20)
-    sequence = IntegerField(constraints=[Check("sequence >= 1")])
+    sequence = WholeNumber(constraints=[Check("sequence >= 1")])
     number = ShortText(max_length=30, unique=True)
     issued_on = DateField()
     issued_at = UTCDateTimeField()
     currency = CurrencyCode()
-    net_minor = MinorUnits()
-    tax_minor = MinorUnits()
-    total_minor = MinorUnits()
+    net_minor = MinorUnits(constraints=[Check("net_minor >= 0")])
+    tax_minor = MinorUnits(constraints=[Check("tax_minor >= 0")])
+    total_minor = MinorUnits(constraints=[Check("total_minor >= 0")])
     facts = JSONField()
     facts_hash = ShortText(max_length=64)
 
@@ -547,7 +567,7 @@ class OutboxMessage(Model):
     payload = JSONField()
     run_at = UTCDateTimeField()
     lease_until = UTCDateTimeField(null=True)
-    attempts = IntegerField(default=0)
+    attempts = WholeNumber(default=0)
     done_at = UTCDateTimeField(null=True)
     parked_at = UTCDateTimeField(null=True)
     last_error = TextField(default="")
@@ -574,7 +594,7 @@ class AuditEntry(Model):
     """
 
     workspace = ForeignKeyField(Workspace, null=True, on_delete="RESTRICT")
-    sequence = IntegerField()
+    sequence = WholeNumber()
     at = UTCDateTimeField()
     action = ShortText(max_length=60)
     subject = ShortText(max_length=120)
@@ -602,7 +622,7 @@ class CspReport(Model):
     directive = ShortText(max_length=100)
     blocked = ShortText(max_length=200)
     page = ShortText(max_length=200)
-    reports = IntegerField(default=1)
+    reports = WholeNumber(default=1)
     last_seen_at = UTCDateTimeField()
 
     class Meta:

@@ -165,7 +165,7 @@ def banner() -> Banner | None:
             return Banner(
                 _("Your subscription is over."),
                 _(
-                    "The payment was due on %(date)s. Prolong the plan or choose another before access stops.",
+                    "The payment was due on %(date)s. Prolong the plan or choose another in time.",
                     date=until,
                 ),
                 "late",

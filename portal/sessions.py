@@ -132,9 +132,7 @@ def hash_token(token: str) -> str:
 
 
 def _live_row(token: str, request: Request) -> Session | None:
-    row = (
-        Session.select(Session, Person).join(Person).where(Session.token_hash == hash_token(token)).first()
-    )
+    row = Session.select(Session, Person).join(Person).where(Session.token_hash == hash_token(token)).first()
     if row is None:
         return None
     wall = current().clock.wall()

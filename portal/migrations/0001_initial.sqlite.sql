@@ -4,8 +4,8 @@ CREATE TABLE "product" (
   "names" TEXT NOT NULL,
   "kind" VARCHAR(14) NOT NULL CHECK ("kind" IN ('workspace_plan', 'licensed')),
   "change_policy" VARCHAR(7) NOT NULL CHECK ("change_policy" IN ('extend', 'prorate')),
-  "trial_days" INTEGER NOT NULL CHECK (trial_days >= 0),
-  "grace_days" INTEGER CHECK (grace_days >= 0),
+  "trial_days" INTEGER NOT NULL CHECK (trial_days >= 0) CHECK ("trial_days" = CAST("trial_days" AS BIGINT)),
+  "grace_days" INTEGER CHECK (grace_days >= 0) CHECK ("grace_days" = CAST("grace_days" AS BIGINT)),
   "bank_transfer" INTEGER NOT NULL,
   "position" INTEGER NOT NULL,
   "withdrawn" INTEGER NOT NULL)
@@ -22,10 +22,10 @@ CREATE TABLE "plan" (
   "free" INTEGER NOT NULL,
   "trial" INTEGER NOT NULL,
   "nonprofit" INTEGER NOT NULL,
-  "max_users" INTEGER CHECK (max_users > 0),
-  "guests_per_user" INTEGER NOT NULL CHECK (guests_per_user >= 0),
-  "max_administrators" INTEGER CHECK (max_administrators > 0),
-  "storage_bytes" INTEGER CHECK (storage_bytes >= 0),
+  "max_users" INTEGER CHECK (max_users > 0) CHECK ("max_users" = CAST("max_users" AS BIGINT)),
+  "guests_per_user" INTEGER NOT NULL CHECK (guests_per_user >= 0) CHECK ("guests_per_user" = CAST("guests_per_user" AS BIGINT)),
+  "max_administrators" INTEGER CHECK (max_administrators > 0) CHECK ("max_administrators" = CAST("max_administrators" AS BIGINT)),
+  "storage_bytes" INTEGER CHECK (storage_bytes >= 0) CHECK ("storage_bytes" = CAST("storage_bytes" AS BIGINT)),
   "services" TEXT NOT NULL,
   "withdrawn" INTEGER NOT NULL,
   FOREIGN KEY ("product_id") REFERENCES "product" ("id") ON DELETE RESTRICT)
@@ -48,10 +48,10 @@ CREATE TABLE "price" (
 ;
 CREATE INDEX "price_plan_id" ON "price" ("plan_id")
 ;
-CREATE UNIQUE INDEX "price_plan_id_interval_currency_valid_from" ON "price" ("plan_id",
+CREATE UNIQUE INDEX "price_one_begins_a_day" ON "price" ("plan_id",
   "interval",
   "currency",
-  "valid_from")
+  "valid_from") WHERE (("valid_until" IS NULL) OR ("valid_until" > "valid_from"))
 ;
 CREATE TABLE "vendor_link" (
   "id" INTEGER NOT NULL PRIMARY KEY,
@@ -82,7 +82,7 @@ CREATE TABLE "workspace" (
   "currency" VARCHAR(3) NOT NULL CHECK (length("currency") = 3 AND "currency" = upper("currency")),
   "who_may_buy" VARCHAR(10) NOT NULL CHECK ("who_may_buy" IN ('any_member', 'billing')),
   "hides_plans_from_members" INTEGER NOT NULL,
-  "used_storage_bytes" INTEGER NOT NULL CHECK (used_storage_bytes >= 0),
+  "used_storage_bytes" INTEGER NOT NULL CHECK (used_storage_bytes >= 0) CHECK ("used_storage_bytes" = CAST("used_storage_bytes" AS BIGINT)),
   "created_at" DATETIME NOT NULL,
   "deleted_at" DATETIME)
 ;
@@ -150,7 +150,7 @@ CREATE INDEX "link_member_id" ON "link" ("member_id")
 CREATE TABLE "limit_bucket" (
   "id" INTEGER NOT NULL PRIMARY KEY,
   "key" VARCHAR(200) NOT NULL CHECK (length("key") <= 200),
-  "tries" INTEGER NOT NULL,
+  "tries" INTEGER NOT NULL CHECK ("tries" = CAST("tries" AS BIGINT)),
   "ends_at" DATETIME NOT NULL)
 ;
 CREATE UNIQUE INDEX "limit_bucket_key" ON "limit_bucket" ("key")
@@ -211,7 +211,7 @@ CREATE TABLE "subscription" (
   "product_id" INTEGER NOT NULL,
   "plan_id" INTEGER NOT NULL,
   "price_id" INTEGER,
-  "quantity" INTEGER NOT NULL CHECK (quantity > 0),
+  "quantity" INTEGER NOT NULL CHECK (quantity > 0) CHECK ("quantity" = CAST("quantity" AS BIGINT)),
   "started_on" DATE NOT NULL,
   "due_on" DATE,
   "anchor_day" INTEGER NOT NULL CHECK (anchor_day BETWEEN 1 AND 31),
@@ -219,7 +219,7 @@ CREATE TABLE "subscription" (
   "payment_method_id" INTEGER,
   "locked_price_minor" INTEGER CHECK (locked_price_minor >= 0) CHECK ("locked_price_minor" = CAST("locked_price_minor" AS BIGINT)),
   "locked_until" DATE,
-  "version" INTEGER NOT NULL,
+  "version" INTEGER NOT NULL CHECK ("version" = CAST("version" AS BIGINT)),
   "created_at" DATETIME NOT NULL,
   FOREIGN KEY ("workspace_id") REFERENCES "workspace" ("id") ON DELETE RESTRICT,
   FOREIGN KEY ("product_id") REFERENCES "product" ("id") ON DELETE RESTRICT,
@@ -328,7 +328,7 @@ CREATE TABLE "payment" (
   "last4" VARCHAR(4) NOT NULL CHECK (length("last4") <= 4),
   "payer_name" VARCHAR(200) NOT NULL CHECK (length("payer_name") <= 200),
   "payer_email" VARCHAR(254) NOT NULL CHECK (length("payer_email") <= 254),
-  "look_ups" INTEGER NOT NULL,
+  "look_ups" INTEGER NOT NULL CHECK ("look_ups" = CAST("look_ups" AS BIGINT)),
   "look_up_at" DATETIME,
   "created_at" DATETIME NOT NULL,
   "settled_at" DATETIME,
@@ -348,7 +348,7 @@ CREATE UNIQUE INDEX "payment_one_live_per_order" ON "payment" ("order_id") WHERE
 CREATE TABLE "number_series" (
   "id" INTEGER NOT NULL PRIMARY KEY,
   "name" VARCHAR(20) NOT NULL CHECK (length("name") <= 20),
-  "next_number" INTEGER NOT NULL CHECK (next_number >= 1))
+  "next_number" INTEGER NOT NULL CHECK (next_number >= 1) CHECK ("next_number" = CAST("next_number" AS BIGINT)))
 ;
 CREATE UNIQUE INDEX "number_series_name" ON "number_series" ("name")
 ;
@@ -358,14 +358,14 @@ CREATE TABLE "invoice" (
   "order_id" INTEGER NOT NULL,
   "kind" VARCHAR(11) NOT NULL CHECK ("kind" IN ('invoice', 'credit_note')),
   "series" VARCHAR(20) NOT NULL CHECK (length("series") <= 20),
-  "sequence" INTEGER NOT NULL CHECK (sequence >= 1),
+  "sequence" INTEGER NOT NULL CHECK (sequence >= 1) CHECK ("sequence" = CAST("sequence" AS BIGINT)),
   "number" VARCHAR(30) NOT NULL CHECK (length("number") <= 30),
   "issued_on" DATE NOT NULL,
   "issued_at" DATETIME NOT NULL,
   "currency" VARCHAR(3) NOT NULL CHECK (length("currency") = 3 AND "currency" = upper("currency")),
-  "net_minor" INTEGER NOT NULL CHECK ("net_minor" = CAST("net_minor" AS BIGINT)),
-  "tax_minor" INTEGER NOT NULL CHECK ("tax_minor" = CAST("tax_minor" AS BIGINT)),
-  "total_minor" INTEGER NOT NULL CHECK ("total_minor" = CAST("total_minor" AS BIGINT)),
+  "net_minor" INTEGER NOT NULL CHECK (net_minor >= 0) CHECK ("net_minor" = CAST("net_minor" AS BIGINT)),
+  "tax_minor" INTEGER NOT NULL CHECK (tax_minor >= 0) CHECK ("tax_minor" = CAST("tax_minor" AS BIGINT)),
+  "total_minor" INTEGER NOT NULL CHECK (total_minor >= 0) CHECK ("total_minor" = CAST("total_minor" AS BIGINT)),
   "facts" TEXT NOT NULL,
   "facts_hash" VARCHAR(64) NOT NULL CHECK (length("facts_hash") <= 64),
   FOREIGN KEY ("workspace_id") REFERENCES "workspace" ("id") ON DELETE RESTRICT,
@@ -405,7 +405,7 @@ CREATE TABLE "outbox_message" (
   "payload" TEXT NOT NULL,
   "run_at" DATETIME NOT NULL,
   "lease_until" DATETIME,
-  "attempts" INTEGER NOT NULL,
+  "attempts" INTEGER NOT NULL CHECK ("attempts" = CAST("attempts" AS BIGINT)),
   "done_at" DATETIME,
   "parked_at" DATETIME,
   "last_error" TEXT NOT NULL,
@@ -419,7 +419,7 @@ CREATE INDEX "outbox_message_due" ON "outbox_message" ("run_at") WHERE (("done_a
 CREATE TABLE "audit_entry" (
   "id" INTEGER NOT NULL PRIMARY KEY,
   "workspace_id" INTEGER,
-  "sequence" INTEGER NOT NULL,
+  "sequence" INTEGER NOT NULL CHECK ("sequence" = CAST("sequence" AS BIGINT)),
   "at" DATETIME NOT NULL,
   "action" VARCHAR(60) NOT NULL CHECK (length("action") <= 60),
   "subject" VARCHAR(120) NOT NULL CHECK (length("subject") <= 120),
@@ -450,7 +450,7 @@ CREATE TABLE "csp_report" (
   "directive" VARCHAR(100) NOT NULL CHECK (length("directive") <= 100),
   "blocked" VARCHAR(200) NOT NULL CHECK (length("blocked") <= 200),
   "page" VARCHAR(200) NOT NULL CHECK (length("page") <= 200),
-  "reports" INTEGER NOT NULL,
+  "reports" INTEGER NOT NULL CHECK ("reports" = CAST("reports" AS BIGINT)),
   "last_seen_at" DATETIME NOT NULL)
 ;
 CREATE UNIQUE INDEX "csp_report_directive_blocked_page" ON "csp_report" ("directive",

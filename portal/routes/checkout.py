@@ -1,7 +1,6 @@
 """The checkout: billing details → review and pay → a result that tells the truth."""
 
-from dataclasses import asdict, dataclass
-from datetime import date
+from dataclasses import asdict
 
 from flask import Blueprint, Response, abort, redirect, request, url_for
 from flask_babel import gettext as _
@@ -21,7 +20,6 @@ from ..domain.errors import (
 from ..domain.money import Money
 from ..domain.pricing import Quote
 from ..domain.vocabulary import (
-    Interval,
     OrderState,
     PaymentMethodKind,
     PaymentState,
@@ -33,14 +31,24 @@ from ..forms.billing import BillingDetailsForm
 from ..forms.card import CardForm, PlaceOrderForm
 from ..gateways.base import CardData
 from ..htmx import htmx, redirect_after_write, render
-from ..i18n import locale_code, translated
+from ..i18n import locale_code
 from ..models import BillingDetails, Invoice, Order, Payment
-from ..money_words import decline_sentence, method_words, tax_reason, tax_words
+from ..money_words import decline_sentence, method_words
 from ..runtime import current
 from ..security import limited, workspace_right
 from ..services import checkout, payments, plans
 from ..services.checkout import Details
 from ..services.workspaces import Place
+from .order_words import (
+    extension_rows,
+    method_name_of,
+    methods_on_offer,
+    outcome_of,
+    recap_of,
+    renewal_hint_of,
+    summary_before_tax,
+    summary_of,
+)
 from .place import status_here, today_here
 from .plans import CANNOT_BE_ORDERED, plans_page, refusal_sentence, refused
 
@@ -76,7 +84,7 @@ def _details_form(place: Place, order: Order) -> BillingDetailsForm:
     currencies = [(code, formatting.currency_label(code)) for code in plans.currencies_of(on_sale)]
     return BillingDetailsForm(
         currencies=currencies,
-        payment_methods=_methods_on_offer(),
+        payment_methods=methods_on_offer(),
         payment_currencies=currencies,
         locale=locale_code(),
         data={
@@ -97,16 +105,6 @@ def _remembered(place: Place) -> dict[str, object] | None:
 
 def _usual_country(place: Place) -> str:
     return "FR" if place.workspace.language == "fr" else ""
-
-
-def _methods_on_offer() -> list[tuple[str, str]]:
-    """Every kind that a configured gateway takes at the checkout, in its own words."""
-    kinds = {kind for gateway in current().gateways.values() for kind in gateway.capabilities().kinds}
-    offered = {
-        PaymentMethodKind.CARD: _("Card: Visa, Mastercard, American Express, JCB, Discover"),
-        PaymentMethodKind.PAYPAL: "PayPal",
-    }
-    return [(kind.value, label) for kind, label in offered.items() if kind in kinds]
 
 
 def _keep_details(place: Place, order: Order, form: BillingDetailsForm) -> Response:
@@ -161,7 +159,7 @@ def _details_page(place: Place, order: Order, form: BillingDetailsForm, *, statu
         status=status,
         form=form,
         order=order,
-        summary=_summary_before_tax(order, shown),
+        summary=summary_before_tax(order, shown),
         refresh=refresh,
     )
 
@@ -231,7 +229,9 @@ def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Respons
     except OrderAlreadyPlaced as placed:
         return redirect_after_write(_address("result", place, placed.order))  # type: ignore[attr-defined]
     except QuoteChanged:
-        return _review_page(place, _order_or_404(place, order.number), form, status=409, changed=True)
+        # What changed may be the method, and the fields with it.
+        order = _order_or_404(place, order.number)
+        return _review_page(place, order, _payment_form(place, order), status=409, changed=True)
     except PlanTooSmall as refusal:
         return refused(place, refusal, wanted=_value(order), currency=order.currency)
     except CANNOT_BE_ORDERED as refusal:
@@ -271,15 +271,15 @@ def _review_page(
         status=status,
         form=form,
         order=order,
-        summary=_summary(order),
-        recap=_recap(order),
-        renewal_hint=_renewal_hint(order),
+        summary=summary_of(order),
+        recap=recap_of(order),
+        renewal_hint=renewal_hint_of(order),
         is_card=isinstance(form, CardForm),
-        method=_method_name(order),
+        method=method_name_of(order),
         total=formatting.money(Money(order.total_minor, order.currency)),
         changed=changed,
         declined=declined,
-        extension=_extension_rows(order),
+        extension=extension_rows(order),
         replaces_trial=status_here(place).state == SubscriptionState.TRIAL,
         processor=payments.gateway_for(order.method_kind).capabilities().processor_name,
     )
@@ -297,7 +297,7 @@ def result(place: Place, number: str) -> Response:
     if payment is None:
         return _to("details", place, order)
     status_here(place)
-    heading, lead = _outcome_sentences(order, payment)
+    heading, lead = outcome_of(order, payment)
     waits = payment.state in (PaymentState.CREATED, PaymentState.PENDING, PaymentState.UNKNOWN)
     response = render(
         "checkout/result.html",
@@ -321,24 +321,6 @@ def result(place: Place, number: str) -> Response:
     return response
 
 
-def _outcome_sentences(order: Order, payment: Payment) -> tuple[str, str]:
-    """Heading and lead of the result page: what is known, and nothing more."""
-    if payment.state == PaymentState.SUCCEEDED:
-        return _("It is done"), _(
-            "You can go on working. The plan %(plan)s is yours until %(date)s.",
-            plan=translated(order.plan.names),
-            date=formatting.day(date.fromisoformat(order.quote["due_on"])),
-        )
-    if payment.state == PaymentState.ACTION_REQUIRED:
-        return _("Your bank asks you to confirm"), _("Nothing is charged before you do.")
-    if payment.state == PaymentState.DECLINED:
-        return _("Nothing was charged"), decline_sentence(payment.decline_code)
-    return _("Your payment is being confirmed"), _(
-        "The bank has not answered yet. You need not do anything and you will not be charged twice: "
-        "this page follows it, and we write to you when it is settled."
-    )
-
-
 @blueprint.post("/leave")
 @workspace_right(Right.BUY)
 def leave(place: Place, number: str) -> Response:
@@ -353,108 +335,6 @@ def leave(place: Place, number: str) -> Response:
 
 
 # --- shared ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """The order in the margin. Texts are ready to print; tax and total are empty before they are known."""
-
-    title: str
-    period: str
-    net: str
-    tax_label: str
-    tax_reason: str
-    tax: str
-    total: str
-
-
-def _summary(order: Order) -> Summary:
-    quote = order.quote
-    tax = quote["tax"]
-    return Summary(
-        title=_title(order),
-        period=_period(quote),
-        net=formatting.money(Money(order.net_minor, order.currency)),
-        tax_label=tax_words(tax),
-        tax_reason=tax_reason(tax),
-        tax=formatting.money(Money(order.tax_minor, order.currency)),
-        total=formatting.money(Money(order.total_minor, order.currency)),
-    )
-
-
-def _summary_before_tax(order: Order, net: Money) -> Summary:
-    return Summary(
-        title=_title(order),
-        period=_period(order.quote),
-        net=formatting.money(net),
-        tax_label="",
-        tax_reason=_("VAT is added on the next page, when we know your country."),
-        tax="",
-        total="",
-    )
-
-
-def _title(order: Order) -> str:
-    name = translated(order.plan.names)
-    if order.interval == Interval.YEAR:
-        return _("%(plan)s, yearly", plan=name)
-    return _("%(plan)s, monthly", plan=name)
-
-
-def _period(quote: dict[str, str]) -> str:
-    return _(
-        "From %(start)s to %(end)s",
-        start=formatting.day(date.fromisoformat(quote["start_on"])),
-        end=formatting.day(date.fromisoformat(quote["due_on"])),
-    )
-
-
-def _recap(order: Order) -> list[tuple[str, str]]:
-    """What was typed on page 1, to be checked by the buyer."""
-    details = order.details
-    rows = [(_("Name"), f"{details['first_name']} {details['last_name']}")]
-    if details["is_business"]:
-        rows.insert(0, (_("Company"), details["company_name"]))
-    rows += [(_("Address"), ", ".join(details["address_lines"])), (_("E-mail"), details["email"])]
-    if details["vat_number"]:
-        rows.append((_("VAT number"), details["vat_number"]))
-    return [*rows, (_("Payment method"), _method_name(order))]
-
-
-def _extension_rows(order: Order) -> list[tuple[str, str, str]]:
-    """The six figures of a change, each with its mark (product.md §4)."""
-    figures = order.quote["extension"]
-    if figures is None:
-        return []
-
-    def money(name: str) -> str:
-        return formatting.money(Money(figures[name], order.currency))
-
-    return [
-        (_("Price per day of the old plan"), money("rate_old_minor"), "quote-rate-old"),
-        (_("Price per day of the new plan"), money("rate_new_minor"), "quote-rate-new"),
-        (_("Days not used"), str(figures["unused_days"]), "quote-unused"),
-        (_("Money left"), money("money_left_minor"), "quote-credit"),
-        (_("Extra days"), str(figures["extra_days"]), "quote-days"),
-        (_("New due date"), formatting.day(date.fromisoformat(order.quote["due_on"])), "quote-due"),
-    ]
-
-
-def _renewal_hint(order: Order) -> str:
-    total = formatting.money(Money(order.total_minor, order.currency))
-    if order.interval == Interval.YEAR:
-        return _(
-            "%(total)s is then charged every year on the due date. You can switch it off at any time.",
-            total=total,
-        )
-    return _(
-        "%(total)s is then charged every month on the due date. You can switch it off at any time.",
-        total=total,
-    )
-
-
-def _method_name(order: Order) -> str:
-    return dict(_methods_on_offer()).get(order.method_kind, order.method_kind)
 
 
 def _quote_or_refusal(place: Place, order: Order) -> Quote | Response:

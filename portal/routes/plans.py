@@ -7,6 +7,7 @@ from flask_login import current_user
 from .. import formatting
 from ..domain.errors import (
     CurrencyMismatch,
+    MissingVatRate,
     PlanNotOffered,
     PlanTooSmall,
     PortalError,
@@ -27,7 +28,7 @@ from .plan_table import plan_table, refusals_of
 
 blueprint = Blueprint("plans", __name__, url_prefix="/w/<slug>")
 ROWS_OF_HISTORY = 10
-CANNOT_BE_ORDERED = (PlanNotOffered, CurrencyMismatch, SmallerPlanWaits, TooEarlyToProlong)
+CANNOT_BE_ORDERED = (PlanNotOffered, CurrencyMismatch, SmallerPlanWaits, TooEarlyToProlong, MissingVatRate)
 
 
 @blueprint.get("/plans")
@@ -75,6 +76,8 @@ def refusal_sentence(refusal: PortalError) -> str:
         )
     if isinstance(refusal, TooEarlyToProlong):
         return _("It is too early to prolong, or automatic renewal will do it. Nothing was changed.")
+    if isinstance(refusal, MissingVatRate):
+        return _("We do not know the VAT rate of this country yet. Please contact us.")
     return _("This plan is not sold like that today. Choose one of the table.")
 
 

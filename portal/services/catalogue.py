@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from ..database import transaction
+from ..database import hold, transaction
 from ..domain.catalogue import DeclaredPlan, DeclaredPrice, DeclaredProduct, Links, parse_catalogue
 from ..models import Plan, Price, Product, VendorLink
 from . import audit
@@ -29,6 +29,7 @@ def apply(text: str, *, filename: str, now: datetime) -> ApplyReport:
     today = now.date()
     added = closed = 0
     with transaction():
+        hold("catalogue")
         Product.update(withdrawn=True).where(
             Product.code.not_in([p.code for p in declared.products])
         ).execute()
@@ -88,28 +89,12 @@ def _save_plan(product: Product, declared: DeclaredPlan) -> Plan:
 
 
 def _save_prices(plan: Plan, declared: tuple[DeclaredPrice, ...], *, today: date) -> tuple[int, int]:
-    """Close what is no longer declared, add what is new. Returns (added, closed)."""
-    kept: set[int] = set()
-    added = 0
-    for wanted in declared:
-        valid_from = wanted.valid_from or today
-        known = _known_price(plan, wanted)
-        if known is None:
-            # The same day's amount declared anew replaces a price that nobody can have seen for a day.
-            known = Price.create(
-                plan=plan,
-                interval=wanted.interval,
-                currency=wanted.currency,
-                unit=wanted.unit,
-                amount_minor=wanted.amount_minor,
-                tiers=_tiers(wanted),
-                valid_from=valid_from,
-                valid_until=wanted.valid_until,
-            )
-            added += 1
-        elif known.valid_until != wanted.valid_until:
-            Price.update(valid_until=wanted.valid_until).where(Price.id == known.id).execute()
-        kept.add(known.id)
+    """Close what is no longer declared, then add what is new. Returns (added, closed).
+
+    A price that is closed on its first day keeps its row, valid on no day, for the orders that took it.
+    """
+    known = [_known_price(plan, wanted, today=today) for wanted in declared]
+    kept = [price.id for price in known if price is not None]
     closed = (
         Price.update(valid_until=today)
         .where(
@@ -119,11 +104,30 @@ def _save_prices(plan: Plan, declared: tuple[DeclaredPrice, ...], *, today: date
         )
         .execute()
     )
+    added = 0
+    for wanted, price in zip(declared, known, strict=True):
+        if price is None:
+            Price.create(
+                plan=plan,
+                interval=wanted.interval,
+                currency=wanted.currency,
+                unit=wanted.unit,
+                amount_minor=wanted.amount_minor,
+                tiers=_tiers(wanted),
+                valid_from=wanted.valid_from or today,
+                valid_until=wanted.valid_until,
+            )
+            added += 1
+        elif price.valid_until != wanted.valid_until:
+            Price.update(valid_until=wanted.valid_until).where(Price.id == price.id).execute()
     return added, closed
 
 
-def _known_price(plan: Plan, wanted: DeclaredPrice) -> Price | None:
-    """The open row that already says the same; a `valid_from` that is not declared does not matter."""
+def _known_price(plan: Plan, wanted: DeclaredPrice, *, today: date) -> Price | None:
+    """The row that already says the same; without a declared `valid_from`, one that is still open.
+
+    A price that was closed is not opened again: that would rewrite what was on sale in between.
+    """
     query = Price.select().where(
         Price.plan == plan,
         Price.interval == wanted.interval,
@@ -134,7 +138,7 @@ def _known_price(plan: Plan, wanted: DeclaredPrice) -> Price | None:
     if wanted.valid_from is not None:
         query = query.where(Price.valid_from == wanted.valid_from)
     else:
-        query = query.where(Price.valid_until.is_null() | (Price.valid_until > Price.valid_from))
+        query = query.where(Price.valid_until.is_null() | (Price.valid_until > today))
     for price in query.order_by(Price.id.desc()):
         if price.tiers == _tiers(wanted):
             return price

@@ -57,7 +57,6 @@ def test_a_new_amount_is_a_new_price_and_the_old_one_ends_that_day(runtime, cloc
     ]
 
 
-@pytest.mark.xfail(strict=True, reason="a price that was closed is opened again, back to its first day")
 def test_an_amount_that_comes_back_is_a_third_price(runtime, clock):
     for text in (DEMO.replace(OLD, NEW), DEMO):
         clock.advance(days=10)
@@ -66,9 +65,6 @@ def test_an_amount_that_comes_back_is_a_third_price(runtime, clock):
     assert [until for _, _, until in amounts()] == [date(2026, 12, 1), date(2026, 12, 11), None]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="services/catalogue.py: the unique index refuses a second price of one day"
-)
 def test_a_price_may_be_corrected_on_its_first_day(runtime):
     for text in (DEMO.replace(OLD, NEW), DEMO, DEMO.replace(OLD, NEW)):
         apply_catalogue(text)

@@ -1,0 +1,144 @@
+"""What the checkout says about an order: its summary, its recap, its figures, its outcome. Ready to print."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from flask_babel import gettext as _
+
+from .. import formatting
+from ..domain.money import Money
+from ..domain.vocabulary import Interval, PaymentMethodKind, PaymentState
+from ..i18n import translated
+from ..models import Order, Payment
+from ..money_words import decline_sentence, tax_reason, tax_words
+from ..runtime import current
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The order in the margin. Texts are ready to print; tax and total are empty before they are known."""
+
+    title: str
+    period: str
+    net: str
+    tax_label: str
+    tax_reason: str
+    tax: str
+    total: str
+
+
+def summary_of(order: Order) -> Summary:
+    quote = order.quote
+    tax = quote["tax"]
+    return Summary(
+        title=_title(order),
+        period=_period(quote),
+        net=formatting.money(Money(order.net_minor, order.currency)),
+        tax_label=tax_words(tax),
+        tax_reason=tax_reason(tax),
+        tax=formatting.money(Money(order.tax_minor, order.currency)),
+        total=formatting.money(Money(order.total_minor, order.currency)),
+    )
+
+
+def summary_before_tax(order: Order, net: Money) -> Summary:
+    return Summary(
+        title=_title(order),
+        period=_period(order.quote),
+        net=formatting.money(net),
+        tax_label="",
+        tax_reason=_("VAT is added on the next page, when we know your country."),
+        tax="",
+        total="",
+    )
+
+
+def _title(order: Order) -> str:
+    name = translated(order.plan.names)
+    if order.interval == Interval.YEAR:
+        return _("%(plan)s, yearly", plan=name)
+    return _("%(plan)s, monthly", plan=name)
+
+
+def _period(quote: dict[str, str]) -> str:
+    return _(
+        "From %(start)s to %(end)s",
+        start=formatting.day(date.fromisoformat(quote["start_on"])),
+        end=formatting.day(date.fromisoformat(quote["due_on"])),
+    )
+
+
+def recap_of(order: Order) -> list[tuple[str, str]]:
+    """What was typed on page 1, to be checked by the buyer."""
+    details = order.details
+    rows = [(_("Name"), f"{details['first_name']} {details['last_name']}")]
+    if details["is_business"]:
+        rows.insert(0, (_("Company"), details["company_name"]))
+    rows += [(_("Address"), ", ".join(details["address_lines"])), (_("E-mail"), details["email"])]
+    if details["vat_number"]:
+        rows.append((_("VAT number"), details["vat_number"]))
+    return [*rows, (_("Payment method"), method_name_of(order))]
+
+
+def extension_rows(order: Order) -> list[tuple[str, str, str]]:
+    """The six figures of a change, each with its mark (product.md §4)."""
+    figures = order.quote["extension"]
+    if figures is None:
+        return []
+
+    def money(name: str) -> str:
+        return formatting.money(Money(figures[name], order.currency))
+
+    return [
+        (_("Price per day of the old plan"), money("rate_old_minor"), "quote-rate-old"),
+        (_("Price per day of the new plan"), money("rate_new_minor"), "quote-rate-new"),
+        (_("Days not used"), str(figures["unused_days"]), "quote-unused"),
+        (_("Money left"), money("money_left_minor"), "quote-credit"),
+        (_("Extra days"), str(figures["extra_days"]), "quote-days"),
+        (_("New due date"), formatting.day(date.fromisoformat(order.quote["due_on"])), "quote-due"),
+    ]
+
+
+def renewal_hint_of(order: Order) -> str:
+    total = formatting.money(Money(order.total_minor, order.currency))
+    if order.interval == Interval.YEAR:
+        return _(
+            "%(total)s is then charged every year on the due date. You can switch it off at any time.",
+            total=total,
+        )
+    return _(
+        "%(total)s is then charged every month on the due date. You can switch it off at any time.",
+        total=total,
+    )
+
+
+def method_name_of(order: Order) -> str:
+    return dict(methods_on_offer()).get(order.method_kind, order.method_kind)
+
+
+def outcome_of(order: Order, payment: Payment) -> tuple[str, str]:
+    """Heading and lead of the result page: what is known, and nothing more."""
+    if payment.state == PaymentState.SUCCEEDED:
+        return _("It is done"), _(
+            "You can go on working. The plan %(plan)s is yours until %(date)s.",
+            plan=translated(order.plan.names),
+            date=formatting.day(date.fromisoformat(order.quote["due_on"])),
+        )
+    if payment.state == PaymentState.ACTION_REQUIRED:
+        return _("Your bank asks you to confirm"), _("Nothing is charged before you do.")
+    if payment.state == PaymentState.DECLINED:
+        return _("Nothing was charged"), decline_sentence(payment.decline_code)
+    return _("Your payment is being confirmed"), _(
+        "The bank has not answered yet. You need not do anything and you will not be charged twice: "
+        "this page follows it, and we write to you when it is settled."
+    )
+
+
+def methods_on_offer() -> list[tuple[str, str]]:
+    """Every kind that a configured gateway takes at the checkout, in its own words."""
+    kinds = {kind for gateway in current().gateways.values() for kind in gateway.capabilities().kinds}
+    offered = {
+        PaymentMethodKind.CARD: _("Card: Visa, Mastercard, American Express, JCB, Discover"),
+        PaymentMethodKind.PAYPAL: "PayPal",
+    }
+    return [(kind.value, label) for kind, label in offered.items() if kind in kinds]

@@ -1,0 +1,466 @@
+"""Hostile values in every field of every form: refused in words or kept as they are, alike on both engines.
+
+Each form is sent once for each value of tests/hostile.py, first with the value in all its fields, then with
+the value where text is free and the rest in order, so that what is accepted is stored and shown again.
+"""
+
+import html
+import logging
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes, policy
+from functools import cache
+from pathlib import Path
+
+import pytest
+from argon2 import PasswordHasher
+from flask import Flask
+from markupsafe import escape
+from werkzeug.test import TestResponse
+
+from portal import create_app, runtime
+from portal.clock import FixedClock
+from portal.database import database
+from portal.domain.vocabulary import LinkPurpose, PaymentMethodKind, PaymentState, Role
+from portal.forms.base import clean_text
+from portal.jobs import drain_outbox
+from portal.models import Invoice, Member, OutboxMessage, Payment, Person, Workspace
+from portal.services import invitations, links, passwords, subscriptions, workspace_settings
+from portal.settings import read_settings
+from tests import paying
+from tests.attackers import PART, Attacker, an_order_of, bought
+from tests.books import assert_books_clean
+from tests.conftest import TODAY, migrate_at
+from tests.factories import PASSWORD, a_person, a_workspace, mailed_path, owner_of, seen_by
+from tests.hostile import BODIES, EVIL, EXTRA, HEADERS, IDENTIFIERS, SUM, VALUES
+from tests.visiting import facts
+
+ORACLE = {400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 431}
+ADDRESS = {
+    "display_currency": "EUR",
+    "first_name": "Jeanne",
+    "last_name": "Martin",
+    "country": "FR",
+    "street": "12 rue de la Paix",
+    "postal_code": "75002",
+    "city": "Paris",
+    "email": "jeanne@acme.test",
+    "email_confirm": "jeanne@acme.test",
+    "payment_method": "card",
+    "payment_currency": "EUR",
+}
+CARD = {"number": "4000000000000002", "exp_month": "12", "exp_year": "2030", "security_code": "123"}
+LETTER_HEADERS = {
+    "From",
+    "To",
+    "Subject",
+    "Date",
+    "Message-ID",
+    "MIME-Version",
+    "Content-Type",
+    "Content-Language",
+    "Content-Transfer-Encoding",
+    "Auto-Submitted",
+}
+SECRET = {"password", "current_password", "new_password", "number", "security_code"}
+
+
+@dataclass(frozen=True)
+class Form:
+    """`free` are its fields that take any text; `right` fills the others so that the form is accepted."""
+
+    who: str
+    path: str
+    fields: tuple[str, ...]
+    free: tuple[str, ...] = ()
+    right: dict[str, str] = field(default_factory=dict)
+
+
+WAY_IN = [
+    Form("visitor", "/sign-in", ("email", "password")),
+    Form("visitor", "/sign-in/link", ("email",)),
+    Form("visitor", "/reset", ("email",)),
+    Form("visitor", "{reset}", ("password",)),
+    Form("visitor", "{invitation}", ("name", "password")),
+    Form(
+        "visitor",
+        "/sign-up",
+        ("name", "email", "workspace_name", "password"),
+        ("name", "workspace_name"),
+        {"email": "new{n}@acme.test", "password": PASSWORD},
+    ),
+]
+OWN = [
+    Form("owner", "/me", ("name", "language"), ("name",), {"language": "en"}),
+    Form("owner", "/me/password", ("current_password", "new_password")),
+    Form("owner", "/me/buy-dialog", ("skip_dialog",)),
+    Form("owner", "/w/acme/members", ("email", "role")),
+    Form(
+        "owner",
+        "/w/acme/settings",
+        ("version", "name", "time_zone", "language", "currency", "who_may_buy", "hides_plans_from_members"),
+        ("name",),
+        {
+            "time_zone": "UTC",
+            "language": "en",
+            "currency": "EUR",
+            "who_may_buy": "any_member",
+            "version": "{v}",
+        },
+    ),
+]
+MONEY = [
+    Form("owner", "/w/acme/plans", ("price", "currency", "confirmed", "show", "skip_dialog")),
+    Form("owner", "/w/acme/plans", ("price", "currency"), (), {"confirmed": "y"}),
+    Form(
+        "owner",
+        "/w/acme/checkout/{order}",
+        (*ADDRESS, "is_business", "company_name", "vat_number", "street2", "region", "update"),
+        ("first_name", "last_name", "street", "street2", "city", "company_name"),
+        {**ADDRESS, "is_business": "y"},
+    ),
+    Form("owner", "/w/acme/checkout/{order}/review", (*CARD, "holder", "quote", "auto_renewal")),
+    Form("owner", "/w/acme/checkout/{order}/review", ("quote",), (), {**CARD, "holder": "Jeanne Martin"}),
+    Form("owner", "/w/acme/checkout/{order}/leave", ("payment", "return_url", "next")),
+]
+STAFF_AND_SANDBOX = [
+    Form("operator", "/operator/workspaces/acme", ("amount", "unit")),
+    Form("operator", "/operator/workspaces/acme/payments/nothing/look-up", ("state",)),
+    Form("visitor", "/sandbox/3ds/{challenge}", ("answer", "return_url")),
+    Form("visitor", "/sandbox/paypal/{hosted}", ("answer", "email")),
+    Form("visitor", "/sandbox/paypal/{hosted}", ("email",), (), {"answer": "confirm"}),
+    Form("visitor", "/sandbox/components", ("name", "email", "amount", "country", "company", "method")),
+]
+
+
+@dataclass
+class Verdicts:
+    """By form, field set and value: the status. And what was wrong whatever the status."""
+
+    statuses: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def engines(sqlite_template, postgresql, tmp_path, monkeypatch, caplog) -> Iterator[dict[str, str]]:
+    """The addresses of a fresh database on each."""
+    # Hashes that are made in no time, and a list that is read once: there are hundreds of passwords.
+    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    monkeypatch.setattr(passwords, "_common_passwords", cache(passwords._common_passwords))
+    shutil.copy(sqlite_template, tmp_path / "portal.sqlite")
+    url = postgresql.create_database(postgresql.template_database("migrated", migrate_at))
+    with caplog.at_level(logging.CRITICAL, "portal"):
+        yield {"sqlite": f"sqlite:///{tmp_path / 'portal.sqlite'}", "postgresql": url}
+    postgresql.drop_database(url)
+
+
+@contextmanager
+def a_site(url: str, folder: Path) -> Iterator["Site"]:
+    folder.mkdir()
+    environment = {
+        "PORTAL_DATABASE_URL": url,
+        "PORTAL_QUEUE_URL": f"sqlite:///{folder / 'queue.sqlite'}",
+        "PORTAL_DATA_DIR": str(folder),
+        "PORTAL_SECRET_KEY": "only-for-tests-" * 4,
+        "PORTAL_LIMITS": "1000000",
+    }
+    site = Site(create_app(read_settings(environment), clock=FixedClock(TODAY)), folder)
+    yield site
+    if not database.is_closed():
+        database.close()
+    database.obj.close_all()
+
+
+class Site:
+    """The application with everything that the forms need, and a browser for each of their readers."""
+
+    def __init__(self, app: Flask, folder: Path) -> None:
+        self.app, self.folder = app, folder
+        with facts(app):
+            acme = a_workspace("Acme")
+            place = seen_by(owner_of(acme), acme)
+            invitations.invite(place, email="invited@acme.test", role=Role.MEMBER, now=TODAY)
+            token, _link = links.make_link(a_person("forgot@acme.test"), LinkPurpose.RESET)
+            self.names = {
+                "order": an_order_of(owner_of(acme), acme).number,
+                "invitation": mailed_path("invitation"),
+                "reset": f"/reset/{token}",
+            }
+            for name, kind in (("challenge", PaymentMethodKind.CARD), ("hosted", PaymentMethodKind.PAYPAL)):
+                other = a_workspace(name)
+                waiting = an_order_of(owner_of(other), other, method_kind=kind)
+                card = paying.ASKS_ONCE if kind == PaymentMethodKind.CARD else None
+                self.names[name] = paying.pay(waiting, card).action_url.rpartition("/")[2]
+            bought(a_workspace("Paid"))
+            self.browsers = {
+                "visitor": Attacker(app),
+                "owner": Attacker(app, owner_of(acme)),
+                "operator": Attacker(app, a_person("staff@vendor.test", operator=True)),
+            }
+
+    def send(self, form: Form, fields: dict[str, str]) -> TestResponse:
+        return self.browsers[form.who].post(form.path.format(**self.names), fields)
+
+    def version(self) -> str:
+        with facts(self.app):
+            return workspace_settings.settings_of(Workspace.get(Workspace.slug == "acme")).version
+
+
+def send_everything(site: Site, forms: list[Form]) -> Verdicts:
+    found = Verdicts()
+    for form in forms:
+        for n, value in enumerate(VALUES):
+            everywhere = {**form.right, **dict.fromkeys(form.fields, value)}
+            judge(found, form, "everywhere", value, site.send(form, everywhere), form.fields)
+            if form.free:
+                fields = {name: text.format(n=n, v="{v}") for name, text in form.right.items()}
+                if "version" in fields:
+                    fields["version"] = site.version()
+                answer = site.send(form, {**EXTRA, **fields, **dict.fromkeys(form.free, value)})
+                judge(found, form, "where text is free", value, answer, form.free)
+                if answer.status_code == 303 and any(sign in value for sign in "<{'\""):
+                    shown = site.browsers[form.who].get(answer.headers["Location"])
+                    judge(found, form, "shown after", value, shown, ())
+    return found
+
+
+def judge(
+    found: Verdicts, form: Form, where: str, value: str, answer: TestResponse, fields: tuple[str, ...]
+) -> None:
+    page = answer.text
+    found.statuses[form.path, where, value] = answer.status_code
+    wrong = []
+    if answer.status_code >= 400 and answer.status_code not in ORACLE:
+        wrong.append(f"status {answer.status_code}")
+    if "Traceback" in page or SUM in page:
+        wrong.append("was evaluated")
+    if len(value) > 4 and "<" in value and value in page:
+        wrong.append("stands in the page as it is")
+    if EVIL in answer.headers.get("Location", ""):
+        wrong.append(f"leads to {answer.headers['Location']}")
+    if any("\r" in text or "\n" in text for text in answer.headers.values()):
+        wrong.append("breaks a header")
+    if answer.status_code == 422:
+        wrong += [f"{name} is lost without a word" for name in fields if is_lost(page, name, value)]
+    found.faults += [f"{form.path}, {where}, {value[:60]!r}: {each}" for each in wrong]
+
+
+def is_lost(page: str, name: str, value: str) -> bool:
+    """Neither shown again nor explained. Secrets and hidden fields are never shown."""
+    shown_at = re.search(rf'<(?:input|select)[^>]* id="([a-z]*-?{name})"', page)
+    if shown_at is None or name in SECRET:
+        return False
+    if f'id="{shown_at.group(1)}-error"' in page:
+        return False
+    sent = value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    kept, _fault = clean_text(sent, max_length=1_000_000)
+    return kept[:50] != "" and str(escape(kept)) not in page and "checkbox" not in shown_at.group(0)
+
+
+def alike(engines: dict[str, str], tmp_path: Path, forms: list[Form], after: Callable[[Site], None]) -> None:
+    """Send everything on both engines; what is wrong on one, and what they judge differently."""
+    verdicts = {}
+    for engine, url in engines.items():
+        with a_site(url, tmp_path / engine) as site:
+            verdicts[engine] = send_everything(site, forms)
+            with facts(site.app):
+                nothing_was_gained()
+                assert_books_clean()
+            after(site)
+    for engine, found in verdicts.items():
+        assert not found.faults, engine + ":\n" + "\n".join(found.faults[:40])
+    one, other = (found.statuses for found in verdicts.values())
+    assert one == other, {
+        name: (status, other[name]) for name, status in one.items() if other[name] != status
+    }
+
+
+def nothing_was_gained() -> None:
+    """By fields that no form has."""
+    assert [person.email for person in Person.select().where(Person.is_operator)] == ["staff@vendor.test"]
+    acme = Workspace.get(Workspace.slug == "acme")
+    assert owner_of(acme).email == "owner@acme.test"
+    assert acme.customer_number == "C-000001"
+    assert acme.deleted_at is None
+    assert subscriptions.of_workspace(acme).plan.trial
+    assert str(subscriptions.of_workspace(acme).due_on) == "2026-12-21"
+    assert not Workspace.select().where(Workspace.slug == "stolen").exists()
+    assert not Member.select().where(Member.is_upgrader).exists()
+    assert Invoice.select().count() == 1
+    assert Payment.select().where(Payment.state == PaymentState.SUCCEEDED).count() == 1
+
+
+# --- values ---------------------------------------------------------------------------------------
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len(VALUES) >= 150
+
+
+def test_the_way_in(engines, tmp_path) -> None:
+    def look(site: Site) -> None:
+        """At every workspace that was made, as the vendor's staff sees them, and at every letter."""
+        address = "/operator/"
+        while address:
+            page = site.browsers["operator"].get(address)
+            assert page.status_code == 200
+            assert not any(value in page.text for value in VALUES if "<" in value and len(value) > 4)
+            older = re.search(r"/operator/\?[^\"]*before=\d+", page.text)
+            address = html.unescape(older.group(0)) if older else ""
+        with facts(site.app):
+            assert Workspace.select().count() > 50
+            while drain_outbox(runtime.current(), limit=100).delivered:
+                pass
+            failed = OutboxMessage.select().where(OutboxMessage.done_at.is_null())
+            assert [message.last_error for message in failed] == []
+        for path in (site.folder / "mail").glob("*.eml"):
+            letter = message_from_bytes(path.read_bytes(), policy=policy.default)
+            assert set(letter.keys()) <= LETTER_HEADERS, letter.keys()
+            assert len(letter["To"].addresses) == 1
+            text = letter.get_body(("html",)).get_content()
+            assert SUM not in text
+            assert not any(value in text for value in VALUES if "<" in value and len(value) > 4)
+
+    alike(engines, tmp_path, WAY_IN, look)
+
+
+def test_ones_own_pages(engines, tmp_path) -> None:
+    alike(engines, tmp_path, OWN, lambda site: None)
+
+
+def test_money(engines, tmp_path) -> None:
+    alike(engines, tmp_path, MONEY, lambda site: None)
+
+
+def test_staff_and_sandbox(engines, tmp_path) -> None:
+    alike(engines, tmp_path, STAFF_AND_SANDBOX, lambda site: None)
+
+
+# --- structure ------------------------------------------------------------------------------------
+
+
+def test_addresses_bodies_headers_and_shapes(engines, tmp_path) -> None:
+    verdicts = {}
+    for engine, url in engines.items():
+        with a_site(url, tmp_path / engine) as site:
+            verdicts[engine] = dict(shapes(site))
+            with facts(site.app):
+                nothing_was_gained()
+                assert_books_clean()
+    faults = {
+        name: status
+        for found in verdicts.values()
+        for name, status in found.items()
+        if status >= 400 and status not in ORACLE
+    }
+    assert not faults
+    assert verdicts["sqlite"] == verdicts["postgresql"]
+
+
+def shapes(site: Site) -> Iterator[tuple[str, int]]:
+    """What was sent, and the status of its answer."""
+    browsers = site.browsers
+    rules = [rule for rule in site.app.url_map.iter_rules() if rule.arguments]
+    for rule in rules:
+        if "GET" not in rule.methods:
+            continue
+        for value in IDENTIFIERS:
+            # Each parameter in turn; those before it are good.
+            for spoilt in rule.arguments:
+                good = {"slug": "acme", "number": site.names["order"], "member_id": "1"}
+                path = re.sub(
+                    r"<(?:[^>:]*:)?(\w+)>",
+                    lambda found, spoilt=spoilt, value=value, good=good: (
+                        value if found[1] == spoilt else good.get(found[1], "x")
+                    ),
+                    rule.rule,
+                )
+                who = "operator" if path.startswith("/operator") else "owner"
+                yield f"{rule.rule} {spoilt} {value[:40]}", browsers[who].get(path).status_code
+    forms = {form.path: form for form in (*WAY_IN, *OWN, *MONEY, *STAFF_AND_SANDBOX)}.values()
+    for form in forms:
+        path, browser = form.path.format(**site.names), browsers[form.who]
+        token = {"X-CSRFToken": browser.token}
+        for number, (kind, body) in enumerate(BODIES):
+            answer = browser.ask("POST", path, data=body, content_type=kind, headers=token)
+            yield f"{form.path} body {number}", answer.status_code
+        for number, headers in enumerate(HEADERS):
+            answer = browser.ask("POST", path, headers={**token, **headers}, data=b"x=1")
+            yield f"{form.path} headers {number}", answer.status_code
+        twice = {name: ["x", "y", "x"] for name in form.fields}
+        brackets = {f"{name}[]": "x" for name in form.fields} | {f"{name}[a]": "x" for name in form.fields}
+        for number, fields in enumerate((twice, brackets, EXTRA, {})):
+            yield f"{form.path} shape {number}", browser.post(path, fields).status_code
+            part = browser.post(path, fields, headers={**PART, "HX-Target": "form#details"})
+            yield f"{form.path} part {number}", part.status_code
+    queries = ("q", "before", "price", "currency", "lang", "next", "reason", "theme", "dialog")
+    for page in (
+        "/",
+        "/pricing",
+        "/sign-in",
+        "/w/acme/plans",
+        "/w/acme/history",
+        "/w/acme/members",
+        "/me/orders",
+    ):
+        for value in (*IDENTIFIERS, "fr&{0}=en", "a" * 1000, "999999999", "2147483647"):
+            query = "&".join(f"{name}={value}" for name in queries)
+            answer = browsers["visitor" if page in ("/", "/pricing", "/sign-in") else "owner"].get(
+                f"{page}?{query}"
+            )
+            assert SUM not in answer.text
+            yield f"{page} {value[:40]}", answer.status_code
+        for number, headers in enumerate(HEADERS):
+            yield f"{page} headers {number}", browsers["owner"].get(page, headers=headers).status_code
+    for number, body in enumerate(REPORTS):
+        for kind in ("application/csp-report", "application/reports+json", ""):
+            answer = browsers["visitor"].ask("POST", "/csp-report", data=body, content_type=kind)
+            yield f"report {number} {kind}", answer.status_code
+
+
+REPORTS: tuple[bytes, ...] = (
+    b"",
+    b"null",
+    b"[]",
+    b"{}",
+    b"[[[[]]]]",
+    b"[" * 8000,
+    b'{"a":' * 1300 + b"1" + b"}" * 1300,
+    b"1" * 8000,
+    b"\xff\xfe",
+    b'{"csp-report": []}',
+    b'{"csp-report": {"document-uri": 1, "blocked-uri": [], "effective-directive": {}}}',
+    b'{"csp-report": {"document-uri": "http://x//w//\\ud800", "blocked-uri": "http://["}}',
+    b'{"csp-report": {"document-uri": "http://x/w/\\u0000", "blocked-uri": "\\u0000"}}',
+    b'{"csp-report": {"document-uri": "http://x/w/\\ud800/plans", "blocked-uri": "http://\\ud800"}}',
+    b'[{"type": "csp-violation", "body": {"documentURL": "\\ud800", "effectiveDirective": "\\ud800"}}]',
+    b'[{"type": "csp-violation", "body": 1}, 1, null]',
+    b"[" + b"1," * 4000 + b"1]",
+    b"x" * 9000,
+)
+
+
+# --- secrets --------------------------------------------------------------------------------------
+
+
+@pytest.mark.engine("sqlite")
+def test_no_secret_comes_back(app) -> None:
+    with facts(app):
+        acme = a_workspace()
+        order = an_order_of(owner_of(acme), acme)
+        owner = Attacker(app, owner_of(acme))
+    canary = "cAnArY-4929-1111"
+    for browser, path, fields in (
+        (Attacker(app), "/sign-in", {"email": "owner@acme.test", "password": canary}),
+        (Attacker(app), "/sign-up", {"email": "x", "password": canary}),
+        (owner, "/me/password", {"current_password": canary, "new_password": canary}),
+        (owner, f"/w/acme/checkout/{order.number}/review", {"number": canary, "security_code": canary}),
+    ):
+        answer = browser.post(path, fields)
+        assert answer.status_code == 422
+        assert canary not in answer.text, path
+    slipped = owner.post(f"/w/acme/checkout/{order.number}/review", {"holder": "4929 1111 2222 3333"})
+    assert "4929" not in slipped.text
