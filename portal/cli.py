@@ -29,10 +29,11 @@ class PlainFaults(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         from .domain.catalogue import CatalogueInvalid
+        from .services.demo import InvoicesCameFirst
 
         try:
             return super().invoke(ctx)
-        except (SettingsError, SchemaOutdated, CatalogueInvalid) as error:
+        except (SettingsError, SchemaOutdated, CatalogueInvalid, InvoicesCameFirst) as error:
             raise click.ClickException(str(error)) from error
         except OperationalError as error:
             raise click.ClickException(f"The database does not answer: {error}") from error
@@ -251,10 +252,10 @@ def serve(port: int, host: str, workers: int, threads: int, embedded: bool) -> N
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 def worker(threads: int) -> None:
     """Keep the promises of the outbox and start what is due. SIGTERM lets running tasks end."""
-    from . import jobs
+    from . import jobs, queue
 
     jobs.register(create_app())
-    jobs.consumer(threads=threads).run()
+    queue.consumer(threads=threads).run()
 
 
 # --- look after -----------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from peewee import fn
 
-from . import database, jobs, mail, outbox
+from . import database, mail, outbox
+from . import queue as worker_queue
 from .clock import Clock
 from .documents.printable import FONTS_FOLDER
 from .models import OutboxMessage, Person, Price
@@ -103,7 +104,7 @@ def mail_server(settings: Settings) -> str | None:
 
 def queue(settings: Settings) -> str | None:
     try:
-        opened = jobs.open_queue(settings.queue_url, secret_key=settings.secret_key)
+        opened = worker_queue.open_queue(settings.queue_url, secret_key=settings.secret_key)
         opened.huey.pending_count()
         opened.huey.storage.close()
     except Exception as error:  # noqa: BLE001

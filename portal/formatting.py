@@ -6,16 +6,12 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal, get_currency_name
-from flask_babel import get_locale
 
 from .domain.money import Money, major_string
+from .i18n import locale_code as _locale
 
 GIGABYTE = 1024**3
 SIZE_UNITS = {"en": ("KB", "MB", "GB", "TB"), "fr": ("Ko", "Mo", "Go", "To")}
-
-
-def _locale() -> str:
-    return str(get_locale() or "en")
 
 
 def money(amount: Money) -> str:
@@ -53,7 +49,11 @@ def _short_day(value: date, locale: str) -> str:
 
 def storage(size_bytes: int) -> str:
     """A size in the largest unit that keeps it at one or more, at most one decimal: `1.5 GB`, `1,5 Go`."""
-    locale = _locale()
+    return _storage(size_bytes, _locale())
+
+
+@lru_cache(maxsize=4096)
+def _storage(size_bytes: int, locale: str) -> str:
     units = SIZE_UNITS.get(locale, SIZE_UNITS["en"])
     power = 1 if size_bytes else 3
     while power < len(units) and size_bytes >= 1024 ** (power + 1):
@@ -68,4 +68,9 @@ def storage(size_bytes: int) -> str:
 
 def currency_label(code: str) -> str:
     """`EUR – Euro`."""
-    return f"{code} – {get_currency_name(code, locale=_locale())}"
+    return _currency_label(code, _locale())
+
+
+@lru_cache(maxsize=512)
+def _currency_label(code: str, locale: str) -> str:
+    return f"{code} – {get_currency_name(code, locale=locale)}"

@@ -4,18 +4,18 @@ htmx 4 asks for a part with `HX-Request-Type: partial` and names the element it 
 `HX-Target` (`section#pricing`); the element's id is the block's name (docs/adr/0005-blocks-as-fragments.md).
 """
 
-from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request
-from flask_babel import get_locale, get_translations
 from flask_htmx import HTMX
 from jinja2 import pass_eval_context
 from jinja2.nodes import EvalContext
 from jinja2_fragments.flask import render_block
 from markupsafe import Markup
+
+from .i18n import locale_code, sentence
 
 htmx = HTMX()
 VARY = ("Cookie", "HX-Request", "HX-Request-Type", "HX-Target")
@@ -57,7 +57,7 @@ def redirect_after_write(url: str) -> Response:
 
 def register(app: Flask) -> None:
     from . import formatting
-    from .i18n import locale_code, translated
+    from .i18n import translated
     from .money_words import method_words
     from .navigation import banner, navigation
 
@@ -88,17 +88,11 @@ def register(app: Flask) -> None:
 
 @pass_eval_context
 def translate(environment: EvalContext, message: str, /, **variables: object) -> str:
-    """`_()` of the templates. Jinja's own looks for the catalog at each sentence, a third of a long page."""
-    locale = get_locale()
-    text = _message(locale.language if locale else "", message, environment.autoescape)
+    """`_()` of the templates: the sentence is markup, what is put into it is escaped."""
+    text = sentence(message, locale_code())
+    if environment.autoescape:
+        text = Markup(text)  # noqa: S704
     return text % variables if variables or "%" in text else text
-
-
-@lru_cache(maxsize=4096)
-def _message(language: str, message: str, is_markup: bool) -> str:
-    """The sentence in the language that `get_locale` has just answered."""
-    text = get_translations().ugettext(message)
-    return Markup(text) if is_markup else text  # noqa: S704
 
 
 def load_ui(app: Flask) -> SimpleNamespace:

@@ -1,7 +1,10 @@
 """The reader's language: `?lang`, then their choice, then the browser's."""
 
-from flask import Flask, g, request, session
-from flask_babel import Babel, get_locale
+from functools import lru_cache
+from typing import Any
+
+from flask import Flask, g, has_request_context, request, session
+from flask_babel import Babel, get_locale, get_translations
 from flask_login import current_user
 
 from .runtime import current
@@ -27,8 +30,22 @@ def register(app: Flask) -> None:
     Babel(app, locale_selector=select_locale)
 
 
+def gettext(message: str, **values: Any) -> str:
+    """`message` in the reader's language. Flask-Babel would look its context up anew for each of a page."""
+    text = sentence(message, locale_code())
+    return text % values if values else text
+
+
+@lru_cache(maxsize=4096)
+def sentence(message: str, locale: str) -> str:
+    """`message` in `locale`, which is the present one. Kept: a page says some eighty."""
+    return str(get_translations().ugettext(message))
+
+
 def locale_code() -> str:
-    """The locale of this request or of the mail being written, as a plain code."""
+    """The locale of this request, looked up once, or of the mail being written, as a plain code."""
+    if not has_request_context():
+        return str(get_locale() or "en")
     if "locale_code" not in g:
         g.locale_code = str(get_locale() or "en")
     return str(g.locale_code)
@@ -36,4 +53,4 @@ def locale_code() -> str:
 
 def translated(names: dict[str, str]) -> str:
     """The catalogue's own name in the reader's language (a name is data, not a message)."""
-    return names.get(str(get_locale() or "en")) or names["en"]
+    return names.get(locale_code()) or names["en"]

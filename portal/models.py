@@ -144,7 +144,11 @@ class Model(PeeweeModel):
 
 
 class Product(Model):
-    """A thing sold. `code` never changes; the catalogue file may rename or withdraw it."""
+    """A thing sold. `code` never changes; the catalogue file may rename or withdraw it.
+
+    `revision` is new each time a catalogue is applied: what was read of the product's plans and
+    prices under one revision stays true under it.
+    """
 
     code = ShortText(max_length=60, unique=True)
     names = JSONField()
@@ -155,6 +159,7 @@ class Product(Model):
     bank_transfer = BooleanField(default=False)
     position = IntegerField()
     withdrawn = BooleanField(default=False)
+    revision = ShortText(max_length=32)
 
 
 class Plan(Model):
@@ -276,7 +281,7 @@ class Member(Model):
     person_id: int
 
     class Meta:
-        indexes = ((("workspace", "person"), True), (("workspace", "status"), False))
+        indexes = ((("workspace", "person"), True), (("workspace", "status", "role"), False))
 
     @property
     def is_active(self) -> bool:
@@ -458,7 +463,7 @@ class SubscriptionPeriod(Model):
     created_at = UTCDateTimeField()
 
     class Meta:
-        indexes = ((("subscription", "start_on"), False),)
+        indexes = ((("subscription", "end_on"), False),)
         constraints = [Check("end_on IS NULL OR end_on >= start_on")]
 
 

@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from flask_babel import get_locale
-from flask_babel import gettext as _
-
 from .addresses import country_name
 from .domain.vocabulary import PaymentMethodKind, TaxCategory, TaxReason
 from .gateways.base import DeclineCode
+from .i18n import gettext as _
 from .i18n import locale_code
 
 BRANDS = {
@@ -58,8 +56,8 @@ def _percent(rate_bp: int) -> str:
     # Exact text of a basis-point rate (8.5 %, 25.5 %): Babel reads the digits, no float in between.
     whole, rest = divmod(rate_bp, 100)
     digits = f"{whole}.{rest:02d}".rstrip("0").rstrip(".")
-    separator = "," if str(get_locale()) == "fr" else "."
-    space = "\N{NO-BREAK SPACE}" if str(get_locale()) == "fr" else ""
+    separator = "," if locale_code() == "fr" else "."
+    space = "\N{NO-BREAK SPACE}" if locale_code() == "fr" else ""
     return f"{digits.replace('.', separator)}{space}%"
 
 

@@ -5,13 +5,13 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from flask import g, request, url_for
-from flask_babel import gettext as _
 from flask_babel import ngettext
 from flask_login import current_user
 
 from . import formatting
 from .domain.lifecycle import days_left
 from .domain.vocabulary import Right, SubscriptionState
+from .i18n import gettext as _
 from .i18n import locale_code
 from .runtime import current
 from .services.subscriptions import Status

@@ -46,8 +46,10 @@ def serve_with_worker(*, host: str, port: int) -> None:
 
 
 def start_worker(worker: Any) -> None:
+    from . import queue
+
     jobs.register(worker.wsgi)
-    worker.consumer = jobs.embedded_consumer(threads=1)
+    worker.consumer = queue.embedded_consumer(threads=1)
     worker.consumer.start()
 
 

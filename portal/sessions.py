@@ -27,6 +27,7 @@ from .database import database
 from .limits import ip_address
 from .models import Person, Session
 from .runtime import current
+from .services.prepared import Prepared, Slot
 
 IDLE_LIMIT = timedelta(minutes=60)
 IDLE_LIMIT_OF_OPERATORS = timedelta(minutes=30)
@@ -132,7 +133,7 @@ def hash_token(token: str) -> str:
 
 
 def _live_row(token: str, request: Request) -> Session | None:
-    row = Session.select(Session, Person).join(Person).where(Session.token_hash == hash_token(token)).first()
+    row = _with_person.first(token_hash=hash_token(token))
     if row is None:
         return None
     wall = current().clock.wall()
@@ -156,6 +157,11 @@ def _live_row(token: str, request: Request) -> Session | None:
         )
         return None
     return row
+
+
+_with_person = Prepared(
+    lambda: Session.select(Session, Person).join(Person).where(Session.token_hash == Slot("token_hash"))
+)
 
 
 def same_network(one: str, other: str) -> bool:

@@ -81,7 +81,9 @@ class PageClient(FlaskClient):
                 found for found in parse_fragment(fragment.get_data(as_text=True)) if found.get("id") == name
             ]
             assert len(alone) == 1, f"the block {name} of {template} is not one element with its id"
-            assert plain(alone[0]) == plain(element), f"{template}: the block {name} alone differs from the page"
+            assert plain(alone[0]) == plain(element), (
+                f"{template}: the block {name} alone differs from the page"
+            )
             assert "HX-Target" in fragment.vary
 
 
@@ -123,7 +125,7 @@ def check_elements(page: Element, where: str, *, whole: bool = True) -> None:
     for element in page.iter():
         if not isinstance(element.tag, str):
             continue
-        for name in element.keys():
+        for name in element.attrib:
             assert not name.startswith("on") and name != "style", f"{where}: {name}= on <{element.tag}>"
         assert element.tag != "style", f"{where}: <style>"
         assert element.tag != "script" or element.get("src"), f"{where}: an inline script"
@@ -161,7 +163,7 @@ def text_of(element: Element) -> str:
 
 
 def plain(element: Element) -> str:
-    """The element as text, without what surrounds it, white space apart; a token's time is not its content."""
+    """The element alone as text; white space and the time in a token are not its content."""
     tail, element.tail = element.tail, None
     text = re.sub(r"\s+", " ", tostring(element, encoding="unicode"))
     element.tail = tail

@@ -26,6 +26,7 @@ ENTRANCES = {
     "gunicorn_conf",
     "handlers",
     "jobs",
+    "queue",
     "routes",
     "server",
     "wsgi",

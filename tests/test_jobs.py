@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from flask import Flask
 
-from portal import handlers, jobs, outbox, runtime
+from portal import handlers, jobs, outbox, queue, runtime
 from portal.clock import SystemClock
 from portal.database import connection
 from portal.models import OutboxMessage
@@ -48,7 +48,7 @@ def app(settings, database):
 @pytest.fixture
 def consumer(app):
     """The worker's threads, as `portal serve --embedded` runs them."""
-    consumer = jobs.embedded_consumer(threads=1)
+    consumer = queue.embedded_consumer(threads=1)
     consumer.start()
     yield consumer
     consumer.stop(graceful=True)
@@ -69,20 +69,20 @@ def wait_for(condition):
 def test_a_request_that_promised_something_wakes_a_worker_once(app, database_url):
     if database_url.startswith("postgresql"):
         use_queue(database_url)
-    queue = jobs._queue()
+    opened = queue.opened()
     outbox.take_promised()
     app.test_client().get("/nothing")
-    assert queue.huey.pending_count() == 0
+    assert opened.huey.pending_count() == 0
     app.test_client().get("/promise")
-    assert queue.huey.pending_count() == 1
-    queue.huey.storage.close()
+    assert opened.huey.pending_count() == 1
+    opened.huey.storage.close()
 
 
 @pytest.mark.engine("sqlite")
 def test_a_woken_worker_keeps_the_promise(app, kept):
     app.test_client().get("/promise")
-    task = jobs._queue().huey.dequeue()
-    jobs._queue().huey.execute(task)
+    task = queue.opened().huey.dequeue()
+    queue.opened().huey.execute(task)
     assert kept == ["a"]
 
 
@@ -105,8 +105,8 @@ def test_the_ticker_keeps_promises_itself_while_the_queue_is_away(app, kept, mon
     def away():
         raise ConnectionError("no queue")
 
-    monkeypatch.setattr(jobs._queue().huey, "pending_count", away)
-    consumer = jobs.embedded_consumer(threads=1)
+    monkeypatch.setattr(queue.opened().huey, "pending_count", away)
+    consumer = queue.embedded_consumer(threads=1)
     consumer.start()
     outbox.publish("note", key="without a queue", payload={}, now=WALL)
     wait_for(lambda: kept == ["without a queue"])

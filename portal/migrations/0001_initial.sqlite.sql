@@ -8,7 +8,8 @@ CREATE TABLE "product" (
   "grace_days" INTEGER CHECK (grace_days >= 0) CHECK ("grace_days" = CAST("grace_days" AS BIGINT)),
   "bank_transfer" INTEGER NOT NULL,
   "position" INTEGER NOT NULL,
-  "withdrawn" INTEGER NOT NULL)
+  "withdrawn" INTEGER NOT NULL,
+  "revision" VARCHAR(32) NOT NULL CHECK (length("revision") <= 32))
 ;
 CREATE UNIQUE INDEX "product_code" ON "product" ("code")
 ;
@@ -109,8 +110,9 @@ CREATE INDEX "member_person_id" ON "member" ("person_id")
 CREATE UNIQUE INDEX "member_workspace_id_person_id" ON "member" ("workspace_id",
   "person_id")
 ;
-CREATE INDEX "member_workspace_id_status" ON "member" ("workspace_id",
-  "status")
+CREATE INDEX "member_workspace_id_status_role" ON "member" ("workspace_id",
+  "status",
+  "role")
 ;
 CREATE TABLE "session" (
   "id" INTEGER NOT NULL PRIMARY KEY,
@@ -308,8 +310,8 @@ CREATE INDEX "subscription_period_price_id" ON "subscription_period" ("price_id"
 ;
 CREATE UNIQUE INDEX "subscription_period_order_id" ON "subscription_period" ("order_id")
 ;
-CREATE INDEX "subscription_period_subscription_id_start_on" ON "subscription_period" ("subscription_id",
-  "start_on")
+CREATE INDEX "subscription_period_subscription_id_end_on" ON "subscription_period" ("subscription_id",
+  "end_on")
 ;
 CREATE TABLE "payment" (
   "id" INTEGER NOT NULL PRIMARY KEY,

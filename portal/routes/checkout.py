@@ -3,7 +3,6 @@
 from dataclasses import asdict
 
 from flask import Blueprint, Response, abort, redirect, request, url_for
-from flask_babel import gettext as _
 from flask_login import current_user
 
 from .. import formatting, limits
@@ -31,6 +30,7 @@ from ..forms.billing import BillingDetailsForm
 from ..forms.card import CardForm, PlaceOrderForm
 from ..gateways.base import CardData
 from ..htmx import htmx, redirect_after_write, render
+from ..i18n import gettext as _
 from ..i18n import locale_code
 from ..models import BillingDetails, Invoice, Order, Payment
 from ..money_words import decline_sentence, method_words

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import date
 
 from flask import Blueprint, Response, abort, make_response, request
-from flask_babel import gettext as _
 from flask_login import current_user
 
 from .. import formatting, limits
 from ..domain.money import Money
 from ..domain.vocabulary import Right
 from ..htmx import render
+from ..i18n import gettext as _
 from ..i18n import locale_code
 from ..models import Invoice
 from ..money_words import method_words, tax_words

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flask import Blueprint, Response, abort, flash, request, session, url_for
-from flask_babel import gettext as _
 from flask_babel import refresh
 from flask_login import current_user
 
@@ -12,6 +11,7 @@ from .. import limits
 from ..domain.vocabulary import OrderState
 from ..forms.people import CURRENT_NOT_RIGHT, ChangePasswordForm, ProfileForm
 from ..htmx import redirect_after_write, render
+from ..i18n import gettext as _
 from ..i18n import locale_code
 from ..models import Person, Session
 from ..navigation import LANGUAGE_NAMES

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, abort, flash, request, url_for
-from flask_babel import gettext as _
 from flask_login import current_user
 
 from .. import limits
@@ -12,6 +11,7 @@ from ..domain.vocabulary import MemberStatus, Right, Role
 from ..forms.base import TEXT_LENGTH, clean_text
 from ..forms.people import ROLE_WORDS, InviteForm
 from ..htmx import redirect_after_write, render
+from ..i18n import gettext as _
 from ..models import Member
 from ..runtime import current
 from ..security import limited, workspace_right
@@ -78,7 +78,7 @@ def _page(place: Place, form: InviteForm) -> Response:
         older=found.older,
         search=search,
         is_first=cursor is None,
-        seats=members.seats_of(place.workspace, status.plan),
+        room=members.room_of(place.workspace, status.plan),
         role_notes=_role_notes(),
     )
 

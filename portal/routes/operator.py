@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flask import Blueprint, Response, abort, flash, request, url_for
-from flask_babel import gettext as _
 
 from .. import formatting
 from ..domain.money import Money
@@ -12,6 +11,7 @@ from ..domain.vocabulary import OrderState, PaymentState, SubscriptionState
 from ..forms.base import TEXT_LENGTH, clean_text
 from ..forms.operator import UsedStorageForm
 from ..htmx import redirect_after_write, render
+from ..i18n import gettext as _
 from ..i18n import translated
 from ..models import Member, Workspace
 from ..money_words import method_words

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from datetime import date
 
-from flask_babel import gettext as _
-
 from .. import formatting
 from ..domain.money import Money
 from ..domain.vocabulary import Interval, PaymentMethodKind, PaymentState
+from ..i18n import gettext as _
 from ..i18n import translated
 from ..models import Order, Payment
 from ..money_words import decline_sentence, tax_reason, tax_words

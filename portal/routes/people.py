@@ -1,7 +1,6 @@
 """The way in and out: sign-up, sign-in, links by mail, invitations, sign-out."""
 
 from flask import Blueprint, Response, flash, make_response, redirect, request, url_for
-from flask_babel import gettext as _
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 
@@ -21,6 +20,7 @@ from ..forms.people import (
     SignUpForm,
 )
 from ..htmx import redirect_after_write, render
+from ..i18n import gettext as _
 from ..i18n import locale_code
 from ..models import Person
 from ..runtime import current

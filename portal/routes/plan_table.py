@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flask_babel import gettext as _
-
 from .. import formatting
 from ..domain import plans as rules
 from ..domain.plans import ActionLabel, ActionNote, LimitKind, PlanAction, Usage, Violation
 from ..domain.vocabulary import Interval, SubscriptionState
+from ..i18n import gettext as _
 from ..i18n import translated
 from ..models import Price
 from ..services.plans import PlanOffers, limits_of

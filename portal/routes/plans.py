@@ -1,7 +1,6 @@
 """The plans page (« Paiements »): use, the table, the one button, the history below."""
 
 from flask import Blueprint, Response, request, url_for
-from flask_babel import gettext as _
 from flask_login import current_user
 
 from .. import formatting
@@ -16,6 +15,7 @@ from ..domain.errors import (
 )
 from ..domain.vocabulary import Interval, Right, SubscriptionState
 from ..htmx import redirect_after_write, render
+from ..i18n import gettext as _
 from ..i18n import translated
 from ..runtime import current
 from ..security import workspace_right

@@ -78,7 +78,7 @@ class Sale:
     """What is sold by the workspace today. `product` is None before a catalogue was applied."""
 
     product: Product | None
-    offers: list[plans.PlanOffers]
+    offers: tuple[plans.PlanOffers, ...]
     currencies: list[str]
     currency: str
 
@@ -93,7 +93,7 @@ def _sale() -> Sale:
     try:
         product = subscriptions.workspace_product()
     except DoesNotExist:
-        return Sale(product=None, offers=[], currencies=[], currency="")
+        return Sale(product=None, offers=(), currencies=[], currency="")
     offers = plans.plans_on_sale(product, on=_today())
     currencies = plans.currencies_of(offers)
     return Sale(product=product, offers=offers, currencies=currencies, currency=_chosen_currency(currencies))

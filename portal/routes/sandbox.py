@@ -7,7 +7,6 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, make_response, redirect, request, url_for
-from flask_babel import gettext as _
 from flask_login import current_user
 
 from .. import errors, formatting
@@ -19,6 +18,7 @@ from ..gateways.base import GatewayUnavailable
 from ..gateways.sandbox import Challenge, Sandbox, UnknownReference
 from ..gateways.sandbox_methods import MAGIC_CARDS, MAGIC_IBANS, MAGIC_PAYPAL, Magic
 from ..htmx import render
+from ..i18n import gettext as _
 from ..mail import Letter, read_mail, read_mailbox
 from ..models import Payment, Workspace
 from ..money_words import BRANDS, method_words

@@ -1,12 +1,12 @@
 """Settings of the workspace itself."""
 
 from flask import Blueprint, Response, flash, url_for
-from flask_babel import gettext as _
 
 from .. import formatting
 from ..domain.vocabulary import Right, WhoMayBuy
 from ..forms.workspace_settings import WorkspaceSettingsForm
 from ..htmx import redirect_after_write, render
+from ..i18n import gettext as _
 from ..navigation import LANGUAGE_NAMES
 from ..runtime import current
 from ..security import workspace_right

@@ -1,5 +1,6 @@
 """The catalogue file made true in the database: all of it or nothing."""
 
+import secrets
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -30,7 +31,7 @@ def apply(text: str, *, filename: str, now: datetime) -> ApplyReport:
     added = closed = 0
     with transaction():
         hold("catalogue")
-        Product.update(withdrawn=True).where(
+        Product.update(withdrawn=True, revision=secrets.token_hex(16)).where(
             Product.code.not_in([p.code for p in declared.products])
         ).execute()
         codes = [plan.code for product in declared.products for plan in product.plans]
@@ -65,6 +66,7 @@ def _save_product(declared: DeclaredProduct, *, position: int) -> Product:
     product.bank_transfer = declared.bank_transfer
     product.position = position
     product.withdrawn = False
+    product.revision = secrets.token_hex(16)
     product.save()
     return product
 

@@ -137,7 +137,7 @@ def roles_to_give(place: Place) -> tuple[Role, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Seats:
+class Room:
     """How much of the plan is used. A limit that is None is no limit."""
 
     used: int
@@ -150,9 +150,9 @@ class Seats:
         return self.limit is not None and self.used >= self.limit
 
 
-def seats_of(workspace: Workspace, plan: Plan) -> Seats:
+def room_of(workspace: Workspace, plan: Plan) -> Room:
     usage = plans.usage_of(workspace)
-    return Seats(
+    return Room(
         used=usage.active_users,
         limit=plan.max_users,
         administrators=usage.administrators,
@@ -211,12 +211,12 @@ def _refuse_touching_owner(place: Place, member: Member) -> None:
 
 def refuse_if_full(workspace: Workspace, role: Role) -> None:
     """Inside the workspace's lock. Raises PlanFull, AdministratorsFull."""
-    seats = seats_of(workspace, subscriptions.of_workspace(workspace).plan)
-    if seats.is_full:
-        raise PlanFull(limit=seats.limit, used=seats.used)
-    limit = seats.administrators_limit
-    if role in ADMINISTRATORS and limit is not None and seats.administrators >= limit:
-        raise AdministratorsFull(limit=limit, used=seats.administrators)
+    room = room_of(workspace, subscriptions.of_workspace(workspace).plan)
+    if room.is_full:
+        raise PlanFull(limit=room.limit, used=room.used)
+    limit = room.administrators_limit
+    if role in ADMINISTRATORS and limit is not None and room.administrators >= limit:
+        raise AdministratorsFull(limit=limit, used=room.administrators)
 
 
 def reload_member(member: Member) -> Member:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import cast
 
 from peewee import JOIN, Case, ModelSelect, fn
@@ -81,15 +82,24 @@ class PlanOffers:
         return None
 
 
-def plans_on_sale(product: Product, *, on: date) -> list[PlanOffers]:
-    """The plans of the table, free ones too, smallest first, with the prices valid that day. One query."""
+def plans_on_sale(product: Product, *, on: date) -> tuple[PlanOffers, ...]:
+    """The plans of the table, free ones too, smallest first, with the prices valid that day.
+
+    One query, whose answer is kept for the product's revision: `product` as read in this transaction
+    says which catalogue is in force, in every process.
+    """
+    return _read_plans_on_sale(product.id, product.revision, on)
+
+
+@lru_cache(maxsize=64)
+def _read_plans_on_sale(product_id: int, revision: str, on: date) -> tuple[PlanOffers, ...]:
     by_plan: dict[int, tuple[Plan, list[Price]]] = {}
-    for plan in _on_sale.rows(product=product.id, on=on):
+    for plan in _on_sale.rows(product=product_id, on=on):
         price = getattr(plan, "one_price", None)
         _, prices = by_plan.setdefault(plan.id, (plan, []))
         if price is not None and price.id is not None:
             prices.append(price)
-    return [PlanOffers(plan, limits_of(plan), tuple(prices)) for plan, prices in by_plan.values()]
+    return tuple(PlanOffers(plan, limits_of(plan), tuple(prices)) for plan, prices in by_plan.values())
 
 
 _on_sale = Prepared(

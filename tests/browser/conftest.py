@@ -51,7 +51,7 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 
 @pytest.fixture
 def reader(request: pytest.FixtureRequest) -> Reader:
-    """Who looks at the pages: `@read_by(Reader("fr", width=360))` chooses; else English, wide, light, with scripts."""
+    """Who looks at the pages: `@read_by(Reader("fr", width=360))` chooses."""
     return getattr(request, "param", Reader())
 
 
@@ -64,7 +64,7 @@ def browser_context_args(
 
 @pytest.fixture(autouse=True)
 def watch(live_server: str) -> Iterator[Watch]:
-    """Sees every browser of the test; fails it for an error on a console or a request that it should not make."""
+    """Sees every browser of the test; fails it for an error on a console or a stray request."""
     watching = Watch(live_server)
     yield watching
     watching.assert_nothing_wrong()
@@ -88,7 +88,7 @@ def say(app: Any, reader: Reader) -> Callable[..., str]:
     def in_their_language(message: str, **values: object) -> str:
         with app.app_context(), force_locale(reader.language):
             said = gettext(message, **values)
-        #TEMP assert reader.language == "en" or said != message % values, f"no French for {message!r}"
+        assert reader.language == "en" or said != message % values, f"no French for {message!r}"
         return said
 
     return in_their_language
@@ -120,12 +120,12 @@ def clock(tmp_path: Path) -> Any:
 @pytest.fixture
 def live_server(app: Any, port: int) -> Iterator[str]:
     """The address of the application, served with its worker until the test ends."""
-    from portal import jobs
+    from portal import jobs, queue
 
     # An error is a page here, as for everybody; the `app` fixture still fails the test for it.
     app.testing = False
     jobs.register(app)
-    worker = jobs.embedded_consumer(threads=1)
+    worker = queue.embedded_consumer(threads=1)
     worker.start()
     with jobs.at_work():
         a_catalogue()

@@ -1,4 +1,4 @@
-"""What people do on the pages, one sentence each. Nothing here knows whether scripts are on, but where it says so."""
+"""What people do on the pages, one sentence each. `scripts` tells whether the browser runs them."""
 
 import re
 from collections.abc import Mapping
@@ -163,6 +163,12 @@ def fill_in(page: Page, buyer: Buyer, *, scripts: bool = True) -> None:
         page.locator("[name=vat_number]").fill(buyer.vat_number)
 
 
+def empty_the_form(page: Page) -> None:
+    """Whatever was filled in beforehand, from the account."""
+    for control in page.locator("main form input:visible:not([type=checkbox], [type=submit])").all():
+        control.fill("")
+
+
 def go_on(page: Page) -> None:
     page.get_by_test_id("continue").click()
 
@@ -209,7 +215,9 @@ def refuse(page: Page) -> None:
 # --- a workspace that grows -----------------------------------------------------------------------
 
 
-def grow(workspace: Workspace, *, users: int = 0, gigabytes: int | None = None, named: str = "member") -> None:
+def grow(
+    workspace: Workspace, *, users: int = 0, gigabytes: int | None = None, named: str = "member"
+) -> None:
     """So many more members ("Member 1" and on), and so much storage in use."""
     with jobs.at_work():
         for number in range(1, users + 1):

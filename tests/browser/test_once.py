@@ -18,6 +18,7 @@ from tests.browser.steps import (
     order,
     pay,
     payments_of,
+    plan,
     review_an_order,
     send_sign_in,
 )
@@ -113,7 +114,7 @@ def test_a_session_that_ended_meanwhile_leads_to_the_sign_in_page_and_back(page:
     open_plans(page, acme)
     with jobs.at_work():
         Session.delete().execute()
-    choose_plan(page, "business-10")
+    plan(page, "business-10").click()
     expect(heading(page)).to_have_text(say("Sign in"))
     expect(page.get_by_test_id("workspace-menu")).to_have_count(0)
     send_sign_in(page, owner)

@@ -184,7 +184,9 @@ def test_the_pages_of_a_person_and_of_a_workspace(page: Page, acme, owner, look,
 
     grow(acme, users=2)
     with jobs.at_work():
-        a_member(acme, a_person("ines@acme.test", name="Inès Roux", password=False), status=MemberStatus.GUEST)
+        a_member(
+            acme, a_person("ines@acme.test", name="Inès Roux", password=False), status=MemberStatus.GUEST
+        )
         gone = a_person("paul.with.a.rather.long.name@department.acme.test", name="Paul", password=False)
         disabled = a_member(acme, gone, role=Role.BILLING_MANAGER, status=MemberStatus.DISABLED)
         a_member(acme, a_person("new@acme.test", name="", password=False), joined=False)

@@ -23,6 +23,7 @@ from tests.browser.steps import (
 from tests.factories import a_member, a_person, a_workspace, seen_by
 from tests.paying import buy as paid_plan
 
+
 @read_by(*WITH_AND_WITHOUT_SCRIPTS)
 def test_a_plan_that_is_too_small_is_refused_with_both_figures(page: Page, reader, acme, owner, say):
     come_signed_in(page, owner)

@@ -23,7 +23,7 @@ KEYS = uuid.UUID("7b0a6a52-6f7e-4b5e-9a53-0f1a3d0c7a11")
 CARDS = tuple(card for card in MAGIC_CARDS if card.behaviour is Behaviour.PAID)
 IBANS = tuple(iban for iban in MAGIC_IBANS if iban.behaviour is Behaviour.PAID)
 
-Seats = list[tuple[Role, MemberStatus]]
+Team = list[tuple[Role, MemberStatus]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,31 +112,31 @@ class Purchase:
         return uuid.uuid5(KEYS, f"{self.number} {self.quote.total.minor} {self.quote.total.currency}").hex
 
 
-def team(plan: PlanLimits, rng: Random) -> Seats:
+def team(plan: PlanLimits, rng: Random) -> Team:
     """Roles and statuses that the plan allows, the owner first."""
     roomy = plan.max_users if plan.max_users is not None else 6
     active = rng.randint(max(1, roomy // 2), roomy)
-    seats: Seats = [(Role.OWNER, MemberStatus.ACTIVE)]
+    team: Team = [(Role.OWNER, MemberStatus.ACTIVE)]
     if plan.max_administrators is None:
-        seats += [(role, MemberStatus.ACTIVE) for role in (Role.BILLING_MANAGER, Role.ADMIN)]
-    seats = seats[:active] + [(Role.MEMBER, MemberStatus.ACTIVE)] * (active - len(seats))
+        team += [(role, MemberStatus.ACTIVE) for role in (Role.BILLING_MANAGER, Role.ADMIN)]
+    team = team[:active] + [(Role.MEMBER, MemberStatus.ACTIVE)] * (active - len(team))
     guests = rng.randint(0, 2) if plan.guests_per_user else 0
-    seats += [(Role.MEMBER, MemberStatus.GUEST)] * guests
-    return seats + [(Role.MEMBER, MemberStatus.DISABLED)] * (rng.random() < 0.2)
+    team += [(Role.MEMBER, MemberStatus.GUEST)] * guests
+    return team + [(Role.MEMBER, MemberStatus.DISABLED)] * (rng.random() < 0.2)
 
 
-def large_team(plan: PlanLimits, members: int) -> Seats:
+def large_team(plan: PlanLimits, members: int) -> Team:
     active = min(members, plan.max_users or members)
     guests = min(members - active, active * plan.guests_per_user * 9 // 10)
-    seats: Seats = [(Role.OWNER, MemberStatus.ACTIVE)]
-    seats += [(Role.BILLING_MANAGER, MemberStatus.ACTIVE)] * 3 + [(Role.ADMIN, MemberStatus.ACTIVE)] * 6
-    seats = seats[:active] + [(Role.MEMBER, MemberStatus.ACTIVE)] * (active - len(seats))
-    seats += [(Role.MEMBER, MemberStatus.GUEST)] * guests
-    return seats + [(Role.MEMBER, MemberStatus.DISABLED)] * (members - len(seats))
+    team: Team = [(Role.OWNER, MemberStatus.ACTIVE)]
+    team += [(Role.BILLING_MANAGER, MemberStatus.ACTIVE)] * 3 + [(Role.ADMIN, MemberStatus.ACTIVE)] * 6
+    team = team[:active] + [(Role.MEMBER, MemberStatus.ACTIVE)] * (active - len(team))
+    team += [(Role.MEMBER, MemberStatus.GUEST)] * guests
+    return team + [(Role.MEMBER, MemberStatus.DISABLED)] * (members - len(team))
 
 
-def people(account: Account, country: Country, seats: Seats, rng: Random) -> Iterator[DemoMember]:
-    for place, (role, status) in enumerate(seats):
+def people(account: Account, country: Country, team: Team, rng: Random) -> Iterator[DemoMember]:
+    for place, (role, status) in enumerate(team):
         first, last = rng.choice(country.first_names), rng.choice(country.last_names)
         mailbox = "owner" if place == 0 else f"{plain(first)}.{plain(last)}.{place}"
         since = account.created_at + timedelta(minutes=3 * place)

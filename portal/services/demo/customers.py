@@ -1,4 +1,4 @@
-"""The rows of the demo's customers: people, seats, details, saved methods, subscriptions."""
+"""The rows of the demo's customers: people, team, details, saved methods, subscriptions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -70,7 +70,7 @@ def _workspace(account: Account, written: Written) -> dict[str, Any]:
 
 
 def _write_people(accounts: Sequence[Account], written: Written, *, password_hash: str) -> None:
-    """People, their seats, and the first entry of each workspace's journal."""
+    """People, their team, and the first entry of each workspace's journal."""
     members = [(account, member) for account in accounts for member in account.members]
     ids = take_ids(Person, len(members))
     insert(

@@ -1,0 +1,137 @@
+"""The queue behind the alarm clock, and the consumer that answers it: all that knows Huey."""
+
+import logging
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey, crontab
+from huey.consumer import Consumer, Scheduler
+from huey.serializer import SignedSerializer
+
+from . import jobs, outbox
+from .runtime import current
+from .settings import SettingsError
+
+CONNECT_SECONDS = 2
+STOP_SECONDS = 25
+"""How long a stopping consumer waits for its tasks: less than a container's 30."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Huey on its storage, with our tasks known to it. `drain()` enqueues a drain."""
+
+    url: str
+    huey: Huey
+    drain: Callable[[], Any]
+
+
+_opened: Queue | None = None
+
+
+def opened() -> Queue:
+    """This process's queue, opened at its first use."""
+    global _opened
+    settings = current().settings
+    if _opened is None or _opened.url != settings.queue_url:
+        if _opened is not None:
+            _opened.huey.storage.close()
+        _opened = open_queue(settings.queue_url, secret_key=settings.secret_key)
+    return _opened
+
+
+def open_queue(url: str, *, secret_key: str) -> Queue:
+    """The queue at a sqlite:///, postgresql:// or redis:// URL. Raises SettingsError for another one."""
+    # Huey's own serializer would run code for whoever can write to the queue.
+    huey = _storage(url, serializer=SignedSerializer(secret=secret_key, salt="portal-queue"))
+    for when, task in (
+        (crontab(), jobs.look_up_due_payments),
+        (crontab(minute="*/5"), jobs.run_due),
+        (crontab(minute="17"), jobs.sweep),
+    ):
+        huey.periodic_task(when)(task)
+    return Queue(url=url, huey=huey, drain=huey.task()(jobs.drain))
+
+
+def _storage(url: str, *, serializer: SignedSerializer) -> Huey:
+    options: dict[str, Any] = {"results": False, "serializer": serializer}
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite":
+        return SqliteHuey("portal", filename=rest.removeprefix("/"), **options)
+    if scheme in ("postgresql", "postgres"):
+        return PostgresHuey("portal", dsn=url, connect_timeout=CONNECT_SECONDS, **options)
+    if scheme in ("redis", "rediss"):
+        joint = "&" if "?" in url else "?"
+        return RedisHuey("portal", url=f"{url}{joint}socket_connect_timeout={CONNECT_SECONDS}", **options)
+    raise SettingsError("PORTAL_QUEUE_URL must start with sqlite:///, postgresql:// or redis://.")
+
+
+# --- the consumer ---------------------------------------------------------------------------------
+
+
+class Ticker(Scheduler):
+    """Huey's scheduler, looping once a second, which also looks into the outbox."""
+
+    def loop(self, now: Any = None) -> None:
+        super().loop(now)
+        try:
+            self._tick()
+        except Exception:  # The boundary: a database that is away for a while must not end this thread.
+            log.exception("the ticker could not look into the outbox")
+            self.stop_flag.wait(5)
+
+    def _tick(self) -> None:
+        with jobs.at_work() as runtime:
+            if not outbox.is_due(runtime.clock.wall()):
+                return
+            try:
+                if self.huey.pending_count() == 0:
+                    opened().drain()
+            except Exception:  # noqa: BLE001
+                # The boundary: with the queue away, promises are kept from here.
+                log.warning("the queue is not reachable; the ticker drains the outbox")
+                jobs.drain_outbox(runtime, limit=jobs.DRAIN_LIMIT)
+
+
+class PortalConsumer(Consumer):
+    """The worker: threads, ticker, and a stop that lets running tasks end."""
+
+    scheduler_class = Ticker
+
+    def __init__(self, queue: Queue, *, threads: int) -> None:
+        super().__init__(
+            queue.huey,
+            workers=threads,
+            worker_type="thread",
+            max_delay=1.0,
+            shutdown_timeout=STOP_SECONDS,
+        )
+        # SIGTERM is what systemd and containers send: by default Huey drops the running task at it.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._signal_actions[number] = (False, True)
+        jobs.stop_when(self.stop_flag.is_set)
+
+    def stop(self, graceful: bool = False) -> None:
+        super().stop(graceful=graceful)
+        jobs.stop_when(None)
+
+
+class EmbeddedConsumer(PortalConsumer):
+    """The worker's threads inside a web process, whose server keeps the signals for itself."""
+
+    def _set_signal_handlers(self) -> None:
+        pass
+
+
+def consumer(*, threads: int) -> PortalConsumer:
+    """The worker of this process; `run()` blocks until a signal."""
+    return PortalConsumer(opened(), threads=threads)
+
+
+def embedded_consumer(*, threads: int) -> EmbeddedConsumer:
+    """The worker inside a web process: `start()`, and `stop(graceful=True)` at its end."""
+    return EmbeddedConsumer(opened(), threads=threads)

@@ -1,0 +1,364 @@
+"""Paying, by people who do not follow the pages: nothing is charged but what was shown, once, to who may."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from portal.domain.vocabulary import PaymentState, Role
+from portal.gateways.cards import card_brand, luhn_valid
+from portal.jobs import drain_outbox
+from portal.models import ALL_MODELS, Invoice, Order, OutboxMessage, Payment, Person, Subscription, Workspace
+from portal.runtime import current
+from tests import paying
+from tests.attackers import Attacker, an_order_of, bought
+from tests.books import assert_books_clean
+from tests.factories import a_member, a_person, a_workspace, owner_of, seen_by
+from tests.visiting import facts
+
+CARD = {"exp_month": "12", "exp_year": "2030", "security_code": "123", "holder": "Jeanne Martin"}
+LIKE_A_CARD = re.compile(r"(?<![0-9A-Za-z])(?:[0-9][ -]?){12,18}[0-9](?![0-9A-Za-z])")
+FORGED = {
+    "amount": "1",
+    "amount_minor": "1",
+    "total_minor": "1",
+    "net_minor": "0",
+    "tax_minor": "0",
+    "price": "startup:month",
+    "price_id": "1",
+    "plan": "startup",
+    "plan_code": "startup",
+    "currency": "JPY",
+    "payment_currency": "JPY",
+    "interval": "year",
+    "quantity": "-1",
+    "state": "paid",
+    "workspace": "2",
+    "order": "x",
+    "person": "2",
+    "success": "1",
+    "payment_intent": "x",
+    "return_url": "https://evil.example/",
+    "next": "https://evil.example/",
+}
+
+
+@pytest.fixture
+def acme(app) -> Workspace:
+    with facts(app):
+        return a_workspace()
+
+
+@pytest.fixture
+def owner(app, acme) -> Attacker:
+    with facts(app):
+        return Attacker(app, owner_of(acme))
+
+
+@pytest.fixture
+def order(app, acme) -> Order:
+    """28 EUR and 20 % VAT."""
+    with facts(app):
+        return an_order_of(owner_of(acme), acme, "business-5")
+
+
+def page_of(order: Order, page: str = "") -> str:
+    return f"/w/acme/checkout/{order.number}{page}"
+
+
+def pay(browser: Attacker, order: Order, number: str = paying.PAID, **changed):
+    fields = {**CARD, "number": number, "quote": order.quote_hash, **changed}
+    return browser.post(page_of(order, "/review"), fields)
+
+
+def charged(app) -> list[tuple[int, str]]:
+    """What the gateway took, and what our books say: the same, or the test fails."""
+    with facts(app):
+        taken = sorted((charge.amount_minor, charge.currency) for charge in paying.paid_charges())
+        succeeded = Payment.select().where(Payment.state == PaymentState.SUCCEEDED)
+        booked = sorted((payment.amount_minor, payment.currency) for payment in succeeded)
+        assert_books_clean()
+    assert taken == booked
+    return taken
+
+
+# --- another price --------------------------------------------------------------------------------
+
+
+def test_no_field_changes_the_price(app, owner, order) -> None:
+    owner.post(page_of(order), FORGED)
+    answer = owner.post(
+        page_of(order, "/review"), {**FORGED, **CARD, "number": paying.PAID, "quote": order.quote_hash}
+    )
+    assert answer.status_code == 303
+    assert answer.headers["Location"] == page_of(order, "/result")
+    assert charged(app) == [(3360, "EUR")]
+
+
+@pytest.mark.parametrize(
+    ("price", "currency"),
+    [
+        ("trial:month", "EUR"),
+        ("nonprofit:year", "EUR"),
+        ("startup:month", "EUR"),
+        ("business-5:day", "EUR"),
+        ("business-5", ""),
+        ("business-5:month", "JPY"),
+        ("business-5:month", "eur"),
+        ("business-5:month:year", "EUR"),
+        ("BUSINESS-5:month", "EUR"),
+        ("business-5:month\x00", "EUR"),
+        ("meetings-essential:month", "EUR"),
+        ("1", "EUR"),
+        ("", ""),
+        (["business-100:year", "trial:month"], ["EUR", "USD", "JPY"]),
+    ],
+)
+@pytest.mark.engine("sqlite")
+def test_what_is_not_on_sale_is_not_sold(app, acme, owner, price, currency) -> None:
+    fields = {"price": price, "currency": currency, "confirmed": "y", **{f"{name}_x": "1" for name in FORGED}}
+    answer = owner.post("/w/acme/plans", fields)
+    with facts(app):
+        made = [(each.plan.code, each.currency, each.net_minor) for each in Order.select()]
+    if answer.status_code == 303:
+        assert made in (
+            [("business-5", "EUR", 2800)],
+            [("business-100", "EUR", made[0][2])],
+        ), "the first of two, at its own price"
+        assert made[0][2] >= 2800
+    else:
+        assert (answer.status_code, made) == (422, [])
+
+
+def test_a_plan_that_is_too_small_is_refused_at_every_step(app, acme, owner, order) -> None:
+    """With an order made while it was large enough, too."""
+    with facts(app):
+        for n in range(6):
+            a_member(acme, a_person(f"m{n}@acme.test"))
+    chosen = owner.post("/w/acme/plans", {"price": "business-5:month", "currency": "EUR", "confirmed": "y"})
+    for answer in (
+        chosen,
+        owner.get(page_of(order)),
+        owner.get(page_of(order, "/review")),
+        pay(owner, order),
+    ):
+        assert answer.status_code == 422
+        assert "Active users now: 7" in answer.text
+    assert charged(app) == []
+
+
+@pytest.mark.parametrize("shown", ["", "x", "0" * 64, "\x00", "' OR 1=1 --", "x" * 65, ["", "x"]])
+def test_a_forged_quote_pays_nothing_and_shows_what_it_would_cost(app, owner, order, shown) -> None:
+    answer = pay(owner, order, quote=shown)
+    assert answer.status_code in (409, 422)
+    assert charged(app) == []
+    if answer.status_code == 409:
+        assert order.quote_hash in answer.text
+        assert "33.60" in answer.text
+
+
+def test_an_old_quote_pays_nothing(app, acme, owner, order) -> None:
+    """Open in one tab while the other changes the address: another tax, another price."""
+    with facts(app):
+        place = seen_by(owner_of(acme), acme)
+        newer = paying.with_details(order, place, country="DE", postal_code="10115", is_business=False)
+    assert newer.quote_hash != order.quote_hash
+    answer = pay(owner, order)
+    assert answer.status_code == 409
+    assert charged(app) == []
+    assert pay(owner, newer).status_code == 303
+    assert charged(app) == [(newer.total_minor, "EUR")]
+
+
+def test_the_quote_of_another_order_pays_nothing(app, acme, owner, order) -> None:
+    with facts(app):
+        dearer = an_order_of(owner_of(acme), acme, "business-50")
+    assert pay(owner, dearer, quote=order.quote_hash).status_code == 409
+    assert charged(app) == []
+
+
+# --- steps skipped, repeated, undone --------------------------------------------------------------
+
+
+def test_a_step_that_was_skipped_leads_back_to_it(app, acme, owner) -> None:
+    with facts(app):
+        bare = paying.an_open_order(seen_by(owner_of(acme), acme))
+    for page in ("/review", "/result"):
+        assert owner.get(page_of(bare, page)).headers["Location"] == page_of(bare)
+    assert pay(owner, bare).headers["Location"] == page_of(bare)
+    assert charged(app) == []
+
+
+@pytest.mark.parametrize("page", ["", "/review", "/result", "/leave"])
+def test_an_order_that_nobody_made(owner, page) -> None:
+    ask = owner.post if page == "/leave" else owner.get
+    assert ask(f"/w/acme/checkout/{'x' * 12}{page}").status_code == 404
+
+
+def test_paying_twice_pays_once(app, owner, order) -> None:
+    for _ in range(3):
+        answer = pay(owner, order)
+        assert (answer.status_code, answer.headers["Location"]) == (303, page_of(order, "/result"))
+    for page in ("", "/review"):
+        assert owner.get(page_of(order, page)).headers["Location"] == page_of(order, "/result")
+    assert owner.post(page_of(order), {"country": "DE"}).headers["Location"] == page_of(order, "/result")
+    assert charged(app) == [(3360, "EUR")]
+
+
+def test_a_paid_order_is_not_left(app, owner, order) -> None:
+    pay(owner, order)
+    for _ in range(2):
+        assert owner.post(page_of(order, "/leave")).headers["Location"] == page_of(order, "/result")
+    with facts(app):
+        assert Order.get(Order.number == order.number).state == "paid"
+    assert charged(app) == [(3360, "EUR")]
+
+
+def test_opening_the_result_makes_nothing_paid(app, owner, order) -> None:
+    """The way back from the bank only shows: what counts is what the gateway says."""
+    asked = pay(owner, order, paying.ASKS_ONCE)
+    assert asked.headers["Location"].startswith("http://127.0.0.1:8000/sandbox/3ds/")
+    for query in ("", "?success=1", "?state=succeeded", "?payment_intent=x&redirect_status=succeeded"):
+        page = owner.get(page_of(order, "/result") + query)
+        assert page.status_code == 200
+        assert "Nothing is charged before you do" in page.text
+    assert charged(app) == []
+    assert owner.post(page_of(order, "/leave")).headers["Location"] == page_of(order, "/review")
+    assert pay(owner, order).status_code == 303
+    assert charged(app) == [(3360, "EUR")]
+
+
+def test_the_answer_of_the_bank_counts_once(app, owner, order) -> None:
+    reference = pay(owner, order, paying.ASKS_ONCE).headers["Location"].rpartition("/")[2]
+    for answer, expected in (("refuse", "review"), ("confirm", "review"), ("confirm", "review")):
+        back = owner.post(f"/sandbox/3ds/{reference}", {"answer": answer})
+        assert back.status_code == 303
+        assert owner.get(page_of(order, "/result")).status_code == 200, expected
+    assert charged(app) == []
+
+
+# --- orders of others -----------------------------------------------------------------------------
+
+
+def test_nobody_pays_reads_or_leaves_the_order_of_another_member(app, acme, order) -> None:
+    with facts(app):
+        a_member(acme, a_person("member@acme.test"), role=Role.MEMBER)
+        member = Attacker(app, Person.get(Person.email == "member@acme.test"))
+    for page in ("", "/review", "/result"):
+        assert member.get(page_of(order, page)).status_code == 404
+    assert member.post(page_of(order), {}).status_code == 404
+    assert member.post(page_of(order, "/leave")).status_code == 404
+    assert pay(member, order).status_code == 404
+    assert charged(app) == []
+
+
+def test_the_order_of_another_workspace_cannot_be_paid_from_ones_own(app, order) -> None:
+    with facts(app):
+        stranger = Attacker(app, owner_of(a_workspace("Zenith")))
+    fields = {**CARD, "number": paying.PAID, "quote": order.quote_hash}
+    for slug in ("acme", "zenith"):
+        for page in ("/review", "/leave", ""):
+            assert stranger.post(f"/w/{slug}/checkout/{order.number}{page}", fields).status_code == 404
+    assert charged(app) == []
+
+
+def test_a_colleagues_open_payment_is_waited_for_and_not_shown(app, acme, owner, order) -> None:
+    """While one payment of the workspace is open nobody else pays; whose it is, not everybody may see."""
+    with facts(app):
+        a_member(acme, a_person("member@acme.test"), role=Role.MEMBER)
+        member = Person.get(Person.email == "member@acme.test")
+        own = an_order_of(member, acme, "business-5")
+        browser = Attacker(app, member)
+    assert pay(owner, order, paying.ASKS_ONCE).status_code == 303
+    answer = pay(browser, own)
+    assert answer.status_code in (303, 409, 422)
+    assert charged(app) == []
+    assert "Jeanne" not in browser.get(page_of(order, "/result")).text
+
+
+def test_a_member_without_the_right_neither_chooses_nor_pays(app, acme, order) -> None:
+    with facts(app):
+        a_member(acme, a_person("guest@acme.test"), status="guest")
+        guest = Attacker(app, Person.get(Person.email == "guest@acme.test"))
+    assert guest.post("/w/acme/plans", {"price": "business-5:month", "currency": "EUR"}).status_code == 403
+    assert pay(guest, order).status_code == 403
+    assert charged(app) == []
+
+
+# --- card numbers ---------------------------------------------------------------------------------
+
+REAL_NUMBER = "4929123456789019"
+
+
+def test_no_card_number_is_kept_anywhere(app, acme, owner, order, engine, tmp_path, caplog, capfd) -> None:
+    """Good, declined, asked for more, mistyped, in the wrong field, as a search: a search with Luhn's sum."""
+    numbers = [paying.DECLINED, "4242 4242 4242 4241", REAL_NUMBER, "4929-1234-5678-9019", paying.ASKS_ONCE]
+    for number in numbers:
+        pay(owner, order, number, auto_renewal="y")
+        owner.post(page_of(order, "/leave"))
+        pay(owner, order, paying.PAID, holder=number)
+        pay(owner, order, paying.DECLINED, security_code=number)
+    owner.get(f"/w/acme/members?q={REAL_NUMBER}")
+    owner.post("/sign-in", {"email": REAL_NUMBER, "password": REAL_NUMBER})
+    assert pay(owner, order, paying.PAID, auto_renewal="y").status_code == 303
+    with facts(app):
+        drain_outbox(current(), limit=100)
+        kept = [str(row) for model in ALL_MODELS for row in model.select().tuples()]
+    assert charged(app) == [(3360, "EUR")]
+    said = capfd.readouterr()
+    kept += [caplog.text, said.out, said.err]
+    kept += [path.read_bytes().decode("latin1") for path in tmp_path.rglob("*") if path.is_file()]
+    found = [number for text in kept for number in card_numbers(text)]
+    assert not found
+    assert not any(REAL_NUMBER in text or "4242 4242 4242" in text for text in kept)
+    assert any(path.suffix == ".eml" for path in tmp_path.rglob("*")), "the letters are among what was read"
+
+
+def card_numbers(text: str) -> list[str]:
+    """Numbers that a card could have: right length, right sum, and a first digit that an issuer uses."""
+    numbers = (re.sub("[ -]", "", found) for found in LIKE_A_CARD.findall(text))
+    return [number for number in numbers if luhn_valid(number) and card_brand(number)]
+
+
+def test_the_search_for_card_numbers_finds_one() -> None:
+    assert card_numbers("x 4242 4242 4242 4242, 4242424242424241 a4242424242424242") == ["4242424242424242"]
+
+
+@pytest.mark.engine("sqlite")
+def test_a_real_card_is_refused_before_anybody_is_asked(app, owner, order) -> None:
+    answer = pay(owner, order, REAL_NUMBER)
+    assert answer.status_code == 422
+    with facts(app):
+        assert Payment.select().where(Payment.state == PaymentState.SUCCEEDED).count() == 0
+        assert Subscription.get().price_id is None
+        assert not Invoice.select().exists()
+        assert not OutboxMessage.select().where(OutboxMessage.topic == "prepare_documents").exists()
+
+
+# --- documents ------------------------------------------------------------------------------------
+
+
+@pytest.mark.engine("sqlite")
+def test_a_document_is_the_workspaces_and_stays_as_it_is(app, acme, owner) -> None:
+    with facts(app):
+        bought(acme)
+        drain_outbox(current(), limit=10)
+        number = Invoice.get().number
+        stranger = Attacker(app, owner_of(a_workspace("Zenith")))
+    address = f"/w/acme/invoices/{number}.pdf"
+    first, second = owner.get(address), owner.get(address)
+    assert first.status_code == 200
+    assert first.data == second.data
+    for other in (address.replace("acme", "zenith"), address):
+        assert stranger.get(other).status_code == 404
+    for guess in (
+        "INV-2026-000000",
+        "INV-2026-000002",
+        number.lower(),
+        f"{number}.pdf",
+        f"%20{number}",
+        "*",
+        "%25",
+    ):
+        assert owner.get(f"/w/acme/invoices/{guess}.pdf").status_code == 404, guess
+    assert Path(first.headers["Content-Disposition"].partition('"')[2]).name == f'{number}.pdf"'
