@@ -72,7 +72,7 @@ _stopping: Callable[[], bool] | None = None
 
 
 def stop_when(is_told: Callable[[], bool] | None) -> None:
-    """A consumer of this process says how its tasks learn that it was told to stop; None when it has ended."""
+    """How tasks learn that this process's consumer was told to stop; None when it has ended."""
     global _stopping
     _stopping = is_told
 

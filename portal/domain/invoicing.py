@@ -17,6 +17,7 @@ def invoice_facts(
     number: str,
     issued_on: date,
     quote: Mapping[str, Any],
+    notes: Mapping[str, Sequence[str]],
     details: Mapping[str, Any],
     seller_name: str,
     seller_address: Sequence[str],
@@ -36,7 +37,8 @@ def invoice_facts(
 ) -> dict[str, Any]:
     """Plain JSON: dates as ISO text, amounts in minor units of `currency`, texts in every language.
 
-    `quote` is Quote.facts, `details` the buyer's details as they were when the order was placed.
+    `quote` is Quote.facts, `notes` the sentences under its line by language, `details` the buyer's
+    details as they were when the order was placed.
     """
     rate_bp = quote["tax"]["rate_bp"]
     return {
@@ -77,7 +79,7 @@ def invoice_facts(
                 "unit_minor": quote["net_minor"],
                 "net_minor": quote["net_minor"],
                 "rate_bp": rate_bp,
-                "notes": {"en": [], "fr": []},
+                "notes": {language: list(texts) for language, texts in notes.items()},
                 "extension": quote["extension"],
             }
         ],

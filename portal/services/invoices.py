@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from ..documents.notes import notes_of
 from ..domain.invoicing import invoice_facts
 from ..domain.pricing import facts_hash
 from ..domain.vocabulary import DocumentKind
@@ -23,6 +24,7 @@ def issue_for(order: Order, *, payment: Payment, now: datetime) -> Invoice:
         number=number,
         issued_on=issued_on,
         quote=order.quote,
+        notes=notes_of(order.quote),
         details=order.details,
         seller_name=settings.seller.name,
         seller_address=settings.seller.address,

@@ -153,7 +153,7 @@ STAFF_AND_SANDBOX = [
 
 @dataclass
 class Verdicts:
-    """By form, field set and value: the status. What was wrong whatever the status. How often it was accepted."""
+    """The status of each form, set of fields and value; what was wrong; how often each form was accepted."""
 
     statuses: dict[tuple[str, str, str], int] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)

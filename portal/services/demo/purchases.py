@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from ...documents.notes import notes_of
 from ...domain.invoicing import invoice_facts
 from ...domain.pricing import facts_hash
 from ...domain.vocabulary import DocumentKind, OrderState, PaymentState
@@ -108,6 +109,7 @@ def _invoice(
         number=f"{series}-{sequence:06d}",
         issued_on=issued_on,
         quote=quote.facts,
+        notes=notes_of(quote.facts),
         details=_order_details(account),
         seller_name=seller.name,
         seller_address=seller.address,
