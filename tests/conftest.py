@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.pages import PageClient
-from tests.postgres import PostgreSQL
+from tests.postgres import PostgreSQL, ReusedDatabase
 from tools.setup import postgresql_binaries
 
 ENGINES = ("sqlite", "postgresql")
@@ -121,6 +121,17 @@ def migrate_at(url: str) -> None:
     bound.close_all()
 
 
+@pytest.fixture(scope="session")
+def postgresql_migrated(postgresql: PostgreSQL) -> Iterator[ReusedDatabase]:
+    """A migrated PostgreSQL database, empty again after each test."""
+    from portal.models import table_names
+
+    url = postgresql.create_database()
+    migrate_at(url)
+    yield ReusedDatabase(url, table_names())
+    postgresql.drop_database(url)
+
+
 @pytest.fixture
 def database_url(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """The address of a fresh, migrated, empty database that only this test knows."""
@@ -129,10 +140,9 @@ def database_url(engine: str, tmp_path: Path, request: pytest.FixtureRequest) ->
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite:///{path}"
         return
-    server = request.getfixturevalue("postgresql")
-    url = server.create_database(server.template_database("migrated", migrate_at))
-    yield url
-    server.drop_database(url)
+    empty = request.getfixturevalue("postgresql_migrated")
+    yield empty.url
+    empty.tidy_up()
 
 
 @pytest.fixture

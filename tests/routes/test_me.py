@@ -156,7 +156,7 @@ def test_a_session_is_over_after_60_idle_minutes_and_after_12_hours(app, clock, 
 )
 @pytest.mark.engine("sqlite")
 def test_a_browser_is_called_as_its_owner_calls_it(app, user_agent, words):
-    with app.test_request_context():
+    with app.test_request_context(headers={"Accept-Language": "en"}):
         assert browser_words(user_agent) == words
 
 

@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from portal import database as portal_database
@@ -15,6 +14,7 @@ from portal.settings import read_settings
 from tests.conftest import TODAY, migrate_at
 from tests.factories import a_catalogue
 from tests.paying import a_place, make_runtime
+from tests.postgres import ReusedDatabase
 
 
 @pytest.fixture
@@ -30,47 +30,17 @@ def database_url(engine, tmp_path, request) -> Iterator[str]:
         yield shop.url
         shop.tidy_up()
     else:
-        server = request.getfixturevalue("postgresql")
-        url = server.create_database(server.template_database("migrated", migrate_at))
-        yield url
-        server.drop_database(url)
+        empty = request.getfixturevalue("postgresql_migrated")
+        yield empty.url
+        empty.tidy_up()
 
 
 @pytest.fixture(scope="session")
-def postgresql_shop(postgresql) -> "Iterator[PostgresqlShop]":
+def postgresql_shop(postgresql) -> Iterator[ReusedDatabase]:
     url = postgresql.create_database()
     fill_shop_at(url)
-    yield PostgresqlShop(url)
+    yield ReusedDatabase(url, table_names())
     postgresql.drop_database(url)
-
-
-class PostgresqlShop:
-    """One database for all these tests: to copy one takes PostgreSQL ten times as long as to tidy it up."""
-
-    tables = tuple(f'"{name}"' for name in table_names())
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        with psycopg.connect(url) as connection:
-            connection.execute("CREATE SCHEMA kept")
-            for table in self.tables:
-                connection.execute(f"CREATE TABLE kept.{table} AS TABLE public.{table}")
-
-    def tidy_up(self) -> None:
-        """Every row as it was, and every sequence; whoever a test left connected is cut off."""
-        with psycopg.connect(self.url) as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-            for table in reversed(self.tables):
-                connection.execute(f"DELETE FROM {table}")
-            for table in self.tables:
-                connection.execute(f"INSERT INTO {table} SELECT * FROM kept.{table}")
-                connection.execute(
-                    f"SELECT setval(pg_get_serial_sequence('{table}', 'id'),"
-                    f" coalesce(max(id), 0) + 1, false) FROM {table}"
-                )
 
 
 @pytest.fixture(scope="session")
