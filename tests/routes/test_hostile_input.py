@@ -32,7 +32,7 @@ from portal.settings import read_settings
 from tests import paying
 from tests.attackers import PART, Attacker, an_order_of, bought
 from tests.books import assert_books_clean
-from tests.conftest import TODAY, migrate_at
+from tests.conftest import TODAY
 from tests.factories import PASSWORD, a_person, a_workspace, mailed_path, owner_of, seen_by
 from tests.hostile import BODIES, EVIL, EXTRA, HEADERS, IDENTIFIERS, NO_TEXT, SUM, VALUES
 from tests.visiting import facts
@@ -161,16 +161,15 @@ class Verdicts:
 
 
 @pytest.fixture
-def engines(sqlite_template, postgresql, tmp_path, monkeypatch, caplog) -> Iterator[dict[str, str]]:
+def engines(sqlite_template, postgresql_migrated, tmp_path, monkeypatch, caplog) -> Iterator[dict[str, str]]:
     """The addresses of a fresh database on each."""
     # Hashes that are made in no time, and a list that is read once: there are hundreds of passwords.
     monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     monkeypatch.setattr(passwords, "_common_passwords", cache(passwords._common_passwords))
     shutil.copy(sqlite_template, tmp_path / "portal.sqlite")
-    url = postgresql.create_database(postgresql.template_database("migrated", migrate_at))
     with caplog.at_level(logging.CRITICAL, "portal"):
-        yield {"sqlite": f"sqlite:///{tmp_path / 'portal.sqlite'}", "postgresql": url}
-    postgresql.drop_database(url)
+        yield {"sqlite": f"sqlite:///{tmp_path / 'portal.sqlite'}", "postgresql": postgresql_migrated.url}
+    postgresql_migrated.tidy_up()
 
 
 @contextmanager

@@ -219,6 +219,7 @@ def test_sign_out_is_no_link(visitor):
 def test_signing_out_after_the_session_is_over_is_no_error(app, clock):
     a_person("jeanne@acme.test")
     visitor = signed_in(app, "jeanne@acme.test")
+    clock.advance_wall(hours=12, seconds=1)
     answer = visitor.send("/sign-out", {"csrf_token": "old"})
     assert path_of(answer) == "/sign-in?reason=signed-out"
 
