@@ -231,7 +231,11 @@ class VendorLink(Model):
 
 
 class Person(Model, UserMixin):
-    """Somebody who can sign in. `email` is kept in lower case and identifies them."""
+    """Somebody who can sign in. `email` is kept in lower case and identifies them.
+
+    `email_proved_at` is NULL until a link sent to the address was used: before that the account may
+    have been made by anybody.
+    """
 
     email = ShortText(max_length=254, unique=True, constraints=[Check("email = lower(email)")])
     name = ShortText(max_length=200)
@@ -240,6 +244,7 @@ class Person(Model, UserMixin):
     is_operator = BooleanField(default=False)
     skips_buy_dialog = BooleanField(default=False)
     created_at = UTCDateTimeField()
+    email_proved_at = UTCDateTimeField(null=True)
 
     def get_id(self) -> str:
         """What flask-login keeps in the session; Peewee's own `get_id` is a number."""

@@ -29,8 +29,12 @@ def a_person(
     password: bool = True,
     operator: bool = False,
     language: str = "en",
+    proved: bool = True,
 ) -> Person:
-    """Somebody who can sign in with PASSWORD; without a password, somebody who was only invited."""
+    """Somebody who can sign in with PASSWORD; without a password, somebody who was only invited.
+
+    Not `proved`: no link sent to the address was used yet.
+    """
     return Person.create(
         email=email,
         name=name,
@@ -38,6 +42,7 @@ def a_person(
         language=language,
         is_operator=operator,
         created_at=current().clock.now(),
+        email_proved_at=current().clock.wall() if proved else None,
     )
 
 

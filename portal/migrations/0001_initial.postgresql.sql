@@ -69,7 +69,8 @@ CREATE TABLE "person" (
   "language" VARCHAR(5) CHECK (length("language") <= 5),
   "is_operator" BOOLEAN NOT NULL,
   "skips_buy_dialog" BOOLEAN NOT NULL,
-  "created_at" TIMESTAMP NOT NULL)
+  "created_at" TIMESTAMP NOT NULL,
+  "email_proved_at" TIMESTAMP)
 ;
 CREATE UNIQUE INDEX "person_email" ON "person" ("email")
 ;

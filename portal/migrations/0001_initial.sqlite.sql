@@ -69,7 +69,8 @@ CREATE TABLE "person" (
   "language" VARCHAR(5) CHECK (length("language") <= 5),
   "is_operator" INTEGER NOT NULL,
   "skips_buy_dialog" INTEGER NOT NULL,
-  "created_at" DATETIME NOT NULL)
+  "created_at" DATETIME NOT NULL,
+  "email_proved_at" DATETIME)
 ;
 CREATE UNIQUE INDEX "person_email" ON "person" ("email")
 ;

@@ -152,7 +152,17 @@ def sign_in_by_link(token: str) -> Response:
     """Opening it shows a button; only the button uses the link up, since mail scanners open links too."""
     limits.count("token")
     if request.method == "POST":
-        return _let_in(people.sign_in_by_link(token, now=current().clock.now()))
+        person, lost_password = people.sign_in_by_link(token, now=current().clock.now())
+        answer = _let_in(person)
+        if lost_password:
+            flash(
+                _(
+                    "Your address is confirmed. The password chosen when the account was made no longer "
+                    "works, in case it was not yours: choose one with “I have forgotten my password”."
+                ),
+                "done",
+            )
+        return answer
     links.open_link(token, LinkPurpose.MAGIC)
     return render("people/use_link.html", token=token)
 

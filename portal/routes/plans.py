@@ -114,7 +114,6 @@ def plans_page(
         wanted=wanted,
         skips_dialog=current_user.skips_buy_dialog,
     )
-    may_see_history = Right.SEE_HISTORY in place.may
     return render(
         "plans/page.html",
         status=status,
@@ -132,7 +131,9 @@ def plans_page(
         may_buy=Right.BUY in place.may,
         sees_payers=Right.SEE_BILLING_DETAILS in place.may,
         may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
-        history=payment_rows(place, size=ROWS_OF_HISTORY) if may_see_history else None,
+        sees_history=Right.SEE_HISTORY in place.may,
+        # Read where it is shown: a new choice in the table alone does not show it.
+        read_history=lambda: payment_rows(place, size=ROWS_OF_HISTORY),
     )
 
 

@@ -118,7 +118,8 @@ def accept_invitation(
             raise LinkUnusable()
         if is_new:
             person.name, person.password_hash = name, password_hash
-            person.save(only=[Person.name, Person.password_hash])
+            person.email_proved_at = current().clock.wall()
+            person.save(only=[Person.name, Person.password_hash, Person.email_proved_at])
         member.joined_at = now
         member.save(only=[Member.joined_at])
         audit.record("member.joined", workspace=workspace, subject=str(member.id), actor=person, now=now)

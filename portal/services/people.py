@@ -143,13 +143,25 @@ def request_link(email: str, purpose: LinkPurpose) -> None:
         )
 
 
-def sign_in_by_link(token: str, *, now: datetime) -> Person:
-    """The person whom the link was sent to. Raises LinkUnusable, also for an operator."""
+def sign_in_by_link(token: str, *, now: datetime) -> tuple[Person, bool]:
+    """The person whom the link was sent to, and whether a password was taken from the account.
+
+    The first proof that the address is theirs ends the password and the sessions of whoever signed up
+    with it: that may have been somebody else, waiting for them to be invited somewhere. Raises
+    LinkUnusable, also for an operator.
+    """
     with transaction():
         link = open_link(token, LinkPurpose.MAGIC)
         consume_link(link)
         if link.person.is_operator:
             raise LinkUnusable()
+        is_first_proof = link.person.email_proved_at is None
+        lost_password = is_first_proof and link.person.password_hash is not None
+        if is_first_proof:
+            prove_address(link.person)
+        if lost_password:
+            Person.update(password_hash=None).where(Person.id == link.person.id).execute()
+            end_sessions(link.person)
         audit.record(
             "person.signed_in_by_link",
             workspace=None,
@@ -157,7 +169,14 @@ def sign_in_by_link(token: str, *, now: datetime) -> Person:
             actor=link.person,
             now=now,
         )
-    return link.person
+    return link.person, lost_password
+
+
+def prove_address(person: Person) -> None:
+    """Somebody used a link that only the address was sent. Inside a transaction."""
+    Person.update(email_proved_at=current().clock.wall()).where(
+        Person.id == person.id, Person.email_proved_at.is_null()
+    ).execute()
 
 
 def reset_password(token: str, password: str, *, now: datetime) -> Person:
@@ -171,6 +190,7 @@ def reset_password(token: str, password: str, *, now: datetime) -> Person:
     password_hash = passwords.hash_password(password)
     with transaction():
         consume_link(link)
+        prove_address(person)
         _set_password(person, password_hash, action="person.password_reset", now=now)
         end_sessions(person)
     return person

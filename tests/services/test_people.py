@@ -143,7 +143,25 @@ def test_a_link_is_kept_as_a_hash_and_its_address_is_a_secret_of_the_outbox():
     assert token_of("magic_link") not in str([link.__data__, letter["context"]])
     assert letter["context"] == {"name": "Jeanne Martin", "minutes": 15}
     assert link.expires_at - link.created_at == timedelta(minutes=15)
-    assert people.sign_in_by_link(token_of("magic_link"), now=now()) == person
+    assert people.sign_in_by_link(token_of("magic_link"), now=now()) == (person, False)
+
+
+def test_the_first_proof_of_an_address_ends_the_password_of_who_made_the_account():
+    """Somebody may have signed up with another's address and wait for them to be invited (trust.md §2)."""
+    person = a_person(proved=False)
+    people.request_link(person.email, LinkPurpose.MAGIC)
+    assert people.sign_in_by_link(token_of("magic_link"), now=now()) == (person, True)
+    assert people.authenticate(person.email, PASSWORD) is None
+    assert Person.get().email_proved_at is not None
+
+
+def test_a_password_chosen_by_a_link_proves_the_address_and_stays():
+    person = a_person(proved=False)
+    people.request_link(person.email, LinkPurpose.RESET)
+    people.reset_password(token_of("reset_link"), "another long enough one", now=now())
+    people.request_link(person.email, LinkPurpose.MAGIC)
+    assert people.sign_in_by_link(token_of("magic_link"), now=now()) == (person, False)
+    assert people.authenticate(person.email, "another long enough one") == person
 
 
 def test_a_link_works_once():

@@ -83,6 +83,7 @@ def _write_people(accounts: Sequence[Account], written: Written, *, password_has
                 "password_hash": password_hash,
                 "language": account.language,
                 "created_at": member.since,
+                "email_proved_at": member.since,
             }
             for (account, member), person_id in zip(members, ids, strict=True)
         ),
