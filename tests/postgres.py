@@ -234,17 +234,23 @@ class ReusedDatabase:
         self.url = url
         self.tables = tuple(f'"{name}"' for name in tables)
         with _connect(url) as connection:
+            self.here_from_the_start = self._tables_in(connection)
             connection.execute("CREATE SCHEMA kept")
             for table in self.tables:
                 connection.execute(f"CREATE TABLE kept.{table} AS TABLE public.{table}")
 
     def tidy_up(self) -> None:
-        """Every row as it was, and every sequence; whoever a test left connected is cut off."""
+        """Every row as it was, and every sequence; whoever a test left connected is cut off.
+
+        Tables that a test made, such as those of a queue, go.
+        """
         with _connect(self.url) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
+            for name in self._tables_in(connection) - self.here_from_the_start:
+                connection.execute(f'DROP TABLE "{name}" CASCADE')
             for table in reversed(self.tables):
                 connection.execute(f"DELETE FROM {table}")
             for table in self.tables:
@@ -253,6 +259,10 @@ class ReusedDatabase:
                     f"SELECT setval(pg_get_serial_sequence('{table}', 'id'),"
                     f" coalesce(max(id), 0) + 1, false) FROM {table}"
                 )
+
+    def _tables_in(self, connection: Any) -> set[str]:
+        found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        return {name for (name,) in found}
 
 
 def _connect(url: str) -> Any:
