@@ -10,7 +10,6 @@ from babel.numbers import format_currency, format_decimal, get_currency_name
 from .domain.money import Money, major_string
 from .i18n import locale_code as _locale
 
-GIGABYTE = 1024**3
 SIZE_UNITS = {"en": ("KB", "MB", "GB", "TB"), "fr": ("Ko", "Mo", "Go", "To")}
 
 

@@ -58,16 +58,14 @@ def redirect_after_write(url: str) -> Response:
 def register(app: Flask) -> None:
     from . import formatting
     from .i18n import translated
-    from .money_words import method_words
     from .navigation import banner, navigation
 
     htmx.init_app(app)
-    app.jinja_env.add_extension("jinja2.ext.do")
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
         day=formatting.day, instant=formatting.instant, storage=formatting.storage, amount=formatting.money
     )
-    app.jinja_env.globals.update(translated=translated, method_words=method_words, _=translate)
+    app.jinja_env.globals.update(translated=translated, _=translate)
     with app.app_context():
         app.jinja_env.globals["ui"] = load_ui(app)
 

@@ -22,7 +22,6 @@ from ..gateways.base import (
     ActionRequired,
     CardData,
     ChargeRequest,
-    DeclineCode,
     Declined,
     Gateway,
     HostedRequest,
@@ -474,6 +473,3 @@ def _buyer_and_owners(order: Order) -> list[Person]:
     owners = cast("Iterable[Member]", Member.owners(order.workspace))
     people: list[Person] = [order.person, *(owner.person for owner in owners)]
     return list({person.id: person for person in people}.values())
-
-
-DECLINE_CODES = tuple(code.value for code in DeclineCode)
