@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -263,11 +264,11 @@ def worker(threads: int) -> None:
 
 @portal.command("run-due")
 @click.option("--now", "now_text", metavar="ISO", help="As if it were this instant.")
-@click.option("--limit", type=click.IntRange(1), default=1000, show_default=True)
+@click.option("--limit", type=click.IntRange(1), help="Look at no more subscriptions than that.")
 @as_json
-def run_due(now_text: str | None, limit: int, as_json: bool) -> None:
+def run_due(now_text: str | None, limit: int | None, as_json: bool) -> None:
     """Everything that is due. Safe to run twice, at once, and after any absence."""
-    from .services import renewals
+    from .services import due
 
     with at_work() as runtime:
         now = instant(now_text) if now_text else runtime.clock.now()
@@ -275,8 +276,17 @@ def run_due(now_text: str | None, limit: int, as_json: bool) -> None:
             raise click.ClickException(
                 "--now may be ahead of the real time only where the sandbox alone is on."
             )
-        report = renewals.run_due(now=now, limit=limit)
+        with due_bar(now) as bar:
+            report = due.run_due(now=now, limit=limit, progress=bar.update)
     show(report, as_json=as_json)
+
+
+def due_bar(now: datetime) -> Any:
+    """How many subscriptions of those that wait were looked at; on a terminal only, and never among the JSON."""
+    from .services import due
+
+    waiting = due.count_due(now) if sys.stderr.isatty() else 0
+    return click.progressbar(length=waiting, label="Due", file=sys.stderr, hidden=not sys.stderr.isatty())
 
 
 @portal.command()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 from flask import Flask, g, request
-from peewee import Database, DatabaseProxy, PostgresqlDatabase
+from peewee import Database, DatabaseProxy, IntegrityError, PostgresqlDatabase
 from playhouse.db_url import connect
 
 if TYPE_CHECKING:
@@ -167,17 +167,33 @@ def migrate() -> list[str]:
                 for statement in sql.split("\n;\n"):
                     if statement.strip():
                         database.execute_sql(statement)
+                _refuse_broken_references(name)
                 insert = f"INSERT INTO schema_migration (name) VALUES ({database.param})"  # noqa: S608
                 database.execute_sql(insert, (name,))
             done.append(name)
     return done
 
 
+def _refuse_broken_references(name: str) -> None:
+    if not is_postgresql():
+        broken = database.execute_sql("PRAGMA foreign_key_check").fetchall()
+        if broken:
+            raise IntegrityError(f"{name}: {len(broken)} rows would refer to nothing")
+
+
 @contextmanager
 def _migration_lock() -> Iterator[None]:
-    """PostgreSQL: an advisory lock that dies with the connection. SQLite: BEGIN IMMEDIATE serves."""
+    """PostgreSQL: an advisory lock that dies with the connection. SQLite: BEGIN IMMEDIATE serves.
+
+    SQLite changes a table by making it anew, which its foreign keys must not hinder: they are off
+    meanwhile, as its manual says, and every reference is checked before the commit.
+    """
     if not is_postgresql():
-        yield
+        database.execute_sql("PRAGMA foreign_keys = OFF")
+        try:
+            yield
+        finally:
+            database.execute_sql("PRAGMA foreign_keys = ON")
         return
     database.execute_sql("SELECT pg_advisory_lock(7067826501)")
     try:

@@ -20,7 +20,6 @@ from .services import housekeeping, payments
 
 DRAIN_LIMIT = 100
 LOOK_UP_LIMIT = 200
-RUN_LIMIT = 1000
 
 log = logging.getLogger(__name__)
 
@@ -42,10 +41,10 @@ def look_up_due_payments() -> None:
 
 def run_due() -> None:
     """Renewals, scheduled changes, reminders, blocking: whatever is due."""
-    from .services import renewals
+    from .services import due
 
     with at_work() as runtime:
-        renewals.run_due(now=runtime.clock.now(), limit=RUN_LIMIT)
+        due.run_due(now=runtime.clock.now(), is_stopping=is_stopping)
 
 
 def sweep() -> None:

@@ -39,12 +39,15 @@ from .domain.vocabulary import (
     Interval,
     LinkPurpose,
     MemberStatus,
+    NonprofitState,
+    NoticeKind,
     OrderKind,
     OrderState,
     PaymentMethodKind,
     PaymentState,
     PriceUnit,
     ProductKind,
+    RefundState,
     Role,
     VatStatus,
     WhoMayBuy,
@@ -252,7 +255,11 @@ class Person(Model, UserMixin):
 
 
 class Workspace(Model):
-    """Who pays. Owns everything below; `slug` and `customer_number` never change."""
+    """Who pays. Owns everything below; `slug` and `customer_number` never change.
+
+    `services` are the codes of vocabulary.Service that are switched on. A deleted workspace keeps its row,
+    without a name, under its documents and payments.
+    """
 
     slug = ShortText(max_length=60, unique=True)
     name = ShortText(max_length=200)
@@ -263,6 +270,7 @@ class Workspace(Model):
     who_may_buy = Word(WhoMayBuy, default=WhoMayBuy.ANY_MEMBER)
     hides_plans_from_members = BooleanField(default=False)
     used_storage_bytes = WholeNumber(default=0, constraints=[Check("used_storage_bytes >= 0")])
+    services = JSONField(default=list)
     created_at = UTCDateTimeField()
     deleted_at = UTCDateTimeField(null=True)
 
@@ -385,6 +393,11 @@ class Subscription(Model):
 
     `due_on` is the end (excluded) of what is paid or tried, NULL for a free plan. The anchor day
     is remembered: 31 January → 28 February → 31 March.
+
+    With auto-renewal on, `renew_on` is the day of the next automatic charge and `announced_minor` the total,
+    tax included, that was last told: no more than that is charged. `renewal_failed_on` is the first failed try of
+    this due date. `scheduled_plan` and `scheduled_interval` begin on the due date. `look_at` is when the
+    daily run must look at the row again (domain/timeline.py); whoever changes the row sets it to now.
     """
 
     workspace = ForeignKeyField(Workspace, backref="subscriptions", on_delete="RESTRICT")
@@ -399,14 +412,24 @@ class Subscription(Model):
     payment_method = ForeignKeyField(PaymentMethod, null=True, on_delete="RESTRICT")
     locked_price_minor = MinorUnits(null=True, constraints=[Check("locked_price_minor >= 0")])
     locked_until = DateField(null=True)
+    renew_on = DateField(null=True)
+    announced_minor = MinorUnits(null=True, constraints=[Check("announced_minor >= 0")])
+    renewal_failed_on = DateField(null=True)
+    scheduled_plan = ForeignKeyField(Plan, null=True, backref="+", on_delete="RESTRICT")
+    scheduled_interval = Word(Interval, null=True)
+    look_at = UTCDateTimeField(null=True)
     version = WholeNumber(default=1)
     created_at = UTCDateTimeField()
 
+    workspace_id: int
+    product_id: int
     plan_id: int
     price_id: int | None
+    payment_method_id: int | None
+    scheduled_plan_id: int | None
 
     class Meta:
-        indexes = ((("workspace", "product"), True), (("auto_renewal", "due_on", "id"), False))
+        indexes = ((("workspace", "product"), True), (("look_at", "id"), False))
         constraints = [Check("due_on IS NULL OR due_on > started_on")]
 
 
@@ -417,7 +440,8 @@ class Order(Model):
     """A frozen quote, first open, then placed, then paid. The amounts never change once placed.
 
     `quote` is what the person was shown (domain/pricing.py); `quote_hash` identifies it; the four
-    amount columns repeat its totals so that the database can add them up.
+    amount columns repeat its totals so that the database can add them up. `renews_on` is the due date
+    that a renewal is for: the unique index `order_one_renewal_per_due_date` refuses a second.
     """
 
     number = ShortText(max_length=20, unique=True)
@@ -437,17 +461,31 @@ class Order(Model):
     tax_minor = MinorUnits(constraints=[Check("tax_minor >= 0")])
     total_minor = MinorUnits(constraints=[Check("total_minor >= 0")])
     auto_renewal = BooleanField(default=False)
+    subscription = ForeignKeyField(Subscription, null=True, backref="renewals", on_delete="RESTRICT")
+    renews_on = DateField(null=True)
     created_at = UTCDateTimeField()
     paid_at = UTCDateTimeField(null=True)
 
     workspace_id: int
     plan_id: int
     person_id: int
+    subscription_id: int | None
 
     class Meta:
         table_name = "purchase_order"
         constraints = [Check("net_minor + tax_minor = total_minor")]
         indexes = ((("workspace", "created_at"), False),)
+
+
+Order.add_index(
+    Order.index(
+        Order.subscription,
+        Order.renews_on,
+        unique=True,
+        name="order_one_renewal_per_due_date",
+        where=Order.state != OrderState.REFUNDED,
+    )
+)
 
 
 class SubscriptionPeriod(Model):
@@ -477,16 +515,20 @@ class Payment(Model):
 
     `key` goes to the gateway as the idempotency key and never changes. At most one attempt of an
     order is alive or paid: the partial unique index `payment_one_live_per_order` refuses a second.
+    `method` is the saved method that was charged on the workspace's day `tried_on` while the payer was away,
+    both NULL for somebody at the checkout. `may_work_later`: the decline was a soft one.
     """
 
     key = ShortText(max_length=40, unique=True)
     workspace = ForeignKeyField(Workspace, on_delete="RESTRICT")
     order = ForeignKeyField(Order, backref="payments", on_delete="RESTRICT")
     gateway = ShortText(max_length=20)
+    method = ForeignKeyField(PaymentMethod, null=True, on_delete="RESTRICT")
     amount_minor = MinorUnits(constraints=[Check("amount_minor > 0")])
     currency = CurrencyCode()
     state = Word(PaymentState, default=PaymentState.CREATED)
     decline_code = ShortText(max_length=40, default="")
+    may_work_later = BooleanField(default=False)
     reference = ShortText(max_length=200, default="")
     action_url = ShortText(max_length=500, default="")
     method_kind = Word(PaymentMethodKind)
@@ -496,11 +538,13 @@ class Payment(Model):
     payer_email = ShortText(max_length=254, default="")
     look_ups = WholeNumber(default=0)
     look_up_at = UTCDateTimeField(null=True, index=True)
+    tried_on = DateField(null=True)
     created_at = UTCDateTimeField()
     settled_at = UTCDateTimeField(null=True)
 
     workspace_id: int
     order_id: int
+    method_id: int | None
 
     @property
     def amount(self) -> Money:
@@ -517,6 +561,41 @@ Payment.add_index(
 )
 
 
+class Refund(Model):
+    """The money of one payment sent back, recorded before the gateway is asked; `key` never changes."""
+
+    key = ShortText(max_length=40, unique=True)
+    workspace = ForeignKeyField(Workspace, on_delete="RESTRICT")
+    payment = ForeignKeyField(Payment, backref="refunds", on_delete="RESTRICT")
+    person = ForeignKeyField(Person, on_delete="RESTRICT")
+    amount_minor = MinorUnits(constraints=[Check("amount_minor > 0")])
+    currency = CurrencyCode()
+    state = Word(RefundState, default=RefundState.CREATED)
+    refusal_code = ShortText(max_length=40, default="")
+    reference = ShortText(max_length=200, default="")
+    tries = WholeNumber(default=0)
+    ask_again_at = UTCDateTimeField(null=True, index=True)
+    created_at = UTCDateTimeField()
+    settled_at = UTCDateTimeField(null=True)
+
+    workspace_id: int
+    payment_id: int
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.amount_minor, self.currency)
+
+
+Refund.add_index(
+    Refund.index(
+        Refund.payment,
+        unique=True,
+        name="refund_one_live_per_payment",
+        where=Refund.state != RefundState.REFUSED,
+    )
+)
+
+
 class NumberSeries(Model):
     """The next number of a series of documents, e.g. INV-2026: taken and used in one transaction."""
 
@@ -525,10 +604,15 @@ class NumberSeries(Model):
 
 
 class Invoice(Model):
-    """An issued document: numbered, frozen, never changed. `facts` is every printed fact."""
+    """An issued document: numbered, frozen, never changed. `facts` is every printed fact.
+
+    One invoice per paid order, and one credit note once it is refunded: `credits` names the invoice.
+    Amounts are positive on both.
+    """
 
     workspace = ForeignKeyField(Workspace, backref="invoices", on_delete="RESTRICT")
-    order = ForeignKeyField(Order, unique=True, on_delete="RESTRICT")
+    order = ForeignKeyField(Order, backref="documents", on_delete="RESTRICT")
+    credits = ForeignKeyField("self", null=True, unique=True, backref="+", on_delete="RESTRICT")
     kind = Word(DocumentKind, default=DocumentKind.INVOICE)
     series = ShortText(max_length=20)
     sequence = WholeNumber(constraints=[Check("sequence >= 1")])
@@ -545,8 +629,11 @@ class Invoice(Model):
     workspace_id: int
 
     class Meta:
-        indexes = ((("series", "sequence"), True), (("workspace", "id"), False))
-        constraints = [Check("net_minor + tax_minor = total_minor")]
+        indexes = ((("series", "sequence"), True), (("workspace", "id"), False), (("order", "kind"), True))
+        constraints = [
+            Check("net_minor + tax_minor = total_minor"),
+            Check("(kind = 'credit_note') = (credits_id IS NOT NULL)"),
+        ]
 
     @property
     def total(self) -> Money:
@@ -564,6 +651,54 @@ class Document(Model):
 
     class Meta:
         indexes = ((("invoice", "locale"), True),)
+
+
+# --- what is said and asked -----------------------------------------------------------------------
+
+
+class Notice(Model):
+    """Something said once about one due date of a subscription; `said_on` is the workspace's day."""
+
+    subscription = ForeignKeyField(Subscription, backref="notices", on_delete="CASCADE")
+    kind = Word(NoticeKind)
+    about_on = DateField()
+    said_on = DateField()
+
+    class Meta:
+        indexes = ((("subscription", "about_on", "kind"), True),)
+
+
+class NonprofitRequest(Model):
+    """An organisation asks for the free plan for non-profits; an operator decides."""
+
+    workspace = ForeignKeyField(Workspace, null=True, on_delete="RESTRICT")
+    organisation = ShortText(max_length=200)
+    country = ShortText(max_length=2)
+    contact_name = ShortText(max_length=200)
+    email = ShortText(max_length=254)
+    website = ShortText(max_length=500, default="")
+    registration_number = ShortText(max_length=60)
+    purpose = TextField()
+    language = ShortText(max_length=5)
+    state = Word(NonprofitState, default=NonprofitState.RECEIVED)
+    reason = TextField(default="")
+    created_at = UTCDateTimeField()
+    decided_at = UTCDateTimeField(null=True)
+    decided_by = ForeignKeyField(Person, null=True, on_delete="RESTRICT")
+
+    class Meta:
+        indexes = ((("state", "id"), False),)
+
+
+class GatewayPace(Model):
+    """When the next request to one endpoint of a gateway may leave: shared by all processes.
+
+    `free_at` is a wall-clock instant in microseconds since 1970; `slow_until` follows a "too many requests".
+    """
+
+    name = ShortText(max_length=60, unique=True)
+    free_at_us = WholeNumber(default=0)
+    slow_until_us = WholeNumber(default=0)
 
 
 # --- effects and traces ---------------------------------------------------------------------------
@@ -656,9 +791,13 @@ ALL_MODELS: tuple[type[Model], ...] = (
     Order,
     SubscriptionPeriod,
     Payment,
+    Refund,
     NumberSeries,
     Invoice,
     Document,
+    Notice,
+    NonprofitRequest,
+    GatewayPace,
     OutboxMessage,
     AuditEntry,
     AuditTrace,

@@ -57,5 +57,9 @@ class SmallerPlanWaits(PortalError):
     """A smaller plan cannot begin before the paid period is over, on `due_on`."""
 
 
+class ExtensionTooLong(PortalError):
+    """What is left would pay for the new plan until after `latest`: no calendar goes much further."""
+
+
 class TooEarlyToProlong(PortalError):
     """The next period can be paid from the month before `due_on`, or pays itself (`auto_renewal`)."""

@@ -102,5 +102,22 @@ def invoice_facts(
     }
 
 
+def credit_note_facts(invoice: Mapping[str, Any], *, number: str, issued_on: date) -> dict[str, Any]:
+    """The facts of the credit note that undoes a whole invoice; `invoice` is the frozen facts of that one.
+
+    Amounts stay positive, and buyer, seller and tax are the invoice's, whatever has changed since. What was
+    said under its lines, such as extra days, is no longer so and is left out.
+    """
+    return {
+        **invoice,
+        "kind": DocumentKind.CREDIT_NOTE.value,
+        "number": number,
+        "issued_on": issued_on.isoformat(),
+        "corrects": {"number": invoice["number"], "issued_on": invoice["issued_on"]},
+        "lines": [{**line, "notes": {}, "extension": None} for line in invoice["lines"]],
+        "payment": {**invoice["payment"], "paid_on": issued_on.isoformat()},
+    }
+
+
 def buyer_name(details: Mapping[str, Any]) -> str:
     return f"{details['first_name']} {details['last_name']}"

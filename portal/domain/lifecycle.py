@@ -4,10 +4,11 @@ States of a subscription are derived from dates, never stored. Dates only, no ti
 date and the last grace day are days on which everything still works (product.md §5).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from types import MappingProxyType
 
+from portal.domain.dunning import last_usable_day
 from portal.domain.vocabulary import PaymentState, SubscriptionState
 
 _ONE_DAY = timedelta(days=1)
@@ -20,12 +21,15 @@ def subscription_state(
     due_on: date | None,
     grace_days: int,
     today: date,
-    renewal_open: bool = False,
+    auto_renewal: bool = False,
+    renewal_failed_on: date | None = None,
+    dunning_days: Sequence[int] = (),
 ) -> SubscriptionState:
     """The one answer to "may it be used today?".
 
-    `due_on` None: it never ends. A trial has no grace and no renewal. `renewal_open`: auto-renewal is on and
-    its renewal is untried, of unknown result, or declined less than the dunning span ago; not late then.
+    `due_on` None: it never ends. A trial has no grace and no renewal. With auto-renewal on nobody is late
+    before the first failed try (`renewal_failed_on`): untried or unanswered is our trouble, not theirs. After
+    it the dunning days are usable, whatever the grace, though auto-renewal was switched off since.
     A trial plan may be free too: it is a trial, and ends.
     """
     over = due_on is not None and today > due_on
@@ -33,18 +37,29 @@ def subscription_state(
         return SubscriptionState.BLOCKED if over else SubscriptionState.TRIAL
     if plan_is_free:
         return SubscriptionState.FREE
-    if due_on is None or not over or renewal_open:
+    if due_on is None or not over or (auto_renewal and renewal_failed_on is None):
         return SubscriptionState.PAID
-    if today < blocked_on(due_on, grace_days):
-        return SubscriptionState.LATE
-    return SubscriptionState.BLOCKED
+    ends_on = blocked_on(due_on, grace_days, renewal_failed_on=renewal_failed_on, dunning_days=dunning_days)
+    return SubscriptionState.LATE if today < ends_on else SubscriptionState.BLOCKED
 
 
-def blocked_on(due_on: date, grace_days: int) -> date:
-    """The first day without access: the day after the last grace day. `grace_days` is 0 for a trial."""
+def blocked_on(
+    due_on: date,
+    grace_days: int,
+    *,
+    renewal_failed_on: date | None = None,
+    dunning_days: Sequence[int] = (),
+) -> date:
+    """The first day without access: the day after the last grace day, or after the last dunning day if later.
+
+    `grace_days` is 0 for a trial. Whether a renewal is still untried is for subscription_state to say.
+    """
     if grace_days < 0:
         raise ValueError(f"grace days: {grace_days}")
-    return due_on + timedelta(days=grace_days) + _ONE_DAY
+    last_day = due_on + timedelta(days=grace_days)
+    if renewal_failed_on is not None:
+        last_day = max(last_day, last_usable_day(renewal_failed_on, dunning_days))
+    return last_day + _ONE_DAY
 
 
 def days_left(due_on: date, today: date) -> int:

@@ -15,12 +15,16 @@ from portal.domain.vocabulary import Interval, Service, SubscriptionState
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a workspace holds today. The owner counts as an administrator and as an active user."""
+    """What a workspace holds today. The owner counts as an administrator and as an active user.
+
+    `services` are those that are switched on.
+    """
 
     active_users: int
     guests: int
     administrators: int
     storage_bytes: int
+    services: frozenset[Service] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +62,23 @@ class LimitKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Violation:
-    """Use above a limit. Storage is in bytes."""
+class Condition:
+    """One thing that a plan asks for. Storage is in bytes; a service counts 1 where it is on, or may be on."""
 
-    limit: LimitKind
+    limit: LimitKind | Service
+    allowed: int | None
+    used: int
+
+    @property
+    def is_met(self) -> bool:
+        return self.allowed is None or self.used <= self.allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Use above a limit. Storage is in bytes; a service that is on and must not be is 1 above 0."""
+
+    limit: LimitKind | Service
     allowed: int
     used: int
 
@@ -80,6 +97,7 @@ class ActionNote(StrEnum):
     AUTO_RENEWAL_CAN_BE_SWITCHED_OFF = "auto_renewal_can_be_switched_off"
     AUTO_RENEWAL_IS_OFF = "auto_renewal_is_off"
     TOO_EARLY_TO_PROLONG = "too_early_to_prolong"
+    BEGINS_ON_DUE_DATE = "begins_on_due_date"
     FREE_PLAN_HAS_NO_END = "free_plan_has_no_end"
 
 
@@ -88,7 +106,7 @@ class PlanAction:
     """The button under the pricing table.
 
     `refused`: it looks enabled and opens the refusal, never the checkout. `urgent`: red, because paying is
-    what ends the blocking.
+    what ends the blocking. `waits`: it leads to what a smaller plan will be on the due date, and nothing is paid.
     """
 
     label: ActionLabel
@@ -96,28 +114,43 @@ class PlanAction:
     refused: bool = False
     note: ActionNote | None = None
     urgent: bool = False
+    waits: bool = False
+
+
+def conditions(plan: PlanLimits, usage: Usage) -> tuple[Condition, ...]:
+    """Everything that `plan` asks of the workspace, met or not, in the order in which it is told.
+
+    Guests, administrators and services stand in the way of a free plan only: on the others guests stay within
+    their cap by themselves and administrators are not limited (source-systems §1.3, §2.2).
+    """
+    asked = [
+        Condition(LimitKind.USERS, plan.max_users, usage.active_users),
+        Condition(LimitKind.STORAGE, plan.storage_bytes, usage.storage_bytes),
+    ]
+    if plan.free:
+        asked += [
+            Condition(LimitKind.GUESTS, plan.max_guests, usage.guests),
+            Condition(LimitKind.ADMINISTRATORS, plan.max_administrators, usage.administrators),
+            *(Condition(each, 0, int(each in usage.services)) for each in Service if each not in plan.services),
+        ]
+    return tuple(asked)
 
 
 def violations(plan: PlanLimits, usage: Usage) -> tuple[Violation, ...]:
-    """Each limit of `plan` that the use exceeds; use equal to a limit is allowed.
-
-    Guests and administrators stand in the way of a free plan only: on the others guests stay within their cap
-    by themselves and administrators are not limited (source-systems §1.3, §2.2).
-    """
-    limits = [
-        (LimitKind.USERS, plan.max_users, usage.active_users),
-        (LimitKind.STORAGE, plan.storage_bytes, usage.storage_bytes),
-    ]
-    if plan.free:
-        limits += [
-            (LimitKind.GUESTS, plan.max_guests, usage.guests),
-            (LimitKind.ADMINISTRATORS, plan.max_administrators, usage.administrators),
-        ]
+    """Each condition of `plan` that is not met; use equal to a limit is allowed."""
     return tuple(
-        Violation(limit, allowed, used)
-        for limit, allowed, used in limits
-        if allowed is not None and used > allowed
+        Violation(asked.limit, asked.allowed, asked.used)
+        for asked in conditions(plan, usage)
+        if asked.allowed is not None and not asked.is_met
     )
+
+
+def has_days_left(state: SubscriptionState, due_on: date | None, *, today: date) -> bool:
+    """Whether something that was paid is still to be used, so that a smaller plan waits for its end.
+
+    On the due date itself nothing is left: a smaller plan can be bought.
+    """
+    return state is SubscriptionState.PAID and due_on is not None and today < due_on
 
 
 def recommended(on_sale: Iterable[Offer], usage: Usage) -> Offer | None:
@@ -176,11 +209,13 @@ def plan_action(
     prolongable: bool,
     auto_renewal: bool,
     blocked: bool,
+    days_left: bool = False,
 ) -> PlanAction:
     """The button for the `selected` offer, tested in the order of source-systems §1.2.
 
     `selected` None: no plan is large enough. `current` and `state` None: no subscription yet. `fits`: the
     selected plan has no violation. `blocked`: the whole workspace is, which another subscription may prevent.
+    `days_left`: what is paid lasts, so that a smaller plan waits.
     """
     if selected is None:
         return PlanAction(ActionLabel.CONTACT_US, enabled=True)
@@ -193,6 +228,8 @@ def plan_action(
         return _action_on_current(
             current, state, prolongable=prolongable, auto_renewal=auto_renewal, blocked=blocked
         )
+    if days_left and current is not None and selected.plan.position < current.plan.position:
+        return PlanAction(other_label, enabled=True, note=ActionNote.BEGINS_ON_DUE_DATE, waits=True)
     is_paid_change = other_label is ActionLabel.CHANGE and not selected.plan.free
     note = ActionNote.AUTO_RENEWAL_IS_OFF if is_paid_change and prolongable and not auto_renewal else None
     return PlanAction(other_label, enabled=True, note=note, urgent=blocked)

@@ -120,16 +120,23 @@ def make_quote(
     unchecked_counts_as_valid: bool,
     on: date,
     reviewed: Facts | None = None,
+    renews: bool = False,
 ) -> Quote:
     """What `offer` costs and gives if it is taken on the day `on`, with what else is `reviewed`.
 
     Prolonging begins at the due date, unless access is blocked: then on the day of the payment, as
-    do purchases. A change keeps the money left as extra days (proration.py); late and blocked
-    subscriptions have none left. Raises CurrencyMismatch, MissingVatRate.
+    do purchases. So does a renewal (`renews`), also one that begins a scheduled plan. A change keeps the
+    money left as extra days (proration.py); late and blocked subscriptions have none left.
+    Raises CurrencyMismatch, ExtensionTooLong, MissingVatRate.
     """
-    kind = order_kind(standing, plan_code=offer.plan_code, interval=offer.interval)
+    kind = (
+        OrderKind.RENEWAL
+        if renews
+        else order_kind(standing, plan_code=offer.plan_code, interval=offer.interval)
+    )
+    follows = kind in (OrderKind.PROLONG, OrderKind.RENEWAL) and standing.state != SubscriptionState.BLOCKED
     extension: Extension | None = None
-    if kind == OrderKind.PROLONG and standing.state != SubscriptionState.BLOCKED and standing.due_on:
+    if follows and standing.due_on:
         _refuse_other_currency(standing.paid, offer.amount)
         anchor_day = _anchor_at(standing.due_on, anchor_day=standing.anchor_day)
         period = period_from(standing.due_on, offer.interval, anchor_day=anchor_day)
@@ -199,4 +206,6 @@ def _extension_facts(extension: Extension | None) -> dict[str, object] | None:
         "money_left_minor": extension.money_left_shown.minor,
         "money_left_exact": str(extension.money_left),
         "extra_days": extension.extra_days,
+        "old_due_on": extension.old_due_on.isoformat(),
+        "gains_little": extension.gains_little,
     }

@@ -13,10 +13,16 @@ from datetime import date, timedelta
 from fractions import Fraction
 from itertools import pairwise
 
-from portal.domain.errors import CurrencyMismatch
+from portal.domain.errors import CurrencyMismatch, ExtensionTooLong
 from portal.domain.money import Money
 from portal.domain.periods import Period, period_from
 from portal.domain.vocabulary import Interval
+
+LATEST_DUE_ON = date(9998, 12, 31)
+"""The calendar ends a year later: there is room for a period more, and for the days of grace after it."""
+
+WORTH_DAYS = 7
+"""A change that moves the due date by less gains little: that is said before anybody pays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,24 @@ class Extension:
         return self.due_on.day if self.extra_days else self.base.start.day
 
     @property
+    def old_due_on(self) -> date:
+        """The end of what was paid before the change; the day of the change where nothing was."""
+        return self.left[-1].paid.period.end if self.left else self.base.start
+
+    @property
+    def gained_days(self) -> int:
+        """Days by which the due date moves; below 0 it comes earlier, though more is paid."""
+        return (self.due_on - self.old_due_on).days
+
+    @property
+    def gains_little(self) -> bool:
+        """Whether a whole new price is paid for less than WORTH_DAYS more.
+
+        Annual 180 to monthly 18 on 1 July 2024: 18 USD for 2 days (source-systems §3.6).
+        """
+        return bool(self.left) and self.gained_days < WORTH_DAYS
+
+    @property
     def extra_days_exact(self) -> Fraction:
         """Extra days before the floor: 16.8 in the published example."""
         return self.money_left / self.new_price_per_day
@@ -111,8 +135,8 @@ def extend(*, paid: Sequence[PaidPeriod], new_price: Money, interval: Interval, 
     `paid` is the running period and those prepaid after it, in order; empty for a trial or a free plan. What
     is over counts for nothing. The day of the change is used by the old plan; the due date is never an unused
     day. The old price per day is the running period's (0 when nothing was paid).
-    Raises CurrencyMismatch: a running period's currency cannot be changed. A free plan has no end date, so
-    a `new_price` of 0 is the caller's mistake.
+    Raises CurrencyMismatch: a running period's currency cannot be changed; ExtensionTooLong: the due date
+    would lie after LATEST_DUE_ON. A free plan has no end date, so a `new_price` of 0 is the caller's mistake.
     """
     if new_price.minor <= 0:
         raise ValueError("only a plan with a price is extended")
@@ -126,6 +150,9 @@ def extend(*, paid: Sequence[PaidPeriod], new_price: Money, interval: Interval, 
     left = tuple(DaysLeft(part, part.period.days_unused(on)) for part in paid)
     money_left = sum((part.money_left for part in left), start=Fraction(0))
     new_price_per_day = Fraction(new_price.minor, base.days)
+    extra_days = math.floor(money_left / new_price_per_day)
+    if extra_days > (LATEST_DUE_ON - base.end).days:
+        raise ExtensionTooLong(latest=LATEST_DUE_ON)
     return Extension(
         currency=new_price.currency,
         left=left,
@@ -133,7 +160,7 @@ def extend(*, paid: Sequence[PaidPeriod], new_price: Money, interval: Interval, 
         new_price_per_day=new_price_per_day,
         unused_days=sum(part.unused_days for part in left),
         money_left=money_left,
-        extra_days=math.floor(money_left / new_price_per_day),
+        extra_days=extra_days,
         base=base,
     )
 

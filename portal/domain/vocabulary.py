@@ -65,17 +65,21 @@ class SubscriptionState(StrEnum):
 
 
 class OrderKind(StrEnum):
+    """`renewal`: made and charged by the portal; all others are placed by a person."""
+
     BUY = "buy"
     PROLONG = "prolong"
     CHANGE = "change"
+    RENEWAL = "renewal"
 
 
 class OrderState(StrEnum):
-    """`placed`: a payment was asked for and has no final answer yet."""
+    """`placed`: a payment was asked for and has no final answer yet. `refunded`: paid once, and paid back."""
 
     OPEN = "open"
     PLACED = "placed"
     PAID = "paid"
+    REFUNDED = "refunded"
 
 
 class PaymentState(StrEnum):
@@ -87,6 +91,35 @@ class PaymentState(StrEnum):
     UNKNOWN = "unknown"
     SUCCEEDED = "succeeded"
     DECLINED = "declined"
+
+
+class RefundState(StrEnum):
+    """`unknown`: we asked and cannot tell; asked again under the same key, which sends money back once."""
+
+    CREATED = "created"
+    UNKNOWN = "unknown"
+    SUCCEEDED = "succeeded"
+    REFUSED = "refused"
+
+
+class NoticeKind(StrEnum):
+    """What is said once about one due date (domain/timeline.py)."""
+
+    TRIAL_ENDING = "trial_ending"
+    TRIAL_LAST_DAY = "trial_last_day"
+    TRIAL_OVER = "trial_over"
+    PRICE_RISE = "price_rise"
+    RENEWAL_AHEAD = "renewal_ahead"
+    DUE_SOON = "due_soon"
+    LATE = "late"
+    BLOCKED = "blocked"
+    DELETION_AHEAD = "deletion_ahead"
+
+
+class NonprofitState(StrEnum):
+    RECEIVED = "received"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
 
 
 class PaymentMethodKind(StrEnum):

@@ -25,6 +25,14 @@ class GatewayUnavailable(ResultUnknown):
     """
 
 
+class RateLimited(GatewayUnavailable):
+    """The gateway wants fewer requests: nothing moved, the same key may be used after `retry_after_seconds`."""
+
+    def __init__(self, retry_after_seconds: float) -> None:
+        super().__init__(f"too many requests, again in {retry_after_seconds} s")
+        self.retry_after_seconds = retry_after_seconds
+
+
 class KeyReused(Exception):
     """Our own mistake: this key was used before with other parameters. This call moved nothing."""
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol, cast, runtime_checkable
 
-from peewee import JOIN, Expression, fn
+from peewee import JOIN, Case, Expression, fn
 
 from ..domain.pricing import facts_hash
-from ..domain.vocabulary import MemberStatus, OrderState, PaymentState
+from ..domain.vocabulary import DocumentKind, MemberStatus, OrderState, PaymentState, RefundState
 from ..models import (
     AuditEntry,
     Document,
@@ -24,14 +24,18 @@ from ..models import (
     OutboxMessage,
     Payment,
     Plan,
+    Refund,
     Subscription,
     SubscriptionPeriod,
+    Workspace,
 )
 from ..runtime import current
 from . import audit
 
 ROWS_AT_ONCE = 1000
 SETTLED = (PaymentState.SUCCEEDED, PaymentState.DECLINED)
+PAID_ONCE = (OrderState.PAID, OrderState.REFUNDED)
+REFUND_WAITS = (RefundState.CREATED, RefundState.UNKNOWN)
 CHARGED = "succeeded"
 LAST_DAY = date(9999, 12, 31)
 
@@ -47,6 +51,8 @@ class ListedCharge(Protocol):
     def currency(self) -> str: ...
     @property
     def state(self) -> str: ...
+    @property
+    def refunded_minor(self) -> int: ...
 
 
 @runtime_checkable
@@ -69,7 +75,7 @@ def check() -> list[BookResult]:
 
 
 def paid_orders_have_one_succeeded_payment() -> int:
-    """A paid order has exactly one succeeded payment, of its own total."""
+    """A paid order, refunded since or not, has exactly one succeeded payment, of its own total."""
     succeeded = (
         Payment.select(
             Payment.order, fn.COUNT(Payment.id).alias("times"), fn.SUM(Payment.amount_minor).alias("paid")
@@ -82,7 +88,7 @@ def paid_orders_have_one_succeeded_payment() -> int:
         Order.select(Order.id)
         .join(succeeded, JOIN.LEFT_OUTER, on=(succeeded.c.order_id == Order.id))
         .where(
-            Order.state == OrderState.PAID,
+            Order.state << PAID_ONCE,
             succeeded.c.times.is_null() | (succeeded.c.times != 1) | (succeeded.c.paid != Order.total_minor),
         )
         .count()
@@ -93,7 +99,7 @@ def succeeded_payments_belong_to_paid_orders() -> int:
     return (
         Payment.select(Payment.id)
         .join(Order)
-        .where(Payment.state == PaymentState.SUCCEEDED, Order.state != OrderState.PAID)
+        .where(Payment.state == PaymentState.SUCCEEDED, Order.state.not_in(PAID_ONCE))
         .count()
     )
 
@@ -128,11 +134,32 @@ def workspaces_wait_for_one_payment_at_most() -> int:
 
 
 def paid_orders_have_their_invoice() -> int:
+    return _orders_without_their(DocumentKind.INVOICE, states=PAID_ONCE)
+
+
+def refunded_orders_have_their_credit_note() -> int:
+    """It credits the order's own invoice, in full."""
+    invoice = Invoice.alias()
+    of_another = (
+        Invoice.select(Invoice.id)
+        .join(invoice, on=(Invoice.credits == invoice.id))
+        .where(
+            (invoice.kind != DocumentKind.INVOICE)
+            | (invoice.order != Invoice.order)
+            | (invoice.total_minor != Invoice.total_minor)
+        )
+        .count()
+    )
+    return of_another + _orders_without_their(DocumentKind.CREDIT_NOTE, states=(OrderState.REFUNDED,))
+
+
+def _orders_without_their(kind: DocumentKind, *, states: Sequence[OrderState]) -> int:
+    """Orders in these states that lack a document of this kind over their own amounts."""
     return (
         Order.select(Order.id)
-        .join(Invoice, JOIN.LEFT_OUTER)
+        .join(Invoice, JOIN.LEFT_OUTER, on=((Invoice.order == Order.id) & (Invoice.kind == kind)))
         .where(
-            Order.state == OrderState.PAID,
+            Order.state << states,
             Invoice.id.is_null()
             | (Invoice.net_minor != Order.net_minor)
             | (Invoice.tax_minor != Order.tax_minor)
@@ -144,7 +171,82 @@ def paid_orders_have_their_invoice() -> int:
 
 
 def invoices_are_of_paid_orders() -> int:
-    return Invoice.select(Invoice.id).join(Order).where(Order.state != OrderState.PAID).count()
+    """And credit notes of refunded ones."""
+    return (
+        Invoice.select(Invoice.id)
+        .join(Order)
+        .where(
+            Order.state.not_in(PAID_ONCE)
+            | ((Invoice.kind == DocumentKind.CREDIT_NOTE) & (Order.state != OrderState.REFUNDED))
+        )
+        .count()
+    )
+
+
+def refunded_orders_were_paid_back_once() -> int:
+    """A refunded order has exactly one succeeded refund, of its own total; no other order has one."""
+    sent_back = (
+        Payment.select(
+            Payment.order, fn.COUNT(Refund.id).alias("times"), fn.SUM(Refund.amount_minor).alias("refunded")
+        )
+        .join(Refund)
+        .where(
+            Refund.state == RefundState.SUCCEEDED,
+            Refund.currency == Payment.currency,
+            Refund.workspace == Payment.workspace,
+        )
+        .group_by(Payment.order)
+        .alias("sent_back")
+    )
+    is_refunded = Order.state == OrderState.REFUNDED
+    return (
+        Order.select(Order.id)
+        .join(sent_back, JOIN.LEFT_OUTER, on=(sent_back.c.order_id == Order.id))
+        .where(
+            (
+                is_refunded
+                & (
+                    sent_back.c.times.is_null()
+                    | (sent_back.c.times != 1)
+                    | (sent_back.c.refunded != Order.total_minor)
+                )
+            )
+            | (~is_refunded & sent_back.c.times.is_null(False))
+        )
+        .count()
+    )
+
+
+def refunds_are_of_succeeded_payments() -> int:
+    """Whatever their state, and never of more than was paid."""
+    return (
+        Refund.select(Refund.id)
+        .join(Payment)
+        .where(
+            (Payment.state != PaymentState.SUCCEEDED)
+            | (Refund.amount_minor > Payment.amount_minor)
+            | (Refund.currency != Payment.currency)
+            | (Refund.workspace != Payment.workspace)
+        )
+        .count()
+    )
+
+
+def nothing_is_charged_beside_an_open_refund() -> int:
+    """Workspaces with an open refund that wait for a payment, or for a refund more."""
+    refunds = (
+        Refund.select(Refund.workspace)
+        .where(Refund.state << REFUND_WAITS)
+        .group_by(Refund.workspace)
+        .having(fn.COUNT(Refund.id) > 1)
+        .count()
+    )
+    return refunds + (
+        Payment.select(Payment.id)
+        .join(Refund, on=(Refund.workspace == Payment.workspace))
+        .where(Refund.state << REFUND_WAITS, Payment.state.not_in(SETTLED))
+        .count()
+    )
 
 
 def payments_ask_for_what_their_order_costs() -> int:
@@ -203,6 +305,25 @@ def succeeded_payments_are_charges() -> int:
         succeeded = (Payment.gateway == name) & (Payment.state == PaymentState.SUCCEEDED)
         broken += sum(key not in keys for (key,) in _rows(Payment, Payment.key, where=succeeded))
     return broken
+
+
+def refunds_are_as_the_gateway_has_them() -> int:
+    """Each charge sent back what our refunds say; one whose result is open may have gone back or not."""
+    sent_back: dict[str, int] = {}
+    may_have_gone: dict[str, int] = {}
+    states = (RefundState.SUCCEEDED, *REFUND_WAITS)
+    rows = _rows(
+        Refund, Payment.key, Refund.state, Refund.amount_minor, where=Refund.state << states, beside=Payment
+    )
+    for key, state, amount_minor in rows:
+        sums = sent_back if state == RefundState.SUCCEEDED else may_have_gone
+        sums[key] = sums.get(key, 0) + amount_minor
+    return sum(
+        charge.refunded_minor
+        not in (ours := sent_back.get(charge.key, 0), ours + may_have_gone.get(charge.key, 0))
+        for _name, charges in _listed_charges()
+        for charge in charges
+    )
 
 
 def _listed_charges() -> Iterator[tuple[str, list[ListedCharge]]]:
@@ -273,9 +394,10 @@ def documents_are_unchanged() -> int:
 def paid_orders_gave_what_was_quoted() -> int:
     """Each paid order has its period: the quoted first day, base and extra days, for the quoted price.
 
-    A later order may have cut the period short, never made it longer.
+    A later order may have cut the period short, never made it longer. That of a refunded order is empty.
     """
     columns = (
+        Order.state,
         Order.quote,
         Order.plan,
         SubscriptionPeriod.plan,
@@ -287,8 +409,8 @@ def paid_orders_gave_what_was_quoted() -> int:
         SubscriptionPeriod.currency,
     )
     broken = 0
-    rows = _rows(Order, *columns, where=Order.state == OrderState.PAID, beside=SubscriptionPeriod)
-    for quote, ordered_plan, plan, price, start_on, base_end_on, end_on, *paid in rows:
+    rows = _rows(Order, *columns, where=Order.state << PAID_ONCE, beside=SubscriptionPeriod)
+    for state, quote, ordered_plan, plan, price, start_on, base_end_on, end_on, *paid in rows:
         if start_on is None:
             broken += 1
             continue
@@ -298,7 +420,7 @@ def paid_orders_gave_what_was_quoted() -> int:
         promised = [ordered_plan, quote["price_id"], quote["start_on"], quote["base_end_on"]]
         broken += (
             gave != [*promised, quote["net_minor"], quote["currency"]]
-            or end_on > due_on
+            or end_on > (start_on if state == OrderState.REFUNDED else due_on)
             or (due_on - base_end_on).days != extra_days
         )
     return broken
@@ -329,7 +451,10 @@ def periods_never_overlap() -> int:
 
 
 def subscriptions_are_as_their_last_period() -> int:
-    """The due date is the end of all periods, the plan that of the newest one."""
+    """The due date is the end of all periods, the plan that of the newest one.
+
+    Unless a refund gave back what was past already: that fell due on the day of the refund.
+    """
     last = (
         SubscriptionPeriod.select(
             SubscriptionPeriod.subscription,
@@ -341,8 +466,9 @@ def subscriptions_are_as_their_last_period() -> int:
         .alias("last")
     )
     newest = SubscriptionPeriod.alias()
-    return (
-        Subscription.select(Subscription.id)
+    only_later = (newest.plan == Subscription.plan) & (Subscription.due_on > last.c.end_on)
+    differing = (
+        Subscription.select(Subscription.workspace, Subscription.due_on, Case(None, [(only_later, 1)], 0))
         .join(last, JOIN.LEFT_OUTER, on=(last.c.subscription_id == Subscription.id))
         .join(newest, JOIN.LEFT_OUTER, on=(newest.id == last.c.newest))
         .where(
@@ -353,8 +479,19 @@ def subscriptions_are_as_their_last_period() -> int:
                 & (last.c.end_on.is_null() | (last.c.end_on != Subscription.due_on))
             )
         )
-        .count()
     )
+    return sum(
+        not (falls_later and _was_refunded_on(due_on, workspace_id))
+        for workspace_id, due_on, falls_later in cast("list[tuple[int, date, int]]", list(differing.tuples()))
+    )
+
+
+def _was_refunded_on(day: date, workspace_id: int) -> bool:
+    workspace = Workspace.get_by_id(workspace_id)
+    issued_at = Invoice.select(Invoice.issued_at).where(
+        Invoice.workspace == workspace, Invoice.kind == DocumentKind.CREDIT_NOTE
+    )
+    return any(workspace.day(instant) == day for (instant,) in list(issued_at.tuples()))
 
 
 def _is_not_empty() -> Expression:
@@ -362,12 +499,18 @@ def _is_not_empty() -> Expression:
 
 
 def active_users_fit_their_plan() -> int:
-    """Workspaces with more active users than their plan holds."""
+    """Workspaces with more active users than their plan holds; a refund may have given a small one back."""
     return (
         Member.select(Member.workspace)
         .join(Subscription, on=(Subscription.workspace == Member.workspace))
-        .join(Plan)
-        .where(Member.status == MemberStatus.ACTIVE, Plan.max_users.is_null(False))
+        .join(Plan, on=(Subscription.plan == Plan.id))
+        .where(
+            Member.status == MemberStatus.ACTIVE,
+            Plan.max_users.is_null(False),
+            Member.workspace.not_in(
+                Refund.select(Refund.workspace).where(Refund.state == RefundState.SUCCEEDED)
+            ),
+        )
         .group_by(Member.workspace, Plan.id, Plan.max_users)
         .having(fn.COUNT(Member.id) > Plan.max_users)
         .count()
@@ -445,6 +588,11 @@ QUESTIONS: tuple[Callable[[], int], ...] = (
     orders_are_as_they_were_quoted,
     paid_orders_have_their_invoice,
     invoices_are_of_paid_orders,
+    refunded_orders_were_paid_back_once,
+    refunded_orders_have_their_credit_note,
+    refunds_are_of_succeeded_payments,
+    refunds_are_as_the_gateway_has_them,
+    nothing_is_charged_beside_an_open_refund,
     numbers_have_no_gap,
     numbers_follow_the_order_of_issue,
     issued_invoices_are_unchanged,

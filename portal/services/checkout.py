@@ -16,7 +16,7 @@ from ..domain.errors import (
     SmallerPlanWaits,
     TooEarlyToProlong,
 )
-from ..domain.plans import is_prolongable
+from ..domain.plans import has_days_left, is_prolongable
 from ..domain.pricing import Quote, make_quote, order_kind
 from ..domain.tax import Buyer
 from ..domain.vocabulary import (
@@ -75,7 +75,7 @@ def open_order(place: Place, *, plan_code: str, interval: Interval, currency: st
             display_currency=currency,
             created_at=now,
         )
-        _freeze(order, quote)
+        freeze(order, quote)
         order.save(force_insert=True)
         audit.record(
             "order.opened",
@@ -130,7 +130,7 @@ def save_details(
         order.method_kind = method_kind
         order.display_currency = display_currency
         quote, _plan = _quote_of(order, currency=currency, now=now)
-        _freeze(order, quote)
+        freeze(order, quote)
         order.save()
         _remember_details(place, details)
         audit.record("order.details", workspace=workspace, subject=order.number, now=now)
@@ -149,7 +149,7 @@ def refresh_quote(order: Order, *, now: datetime) -> Order:
         order = _reload(order)
         if order.state == OrderState.OPEN:
             quote, _plan = _quote_of(order, currency=order.currency, now=now)
-            _freeze(order, quote)
+            freeze(order, quote)
             order.save()
     return order
 
@@ -175,11 +175,11 @@ def place_order(
     with transaction(lock=order.workspace):
         order = _reload(order)
         _refuse_if_placed(order)
-        _refuse_beside_an_open_payment(order)
+        refuse_beside_an_open_payment(order.workspace)
         quote, _plan = _quote_of(order, currency=order.currency, now=now)
         if quote.hash != shown_quote_hash or quote.tax is None:
             changed = QuoteChanged(shown=shown_quote_hash, current=quote.hash)
-            _freeze(order, quote)
+            freeze(order, quote)
             order.save()
         else:
             order.state = OrderState.PLACED
@@ -253,11 +253,12 @@ def _refuse_what_must_wait(status: subscriptions.Status, plan: Plan, *, kind: Or
     """While a plan is paid: nothing smaller before its end, and no prolonging long ahead or twice."""
     if status.state != SubscriptionState.PAID:
         return
-    if kind == OrderKind.CHANGE and plan.position < status.plan.position:
+    waits = has_days_left(status.state, status.due_on, today=status.today)
+    if kind == OrderKind.CHANGE and waits and plan.position < status.plan.position:
         raise SmallerPlanWaits(due_on=status.due_on)
     prolongable = is_prolongable(status.due_on, today=status.today, on_trial=False)
-    if kind == OrderKind.PROLONG and (status.subscription.auto_renewal or not prolongable):
-        raise TooEarlyToProlong(due_on=status.due_on, auto_renewal=status.subscription.auto_renewal)
+    if kind == OrderKind.PROLONG and (status.renews_by_itself or not prolongable):
+        raise TooEarlyToProlong(due_on=status.due_on, auto_renewal=status.renews_by_itself)
 
 
 def _buyer(details: dict[str, object]) -> Buyer:
@@ -270,7 +271,7 @@ def _buyer(details: dict[str, object]) -> Buyer:
     )
 
 
-def _freeze(order: Order, quote: Quote) -> None:
+def freeze(order: Order, quote: Quote) -> None:
     order.kind = quote.kind
     order.currency = quote.total.currency
     order.quote = quote.facts
@@ -292,13 +293,16 @@ def _refuse_if_placed(order: Order) -> None:
         raise OrderAlreadyPlaced(order=order.number)
 
 
-def _refuse_beside_an_open_payment(order: Order) -> None:
-    """While the result of one payment is open, nothing else of the workspace is charged (trust.md §1, 3)."""
+def refuse_beside_an_open_payment(workspace: Workspace) -> None:
+    """While the result of one payment is open, nothing else of the workspace is charged (trust.md §1, 3).
+
+    Inside the workspace's lock. Raises OrderAlreadyPlaced with the order that is being paid.
+    """
     open_payment = (
         Payment.select(Payment, Order)
         .join(Order)
         .where(
-            Payment.workspace == order.workspace,
+            Payment.workspace == workspace,
             Payment.state.not_in([PaymentState.SUCCEEDED, PaymentState.DECLINED]),
         )
         .first()

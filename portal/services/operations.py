@@ -47,7 +47,7 @@ def workspaces(*, search: str, before: int | None, size: int, now: datetime) -> 
     query = (
         Subscription.select(Subscription, Workspace, Plan, Product)
         .join_from(Subscription, Workspace)
-        .join_from(Subscription, Plan)
+        .join_from(Subscription, Plan, on=Subscription.plan)
         .join_from(Subscription, Product)
         .where(Product.kind == ProductKind.WORKSPACE_PLAN, Workspace.deleted_at.is_null())
         .order_by(Workspace.id.desc())

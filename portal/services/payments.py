@@ -7,17 +7,16 @@ key, never asked anew. Every road to an answer (the call itself, a look-up, an e
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import cast
+from datetime import date, datetime, timedelta
 
 from peewee import ModelSelect
 
 from .. import outbox
-from ..database import transaction
+from ..database import is_postgresql, transaction
 from ..domain.lifecycle import may_become
-from ..domain.vocabulary import OrderState, PaymentMethodKind, PaymentState, Right
+from ..domain.vocabulary import OrderKind, OrderState, PaymentMethodKind, PaymentState, Right
 from ..gateways.base import (
     ActionRequired,
     CardData,
@@ -30,11 +29,12 @@ from ..gateways.base import (
     Outcome,
     Pending,
     ResultUnknown,
+    SavedMethod,
     Succeeded,
 )
 from ..models import AuditEntry, Member, Order, Payment, PaymentMethod, Person, Workspace
 from ..runtime import current
-from . import audit, invoices, subscriptions, workspaces
+from . import audit, invoices, letters, renewal_outcomes, subscriptions, workspaces
 
 LOOK_UP_AFTER = (
     timedelta(minutes=1),
@@ -47,6 +47,7 @@ LOOK_UP_AFTER = (
 ABANDONED_AFTER = timedelta(days=1)
 WAITING = (PaymentState.CREATED, PaymentState.ACTION_REQUIRED, PaymentState.PENDING, PaymentState.UNKNOWN)
 LONGEST_NAME = 200
+NEVER_MADE = "never_made"
 
 log = logging.getLogger(__name__)
 
@@ -64,16 +65,30 @@ class ReconcileReport:
     failed: int = 0
 
 
-def record_intent(order: Order, *, person: Person, wall: datetime) -> Payment:
-    """The payment's row, before anybody is asked. Inside the transaction that places the order."""
+def record_intent(
+    order: Order,
+    *,
+    person: Person,
+    wall: datetime,
+    method: PaymentMethod | None = None,
+    tried_on: date | None = None,
+) -> Payment:
+    """The payment's row, before anybody is asked. Inside the transaction that places the order.
+
+    `method` and `tried_on`: a saved method is to be charged while the payer is away.
+    """
     return Payment.create(
         key=uuid.uuid4().hex,
         workspace=order.workspace,
         order=order,
-        gateway=gateway_for(order.method_kind).name,
+        gateway=method.gateway if method else gateway_for(order.method_kind).name,
+        method=method,
+        tried_on=tried_on,
         amount_minor=order.total_minor,
         currency=order.currency,
         method_kind=order.method_kind,
+        brand=method.brand if method else "",
+        last4=method.last4 if method else "",
         payer_name=person.name,
         payer_email=order.details["email"],
         look_up_at=wall + _patience(),
@@ -87,8 +102,7 @@ def ask(payment: Payment, *, card: CardData | None, save: bool, return_url: str,
     A process that was held up for so long that the payment may have been looked up meanwhile, and
     its order opened again, asks no more: it looks the payment up like everybody else.
     """
-    settings = current().settings
-    if current().clock.wall() > payment.look_up_at - timedelta(seconds=settings.gateway_timeout_seconds):
+    if comes_too_late(payment):
         return look_up(payment, now=now)
     gateway = current().gateways[payment.gateway]
     try:
@@ -102,11 +116,45 @@ def ask(payment: Payment, *, card: CardData | None, save: bool, return_url: str,
         return Payment.get_by_id(payment.id)
 
 
+def comes_too_late(payment: Payment) -> bool:
+    """Whether the request would be sent so late that somebody may have looked the payment up meanwhile."""
+    longest = timedelta(seconds=current().settings.gateway_timeout_seconds)
+    return current().clock.wall() > payment.look_up_at - longest
+
+
+def charge_saved(payment: Payment, *, return_url: str) -> Outcome:
+    """Charge the payment's saved method while the payer is away. Reads and writes no table.
+
+    Order, plan, workspace and method are loaded. Raises ResultUnknown.
+    """
+    assert payment.method is not None, "a saved method is charged"
+    return current().gateways[payment.gateway].charge(
+        ChargeRequest(
+            key=payment.key,
+            amount_minor=payment.amount_minor,
+            currency=payment.currency,
+            description=_description(payment),
+            metadata=_metadata(payment),
+            source=SavedMethod(payment.method.reference),
+            save=False,
+            return_url=return_url,
+            off_session=True,
+        )
+    )
+
+
+def _metadata(payment: Payment) -> dict[str, str]:
+    return {"workspace": payment.workspace.customer_number, "order": payment.order.number}
+
+
+def _description(payment: Payment) -> str:
+    return f"{payment.order.plan.names['en']} ({payment.order.number})"
+
+
 def _ask(
     gateway: Gateway, payment: Payment, *, card: CardData | None, save: bool, return_url: str
 ) -> Outcome:
-    metadata = {"workspace": payment.workspace.customer_number, "order": payment.order.number}
-    description = f"{payment.order.plan.names['en']} ({payment.order.number})"
+    metadata, description = _metadata(payment), _description(payment)
     if payment.method_kind in gateway.capabilities().hosted:
         return gateway.open_hosted(
             HostedRequest(
@@ -169,47 +217,90 @@ def record_answer(payment: Payment, outcome: Outcome, *, now: datetime) -> Payme
     Does nothing when the payment no longer waits: two roads to one answer have one effect.
     Raises AmountMismatch, after writing it down: the payment is unknown then, and not paid.
     """
-    wall = current().clock.wall()
-    mismatch = isinstance(outcome, Succeeded) and not _is_what_was_asked(payment, outcome)
     with transaction(lock=payment.workspace):
-        payment = (
-            Payment.select(Payment, Order, Workspace)
-            .join_from(Payment, Order)
-            .join_from(Payment, Workspace)
-            .where(Payment.id == payment.id)
-            .get()
-        )
-        payment.order.workspace = payment.workspace
-        # The page said that we would write; whoever is still at the page sees the answer there.
-        letter_is_due = payment.state in (PaymentState.UNKNOWN, PaymentState.PENDING)
-        match outcome:
-            case Succeeded() if mismatch:
-                _report(payment, "payment.mismatch", outcome, now=now)
-                _move(payment, PaymentState.UNKNOWN, wall=wall)
-            case Succeeded():
-                if _move(payment, PaymentState.SUCCEEDED, wall=wall):
-                    _settle_paid(payment, outcome, now=now)
-                elif payment.state == PaymentState.DECLINED:
-                    _report(payment, "payment.succeeded_after_decline", outcome, now=now)
-            case Declined(code=code, method=method):
-                if _move(payment, PaymentState.DECLINED, wall=wall):
-                    _settle_declined(payment, code=code.value, method=method, tell=letter_is_due, now=now)
-            case NeverMade():
-                if _move(payment, PaymentState.DECLINED, wall=wall):
-                    _settle_declined(payment, code="never_made", method=None, tell=letter_is_due, now=now)
-            case ActionRequired(url=url, reference=reference):
-                if _move(payment, PaymentState.ACTION_REQUIRED, wall=wall):
-                    payment.action_url, payment.reference = url, reference
-                    payment.save()
-                _look_up_later(payment, wall=wall)
-            case Pending(reference=reference):
-                if _move(payment, PaymentState.PENDING, wall=wall):
-                    payment.reference = reference
-                    payment.save()
-                _look_up_later(payment, wall=wall)
-    if mismatch:
+        payment = _write_answer(payment, outcome, now=now)
+    if _is_mismatch(payment, outcome):
         raise AmountMismatch(f"payment {payment.key}: asked for {payment.amount}, got {outcome}")
     return payment
+
+
+def record_answers(answers: Sequence[tuple[Payment, Outcome | None]], *, now: datetime) -> int:
+    """Write down many answers in one commit; None is silence. Returns how many payments are settled.
+
+    One that cannot be written must not keep the others waiting: then each is written on its own.
+    """
+    try:
+        with transaction():
+            _lock_workspaces(payment.workspace_id for payment, _outcome in answers)
+            written = [_write_answer(payment, outcome, now=now) for payment, outcome in answers]
+    except Exception:
+        if len(answers) == 1:
+            log.exception("payment %s: the answer cannot be written", answers[0][0].key)
+            return 0
+        return sum(record_answers([answer], now=now) for answer in answers)
+    return sum(payment.state not in WAITING for payment in written)
+
+
+def _lock_workspaces(ids: Iterable[int]) -> None:
+    """In the order of their ids, so that two processes never wait for each other. PostgreSQL only."""
+    if is_postgresql():
+        wanted = sorted(set(ids))
+        list(Workspace.select(Workspace.id).where(Workspace.id << wanted).order_by(Workspace.id).for_update())
+
+
+def _write_answer(payment: Payment, outcome: Outcome | None, *, now: datetime) -> Payment:
+    """What record_answer does, inside its transaction."""
+    wall = current().clock.wall()
+    payment = (
+        Payment.select(Payment, Order, Workspace)
+        .join_from(Payment, Order)
+        .join_from(Payment, Workspace)
+        .where(Payment.id == payment.id)
+        .get()
+    )
+    payment.order.workspace = payment.workspace
+    # The page said that we would write; whoever is still at the page sees the answer there.
+    letter_is_due = payment.state in (PaymentState.UNKNOWN, PaymentState.PENDING)
+    match outcome:
+        case None:
+            _move(payment, PaymentState.UNKNOWN, wall=wall)
+            _look_up_later(payment, wall=wall)
+        case Succeeded() if _is_mismatch(payment, outcome):
+            _report(payment, "payment.mismatch", outcome, now=now)
+            _move(payment, PaymentState.UNKNOWN, wall=wall)
+            _look_up_later(payment, wall=wall)
+        case Succeeded():
+            if _move(payment, PaymentState.SUCCEEDED, wall=wall):
+                _settle_paid(payment, outcome, now=now)
+            elif payment.state == PaymentState.DECLINED:
+                _report(payment, "payment.succeeded_after_decline", outcome, now=now)
+        case Declined(code=code, soft=soft, method=method):
+            if _move(payment, PaymentState.DECLINED, wall=wall):
+                payment.may_work_later = soft
+                _settle_declined(payment, code=code.value, method=method, tell=letter_is_due, now=now)
+        case NeverMade():
+            if _move(payment, PaymentState.DECLINED, wall=wall):
+                payment.may_work_later = True
+                _settle_declined(payment, code=NEVER_MADE, method=None, tell=letter_is_due, now=now)
+        case ActionRequired(url=url, reference=reference):
+            if _move(payment, PaymentState.ACTION_REQUIRED, wall=wall):
+                payment.action_url, payment.reference = url, reference
+                payment.save()
+                if payment.order.kind == OrderKind.RENEWAL:
+                    renewal_outcomes.ask_to_confirm(payment)
+            _look_up_later(payment, wall=wall)
+        case Pending(reference=reference):
+            if _move(payment, PaymentState.PENDING, wall=wall):
+                payment.reference = reference
+                payment.save()
+            _look_up_later(payment, wall=wall)
+    return payment
+
+
+def _is_mismatch(payment: Payment, outcome: Outcome | None) -> bool:
+    if not isinstance(outcome, Succeeded):
+        return False
+    return (outcome.amount_minor, outcome.currency) != (payment.amount_minor, payment.currency)
 
 
 def look_up_due(*, limit: int, now: datetime) -> ReconcileReport:
@@ -289,12 +380,8 @@ def _move(payment: Payment, state: PaymentState, *, wall: datetime) -> bool:
 
 def _record_silence(payment: Payment) -> Payment:
     """The gateway did not say: wait as `unknown`, and look the payment up later and later, never for ever."""
-    wall = current().clock.wall()
     with transaction(lock=payment.workspace):
-        payment = Payment.get_by_id(payment.id)
-        _move(payment, PaymentState.UNKNOWN, wall=wall)
-        _look_up_later(payment, wall=wall)
-    return payment
+        return _write_answer(payment, None, now=current().clock.now())
 
 
 def _look_up_later(payment: Payment, *, wall: datetime) -> None:
@@ -305,10 +392,6 @@ def _look_up_later(payment: Payment, *, wall: datetime) -> None:
     payment.look_ups += 1
     payment.look_up_at = wall + wait
     payment.save(only=[Payment.look_ups, Payment.look_up_at])
-
-
-def _is_what_was_asked(payment: Payment, outcome: Succeeded) -> bool:
-    return (outcome.amount_minor, outcome.currency) == (payment.amount_minor, payment.currency)
 
 
 def _report(payment: Payment, action: str, outcome: Succeeded, *, now: datetime) -> None:
@@ -344,7 +427,8 @@ def _settle_paid(payment: Payment, outcome: Succeeded, *, now: datetime) -> None
     order.save(only=[Order.state, Order.paid_at])
     method = _save_method(order, payment, outcome.method, now=now)
     subscriptions.apply_paid_order(order, method=method, now=now)
-    _mark_upgrader(order)
+    if order.kind != OrderKind.RENEWAL:
+        _mark_upgrader(order)
     invoice = invoices.issue_for(order, payment=payment, now=now)
     audit.record(
         "payment.succeeded",
@@ -355,21 +439,17 @@ def _settle_paid(payment: Payment, outcome: Succeeded, *, now: datetime) -> None
     )
     wall = current().clock.wall()
     outbox.publish("prepare_documents", key=invoice.number, payload={"invoice_id": invoice.id}, now=wall)
-    for recipient in _buyer_and_owners(order):
-        outbox.publish(
-            "mail",
-            key=f"order-confirmed-{order.number}-{recipient.id}",
-            payload={
-                "template": "order_confirmed",
-                "to": recipient.email,
-                "locale": recipient.language or order.workspace.language,
-                "context": {"name": recipient.name, "slug": order.workspace.slug},
-                "attachments": [
-                    {"invoice_id": invoice.id, "locale": recipient.language or order.workspace.language}
-                ],
-            },
-            now=wall,
-        )
+    if order.kind == OrderKind.RENEWAL:
+        renewal_outcomes.tell_renewed(payment, invoice)
+        return
+    letters.send(
+        "order_confirmed",
+        to=[order.person, *letters.owners(order.workspace)],
+        workspace=order.workspace,
+        key=f"order-confirmed-{order.number}",
+        context={},
+        attachments=[invoice],
+    )
 
 
 def _settle_declined(
@@ -389,32 +469,27 @@ def _settle_declined(
         changes={"order": payment.order.number, "code": code},
         now=now,
     )
-    if tell:
+    if payment.order.kind == OrderKind.RENEWAL:
+        renewal_outcomes.after_decline(payment, now=now)
+    elif tell:
         _tell_declined(payment)
 
 
 def _tell_declined(payment: Payment) -> None:
-    order, buyer = payment.order, payment.order.person
-    outbox.publish(
-        "mail",
+    order = payment.order
+    letters.send(
+        "payment_failed",
+        to=[order.person],
+        workspace=payment.workspace,
         key=f"payment-failed-{payment.key}",
-        payload={
-            "template": "payment_failed",
-            "to": buyer.email,
-            "locale": buyer.language or payment.workspace.language,
-            "context": {
-                "name": buyer.name,
-                "workspace": payment.workspace.name,
-                "slug": payment.workspace.slug,
-                "order": order.number,
-                "description": dict(order.plan.names),
-                "total_minor": payment.amount_minor,
-                "currency": payment.currency,
-                "payment": {"method": payment.method_kind, "brand": payment.brand, "last4": payment.last4},
-                "reason": payment.decline_code,
-            },
+        context={
+            "order": order.number,
+            "description": dict(order.plan.names),
+            "total_minor": payment.amount_minor,
+            "currency": payment.currency,
+            "payment": {"method": payment.method_kind, "brand": payment.brand, "last4": payment.last4},
+            "reason": payment.decline_code,
         },
-        now=current().clock.wall(),
     )
 
 
@@ -428,7 +503,9 @@ def _keep_method_facts(payment: Payment, method: MethodFacts | None) -> None:
 def _save_method(
     order: Order, payment: Payment, facts: MethodFacts | None, *, now: datetime
 ) -> PaymentMethod | None:
-    """The method that the gateway kept, as the buyer asked by ticking auto-renewal."""
+    """The method that the gateway kept, as the buyer asked by ticking auto-renewal; a renewal's own."""
+    if payment.method_id is not None:
+        return payment.method
     if facts is None or facts.reference is None:
         return None
     known = PaymentMethod.get_or_none(
@@ -467,9 +544,3 @@ def _mark_upgrader(order: Order) -> None:
         member.workspace = order.workspace
         if Right.MANAGE_PAYMENT_METHODS not in workspaces.rights_in(member):
             Member.update(is_upgrader=True).where(Member.id == member.id).execute()
-
-
-def _buyer_and_owners(order: Order) -> list[Person]:
-    owners = cast("Iterable[Member]", Member.owners(order.workspace))
-    people: list[Person] = [order.person, *(owner.person for owner in owners)]
-    return list({person.id: person for person in people}.values())

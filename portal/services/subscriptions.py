@@ -9,9 +9,11 @@ from peewee import JOIN
 from ..domain.lifecycle import subscription_state
 from ..domain.money import Money
 from ..domain.periods import Period
+from ..domain.price_lock import PriceLock, lock_after_payment
 from ..domain.pricing import Standing
 from ..domain.proration import PaidPeriod
-from ..domain.vocabulary import Interval, ProductKind, SubscriptionState
+from ..domain.timeline import renewal_day
+from ..domain.vocabulary import Interval, OrderKind, ProductKind, SubscriptionState
 from ..models import Order, PaymentMethod, Plan, Price, Product, Subscription, SubscriptionPeriod, Workspace
 from ..runtime import current
 from .prepared import Prepared, Slot
@@ -29,6 +31,7 @@ def start_trial(workspace: Workspace, *, now: datetime) -> Subscription:
         started_on=today,
         due_on=today + timedelta(days=product.trial_days) if product.trial_days else None,
         anchor_day=today.day,
+        look_at=now,
         created_at=now,
     )
     SubscriptionPeriod.create(
@@ -55,7 +58,7 @@ def of_workspace(workspace: Workspace) -> Subscription:
 _of_workspace = Prepared(
     lambda: (
         Subscription.select(Subscription, Plan, Product, Price)
-        .join_from(Subscription, Plan)
+        .join_from(Subscription, Plan, on=Subscription.plan)
         .join_from(Subscription, Product)
         .join_from(Subscription, Price, JOIN.LEFT_OUTER)
         .where(Subscription.workspace == Slot("workspace"), Product.kind == ProductKind.WORKSPACE_PLAN)
@@ -89,6 +92,11 @@ class Status:
     def is_blocked(self) -> bool:
         return self.state == SubscriptionState.BLOCKED
 
+    @property
+    def renews_by_itself(self) -> bool:
+        """Automatic renewal is on and has not failed: after a failure, paying by hand is a way out."""
+        return self.subscription.auto_renewal and self.subscription.renewal_failed_on is None
+
 
 def status_of(subscription: Subscription, *, today: date) -> Status:
     state = subscription_state(
@@ -97,6 +105,9 @@ def status_of(subscription: Subscription, *, today: date) -> Status:
         due_on=subscription.due_on,
         grace_days=grace_days(subscription),
         today=today,
+        auto_renewal=subscription.auto_renewal,
+        renewal_failed_on=subscription.renewal_failed_on,
+        dunning_days=current().settings.dunning_days,
     )
     return Status(subscription=subscription, state=state, today=today)
 
@@ -138,6 +149,28 @@ def standing_of(status: Status) -> Standing:
     )
 
 
+def look_soon(subscription: Subscription) -> None:
+    """Let the next run look at the subscription. For whoever changes it and saves it afterwards."""
+    subscription.look_at = current().clock.now()
+
+
+def retry_with_new_method(workspace: Workspace) -> None:
+    """A renewal that failed is tried at the next run, now that there is another method. In a transaction."""
+    subscription = of_workspace(workspace)
+    if subscription.auto_renewal and subscription.renewal_failed_on is not None:
+        subscription.renew_on = workspace.day(current().clock.now())
+        look_soon(subscription)
+        subscription.save()
+
+
+def lock_of(subscription: Subscription) -> PriceLock | None:
+    """The locked price, which counts while auto-renewal is on."""
+    if subscription.locked_price_minor is None or not subscription.auto_renewal:
+        return None
+    amount = Money(subscription.locked_price_minor, subscription.price.currency)
+    return PriceLock(amount=amount, until=subscription.locked_until)
+
+
 def apply_paid_order(order: Order, *, method: PaymentMethod | None, now: datetime) -> Subscription:
     """Give what the order's quote promised, from its own dates. Inside the transaction that marks it paid.
 
@@ -145,10 +178,12 @@ def apply_paid_order(order: Order, *, method: PaymentMethod | None, now: datetim
     """
     facts = order.quote
     subscription = of_workspace(order.workspace)
+    terms_before = (subscription.plan_id, subscription.price.interval if subscription.price_id else None)
+    lock_before = lock_of(subscription)
     price = Price.get_by_id(facts["price_id"])
     start_on = date.fromisoformat(facts["start_on"])
     due_on = date.fromisoformat(facts["due_on"])
-    _cut_periods(subscription, at=start_on)
+    cut_periods(subscription, at=start_on)
     SubscriptionPeriod.create(
         subscription=subscription,
         plan=order.plan,
@@ -166,15 +201,40 @@ def apply_paid_order(order: Order, *, method: PaymentMethod | None, now: datetim
     subscription.started_on = start_on
     subscription.due_on = due_on
     subscription.anchor_day = facts["anchor_day"]
-    if order.auto_renewal and method is not None:
+    if order.auto_renewal and method is not None and order.kind != OrderKind.RENEWAL:
         subscription.auto_renewal = True
         subscription.payment_method = method
+    lock = lock_after_payment(
+        before=lock_before,
+        same_terms=terms_before == (order.plan_id, order.interval),
+        auto_renewal=subscription.auto_renewal,
+        charged=Money(order.net_minor, order.currency),
+        paid_on=order.workspace.day(now),
+        interval=order.interval,
+    )
+    subscription.locked_price_minor = lock.amount.minor if lock else None
+    subscription.locked_until = lock.until if lock else None
+    _announce_next_renewal(subscription, order, today=order.workspace.day(now))
+    if order.kind != OrderKind.PROLONG:
+        subscription.scheduled_plan = subscription.scheduled_interval = None
+    look_soon(subscription)
     subscription.version += 1
     subscription.save()
     return subscription
 
 
-def _cut_periods(subscription: Subscription, *, at: date) -> None:
+def _announce_next_renewal(subscription: Subscription, order: Order, *, today: date) -> None:
+    """What was just paid is what the person knows of the next charge."""
+    subscription.renewal_failed_on = None
+    if not subscription.auto_renewal:
+        subscription.renew_on = subscription.announced_minor = None
+        return
+    renewed_on = today if order.kind == OrderKind.RENEWAL else None
+    subscription.renew_on = renewal_day(due_on=subscription.due_on, last_renewed_on=renewed_on)
+    subscription.announced_minor = order.total_minor
+
+
+def cut_periods(subscription: Subscription, *, at: date) -> None:
     """End what runs on `at` there; a period that had not begun becomes empty."""
     SubscriptionPeriod.update(end_on=at).where(
         SubscriptionPeriod.subscription == subscription,

@@ -1,0 +1,27 @@
+"""After a failed automatic charge: when it is tried again, and with which methods.
+
+A round tries the methods in their order until one pays. A temporary decline (`soft`) is tried again in the
+next round; a hard one is not: another card is asked for.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+
+
+def next_round_on(*, failed_on: date, today: date, days: Sequence[int]) -> date | None:
+    """The next day of `days` after the first failure `failed_on`, None once they are over."""
+    later = [day for day in (failed_on + timedelta(days=n) for n in sorted(days)) if day > today]
+    return later[0] if later else None
+
+
+def last_usable_day(failed_on: date, days: Sequence[int]) -> date:
+    """How long access lasts after the first failure, whatever the grace days are."""
+    return failed_on + timedelta(days=max(days, default=0))
+
+
+def methods_left(
+    methods: Sequence[int], *, refused_for_good: Iterable[int], tried_today: Iterable[int]
+) -> list[int]:
+    """The ids of `methods` that this round may still ask, in their order."""
+    spent = {*refused_for_good, *tried_today}
+    return [method for method in methods if method not in spent]

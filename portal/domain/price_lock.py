@@ -1,0 +1,52 @@
+"""The price that stays: twelve months by the month, twenty-four by the year, while auto-renewal is on.
+
+Source: question 12 of the pricing FAQ (source-systems §2.3). A lower list price always wins.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+from portal.domain.money import Money
+from portal.domain.periods import add_months
+from portal.domain.vocabulary import Interval
+
+LOCK_MONTHS = {Interval.MONTH: 12, Interval.YEAR: 24}
+
+
+@dataclass(frozen=True, slots=True)
+class PriceLock:
+    """`amount`, without VAT, is charged at most for every period that begins before `until`."""
+
+    amount: Money
+    until: date
+
+    def holds(self, on: date) -> bool:
+        return on < self.until
+
+
+def lock_after_payment(
+    *,
+    before: PriceLock | None,
+    same_terms: bool,
+    auto_renewal: bool,
+    charged: Money,
+    paid_on: date,
+    interval: Interval,
+) -> PriceLock | None:
+    """The lock after a payment: begun by the first one with auto-renewal on, then kept; none without it.
+
+    `same_terms`: plan and interval are those of the payment before; other terms begin another lock. One that
+    is over is kept too, and holds nothing: the promise is made once and not anew every year.
+    """
+    if not auto_renewal:
+        return None
+    if before is not None and same_terms:
+        return before
+    until = add_months(paid_on, LOCK_MONTHS[interval], anchor_day=paid_on.day)
+    return PriceLock(amount=charged, until=until)
+
+
+def renewal_price(*, list_price: Money | None, lock: PriceLock | None, on: date) -> Money | None:
+    """What a period that begins on `on` costs; None when the plan is no longer sold and nothing is locked."""
+    prices = [list_price, lock.amount if lock is not None and lock.holds(on) else None]
+    return min((price for price in prices if price is not None), default=None)

@@ -1,0 +1,150 @@
+"""What time brings to a subscription: which letters and acts are due today, and on which day to look again.
+
+One table of windows. A letter is written once about one due date, while its window is open: after an absence
+what is still true is said and what is past is left out. An act has no last day, so that an absence delays it
+and loses nothing. The services carry the steps out (services/renewals.py).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import StrEnum
+
+from portal.domain.periods import add_months
+from portal.domain.vocabulary import NoticeKind, SubscriptionState
+
+TRIAL_WARNING_DAYS = 5
+TRIAL_OVER_DAYS = 7
+NOTICE_DAYS = 7
+PRICE_RISE_DAYS = 30
+BLOCKED_LETTER_DAYS = 30
+MONTHS_BEFORE_DELETION = 6
+DAYS_OF_WARNING = 7
+
+
+class Act(StrEnum):
+    RENEW = "renew"
+    BEGIN_FREE_PLAN = "begin_free_plan"
+    DELETE = "delete"
+
+
+Step = NoticeKind | Act
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A subscription as the timeline sees it on one day of its workspace.
+
+    `blocked_on` is the first day without access; it counts for nothing while a renewal is untried or its
+    result unknown (`renew_on` without `renewal_failed_on`). `renew_on` is the day of the next automatic
+    charge, None when there is none. `free_plan_waits`: a free plan begins on the due date, in place of any
+    charge. `said` are the letters about this due date with the day each was written.
+    """
+
+    state: SubscriptionState
+    due_on: date | None
+    blocked_on: date | None
+    plan_is_trial: bool = False
+    renew_on: date | None = None
+    renewal_failed_on: date | None = None
+    free_plan_waits: bool = False
+    said: Mapping[NoticeKind, date] = field(default_factory=dict)
+
+    @property
+    def access_ends_on(self) -> date | None:
+        """Our trouble is never the customer's: nothing ends before a renewal has failed (product.md §5)."""
+        untried = self.renew_on is not None and self.renewal_failed_on is None
+        return None if untried else self.blocked_on
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """`first` is the first day of `step`, `until` the first day on which it comes too late; None: never."""
+
+    step: Step
+    first: date
+    until: date | None
+
+    def holds(self, day: date) -> bool:
+        return self.first <= day and (self.until is None or day < self.until)
+
+
+def steps_due(course: Course, *, today: date) -> tuple[Step, ...]:
+    """The steps of today in the order in which to take them.
+
+    Each changes the course, so ask again after one. One that could not be taken stays due: a letter as long
+    as its window is open, an act for ever.
+    """
+    return tuple(window.step for window in _open_windows(course) if window.holds(today))
+
+
+def look_again_on(course: Course, *, today: date) -> date | None:
+    """The next day on which a step falls due; tomorrow while an act is due and not done.
+
+    None: nothing is to come.
+    """
+    days = [window.first for window in _open_windows(course) if window.first > today]
+    if any(isinstance(step, Act) for step in steps_due(course, today=today)):
+        days.append(today + _days(1))
+    return min(days, default=None)
+
+
+def _open_windows(course: Course) -> Iterator[_Window]:
+    return (window for window in _windows(course) if window.step not in course.said)
+
+
+def _windows(course: Course) -> Iterator[_Window]:
+    if course.due_on is None or course.state is SubscriptionState.FREE:
+        return
+    due_on, failed = course.due_on, course.renewal_failed_on is not None
+    if course.free_plan_waits:
+        yield _Window(Act.BEGIN_FREE_PLAN, due_on, None)
+    if course.plan_is_trial:
+        yield _Window(NoticeKind.TRIAL_ENDING, due_on - _days(TRIAL_WARNING_DAYS), due_on)
+        yield _Window(NoticeKind.TRIAL_LAST_DAY, due_on, due_on + _days(1))
+        yield _Window(NoticeKind.TRIAL_OVER, due_on + _days(1), due_on + _days(1 + TRIAL_OVER_DAYS))
+    elif course.free_plan_waits:
+        yield _Window(NoticeKind.RENEWAL_AHEAD, due_on - _days(NOTICE_DAYS), due_on)
+    elif course.renew_on is not None:
+        yield _Window(Act.RENEW, course.renew_on, None)
+        if not failed:
+            ahead = course.renew_on - _days(NOTICE_DAYS)
+            yield _Window(NoticeKind.PRICE_RISE, course.renew_on - _days(PRICE_RISE_DAYS), ahead)
+            yield _Window(NoticeKind.RENEWAL_AHEAD, ahead, course.renew_on)
+    elif not failed:
+        yield _Window(NoticeKind.DUE_SOON, due_on - _days(NOTICE_DAYS), due_on + _days(1))
+    if course.access_ends_on is not None:
+        yield from _windows_of_not_paying(course, due_on=due_on, blocked_on=course.access_ends_on)
+
+
+def _windows_of_not_paying(course: Course, *, due_on: date, blocked_on: date) -> Iterator[_Window]:
+    if not course.plan_is_trial:
+        # Each failed charge has a letter of its own.
+        if course.free_plan_waits or course.renewal_failed_on is None:
+            yield _Window(NoticeKind.LATE, due_on + _days(1), blocked_on)
+        yield _Window(NoticeKind.BLOCKED, blocked_on, blocked_on + _days(BLOCKED_LETTER_DAYS))
+    # Nobody who may still work is told of deletion, however long the grace.
+    yield _Window(NoticeKind.DELETION_AHEAD, max(deletion_warning_on(due_on), blocked_on), None)
+    warned_on = course.said.get(NoticeKind.DELETION_AHEAD)
+    if warned_on is not None:
+        yield _Window(Act.DELETE, warned_on + _days(DAYS_OF_WARNING), None)
+
+
+def deletion_warning_on(due_on: date) -> date:
+    """Six months after the due date: the owner is warned then."""
+    return add_months(due_on, MONTHS_BEFORE_DELETION, anchor_day=due_on.day)
+
+
+def renewal_day(*, due_on: date, last_renewed_on: date | None) -> date:
+    """The day of the next automatic charge: the due date, or seven days after the last one if that is later.
+
+    The catch-up rule. Whoever was away for months charges one overdue renewal and announces the next one:
+    never two charges at once, and no second one without its notice.
+    """
+    if last_renewed_on is None:
+        return due_on
+    return max(due_on, last_renewed_on + _days(NOTICE_DAYS))
+
+
+def _days(n: int) -> timedelta:
+    return timedelta(days=n)

@@ -1,0 +1,214 @@
+"""What follows from the answer to an automatic charge: the next method, the next day, the letters.
+
+Called by services/payments.py inside the transaction that records the answer. A round asks the methods one
+after the other; a round in which none pays is followed by the next dunning day (domain/dunning.py).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import cast
+
+from ..domain.dunning import last_usable_day, methods_left, next_round_on
+from ..domain.vocabulary import PaymentState
+from ..models import Invoice, Order, Payment, PaymentMethod, Subscription, Workspace
+from ..outbox import JSON
+from ..runtime import current
+from . import letters, subscriptions
+
+NOT_A_DECLINE = ("never_made",)
+"""The gateway never heard of the request: our trouble, so the same method is simply asked anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What was tried for one renewal. `left`: the methods that today's round may still ask, in order."""
+
+    failed_on: date
+    left: tuple[PaymentMethod, ...]
+    may_try_later: bool
+
+
+def methods_of(subscription: Subscription) -> list[PaymentMethod]:
+    """In the order in which they are charged: the subscription's own, the preferred one, then the oldest."""
+    methods = PaymentMethod.select().where(
+        PaymentMethod.workspace == subscription.workspace_id, PaymentMethod.removed_at.is_null()
+    )
+
+    def rank(method: PaymentMethod) -> tuple[bool, bool, int]:
+        return method.id != subscription.payment_method_id, not method.is_preferred, method.id
+
+    return sorted(cast("Iterable[PaymentMethod]", methods), key=rank)
+
+
+def round_of(subscription: Subscription, order: Order | None, *, today: date) -> Round:
+    """Where the tries for this due date stand today. `order` None: nothing was tried yet."""
+    tries = _declined_tries(order)
+    methods = methods_of(subscription)
+    refused_for_good = {payment.method_id for payment in tries if not payment.may_work_later}
+    tried_today = {payment.method_id for payment in tries if payment.tried_on == today}
+    by_id = {method.id: method for method in methods}
+    left = methods_left(list(by_id), refused_for_good=refused_for_good, tried_today=tried_today)
+    return Round(
+        failed_on=min((payment.tried_on for payment in tries), default=today),
+        left=tuple(by_id[method_id] for method_id in left),
+        may_try_later=any(method_id not in refused_for_good for method_id in by_id),
+    )
+
+
+def after_decline(payment: Payment, *, now: datetime) -> None:
+    """Ask the next method at once, or wait for the next dunning day and say so."""
+    order = payment.order
+    subscription = _still_renewing(payment)
+    if subscription is None:
+        return
+    today = payment.workspace.day(now)
+    if payment.decline_code in NOT_A_DECLINE:
+        _try_on(subscription, today)
+        return
+    standing = round_of(subscription, order, today=payment.tried_on)
+    subscription.renewal_failed_on = standing.failed_on
+    if standing.left:
+        _try_on(subscription, today)
+        return
+    next_on = None
+    if standing.may_try_later:
+        next_on = _next_round(standing.failed_on, today)
+    _try_on(subscription, next_on)
+    tell_failed(
+        subscription,
+        payment.workspace,
+        reason=payment.decline_code,
+        total=(payment.amount_minor, payment.currency),
+        plan_names=dict(order.plan.names),
+        method={"method": payment.method_kind.value, "brand": payment.brand, "last4": payment.last4},
+        asks_new_card=not payment.may_work_later,
+        today=today,
+    )
+
+
+def fail_without_asking(
+    subscription: Subscription,
+    workspace: Workspace,
+    *,
+    reason: str,
+    limits: list[JSON] | None = None,
+    order: Order | None = None,
+    today: date,
+) -> None:
+    """Nothing can be charged today (`too_small`, `not_sold`, `no_method`): it waits, late, as after a decline."""
+    subscription.renewal_failed_on = subscription.renewal_failed_on or today
+    _try_on(subscription, _next_round(subscription.renewal_failed_on, today))
+    plan = subscription.scheduled_plan if subscription.scheduled_plan_id else subscription.plan
+    currency = subscription.price.currency if subscription.price is not None else None
+    tell_failed(
+        subscription,
+        workspace,
+        reason=reason,
+        total=(order.total_minor, order.currency) if order else (subscription.announced_minor, currency),
+        plan_names=dict(plan.names),
+        method=None,
+        asks_new_card=reason == "no_method",
+        limits=limits,
+        today=today,
+    )
+
+
+def tell_failed(
+    subscription: Subscription,
+    workspace: Workspace,
+    *,
+    reason: str,
+    total: tuple[int | None, str | None],
+    plan_names: dict[str, JSON],
+    method: JSON,
+    asks_new_card: bool,
+    limits: list[JSON] | None = None,
+    today: date,
+) -> None:
+    total_minor, currency = total
+    letters.send(
+        "renewal_failed",
+        to=letters.billing_people(workspace),
+        workspace=workspace,
+        key=f"renewal-failed-{subscription.id}-{subscription.due_on}-{today}",
+        context={
+            "plan_names": plan_names,
+            "total_minor": total_minor,
+            "currency": currency,
+            "method": method,
+            "reason": reason,
+            "next_try_on": subscription.renew_on.isoformat() if subscription.renew_on else None,
+            "usable_until": last_usable_day(
+                subscription.renewal_failed_on, current().settings.dunning_days
+            ).isoformat(),
+            "asks_new_card": asks_new_card,
+            "limits": limits or [],
+        },
+    )
+
+
+def ask_to_confirm(payment: Payment) -> None:
+    """The bank wants the payer: the letter leads to the page on which they confirm."""
+    letters.send(
+        "renewal_to_confirm",
+        to=letters.billing_people(payment.workspace),
+        workspace=payment.workspace,
+        key=f"renewal-to-confirm-{payment.key}",
+        context={
+            "plan_names": dict(payment.order.plan.names),
+            "total_minor": payment.amount_minor,
+            "currency": payment.currency,
+            "method": letters.method_facts(payment.method),
+            "order": payment.order.number,
+        },
+    )
+
+
+def tell_renewed(payment: Payment, invoice: Invoice) -> None:
+    order = payment.order
+    letters.send(
+        "renewed",
+        to=letters.billing_people(payment.workspace),
+        workspace=payment.workspace,
+        key=f"renewed-{order.number}",
+        context={
+            "plan_names": dict(order.plan.names),
+            "interval": order.interval.value,
+            "total_minor": payment.amount_minor,
+            "currency": payment.currency,
+            "method": letters.method_facts(payment.method),
+            "due_on": order.quote["due_on"],
+        },
+        attachments=[invoice],
+    )
+
+
+def _still_renewing(payment: Payment) -> Subscription | None:
+    """The subscription, unless somebody paid by hand or switched auto-renewal off meanwhile."""
+    subscription = subscriptions.of_workspace(payment.workspace)
+    if not subscription.auto_renewal or subscription.due_on != payment.order.renews_on:
+        return None
+    return subscription
+
+
+def _declined_tries(order: Order | None) -> list[Payment]:
+    if order is None:
+        return []
+    return list(
+        Payment.select().where(
+            Payment.order == order,
+            Payment.state == PaymentState.DECLINED,
+            Payment.decline_code.not_in(NOT_A_DECLINE),
+        )
+    )
+
+
+def _next_round(failed_on: date, today: date) -> date | None:
+    return next_round_on(failed_on=failed_on, today=today, days=current().settings.dunning_days)
+
+
+def _try_on(subscription: Subscription, day: date | None) -> None:
+    subscription.renew_on = day
+    subscriptions.look_soon(subscription)
+    subscription.save()

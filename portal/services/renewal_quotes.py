@@ -1,0 +1,116 @@
+"""What the next automatic charge will be: one function for the notice, the pages and the charge itself."""
+
+from datetime import date, datetime
+
+from ..addresses import format_address
+from ..domain.errors import PlanNotOffered, PortalError
+from ..domain.price_lock import renewal_price
+from ..domain.pricing import Offer, Quote, Standing, make_quote
+from ..domain.tax import Buyer
+from ..domain.vocabulary import Interval, PaymentMethodKind, VatStatus
+from ..models import BillingDetails, Plan, Price, Subscription, Workspace
+from ..runtime import current
+from . import plans, subscriptions
+
+DETAILS = (
+    "is_business",
+    "company_name",
+    "vat_number",
+    "vat_status",
+    "first_name",
+    "last_name",
+    "street",
+    "street2",
+    "postal_code",
+    "city",
+    "region",
+    "country",
+    "email",
+)
+
+
+class NoBillingDetails(PortalError):
+    """The workspace has none yet: whom to invoice is not known."""
+
+
+def upcoming(subscription: Subscription, *, now: datetime) -> Quote:
+    """The next automatic charge as it would be made today: of the scheduled plan, else of the current one.
+
+    Its period begins on the due date, or today once access is blocked. Raises PlanNotOffered (sold no more, and not locked), PlanTooSmall (the scheduled plan no
+    longer fits), NoBillingDetails, MissingVatRate.
+    """
+    workspace = subscription.workspace
+    today = workspace.day(now)
+    status = subscriptions.status_of(subscription, today=today)
+    plan, interval = next_terms(subscription)
+    if subscription.scheduled_plan_id is not None:
+        plans.refuse_if_too_small(plan, plans.usage_of(workspace))
+    starts_on = max(today, subscription.renew_on or today)
+    price = _price(subscription, plan, interval, starts_on=starts_on)
+    details = details_of(workspace)
+    return make_quote(
+        standing=Standing(
+            plan_code=status.plan.code,
+            interval=status.interval,
+            state=status.state,
+            due_on=subscription.due_on,
+            anchor_day=subscription.anchor_day,
+        ),
+        offer=Offer(
+            plan_code=plan.code,
+            plan_names=plan.names,
+            interval=interval,
+            price_id=price.id,
+            amount=price.amount,
+        ),
+        buyer=Buyer(
+            country=str(details["country"]),
+            postal_code=str(details["postal_code"]) or None,
+            is_business=bool(details["is_business"]),
+            vat_number=str(details["vat_number"]) or None,
+            vat_status=VatStatus(str(details["vat_status"])),
+        ),
+        seller_country=current().settings.seller.country,
+        unchecked_counts_as_valid=current().settings.unchecked_vat_counts,
+        on=starts_on,
+        reviewed={"details": details, "method_kind": PaymentMethodKind.CARD.value},
+        renews=True,
+    )
+
+
+def next_terms(subscription: Subscription) -> tuple[Plan, Interval]:
+    """The plan and interval that the next charge pays for."""
+    if subscription.scheduled_plan_id is not None:
+        return subscription.scheduled_plan, Interval(subscription.scheduled_interval)
+    return subscription.plan, _paid_price(subscription).interval
+
+
+def details_of(workspace: Workspace) -> dict[str, object]:
+    """The workspace's billing details in the shape that orders keep. Raises NoBillingDetails."""
+    known = BillingDetails.get_or_none(BillingDetails.workspace == workspace)
+    if known is None:
+        raise NoBillingDetails()
+    details = {name: getattr(known, name) for name in DETAILS}
+    return {**details, "address_lines": list(format_address(known, workspace.language))}
+
+
+def _price(subscription: Subscription, plan: Plan, interval: Interval, *, starts_on: date) -> Price:
+    """The list price or the locked one, whichever is lower. Raises PlanNotOffered."""
+    paid = _paid_price(subscription)
+    currency = paid.currency
+    on_sale = plans.plans_on_sale(subscription.product, on=starts_on)
+    listed = next(
+        (offer.price(interval, currency) for offer in on_sale if offer.plan.code == plan.code), None
+    )
+    lock = None if subscription.scheduled_plan_id is not None else subscriptions.lock_of(subscription)
+    amount = renewal_price(list_price=listed.amount if listed else None, lock=lock, on=starts_on)
+    if amount is None:
+        raise PlanNotOffered(wanted=(plan.code, interval, currency))
+    if listed is not None and listed.amount == amount:
+        return listed
+    return paid
+
+
+def _paid_price(subscription: Subscription) -> Price:
+    assert subscription.price is not None, "only a plan with a price is renewed"
+    return subscription.price
