@@ -1,20 +1,60 @@
-"""Mail: one template pair per message, sent by SMTP or kept as `.eml` files in the data directory.
+"""Mail: one template per letter, sent by SMTP or kept as `.eml` files in the data directory.
 
-Contexts, by template (JSON, as they stand in the outbox). `path` is an address on this site that
-starts with "/"; it goes under the payload's "secrets" where it holds a token.
+A letter is written once, with the macros of `email/_parts.*`, and read twice: as text and as HTML.
 
-=================== ==========================================================================
-welcome             name, workspace, slug, trial_ends_on (ISO date)
-already_registered  name
-magic_link          name, minutes, path
-reset_link          name, minutes, path
-invitation          inviter, workspace, hours, path
-order_confirmed     name, slug; facts (InvoiceFacts as JSON) comes from the attached invoice
-payment_failed      name, workspace, slug, order, description ({"en": …, "fr": …}), total_minor,
-                    currency, payment ({"method", "brand", "last4"}), reason (a decline code)
-security_notice     name, at (ISO instant)
-password_changed    name, at (ISO instant)
-=================== ==========================================================================
+Contexts, by template (JSON, as they stand in the outbox). Every letter to the people of a workspace has the
+reader's `name` and the workspace's name (`workspace`) and `slug`. Dates are ISO text, amounts minor units
+beside a `currency`; `…names` are {"en": …, "fr": …}, `interval` is month or year; `method` and `payment` are
+{"method", "brand", "last4"}; `limits` are [{"limit", "allowed", "used"}] as in domain/plans.py. `path` is an
+address on this site that starts with "/"; it goes under the payload's "secrets" where it holds a token.
+`facts` (InvoiceFacts as JSON) comes from the attached document.
+
+========================= ====================================================================
+already_registered        only name
+magic_link, reset_link    only name; minutes, path
+security_notice           only name; at (ISO instant)
+password_changed          only name; at (ISO instant)
+invitation                inviter, workspace, hours, path; no name
+welcome                   trial_ends_on
+owner_made                by (a name)
+workspace_deleted         by (a name)
+
+order_confirmed           facts; name is empty for an address that was only typed
+payment_failed            order, description (names), total_minor, currency, payment, reason (a
+                          decline code)
+
+trial_ending              due_on, users, recommended (names; null: no plan is large enough)
+trial_last_day            due_on
+trial_over                due_on, warned_on (from when on it may be deleted, after a warning)
+trial_extended            due_on
+due_soon                  due_on, plan_names, interval
+late                      due_on, blocked_on (the first day without access), plan_names
+blocked                   due_on, warned_on
+deletion_ahead            due_on, delete_on
+
+renewal_ahead             renew_on, plan_names, interval, total_minor and currency (null where a
+                          problem leaves none), method (or null), limits, problem (null,
+                          "too_small", "not_sold", "no_method")
+price_rise                renew_on, plan_names, interval, old_minor, new_minor (net), currency
+renewed                   plan_names, interval, total_minor, currency, method, due_on, facts
+renewal_failed            plan_names, total_minor, currency, method (null where nothing was asked),
+                          reason (a decline code or a problem), next_try_on (or null),
+                          usable_until (the last usable day), asks_new_card, limits
+renewal_to_confirm        plan_names, total_minor, currency, method, order
+auto_renewal_on           renew_on, total_minor, currency, plan_names, interval, method
+auto_renewal_off          due_on, plan_names
+
+plan_scheduled            plan_names, due_on
+plan_schedule_withdrawn   plan_names (the plan that was scheduled), due_on
+plan_begun                plan_names (a free plan)
+refunded                  total_minor, currency, method, credit_note (its number), plan_names (what
+                          the workspace has again), due_on (or null)
+
+nonprofit_received        organisation; slug null where it came without a workspace
+nonprofit_accepted        organisation; slug as above
+nonprofit_refused         organisation, reason; slug as above
+nonprofit_to_decide       organisation, request_id; to operators
+========================= ====================================================================
 """
 
 import contextlib
@@ -34,6 +74,7 @@ from email.parser import BytesParser
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
+from typing import cast
 from urllib.parse import unquote, urlsplit
 
 from flask import Flask, current_app
@@ -45,7 +86,9 @@ from . import formatting
 from .documents.formats import rate_text
 from .documents.labels import CARD_BRANDS
 from .domain.money import Money
-from .domain.vocabulary import PaymentMethodKind
+from .domain.plans import LimitKind
+from .domain.vocabulary import Interval, PaymentMethodKind
+from .i18n import translated
 from .outbox import JSON
 from .runtime import current
 from .settings import Settings, SettingsError
@@ -84,16 +127,16 @@ def render_mail(template: str, locale: str, context: Mapping[str, JSON]) -> tupl
 
     Inside an application context. A name that the context lacks is an error, never a blank.
     """
-    environment = _environment(current_app._get_current_object())  # type: ignore[attr-defined]
+    as_text, as_html = _environments(current_app._get_current_object())  # type: ignore[attr-defined]
     with force_locale(locale):
-        settings = current().settings
-        values = {**context, **_tools(settings, locale)}
-        text_template = environment.get_template(f"email/{template}.txt")
-        subject = one_line("".join(text_template.blocks["subject"](text_template.new_context(dict(values)))))
-        values["subject"] = subject
-        text = re.sub(r"\n{3,}", "\n\n", text_template.render(values)).strip() + "\n"
-        html = environment.get_template(f"email/{template}.html").render(values)
-    return subject, text, _with_inline_styles(html)
+        values = {**context, **_tools(current().settings, locale)}
+        letter = as_text.get_template(f"email/{template}.jinja")
+        subject = one_line("".join(letter.blocks["subject"](letter.new_context(dict(values)))))
+        text = letter.render(values, layout="email/base.txt", parts="email/_parts.txt")
+        html = as_html.get_template(f"email/{template}.jinja").render(
+            values, subject=subject, layout="email/base.html", parts="email/_parts.html"
+        )
+    return subject, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", _with_inline_styles(html)
 
 
 def method_label(payment: Mapping[str, str]) -> str:
@@ -107,6 +150,14 @@ def method_label(payment: Mapping[str, str]) -> str:
         return _("bank transfer")
     brand = CARD_BRANDS.get(payment["brand"], payment["brand"].title()) or _("card")
     return f"{brand}\N{NO-BREAK SPACE}•••• {payment['last4']}"
+
+
+def plan_label(names: Mapping[str, str], interval: str) -> str:
+    """`Business 5, monthly`."""
+    plan = translated(dict(names))
+    if interval == Interval.YEAR:
+        return _("%(plan)s, yearly", plan=plan)
+    return _("%(plan)s, monthly", plan=plan)
 
 
 def absolute(path: str, *, base_url: str) -> str:
@@ -132,7 +183,11 @@ def _tools(settings: Settings, locale: str) -> dict[str, object]:
             formatting.instant(datetime.fromisoformat(iso), "UTC") + "\N{NO-BREAK SPACE}UTC"
         ),
         "rate": lambda rate_bp: rate_text(rate_bp, locale),
+        "capacity": lambda limit, amount: (
+            formatting.storage(amount) if limit == LimitKind.STORAGE else str(amount)
+        ),
         "named": lambda names: names.get(locale) or names["en"],
+        "plan_label": plan_label,
         "method_label": method_label,
         "decline_sentence": decline_sentence,
         "locale": locale,
@@ -150,18 +205,24 @@ def decline_sentence(reason: str) -> str:
         "invalid_security_code": _("The security code was wrong."),
         "authentication_failed": _("The payment was not confirmed with the bank."),
         "refused_by_payer": _("The payment was not confirmed."),
+        "card_not_accepted": _("This kind of card is not accepted."),
+        "account_not_accepted": _("This account is not accepted."),
         "method_gone": _("The payment method is no longer there."),
+        "unsupported_currency": _("The method cannot pay in this currency."),
     }
     return known.get(reason) or _("The bank gave no reason: try another payment method, or ask your bank.")
 
 
-def _environment(app: Flask) -> Environment:
-    """The application's templates, read strictly and without the blank lines of their tags."""
+def _environments(app: Flask) -> tuple[Environment, Environment]:
+    """The application's templates for text and for HTML: read strictly, no blank lines from tags."""
     if "portal-mail" not in app.extensions:
-        app.extensions["portal-mail"] = app.jinja_env.overlay(
-            undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        app.extensions["portal-mail"] = tuple(
+            app.jinja_env.overlay(
+                undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=is_html
+            )
+            for is_html in (False, True)
         )
-    return app.extensions["portal-mail"]
+    return cast("tuple[Environment, Environment]", app.extensions["portal-mail"])
 
 
 def _with_inline_styles(html: str) -> str:

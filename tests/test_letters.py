@@ -1,0 +1,462 @@
+"""Every letter in both languages and in both forms: what it says, and that text and HTML say the same."""
+
+import re
+from pathlib import Path
+
+import html5lib
+import pytest
+
+from portal import mail
+
+pytestmark = pytest.mark.engine("sqlite")
+
+NBSP = "\N{NO-BREAK SPACE}"
+BASE_URL = "http://127.0.0.1:8000"
+JEANNE = "Jeanne <Martin>"
+NAMES = {"en": "Business 5", "fr": "Affaires 5"}
+VISA = {"method": "card", "brand": "visa", "last4": "4242"}
+USERS = {"limit": "users", "allowed": 5, "used": 7}
+STORAGE = {"limit": "storage", "allowed": 2 * 1024**3, "used": 5 * 1024**3 // 2}
+FACTS = {
+    "kind": "invoice",
+    "number": "INV-2026-000001",
+    "issued_on": "2026-11-21",
+    "currency": "EUR",
+    "locale_default": "fr",
+    "buyer": {
+        "name": "Acme SARL",
+        "contact": "Jeanne Martin",
+        "address": ["75011 Paris"],
+        "vat_number": None,
+    },
+    "workspace_name": "Acme & Co",
+    "customer_number": "C-000042",
+    "order_number": "K7Q2M9XD",
+    "lines": [
+        {
+            "description": {"en": "Office Business 5, monthly", "fr": "Bureau Business 5, au mois"},
+            "period": {"start": "2026-11-21", "end": "2026-12-21"},
+            "quantity": 1,
+            "unit_minor": 3000,
+            "net_minor": 3000,
+            "rate_bp": 2000,
+            "notes": {"en": ["16 extra days"], "fr": ["16 jours de prolongation"]},
+        }
+    ],
+    "totals": {
+        "net_minor": 3000,
+        "tax_minor": 600,
+        "gross_minor": 3600,
+        "by_rate": [{"rate_bp": 2000, "net_minor": 3000, "tax_minor": 600}],
+    },
+    "payment": {
+        "method": "card",
+        "brand": "visa",
+        "last4": "4242",
+        "paid_on": "2026-11-21",
+        "processor": "Portal sandbox",
+    },
+}
+
+PERSON = {"name": JEANNE}
+HERE = {"name": JEANNE, "workspace": "Acme & Co", "slug": "acme"}
+TOTAL = {"total_minor": 3600, "currency": "EUR"}
+TERMS = {"plan_names": NAMES, "interval": "month"}
+NEXT_CHARGE = HERE | TERMS | TOTAL | {"renew_on": "2026-12-21", "method": VISA}
+AHEAD = NEXT_CHARGE | {"problem": None, "limits": []}
+UNPRICED = {"total_minor": None, "currency": None, "method": None}
+DECLINED = (
+    HERE
+    | TOTAL
+    | {
+        "plan_names": NAMES,
+        "method": VISA,
+        "reason": "insufficient_funds",
+        "next_try_on": "2026-12-24",
+        "usable_until": "2027-01-04",
+        "asks_new_card": False,
+        "limits": [],
+    }
+)
+
+LETTERS = {
+    "already_registered": PERSON,
+    "magic_link": PERSON | {"minutes": 15, "path": "/sign-in/link/tok-en_1"},
+    "reset_link": PERSON | {"minutes": 15, "path": "/sign-in/reset/tok-en_1"},
+    "security_notice": PERSON | {"at": "2026-11-21T09:00:00+00:00"},
+    "password_changed": PERSON | {"at": "2026-11-21T09:00:00+00:00"},
+    "invitation": {"inviter": JEANNE, "workspace": "Acme & Co", "hours": 48, "path": "/invitation/tok-en_1"},
+    "welcome": HERE | {"trial_ends_on": "2026-12-21"},
+    "owner_made": HERE | {"by": "Paul <Durand>"},
+    "workspace_deleted": HERE | {"by": "Paul <Durand>"},
+    "order_confirmed": HERE | {"facts": FACTS},
+    "payment_failed": HERE
+    | TOTAL
+    | {
+        "order": "K7Q2M9XD",
+        "description": NAMES,
+        "payment": VISA,
+        "reason": "insufficient_funds",
+    },
+    "trial_ending": HERE | {"due_on": "2026-12-21", "users": 4, "recommended": NAMES},
+    "trial_last_day": HERE | {"due_on": "2026-12-21"},
+    "trial_over": HERE | {"due_on": "2026-12-21", "warned_on": "2027-06-21"},
+    "trial_extended": HERE | {"due_on": "2026-12-21"},
+    "due_soon": HERE | TERMS | {"due_on": "2026-12-21"},
+    "late": HERE | {"plan_names": NAMES, "due_on": "2026-12-21", "blocked_on": "2026-12-29"},
+    "blocked": HERE | {"due_on": "2026-12-21", "warned_on": "2027-06-21"},
+    "deletion_ahead": HERE | {"due_on": "2026-12-21", "delete_on": "2027-06-28"},
+    "renewal_ahead": AHEAD,
+    "price_rise": HERE
+    | TERMS
+    | {"renew_on": "2026-12-21", "old_minor": 3000, "new_minor": 3300, "currency": "EUR"},
+    "renewed": HERE | TERMS | TOTAL | {"method": VISA, "due_on": "2027-01-21", "facts": FACTS},
+    "renewal_failed": DECLINED,
+    "renewal_to_confirm": HERE | TOTAL | {"plan_names": NAMES, "method": VISA, "order": "K7Q2M9XD"},
+    "auto_renewal_on": NEXT_CHARGE,
+    "auto_renewal_off": HERE | {"due_on": "2026-12-21", "plan_names": NAMES},
+    "plan_scheduled": HERE | {"due_on": "2026-12-21", "plan_names": NAMES},
+    "plan_schedule_withdrawn": HERE | {"due_on": "2026-12-21", "plan_names": NAMES},
+    "plan_begun": HERE | {"plan_names": NAMES},
+    "refunded": HERE
+    | TOTAL
+    | {"method": VISA, "credit_note": "CN-2026-000001", "plan_names": NAMES, "due_on": "2026-12-21"},
+    "nonprofit_received": HERE | {"organisation": "Les Amis & Co"},
+    "nonprofit_accepted": HERE | {"organisation": "Les Amis & Co"},
+    "nonprofit_refused": HERE | {"organisation": "Les Amis & Co", "reason": "The number is <unknown>."},
+    "nonprofit_to_decide": HERE | {"organisation": "Les Amis & Co", "request_id": 7},
+}
+OTHERWISE = [
+    ("trial_ending", {"recommended": None, "users": 1}),
+    ("due_soon", {"interval": "year"}),
+    ("renewal_ahead", UNPRICED | {"problem": "too_small", "limits": [USERS, STORAGE]}),
+    ("renewal_ahead", UNPRICED | {"problem": "not_sold"}),
+    ("renewal_ahead", {"problem": "no_method", "method": None}),
+    ("renewal_failed", {"next_try_on": None}),
+    ("renewal_failed", {"asks_new_card": True, "reason": "expired_card"}),
+    ("renewal_failed", {"asks_new_card": True, "reason": "declined", "next_try_on": None}),
+    ("renewal_failed", UNPRICED | {"reason": "too_small", "limits": [USERS, STORAGE]}),
+    ("renewal_failed", UNPRICED | {"reason": "too_small", "limits": [USERS], "next_try_on": None}),
+    ("renewal_failed", UNPRICED | {"reason": "not_sold"}),
+    ("renewal_failed", UNPRICED | {"reason": "no_method", "asks_new_card": True}),
+    ("refunded", {"due_on": None, "method": {"method": "paypal", "brand": "", "last4": ""}}),
+    ("nonprofit_received", {"workspace": None, "slug": None}),
+    ("nonprofit_accepted", {"workspace": None, "slug": None}),
+    ("nonprofit_refused", {"workspace": None, "slug": None}),
+]
+ALL = [
+    *(pytest.param(template, context, id=template) for template, context in LETTERS.items()),
+    *(
+        pytest.param(template, LETTERS[template] | changes, id=f"{template}-{number}")
+        for number, (template, changes) in enumerate(OTHERWISE, start=1)
+    ),
+]
+
+
+def written(template, locale="en", **changes):
+    """Subject and text, spaces as on a keyboard; what the HTML says is compared for every letter below."""
+    subject, text, _html = mail.render_mail(template, locale, LETTERS[template] | changes)
+    return subject.replace(NBSP, " "), text.replace(NBSP, " ")
+
+
+def links(text):
+    return re.findall(r"https?://[^\s\"<]+", text)
+
+
+def figures(text):
+    """Every number that is read, without the ones of addresses."""
+    without_links = re.sub(r"https?://\S+", "", text)
+    return set(re.findall(r"\d+(?:[.,]\d+)*", without_links))
+
+
+def visible(html):
+    page = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(html)
+    return " ".join(page.find("body").itertext())
+
+
+# --- every letter ---------------------------------------------------------------------------------
+
+
+def test_every_letter_has_a_sample():
+    folder = Path(mail.__file__).parent / "templates" / "email"
+    assert {path.stem for path in folder.glob("[!_]*.jinja")} == set(LETTERS)
+
+
+@pytest.mark.parametrize("locale", ["en", "fr"])
+@pytest.mark.parametrize(("template", "context"), ALL)
+def test_a_letter_is_complete_in_both_forms(at_work, template, context, locale):
+    subject, text, html = mail.render_mail(template, locale, context)
+    read = visible(html)
+    assert subject and subject in read
+    assert len(subject) < 90
+    assert f'lang="{locale}"' in html
+    assert "prefers-color-scheme: dark" in html
+    for markup in ("<Martin>", "<Durand>", "<unknown>", "Acme & Co", "Amis & Co"):
+        assert markup not in html
+    assert not any(word in subject + text + read for word in ("None", "&amp;", "&lt;", "%(", "{{", "{'"))
+    assert "Atelier Logiciel SAS" in text and "Atelier Logiciel SAS" in read
+    assert "\n\n\n" not in text
+    assert figures(subject + text) == figures(read)
+
+
+@pytest.mark.parametrize(("template", "context"), ALL)
+def test_a_letter_leads_to_this_site_only_and_has_one_button(at_work, template, context):
+    _subject, text, html = mail.render_mail(template, "en", context)
+    targets = re.findall(r'href="([^"]+)"', html)
+    assert all(link.startswith(f"{BASE_URL}/") for link in targets)
+    assert html.count('class="act"') == 1
+    assert set(links(text)) == {*targets, BASE_URL}
+    assert set(links(html)) == set(targets)
+
+
+@pytest.mark.parametrize(
+    ("template", "context"), [each for each in ALL if each.values[1].get("total_minor") is not None]
+)
+@pytest.mark.parametrize(("locale", "amount"), [("en", "€36.00"), ("fr", f"36,00{NBSP}€")])
+def test_an_amount_has_its_currency_as_the_reader_writes_it(at_work, template, context, locale, amount):
+    _subject, text, html = mail.render_mail(template, locale, context)
+    if context.get("reason") != "no_method":
+        assert amount in text and amount in visible(html)
+
+
+def test_dates_and_the_names_of_the_catalogue_follow_the_reader(at_work):
+    _subject, text, _html = mail.render_mail("order_confirmed", "fr", LETTERS["order_confirmed"])
+    assert f"21{NBSP}décembre{NBSP}2026" in text
+    assert "Bureau Business 5, au mois" in text
+    assert "Affaires 5" in written("plan_begun", "fr")[1]
+
+
+def test_a_name_missing_from_the_context_is_an_error(at_work):
+    with pytest.raises(Exception, match="trial_ends_on"):
+        mail.render_mail("welcome", "en", HERE)
+
+
+@pytest.mark.parametrize(
+    "path", ["https://elsewhere.example/", "//elsewhere.example", "/\\elsewhere.example", "/a\nb", "sign-in"]
+)
+def test_a_letter_cannot_be_made_to_link_elsewhere(at_work, path):
+    with pytest.raises(ValueError, match="this site only"):
+        mail.render_mail("magic_link", "en", LETTERS["magic_link"] | {"path": path})
+
+
+def test_a_line_break_in_a_name_stays_out_of_the_subject(at_work):
+    subject, _text = written("welcome", workspace="Acme\r\nBcc: everybody@elsewhere.example\x00")
+    assert subject == "Your workspace Acme Bcc: everybody@elsewhere.example is ready"
+
+
+# --- orders ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("template", ["order_confirmed", "renewed"])
+def test_a_paid_order_is_told_with_every_figure(at_work, template):
+    _subject, text = written(template)
+    for fact in (
+        "€36.00",
+        "€30.00",
+        "€6.00",
+        "VAT 20%",
+        "Office Business 5, monthly",
+        "16 extra days",
+        "21 November 2026",
+        "21 December 2026",
+        "Visa •••• 4242",
+        "Portal sandbox",
+        "Acme SARL",
+        "INV-2026-000001",
+        "K7Q2M9XD",
+        f"{BASE_URL}/w/acme/history",
+    ):
+        assert fact in text, fact
+
+
+def test_a_confirmed_order_leads_to_its_result(at_work):
+    subject, text = written("order_confirmed")
+    assert subject == "Order K7Q2M9XD is confirmed"
+    assert f"{BASE_URL}/w/acme/checkout/K7Q2M9XD/result" in text
+
+
+def test_an_address_that_was_only_typed_gets_no_name_and_no_page_behind_a_sign_in(at_work):
+    _subject, text = written("order_confirmed", name="")
+    assert text.startswith("Hello,\n")
+    assert "€36.00" in text and f"{BASE_URL}/w/" not in text
+    assert written("order_confirmed", "fr", name="")[1].startswith("Bonjour,\n")
+
+
+def test_a_refund_names_amount_method_and_credit_note(at_work):
+    subject, text = written("refunded")
+    assert subject == "Acme & Co: €36.00 is refunded"
+    for fact in ("€36.00", "Visa •••• 4242", "CN-2026-000001", "Business 5 again", "21 December 2026"):
+        assert fact in text, fact
+    assert "no due date" in written("refunded", due_on=None)[1]
+
+
+# --- trials and due dates -------------------------------------------------------------------------
+
+
+def test_the_end_of_a_trial_names_users_and_the_recommended_plan(at_work):
+    subject, text = written("trial_ending")
+    assert subject == "The trial of Acme & Co ends on 21 December 2026"
+    assert "You have 4 active users now." in text
+    assert "we recommend the plan Business 5." in text
+    assert f"{BASE_URL}/w/acme/plans" in text
+
+
+def test_the_end_of_a_trial_too_large_for_the_table_asks_to_be_contacted(at_work):
+    _subject, text = written("trial_ending", users=1, recommended=None)
+    assert "You have 1 active user now." in text
+    assert "No plan of our table is large enough" in text and "recommend" not in text
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("trial_last_day", ["ends today, 21 December 2026", "Tomorrow access stops"]),
+        ("trial_over", ["ended on 21 December 2026", "until 21 June 2027 at least"]),
+        ("due_soon", ["until 21 December 2026, that day included", "Nothing is charged on its own"]),
+        ("late", ["was due on 21 December 2026", "access stops on 29 December 2026"]),
+        ("blocked", ["was due on 21 December 2026", "until 21 June 2027 at least"]),
+        ("auto_renewal_off", ["until 21 December 2026, that day included"]),
+        ("plan_scheduled", ["Business 5 from 21 December 2026 on"]),
+    ],
+)
+def test_a_letter_about_a_date_says_what_the_date_means(at_work, template, said):
+    _subject, text = written(template)
+    assert all(sentence in text for sentence in said), text
+
+
+def test_a_deletion_is_announced_with_its_day_and_the_documents(at_work):
+    subject, text = written("deletion_ahead")
+    assert subject == "Acme & Co will be deleted on 28 June 2027"
+    assert "since 21 December 2026" in text
+    assert "download your invoices and credit notes before 28 June 2027" in text
+    assert f"{BASE_URL}/w/acme/plans" in text and f"{BASE_URL}/w/acme/history" in text
+
+
+# --- automatic renewal ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("template", ["renewal_ahead", "auto_renewal_on"])
+def test_a_charge_to_come_shows_date_amount_card_and_the_way_out(at_work, template):
+    _subject, text = written(template)
+    for fact in (
+        "Plan: Business 5, monthly",
+        "Date: 21 December 2026",
+        "Total with VAT: €36.00",
+        "Payment method: Visa •••• 4242",
+        "switch automatic renewal off",
+        f"{BASE_URL}/w/acme/plans",
+    ):
+        assert fact in text, fact
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            UNPRICED | {"problem": "too_small", "limits": [USERS, STORAGE]},
+            [
+                "Business 5 from 21 December 2026 on, but this plan is too small",
+                "Active users: 7 now, 5 at most",
+                "Storage: 2.5 GB now, 2 GB at most",
+                "reduce your use, or choose another plan",
+                f"{BASE_URL}/w/acme/plans",
+                f"{BASE_URL}/w/acme/members",
+            ],
+        ),
+        (
+            UNPRICED | {"problem": "not_sold"},
+            ["Business 5, monthly is no longer sold", "choose another plan", f"{BASE_URL}/w/acme/plans"],
+        ),
+        (
+            {"problem": "no_method", "method": None},
+            [
+                "no payment method",
+                "Total with VAT: €36.00",
+                "add a payment method, or switch automatic renewal off",
+                f"{BASE_URL}/w/acme/payment-methods",
+            ],
+        ),
+    ],
+    ids=["too small", "not sold", "no method"],
+)
+def test_a_renewal_that_will_not_work_says_why_and_the_ways_out(at_work, changes, said):
+    subject, text = written("renewal_ahead", **changes)
+    assert subject.endswith("on 21 December 2026 needs you")
+    assert "Otherwise nothing is charged" in text
+    assert all(sentence in text for sentence in said), text
+
+
+def test_a_price_rise_shows_both_prices(at_work):
+    subject, text = written("price_rise")
+    assert "rises on 21 December 2026" in subject
+    assert "Price until now, without VAT: €30.00" in text
+    assert "New price, without VAT: €33.00" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "title", "said", "unsaid"),
+    [
+        (
+            {},
+            "the renewal was declined, next try on 24 December 2026",
+            ["declined (Visa •••• 4242). There is not enough money", "we try again on 24 December 2026"],
+            "do not try this method again",
+        ),
+        (
+            {"next_try_on": None},
+            "the renewal was declined for the last time",
+            ["This was the last try.", "pay for the next period yourself"],
+            "24 December",
+        ),
+        (
+            {"asks_new_card": True, "reason": "expired_card", "next_try_on": None},
+            "the renewal needs another payment method",
+            ["The card has expired.", "do not try this method again"],
+            "tried again",
+        ),
+        (
+            {"asks_new_card": True, "reason": "expired_card"},
+            "the renewal needs another payment method",
+            ["do not try this method again", "Your other methods are tried again on 24 December 2026."],
+            "may be temporary",
+        ),
+        (
+            UNPRICED | {"reason": "no_method", "asks_new_card": True},
+            "the renewal needs another payment method",
+            ["There is no payment method that we may charge."],
+            "declined",
+        ),
+        (
+            UNPRICED | {"reason": "too_small", "limits": [USERS]},
+            "the renewal needs you",
+            [
+                "Active users: 7 now, 5 at most",
+                "Reduce your use, or choose another plan. We look again on 24",
+            ],
+            "declined",
+        ),
+        (
+            UNPRICED | {"reason": "not_sold"},
+            "the renewal needs you",
+            ["no longer sold. Choose another one."],
+            "declined",
+        ),
+    ],
+    ids=["temporary", "last try", "hard", "hard with others", "no method", "too small", "not sold"],
+)
+def test_a_failed_renewal_says_why_what_next_and_how_long_it_works(at_work, changes, title, said, unsaid):
+    subject, text = written("renewal_failed", **changes)
+    assert subject == f"Acme & Co: {title}"
+    assert "Nothing was charged." in text
+    assert "Everything works until 4 January 2027, that day included." in text
+    assert all(sentence in text for sentence in said), text
+    assert unsaid not in text
+    leads_to = "plans" if changes.get("reason") in ("too_small", "not_sold") else "payment-methods"
+    assert f"{BASE_URL}/w/acme/{leads_to}" in text
+
+
+def test_a_renewal_to_confirm_leads_to_the_order(at_work):
+    subject, text = written("renewal_to_confirm")
+    assert subject == "Acme & Co: please confirm the payment of €36.00"
+    assert "Nothing has been charged yet." in text
+    assert f"{BASE_URL}/w/acme/checkout/K7Q2M9XD/result" in text
