@@ -71,6 +71,11 @@ LABELS: dict[str, dict[str, str]] = {
         ),
         "special_territory_taxed": "VAT rate that applies in the customer’s territory.",
         "eu_consumer": "VAT of the customer’s country ({country}) — Article 58, Directive 2006/112/EC.",
+        "amends": "This credit note amends invoice {number} of {date} (Article 219, Directive 2006/112/EC).",
+        "amends_FR": (
+            "This credit note amends invoice {number} of {date} (Article 289, I-5 of the French tax code, "
+            "CGI / Article 219, Directive 2006/112/EC)."
+        ),
         "operation_FR": "Supply of services.",
         "late_payment_FR": (
             "No discount for early payment. Late payment: penalties at the European Central Bank’s "
@@ -141,6 +146,13 @@ LABELS: dict[str, dict[str, str]] = {
         ),
         "special_territory_taxed": "Taux de TVA applicable dans le territoire du client.",
         "eu_consumer": "TVA du pays du client ({country}) — article 58 de la directive 2006/112/CE.",
+        "amends": (
+            "Cet avoir modifie la facture {number} du {date} (article 219 de la directive 2006/112/CE)."
+        ),
+        "amends_FR": (
+            "Cet avoir modifie la facture {number} du {date} (article 289, I-5 du CGI / article 219 de la "
+            "directive 2006/112/CE)."
+        ),
         "operation_FR": "Prestation de services.",
         "late_payment_FR": (
             "Pas d’escompte pour paiement anticipé. En cas de retard : pénalités au taux de "
@@ -181,6 +193,18 @@ def tax_mention(facts: Mapping[str, Any], labels: Mapping[str, str], *, country_
         reason = "special_territory_taxed"
     sentence = labels.get(f"{reason}_{facts['seller']['country']}", labels.get(reason))
     return sentence and sentence.format(country=country_name)
+
+
+def amendment(facts: Mapping[str, Any], labels: Mapping[str, str], *, date: str) -> str | None:
+    """That a credit note amends its invoice, which it has to name beyond doubt; None on an invoice.
+
+    Directive 2006/112/EC, article 219; in France CGI, article 289, I-5.
+    """
+    corrected = facts.get("corrects")
+    if not corrected:
+        return None
+    sentence = labels.get(f"amends_{facts['seller']['country']}", labels["amends"])
+    return sentence.format(number=corrected["number"], date=date)
 
 
 def terms(facts: Mapping[str, Any], labels: Mapping[str, str], *, recovery_charge: str) -> str:

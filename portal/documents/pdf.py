@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from babel import Locale
 
 from portal.documents.formats import long_date, money_text, number_text, rate_text, short_date
-from portal.documents.labels import CARD_BRANDS, LABELS, language_of, tax_mention, terms
+from portal.documents.labels import CARD_BRANDS, LABELS, amendment, language_of, tax_mention, terms
 from portal.documents.printable import FONTS_FOLDER, printable, printable_lines
 from portal.domain.vocabulary import PaymentMethodKind, TaxCategory
 
@@ -230,8 +230,10 @@ def _mentions(facts: Mapping[str, Any], labels: Mapping[str, str], language: str
     country = facts["tax"]["country"]
     country_name = Locale.parse(language).territories.get(country, country)
     mention = tax_mention(facts, labels, country_name=country_name)
+    corrected_on = long_date(facts["corrects"]["issued_on"], language) if facts.get("corrects") else ""
+    amends = amendment(facts, labels, date=corrected_on)
     recovery_charge = money_text(RECOVERY_CHARGE_MINOR, "EUR", language)
-    return list(filter(None, (mention, terms(facts, labels, recovery_charge=recovery_charge))))
+    return list(filter(None, (amends, mention, terms(facts, labels, recovery_charge=recovery_charge))))
 
 
 def _legal_lines(seller: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:

@@ -8,17 +8,18 @@ from flask_login import current_user
 
 from .. import formatting, limits
 from ..domain.money import Money
-from ..domain.vocabulary import Right
+from ..domain.vocabulary import DocumentKind, Right
 from ..htmx import render
 from ..i18n import gettext as _
 from ..i18n import locale_code
 from ..models import Invoice
 from ..money_words import method_words, tax_words
 from ..security import DOCUMENT_POLICY, limited, workspace_right
-from ..services import documents, history
+from ..services import documents, history, refund_quotes, refunds
+from ..services.refund_quotes import LastPayment
 from ..services.workspaces import Place
 from .payment_rows import payment_rows
-from .place import status_here
+from .place import status_here, today_here
 
 blueprint = Blueprint("history", __name__, url_prefix="/w/<slug>")
 ROWS_OF_A_PAGE = 50
@@ -31,12 +32,33 @@ def index(place: Place) -> Response:
     status_here(place)
     before = request.args.get("before", "")
     cursor = int(before) if before.isascii() and before.isdigit() and len(before) < 18 else None
+    last = refund_quotes.last_payment(place.workspace) if Right.REFUND in place.may else None
     return render(
         "history/page.html",
-        history=payment_rows(place, size=ROWS_OF_A_PAGE, before=cursor),
+        history=payment_rows(place, size=ROWS_OF_A_PAGE, before=cursor, last=_to_refund(place, last)),
+        refund_note=_refund_note(place, last),
         sees_payers=Right.SEE_BILLING_DETAILS in place.may,
         may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
     )
+
+
+def _to_refund(place: Place, last: LastPayment | None) -> LastPayment | None:
+    """The payment with something to ask or to follow: refundable today, or its refund is not known yet."""
+    if last is None:
+        return None
+    if last.refund is not None:
+        return last if last.refund.state in refunds.WAITING else None
+    return last if today_here(place) <= last.last_day else None
+
+
+def _refund_note(place: Place, last: LastPayment | None) -> str:
+    """Until when the last payment can be sent back, or could."""
+    if last is None or last.refund is not None:
+        return ""
+    date = formatting.day(last.last_day)
+    if today_here(place) <= last.last_day:
+        return _("The last payment can be refunded until %(date)s.", date=date)
+    return _("The last payment could be refunded until %(date)s.", date=date)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +75,7 @@ def statement(place: Place, number: str) -> Response:
     status_here(place)
     invoice = _invoice_or_404(place, number)
     facts, currency = invoice.facts, invoice.currency
+    is_credit_note = invoice.kind == DocumentKind.CREDIT_NOTE
     rows = [(_("Number"), invoice.number), (_("Customer number"), facts["customer_number"])]
     if Right.SEE_BILLING_DETAILS in place.may:
         buyer = facts["buyer"]
@@ -64,7 +87,8 @@ def statement(place: Place, number: str) -> Response:
         if buyer["vat_number"]:
             rows.append((_("VAT number"), buyer["vat_number"]))
     payment = facts["payment"]
-    rows.append((_("Paid with"), method_words(payment["method"], payment["brand"], payment["last4"])))
+    method = method_words(payment["method"], payment["brand"], payment["last4"])
+    rows.append((_("Refunded to") if is_credit_note else _("Paid with"), method))
     locale = locale_code()
     lines = [
         StatementLine(
@@ -86,11 +110,18 @@ def statement(place: Place, number: str) -> Response:
     return render(
         "history/statement.html",
         invoice=invoice,
+        is_credit_note=is_credit_note,
+        other=facts["corrects"]["number"] if is_credit_note else _credit_note_number(invoice),
         facts=rows,
         lines=lines,
         totals=totals,
         may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
     )
+
+
+def _credit_note_number(invoice: Invoice) -> str:
+    credit_note = history.credit_note_of(invoice)
+    return credit_note.number if credit_note else ""
 
 
 @blueprint.get("/invoices/<number>.pdf")
@@ -112,7 +143,10 @@ def pdf(place: Place, number: str) -> Response:
 
 def _being_prepared(invoice: Invoice) -> Response:
     documents.promise(invoice)
-    response = render("history/preparing.html", status=202, number=invoice.number)
+    is_credit_note = invoice.kind == DocumentKind.CREDIT_NOTE
+    response = render(
+        "history/preparing.html", status=202, number=invoice.number, is_credit_note=is_credit_note
+    )
     response.headers["Refresh"] = f"{PREPARED_IN_SECONDS}"
     return response
 

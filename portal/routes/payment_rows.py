@@ -2,22 +2,36 @@
 
 from dataclasses import dataclass
 
+from flask import url_for
+
 from .. import formatting
+from ..domain.vocabulary import DocumentKind
+from ..i18n import gettext as _
 from ..money_words import method_words
 from ..services import history
+from ..services.history import HistoryRow
+from ..services.refund_quotes import LastPayment
 from ..services.workspaces import Place
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentRow:
-    """A row of the history, ready to print: in a long list, what templates call is what takes the time."""
+    """A row of the history, ready to print: in a long list, what templates call is what takes the time.
+
+    `document` says what kind of document it is. `refund` is the label of a link to `refund_url`, both empty
+    on rows that have nothing to do with a refund to come.
+    """
 
     number: str
+    document: str
+    is_credit_note: bool
     method: str
     payer_name: str
     payer_email: str
     date: str
     amount: str
+    refund: str = ""
+    refund_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +42,29 @@ class PaymentRows:
     older: int | None
 
 
-def payment_rows(place: Place, *, size: int, before: int | None = None) -> PaymentRows:
+def payment_rows(
+    place: Place, *, size: int, before: int | None = None, last: LastPayment | None = None
+) -> PaymentRows:
+    """`last`: the payment whose row leads to its refund, where the reader may ask for one."""
     found = history.page_of(place.workspace, size=size, before=before)
-    zone = place.workspace.time_zone
-    rows = tuple(
-        PaymentRow(
-            number=row.number,
-            method=method_words(row.method_kind, row.brand, row.last4),
-            payer_name=row.payer_name,
-            payer_email=row.payer_email,
-            date=formatting.instant(row.issued_at, zone),
-            amount=formatting.money(row.total),
-        )
-        for row in found.rows
+    words = {DocumentKind.INVOICE: _("Invoice"), DocumentKind.CREDIT_NOTE: _("Credit note")}
+    return PaymentRows(tuple(_row(place, row, words, last) for row in found.rows), found.older)
+
+
+def _row(
+    place: Place, row: HistoryRow, words: dict[DocumentKind, str], last: LastPayment | None
+) -> PaymentRow:
+    is_credit_note = row.kind == DocumentKind.CREDIT_NOTE
+    is_last = last is not None and last.payment.key == row.payment_key and not is_credit_note
+    return PaymentRow(
+        number=row.number,
+        document=words[row.kind],
+        is_credit_note=is_credit_note,
+        method=method_words(row.method_kind, row.brand, row.last4),
+        payer_name=row.payer_name,
+        payer_email=row.payer_email,
+        date=formatting.instant(row.issued_at, place.workspace.time_zone),
+        amount=formatting.money(row.total),
+        refund=(_("Refund being confirmed") if last and last.refund else _("Refund")) if is_last else "",
+        refund_url=url_for("refunds.show", slug=place.workspace.slug, key=row.payment_key) if is_last else "",
     )
-    return PaymentRows(rows, found.older)

@@ -6,7 +6,7 @@ Run after each scenario of the tests, by `portal check`, and daily in production
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Protocol, cast, runtime_checkable
 
 from peewee import JOIN, Case, Expression, fn
@@ -488,10 +488,10 @@ def subscriptions_are_as_their_last_period() -> int:
 
 def _was_refunded_on(day: date, workspace_id: int) -> bool:
     workspace = Workspace.get_by_id(workspace_id)
-    issued_at = Invoice.select(Invoice.issued_at).where(
+    issued = Invoice.select(Invoice.issued_at).where(
         Invoice.workspace == workspace, Invoice.kind == DocumentKind.CREDIT_NOTE
     )
-    return any(workspace.day(instant) == day for (instant,) in list(issued_at.tuples()))
+    return any(workspace.day(at) == day for (at,) in cast("list[tuple[datetime]]", list(issued.tuples())))
 
 
 def _is_not_empty() -> Expression:

@@ -1,11 +1,12 @@
-"""What a workspace was charged, newest first. Keyset pages: no count, no offset, any length."""
+"""What a workspace was charged and given back, newest first. Keyset pages: no count, any length."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from ..domain.money import Money
-from ..domain.vocabulary import PaymentMethodKind, PaymentState
+from ..domain.vocabulary import DocumentKind, PaymentMethodKind, PaymentState
 from ..models import Invoice, Order, Payment, Workspace
 from .prepared import Prepared, Slot
 
@@ -15,9 +16,10 @@ AFTER_ALL = 2**62
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
-    """One issued document with how it was paid."""
+    """One issued document with how it was paid. The total of a credit note is negative here."""
 
     invoice_id: int
+    kind: DocumentKind
     number: str
     issued_at: datetime
     total: Money
@@ -26,6 +28,7 @@ class HistoryRow:
     last4: str
     payer_name: str
     payer_email: str
+    payment_key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +43,30 @@ def page_of(workspace: Workspace, *, size: int, before: int | None = None) -> Hi
     """The newest `size` documents, or those issued before the document whose id is `before`. One query."""
     cursor = AFTER_ALL if before is None else before
     found = _documents.rows(workspace=workspace.id, before=cursor, size=size + 1)
-    rows = [
-        HistoryRow(
-            invoice_id=row[0],
-            number=row[1],
-            issued_at=row[2],
-            total=Money(row[3], row[4]),
-            method_kind=row[5],
-            brand=row[6],
-            last4=row[7],
-            payer_name=row[8],
-            payer_email=row[9],
-        )
-        for row in found
-    ]
+    rows = [_row(*each) for each in found]
     return HistoryPage(rows=rows[:size], older=rows[size - 1].invoice_id if len(rows) > size else None)
+
+
+def _row(
+    invoice_id: int,
+    kind: DocumentKind,
+    number: str,
+    issued_at: datetime,
+    total_minor: int,
+    currency: str,
+    *paid: Any,
+) -> HistoryRow:
+    total = Money(total_minor, currency)
+    return HistoryRow(
+        invoice_id, kind, number, issued_at, -total if kind == DocumentKind.CREDIT_NOTE else total, *paid
+    )
 
 
 _documents = Prepared(
     lambda: (
         Invoice.select(
             Invoice.id,
+            Invoice.kind,
             Invoice.number,
             Invoice.issued_at,
             Invoice.total_minor,
@@ -70,6 +76,7 @@ _documents = Prepared(
             Payment.last4,
             Payment.payer_name,
             Payment.payer_email,
+            Payment.key,
         )
         .join(Payment, on=((Payment.order == Invoice.order) & (Payment.state == PaymentState.SUCCEEDED)))
         .where(Invoice.workspace == Slot("workspace"), Invoice.id < Slot("before"))
@@ -78,6 +85,10 @@ _documents = Prepared(
         .tuples()
     )
 )
+
+
+def credit_note_of(invoice: Invoice) -> Invoice | None:
+    return Invoice.get_or_none(Invoice.credits == invoice)
 
 
 def find_invoice(workspace: Workspace, number: str) -> Invoice | None:

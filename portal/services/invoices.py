@@ -1,15 +1,19 @@
-"""Invoices: numbered at issue, without a gap, as a frozen copy of every printed fact."""
+"""Invoices and credit notes: numbered at issue, without a gap, as a frozen copy of every printed fact."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from .. import rows
 from ..documents.notes import notes_of
-from ..domain.invoicing import invoice_facts
+from ..domain.invoicing import credit_note_facts, invoice_facts
 from ..domain.pricing import facts_hash
 from ..domain.vocabulary import DocumentKind
 from ..models import Invoice, NumberSeries, Order, Payment
 from ..runtime import current
 from . import audit
+from .prepared import Prepared, Slot
 
 PREFIXES = {DocumentKind.INVOICE: "INV", DocumentKind.CREDIT_NOTE: "CN"}
 
@@ -19,9 +23,8 @@ def issue_for(order: Order, *, payment: Payment, now: datetime) -> Invoice:
     settings = current().settings
     issued_on = sellers_day(now)
     series, sequence = take_number(DocumentKind.INVOICE, issued_on)
-    number = f"{series}-{sequence:06d}"
     facts = invoice_facts(
-        number=number,
+        number=document_number(series, sequence),
         issued_on=issued_on,
         quote=order.quote,
         notes=notes_of(order.quote),
@@ -42,29 +45,72 @@ def issue_for(order: Order, *, payment: Payment, now: datetime) -> Invoice:
         paid_on=issued_on,
         processor=current().gateways[payment.gateway].capabilities().processor_name,
     )
-    invoice = Invoice.create(
-        workspace=order.workspace,
-        order=order,
+    return _issue(
+        DocumentKind.INVOICE, order, facts, series=series, sequence=sequence, issued_on=issued_on, now=now
+    )
+
+
+def issue_credit_note(order: Order, *, now: datetime) -> Invoice:
+    """The credit note of a refunded order, for the whole of its invoice. Inside the refund's transaction."""
+    invoice = Invoice.get(Invoice.order == order, Invoice.kind == DocumentKind.INVOICE)
+    issued_on = sellers_day(now)
+    series, sequence = take_number(DocumentKind.CREDIT_NOTE, issued_on)
+    facts = credit_note_facts(invoice.facts, number=document_number(series, sequence), issued_on=issued_on)
+    return _issue(
+        DocumentKind.CREDIT_NOTE,
+        order,
+        facts,
         series=series,
         sequence=sequence,
-        number=number,
+        issued_on=issued_on,
+        credited=invoice,
+        now=now,
+    )
+
+
+def _issue(
+    kind: DocumentKind,
+    order: Order,
+    facts: Mapping[str, Any],
+    *,
+    series: str,
+    sequence: int,
+    issued_on: date,
+    credited: Invoice | None = None,
+    now: datetime,
+) -> Invoice:
+    totals = facts["totals"]
+    document = Invoice(
+        workspace=order.workspace,
+        order=order,
+        credits=credited,
+        kind=kind,
+        series=series,
+        sequence=sequence,
+        number=facts["number"],
         issued_on=issued_on,
         issued_at=now,
-        currency=order.currency,
-        net_minor=order.net_minor,
-        tax_minor=order.tax_minor,
-        total_minor=order.total_minor,
+        currency=facts["currency"],
+        net_minor=totals["net_minor"],
+        tax_minor=totals["tax_minor"],
+        total_minor=totals["gross_minor"],
         facts=facts,
         facts_hash=facts_hash(facts),
     )
+    rows.save(document)
     audit.record(
-        "invoice.issued",
+        f"{kind}.issued",
         workspace=order.workspace,
-        subject=number,
-        changes={"order": order.number, "total_minor": order.total_minor, "currency": order.currency},
+        subject=document.number,
+        changes={
+            "order": order.number,
+            "total_minor": document.total_minor,
+            "currency": document.currency,
+            **({"credits": credited.number} if credited else {}),
+        },
         now=now,
     )
-    return invoice
+    return document
 
 
 def take_number(kind: DocumentKind, issued_on: date) -> tuple[str, int]:
@@ -73,14 +119,29 @@ def take_number(kind: DocumentKind, issued_on: date) -> tuple[str, int]:
     The series' row stays locked until the transaction ends and goes back if it fails: no gap.
     """
     series = f"{PREFIXES[kind]}-{issued_on.year}"
-    NumberSeries.insert(name=series).on_conflict_ignore().execute()
-    taken = (
+    taken = _take(series)
+    if not taken:
+        NumberSeries.insert(name=series).on_conflict_ignore().execute()
+        taken = _take(series)
+    return series, taken[0]
+
+
+def _take(series: str) -> tuple[int, ...]:
+    """The number, or nothing where the series has none yet."""
+    return tuple(row.next_number - 1 for row in _take_one.rows(series=series))
+
+
+_take_one = Prepared(
+    lambda: (
         NumberSeries.update(next_number=NumberSeries.next_number + 1)
-        .where(NumberSeries.name == series)
+        .where(NumberSeries.name == Slot("series"))
         .returning(NumberSeries.next_number)
-        .execute()
     )
-    return series, next(iter(taken)).next_number - 1
+)
+
+
+def document_number(series: str, sequence: int) -> str:
+    return f"{series}-{sequence:06d}"
 
 
 def sellers_day(now: datetime) -> date:

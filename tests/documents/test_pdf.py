@@ -281,10 +281,14 @@ def test_a_credit_note_names_the_invoice_that_it_corrects_and_asks_for_no_money(
     assert "Avoir Numéro CN-2026-000001" in text
     assert "Rectifie la facture INV-2026-000001 Émise le 3 novembre 2026" in text
     assert "Remboursé sur Visa •••• 4242 le 21 novembre 2026" in text
+    assert "Cet avoir modifie la facture INV-2026-000001 du 3 novembre 2026 (article 289, I-5 du CGI" in text
     assert "IBAN" not in text
     assert "-36,00" not in text
     english = text_of(facts | {"payment": None}, "en")
     assert "Credit note" in english and "This amount is credited to your account" in english
+    assert "This credit note amends invoice INV-2026-000001 of 3 November 2026 (Article 289, I-5" in english
+    german = text_of(facts | {"seller": facts["seller"] | {"country": "DE"}}, "en")
+    assert "of 3 November 2026 (Article 219, Directive 2006/112/EC)" in german
 
 
 def test_an_unpaid_invoice_says_how_to_pay_it():

@@ -4,13 +4,14 @@ import sqlite3
 
 import pytest
 
-from portal.domain.vocabulary import OrderState, PaymentMethodKind, PaymentState
-from portal.gateways.base import ChargeRequest
-from portal.models import Document, Invoice, Order, Payment
-from portal.runtime import Runtime, install
-from portal.services import books
+from portal.domain.vocabulary import OrderState, PaymentMethodKind, PaymentState, RefundState
+from portal.gateways.base import ChargeRequest, RefundRequest
+from portal.models import Document, Invoice, Order, Payment, Refund, Workspace
+from portal.runtime import Runtime, current, install
+from portal.services import books, refund_quotes, refunds
 from tests.books import assert_books_clean, broken_books
 from tests.conftest import TODAY
+from tests.factories import owner_of, seen_by
 from tests.paying import (
     DECLINED,
     RETURN_URL,
@@ -78,6 +79,50 @@ def a_document_of_other_bytes(shop):
     Document.create(invoice=Invoice.get(), locale="fr", content=b"%PDF", sha256="0" * 64, created_at=TODAY)
 
 
+def after_a_refund(*statements):
+    """The newest payment of Acme is refunded, then the breach."""
+
+    def breach(shop):
+        shop.ask_the_gateway()
+        last = refund_quotes.last_payment(Workspace.get(Workspace.name == "Acme")).payment
+        owner = seen_by(owner_of(last.workspace), last.workspace)
+        now = current().clock.now()
+        refunds.ask_refund(owner, last, shown_hash=refund_quotes.preview(last, now=now).hash, now=now)
+        assert_books_clean()
+        install(Runtime(shop.runtime.settings, shop.runtime.clock, {}))
+        shop.sql(*statements)
+
+    return breach
+
+
+def a_refund_of_a_declined_payment(shop):
+    a_refund_row(Payment.get(Payment.state == PaymentState.DECLINED), state=RefundState.REFUSED)
+
+
+def two_open_refunds(shop):
+    for payment in Payment.select().where(Payment.state == PaymentState.SUCCEEDED):
+        a_refund_row(payment)
+
+
+def a_refund_row(payment, **changed):
+    facts = {
+        "key": f"refund of {payment.id}",
+        "workspace": payment.workspace,
+        "payment": payment,
+        "person": payment.order.person,
+        "amount_minor": payment.amount_minor,
+        "currency": payment.currency,
+        "created_at": TODAY,
+    }
+    Refund.create(**facts | changed)
+
+
+def a_refund_that_nobody_asked_for(shop):
+    shop.ask_the_gateway()
+    charge = Payment.get(Payment.state == PaymentState.SUCCEEDED).reference
+    the_sandbox().refund(RefundRequest("k", charge, 100))
+
+
 BREACHES = {
     "paid_orders_have_one_succeeded_payment": [f"DELETE FROM payment WHERE {OF_NEWEST}"],
     "succeeded_payments_belong_to_paid_orders": [
@@ -103,6 +148,13 @@ BREACHES = {
         f"UPDATE payment SET state = 'unknown' WHERE {OF_NEWEST}",
         f"UPDATE purchase_order SET state = 'placed' WHERE {NEWEST_PAID}",
     ],
+    "refunded_orders_were_paid_back_once": after_a_refund("UPDATE refund SET amount_minor = 1"),
+    "refunded_orders_have_their_credit_note": after_a_refund(
+        "UPDATE invoice SET credits_id = (SELECT min(id) FROM invoice) WHERE kind = 'credit_note'"
+    ),
+    "refunds_are_of_succeeded_payments": a_refund_of_a_declined_payment,
+    "refunds_are_as_the_gateway_has_them": a_refund_that_nobody_asked_for,
+    "nothing_is_charged_beside_an_open_refund": two_open_refunds,
     "numbers_have_no_gap": ["UPDATE number_series SET next_number = 4"],
     "numbers_follow_the_order_of_issue": [
         "UPDATE invoice SET sequence = 99 WHERE sequence = 1",
@@ -151,6 +203,40 @@ def test_every_question_has_its_breach():
 def test_the_books_of_an_empty_database_are_clean(runtime):
     assert_books_clean()
     assert [result.name for result in books.check()] == [question.__name__ for question in books.QUESTIONS]
+
+
+REFUNDED = "(SELECT id FROM purchase_order WHERE state = 'refunded')"
+
+
+@pytest.mark.parametrize(
+    ("breach", "question"),
+    [
+        (
+            ["UPDATE invoice SET currency = 'USD' WHERE kind = 'credit_note'"],
+            "refunded_orders_have_their_credit_note",
+        ),
+        (
+            ["UPDATE purchase_order SET state = 'paid' WHERE state = 'refunded'"],
+            "invoices_are_of_paid_orders",
+        ),
+        (
+            ["UPDATE purchase_order SET state = 'paid' WHERE state = 'refunded'"],
+            "refunded_orders_were_paid_back_once",
+        ),
+        (["DELETE FROM refund"], "refunded_orders_were_paid_back_once"),
+        (
+            [f"UPDATE subscription_period SET end_on = '2026-12-01' WHERE order_id = {REFUNDED}"],
+            "paid_orders_gave_what_was_quoted",
+        ),
+        (
+            ["UPDATE subscription SET due_on = '2027-06-01' WHERE price_id IS NOT NULL"],
+            "subscriptions_are_as_their_last_period",
+        ),
+    ],
+)
+def test_breaches_after_a_refund_are_found_too(shop, breach, question):
+    after_a_refund(*breach)(shop)
+    assert question in broken_books()
 
 
 @pytest.mark.parametrize(
