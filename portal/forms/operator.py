@@ -1,11 +1,12 @@
 """Forms of the vendor's staff."""
 
-from flask_babel import lazy_gettext as _l
+from portal.forms.base import ChoiceField, HiddenTextField, PortalForm, QuantityField
 
-from portal.forms.base import ChoiceField, PortalForm, QuantityField
+from ..i18n import lazy_gettext as _l
 
 LARGEST_STORAGE = 1_000_000
 """In either unit: more than a petabyte is a slip of the finger."""
+MOST_TRIAL_DAYS = 90
 
 
 class UsedStorageForm(PortalForm):
@@ -19,3 +20,12 @@ class UsedStorageForm(PortalForm):
         required=_l("Choose the unit."),
         choices=[("MB", _l("megabytes (MB)")), ("GB", _l("gigabytes (GB)"))],
     )
+
+
+class ExtendTrialForm(PortalForm):
+    """`due_on` is the day that was shown as the end of the trial."""
+
+    days = QuantityField(
+        _l("Days"), minimum=1, maximum=MOST_TRIAL_DAYS, required=_l("Enter the number of days.")
+    )
+    due_on = HiddenTextField()

@@ -4,11 +4,22 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import available_timezones
 
-from flask_babel import lazy_gettext as _l
+from wtforms.validators import ValidationError
 from wtforms.widgets import ListWidget, RadioInput
 
 from portal.domain.vocabulary import WhoMayBuy
-from portal.forms.base import CheckboxField, ChoiceField, Choices, HiddenTextField, PortalForm, TextField
+from portal.forms.base import (
+    TEXT_LENGTH,
+    CheckboxField,
+    ChoiceField,
+    Choices,
+    HiddenTextField,
+    PortalForm,
+    TextField,
+    clean_text,
+)
+
+from ..i18n import lazy_gettext as _l
 
 NAMELESS_REGIONS = ("Etc/", "SystemV/", "US/", "posix/", "right/")
 
@@ -60,6 +71,25 @@ class WorkspaceSettingsForm(PortalForm):
         self.time_zone.offer((name, name.replace("_", " ")) for name in time_zones(time_zone))
         self.language.offer(languages)
         self.currency.offer(currencies)
+
+
+class DeleteWorkspaceForm(PortalForm):
+    """Asks for the name of the workspace, so that nobody deletes one by a slip of the finger."""
+
+    name = TextField(
+        _l("Name of the workspace"),
+        required=_l("Type the name of the workspace."),
+        render_kw={"autocomplete": "off", "spellcheck": "false"},
+    )
+
+    def __init__(self, *args: Any, workspace_name: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.workspace_name = workspace_name
+
+    def validate_name(self, field: TextField) -> None:
+        wanted, _fault = clean_text(self.workspace_name, max_length=TEXT_LENGTH)
+        if field.data != wanted:
+            raise ValidationError(_l("This is not the name of the workspace: %(name)s.", name=wanted))
 
 
 @lru_cache(maxsize=32)

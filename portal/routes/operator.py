@@ -9,7 +9,7 @@ from .. import formatting
 from ..domain.money import Money
 from ..domain.vocabulary import OrderState, PaymentState, SubscriptionState
 from ..forms.base import TEXT_LENGTH, clean_text
-from ..forms.operator import UsedStorageForm
+from ..forms.operator import MOST_TRIAL_DAYS, ExtendTrialForm, UsedStorageForm
 from ..htmx import redirect_after_write, render
 from ..i18n import gettext as _
 from ..i18n import translated
@@ -17,13 +17,16 @@ from ..models import Member, Workspace
 from ..money_words import method_words
 from ..runtime import current
 from ..security import operators_only
-from ..services import operations, payments, plans, subscriptions
+from ..services import nonprofit, operations, payments, plans, subscriptions, trials
+from ..services.deletion import Why
 from ..services.operations import Attempt
 from ..services.payments import AmountMismatch
+from ..services.trials import NotOnTrial, TrialChanged
 
 blueprint = Blueprint("operator", __name__, url_prefix="/operator")
 ROWS_OF_A_PAGE = 50
 ATTEMPTS_SHOWN = 20
+USUAL_EXTENSION_DAYS = 14
 MEGABYTE, GIGABYTE = operations.UNITS["MB"], operations.UNITS["GB"]
 
 
@@ -34,8 +37,7 @@ MEGABYTE, GIGABYTE = operations.UNITS["MB"], operations.UNITS["GB"]
 @operators_only
 def index() -> Response:
     search, _fault = clean_text(request.args.get("q", ""), max_length=TEXT_LENGTH)
-    before = request.args.get("before", "")
-    cursor = int(before) if before.isascii() and before.isdigit() and len(before) < 10 else None
+    cursor = _cursor()
     found = operations.workspaces(
         search=search[:TEXT_LENGTH], before=cursor, size=ROWS_OF_A_PAGE, now=current().clock.now()
     )
@@ -45,7 +47,35 @@ def index() -> Response:
         older=found.older,
         search=search,
         is_first=cursor is None,
+        undecided=nonprofit.count_undecided(),
     )
+
+
+@blueprint.get("/deletions")
+@operators_only
+def deletions() -> Response:
+    """Workspaces that are gone, and why."""
+    cursor = _cursor()
+    found = operations.deletions(before=cursor, size=ROWS_OF_A_PAGE + 1)
+    rows = found[:ROWS_OF_A_PAGE]
+    return render(
+        "operator/deletions.html",
+        rows=[(row, why_words(row.why)) for row in rows],
+        older=rows[-1].entry_id if len(found) > ROWS_OF_A_PAGE else None,
+        is_first=cursor is None,
+    )
+
+
+def why_words(why: str) -> str:
+    return {
+        Why.OWNER.value: _("By an owner"),
+        Why.NOT_PAID.value: _("Not paid for six months"),
+    }[why]
+
+
+def _cursor() -> int | None:
+    before = request.args.get("before", "")
+    return int(before) if before.isascii() and before.isdigit() and len(before) < 10 else None
 
 
 def state_words(state: SubscriptionState) -> str:
@@ -82,6 +112,32 @@ def set_storage(slug: str) -> Response:
     return redirect_after_write(url_for("operator.show", slug=slug))
 
 
+@blueprint.post("/workspaces/<slug>/trial")
+@operators_only
+def extend_trial(slug: str) -> Response:
+    """More days for a trial that runs or is over."""
+    workspace = _workspace_or_404(slug)
+    form = ExtendTrialForm()
+    if not form.validate_on_submit():
+        return _page(workspace, _storage_form(workspace, posted=False), trial_form=form, status=422)
+    try:
+        due_on = trials.extend(
+            workspace, days=form.days.data, shown_due_on=form.due_on.data, now=current().clock.now()
+        )
+    except NotOnTrial:
+        flash(_("This workspace is on no trial that could be extended. Nothing was changed."), "error")
+    except TrialChanged as refusal:
+        form.due_on.data = refusal.due_on.isoformat()  # type: ignore[attr-defined]
+        form.add_error(
+            None, _("Somebody extended the trial while you were here. Nothing was changed: look again.")
+        )
+        return _page(workspace, _storage_form(workspace, posted=False), trial_form=form, status=409)
+    else:
+        date = formatting.day(due_on)
+        flash(_("The trial goes on until %(date)s. The owners are told.", date=date), "done")
+    return redirect_after_write(url_for("operator.show", slug=slug))
+
+
 @blueprint.post("/workspaces/<slug>/payments/<key>/look-up")
 @operators_only
 def look_up(slug: str, key: str) -> Response:
@@ -99,13 +155,22 @@ def look_up(slug: str, key: str) -> Response:
     return redirect_after_write(url_for("operator.show", slug=slug))
 
 
-def _page(workspace: Workspace, form: UsedStorageForm, *, status: int = 200) -> Response:
+def _page(
+    workspace: Workspace,
+    form: UsedStorageForm,
+    *,
+    trial_form: ExtendTrialForm | None = None,
+    status: int = 200,
+) -> Response:
     now = current().clock.now()
     standing = subscriptions.status_of(subscriptions.of_workspace(workspace), today=workspace.day(now))
+    trial_form = trial_form or _trial_form(standing)
     return render(
         "operator/workspace.html",
         status=status,
         form=form,
+        trial_form=trial_form,
+        extension=trials.extension_of(standing, days=trial_form.days.data or USUAL_EXTENSION_DAYS),
         subject=workspace,
         owners=list(Member.owners(workspace)),
         plan_name=translated(standing.plan.names),
@@ -116,12 +181,26 @@ def _page(workspace: Workspace, form: UsedStorageForm, *, status: int = 200) -> 
     )
 
 
-def _storage_form(workspace: Workspace) -> UsedStorageForm:
-    """In gigabytes where that is exact, else in megabytes begun."""
+def _storage_form(workspace: Workspace, *, posted: bool = True) -> UsedStorageForm:
+    """In gigabytes where that is exact, else in megabytes begun. Not `posted`: another form was sent."""
     used_bytes = workspace.used_storage_bytes
-    if used_bytes % GIGABYTE == 0:
-        return UsedStorageForm(amount=used_bytes // GIGABYTE, unit="GB")
-    return UsedStorageForm(amount=-(-used_bytes // MEGABYTE), unit="MB")
+    is_exact = used_bytes % GIGABYTE == 0
+    shown = {
+        "amount": used_bytes // GIGABYTE if is_exact else -(-used_bytes // MEGABYTE),
+        "unit": "GB" if is_exact else "MB",
+    }
+    return UsedStorageForm(data=shown) if posted else UsedStorageForm(formdata=None, data=shown)
+
+
+def _trial_form(standing: subscriptions.Status) -> ExtendTrialForm:
+    """With the days that the address asks for: the page shows the new due date while they are typed."""
+    days = request.args.get("days", "")
+    in_range = days.isascii() and days.isdigit() and len(days) < 4 and 1 <= int(days) <= MOST_TRIAL_DAYS
+    return ExtendTrialForm(
+        formdata=None,
+        days=int(days) if in_range else USUAL_EXTENSION_DAYS,
+        due_on=standing.due_on.isoformat() if standing.due_on else "",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +247,7 @@ def order_words(state: OrderState) -> str:
         OrderState.OPEN: _("Not ordered yet"),
         OrderState.PLACED: _("Ordered"),
         OrderState.PAID: _("Paid"),
+        OrderState.REFUNDED: _("Refunded"),
     }[state]
 
 

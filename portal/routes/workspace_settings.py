@@ -1,22 +1,27 @@
-"""Settings of the workspace itself."""
+"""Settings of the workspace itself, and its end."""
 
-from flask import Blueprint, Response, flash, url_for
+from flask import Blueprint, Response, abort, flash, g, request, session, url_for
+from flask_login import current_user
 
-from .. import formatting
+from .. import formatting, limits, sessions
 from ..domain.vocabulary import Right, WhoMayBuy
-from ..forms.workspace_settings import WorkspaceSettingsForm
+from ..forms.workspace_settings import DeleteWorkspaceForm, WorkspaceSettingsForm
 from ..htmx import redirect_after_write, render
 from ..i18n import gettext as _
+from ..i18n import locale_code
 from ..navigation import LANGUAGE_NAMES
 from ..runtime import current
-from ..security import workspace_right
-from ..services import plans
+from ..security import limited, workspace_right
+from ..services import deletion, export, plans
 from ..services import workspace_settings as service
+from ..services.deletion import MoneyOnItsWay
+from ..services.members import OwnersOnly
 from ..services.workspace_settings import SettingsChanged, WorkspaceSettings
 from ..services.workspaces import Place
 from .place import status_here
 
 blueprint = Blueprint("settings", __name__, url_prefix="/w/<slug>")
+PREPARED_IN_SECONDS = 5
 
 
 @blueprint.get("/settings")
@@ -97,3 +102,79 @@ def _conflicts(form: WorkspaceSettingsForm, now: WorkspaceSettings) -> list[tupl
 
 def _yes_or_no(value: bool) -> str:
     return _("yes") if value else _("no")
+
+
+# --- the end --------------------------------------------------------------------------------------
+
+
+@blueprint.route("/settings/delete", methods=["GET", "POST"])
+@workspace_right(Right.DELETE_WORKSPACE)
+def delete(place: Place) -> Response:
+    """What goes, what stays and what may be taken away; then the name of the workspace, and it is gone."""
+    form = DeleteWorkspaceForm(workspace_name=place.workspace.name)
+    if not form.validate_on_submit():
+        return _deletion_page(place, form)
+    try:
+        is_forgotten = deletion.delete_by_owner(place, now=current().clock.now())
+    except MoneyOnItsWay:
+        form.add_error(
+            None,
+            _(
+                "The result of a payment or a refund is not known yet, so nothing was deleted. Please try "
+                "again once it is: mostly within the hour, and within a day at the latest."
+            ),
+        )
+        return _deletion_page(place, form)
+    except OwnersOnly:
+        g.missing_right = Right.DELETE_WORKSPACE
+        abort(403)
+    if is_forgotten:
+        _forget_browser()
+    flash(_("The workspace %(workspace)s is deleted.", workspace=place.workspace.name), "done")
+    return redirect_after_write(url_for("public.home"))
+
+
+def _deletion_page(place: Place, form: DeleteWorkspaceForm) -> Response:
+    standing = status_here(place)
+    return render(
+        "settings/delete.html",
+        status=422 if form.is_submitted() else 200,
+        form=form,
+        is_renewed=standing.subscription.auto_renewal,
+        renews_on=standing.subscription.renew_on or standing.due_on,
+        paid_until=standing.due_on if standing.interval and not standing.is_blocked else None,
+        parts=range(1, export.count_parts(place.workspace) + 1),
+    )
+
+
+def _forget_browser() -> None:
+    """The account is gone: what remains is a visitor who reads the same language."""
+    language = locale_code()
+    sessions.sign_out()
+    session["language"] = language
+
+
+@blueprint.get("/settings/export")
+@workspace_right(Right.DELETE_WORKSPACE)
+@limited("document")
+def download(place: Place) -> Response:
+    """Part `?part=` of everything that the workspace may take away; documents never made are made first."""
+    limits.count("document", account=current_user.id)
+    last = export.count_parts(place.workspace)
+    part = _part_or_404(request.args.get("part", "1"), last)
+    missing = export.promise_missing(place.workspace, part=part)
+    if missing:
+        response = render("settings/export_preparing.html", status=202, missing=missing)
+        response.headers["Refresh"] = f"{PREPARED_IN_SECONDS}"
+        return response
+    name = place.workspace.slug if last == 1 else f"{place.workspace.slug}-{part}"
+    response = Response(export.make_part(place.workspace, part=part), mimetype="application/zip")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.zip"'
+    return response
+
+
+def _part_or_404(text: str, last: int) -> int:
+    part = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+    if not 1 <= part <= last:
+        abort(404)
+    return part

@@ -8,8 +8,8 @@ from portal.runtime import current
 from portal.services import operations
 from portal.services.operations import StorageUnreadable, read_size
 from tests import paying
-from tests.factories import a_catalogue, a_person, a_workspace, owner_of
-from tests.pages import by_testid, parse, text_of
+from tests.factories import a_catalogue, a_person, a_workspace, letters, owner_of
+from tests.pages import by_testid, parse, spaced, text_of
 from tests.visiting import facts, post_form, visit_as
 
 GIGABYTE = 1024**3
@@ -260,3 +260,68 @@ def test_a_payment_belongs_to_its_workspace(app, staff) -> None:
     address = "/operator/workspaces/globex"
     answer = post_form(staff, f"{address}/payments/{key}/look-up", shown_at=address)
     assert answer.status_code == 404
+
+
+# --- trials ---------------------------------------------------------------------------------------
+
+TRIAL = "/operator/workspaces/acme/trial"
+ACME = "/operator/workspaces/acme"
+
+
+def words_of(response) -> str:
+    return text_of(parse(response.text))
+
+
+def test_a_trial_is_extended_and_the_new_due_date_shown(app, staff) -> None:
+    with facts(app):
+        a_workspace()
+    assert "New due date: 4 January 2027" in spaced(staff.get(f"{ACME}?lang=en").text)
+    assert "New due date: 24 December 2026" in spaced(staff.get(f"{ACME}?lang=en&days=3").text)
+    answer = post_form(staff, TRIAL, shown_at=ACME, days="20", due_on="2026-12-21")
+    assert (answer.status_code, answer.location) == (303, ACME)
+    page = spaced(staff.get(f"{ACME}?lang=en").text)
+    assert "10 January 2027" in page
+    with facts(app):
+        assert letters("trial_extended")[0]["to"] == "owner@acme.test"
+
+
+@pytest.mark.engine("sqlite")
+def test_a_trial_that_is_over_counts_from_today(app, staff, clock) -> None:
+    with facts(app):
+        a_workspace()
+    clock.advance(days=60)
+    page = spaced(staff.get(f"{ACME}?lang=en").text)
+    assert "has been over since 21 December 2026" in page
+    assert "New due date: 3 February 2027" in page
+
+
+@pytest.mark.engine("sqlite")
+@pytest.mark.parametrize("days", ["", "0", "91", "-1", "1.5", "1e1", "x", "９"])
+def test_days_out_of_range_are_refused(app, staff, days) -> None:
+    with facts(app):
+        a_workspace()
+    answer = post_form(staff, TRIAL, shown_at=ACME, days=days, due_on="2026-12-21")
+    assert answer.status_code == 422
+    assert by_testid(parse(answer.text), "error-summary")
+    assert staff.get(ACME, query_string={"days": days}).status_code == 200
+
+
+@pytest.mark.engine("sqlite")
+def test_a_second_operator_sees_that_it_was_extended(app, staff) -> None:
+    with facts(app):
+        a_workspace()
+    post_form(staff, TRIAL, shown_at=ACME, days="20", due_on="2026-12-21")
+    answer = post_form(staff, TRIAL, shown_at=ACME, days="20", due_on="2026-12-21")
+    assert answer.status_code == 409
+    with facts(app):
+        assert len(letters("trial_extended")) == 1
+
+
+@pytest.mark.engine("sqlite")
+def test_a_plan_has_no_trial_to_extend(app, staff) -> None:
+    with facts(app):
+        a_workspace(plan="business-5")
+    assert "Extend the trial" not in words_of(staff.get(f"{ACME}?lang=en"))
+    answer = post_form(staff, TRIAL, shown_at=ACME, days="20", due_on="2026-12-21")
+    assert answer.status_code == 303
+    assert by_testid(parse(staff.get(ACME).text), "flash")

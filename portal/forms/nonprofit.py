@@ -1,0 +1,124 @@
+"""The request for the plan for non-profits, and the decision about it."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask_wtf import FlaskForm
+from wtforms.validators import StopValidation
+
+from ..i18n import lazy_gettext as _l
+from .base import CheckboxField, ChoiceField, Choices, EmailField, PortalForm, TextField, clean_text
+from .paragraph import ParagraphField
+
+ADDRESS_LENGTH = 500
+HOST = re.compile(r"[^\s.@:/\\]+(\.[^\s.@:/\\]+)+")
+
+
+class WebsiteField(TextField):
+    """The address of a page; `https://` is put before one that has no scheme."""
+
+    def process_formdata(self, valuelist: Sequence[str]) -> None:
+        text = str(valuelist[0]) if valuelist else ""
+        self.data, self.fault = clean_text(text, max_length=self.max_length)
+        if self.data and "://" not in self.data and is_website(f"https://{self.data}"):
+            self.data = f"https://{self.data}"
+
+    def pre_validate(self, form: FlaskForm) -> None:
+        super().pre_validate(form)
+        if not is_website(self.data) or len(self.data) > self.max_length:
+            raise StopValidation(_l("Enter the address of a website, like https://example.org."))
+
+
+def is_website(text: str) -> bool:
+    """An http or https address of a named host, without a name or a password in it."""
+    try:
+        parts = urlsplit(text)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError:
+        return False
+    names_nobody = parts.username is None and parts.password is None
+    is_plain = not any(sign.isspace() for sign in text) and "\\" not in text
+    return parts.scheme in ("http", "https") and names_nobody and is_plain and bool(HOST.fullmatch(host))
+
+
+class NonprofitForm(PortalForm):
+    """`workspaces`: (slug, name) of those that the person owns; without any, the form does not ask."""
+
+    organisation = TextField(
+        _l("Name of the organisation"),
+        required=_l("Enter the name of the organisation."),
+        render_kw={"autocomplete": "organization"},
+    )
+    country = ChoiceField(
+        _l("Country"),
+        required=_l("Choose the country."),
+        placeholder=_l("Choose one of the list"),
+        render_kw={"autocomplete": "country"},
+    )
+    registration_number = TextField(
+        _l("Registration number"),
+        required=_l("Enter the number under which the organisation is registered."),
+        max_length=60,
+        description=_l("As in the register of your country: in France the RNA, SIREN or SIRET number."),
+    )
+    website = WebsiteField(
+        _l("Website"),
+        max_length=ADDRESS_LENGTH,
+        render_kw={"autocomplete": "url", "inputmode": "url", "spellcheck": "false"},
+    )
+    purpose = ParagraphField(
+        _l("What the organisation does"),
+        required=_l("Tell us what the organisation does."),
+        description=_l("In a few sentences: for whom, and what you would use the workspace for."),
+        render_kw={"rows": 5},
+    )
+    contact_name = TextField(
+        _l("Your name"), required=_l("Enter your name."), render_kw={"autocomplete": "name"}
+    )
+    email = EmailField(
+        _l("E-mail address"),
+        required=_l("Enter your e-mail address."),
+        description=_l("We send our answer there."),
+    )
+    workspace = ChoiceField(
+        _l("Workspace"),
+        placeholder=_l("None of these"),
+        description=_l("The one that gets the plan. You can also make it later."),
+    )
+    consent = CheckboxField(
+        _l(
+            "We use the workspace for non-commercial purposes only, and you may keep these details to decide "
+            "about the request."
+        ),
+        required=_l("Tick this box so that we may read the request."),
+    )
+
+    def __init__(self, *args: Any, countries: Choices, workspaces: Choices, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.country.offer(countries)
+        choices = list(workspaces)
+        if choices:
+            self.workspace.offer(choices)
+        else:
+            del self.workspace
+
+
+class AcceptForm(PortalForm):
+    slug = TextField(
+        _l("Address of the workspace"),
+        required=_l("Enter the workspace that gets the plan."),
+        max_length=60,
+        description=_l("The part after /w/ in its address."),
+        render_kw={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"},
+    )
+
+
+class RefuseForm(PortalForm):
+    reason = ParagraphField(
+        _l("Reason"),
+        required=_l("Say why the request is refused."),
+        description=_l("It stands in the e-mail to the organisation, in these words."),
+        render_kw={"rows": 4},
+    )

@@ -1,0 +1,265 @@
+"""Leaving: the page before it, the archive to take along, and what an address answers afterwards."""
+
+import csv
+import io
+import re
+import zipfile
+
+import pytest
+
+from portal.domain.vocabulary import Role
+from portal.jobs import drain_outbox
+from portal.models import Document, Member, Person, Session, Workspace
+from portal.runtime import current
+from portal.services import export
+from portal.services.export import safe_cell
+from tests import paying
+from tests.factories import a_member, a_person, a_workspace, owner_of, seen_by
+from tests.hostile import FORMULAS
+from tests.pages import by_testid, parse, text_of
+from tests.visiting import facts, post_form, visit_as
+
+ADDRESS = "/w/acme/settings/delete"
+EXPORT = "/w/acme/settings/export"
+HOME = "/?lang=en"
+
+
+@pytest.fixture
+def owner(app, client):
+    """The browser of Acme's owner."""
+    with facts(app):
+        visit_as(client, owner_of(a_workspace()))
+    return client
+
+
+def acme() -> Workspace:
+    return Workspace.get(Workspace.slug == "acme")
+
+
+def bought(app, plan="business-5", **options):
+    with facts(app):
+        workspace = acme()
+        return paying.pay(paying.an_order(seen_by(owner_of(workspace), workspace), plan), **options)
+
+
+def drain(app):
+    with facts(app):
+        while drain_outbox(current(), limit=100).delivered:
+            pass
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+
+@pytest.mark.engine("sqlite")
+def test_the_settings_lead_there(owner) -> None:
+    [link] = by_testid(parse(owner.get("/w/acme/settings").text), "to-deletion")
+    assert link.get("href") == ADDRESS
+
+
+@pytest.mark.engine("sqlite")
+def test_the_archive_comes_first_and_both_lists_are_said(owner) -> None:
+    page = owner.get(f"{ADDRESS}?lang=en").text
+    assert page.index("Download everything") < page.index("Delete the workspace for ever")
+    for sentence in ("What is erased", "What is kept", "Saved payment methods", "for some years"):
+        assert sentence in page
+    assert not by_testid(parse(page), "renewal-warning")
+
+
+@pytest.mark.engine("sqlite")
+def test_automatic_renewal_is_warned_about(app, owner) -> None:
+    bought(app, auto_renewal=True)
+    [warning] = by_testid(parse(owner.get(f"{ADDRESS}?lang=en").text), "renewal-warning")
+    assert "21 December 2026" in text_of(warning)
+    assert [link.get("href") for link in warning.iter("a")] == ["/w/acme/auto-renewal"]
+
+
+@pytest.mark.engine("sqlite")
+@pytest.mark.parametrize("typed", ["", "acme", "Acm", "Acme ltd", "\u202eemcA", "x" * 300, "<b>Acme</b>"])
+def test_another_name_deletes_nothing(app, owner, typed) -> None:
+    answer = post_form(owner, ADDRESS, name=typed)
+    assert answer.status_code == 422
+    assert by_testid(parse(answer.text), "error-summary")
+    with facts(app):
+        assert acme().deleted_at is None
+
+
+@pytest.mark.engine("sqlite")
+def test_an_open_payment_is_said(app, owner) -> None:
+    with facts(app):
+        workspace = acme()
+        order = paying.an_order(seen_by(owner_of(workspace), workspace))
+        paying.pay(order, paying.ASKS_ONCE)
+    answer = post_form(owner, f"{ADDRESS}?lang=en", name="Acme")
+    assert answer.status_code == 422
+    assert "is not known yet" in answer.text
+    with facts(app):
+        assert acme().deleted_at is None
+
+
+@pytest.mark.engine("sqlite")
+def test_a_blocked_workspace_can_be_left(app, owner, clock) -> None:
+    clock.advance(days=60)
+    assert owner.get("/w/acme/settings").status_code == 303
+    assert owner.get(ADDRESS).status_code == 200
+    assert owner.get(EXPORT).status_code == 200
+    assert post_form(owner, ADDRESS, name="Acme").status_code == 303
+
+
+@pytest.mark.engine("sqlite")
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.BILLING_MANAGER, Role.MEMBER])
+def test_only_owners_leave(app, client, role) -> None:
+    with facts(app):
+        leo = a_person("leo@acme.test")
+        a_member(a_workspace(), leo, role=role)
+        visit_as(client, leo)
+    for address in (ADDRESS, EXPORT):
+        answer = client.get(address)
+        assert answer.status_code == 403
+        assert "owner@acme.test" in answer.text
+    assert post_form(client, ADDRESS, shown_at="/me", name="Acme").status_code == 403
+
+
+def words_of(answer) -> str:
+    """The page without the time that stands in its token."""
+    return re.sub(r"X-CSRFToken[^}]*", "", answer.text)
+
+
+# --- afterwards -----------------------------------------------------------------------------------
+
+
+def test_it_is_gone_and_the_browser_is_a_visitors(app, owner) -> None:
+    owner.get("/me?lang=fr")
+    answer = post_form(owner, ADDRESS, name=" Acme ")
+    assert (answer.status_code, answer.location) == (303, "/")
+    page = owner.get("/")
+    assert by_testid(parse(page.text), "flash")
+    assert 'lang="fr"' in page.text
+    assert owner.get("/me").location.startswith("/sign-in")
+    with facts(app):
+        workspace = acme()
+        assert (workspace.name, workspace.deleted_at is None) == ("", False)
+        assert Person.select().count() == Session.select().count() == Member.select().count() == 0
+
+
+def test_whoever_has_another_workspace_goes_on_there(app, client) -> None:
+    with facts(app):
+        both = a_person()
+        a_workspace("Acme", owner=both)
+        a_workspace("Elsewhere", owner=both)
+        visit_as(client, both)
+    post_form(client, ADDRESS, name="Acme")
+    assert client.get("/").location == "/w/elsewhere/"
+    page = client.get("/w/elsewhere/plans?lang=en")
+    assert "The workspace Acme is deleted." in text_of(by_testid(parse(page.text), "flash")[0])
+    assert "/w/acme/" not in page.text
+
+
+@pytest.mark.engine("sqlite")
+def test_its_addresses_answer_like_those_of_none(app, client) -> None:
+    with facts(app):
+        both = a_person()
+        a_workspace("Acme", owner=both)
+        a_workspace("Elsewhere", owner=both)
+        staff = a_person("staff@vendor.test", operator=True)
+        visit_as(client, both)
+    post_form(client, ADDRESS, name="Acme")
+    client.get("/w/elsewhere/plans")
+    for page in ("", "plans", "history", "members", "settings", "settings/delete", "settings/export"):
+        gone, none = client.get(f"/w/acme/{page}"), client.get(f"/w/none/{page}")
+        assert gone.status_code == none.status_code == 404
+        assert words_of(gone).replace("/w/acme/", "/w/none/") == words_of(none)
+    with facts(app):
+        visit_as(client, staff)
+    assert client.get("/operator/workspaces/acme").status_code == 404
+    rows = by_testid(parse(client.get("/operator/deletions?lang=en").text), "deletion-row")
+    assert [text_of(row) for row in rows] == ["acme C-000001 21 Nov 2026, 09:00 By an owner"]
+
+
+# --- the archive ----------------------------------------------------------------------------------
+
+
+def archive_of(answer) -> zipfile.ZipFile:
+    assert (answer.status_code, answer.mimetype) == (200, "application/zip")
+    return zipfile.ZipFile(io.BytesIO(answer.data))
+
+
+def rows_of(archive: zipfile.ZipFile, name: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(archive.read(name).decode("utf-8-sig"))))
+
+
+def test_everything_is_in_the_archive(app, owner) -> None:
+    payment = bought(app)
+    drain(app)
+    answer = owner.get(EXPORT)
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="acme.zip"'
+    archive = archive_of(answer)
+    assert archive.testzip() is None
+    assert archive.namelist() == [
+        "payments.csv",
+        "members.csv",
+        "documents/INV-2026-000001-en.pdf",
+        "documents/INV-2026-000001-fr.pdf",
+    ]
+    with facts(app):
+        stored = {f"documents/INV-2026-000001-{row.locale}.pdf": bytes(row.content) for row in Document}
+        assert payment.order.number
+    assert {name: archive.read(name) for name in stored} == stored
+    [row] = rows_of(archive, "payments.csv")
+    assert row["amount"] == "33.60"
+    assert (row["currency"], row["state"], row["invoice"]) == ("EUR", "succeeded", "INV-2026-000001")
+    [member] = rows_of(archive, "members.csv")
+    assert (member["email"], member["role"]) == ("owner@acme.test", "owner")
+
+
+def test_documents_that_were_never_made_are_made_first(app, owner) -> None:
+    bought(app)
+    answer = owner.get(EXPORT)
+    assert (answer.status_code, answer.headers["Refresh"]) == (202, "5")
+    drain(app)
+    assert len(archive_of(owner.get(EXPORT)).namelist()) == 4
+
+
+def test_many_documents_come_in_parts(app, owner, monkeypatch) -> None:
+    monkeypatch.setattr(export, "DOCUMENTS_OF_A_PART", 2)
+    for plan in ("business-5", "business-10", "business-20"):
+        bought(app, plan)
+    drain(app)
+    links = [link.get("href") for link in by_testid(parse(owner.get(ADDRESS).text), "export")]
+    assert links == [f"{EXPORT}?part=1", f"{EXPORT}?part=2"]
+    first, second = (archive_of(owner.get(link)).namelist() for link in links)
+    assert (len(first), len(second)) == (2 + 4, 2)
+    assert not set(first) & set(second)
+
+
+@pytest.mark.engine("sqlite")
+@pytest.mark.parametrize("part", ["0", "2", "-1", "x", "1e3", "", "²", "9" * 30, "%00"])
+def test_a_part_that_is_not_there_is_not_found(owner, part) -> None:
+    assert owner.get(f"{EXPORT}?part={part}").status_code == 404
+
+
+@pytest.mark.engine("sqlite")
+def test_no_cell_is_a_formula(app, owner) -> None:
+    with facts(app):
+        for number, formula in enumerate(FORMULAS):
+            person = a_person(f"n{number}@acme.test", name=formula)
+            a_member(acme(), person)
+    names = {row["name"] for row in rows_of(archive_of(owner.get(EXPORT)), "members.csv")}
+    assert names >= {safe_cell(formula) for formula in FORMULAS}
+    assert not any(name.startswith(export.FORMULA_SIGNS) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        ("=1", "'=1"),
+        ("-1", "'-1"),
+        ("\t=1", "'\t=1"),
+        ("a=1", "a=1"),
+        (None, ""),
+        ("36.00", "36.00"),
+        (3, "3"),
+    ],
+)
+def test_a_cell_is_made_safe(value, cell) -> None:
+    assert safe_cell(value) == cell
