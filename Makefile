@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PORT ?= 8000
 ARGS ?=
+SEEDS ?= 100
 BIN := .venv/bin
 
 export PORT
@@ -10,7 +11,7 @@ export PORT
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench lock
+.PHONY: help run test simulate lint bench lock
 
 help: ## list what make can do
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -22,6 +23,10 @@ run: ## set up, fill a demo and serve it on http://127.0.0.1:8000 (PORT=8010 for
 test: ## run every test on SQLite and PostgreSQL, the browser's too (ARGS="-k invoice -x" for a part)
 	@$(PYTHON) tools/setup.py dev --browser --postgresql
 	@exec $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(ARGS)
+
+simulate: ## live through small worlds of 400 days each (SEEDS=1000 for more)
+	@$(PYTHON) tools/setup.py dev
+	@exec $(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
 lint: ## check style, types, templates, translations and what is tracked
 	@$(PYTHON) tools/setup.py dev

@@ -41,7 +41,7 @@ def in_processes(count: int, script: str, environment: Mapping[str, str], **fact
     """
     with contextlib.ExitStack() as stack:
         running = [
-            stack.enter_context(_start(script, {"environment": environment, "share": share, **facts}))
+            stack.enter_context(started(script, {"environment": environment, "share": share, **facts}))
             for share in range(count)
         ]
         try:
@@ -61,16 +61,34 @@ def in_processes(count: int, script: str, environment: Mapping[str, str], **fact
     return [json.loads(out.splitlines()[-1]) for out, _fault in said]
 
 
+def exit_codes_of(count: int, script: str, environment: Mapping[str, str], **facts: Any) -> list[int]:
+    """How so many processes end that are let go together; -9 for a killed one. Raises Ended for a fault."""
+    with contextlib.ExitStack() as stack:
+        running = [
+            stack.enter_context(started(script, {"environment": environment, "share": share, **facts}))
+            for share in range(count)
+        ]
+        try:
+            said = [process.communicate("go\n", timeout=LONGEST_SECONDS) for process in running]
+        finally:
+            for process in running:
+                process.kill()
+    for process, (out, fault) in zip(running, said, strict=True):
+        if process.returncode > 0:
+            raise Ended(out + fault)
+    return [process.returncode for process in running]
+
+
 def exit_code_of(script: str, environment: Mapping[str, str], **facts: Any) -> int:
     """How one process ends; -9 when it was killed. Raises Ended when it ends with an exception."""
-    with _start(script, {"environment": environment, **facts}) as process:
+    with started(script, {"environment": environment, **facts}) as process:
         out, fault = process.communicate("go\n", timeout=LONGEST_SECONDS)
     if process.returncode > 0:
         raise Ended(out + fault)
     return process.returncode
 
 
-def _start(script: str, facts: Mapping[str, Any]) -> "subprocess.Popen[str]":
+def started(script: str, facts: Mapping[str, Any]) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-c", BEGINNING + script, json.dumps(facts)],
         stdin=subprocess.PIPE,

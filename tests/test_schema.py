@@ -3,12 +3,13 @@
 import re
 import signal
 import sqlite3
+from datetime import date
 
 import pytest
 from peewee import OperationalError
 
 from portal import database as portal_database
-from portal.models import ALL_MODELS
+from portal.models import ALL_MODELS, Invoice, Payment, Subscription, Workspace
 from tests.processes import exit_code_of, in_processes
 
 
@@ -163,3 +164,74 @@ def test_postgresql_gives_up_waiting_in_time(database):
     with pytest.raises(OperationalError, match="statement timeout"), database.atomic():
         database.execute_sql("SET LOCAL statement_timeout = '20ms'")
         database.execute_sql("SELECT pg_sleep(5)")
+
+
+BEFORE_TIME_MOVED = {
+    "product": {"id": 1, "code": "office", "names": "{}", "kind": "workspace_plan", "change_policy": "extend",
+                "trial_days": 30, "bank_transfer": False, "position": 1, "withdrawn": False, "revision": "r"},
+    "plan": {"id": 1, "product_id": 1, "code": "business-5", "names": "{}", "position": 1, "hidden": False,
+             "free": False, "trial": False, "nonprofit": False, "guests_per_user": 2, "services": "[]",
+             "withdrawn": False},
+    "price": {"id": 1, "plan_id": 1, "interval": "month", "currency": "EUR", "unit": "flat",
+              "amount_minor": 2800, "valid_from": "2026-01-01"},
+    "person": {"id": 1, "email": "jeanne@acme.test", "name": "Jeanne", "is_operator": False,
+               "skips_buy_dialog": False, "created_at": "2026-11-01 09:00:00"},
+    "workspace": {"id": 1, "slug": "acme", "name": "Acme", "customer_number": "C-000001",
+                  "time_zone": "Europe/Paris", "language": "fr", "currency": "EUR",
+                  "who_may_buy": "any_member",
+                  "hides_plans_from_members": False, "used_storage_bytes": 0,
+                  "created_at": "2026-11-01 09:00:00"},
+    "payment_method": {"id": 1, "workspace_id": 1, "added_by_id": 1, "gateway": "sandbox", "reference": "m1",
+                       "kind": "card", "brand": "visa", "last4": "4242", "holder": "Jeanne",
+                       "is_preferred": True, "created_at": "2026-11-01 09:00:00"},
+    "subscription": {"id": 1, "workspace_id": 1, "product_id": 1, "plan_id": 1, "price_id": 1, "quantity": 1,
+                     "started_on": "2026-11-01", "due_on": "2026-12-01", "anchor_day": 1,
+                     "auto_renewal": True, "payment_method_id": 1, "version": 2, "created_at": "2026-11-01 09:00:00"},
+    "purchase_order": {"id": 1, "number": "abc", "workspace_id": 1, "person_id": 1, "kind": "buy",
+                       "state": "paid", "plan_id": 1, "interval": "month", "display_currency": "EUR",
+                       "currency": "EUR", "method_kind": "card", "quote": "{}", "quote_hash": "h",
+                       "net_minor": 2800, "tax_minor": 560, "total_minor": 3360, "auto_renewal": True,
+                       "created_at": "2026-11-01 09:00:00", "paid_at": "2026-11-01 09:00:00"},
+    "payment": {"id": 1, "key": "k", "workspace_id": 1, "order_id": 1, "gateway": "sandbox",
+                "amount_minor": 3360, "currency": "EUR", "state": "succeeded", "decline_code": "",
+                "reference": "c1", "action_url": "", "method_kind": "card", "brand": "visa", "last4": "4242",
+                "payer_name": "Jeanne", "payer_email": "jeanne@acme.test", "look_ups": 0,
+                "created_at": "2026-11-01 09:00:00"},
+    "invoice": {"id": 1, "workspace_id": 1, "order_id": 1, "kind": "invoice", "series": "INV-2026",
+                "sequence": 1, "number": "INV-2026-000001", "issued_on": "2026-11-01",
+                "issued_at": "2026-11-01 09:00:00", "currency": "EUR", "net_minor": 2800, "tax_minor": 560,
+                "total_minor": 3360, "facts": "{}", "facts_hash": "h"},
+}  # fmt: skip
+
+
+def apply_first_migration():
+    database = portal_database.database
+    name, sql = next(iter(portal_database.migration_files().items()))
+    with database.atomic():
+        for statement in sql.split("\n;\n"):
+            database.execute_sql(statement)
+        database.execute_sql("CREATE TABLE schema_migration (name VARCHAR(200) PRIMARY KEY)")
+        database.execute_sql(f"INSERT INTO schema_migration VALUES ({database.param})", (name,))
+        for table, row in BEFORE_TIME_MOVED.items():
+            columns = ", ".join(f'"{column}"' for column in row)
+            values = ", ".join([database.param] * len(row))
+            database.execute_sql(f'INSERT INTO "{table}" ({columns}) VALUES ({values})', tuple(row.values()))
+
+
+def test_what_was_bought_before_time_moved_renews_after_the_migration(empty_url):
+    """0002 makes tables anew on SQLite: nothing is lost, and a running agreement knows its next charge."""
+
+    def read():
+        [subscription] = Subscription.select()
+        return (
+            subscription.renew_on,
+            subscription.announced_minor,
+            subscription.look_at is not None,
+            Payment.get().order.number,
+            Invoice.get().workspace.slug,
+            Workspace.get().services,
+        )
+
+    on(empty_url, apply_first_migration)
+    on(empty_url, portal_database.migrate)
+    assert on(empty_url, read) == (date(2026, 12, 1), 3360, True, "abc", "acme", [])

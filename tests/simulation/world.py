@@ -1,0 +1,481 @@
+"""A small world of workspaces that lives for a year and more: people act, gateways fail, the clock runs.
+
+Everything that happens is drawn from the seed, day by day, so that a broken promise can be lived through
+again with `python -m tests.simulation --first SEED --seeds 1 --story`. Threads of a run may not draw: what a
+gateway does to a request follows from the seed, the day and whose request it is.
+"""
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from random import Random
+from typing import Any
+
+from portal.clock import FixedClock
+from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
+from portal.domain.vocabulary import Interval, MemberStatus, OrderKind, PaymentState, Role, Service
+from portal.gateways.base import (
+    ChargeRequest,
+    Outcome,
+    RateLimited,
+    RefundOutcome,
+    RefundRequest,
+    ResultUnknown,
+)
+from portal.gateways.sandbox import Sandbox
+from portal.models import Invoice, Member, Order, OutboxMessage, Payment, Refund, Subscription, Workspace
+from portal.runtime import Runtime, current, install
+from portal.services import (
+    auto_renewal,
+    books,
+    catalogue,
+    due,
+    free_plan,
+    invitations,
+    member_changes,
+    payments,
+    plans,
+    refund_quotes,
+    refunds,
+    scheduled_change,
+    subscriptions,
+)
+from portal.services.workspaces import Place
+from tests import factories
+from tests.paying import (
+    ASKS_ONCE,
+    DECLINED,
+    DECLINED_WHEN_CHARGED,
+    NOT_ENOUGH_FUNDS,
+    PAID,
+    SILENT_CHARGED,
+    SILENT_NOT_CHARGED,
+    a_buyer,
+    an_order,
+    make_runtime,
+    pay,
+)
+
+DAYS = 400
+MOST_WORKSPACES = 6
+CARDS = (
+    *(PAID,) * 8,
+    "5555555555554444",
+    ASKS_ONCE,
+    DECLINED,
+    DECLINED_WHEN_CHARGED,
+    NOT_ENOUGH_FUNDS,
+)
+SILENT_CARDS = (SILENT_CHARGED, SILENT_NOT_CHARGED)
+PLANS = ("business-3", "business-5", "business-10", "business-20", "business-50")
+WEEK = 7
+UNTOLD = 2**60
+"""No letter says it: the page on which the change was confirmed did."""
+
+
+class PromiseBroken(AssertionError):
+    """Something that must never happen did; the text says what, on which day of which seed."""
+
+
+class Troubled:
+    """The sandbox behind a line that fails: before the request, after it, or with "too many requests"."""
+
+    def __init__(self, sandbox: Sandbox, world: "World") -> None:
+        self.sandbox = sandbox
+        self.world = world
+        self.asked: dict[str, int] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.sandbox, name)
+
+    def charge(self, request: ChargeRequest) -> Outcome:
+        return self._through(request.metadata["workspace"], lambda: self.sandbox.charge(request))
+
+    def refund(self, request: RefundRequest) -> RefundOutcome:
+        return self._through(request.charge, lambda: self.sandbox.refund(request))
+
+    def fetch(self, key: str) -> Outcome:
+        if self.world.trouble == "away":
+            raise ResultUnknown("the gateway does not answer")
+        return self.sandbox.fetch(key)
+
+    def _through(self, whose: str, act: Callable[[], Any]) -> Any:
+        times = self.asked[whose] = self.asked.get(whose, 0) + 1
+        chance = Random(f"{self.world.seed} {self.world.day} {whose} {times}")
+        match self.world.trouble:
+            case "away":
+                raise ResultUnknown("the gateway does not answer")
+            case "flaky" if chance.random() < 0.4:
+                if chance.random() < 0.5:
+                    act()
+                raise ResultUnknown("the line was cut")
+            case "busy" if chance.random() < 0.3:
+                raise RateLimited(0.01)
+        return act()
+
+
+@dataclass(slots=True)
+class World:
+    """One seed's world. `live()` goes through it and raises PromiseBroken where a promise breaks."""
+
+    seed: int
+    clock: FixedClock
+    tell: Callable[[str], None] = lambda _text: None
+    day: int = 0
+    trouble: str = ""
+    worker_away_until: int = 0
+    places: list[Place] = field(default_factory=list)
+    touched: set[int] = field(default_factory=set)
+    shown_minor: dict[str, int] = field(default_factory=dict)
+    chance: Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.chance = Random(self.seed)
+        runtime = current()
+        sandbox = runtime.gateways["sandbox"]
+        assert isinstance(sandbox, Sandbox)
+        install(Runtime(runtime.settings, self.clock, {"sandbox": Troubled(sandbox, self)}))
+
+    # Time.
+
+    def live(self, days: int = DAYS) -> None:
+        while self.day < days:
+            self._pass_time()
+            self._choose_trouble()
+            for _ in range(self.chance.choice((0, 0, 1, 1, 2, 3))):
+                self._somebody_acts()
+            if self.day >= self.worker_away_until:
+                self._run()
+            self._check_touched()
+            if self.day % WEEK == 0:
+                self._check_books()
+        self.trouble = ""
+        self._settle_everything()
+
+    def _pass_time(self) -> None:
+        """Usually a day; sometimes the clock jumps."""
+        jump = self.chance.choice((2, 5, 20, 45)) if self.chance.random() < 0.01 else 1
+        self.day += jump
+        self.clock.advance(days=jump, hours=self.chance.choice((0, 0, 1, -1)))
+        self.clock.advance_wall(days=jump)
+        if jump > 1:
+            self.tell(f"the clock jumps {jump} days")
+
+    def _choose_trouble(self) -> None:
+        if self.chance.random() < 0.05:
+            self.trouble = self.chance.choice(("away", "flaky", "busy"))
+            self.tell(f"the gateway is {self.trouble}")
+        elif self.trouble and self.chance.random() < 0.4:
+            self.trouble = ""
+        if self.day >= self.worker_away_until and self.chance.random() < 0.01:
+            self.worker_away_until = self.day + self.chance.choice((2, 4, 10, 40))
+            self.tell(f"the worker is away until day {self.worker_away_until}")
+
+    def _run(self) -> None:
+        report = due.run_due(now=self.clock.now())
+        done = {name: count for name, count in report.items() if count and not name.startswith("swept")}
+        if done:
+            self.tell(f"run-due: {done}")
+            self.touched |= {place.workspace.id for place in self.places}
+        self._deliver()
+
+    def _deliver(self) -> None:
+        """Letters are kept promises once written; how they travel is tested elsewhere."""
+        OutboxMessage.update(done_at=self.clock.wall()).where(OutboxMessage.done_at.is_null()).execute()
+
+    # People.
+
+    def _somebody_acts(self) -> None:
+        if len(self.places) < MOST_WORKSPACES and self.chance.random() < 0.1:
+            self._sign_up()
+            return
+        if self.chance.random() < 0.03:
+            self._change_prices()
+            return
+        if not self.places:
+            return
+        place = self.chance.choice(self.places)
+        act = self.chance.choice(
+            (
+                self._buy,
+                self._buy,
+                self._buy,
+                self._prolong,
+                self._prolong,
+                self._schedule,
+                self._withdraw,
+                self._renewal_on,
+                self._renewal_on,
+                self._renewal_on,
+                self._renewal_off,
+                self._refund,
+                self._invite,
+                self._disable_somebody,
+                self._use_storage,
+                self._go_free,
+                self._confirm,
+            )
+        )
+        if Workspace.get_by_id(place.workspace.id).deleted_at is not None:
+            self.places.remove(place)
+            self.tell(f"{place.workspace.slug} is gone")
+            return
+        with self._refusals(act.__name__, place):
+            act(place)
+        self.touched.add(place.workspace.id)
+
+    @contextlib.contextmanager
+    def _refusals(self, act: str, place: Place) -> Iterator[None]:
+        """A named refusal is an answer; anything else is a fault."""
+        try:
+            yield
+        except PortalError as refusal:
+            self.tell(f"{place.workspace.slug} {act}: refused, {type(refusal).__name__}")
+        else:
+            self.tell(f"{place.workspace.slug} {act}")
+
+    def _sign_up(self) -> None:
+        number = Workspace.select().count()
+        owner = a_buyer(f"Owner {number}")
+        workspace = factories.a_workspace(f"World {number}", owner=owner)
+        zone = self.chance.choice(("Europe/Paris", "America/New_York", "Pacific/Auckland", "UTC"))
+        Workspace.update(time_zone=zone).where(Workspace.id == workspace.id).execute()
+        self.places.append(factories.seen_by(owner, workspace))
+        self.tell(f"{workspace.slug} signs up in {zone}")
+
+    def _change_prices(self) -> None:
+        """The vendor's new catalogue: every price up or down by up to a third, as of today."""
+        factor = self.chance.choice((80, 90, 110, 133))
+        text = factories.CATALOGUE.read_text()
+        changed = re.sub(
+            r"amount_minor = (\d+)", lambda found: f"amount_minor = {int(found[1]) * factor // 100}", text
+        )
+        catalogue.apply(changed, filename="catalogue.toml", now=self.clock.now())
+        self.tell(f"prices are {factor} % of the first ones")
+
+    def _buy(self, place: Place) -> None:
+        self._order(place, self.chance.choice(PLANS), self.chance.choice(tuple(Interval)))
+
+    def _prolong(self, place: Place) -> None:
+        subscription = subscriptions.of_workspace(place.workspace)
+        if subscription.price is not None:
+            self._order(place, subscription.plan.code, subscription.price.interval)
+
+    def _order(self, place: Place, plan: str, interval: Interval) -> None:
+        subscription = subscriptions.of_workspace(place.workspace)
+        currency = subscription.price.currency if subscription.price else self.chance.choice(("EUR", "USD"))
+        order = an_order(
+            place,
+            plan,
+            interval,
+            currency=currency,
+            country=self.chance.choice(("FR", "FR", "DE", "US")),
+        )
+        self.shown_minor[order.number] = order.total_minor
+        card = self.chance.choice(CARDS if self.chance.random() < 0.95 else SILENT_CARDS)
+        payment = pay(order, card, auto_renewal=self.chance.random() < 0.6)
+        if self.chance.random() < 0.2:
+            # A second click.
+            with contextlib.suppress(OrderAlreadyPlaced, QuoteChanged):
+                pay(order, card)
+        self.tell(f"{place.workspace.slug} pays {order.kind} {order.plan.code}: {payment.state}")
+
+    def _confirm(self, place: Place) -> None:
+        """The payer comes back from their bank, having agreed or not."""
+        for payment in Payment.select().where(
+            Payment.workspace == place.workspace, Payment.state == PaymentState.ACTION_REQUIRED
+        ):
+            payment.workspace = place.workspace
+            reference = payment.action_url.rpartition("/")[2]
+            current().gateways["sandbox"].answer_challenge(reference, confirmed=self.chance.random() < 0.7)
+            payments.look_up(payment, now=self.clock.now())
+
+    def _schedule(self, place: Place) -> None:
+        plan, interval = self.chance.choice(PLANS), self.chance.choice(tuple(Interval))
+        now = self.clock.now()
+        shown = scheduled_change.preview(place.workspace, plan_code=plan, interval=interval, now=now)
+        scheduled_change.schedule(place, plan_code=plan, interval=interval, shown_hash=shown.hash, now=now)
+
+    def _withdraw(self, place: Place) -> None:
+        scheduled_change.withdraw(place, now=self.clock.now())
+
+    def _renewal_on(self, place: Place) -> None:
+        methods = auto_renewal.methods_of(place.workspace)
+        if methods:
+            charge = auto_renewal.next_charge(place.workspace, now=self.clock.now())
+            method = self.chance.choice(methods)
+            auto_renewal.switch_on(place, method_id=method.id, shown_hash=charge.hash, now=self.clock.now())
+
+    def _renewal_off(self, place: Place) -> None:
+        if self.chance.random() < 0.3:
+            auto_renewal.switch_off(place, now=self.clock.now())
+
+    def _refund(self, place: Place) -> None:
+        found = refund_quotes.refundable(place.workspace, now=self.clock.now())
+        if isinstance(found, refund_quotes.Refundable) and self.chance.random() < 0.3:
+            preview = refund_quotes.preview(found.payment, now=self.clock.now())
+            refund = refunds.ask_refund(place, found.payment, shown_hash=preview.hash, now=self.clock.now())
+            self.tell(f"{place.workspace.slug} refund: {refund.state}")
+
+    def _invite(self, place: Place) -> None:
+        some = [f"m{self.day}-{self.chance.random()}@world.example" for _ in range(self.chance.randint(1, 3))]
+        invitations.invite(place, emails=some, role=Role.MEMBER, now=self.clock.now())
+
+    def _disable_somebody(self, place: Place) -> None:
+        member = (
+            Member.select()
+            .where(
+                Member.workspace == place.workspace,
+                Member.role != Role.OWNER,
+                Member.status != MemberStatus.DISABLED,
+            )
+            .order_by(Member.id.desc())
+            .first()
+        )
+        if member is not None:
+            member_changes.disable(place, member, now=self.clock.now())
+
+    def _use_storage(self, place: Place) -> None:
+        used = self.chance.choice((0, 1, 5, 30)) * 1024**3
+        services = [service.value for service in Service if self.chance.random() < 0.1]
+        Workspace.update(used_storage_bytes=used, services=services).where(
+            Workspace.id == place.workspace.id
+        ).execute()
+
+    def _go_free(self, place: Place) -> None:
+        if self.chance.random() < 0.1:
+            subscription = subscriptions.of_workspace(place.workspace)
+            today = place.workspace.day(self.clock.now())
+            status = subscriptions.status_of(subscription, today=today)
+            found = free_plan.free_plan_for(place.workspace, status)
+            begins_on = found.begins_on.isoformat() if found.begins_on else ""
+            free_plan.take(place, shown_begins_on=begins_on, now=self.clock.now())
+
+    # What must hold.
+
+    def _check_touched(self) -> None:
+        for workspace_id in sorted(self.touched):
+            self._check(Workspace.get_by_id(workspace_id))
+        self.touched.clear()
+
+    def _check(self, workspace: Workspace) -> None:
+        self._money_is_what_was_shown(workspace)
+        self._automatic_charges_keep_their_distance(workspace)
+        self._the_plan_holds_its_people(workspace)
+
+    def _money_is_what_was_shown(self, workspace: Workspace) -> None:
+        """Each charge is one payment of an order's own total, never above what a page or a letter said."""
+        orders = {order.number: order for order in Order.select().where(Order.workspace == workspace)}
+        for charge in self._charges_of(workspace):
+            order = orders[charge.metadata["order"]]
+            payment = Payment.get(Payment.key == charge.key)
+            if (charge.amount_minor, charge.currency) != (payment.amount_minor, payment.currency):
+                self._broken(f"{order.number}: charged {charge.amount_minor}, asked {payment.amount_minor}")
+            shown = self.shown_minor.get(order.number)
+            if order.kind == OrderKind.RENEWAL:
+                shown = self._told_before(order, workspace)
+            if shown is None or charge.amount_minor > shown:
+                self._broken(f"{order.number}: charged {charge.amount_minor}, shown {shown}")
+        once: dict[str, int] = {}
+        for charge in self._charges_of(workspace):
+            once[charge.metadata["order"]] = once.get(charge.metadata["order"], 0) + 1
+        twice = [number for number, times in once.items() if times > 1]
+        if twice:
+            self._broken(f"charged twice: {twice}")
+
+    def _told_before(self, renewal: Order, workspace: Workspace) -> int | None:
+        """What the letters last said of the charge before it was made; a change of plan has its own page."""
+        told: int | None = None
+        for letter in OutboxMessage.select().where(OutboxMessage.topic == "mail").order_by(OutboxMessage.id):
+            context = letter.payload["context"]
+            if context.get("slug") != workspace.slug:
+                continue
+            template = letter.payload["template"]
+            if template == "renewed" and letter.key.startswith(f"renewed-{renewal.number}-"):
+                return told
+            if template in ("renewal_ahead", "auto_renewal_on", "renewed"):
+                told = context["total_minor"]
+            elif template in ("plan_scheduled", "plan_schedule_withdrawn"):
+                told = UNTOLD
+            elif template == "order_confirmed":
+                number = letter.key.removeprefix("order-confirmed-").partition("-")[0]
+                told = Order.get(Order.number == number).total_minor
+        return told
+
+    def _automatic_charges_keep_their_distance(self, workspace: Workspace) -> None:
+        days: list[date] = []
+        for payment in (
+            Payment.select(Payment, Order)
+            .join(Order)
+            .where(
+                Payment.workspace == workspace,
+                Payment.state == PaymentState.SUCCEEDED,
+                Order.kind == OrderKind.RENEWAL,
+            )
+            .order_by(Payment.id)
+        ):
+            if payment.order.renews_on is None or payment.tried_on < payment.order.renews_on:
+                self._broken(f"{payment.order.number}: charged on {payment.tried_on}, before its due date")
+            if days and payment.tried_on - days[-1] < timedelta(days=WEEK):
+                self._broken(f"{workspace.slug}: charged on {days[-1]} and on {payment.tried_on}")
+            days.append(payment.tried_on)
+
+    def _the_plan_holds_its_people(self, workspace: Workspace) -> None:
+        """More people than the plan holds only where paying back or the end of a trial left them there."""
+        subscription = subscriptions.of_workspace(workspace)
+        usage = plans.usage_of(workspace)
+        limit = subscription.plan.max_users
+        refunded = Refund.select().where(Refund.workspace == workspace).exists()
+        if limit is not None and usage.active_users > limit and not refunded:
+            self._broken(f"{workspace.slug}: {usage.active_users} users on a plan for {limit}")
+
+    def _charges_of(self, workspace: Workspace) -> list[Any]:
+        return [
+            charge
+            for charge in current().gateways["sandbox"].charges()
+            if charge.state == "succeeded" and charge.metadata["workspace"] == workspace.customer_number
+        ]
+
+    def _check_books(self) -> None:
+        broken = {result.name: result.broken for result in books.check() if result.broken}
+        if broken:
+            self._broken(f"the books: {broken}")
+
+    def _settle_everything(self) -> None:
+        """The gateway answers again: nothing may stay unknown, and the books are clean."""
+        for _ in range(4):
+            self.clock.advance(days=1)
+            self.clock.advance_wall(days=1)
+            self._run()
+        payments.reconcile(now=self.clock.now())
+        refunds.reconcile(now=self.clock.now())
+        unknown = Payment.select().where(Payment.state == PaymentState.UNKNOWN).count()
+        if unknown:
+            self._broken(f"{unknown} payments stay unknown")
+        for place in self.places:
+            self._check(place.workspace)
+        self._check_books()
+
+    def _broken(self, text: str) -> None:
+        raise PromiseBroken(f"seed {self.seed}, day {self.day}: {text}")
+
+    def summary(self) -> dict[str, int]:
+        """What the world has seen, to know that it lived at all."""
+        paid = Order.select().where(Order.paid_at.is_null(False))
+        return {
+            **{kind.value: paid.where(Order.kind == kind).count() for kind in OrderKind},
+            "refunds": Refund.select().count(),
+            "invoices": Invoice.select().count(),
+            "declined": Payment.select().where(Payment.state == PaymentState.DECLINED).count(),
+            "deleted": Workspace.select().where(Workspace.deleted_at.is_null(False)).count(),
+            "renewing": Subscription.select().where(Subscription.auto_renewal).count(),
+        }
+
+
+def make_world(settings: Any, clock: FixedClock, *, seed: int) -> World:
+    """A world on the bound, migrated and connected database."""
+    install(make_runtime(settings, clock))
+    factories.a_catalogue()
+    return World(seed=seed, clock=clock)
