@@ -21,7 +21,7 @@ from bench.places import ROOT, Filled, fill
 from tests.postgres import PostgreSQL
 from tools.setup import apt_install, postgresql_binaries
 
-NAMES = ("demo", "pages", "queries", "memory", "visit", "cold", "pdf", "swap")
+NAMES = ("demo", "pages", "queries", "memory", "visit", "cold", "pdf", "swap", "renewals")
 
 
 def main() -> int:
@@ -71,7 +71,11 @@ def measure(urls: dict, sizes: list[str], only: set[str], *, quick: bool) -> Ite
     rounds, seconds = (2, 1) if quick else (3, 5)
     if "pdf" in only:
         yield from measures.pdf(count=30 if quick else 150)
-    if only <= {"pdf"}:
+    if "renewals" in only:
+        runs = importlib.import_module("bench.renewals")
+        for engine, url in urls.items():
+            yield from runs.renewals(engine, url, quick=quick)
+    if only <= {"pdf", "renewals"}:
         return
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="portal-bench-") as folder:

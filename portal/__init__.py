@@ -86,9 +86,47 @@ def make_gateways(settings: Settings, clock: Clock) -> "dict[str, Gateway]":
 
 
 def register_routes(app: Flask, settings: Settings) -> None:
-    from .routes import checkout, history, me, members, operator, people, plans, public, workspace_settings
+    from .routes import (
+        auto_renewal,
+        checkout,
+        faq,
+        free_plan,
+        history,
+        me,
+        member,
+        members,
+        nonprofit,
+        operator,
+        payment_methods,
+        people,
+        plans,
+        public,
+        refunds,
+        scheduled_plan,
+        services,
+        workspace_settings,
+    )
 
-    for module in (public, people, me, plans, checkout, history, members, workspace_settings, operator):
+    for module in (
+        public,
+        faq,
+        people,
+        me,
+        plans,
+        scheduled_plan,
+        free_plan,
+        auto_renewal,
+        checkout,
+        payment_methods,
+        history,
+        refunds,
+        members,
+        member,
+        services,
+        workspace_settings,
+        operator,
+        nonprofit,
+    ):
         app.register_blueprint(module.blueprint)
     if settings.sandbox_only:
         from .routes import sandbox

@@ -282,7 +282,7 @@ def run_due(now_text: str | None, limit: int | None, as_json: bool) -> None:
 
 
 def due_bar(now: datetime) -> Any:
-    """How many subscriptions of those that wait were looked at; on a terminal only, and never among the JSON."""
+    """How many of the waiting subscriptions were looked at; on a terminal only, never among the JSON."""
     from .services import due
 
     waiting = due.count_due(now) if sys.stderr.isatty() else 0
@@ -304,12 +304,13 @@ def drain(limit: int, as_json: bool) -> None:
 @portal.command()
 @as_json
 def reconcile(as_json: bool) -> None:
-    """Ask the gateways about every payment whose result is unknown."""
-    from .services import payments
+    """Ask the gateways about every payment and refund whose result is unknown."""
+    from .services import payments, refunds
 
     with at_work() as runtime:
-        report = payments.reconcile(now=runtime.clock.now())
-    show(report, as_json=as_json)
+        now = runtime.clock.now()
+        reports = [dataclasses.asdict(part.reconcile(now=now)) for part in (payments, refunds)]
+    show({name: sum(each[name] for each in reports) for name in reports[0]}, as_json=as_json)
 
 
 @portal.command()

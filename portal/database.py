@@ -5,10 +5,11 @@ Why both: docs/adr/0004-immediate-transactions-and-the-three-step-charge.md.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 from zlib import crc32
 
 from flask import Flask, g, request
@@ -18,7 +19,11 @@ from playhouse.db_url import connect
 if TYPE_CHECKING:
     from .models import Workspace
 
+T = TypeVar("T")
+Postponed = dict[Callable[[list[Any]], None], list[Any]]
+
 database = DatabaseProxy()
+_postponed: ContextVar[Postponed | None] = ContextVar("postponed", default=None)
 
 SQLITE_PRAGMAS = {
     "journal_mode": "wal",
@@ -77,13 +82,52 @@ def transaction(*, lock: "Workspace | None" = None) -> Iterator[None]:
     SQLite: BEGIN IMMEDIATE, one writer at a time. PostgreSQL: `lock` names the workspace whose
     row is locked first, so that two acts on one workspace run one after the other; lock order is
     workspace → subscription → invoice. Call it in services only, with no gateway, mail or HTTP
-    call inside.
+    call inside. What was postponed is written as its last act.
     """
+    around = _postponed.get()
     with database.atomic():
         if lock is not None and is_postgresql():
             model = type(lock)
             model.select(model.id).where(model.id == lock.id).for_update().execute()
-        yield
+        mine: Postponed = {}
+        token = _postponed.set(mine)
+        try:
+            yield
+        finally:
+            _postponed.reset(token)
+        if around is None:
+            _write(mine)
+        else:
+            # Only now: what a part postponed that failed was never asked for.
+            for write, items in mine.items():
+                around.setdefault(write, []).extend(items)
+
+
+def postpone(write: Callable[[list[T]], None], item: T) -> None:
+    """Let `write` have `item` and all others like it in one go, just before the transaction's commit.
+
+    For rows that nobody reads before the commit; whoever does calls `write_postponed` first. Outside any
+    `transaction()` it is written at once.
+    """
+    mine = _postponed.get()
+    if mine is None:
+        with transaction():
+            write([item])
+    else:
+        mine.setdefault(write, []).append(item)
+
+
+def write_postponed() -> None:
+    """Write now what this transaction has postponed so far."""
+    mine = _postponed.get()
+    if mine is not None:
+        _write(mine)
+        mine.clear()
+
+
+def _write(postponed: "Postponed") -> None:
+    for write, items in postponed.items():
+        write(items)
 
 
 def hold(name: str) -> None:

@@ -8,14 +8,16 @@ The words by status are in templates/ui/error.html.
 import logging
 import secrets
 
-from flask import Flask, Response, current_app, g, make_response, render_template, request
+from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from peewee import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from .domain.errors import LimitReached
+from .domain.vocabulary import MemberStatus, Right
 from .htmx import VARY, wants_part
+from .i18n import gettext as _
 from .security import ask_to_sign_in
 
 log = logging.getLogger(__name__)
@@ -37,7 +39,14 @@ def http_page(error: HTTPException) -> Response:
         # The answer was ready and the session could not be written.
         return busy_page(error.original_exception)  # type: ignore[attr-defined]
     status = error.code or 500
-    response = page(status, people=people_who_can() if status == 403 else ())
+    response = page(
+        status,
+        people=people_who_can() if status == 403 else (),
+        sentence=_("You are a guest of this workspace, and guests only look on.")
+        if is_guest(status)
+        else None,
+        action=way_out(status),
+    )
     if status == 405 and getattr(error, "valid_methods", None):
         response.headers["Allow"] = ", ".join(error.valid_methods)  # type: ignore[attr-defined]
     return response
@@ -79,12 +88,35 @@ def people_who_can() -> list[tuple[str, str]]:
         return []
     from .services.members import people_with
 
-    return [(person.name, person.email) for person in people_with(g.place.workspace, g.missing_right)]
+    # Nobody gives a guest one right: whoever manages members makes them a user.
+    right = Right.MANAGE_MEMBERS if is_guest(403) else g.missing_right
+    return [(person.name, person.email) for person in people_with(g.place.workspace, right)]
 
 
-def page(status: int, *, people: object = (), reference: str | None = None) -> Response:
+def is_guest(status: int) -> bool:
+    """Whether that is why the page was refused."""
+    return status == 403 and "place" in g and g.place.member.status == MemberStatus.GUEST
+
+
+def way_out(status: int) -> tuple[str, str] | None:
+    """Label and address of what the reader can do; None for the start page, unless that was refused."""
+    if status == 403 and request.endpoint == "public.enter":
+        return _("My account"), url_for("me.show")
+    return None
+
+
+def page(
+    status: int,
+    *,
+    people: object = (),
+    reference: str | None = None,
+    sentence: str | None = None,
+    action: tuple[str, str] | None = None,
+) -> Response:
     template = "error/message.html" if wants_part() else "error/page.html"
-    html = render_template(template, status=status, people=people, reference=reference, sentence=None)
+    html = render_template(
+        template, status=status, people=people, reference=reference, sentence=sentence, action=action
+    )
     response = make_response(html, status)
     response.vary.update(VARY)
     if wants_part():

@@ -25,25 +25,26 @@ def _money(amount: Money, locale: str) -> str:
 
 
 def day(value: date) -> str:
-    """`21 November 2026`."""
-    return _day(value, _locale())
+    """`21 November 2026`, `1er janvier 2027`; no line breaks inside a date."""
+    return _written(value, "d MMMM y", _locale())
+
+
+def day_of_any_year(value: date) -> str:
+    """`21 November`, `1er janvier`."""
+    return _written(value, "d MMMM", _locale())
 
 
 @lru_cache(maxsize=4096)
-def _day(value: date, locale: str) -> str:
-    pattern = "d MMMM y"
-    return format_date(value, pattern, locale=locale)
+def _written(value: date, pattern: str, locale: str) -> str:
+    if locale == "fr" and value.day == 1:
+        pattern = pattern.replace("d", "d'er'", 1)
+    return format_date(value, pattern, locale=locale).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def instant(value: datetime, time_zone: str) -> str:
     """Date and time in the workspace's own zone: `21 Nov 2026, 14:05`."""
     local = value.astimezone(ZoneInfo(time_zone))
-    return f"{_short_day(local.date(), _locale())}, {local:%H:%M}"
-
-
-@lru_cache(maxsize=4096)
-def _short_day(value: date, locale: str) -> str:
-    return format_date(value, "d MMM y", locale=locale)
+    return f"{_written(local.date(), 'd MMM y', _locale())}, {local:%H:%M}"
 
 
 def storage(size_bytes: int) -> str:

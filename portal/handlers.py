@@ -13,8 +13,8 @@ from .services import documents, payments
 def send_mail(delivery: Delivery) -> None:
     """Payload: template, to, locale, context; optional "secrets" and attachments [{"invoice_id", "locale"}].
 
-    The secrets are merged into the context and wiped from the outbox afterwards. The facts of the
-    first invoice attached become the template's `facts`.
+    The secrets are merged into the context and wiped from the outbox afterwards; `to` may be one. The facts
+    of the first invoice attached become the template's `facts`.
     """
     payload = delivery.payload
     locale = cast(str, payload["locale"])
@@ -26,7 +26,7 @@ def send_mail(delivery: Delivery) -> None:
     subject, text, html = mail.render_mail(cast(str, payload["template"]), locale, context)
     message = mail.MailMessage(
         key=f"{delivery.topic}:{delivery.key}",
-        to=cast(str, payload["to"]),
+        to=cast(str, payload.get("to") or context["to"]),
         subject=subject,
         text=text,
         html=html,

@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Flask, g, has_request_context, request, session
 from flask_babel import Babel, get_locale, get_translations
+from flask_babel.speaklater import LazyString
 from flask_login import current_user
 
 from .runtime import current
@@ -34,6 +35,23 @@ def gettext(message: str, **values: Any) -> str:
     """`message` in the reader's language. Flask-Babel would look its context up anew for each of a page."""
     text = sentence(message, locale_code())
     return text % values if values else text
+
+
+class LazySentence(LazyString):
+    """Text that is said when it is printed, and escaped then like any other.
+
+    Flask-Babel's own claims to be markup, and would print what somebody typed as it is.
+    """
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "__html__":
+            raise AttributeError(name)
+        return super().__getattribute__(name)
+
+
+def lazy_gettext(message: str, **values: Any) -> LazySentence:
+    """`message` in the language of whoever reads it: for forms, which are declared before anybody does."""
+    return LazySentence(gettext, message, **values)
 
 
 @lru_cache(maxsize=4096)

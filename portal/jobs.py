@@ -34,9 +34,14 @@ def drain() -> None:
 
 
 def look_up_due_payments() -> None:
-    """Ask about payments whose result is not known."""
+    """Ask about payments, refunds and set-ups whose result is not known."""
+    from .services import method_setups, refunds
+
     with at_work() as runtime:
-        payments.look_up_due(limit=LOOK_UP_LIMIT, now=runtime.clock.now())
+        now = runtime.clock.now()
+        payments.look_up_due(limit=LOOK_UP_LIMIT, now=now)
+        refunds.look_up_due_refunds(limit=LOOK_UP_LIMIT, now=now)
+        method_setups.look_up_due_setups(limit=LOOK_UP_LIMIT, now=now)
 
 
 def run_due() -> None:

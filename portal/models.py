@@ -49,6 +49,7 @@ from .domain.vocabulary import (
     ProductKind,
     RefundState,
     Role,
+    SetupState,
     VatStatus,
     WhoMayBuy,
 )
@@ -388,6 +389,30 @@ class PaymentMethod(Model):
         indexes = ((("gateway", "reference"), True), (("workspace", "removed_at"), False))
 
 
+class MethodSetup(Model):
+    """One attempt to save a payment method without charging it, recorded before the gateway is asked.
+
+    `key` goes to the gateway and never changes. `method` is what came of it; `reference` and `action_url`
+    lead to the page on which the payer confirms.
+    """
+
+    key = ShortText(max_length=40, unique=True)
+    workspace = ForeignKeyField(Workspace, backref="method_setups", on_delete="RESTRICT")
+    person = ForeignKeyField(Person, on_delete="RESTRICT")
+    gateway = ShortText(max_length=20)
+    state = Word(SetupState, default=SetupState.CREATED)
+    method = ForeignKeyField(PaymentMethod, null=True, on_delete="RESTRICT")
+    decline_code = ShortText(max_length=40, default="")
+    reference = ShortText(max_length=200, default="")
+    action_url = ShortText(max_length=500, default="")
+    look_ups = WholeNumber(default=0)
+    look_up_at = UTCDateTimeField(null=True, index=True)
+    created_at = UTCDateTimeField()
+
+    workspace_id: int
+    person_id: int
+
+
 class Subscription(Model):
     """A workspace's running agreement to one plan of a product. Its state is derived from dates.
 
@@ -395,9 +420,9 @@ class Subscription(Model):
     is remembered: 31 January → 28 February → 31 March.
 
     With auto-renewal on, `renew_on` is the day of the next automatic charge and `announced_minor` the total,
-    tax included, that was last told: no more than that is charged. `renewal_failed_on` is the first failed try of
-    this due date. `scheduled_plan` and `scheduled_interval` begin on the due date. `look_at` is when the
-    daily run must look at the row again (domain/timeline.py); whoever changes the row sets it to now.
+    tax included, that was last told: no more than that is charged. `renewal_failed_on` is the first failed
+    try of this due date. `scheduled_plan` and `scheduled_interval` begin on the due date. `look_at` is when
+    the run must look at the row again (domain/timeline.py); whoever changes the row sets it to now.
     """
 
     workspace = ForeignKeyField(Workspace, backref="subscriptions", on_delete="RESTRICT")
@@ -787,6 +812,7 @@ ALL_MODELS: tuple[type[Model], ...] = (
     LimitBucket,
     BillingDetails,
     PaymentMethod,
+    MethodSetup,
     Subscription,
     Order,
     SubscriptionPeriod,

@@ -9,11 +9,14 @@ from flask_babel import ngettext
 from flask_login import current_user
 
 from . import formatting
+from .domain.dunning import next_round_on
 from .domain.lifecycle import days_left
 from .domain.vocabulary import Right, SubscriptionState
 from .i18n import gettext as _
-from .i18n import locale_code
+from .i18n import locale_code, translated
 from .runtime import current
+from .security import status_here
+from .services import scheduled_change
 from .services.subscriptions import Status
 from .services.workspaces import Place
 
@@ -71,10 +74,15 @@ def navigation() -> Navigation:
         sign_out_url=url_for("people.sign_out") if signed_in else None,
         public_items=()
         if signed_in
-        else (_link(_("Pricing"), "public.pricing"), _link(_("Sign in"), "people.sign_in")),
+        else (
+            _link(_("Pricing"), "public.pricing"),
+            _link(_("Questions"), "faq.show"),
+            _link(_("Sign in"), "people.sign_in"),
+        ),
         sign_up=None if signed_in else _link(_("Try it free"), "people.sign_up"),
         languages=_languages(),
         footer_items=(
+            _link(_("Questions"), "faq.show"),
             _link(_("Terms"), "public.terms"),
             _link(_("Privacy"), "public.privacy"),
             _link(_("Security"), "public.security"),
@@ -90,8 +98,11 @@ def _workspace_items(place: Place) -> tuple[Link, ...]:
         items.append(_link(_("Billing"), "plans.show", slug=place.workspace.slug))
     if Right.SEE_HISTORY in place.may:
         items.append(_link(_("History"), "history.index", slug=place.workspace.slug))
+    if Right.MANAGE_PAYMENT_METHODS in place.may:
+        items.append(_link(_("Payment methods"), "payment_methods.show", slug=place.workspace.slug))
     if Right.MANAGE_MEMBERS in place.may:
         items.append(_link(_("Members"), "members.index", slug=place.workspace.slug))
+        items.append(_link(_("Services"), "services.show", slug=place.workspace.slug))
     if Right.MANAGE_WORKSPACE in place.may:
         items.append(_link(_("Settings"), "settings.show", slug=place.workspace.slug))
     return tuple(items)
@@ -102,8 +113,11 @@ def _settings_items(place: Place) -> tuple[Link, ...]:
     items = []
     if Right.SEE_PLANS in place.may:
         items.append(_link(_("Payments"), "plans.show", slug=place.workspace.slug))
+    if Right.MANAGE_PAYMENT_METHODS in place.may:
+        items.append(_link(_("Payment methods"), "payment_methods.show", slug=place.workspace.slug))
     if Right.MANAGE_MEMBERS in place.may:
         items.append(_link(_("Members"), "members.index", slug=place.workspace.slug))
+        items.append(_link(_("Services"), "services.show", slug=place.workspace.slug))
     if Right.MANAGE_WORKSPACE in place.may:
         items.append(_link(_("Workspace"), "settings.show", slug=place.workspace.slug))
     return tuple(items)
@@ -148,44 +162,97 @@ class Banner:
     action: tuple[str, str] | None
 
 
+Action = tuple[str, str] | None
+
+
 def banner() -> Banner | None:
-    """The state that every page of a workspace must tell, if there is one (source-systems.md §1.9)."""
-    status: Status | None = g.get("status")
+    """The state that every page of a workspace must tell, if there is one (source-systems.md §1.9).
+
+    For those who may see the plans: not for guests, nor for members whom they are hidden from.
+    """
     place: Place | None = g.get("place")
-    if status is None or place is None or Right.SEE_PLANS not in place.may:
+    if place is None or Right.SEE_PLANS not in place.may:
         return None
+    status = status_here(place)
     action = None
     if request.endpoint != "plans.show":
         action = (_("See the plans"), url_for("plans.show", slug=place.workspace.slug))
-    until = formatting.day(status.due_on) if status.due_on else ""
     match status.state:
         case SubscriptionState.TRIAL if status.due_on:
             return _trial_banner(days_left(status.due_on, status.today), action)
-        case SubscriptionState.LATE:
-            return Banner(
-                _("Your subscription is over."),
-                _(
-                    "The payment was due on %(date)s. Prolong the plan or choose another in time.",
-                    date=until,
-                ),
-                "late",
-                action,
-            )
-        case SubscriptionState.BLOCKED if status.plan.trial:
-            return Banner(
-                _("The free trial is over."),
-                _("Choose a plan to go on working. Your data is kept."),
-                "blocked",
-                action,
-            )
         case SubscriptionState.BLOCKED:
-            return Banner(
-                _("Access is blocked."),
-                _("The payment was due on %(date)s. Paying brings everything back.", date=until),
-                "blocked",
-                action,
+            return _blocked_banner(status, action)
+        case SubscriptionState.PAID | SubscriptionState.LATE:
+            return (
+                _schedule_banner(status, place, action)
+                or _failed_banner(status, place, action)
+                or _late_banner(status, action)
+                or _storage_banner(status, place, action)
             )
-    return _storage_banner(status, place, action)
+    return None
+
+
+def _blocked_banner(status: Status, action: Action) -> Banner:
+    if status.plan.trial:
+        return Banner(
+            _("The free trial is over."),
+            _("Choose a plan to go on working. Your data is kept."),
+            "blocked",
+            action,
+        )
+    until = formatting.day(status.due_on) if status.due_on else ""
+    text = _("The payment was due on %(date)s. Paying brings everything back.", date=until)
+    return Banner(_("Access is blocked."), text, "blocked", action)
+
+
+def _schedule_banner(status: Status, place: Place, action: Action) -> Banner | None:
+    """A smaller plan was to begin, and the workspace has outgrown it meanwhile."""
+    waiting = scheduled_change.waiting_plan(status)
+    if waiting is None or not scheduled_change.obstacles(place.workspace, waiting):
+        return None
+    name, due_on = translated(waiting.plan.names), formatting.day(status.due_on) if status.due_on else ""
+    text = _("Your use is over its limits. Reduce the use, or withdraw the change.")
+    if status.state == SubscriptionState.LATE:
+        title = _("The plan %(plan)s could not begin on %(date)s.", plan=name, date=due_on)
+        return Banner(title, f"{text} {_blocked_sentence(status)}", "late", action)
+    title = _("The plan %(plan)s cannot begin on %(date)s.", plan=name, date=due_on)
+    return Banner(title, text, "late", action)
+
+
+def _failed_banner(status: Status, place: Place, action: Action) -> Banner | None:
+    """An automatic payment failed: when it is tried again, and what can be done before."""
+    subscription = status.subscription
+    if not subscription.auto_renewal or subscription.renewal_failed_on is None:
+        return None
+    next_on = next_round_on(
+        failed_on=subscription.renewal_failed_on,
+        today=status.today,
+        days=current().settings.dunning_days,
+    )
+    if next_on is None:
+        text = _("We do not try again by ourselves: choose another card, or pay it yourself.")
+    else:
+        text = _(
+            "We try again on %(date)s; choose another card, or pay it yourself.", date=formatting.day(next_on)
+        )
+    if Right.MANAGE_PAYMENT_METHODS in place.may:
+        methods = f"{url_for('public.enter', slug=place.workspace.slug)}payment-methods"
+        action = None if request.path == methods else (_("Choose another card"), methods)
+    return Banner(_("The payment failed."), f"{text} {_blocked_sentence(status)}", "late", action)
+
+
+def _late_banner(status: Status, action: Action) -> Banner | None:
+    if status.state != SubscriptionState.LATE:
+        return None
+    until = formatting.day(status.due_on) if status.due_on else ""
+    text = _("The payment was due on %(date)s. Prolong the plan or choose another in time.", date=until)
+    return Banner(_("Your subscription is over."), f"{text} {_blocked_sentence(status)}", "late", action)
+
+
+def _blocked_sentence(status: Status) -> str:
+    if status.blocked_on is None:
+        return ""
+    return _("Access is blocked on %(date)s.", date=formatting.day(status.blocked_on))
 
 
 def _trial_banner(days: int, action: tuple[str, str] | None) -> Banner | None:

@@ -15,7 +15,8 @@ from typing import TypeAlias
 
 from peewee import ModelSelect
 
-from .database import is_postgresql, transaction
+from . import rows
+from .database import is_postgresql, postpone, transaction
 from .models import OutboxMessage
 
 JSON: TypeAlias = "bool | int | str | list[JSON] | dict[str, JSON] | None"
@@ -63,14 +64,13 @@ def publish(
     `now` and `run_at` are the machine's time (`clock.wall()`). What stands under "secrets" in the
     payload, such as the address of a single-use link, is wiped once the promise is kept or parked.
     """
-    OutboxMessage.insert(
-        topic=topic, key=key, payload=payload, run_at=run_at or now, created_at=now
-    ).on_conflict(
-        # Not "IGNORE": on SQLite that would also swallow a row that breaks a CHECK.
-        action="NOTHING",
-        conflict_target=[OutboxMessage.topic, OutboxMessage.key],
-    ).execute()
+    message = OutboxMessage(topic=topic, key=key, payload=payload, run_at=run_at or now, created_at=now)
+    postpone(_write, message)
     _promised.set(True)
+
+
+def _write(messages: list[OutboxMessage]) -> None:
+    rows.insert_all(messages, unless_known=("topic", "key"))
 
 
 def take_promised() -> bool:

@@ -6,7 +6,7 @@ it and a test refuses a route without one.
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, abort, g, redirect, request, url_for
 from flask_login import current_user
@@ -18,6 +18,10 @@ from . import limits
 from .domain.vocabulary import Right
 from .runtime import current
 from .settings import LOOPBACK_HOSTS
+
+if TYPE_CHECKING:
+    from .services.subscriptions import Status
+    from .services.workspaces import Place
 
 View = Callable[..., Any]
 csrf = CSRFProtect()
@@ -32,6 +36,24 @@ DOCUMENT_POLICY = "sandbox; default-src 'none'"
 PERMISSIONS_POLICY = (
     "camera=(), microphone=(), geolocation=(), payment=(), usb=(), "
     "publickey-credentials-get=(self), publickey-credentials-create=(self)"
+)
+# What helps out of being blocked, by the address after the workspace's (source-systems §1.9).
+# Every other page of a blocked workspace leads to the plans.
+OPEN_WHILE_BLOCKED = frozenset(
+    {
+        "plans",
+        "checkout",
+        "history",
+        "invoices",
+        "auto-renewal",
+        "payment-methods",
+        "billing-settings",
+        "contacts",
+        "members",
+        "services",
+        "settings/delete",
+        "settings/export",
+    }
 )
 HEALTH_CHECKS = ("public.healthz", "public.readyz")
 UNSAFE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
@@ -84,7 +106,8 @@ def workspace_right(right: Right) -> Callable[[View], View]:
     """A page of `/w/<slug>/…`, for members with the right. The view gets `place` (services/workspaces.Place).
 
     Not a member: 404, exactly like a workspace that does not exist. A member without the right:
-    403 with the names of those who have it.
+    403 with the names of those who have it. While access is blocked, what does not help out of it leads
+    to the plans and does nothing.
     """
 
     def decorate(view: View) -> View:
@@ -98,14 +121,39 @@ def workspace_right(right: Right) -> Callable[[View], View]:
             if place is None:
                 abort(404)
             g.place = place
-            if right not in place.may:
-                g.missing_right = right
-                abort(403)
+            refuse_without(right, place)
+            if not is_open_while_blocked(str(request.url_rule)) and status_here(place).is_blocked:
+                from .htmx import redirect_after_write
+
+                return redirect_after_write(url_for("plans.show", slug=slug))
             return view(place, *args, **kwargs)
 
         return _declare(guarded, access=f"role:{right}")
 
     return decorate
+
+
+def refuse_without(right: Right, place: "Place") -> None:
+    """403 with the names of those who have the right, for whoever lacks it."""
+    if right not in place.may:
+        g.missing_right = right
+        abort(403)
+
+
+def is_open_while_blocked(rule: str) -> bool:
+    """Of a rule such as `/w/<slug>/plans/free`."""
+    parts = rule.split("/")[3:]
+    return parts[0] in OPEN_WHILE_BLOCKED or "/".join(parts[:2]) in OPEN_WHILE_BLOCKED
+
+
+def status_here(place: "Place") -> "Status":
+    """The workspace plan's status today, read once for the page, its banner and its access. One query."""
+    from .services import subscriptions
+
+    if "status" not in g:
+        today = place.workspace.day(current().clock.now())
+        g.status = subscriptions.status_of(subscriptions.of_workspace(place.workspace), today=today)
+    return g.status
 
 
 def _declare(view: View, *, access: str) -> View:

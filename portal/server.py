@@ -48,6 +48,7 @@ def serve_with_worker(*, host: str, port: int) -> None:
 def start_worker(worker: Any) -> None:
     from . import queue
 
+    gunicorn_conf.post_worker_init(worker)
     jobs.register(worker.wsgi)
     worker.consumer = queue.embedded_consumer(threads=1)
     worker.consumer.start()

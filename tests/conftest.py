@@ -191,6 +191,20 @@ def clock() -> Any:
 
 
 @pytest.fixture
+def at_work(settings: Any, clock: Any, database: Any) -> Iterator[Any]:
+    """The settings of a worker with the templates and languages of the application: no request anywhere."""
+    from flask import Flask
+
+    from portal import i18n, runtime
+
+    runtime.install(runtime.Runtime(settings, clock, {}))
+    bare = Flask("portal")
+    i18n.register(bare)
+    with bare.app_context():
+        yield settings
+
+
+@pytest.fixture
 def app(settings: Any, clock: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     """The application on a fresh database. A fault that became an error page fails the test."""
     from portal import create_app

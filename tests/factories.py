@@ -6,9 +6,9 @@ from typing import Any
 
 from portal.database import transaction
 from portal.domain.vocabulary import MemberStatus, Role
-from portal.models import Member, OutboxMessage, Person, Plan, Subscription, Workspace
+from portal.models import Member, NonprofitRequest, OutboxMessage, Person, Plan, Subscription, Workspace
 from portal.runtime import current
-from portal.services import catalogue, passwords, subscriptions, workspaces
+from portal.services import catalogue, nonprofit, passwords, subscriptions, workspaces
 from portal.services.workspaces import Place
 
 CATALOGUE = Path(__file__).resolve().parent.parent / "catalogue.toml"
@@ -84,6 +84,25 @@ def a_member(
         created_at=now,
         joined_at=now if joined else None,
     )
+
+
+def a_nonprofit_request(
+    organisation: str = "Les Amis du canal",
+    *,
+    email: str = "claire@canal.test",
+    workspace: Workspace | None = None,
+) -> NonprofitRequest:
+    """One that waits for a decision."""
+    answers = nonprofit.Answers(
+        organisation=organisation,
+        country="FR",
+        contact_name="Claire Vasseur",
+        email=email,
+        website="https://canal.test",
+        registration_number="W751234567",
+        purpose="We look after the banks of the canal.",
+    )
+    return nonprofit.ask(answers, workspace=workspace, language="en", now=current().clock.now())
 
 
 def seen_by(person: Person, workspace: Workspace) -> Place:

@@ -159,7 +159,12 @@ def parse_fragment(html: str) -> list[Element]:
 
 
 def text_of(element: Element) -> str:
-    return " ".join("".join(element.itertext()).split())
+    return spaced("".join(element.itertext()))
+
+
+def spaced(text: str) -> str:
+    """Any white space as one space: a date holds spaces that do not break."""
+    return " ".join(text.split())
 
 
 def plain(element: Element) -> str:

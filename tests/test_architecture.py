@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
+from portal.i18n import lazy_gettext
 from tools import lint_templates
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,7 +46,7 @@ WEB = {
     "sessions",
 }
 WORK = {"documents", "gateways", "mail", "outbox", "services", "vat_numbers", "addresses"}
-GROUND = {"clock", "database", "logs", "models", "runtime", "settings"}
+GROUND = {"clock", "database", "logs", "models", "rows", "runtime", "settings"}
 # Each floor and the floors that it may import besides itself and the domain.
 MAY_IMPORT = {
     "domain": set(),
@@ -58,6 +59,7 @@ MAY_IMPORT = {
     "logs": set(),
     "database": set(),
     "models": {"database"},
+    "rows": {"database", "models"},
     "runtime": {"clock", "gateways", "settings"},
     "outbox": GROUND,
     "mail": GROUND | {"documents", "formatting", "i18n", "outbox"},
@@ -259,6 +261,29 @@ def test_nothing_swallows_every_exception() -> None:
             if not (raises or named):
                 wrong.append(found(module, node, f"swallows {caught}"))
     assert not wrong, "\n".join(wrong)
+
+
+def test_what_is_no_post_writes_nothing() -> None:
+    """A HEAD is no GET, and carries no token: a view asks whether it is a POST."""
+    wrong = [
+        str(path.relative_to(ROOT))
+        for path in (PORTAL / "routes").rglob("*.py")
+        if 'request.method == "GET"' in path.read_text(encoding="utf-8")
+    ]
+    assert wrong == []
+
+
+def test_a_lazy_sentence_is_escaped(app) -> None:
+    """Flask-Babel's own would be taken for markup, with what somebody typed in it."""
+    lazy = lazy_gettext("This is not the name of the workspace: %(name)s.", name="<script>")
+    with app.test_request_context("/?lang=en"):
+        assert "&lt;script&gt;" in app.jinja_env.from_string("{{ lazy }}").render(lazy=lazy)
+    wrong = [
+        str(path.relative_to(ROOT))
+        for path in PORTAL.rglob("*.py")
+        if re.search(r"from flask_babel import .*lazy", path.read_text(encoding="utf-8"))
+    ]
+    assert wrong == []
 
 
 def test_every_view_declares_who_may_open_it() -> None:

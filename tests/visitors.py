@@ -32,9 +32,14 @@ class Visitor:
         token = TOKEN.search(html.replace("&#34;", '"'))
         return self.send(path, {"csrf_token": token.group(1) if token else "", **(fields or {})})
 
-    def send(self, path: str, fields: dict[str, str]) -> TestResponse:
-        """Exactly these fields, text that is no text included."""
-        body = urlencode({name: text.encode("utf-8", "surrogatepass") for name, text in fields.items()})
+    def send(self, path: str, fields: dict[str, str | list[str]]) -> TestResponse:
+        """Exactly these fields, text that is no text included; a list sends its field several times."""
+        texts = [
+            (name, text.encode("utf-8", "surrogatepass"))
+            for name, value in fields.items()
+            for text in ([value] if isinstance(value, str) else value)
+        ]
+        body = urlencode(texts)
         return self._open("POST", path, data=body, content_type="application/x-www-form-urlencoded")
 
     def sign_in(self, email: str, password: str = PASSWORD, *, back_to: str = "") -> TestResponse:

@@ -44,6 +44,8 @@ class PlanLimits:
 
     @property
     def max_guests(self) -> int | None:
+        if self.guests_per_user == 0:
+            return 0
         return None if self.max_users is None else self.max_users * self.guests_per_user
 
 
@@ -63,7 +65,7 @@ class LimitKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One thing that a plan asks for. Storage is in bytes; a service counts 1 where it is on, or may be on."""
+    """One thing that a plan asks for. Storage is in bytes; a service counts 1 where it is on."""
 
     limit: LimitKind | Service
     allowed: int | None
@@ -106,7 +108,7 @@ class PlanAction:
     """The button under the pricing table.
 
     `refused`: it looks enabled and opens the refusal, never the checkout. `urgent`: red, because paying is
-    what ends the blocking. `waits`: it leads to what a smaller plan will be on the due date, and nothing is paid.
+    what ends the blocking. `waits`: it leads to what a smaller plan will be on the due date; nothing is paid.
     """
 
     label: ActionLabel
@@ -131,7 +133,11 @@ def conditions(plan: PlanLimits, usage: Usage) -> tuple[Condition, ...]:
         asked += [
             Condition(LimitKind.GUESTS, plan.max_guests, usage.guests),
             Condition(LimitKind.ADMINISTRATORS, plan.max_administrators, usage.administrators),
-            *(Condition(each, 0, int(each in usage.services)) for each in Service if each not in plan.services),
+            *(
+                Condition(each, 0, int(each in usage.services))
+                for each in Service
+                if each not in plan.services
+            ),
         ]
     return tuple(asked)
 

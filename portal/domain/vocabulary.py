@@ -102,6 +102,16 @@ class RefundState(StrEnum):
     REFUSED = "refused"
 
 
+class SetupState(StrEnum):
+    """`unknown`: we asked and cannot tell whether the method is saved; only a look-up may move it on."""
+
+    CREATED = "created"
+    ACTION_REQUIRED = "action_required"
+    UNKNOWN = "unknown"
+    DONE = "done"
+    DECLINED = "declined"
+
+
 class NoticeKind(StrEnum):
     """What is said once about one due date (domain/timeline.py)."""
 

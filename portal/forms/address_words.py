@@ -1,13 +1,14 @@
 """What each country calls the parts of an address, and the sentence that asks for each.
 
+
 The keys are those of `portal.addresses.AddressRules`.
 """
 
 from dataclasses import dataclass
 
-from flask_babel import lazy_gettext as _l
-
 from portal.forms.base import Sentence
+
+from ..i18n import lazy_gettext as _l
 
 
 @dataclass(frozen=True, slots=True)

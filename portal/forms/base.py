@@ -1,5 +1,6 @@
 """The fields and sentences that every form shares.
 
+
 Text is trimmed, composed (NFC) and refused when it holds signs that cannot be printed or that turn the
 line around: a name has to be harmless in a page, a PDF, a CSV and a log line. What was typed is shown
 again with its sentence; refused signs are left out of it; secrets are never shown again.
@@ -13,7 +14,6 @@ from typing import Any, TypeAlias
 
 from flask import request
 from flask_babel import LazyString
-from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from markupsafe import Markup
 from werkzeug.datastructures import MultiDict
@@ -21,6 +21,8 @@ from wtforms.fields import BooleanField, Field, StringField
 from wtforms.fields.choices import SelectChoice, SelectField
 from wtforms.validators import StopValidation
 from wtforms.widgets import HiddenInput, PasswordInput, TextInput
+
+from ..i18n import lazy_gettext as _l
 
 Sentence: TypeAlias = str | LazyString
 """A whole sentence, or a label, in the reader's language when it is shown."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import get_locale
-from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms.fields import Field, SubmitField
 from wtforms.validators import StopValidation
@@ -33,6 +32,8 @@ from portal.forms.base import (
     is_blank,
 )
 from portal.vat_numbers import VatNumberFault, VatNumberInvalid
+
+from ..i18n import lazy_gettext as _l
 
 REGION_LENGTH = 100
 
@@ -212,7 +213,7 @@ class BillingDetailsForm(PortalForm):
         if self.vat_number is not None:
             self.vat_number.description = _l(
                 "%(local_name)s, for example %(example)s",
-                local_name=vat_numbers.vat_label(country),
+                local_name=_capitalised(vat_numbers.vat_label(country)),
                 example=vat_numbers.vat_example(country),
             )
 
@@ -319,6 +320,11 @@ def _rules_or_default(country: str) -> AddressRules:
         return addresses.address_rules(country)
     except addresses.UnknownCountry:
         return DEFAULT_RULES
+
+
+def _capitalised(text: str) -> str:
+    """At the beginning of a sentence; the rest keeps its own capitals."""
+    return text[:1].upper() + text[1:]
 
 
 def _example(rules: AddressRules) -> Sentence:

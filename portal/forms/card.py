@@ -5,7 +5,6 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms.fields import Field, StringField
 from wtforms.validators import StopValidation
@@ -27,6 +26,8 @@ from portal.gateways.cards import (
     normalise_number,
     security_code_length,
 )
+
+from ..i18n import lazy_gettext as _l
 
 YEARS_OFFERED = 16
 CARD_NUMBER_LIKE = re.compile(r"(?:\d\W*){12}")

@@ -1,35 +1,34 @@
-"""Signing up and in, links, invitations, and one's own account."""
+"""Signing up and in, links, accepting an invitation, and one's own account."""
 
-from typing import Any
-
-from flask_babel import lazy_gettext as _l
-
-from ..domain.vocabulary import Role
-from ..services.passwords import LONGEST, SHORTEST
-from .base import ChoiceField, Choices, EmailField, PasswordField, PortalForm, Sentence, TextField
+from ..i18n import lazy_gettext as _l
+from ..services.passwords import LONGEST, SHORTEST, Weakness
+from .base import ChoiceField, EmailField, PasswordField, PortalForm, TextField
 
 NAME_REQUIRED = _l("Enter your name.")
 EMAIL_REQUIRED = _l("Enter your e-mail address.")
 NEW_PASSWORD_HINT = _l(
     "At least %(shortest)s characters. A few words that do not belong together do well.", shortest=SHORTEST
 )
-PASSWORD_TOO_COMMON = _l(
-    "This password is easy to guess. Do not make it of a common password, your name, your address or the "
-    "name of the workspace."
-)
+PASSWORD_TOO_COMMON = {
+    Weakness.PATTERN: _l(
+        "This password is easy to guess: its characters stand in their order, or come again and again. Use "
+        "a few words that do not belong together."
+    ),
+    Weakness.COMMON: _l(
+        "This password is easy to guess: it is a common one with little added. Use a few words that do not "
+        "belong together."
+    ),
+    Weakness.KNOWN: _l(
+        "This password is easy to guess: little is left of it without words that others would try first "
+        "(%(words)s). Use a few other words."
+    ),
+}
 PASSWORD_LENGTH_WRONG = _l(
     "Use a password of %(shortest)s to %(longest)s characters.", shortest=SHORTEST, longest=LONGEST
 )
 NOT_RIGHT = _l("The e-mail address or the password is not right.")
 CURRENT_NOT_RIGHT = _l("This is not your current password.")
 OPEN_TOO_LONG = _l("The page had been open for too long. Nothing was sent: please try again.")
-
-ROLE_WORDS: dict[Role, Sentence] = {
-    Role.OWNER: _l("Owner"),
-    Role.ADMIN: _l("Administrator"),
-    Role.BILLING_MANAGER: _l("Billing manager"),
-    Role.MEMBER: _l("Member"),
-}
 
 
 class SignUpForm(PortalForm):
@@ -82,18 +81,3 @@ class ProfileForm(PortalForm):
 class ChangePasswordForm(PortalForm):
     current_password = PasswordField(_l("Current password"), new=False)
     new_password = PasswordField(_l("New password"), description=NEW_PASSWORD_HINT)
-
-
-class InviteForm(PortalForm):
-    """`roles` are those that the inviting person may give."""
-
-    email = EmailField(
-        _l("E-mail address"),
-        required=_l("Enter the e-mail address of the person whom you invite."),
-        render_kw={"autocomplete": "off", "inputmode": "email", "spellcheck": "false"},
-    )
-    role = ChoiceField(_l("Role"), required=_l("Choose a role."))
-
-    def __init__(self, *args: Any, roles: Choices, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.role.offer(roles)

@@ -1,9 +1,9 @@
 """Forms of the sandbox's own pages."""
 
-from flask_babel import lazy_gettext as _l
-
 from portal.forms.base import CheckboxField, ChoiceField, EmailField, PortalForm, TextField
 from portal.forms.workspace_settings import RadioField
+
+from ..i18n import lazy_gettext as _l
 
 
 class PayPalForm(PortalForm):

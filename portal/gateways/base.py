@@ -26,7 +26,7 @@ class GatewayUnavailable(ResultUnknown):
 
 
 class RateLimited(GatewayUnavailable):
-    """The gateway wants fewer requests: nothing moved, the same key may be used after `retry_after_seconds`."""
+    """The gateway wants fewer requests. Nothing moved; ask again after `retry_after_seconds`."""
 
     def __init__(self, retry_after_seconds: float) -> None:
         super().__init__(f"too many requests, again in {retry_after_seconds} s")

@@ -36,11 +36,12 @@ from ..models import BillingDetails, Invoice, Order, Payment
 from ..money_words import decline_sentence, method_words
 from ..runtime import current
 from ..security import limited, workspace_right
-from ..services import checkout, payments, plans
+from ..services import checkout, payments, plans, refunds
 from ..services.checkout import Details
+from ..services.members import people_with
 from ..services.workspaces import Place
 from .order_words import (
-    extension_rows,
+    confirm_label_of,
     method_name_of,
     methods_on_offer,
     outcome_of,
@@ -68,7 +69,7 @@ def details(place: Place, number: str) -> Response:
     form = _details_form(place, order)
     if form.validate_on_submit():
         return _keep_details(place, order, form)
-    if request.method == "GET" or form.wants_update:
+    if request.method != "POST" or form.wants_update:
         quote_or_page = _quote_or_refusal(place, order)
         if isinstance(quote_or_page, Response):
             return quote_or_page
@@ -131,10 +132,10 @@ def _keep_details(place: Place, order: Order, form: BillingDetailsForm) -> Respo
         form.add_error(
             "payment_currency", _("Your current plan is paid in another currency; choose that one.")
         )
-    except CANNOT_BE_ORDERED as refusal:
-        return not_orderable(place, refusal)
     except MissingVatRate:
         form.add_error("country", _("We do not know the VAT rate of this country yet. Please contact us."))
+    except CANNOT_BE_ORDERED as refusal:
+        return not_orderable(place, refusal)
     else:
         return redirect_after_write(
             url_for("checkout.review", slug=place.workspace.slug, number=order.number)
@@ -187,7 +188,7 @@ def review(place: Place, number: str) -> Response:
     if order.details is None:
         return _to("details", place, order)
     form = _payment_form(place, order)
-    if request.method == "GET":
+    if request.method != "POST":
         return _offer_to_pay(place, order, form)
     if not form.validate():
         return _review_page(place, order, form, status=422)
@@ -209,7 +210,7 @@ def _offer_to_pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -
     changed = quote.hash != order.quote_hash
     if changed:
         order = checkout.refresh_quote(order, now=current().clock.now())
-    return _review_page(place, order, form, changed=changed, declined=_last_decline(order))
+    return _review_page(place, order, form, changed=changed, problem=_last_decline(order))
 
 
 def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Response:
@@ -227,7 +228,7 @@ def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Respons
             now=current().clock.now(),
         )
     except OrderAlreadyPlaced as placed:
-        return redirect_after_write(_address("result", place, placed.order))  # type: ignore[attr-defined]
+        return _paying_already(place, order, form, paid=placed.order)  # type: ignore[attr-defined]
     except QuoteChanged:
         # What changed may be the method, and the fields with it.
         order = _order_or_404(place, order.number)
@@ -240,8 +241,21 @@ def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Respons
         return redirect_after_write(payment.action_url)
     if payment.state == PaymentState.DECLINED:
         order = _order_or_404(place, order.number)
-        return _review_page(place, order, form, status=422, declined=decline_sentence(payment.decline_code))
+        return _review_page(place, order, form, status=422, problem=decline_sentence(payment.decline_code))
     return redirect_after_write(_address("result", place, order.number))
+
+
+def _paying_already(place: Place, order: Order, form: CardForm | PlaceOrderForm, *, paid: str) -> Response:
+    """To the result of the order `paid`; where that is a colleague's, say who can see it."""
+    if _visible_order(place, paid) is not None:
+        return redirect_after_write(_address("result", place, paid))
+    names = [person.name for person in people_with(place.workspace, Right.SEE_BILLING_DETAILS)]
+    sentence = _(
+        "Nothing was charged: another payment of this workspace is being confirmed. Please try again later. "
+        "These people can see it: %(names)s.",
+        names=", ".join(names),
+    )
+    return _review_page(place, order, form, status=409, problem=sentence)
 
 
 def _card_of(form: CardForm | PlaceOrderForm) -> CardData | None:
@@ -263,7 +277,7 @@ def _review_page(
     *,
     status: int = 200,
     changed: bool = False,
-    declined: str = "",
+    problem: str = "",
 ) -> Response:
     form.quote.data = order.quote_hash
     return render(
@@ -278,8 +292,7 @@ def _review_page(
         method=method_name_of(order),
         total=formatting.money(Money(order.total_minor, order.currency)),
         changed=changed,
-        declined=declined,
-        extension=extension_rows(order),
+        problem=problem,
         replaces_trial=status_here(place).state == SubscriptionState.TRIAL,
         processor=payments.gateway_for(order.method_kind).capabilities().processor_name,
     )
@@ -296,6 +309,8 @@ def result(place: Place, number: str) -> Response:
     payment = _newest_payment(order)
     if payment is None:
         return _to("details", place, order)
+    if Right.REFUND in place.may and refunds.live_refund(payment) is not None:
+        return redirect(url_for("refunds.show", slug=place.workspace.slug, key=payment.key), 303)  # type: ignore[return-value]
     status_here(place)
     heading, lead = outcome_of(order, payment)
     waits = payment.state in (PaymentState.CREATED, PaymentState.PENDING, PaymentState.UNKNOWN)
@@ -306,11 +321,12 @@ def result(place: Place, number: str) -> Response:
         waits=waits,
         is_paid=payment.state == PaymentState.SUCCEEDED,
         needs_action=payment.state == PaymentState.ACTION_REQUIRED,
+        confirm_label=confirm_label_of(payment),
         heading=heading,
         lead=lead,
         amount=formatting.money(payment.amount),
         method=method_words(payment.method_kind, payment.brand, payment.last4),
-        invoice=Invoice.get_or_none(Invoice.order == order),
+        invoice=Invoice.get_or_none(Invoice.order == order, Invoice.credits.is_null()),
         may_download=Right.DOWNLOAD_DOCUMENTS in place.may or order.person_id == current_user.id,
     )
     if waits:
@@ -366,13 +382,18 @@ def _newest_payment(order: Order) -> Payment | None:
 
 
 def _order_or_404(place: Place, number: str) -> Order:
-    """The buyer's own order; it shows billing details, so others need the right to those."""
-    order = checkout.find_order(place.workspace, number)
+    order = _visible_order(place, number)
     if order is None:
         abort(404)
-    if order.person_id != current_user.id and Right.SEE_BILLING_DETAILS not in place.may:
-        abort(404)
     return order
+
+
+def _visible_order(place: Place, number: str) -> Order | None:
+    """The buyer's own order; it shows billing details, so others need the right to those."""
+    order = checkout.find_order(place.workspace, number)
+    if order is None or order.person_id == current_user.id or Right.SEE_BILLING_DETAILS in place.may:
+        return order
+    return None
 
 
 def _value(order: Order) -> str:

@@ -191,7 +191,8 @@ def orders() -> Response:
         words={
             OrderState.OPEN: _("Not ordered yet"),
             OrderState.PLACED: _("Being confirmed"),
-            OrderState.PAID: _("Paid"),
+            OrderState.PAID: _("Paid in full"),
+            OrderState.REFUNDED: _("Paid back"),
         },
     )
 

@@ -3,22 +3,30 @@
 from dataclasses import dataclass
 from datetime import date
 
+from flask_babel import ngettext
+
 from .. import formatting
 from ..domain.money import Money
-from ..domain.vocabulary import Interval, PaymentMethodKind, PaymentState
+from ..domain.vocabulary import Interval, OrderState, PaymentMethodKind, PaymentState
 from ..i18n import gettext as _
 from ..i18n import translated
 from ..models import Order, Payment
-from ..money_words import decline_sentence, tax_reason, tax_words
+from ..money_words import decline_sentence, method_words, tax_reason, tax_words
 from ..runtime import current
+from .plan_words import priced_name
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The order in the margin. Texts are ready to print; tax and total are empty before they are known."""
+    """The order in the margin. Texts are ready to print; tax and total are empty before they are known.
+
+    `figures` are those of a change, each with its mark; `warning` says that it pays for little.
+    """
 
     title: str
     period: str
+    figures: list[tuple[str, str, str]]
+    warning: str
     net: str
     tax_label: str
     tax_reason: str
@@ -30,8 +38,10 @@ def summary_of(order: Order) -> Summary:
     quote = order.quote
     tax = quote["tax"]
     return Summary(
-        title=_title(order),
+        title=priced_name(order.plan.names, order.interval),
         period=_period(quote),
+        figures=extension_rows(order),
+        warning=little_gain_of(order),
         net=formatting.money(Money(order.net_minor, order.currency)),
         tax_label=tax_words(tax),
         tax_reason=tax_reason(tax),
@@ -42,21 +52,16 @@ def summary_of(order: Order) -> Summary:
 
 def summary_before_tax(order: Order, net: Money) -> Summary:
     return Summary(
-        title=_title(order),
+        title=priced_name(order.plan.names, order.interval),
         period=_period(order.quote),
+        figures=extension_rows(order),
+        warning=little_gain_of(order),
         net=formatting.money(net),
         tax_label="",
         tax_reason=_("VAT is added on the next page, when we know your country."),
         tax="",
         total="",
     )
-
-
-def _title(order: Order) -> str:
-    name = translated(order.plan.names)
-    if order.interval == Interval.YEAR:
-        return _("%(plan)s, yearly", plan=name)
-    return _("%(plan)s, monthly", plan=name)
 
 
 def _period(quote: dict[str, str]) -> str:
@@ -76,7 +81,7 @@ def recap_of(order: Order) -> list[tuple[str, str]]:
     rows += [(_("Address"), ", ".join(details["address_lines"])), (_("E-mail"), details["email"])]
     if details["vat_number"]:
         rows.append((_("VAT number"), details["vat_number"]))
-    return [*rows, (_("Payment method"), method_name_of(order))]
+    return [*rows, (_("Payment method"), method_words(order.method_kind, "", ""))]
 
 
 def extension_rows(order: Order) -> list[tuple[str, str, str]]:
@@ -98,6 +103,34 @@ def extension_rows(order: Order) -> list[tuple[str, str, str]]:
     ]
 
 
+def little_gain_of(order: Order) -> str:
+    """Said before the payment when it moves the due date by a few days only, or back; else empty."""
+    figures = order.quote["extension"]
+    if figures is None or not figures.get("gains_little"):
+        return ""
+    old, new = (date.fromisoformat(text) for text in (figures["old_due_on"], order.quote["due_on"]))
+    amount = formatting.money(Money(order.net_minor, order.currency))
+    days = (new - old).days
+    if days <= 0:
+        return _(
+            "You pay %(amount)s and gain no time: the due date is %(new)s instead of %(old)s, because a day "
+            "of the new plan costs more. On the old due date you could change without this loss.",
+            amount=amount,
+            new=formatting.day(new),
+            old=formatting.day(old),
+        )
+    return ngettext(
+        "You pay %(amount)s and gain %(num)d day only: the due date moves from %(old)s to %(new)s, because "
+        "a day of the new plan costs more. It is better to change close to the due date.",
+        "You pay %(amount)s and gain %(num)d days only: the due date moves from %(old)s to %(new)s, because "
+        "a day of the new plan costs more. It is better to change close to the due date.",
+        days,
+        amount=amount,
+        old=formatting.day(old),
+        new=formatting.day(new),
+    )
+
+
 def renewal_hint_of(order: Order) -> str:
     total = formatting.money(Money(order.total_minor, order.currency))
     if order.interval == Interval.YEAR:
@@ -117,6 +150,8 @@ def method_name_of(order: Order) -> str:
 
 def outcome_of(order: Order, payment: Payment) -> tuple[str, str]:
     """Heading and lead of the result page: what is known, and nothing more."""
+    if order.state == OrderState.REFUNDED:
+        return _("It was refunded"), _("The money of this payment went back to where it came from.")
     if payment.state == PaymentState.SUCCEEDED:
         return _("It is done"), _(
             "You can go on working. The plan %(plan)s is yours until %(date)s.",
@@ -124,12 +159,28 @@ def outcome_of(order: Order, payment: Payment) -> tuple[str, str]:
             date=formatting.day(date.fromisoformat(order.quote["due_on"])),
         )
     if payment.state == PaymentState.ACTION_REQUIRED:
-        return _("Your bank asks you to confirm"), _("Nothing is charged before you do.")
+        return _confirm_words(payment)[0], _("Nothing is charged before you do.")
     if payment.state == PaymentState.DECLINED:
         return _("Nothing was charged"), decline_sentence(payment.decline_code)
     return _("Your payment is being confirmed"), _(
         "The bank has not answered yet. You need not do anything and you will not be charged twice: "
         "this page follows it, and we write to you when it is settled."
+    )
+
+
+def confirm_label_of(payment: Payment) -> str:
+    """The button that leads to where the payer confirms."""
+    return _confirm_words(payment)[1]
+
+
+def _confirm_words(payment: Payment) -> tuple[str, str]:
+    """Heading and button: a card is confirmed with the bank, a hosted method on its own page."""
+    if payment.method_kind == PaymentMethodKind.CARD:
+        return _("Your bank asks you to confirm"), _("Confirm with your bank")
+    method = method_words(payment.method_kind, payment.brand, payment.last4)
+    return (
+        _("%(method)s waits for you to confirm", method=method),
+        _("Confirm on the page of %(method)s", method=method),
     )
 
 

@@ -208,6 +208,7 @@ def invitation(token: str) -> Response:
             signed_in_as=_me() if current_user.is_authenticated else None,
             name=form.name.data if found.is_for_somebody_new else "",
             password=form.password.data if found.is_for_somebody_new else "",
+            language=locale_code(),
             now=current().clock.now(),
         )
     except (PasswordTooCommon, PasswordLengthWrong) as refusal:
@@ -269,8 +270,11 @@ def add_password_error(
     form: PortalForm, field: str, refusal: PasswordTooCommon | PasswordLengthWrong
 ) -> None:
     """The sentence of a refused new password, beside its field."""
-    is_common = isinstance(refusal, PasswordTooCommon)
-    form.add_error(field, PASSWORD_TOO_COMMON if is_common else PASSWORD_LENGTH_WRONG)
+    if isinstance(refusal, PasswordTooCommon):
+        sentence = str(PASSWORD_TOO_COMMON[refusal.reason])
+        form.add_error(field, sentence % {"words": ", ".join(refusal.words)})
+    else:
+        form.add_error(field, PASSWORD_LENGTH_WRONG)
 
 
 def _let_in(person: Person) -> Response:

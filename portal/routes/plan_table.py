@@ -1,17 +1,18 @@
 """The pricing table and its one button, ready to print: formatted once, decided by domain/plans.py."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .. import formatting
 from ..domain import plans as rules
-from ..domain.plans import ActionLabel, ActionNote, LimitKind, PlanAction, Usage, Violation
+from ..domain.plans import ActionLabel, ActionNote, PlanAction, Usage
 from ..domain.vocabulary import Interval, SubscriptionState
 from ..i18n import gettext as _
 from ..i18n import translated
 from ..models import Price
 from ..services.plans import PlanOffers, limits_of
 from ..services.subscriptions import Status
+from .limit_words import Refusal, refusals_of
 
 PAID_STATES = (SubscriptionState.PAID, SubscriptionState.LATE)
 
@@ -31,26 +32,21 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
+    code: str
     name: str
     users: str
     size: str
     free: bool
+    is_current: bool
     cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """A limit with both figures, as sentences."""
-
-    kind: str
-    allowed: str
-    used: str
-
-
-@dataclass(frozen=True, slots=True)
 class PlanTable:
+    """`rows` makes the rows when they are shown: a new choice shows only what stands below them."""
+
     currency: str
-    rows: tuple[Row, ...]
+    rows: Callable[[], tuple[Row, ...]]
     selected: Cell | None
     selected_name: str
     selected_text: str
@@ -78,12 +74,14 @@ def plan_table(
     if subscription.plan:
         current = rules.Offer(limits_of(subscription.plan), status.interval)
     selected = _selected(offers, wanted=wanted, current=current, recommended=recommended, status=status)
-    rows = tuple(
-        _row(sold, currency, offers, current=current, recommended=recommended, selected=selected)
-        for sold in on_sale
-    )
-    cells = {cell.value: (row, cell) for row in rows for cell in row.cells if cell.amount}
-    chosen = cells.get(value_of(selected)) if selected else None
+
+    def row_of(sold: PlanOffers) -> Row:
+        return _row(sold, currency, offers, current=current, recommended=recommended, selected=selected)
+
+    chosen = None
+    if selected:
+        row = row_of(next(sold for sold in on_sale if sold.limits == selected.plan))
+        chosen = (row, next(cell for cell in row.cells if cell.is_selected))
     exceeded = rules.violations(selected.plan, usage) if selected else ()
     prolongable = rules.is_prolongable(
         status.due_on, today=status.today, on_trial=status.state == SubscriptionState.TRIAL
@@ -94,21 +92,23 @@ def plan_table(
         state=status.state,
         fits=not exceeded,
         prolongable=prolongable,
-        auto_renewal=subscription.auto_renewal,
+        auto_renewal=status.renews_by_itself,
         blocked=status.is_blocked,
+        days_left=rules.has_days_left(status.state, status.due_on, today=status.today),
     )
     return PlanTable(
         currency=currency,
-        rows=rows,
+        rows=lambda: tuple(row_of(sold) for sold in on_sale),
         selected=chosen[1] if chosen else None,
         selected_name=chosen[0].name if chosen else "",
         selected_text=_summary(*chosen) if chosen else "",
         action=action,
         action_label=label_of(action),
-        action_note=note_of(action),
+        action_note=note_of(action, status),
         refusals=refusals_of(exceeded),
         asks_before=action.enabled
         and not action.refused
+        and not action.waits
         and not subscription.auto_renewal
         and not skips_dialog,
     )
@@ -161,10 +161,12 @@ def _row(
     sold_interval = Interval.MONTH if sold.price(Interval.MONTH, currency) else Interval.YEAR
     low, high = rules.user_range(sold.limits, None if sold.plan.free else sold_interval, offers)
     return Row(
+        code=sold.plan.code,
         name=translated(sold.plan.names),
         users=_users(low, high),
         size=formatting.storage(sold.plan.storage_bytes) if sold.plan.storage_bytes is not None else "",
         free=sold.plan.free,
+        is_current=current is not None and current.plan.code == sold.plan.code,
         cells=tuple(cells),
     )
 
@@ -208,9 +210,10 @@ def label_of(action: PlanAction) -> str:
     }[action.label]
 
 
-def note_of(action: PlanAction) -> str:
+def note_of(action: PlanAction, status: Status) -> str:
     if action.note is None:
         return ""
+    due_on = formatting.day(status.due_on) if status.due_on else ""
     return {
         ActionNote.AUTO_RENEWAL_CAN_BE_SWITCHED_OFF: _("The next payment is made by itself on the due date."),
         ActionNote.AUTO_RENEWAL_IS_OFF: _(
@@ -219,34 +222,11 @@ def note_of(action: PlanAction) -> str:
         ActionNote.TOO_EARLY_TO_PROLONG: _(
             "You can prolong from the first day of the month before the due date."
         ),
+        ActionNote.BEGINS_ON_DUE_DATE: _(
+            "A smaller plan begins on the due date, %(date)s. Nothing is paid now.", date=due_on
+        ),
         ActionNote.FREE_PLAN_HAS_NO_END: _("The free plan has no end date: there is nothing to prolong."),
     }[action.note]
-
-
-def refusals_of(exceeded: Sequence[Violation]) -> tuple[Refusal, ...]:
-    return tuple(_refusal(violation) for violation in exceeded)
-
-
-def _refusal(violation: Violation) -> Refusal:
-    if violation.limit == LimitKind.STORAGE:
-        return Refusal(
-            kind=violation.limit,
-            allowed=_("Maximum storage: %(size)s.", size=formatting.storage(violation.allowed)),
-            used=_("Storage used now: %(size)s.", size=formatting.storage(violation.used)),
-        )
-    allowed, used = {
-        LimitKind.USERS: (_("Maximum number of users: %(number)s."), _("Active users now: %(number)s.")),
-        LimitKind.GUESTS: (_("Maximum number of guests: %(number)s."), _("Guests now: %(number)s.")),
-        LimitKind.ADMINISTRATORS: (
-            _("Maximum number of administrators: %(number)s."),
-            _("Administrators now: %(number)s."),
-        ),
-    }[violation.limit]
-    return Refusal(
-        kind=violation.limit,
-        allowed=allowed % {"number": violation.allowed},
-        used=used % {"number": violation.used},
-    )
 
 
 def price_rows(on_sale: Sequence[PlanOffers], *, currency: str) -> tuple[Row, ...]:

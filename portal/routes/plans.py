@@ -1,11 +1,16 @@
 """The plans page (« Paiements »): use, the table, the one button, the history below."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
 from flask import Blueprint, Response, request, url_for
 from flask_login import current_user
 
 from .. import formatting
 from ..domain.errors import (
     CurrencyMismatch,
+    ExtensionTooLong,
     MissingVatRate,
     PlanNotOffered,
     PlanTooSmall,
@@ -13,22 +18,34 @@ from ..domain.errors import (
     SmallerPlanWaits,
     TooEarlyToProlong,
 )
+from ..domain.plans import Usage, has_days_left, violations
 from ..domain.vocabulary import Interval, Right, SubscriptionState
 from ..htmx import redirect_after_write, render
 from ..i18n import gettext as _
 from ..i18n import translated
 from ..runtime import current
 from ..security import workspace_right
-from ..services import checkout, people, plans
+from ..services import checkout, people, plans, scheduled_change
+from ..services.plans import PlanOffers
+from ..services.scheduled_change import Waiting
 from ..services.subscriptions import Status
 from ..services.workspaces import Place
+from .limit_words import Refusal, refusals_of
 from .payment_rows import payment_rows
 from .place import status_here
-from .plan_table import plan_table, refusals_of
+from .plan_table import plan_table
+from .plan_words import priced_name
 
 blueprint = Blueprint("plans", __name__, url_prefix="/w/<slug>")
 ROWS_OF_HISTORY = 10
-CANNOT_BE_ORDERED = (PlanNotOffered, CurrencyMismatch, SmallerPlanWaits, TooEarlyToProlong, MissingVatRate)
+CANNOT_BE_ORDERED = (
+    PlanNotOffered,
+    CurrencyMismatch,
+    SmallerPlanWaits,
+    TooEarlyToProlong,
+    ExtensionTooLong,
+    MissingVatRate,
+)
 
 
 @blueprint.get("/plans")
@@ -40,7 +57,10 @@ def show(place: Place) -> Response:
 @blueprint.post("/plans")
 @workspace_right(Right.BUY)
 def choose(place: Place) -> Response:
-    """Make the order of the chosen price; without a script, the "Buy" page comes first."""
+    """Make the order of the chosen price; without a script, the "Buy" page comes first.
+
+    A smaller plan that waits for the due date is no order: its own page says what will be.
+    """
     wanted, currency = request.form.get("price", ""), request.form.get("currency", "")
     if request.form.get("show"):
         return plans_page(place, wanted=wanted, currency=currency)
@@ -56,6 +76,8 @@ def choose(place: Place) -> Response:
         if request.form.get("skip_dialog"):
             people.skip_buy_dialog(current_user)
         order = checkout.open_order(place, plan_code=code, interval=interval, currency=currency, now=now)
+    except SmallerPlanWaits:
+        return redirect_after_write(url_for("scheduled_plan.show", slug=place.workspace.slug, price=wanted))
     except PlanTooSmall as refusal:
         return refused(place, refusal, wanted=wanted, currency=currency)
     except CANNOT_BE_ORDERED as refusal:
@@ -76,6 +98,11 @@ def refusal_sentence(refusal: PortalError) -> str:
         )
     if isinstance(refusal, TooEarlyToProlong):
         return _("It is too early to prolong, or automatic renewal will do it. Nothing was changed.")
+    if isinstance(refusal, ExtensionTooLong):
+        return _(
+            "What is left of your current plan would pay for this one beyond any date that we can write. "
+            "Please contact us."
+        )
     if isinstance(refusal, MissingVatRate):
         return _("We do not know the VAT rate of this country yet. Please contact us.")
     return _("This plan is not sold like that today. Choose one of the table.")
@@ -103,6 +130,7 @@ def plans_page(
 ) -> Response:
     standing = status_here(place)
     usage = plans.usage_of(place.workspace)
+    waiting = scheduled_change.waiting_plan(standing)
     on_sale = plans.plans_on_sale(standing.subscription.product, on=standing.today)
     currencies = plans.currencies_of(on_sale)
     shown_currency = currency if currency in currencies else _own_currency(place, standing, currencies)
@@ -111,7 +139,7 @@ def plans_page(
         status=standing,
         usage=usage,
         currency=shown_currency,
-        wanted=wanted,
+        wanted=wanted or _preselected(standing, waiting),
         skips_dialog=current_user.skips_buy_dialog,
     )
     return render(
@@ -124,7 +152,13 @@ def plans_page(
         is_trial=standing.state == SubscriptionState.TRIAL,
         sentences=current_plan_sentences(standing),
         is_late=standing.state in (SubscriptionState.LATE, SubscriptionState.BLOCKED),
-        price_lock=standing.subscription.locked_until,
+        price_lock=_price_lock(standing),
+        scheduled=_scheduled(standing, waiting, usage) if waiting else None,
+        free_code=_free_code(place, standing, on_sale),
+        may_renew=_may_renew(place, standing, waiting),
+        may_withdraw=Right.BUY in place.may
+        and (Right.AUTO_RENEWAL in place.may or not standing.subscription.auto_renewal),
+        renews=standing.subscription.auto_renewal,
         problem=problem,
         refusal_open=refusal is not None,
         refusals=refusals_of(refusal.violations) if refusal else table.refusals,  # type: ignore[attr-defined]
@@ -135,6 +169,64 @@ def plans_page(
         # Read where it is shown: a new choice in the table alone does not show it.
         read_history=lambda: payment_rows(place, size=ROWS_OF_HISTORY),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """The plan that begins on the due date, and what stands in its way, as sentences."""
+
+    title: str
+    text: str
+    obstacles: tuple[Refusal, ...]
+
+
+def _scheduled(status: Status, waiting: Waiting, usage: Usage) -> Scheduled:
+    obstacles = refusals_of(violations(plans.limits_of(waiting.plan), usage))
+    day = formatting.day(status.due_on) if status.due_on else ""
+    title = _("From %(date)s: %(plan)s", date=day, plan=priced_name(waiting.plan.names, waiting.interval))
+    if waiting.interval is None:
+        return Scheduled(title, _("There is nothing to pay then. Nothing changes before."), obstacles)
+    if status.subscription.auto_renewal:
+        return Scheduled(title, _("It is paid by automatic renewal. Nothing changes before."), obstacles)
+    text = _("Automatic renewal is off, so you pay then by hand. Nothing changes before.")
+    return Scheduled(title, text, obstacles)
+
+
+def _preselected(status: Status, waiting: Waiting | None) -> str:
+    """From the due date on, the plan that was to begin and is not paid yet."""
+    if waiting is None or waiting.interval is None:
+        return ""
+    if has_days_left(status.state, status.due_on, today=status.today):
+        return ""
+    return f"{waiting.plan.code}:{waiting.interval}"
+
+
+def _price_lock(status: Status) -> date | None:
+    """Until when the price is guaranteed: while automatic renewal is on."""
+    until = status.subscription.locked_until
+    return until if status.subscription.auto_renewal and until and until > status.today else None
+
+
+def _renewal_day(status: Status) -> str:
+    on = status.subscription.renew_on or status.due_on
+    return formatting.day(on) if on else ""
+
+
+def _free_code(place: Place, status: Status, on_sale: Sequence[PlanOffers]) -> str | None:
+    """The free plan that this person may continue with, if it is not theirs already."""
+    plan = plans.free_plan_of(on_sale)
+    if plan is None or Right.BUY not in place.may or status.state == SubscriptionState.FREE:
+        return None
+    return plan.code
+
+
+def _may_renew(place: Place, status: Status, waiting: Waiting | None) -> bool:
+    """Whether there is something to renew for this person to switch; a free plan that waits is not."""
+    if Right.AUTO_RENEWAL not in place.may or status.interval is None:
+        return False
+    if waiting is not None and waiting.plan.free:
+        return False
+    return status.state in (SubscriptionState.PAID, SubscriptionState.LATE)
 
 
 def _own_currency(place: Place, status: Status, currencies: list[str]) -> str:
@@ -159,7 +251,10 @@ def current_plan_sentences(status: Status) -> list[str]:
         case SubscriptionState.PAID if status.subscription.auto_renewal:
             return [
                 _("You are using the plan %(plan)s.", plan=name),
-                _("Automatic renewal is on: it is renewed on %(date)s.", date=until),
+                _(
+                    "Automatic renewal is on: the next payment is made on %(date)s.",
+                    date=_renewal_day(status),
+                ),
             ]
         case SubscriptionState.PAID:
             return [

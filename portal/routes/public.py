@@ -11,12 +11,12 @@ from werkzeug.exceptions import HTTPException
 
 from .. import errors, formatting, limits
 from ..domain.money import Money
-from ..domain.vocabulary import Interval, Right
+from ..domain.vocabulary import Interval, MemberStatus, Right
 from ..htmx import render
 from ..models import Product, VendorLink
 from ..runtime import current
 from ..security import csrf, limited, public, signed_in
-from ..services import csp_reports, health, plans, subscriptions, workspaces
+from ..services import csp_reports, health, members, plans, subscriptions, workspaces
 from .plan_table import price_rows
 
 blueprint = Blueprint("public", __name__)
@@ -50,10 +50,13 @@ def home() -> Response:
 @blueprint.get("/w/<slug>/")
 @signed_in
 def enter(slug: str) -> Response:
-    """The first page of the workspace that this member may see."""
+    """The first page of the workspace that this member may see; for a guest, that they are one."""
     place = workspaces.enter(person=current_user._get_current_object(), slug=slug)
     if place is None:
         abort(404)
+    if place.member.status == MemberStatus.GUEST:
+        g.place = place
+        return render("members/guest.html", people=members.people_with(place.workspace, Right.MANAGE_MEMBERS))
     endpoint = next((page for right, page in FIRST_PAGES if right in place.may), None)
     if endpoint is None:
         g.place, g.missing_right = place, Right.SEE_PLANS

@@ -24,7 +24,7 @@ from ..models import Payment, Workspace
 from ..money_words import BRANDS, method_words
 from ..runtime import current
 from ..security import DOCUMENT_POLICY, ask_to_sign_in, public, safe_next
-from ..services import payments
+from ..services import method_setups, payments
 from ..settings import LOOPBACK_HOSTS
 
 blueprint = Blueprint("sandbox", __name__, url_prefix="/sandbox")
@@ -158,7 +158,7 @@ def _confirmed() -> bool:
 
 
 def _back_to_the_shop(reference: str, back: str) -> Response:
-    """Look the payment up, as a gateway's event would make us do, and send the browser on."""
+    """Look the payment or set-up up, as a gateway's event would make us do, and send the browser on."""
     payment = (
         Payment.select(Payment, Workspace)
         .join(Workspace)
@@ -167,6 +167,8 @@ def _back_to_the_shop(reference: str, back: str) -> Response:
     )
     if payment is not None:
         payments.look_up(payment, now=current().clock.now())
+    else:
+        method_setups.look_up_reference(Sandbox.name, reference, now=current().clock.now())
     return redirect(_way_back(back), 303)  # type: ignore[return-value]
 
 

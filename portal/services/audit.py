@@ -3,17 +3,22 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import cast
 
 from flask import has_request_context, request
 from flask_login import current_user
+from peewee import fn
 
-from ..database import hold
+from .. import rows
+from ..database import hold, postpone
 from ..models import AuditEntry, AuditTrace, Person, Workspace
 from ..runtime import current
 
 JSONValue = str | int | bool | None
+PORTAL = "portal"
+"""The actor of what nobody did."""
 
 
 def record(
@@ -31,31 +36,49 @@ def record(
     """
     if actor is None and has_request_context() and current_user.is_authenticated:
         actor = current_user._get_current_object()
-    if workspace is None:
-        hold("audit")
-    newest = (
-        AuditEntry.select(AuditEntry.sequence, AuditEntry.digest)
-        .where(AuditEntry.workspace == workspace if workspace else AuditEntry.workspace.is_null())
-        .order_by(AuditEntry.sequence.desc())
-        .first()
-    )
-    sequence = newest.sequence + 1 if newest else 1
     entry = AuditEntry(
-        workspace=workspace,
-        sequence=sequence,
-        at=now,
-        action=action,
-        subject=subject,
-        changes=dict(changes or {}),
+        workspace=workspace, at=now, action=action, subject=subject, changes=dict(changes or {})
     )
-    entry.digest = digest(entry, previous=newest.digest if newest else "")
-    entry.save(force_insert=True)
-    AuditTrace.create(
-        entry=entry,
+    trace = AuditTrace(
         person=actor,
-        actor=actor.email if actor else "portal",
+        actor=actor.email if actor else PORTAL,
         ip_address=(request.remote_addr or "") if has_request_context() else "",
     )
+    postpone(_write, (entry, trace))
+
+
+def _write(acts: list[tuple[AuditEntry, AuditTrace]]) -> None:
+    """Every act of a transaction, each chained to the one before it of the same workspace."""
+    newest = _newest_entries({entry.workspace_id for entry, _trace in acts})
+    for (entry, trace), entry_id in zip(acts, rows.take_ids(AuditEntry, len(acts)), strict=True):
+        before = newest.get(entry.workspace_id)
+        entry.sequence = before.sequence + 1 if before else 1
+        entry.digest = digest(entry, previous=before.digest if before else "")
+        entry.id, trace.entry = entry_id, entry
+        newest[entry.workspace_id] = entry
+    rows.insert_all([entry for entry, _trace in acts])
+    rows.insert_all([trace for _entry, trace in acts])
+
+
+def _newest_entries(workspaces: set[int | None]) -> dict[int | None, AuditEntry]:
+    """The end of each workspace's chain; None is the chain of what belongs to no workspace."""
+    other = AuditEntry.alias()
+    ends = (
+        AuditEntry.select(AuditEntry.workspace, AuditEntry.sequence, AuditEntry.digest)
+        .join(Workspace)
+        .where(
+            Workspace.id << [each for each in workspaces if each is not None],
+            # For each workspace one look at the index, however long its chain has become.
+            AuditEntry.sequence
+            == other.select(fn.MAX(other.sequence)).where(other.workspace == Workspace.id),
+        )
+    )
+    newest = {entry.workspace_id: entry for entry in cast("Iterable[AuditEntry]", ends)}
+    if None in workspaces:
+        hold("audit")
+        of_none = AuditEntry.select().where(AuditEntry.workspace.is_null())
+        newest[None] = of_none.order_by(AuditEntry.sequence.desc()).first()
+    return newest
 
 
 def holds(entry: AuditEntry, *, previous: str) -> bool:

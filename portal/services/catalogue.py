@@ -6,7 +6,8 @@ from datetime import date, datetime
 
 from ..database import hold, transaction
 from ..domain.catalogue import DeclaredPlan, DeclaredPrice, DeclaredProduct, Links, parse_catalogue
-from ..models import Plan, Price, Product, VendorLink
+from ..models import Plan, Price, Product, Subscription, VendorLink
+from ..runtime import current
 from . import audit
 
 
@@ -122,7 +123,16 @@ def _save_prices(plan: Plan, declared: tuple[DeclaredPrice, ...], *, today: date
             added += 1
         elif price.valid_until != wanted.valid_until:
             Price.update(valid_until=wanted.valid_until).where(Price.id == price.id).execute()
+    if added or closed:
+        _look_at_renewals_of(plan)
     return added, closed
+
+
+def _look_at_renewals_of(plan: Plan) -> None:
+    """Whoever renews it may have to be told of a rise: the next run looks at them."""
+    Subscription.update(look_at=current().clock.now()).where(
+        (Subscription.plan == plan) | (Subscription.scheduled_plan == plan), Subscription.auto_renewal
+    ).execute()
 
 
 def _known_price(plan: Plan, wanted: DeclaredPrice, *, today: date) -> Price | None:

@@ -32,7 +32,7 @@ from ..domain.vocabulary import (
 from ..gateways.base import CardData
 from ..models import BillingDetails, Order, Payment, Person, Plan, Workspace
 from ..runtime import current
-from . import audit, payments, plans, subscriptions
+from . import audit, payments, plans, refunds, subscriptions
 from .workspaces import Place
 
 ORDER_ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
@@ -294,9 +294,9 @@ def _refuse_if_placed(order: Order) -> None:
 
 
 def refuse_beside_an_open_payment(workspace: Workspace) -> None:
-    """While the result of one payment is open, nothing else of the workspace is charged (trust.md §1, 3).
+    """While the result of one payment or refund is open, nothing else of the workspace is charged.
 
-    Inside the workspace's lock. Raises OrderAlreadyPlaced with the order that is being paid.
+    Inside the workspace's lock. Raises OrderAlreadyPlaced with the order that is being paid, or paid back.
     """
     open_payment = (
         Payment.select(Payment, Order)
@@ -309,6 +309,9 @@ def refuse_beside_an_open_payment(workspace: Workspace) -> None:
     )
     if open_payment is not None:
         raise OrderAlreadyPlaced(order=open_payment.order.number)
+    open_refund = refunds.open_refund(workspace)
+    if open_refund is not None:
+        raise OrderAlreadyPlaced(order=open_refund.payment.order.number)
 
 
 def _remember_details(place: Place, details: Details) -> None:

@@ -1,8 +1,8 @@
 """Everything that is due at a moment, in one run that may be repeated, doubled or missed.
 
-Subscriptions are looked at in batches, each in one commit that also records the intents to charge. The gateway
-is then asked by many threads at the pace that all processes share, with no transaction open, and the answers
-are written a batch at a time. What a killed run leaves is an intent, and an intent is looked up.
+Subscriptions are looked at in batches, each in one commit that also records the intents to charge. The
+gateway is then asked by many threads at the pace that all processes share, with no transaction open, and the
+answers are written a batch at a time. What a killed run leaves is an intent, and an intent is looked up.
 """
 
 import logging
@@ -13,13 +13,14 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from peewee import JOIN, ModelSelect
+from peewee import ModelSelect
 
 from ..database import is_postgresql, transaction
 from ..gateways.base import Outcome, RateLimited, ResultUnknown
-from ..models import Payment, Plan, Price, Product, Subscription, Workspace
+from ..models import Payment, Subscription, Workspace
 from ..runtime import current
-from . import housekeeping, pace, payments, renewals
+from . import housekeeping, method_setups, pace, payments, refunds, renewals, subscriptions
+from .surroundings import read_surroundings
 
 BATCH = 100
 THREADS = 48
@@ -51,6 +52,9 @@ def run_due(
     counts["payments_looked_up"] += looked_up.asked
     counts["payments_settled"] += looked_up.settled
     counts["payments_given_up"] += payments.give_up_abandoned(limit=limit or MOST_WAITING, now=now)
+    setups = method_setups.look_up_due_setups(limit=limit or MOST_WAITING, now=now)
+    counts["method_setups_settled"] += setups.settled
+    counts["refunds_settled"] += refunds.look_up_due_refunds(limit=limit or MOST_WAITING, now=now).settled
     with _Charges() as charges:
         left = limit
         while True:
@@ -81,13 +85,14 @@ def count_due(now: datetime) -> int:
 
 def _look_at_batch(charges: "_Charges", counts: Counter[str], *, size: int, now: datetime) -> int:
     """Look at up to `size` subscriptions in one commit; one by one if one of them cannot be settled."""
-    due = [row.id for row in _due(now).limit(size)]
+    due = [row.id for row in subscriptions_due(now).limit(size)]
     if not due:
         # A run without work must not take SQLite's only write lock.
         return 0
     try:
         looks = _look_at_all(due, now=now)
     except Exception:
+        # The boundary: the one that is at fault is found by settling each on its own.
         log.exception("a batch cannot be settled as one")
         looks = [look for subscription_id in due for look in _look_at_one(subscription_id, now=now)]
     for look in looks:
@@ -103,16 +108,10 @@ def _look_at_all(ids: Sequence[int], *, now: datetime) -> list[renewals.Look]:
         if is_postgresql():
             ids = _lock(ids)
         # Read only now that the locks are held: another run may have looked at some of them meanwhile.
-        loaded = (
-            _due(now)
-            .select(Subscription, Workspace, Product, Plan, Price)
-            .join_from(Subscription, Workspace)
-            .join_from(Subscription, Product)
-            .join_from(Subscription, Plan, on=Subscription.plan)
-            .join_from(Subscription, Price, JOIN.LEFT_OUTER)
-            .where(Subscription.id << list(ids))
-        )
-        return [renewals.look_at(subscription, now=now) for subscription in list(loaded)]
+        still_due = subscriptions_due(now).where(Subscription.id << list(ids))
+        found = subscriptions.with_catalogue(still_due.select(Subscription, Workspace).join(Workspace))
+        around = read_surroundings(found)
+        return [renewals.look_at(each, around[each.id], now=now) for each in found]
 
 
 def _lock(ids: Sequence[int]) -> list[int]:
@@ -140,7 +139,8 @@ def _look_at_one(subscription_id: int, *, now: datetime) -> list[renewals.Look]:
         return [renewals.Look(steps=[])]
 
 
-def _due(now: datetime) -> "ModelSelect[Subscription]":
+def subscriptions_due(now: datetime) -> "ModelSelect[Subscription]":
+    """What the run has to look at, the longest waiting first; only ids are read."""
     return (
         Subscription.select(Subscription.id)
         .where(Subscription.look_at <= now)

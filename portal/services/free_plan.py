@@ -15,7 +15,7 @@ from .workspaces import Place
 
 @dataclass(frozen=True, slots=True)
 class FreePlan:
-    """What the free plan asks of the workspace. `begins_on` None: at once, since nothing that was paid is left."""
+    """What the free plan asks of the workspace. `begins_on` None: at once, nothing that was paid is left."""
 
     plan: Plan
     checklist: tuple[Condition, ...]
@@ -27,7 +27,7 @@ class FreePlan:
 
 
 def free_plan_for(workspace: Workspace, status: Status) -> FreePlan:
-    """The free plan as the workspace stands to it now. Raises PlanNotOffered: none on sale, or taken already."""
+    """The free plan as the workspace stands to it. Raises PlanNotOffered: none on sale, or had already."""
     plan = plans.free_plan_of(plans.plans_on_sale(status.subscription.product, on=status.today))
     if plan is None or status.state == SubscriptionState.FREE:
         raise PlanNotOffered(wanted=("free", None, None))
@@ -40,22 +40,23 @@ def free_plan_for(workspace: Workspace, status: Status) -> FreePlan:
 
 
 def take(place: Place, *, shown_begins_on: str, now: datetime) -> FreePlan:
-    """Begin the free plan, or schedule it for the due date where something paid is left. Nothing is paid back.
+    """Begin the free plan, or schedule it for the due date where something paid is left; pays nothing back.
 
-    Automatic renewal ends with it: there is nothing more to charge. `shown_begins_on` is the day that the person
-    was shown, empty for at once; another one raises QuoteChanged. Raises PlanNotOffered, PlanTooSmall while its
-    conditions are not met, and OrderAlreadyPlaced beside an open payment.
+    Automatic renewal ends with it: there is nothing more to charge. `shown_begins_on` is the day that the
+    person was shown, empty for at once; another one raises QuoteChanged. Raises PlanNotOffered,
+    PlanTooSmall while its conditions are not met, and OrderAlreadyPlaced beside an open payment.
     """
     workspace = place.workspace
     with transaction(lock=workspace):
         checkout.refuse_beside_an_open_payment(workspace)
         subscription = subscriptions.of_workspace(workspace)
-        subscription.workspace = workspace
         status = subscriptions.status_of(subscription, today=workspace.day(now))
         found = free_plan_for(workspace, status)
         if not found.is_open:
             raise PlanTooSmall(
-                plan_code=found.plan.code, plan_names=found.plan.names, violations=_obstacles(workspace, found.plan)
+                plan_code=found.plan.code,
+                plan_names=found.plan.names,
+                violations=_obstacles(workspace, found.plan),
             )
         begins_on = found.begins_on.isoformat() if found.begins_on else ""
         if begins_on != shown_begins_on:
@@ -75,6 +76,7 @@ def begin_scheduled(subscription: Subscription, now: datetime) -> bool:
     Inside the transaction of the run, which holds the workspace's lock.
     """
     plan = subscription.scheduled_plan
+    assert plan is not None, "a free plan waits"
     if _obstacles(subscription.workspace, plan):
         return False
     begin_free_plan(subscription, plan, now)
@@ -82,7 +84,7 @@ def begin_scheduled(subscription: Subscription, now: datetime) -> bool:
 
 
 def begin_free_plan(subscription: Subscription, plan: Plan, now: datetime) -> None:
-    """From today on, without a price and without an end. Inside a transaction with the lock; says so by mail."""
+    """From today on, without a price and without an end. Inside a transaction with the lock; tells it."""
     workspace = subscription.workspace
     today = workspace.day(now)
     subscriptions.cut_periods(subscription, at=today)

@@ -1,61 +1,105 @@
 """Invitations: a seat taken at once, a link by mail, and the person who joins by it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from .. import outbox
 from ..database import transaction
 from ..domain.errors import LinkUnusable, PortalError
+from ..domain.room import Room, admit
 from ..domain.vocabulary import LinkPurpose, MemberStatus, Role
 from ..models import Link, Member, Person, Workspace
 from ..runtime import current
 from . import audit, links, passwords, people
-from .members import OwnersOnly, refuse_if_full, reload_member, roles_to_give
+from .members import (
+    ADMINISTRATORS,
+    OwnersOnly,
+    refuse_administrators,
+    reload_member,
+    roles_to_give,
+    room_now,
+)
 from .workspaces import Place
 
 
-class AlreadyMember(PortalError):
-    """The address is a member's already; `status` and `has_joined` say how it stands."""
+class AlreadyMembers(PortalError):
+    """Some of the addresses are members' already: `members`, with their people, say how each stands."""
+
+    members: Sequence[Member]
+
+
+class NoRoom(PortalError):
+    """No seat for the addresses `refused`, neither as users nor as guests; `room` has the figures."""
+
+    refused: Sequence[str]
+    room: Room
 
 
 class MustSignIn(PortalError):
     """The person has a password: the invitation is accepted after signing in with it."""
 
 
-def invite(place: Place, *, email: str, role: Role, now: datetime) -> Member:
-    """A member who takes a seat at once and joins by the link of the mail.
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """Who took a seat. `repeated`: addresses that were named more than once, and are invited once."""
 
-    An unknown address becomes a person without a password. Raises OwnersOnly, AlreadyMember,
-    PlanFull, AdministratorsFull.
+    users: Sequence[Member]
+    guests: Sequence[Member]
+    repeated: Sequence[str]
+
+
+def invite(
+    place: Place, *, emails: Sequence[str], role: Role, as_guests: bool = False, now: datetime
+) -> Invited:
+    """Members who take their seats at once, in the order given, and join by the link of the mail.
+
+    When the plan holds no more users, the rest become guests, as plain members whatever the `role`.
+    Everybody is invited or nobody. An unknown address becomes a person without a password. Raises
+    OwnersOnly, AlreadyMembers, NoRoom, AdministratorsFull.
     """
     if role not in roles_to_give(place):
         raise OwnersOnly(role=role)
     workspace = place.workspace
+    named = [people.identity(email) for email in emails]
+    addresses = list(dict.fromkeys(named))
     with transaction(lock=workspace):
-        person = _person_of(people.identity(email), language=workspace.language, now=now)
-        known = Member.get_or_none(Member.workspace == workspace, Member.person == person)
-        if known is not None:
-            raise AlreadyMember(
-                status=MemberStatus(known.status), has_joined=known.joined_at is not None, member_id=known.id
+        room = room_now(workspace)
+        admitted = admit(room, len(addresses), as_guests=as_guests)
+        _refuse_members(workspace, addresses)
+        if admitted.refused:
+            raise NoRoom(refused=addresses[-admitted.refused :], room=room)
+        if role in ADMINISTRATORS:
+            refuse_administrators(workspace, more=admitted.users)
+        persons = _people_of(addresses, language=workspace.language, now=now)
+        members = []
+        for number, address in enumerate(addresses):
+            is_user = number < admitted.users
+            member = Member.create(
+                workspace=workspace,
+                person=persons[address],
+                role=role if is_user else Role.MEMBER,
+                status=MemberStatus.ACTIVE if is_user else MemberStatus.GUEST,
+                created_at=now,
             )
-        refuse_if_full(workspace, role)
-        member = Member.create(workspace=workspace, person=person, role=role, created_at=now)
-        _send_invitation(place, member)
-        audit.record(
-            "member.invited",
-            workspace=workspace,
-            subject=str(member.id),
-            changes={"role": role.value},
-            now=now,
-        )
-    return member
+            _send_invitation(place, member)
+            audit.record(
+                "member.invited",
+                workspace=workspace,
+                subject=str(member.id),
+                changes={"role": member.role.value, "status": member.status.value},
+                now=now,
+            )
+            members.append(member)
+    repeated = [address for address in addresses if named.count(address) > 1]
+    return Invited(users=members[: admitted.users], guests=members[admitted.users :], repeated=repeated)
 
 
 def invite_again(place: Place, member: Member, *, now: datetime) -> None:
     """Another mail to somebody who has not joined; the older link dies. Does nothing once they have."""
     with transaction(lock=place.workspace):
         member = reload_member(member)
-        if member.joined_at is not None or not member.is_active:
+        if member.joined_at is not None or member.status == MemberStatus.DISABLED:
             return
         _send_invitation(place, member)
         audit.record("member.invited_again", workspace=place.workspace, subject=str(member.id), now=now)
@@ -84,7 +128,7 @@ def open_invitation(token: str) -> Invitation:
         .join_from(Member, Link)
         .where(
             Link.id == link.id,
-            Member.status == MemberStatus.ACTIVE,
+            Member.status != MemberStatus.DISABLED,
             Workspace.deleted_at.is_null(),
         )
         .first()
@@ -95,9 +139,18 @@ def open_invitation(token: str) -> Invitation:
 
 
 def accept_invitation(
-    token: str, *, signed_in_as: Person | None, name: str = "", password: str = "", now: datetime
+    token: str,
+    *,
+    signed_in_as: Person | None,
+    name: str = "",
+    password: str = "",
+    language: str = "",
+    now: datetime,
 ) -> Invitation:
-    """Join. Somebody new gives a name and a password; somebody known must be signed in as themselves.
+    """Join with the seat that the invitation took, as a user or a guest.
+
+    Somebody new gives a name, a password and the language that they read the invitation in, else it stays the
+    workspace's; somebody known must be signed in as themselves.
 
     A known person's mailbox alone does not do: the account may have been made by somebody else, and
     its password would open the workspace. Raises LinkUnusable, MustSignIn, PasswordTooCommon,
@@ -114,24 +167,41 @@ def accept_invitation(
         password_hash = passwords.hash_password(password)
     with transaction(lock=workspace):
         links.consume_link(invitation.link)
-        if reload_member(member).status != MemberStatus.ACTIVE:
+        if reload_member(member).status == MemberStatus.DISABLED:
             raise LinkUnusable()
         if is_new:
             person.name, person.password_hash = name, password_hash
+            person.language = language or person.language
             person.email_proved_at = current().clock.wall()
-            person.save(only=[Person.name, Person.password_hash, Person.email_proved_at])
+            person.save(only=[Person.name, Person.password_hash, Person.language, Person.email_proved_at])
         member.joined_at = now
         member.save(only=[Member.joined_at])
         audit.record("member.joined", workspace=workspace, subject=str(member.id), actor=person, now=now)
     return invitation
 
 
-def _person_of(address: str, *, language: str, now: datetime) -> Person:
-    """Two workspaces may invite one new address at once: the second takes the first's person."""
-    Person.insert(
-        email=address, name=address.partition("@")[0][:200], language=language, created_at=now
-    ).on_conflict(action="NOTHING", conflict_target=[Person.email]).execute()
-    return Person.get(Person.email == address)
+def _refuse_members(workspace: Workspace, addresses: Sequence[str]) -> None:
+    known = list(
+        Member.select(Member, Person)
+        .join(Person)
+        .where(Member.workspace == workspace, Person.email << list(addresses))
+        .order_by(Member.id)
+    )
+    if known:
+        raise AlreadyMembers(members=known)
+
+
+def _people_of(addresses: Sequence[str], *, language: str, now: datetime) -> dict[str, Person]:
+    """By address. Two workspaces may invite one new address at once: the second takes the first's person.
+
+    In one order for all: two that invite the same people would otherwise wait for each other.
+    """
+    rows = [
+        {"email": address, "name": address.partition("@")[0][:200], "language": language, "created_at": now}
+        for address in sorted(addresses)
+    ]
+    Person.insert_many(rows).on_conflict(action="NOTHING", conflict_target=[Person.email]).execute()
+    return {person.email: person for person in Person.select().where(Person.email << list(addresses))}
 
 
 def _send_invitation(place: Place, member: Member) -> None:

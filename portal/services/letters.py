@@ -1,13 +1,16 @@
 """Letters to the people of a workspace, promised in the transaction of what they tell about."""
 
 from collections.abc import Iterable, Sequence
-from typing import cast
+from hashlib import blake2b
+
+from peewee import Expression, ModelSelect
 
 from .. import outbox
 from ..domain.vocabulary import MemberStatus, Role
 from ..models import Invoice, Member, PaymentMethod, Person, Workspace
 from ..outbox import JSON
 from ..runtime import current
+from .prepared import Prepared, Slot
 
 
 def send(
@@ -18,41 +21,49 @@ def send(
     key: str,
     context: dict[str, JSON],
     attachments: Sequence[Invoice] = (),
+    copies_to: Iterable[str] = (),
 ) -> None:
     """Promise one mail to each person, in their language. The same `key` a second time is a no-op.
 
     Every template gets the reader's name and the workspace's name and slug beside its own `context`.
+    `copies_to` are addresses that may be nobody's here: each gets the letter in the workspace's language,
+    with an empty name, unless it is that of a person who gets it anyway.
     """
+    people = {person.id: person for person in to}.values()
+    reached = {person.email.casefold() for person in people}
+    copies = {address.casefold(): address for address in copies_to if address.casefold() not in reached}
+    readers = [
+        (str(person.id), person.email, person.name, person.language or workspace.language)
+        for person in people
+    ] + [(_short_key(folded), address, "", workspace.language) for folded, address in copies.items()]
     wall = current().clock.wall()
-    for person in {person.id: person for person in to}.values():
-        locale = person.language or workspace.language
+    for reader, address, name, locale in readers:
         outbox.publish(
             "mail",
-            key=f"{key}-{person.id}",
+            key=f"{key}-{reader}",
             payload={
                 "template": template,
-                "to": person.email,
+                "to": address,
                 "locale": locale,
-                "context": {
-                    "name": person.name,
-                    "workspace": workspace.name,
-                    "slug": workspace.slug,
-                    **context,
-                },
+                "context": {"name": name, "workspace": workspace.name, "slug": workspace.slug, **context},
                 "attachments": [{"invoice_id": invoice.id, "locale": locale} for invoice in attachments],
             },
             now=wall,
         )
 
 
+def _short_key(address: str) -> str:
+    """An address is longer than a key may be; the letter a keeps it apart from the ids of people."""
+    return "a" + blake2b(address.encode(), digest_size=8).hexdigest()
+
+
 def billing_people(workspace: Workspace) -> list[Person]:
     """Whom billing mail goes to: owners, billing managers and upgraders who have joined."""
-    may_pay = (Member.role << [Role.OWNER, Role.BILLING_MANAGER]) | Member.is_upgrader
-    return _people(workspace, may_pay)
+    return [member.person for member in _may_pay.rows(workspace=workspace.id)]
 
 
 def owners(workspace: Workspace) -> list[Person]:
-    return _people(workspace, Member.role == Role.OWNER)
+    return [member.person for member in _owners.rows(workspace=workspace.id)]
 
 
 def method_facts(method: PaymentMethod | None) -> JSON:
@@ -62,16 +73,19 @@ def method_facts(method: PaymentMethod | None) -> JSON:
     return {"method": method.kind.value, "brand": method.brand, "last4": method.last4}
 
 
-def _people(workspace: Workspace, which: object) -> list[Person]:
-    members = (
+def _people(which: Expression) -> "ModelSelect[Member]":
+    return (
         Member.select(Member, Person)
         .join(Person)
         .where(
-            Member.workspace == workspace,
+            Member.workspace == Slot("workspace"),
             Member.status == MemberStatus.ACTIVE,
             Member.joined_at.is_null(False),
             which,
         )
         .order_by(Member.id)
     )
-    return [member.person for member in cast("Iterable[Member]", members)]
+
+
+_may_pay = Prepared(lambda: _people((Member.role << [Role.OWNER, Role.BILLING_MANAGER]) | Member.is_upgrader))
+_owners = Prepared(lambda: _people(Member.role == Role.OWNER))

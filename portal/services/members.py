@@ -1,20 +1,17 @@
-"""The members of a workspace: who they are, who is disabled and comes back.
-
-Every change holds the workspace's lock, so that the last seat is given once and the last owner stays.
-"""
+"""The members of a workspace: who they are, who may decide about them, and how many the plan holds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from peewee import Case
+from peewee import Case, ModelSelect, fn
 
-from ..database import transaction
-from ..domain.errors import LastOwner, PlanFull, PortalError
+from ..domain.errors import PlanFull, PortalError
 from ..domain.rights import rights_of
+from ..domain.room import Room, room_in
 from ..domain.vocabulary import MemberStatus, Right, Role
-from ..models import Link, Member, Person, Plan, Workspace
-from . import audit, people, plans, subscriptions
+from ..models import Member, Person, Plan, Workspace
+from . import plans, subscriptions
+from .prepared import Prepared, Slot
 from .workspaces import Place
 
 PEOPLE_NAMED = 20
@@ -25,12 +22,16 @@ class AdministratorsFull(PortalError):
     """The plan allows `limit` administrators, owners among them, and `used` are there."""
 
 
+class GuestsFull(PortalError):
+    """The plan allows `limit` guests and `used` are there."""
+
+
 class OwnersOnly(PortalError):
     """Only an owner may do this to a member with the role `role`."""
 
 
-class CannotDisableYourself(PortalError):
-    """Nobody locks themselves out."""
+class MemberGone(PortalError):
+    """Somebody removed the member meanwhile."""
 
 
 # --- looking --------------------------------------------------------------------------------------
@@ -77,6 +78,7 @@ class MemberRow:
     email: str
     role: Role
     status: MemberStatus
+    is_upgrader: bool
     has_joined: bool
 
 
@@ -89,7 +91,12 @@ class MemberPage:
 
 
 def list_members(
-    workspace: Workspace, *, search: str = "", before: int | None = None, limit: int = 50
+    workspace: Workspace,
+    *,
+    search: str = "",
+    status: MemberStatus | None = None,
+    before: int | None = None,
+    limit: int = 50,
 ) -> MemberPage:
     """The newest members first, those whose name or address contains `search`. One query, any size."""
     query = (
@@ -102,6 +109,8 @@ def list_members(
     if search:
         by_name = Person.name.contains(search) & Member.joined_at.is_null(False)
         query = query.where(Person.email.contains(search.lower()) | by_name)
+    if status is not None:
+        query = query.where(Member.status == status)
     if before is not None:
         query = query.where(Member.id < before)
     rows = [
@@ -112,6 +121,7 @@ def list_members(
             email=member.person.email,
             role=Role(member.role),
             status=MemberStatus(member.status),
+            is_upgrader=member.is_upgrader,
             has_joined=member.joined_at is not None,
         )
         for member in query
@@ -136,89 +146,80 @@ def roles_to_give(place: Place) -> tuple[Role, ...]:
     return (Role.MEMBER, Role.ADMIN)
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
-    """How much of the plan is used. A limit that is None is no limit."""
+# --- how many -------------------------------------------------------------------------------------
 
-    used: int
-    limit: int | None
-    administrators: int
-    administrators_limit: int | None
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Members by status; the invited are counted as what they will be."""
+
+    active: int
+    guest: int
+    disabled: int
 
     @property
-    def is_full(self) -> bool:
-        return self.limit is not None and self.used >= self.limit
+    def everybody(self) -> int:
+        return self.active + self.guest + self.disabled
 
 
-def room_of(workspace: Workspace, plan: Plan) -> Room:
-    usage = plans.usage_of(workspace)
-    return Room(
-        used=usage.active_users,
-        limit=plan.max_users,
-        administrators=usage.administrators,
-        administrators_limit=plan.max_administrators,
+def counts_of(workspace: Workspace) -> Counts:
+    """One query, answered from the index of the statuses."""
+    found = {row["status"]: row["members"] for row in _counts.rows(workspace=workspace.id)}
+    return Counts(**{status.value: found.get(status, 0) for status in MemberStatus})
+
+
+def _counts_query() -> "ModelSelect[Member]":
+    return (
+        Member.select(Member.status, fn.COUNT(Member.id).alias("members"))
+        .where(Member.workspace == Slot("workspace"))
+        .group_by(Member.status)
+        .dicts()
     )
 
 
-# --- leaving and coming back ----------------------------------------------------------------------
+_counts = Prepared(_counts_query)
 
 
-def disable(place: Place, member: Member, *, now: datetime) -> None:
-    """Take the seat and every session away; an open invitation dies. Safe to repeat.
-
-    The sessions end wherever the person is a member: a signed-in browser is never told apart by
-    workspace. Raises CannotDisableYourself, OwnersOnly, LastOwner.
-    """
-    workspace = place.workspace
-    with transaction(lock=workspace):
-        member = reload_member(member)
-        if member.status == MemberStatus.DISABLED:
-            return
-        if member.person_id == place.member.person_id:
-            raise CannotDisableYourself()
-        if member.role == Role.OWNER:
-            _refuse_touching_owner(place, member)
-        member.status = MemberStatus.DISABLED
-        member.is_upgrader = False
-        member.save(only=[Member.status, Member.is_upgrader])
-        Link.delete().where(Link.member == member, Link.used_at.is_null()).execute()
-        people.end_sessions(member.person)
-        audit.record("member.disabled", workspace=workspace, subject=str(member.id), now=now)
+def room_of(plan: Plan, counts: Counts) -> Room:
+    return room_in(plans.limits_of(plan), users=counts.active, guests=counts.guest)
 
 
-def enable(place: Place, member: Member, *, now: datetime) -> None:
-    """Give a seat back. Safe to repeat. Raises OwnersOnly, PlanFull, AdministratorsFull."""
-    workspace = place.workspace
-    with transaction(lock=workspace):
-        member = reload_member(member)
-        if member.status != MemberStatus.DISABLED:
-            return
-        if member.role not in roles_to_give(place):
-            raise OwnersOnly(role=Role(member.role))
-        refuse_if_full(workspace, Role(member.role))
-        member.status = MemberStatus.ACTIVE
-        member.save(only=[Member.status])
-        audit.record("member.enabled", workspace=workspace, subject=str(member.id), now=now)
+# --- inside the workspace's lock ------------------------------------------------------------------
 
 
-def _refuse_touching_owner(place: Place, member: Member) -> None:
-    if place.member.role != Role.OWNER:
-        raise OwnersOnly(role=Role.OWNER)
-    others = Member.owners(place.workspace).where(Member.id != member.id, Member.joined_at.is_null(False))
-    if member.joined_at is not None and not others.exists():
-        raise LastOwner()
+def room_now(workspace: Workspace) -> Room:
+    """The room there is, read anew: call it with the lock held."""
+    return room_of(subscriptions.of_workspace(workspace).plan, counts_of(workspace))
 
 
 def refuse_if_full(workspace: Workspace, role: Role) -> None:
-    """Inside the workspace's lock. Raises PlanFull, AdministratorsFull."""
-    room = room_of(workspace, subscriptions.of_workspace(workspace).plan)
+    """Raises PlanFull, AdministratorsFull when one more user with the role is too many."""
+    room = room_now(workspace)
     if room.is_full:
-        raise PlanFull(limit=room.limit, used=room.used)
-    limit = room.administrators_limit
-    if role in ADMINISTRATORS and limit is not None and room.administrators >= limit:
-        raise AdministratorsFull(limit=limit, used=room.administrators)
+        raise PlanFull(limit=room.max_users, used=room.users)
+    refuse_administrators(workspace, more=1 if role in ADMINISTRATORS else 0)
+
+
+def refuse_if_full_of_guests(workspace: Workspace) -> None:
+    """Raises GuestsFull."""
+    room = room_now(workspace)
+    if room.is_full_of_guests:
+        raise GuestsFull(limit=room.max_guests, used=room.guests)
+
+
+def refuse_administrators(workspace: Workspace, *, more: int) -> None:
+    """Raises AdministratorsFull when the plan does not hold so many more; the owners count."""
+    limit = subscriptions.of_workspace(workspace).plan.max_administrators
+    if more <= 0 or limit is None:
+        return
+    used = plans.usage_of(workspace).administrators
+    if used + more > limit:
+        raise AdministratorsFull(limit=limit, used=used)
 
 
 def reload_member(member: Member) -> Member:
-    """The member with their person, as they are now that the lock is held."""
-    return Member.select(Member, Person).join(Person).where(Member.id == member.id).get()
+    """The member with their person, as they are now that the lock is held. Raises MemberGone."""
+    found = Member.select(Member, Person).join(Person).where(Member.id == member.id).first()
+    if found is None:
+        raise MemberGone()
+    return found

@@ -9,7 +9,7 @@ from peewee import JOIN
 
 from ..database import transaction
 from ..domain.vocabulary import ProductKind
-from ..models import Order, Payment, Person, Plan, Product, Subscription, Workspace
+from ..models import AuditEntry, Order, Payment, Person, Plan, Product, Subscription, Workspace
 from . import audit
 from .subscriptions import Status, status_of
 
@@ -63,6 +63,41 @@ def workspaces(*, search: str, before: int | None, size: int, now: datetime) -> 
         query = query.where(Workspace.id < before)
     rows = [WorkspaceRow(each.workspace, status_of(each, today=each.workspace.day(now))) for each in query]
     return WorkspaceList(rows=rows[:size], older=rows[size - 1].workspace.id if len(rows) > size else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A workspace that is gone. `why` is a word of deletion.Why."""
+
+    entry_id: int
+    slug: str
+    customer_number: str
+    at: datetime
+    why: str
+
+
+def deletions(*, before: int | None, size: int) -> list[Deletion]:
+    """The newest first, or those older than the audit entry whose id is `before`. One query."""
+    query = (
+        AuditEntry.select(AuditEntry, Workspace)
+        .join(Workspace)
+        .where(AuditEntry.action == "workspace.deleted", Workspace.deleted_at.is_null(False))
+        .order_by(AuditEntry.id.desc())
+        .limit(size)
+    )
+    if before is not None:
+        query = query.where(AuditEntry.id < before)
+    return [
+        Deletion(
+            entry_id=entry.id,
+            slug=workspace.slug,
+            customer_number=workspace.customer_number,
+            at=entry.at,
+            why=str(entry.changes["why"]),
+        )
+        for entry in query
+        if (workspace := entry.workspace) is not None
+    ]
 
 
 def find_workspace(slug: str) -> Workspace | None:

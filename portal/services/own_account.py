@@ -4,14 +4,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from peewee import JOIN
+
 from ..database import transaction
 from ..domain.money import Money
-from ..domain.vocabulary import MemberStatus, OrderState
-from ..models import Member, Order, Person, Plan, Session, Workspace
+from ..domain.vocabulary import MemberStatus, OrderState, Right
+from ..models import Invoice, Member, Order, Person, Plan, Session, Workspace
 from ..runtime import current
 from . import audit
 from .people import end_sessions
-from .workspaces import MENU_WORKSPACES
+from .workspaces import MENU_WORKSPACES, rights_in
 
 SESSIONS_SHOWN = 50
 
@@ -71,7 +73,11 @@ def _record_end_of_sessions(person: Person, count: int, *, now: datetime) -> Non
 
 @dataclass(frozen=True, slots=True)
 class OwnOrder:
-    """One line of a person's orders across workspaces."""
+    """One line of a person's orders across workspaces.
+
+    `total` is None until the buyer's country, and with it the tax, is known. `invoice_number` is empty
+    where there is no invoice, or none that the person may download.
+    """
 
     order_id: int
     number: str
@@ -81,7 +87,8 @@ class OwnOrder:
     plan_names: dict[str, str]
     state: OrderState
     created_at: datetime
-    total: Money
+    total: Money | None
+    invoice_number: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +102,21 @@ class OwnOrders:
 def orders_of(person: Person, *, size: int, before: int | None = None) -> OwnOrders:
     """The person's newest orders in the workspaces that they can still enter. One query."""
     query = (
-        Order.select(Order, Workspace, Plan)
+        Order.select(Order, Workspace, Plan, Member, Invoice.number)
         .join_from(Order, Workspace)
         .join_from(Order, Plan)
         .join_from(
-            Order, Member, on=((Member.workspace == Order.workspace) & (Member.person == Order.person))
+            Order,
+            Invoice,
+            JOIN.LEFT_OUTER,
+            on=((Invoice.order == Order.id) & Invoice.credits.is_null()),
+            attr="invoice",
+        )
+        .join_from(
+            Order,
+            Member,
+            on=((Member.workspace == Order.workspace) & (Member.person == Order.person)),
+            attr="member",
         )
         .where(
             Order.person == person,
@@ -113,21 +130,26 @@ def orders_of(person: Person, *, size: int, before: int | None = None) -> OwnOrd
     )
     if before is not None:
         query = query.where(Order.id < before)
-    rows = [
-        OwnOrder(
-            order_id=order.id,
-            number=order.number,
-            workspace_name=order.workspace.name,
-            slug=order.workspace.slug,
-            time_zone=order.workspace.time_zone,
-            plan_names=order.plan.names,
-            state=OrderState(order.state),
-            created_at=order.created_at,
-            total=Money(order.total_minor, order.currency),
-        )
-        for order in query
-    ]
+    rows = [_own_order(order, order.member, order.invoice) for order in query]  # type: ignore[attr-defined]
     return OwnOrders(rows=rows[:size], older=rows[size - 1].order_id if len(rows) > size else None)
+
+
+def _own_order(order: Order, member: Member, invoice: Invoice | None) -> OwnOrder:
+    """`order` with its workspace and plan; `member` is the buyer there."""
+    member.workspace = order.workspace
+    may_download = Right.DOWNLOAD_DOCUMENTS in rights_in(member)
+    return OwnOrder(
+        order_id=order.id,
+        number=order.number,
+        workspace_name=order.workspace.name,
+        slug=order.workspace.slug,
+        time_zone=order.workspace.time_zone,
+        plan_names=order.plan.names,
+        state=OrderState(order.state),
+        created_at=order.created_at,
+        total=Money(order.total_minor, order.currency) if order.details else None,
+        invoice_number=invoice.number if invoice and may_download else "",
+    )
 
 
 def workspaces_of(person: Person) -> Iterable[Workspace]:

@@ -31,7 +31,7 @@ def take_turns(name: str, *, count: int, per_second: float, wall: datetime) -> l
 
 
 def slow_down(name: str, *, seconds: float, wall: datetime) -> None:
-    """The gateway said "too many requests": nothing leaves for `seconds`, and then more slowly for a while."""
+    """The gateway said "too many requests": nothing leaves for `seconds`, then it all leaves more slowly."""
     resume_us = round((wall.timestamp() + seconds) * MICROSECOND)
     with transaction():
         pace = _row(name)

@@ -3,6 +3,7 @@
 import gzip
 import re
 from collections.abc import Iterable
+from enum import StrEnum
 from importlib import resources
 from threading import BoundedSemaphore
 
@@ -38,8 +39,19 @@ _hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 _turns = BoundedSemaphore(HASHES_AT_ONCE)
 
 
+class Weakness(StrEnum):
+    """Keys in their order or repeated; a common password; words known here."""
+
+    PATTERN = "pattern"
+    COMMON = "common"
+    KNOWN = "known"
+
+
 class PasswordTooCommon(PortalError):
-    """The password is a common one, or made of words that everybody here knows."""
+    """The password is easy to guess for the `reason` named; `words` are those of KNOWN that it has."""
+
+    reason: Weakness
+    words: tuple[str, ...]
 
 
 class PasswordLengthWrong(PortalError):
@@ -98,28 +110,32 @@ def refuse_weak(password: str, *, words: Iterable[str]) -> None:
     """
     if not SHORTEST <= len(password) <= LONGEST:
         raise PasswordLengthWrong(length=len(password))
-    if is_guessable(password, words=words):
-        raise PasswordTooCommon()
+    _refuse_guessable(password, words=words)
 
 
-def is_guessable(password: str, *, words: Iterable[str]) -> bool:
-    """Whether one common password, or words known here, make nearly all of it.
+def _refuse_guessable(password: str, *, words: Iterable[str]) -> None:
+    """Raises PasswordTooCommon where one common password, or words known here, make nearly all of it.
 
     Digits and signs around them, repetition and letters written as digits do not help: they are
     what everybody adds to a word that was refused.
     """
     typed = password.casefold()
     if _is_row(typed) or _is_repetition(typed):
-        return True
+        raise PasswordTooCommon(reason=Weakness.PATTERN, words=())
     common = _common_passwords()
-    known = {*PRODUCT_WORDS, *_parts(words)}
-    return any(_is_made_of(form, common=common, known=known) for form in (typed, typed.translate(LOOKALIKES)))
+    known = sorted({*PRODUCT_WORDS, *_parts(words)}, key=lambda word: (-len(word), word))
+    for form in (typed, typed.translate(LOOKALIKES)):
+        rest, found = form, []
+        for word in known:
+            if word in rest:
+                rest = rest.replace(word, " ")
+                found.append(word)
+        if _is_little(rest, common=common):
+            raise PasswordTooCommon(reason=Weakness.KNOWN if found else Weakness.COMMON, words=tuple(found))
 
 
-def _is_made_of(typed: str, *, common: frozenset[str], known: set[str]) -> bool:
-    rest = typed
-    for word in sorted(known, key=len, reverse=True):
-        rest = rest.replace(word, " ")
+def _is_little(rest: str, *, common: frozenset[str]) -> bool:
+    """Whether next to nothing is left, were one common password taken out too."""
     pieces = {
         rest[start:end]
         for start in range(len(rest))

@@ -7,14 +7,16 @@ key, never asked anew. Every road to an answer (the call itself, a look-up, an e
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
+from typing import cast
 
-from peewee import ModelSelect
+from peewee import JOIN, ModelSelect
 
-from .. import outbox
-from ..database import is_postgresql, transaction
+from .. import outbox, rows
+from ..database import is_postgresql, transaction, write_postponed
 from ..domain.lifecycle import may_become
 from ..domain.vocabulary import OrderKind, OrderState, PaymentMethodKind, PaymentState, Right
 from ..gateways.base import (
@@ -32,9 +34,19 @@ from ..gateways.base import (
     SavedMethod,
     Succeeded,
 )
-from ..models import AuditEntry, Member, Order, Payment, PaymentMethod, Person, Workspace
+from ..models import (
+    AuditEntry,
+    Member,
+    Order,
+    Payment,
+    PaymentMethod,
+    Person,
+    Plan,
+    Subscription,
+    Workspace,
+)
 from ..runtime import current
-from . import audit, invoices, letters, renewal_outcomes, subscriptions, workspaces
+from . import audit, auto_renewal, invoices, letters, renewal_outcomes, subscriptions, workspaces
 
 LOOK_UP_AFTER = (
     timedelta(minutes=1),
@@ -48,6 +60,7 @@ ABANDONED_AFTER = timedelta(days=1)
 WAITING = (PaymentState.CREATED, PaymentState.ACTION_REQUIRED, PaymentState.PENDING, PaymentState.UNKNOWN)
 LONGEST_NAME = 200
 NEVER_MADE = "never_made"
+NOTHING_TOLD: Mapping[str, object] = MappingProxyType({})
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +90,7 @@ def record_intent(
 
     `method` and `tried_on`: a saved method is to be charged while the payer is away.
     """
-    return Payment.create(
+    payment = Payment(
         key=uuid.uuid4().hex,
         workspace=order.workspace,
         order=order,
@@ -94,6 +107,8 @@ def record_intent(
         look_up_at=wall + _patience(),
         created_at=wall,
     )
+    rows.save(payment)
+    return payment
 
 
 def ask(payment: Payment, *, card: CardData | None, save: bool, return_url: str, now: datetime) -> Payment:
@@ -128,17 +143,21 @@ def charge_saved(payment: Payment, *, return_url: str) -> Outcome:
     Order, plan, workspace and method are loaded. Raises ResultUnknown.
     """
     assert payment.method is not None, "a saved method is charged"
-    return current().gateways[payment.gateway].charge(
-        ChargeRequest(
-            key=payment.key,
-            amount_minor=payment.amount_minor,
-            currency=payment.currency,
-            description=_description(payment),
-            metadata=_metadata(payment),
-            source=SavedMethod(payment.method.reference),
-            save=False,
-            return_url=return_url,
-            off_session=True,
+    return (
+        current()
+        .gateways[payment.gateway]
+        .charge(
+            ChargeRequest(
+                key=payment.key,
+                amount_minor=payment.amount_minor,
+                currency=payment.currency,
+                description=_description(payment),
+                metadata=_metadata(payment),
+                source=SavedMethod(payment.method.reference),
+                save=False,
+                return_url=return_url,
+                off_session=True,
+            )
         )
     )
 
@@ -218,7 +237,8 @@ def record_answer(payment: Payment, outcome: Outcome, *, now: datetime) -> Payme
     Raises AmountMismatch, after writing it down: the payment is unknown then, and not paid.
     """
     with transaction(lock=payment.workspace):
-        payment = _write_answer(payment, outcome, now=now)
+        [(payment, subscription)] = _read_again([payment])
+        _write_answer(payment, outcome, subscription, now=now)
     if _is_mismatch(payment, outcome):
         raise AmountMismatch(f"payment {payment.key}: asked for {payment.amount}, got {outcome}")
     return payment
@@ -232,13 +252,16 @@ def record_answers(answers: Sequence[tuple[Payment, Outcome | None]], *, now: da
     try:
         with transaction():
             _lock_workspaces(payment.workspace_id for payment, _outcome in answers)
-            written = [_write_answer(payment, outcome, now=now) for payment, outcome in answers]
+            written = _read_again([payment for payment, _outcome in answers])
+            for (payment, subscription), (_asked, outcome) in zip(written, answers, strict=True):
+                _write_answer(payment, outcome, subscription, now=now)
     except Exception:
+        # The boundary: money has moved, and what can be written down is.
         if len(answers) == 1:
             log.exception("payment %s: the answer cannot be written", answers[0][0].key)
             return 0
         return sum(record_answers([answer], now=now) for answer in answers)
-    return sum(payment.state not in WAITING for payment in written)
+    return sum(payment.state not in WAITING for payment, _subscription in written)
 
 
 def _lock_workspaces(ids: Iterable[int]) -> None:
@@ -248,17 +271,28 @@ def _lock_workspaces(ids: Iterable[int]) -> None:
         list(Workspace.select(Workspace.id).where(Workspace.id << wanted).order_by(Workspace.id).for_update())
 
 
-def _write_answer(payment: Payment, outcome: Outcome | None, *, now: datetime) -> Payment:
-    """What record_answer does, inside its transaction."""
-    wall = current().clock.wall()
-    payment = (
-        Payment.select(Payment, Order, Workspace)
+def _read_again(asked: Sequence[Payment]) -> list[tuple[Payment, Subscription]]:
+    """The same payments now that the locks are held, each with its order, and their subscriptions."""
+    found = (
+        Payment.select(Payment, Order, Plan, Workspace, PaymentMethod)
         .join_from(Payment, Order)
+        .join_from(Order, Plan)
         .join_from(Payment, Workspace)
-        .where(Payment.id == payment.id)
-        .get()
+        .join_from(Payment, PaymentMethod, JOIN.LEFT_OUTER)
+        .where(Payment.id << [payment.id for payment in asked])
     )
-    payment.order.workspace = payment.workspace
+    by_id = {payment.id: payment for payment in cast("Iterable[Payment]", found)}
+    for payment in by_id.values():
+        payment.order.workspace = payment.workspace
+    theirs = subscriptions.of_workspaces(payment.workspace for payment in by_id.values())
+    return [(by_id[payment.id], theirs[payment.workspace_id]) for payment in asked]
+
+
+def _write_answer(
+    payment: Payment, outcome: Outcome | None, subscription: Subscription, *, now: datetime
+) -> None:
+    """What record_answer does, inside its transaction, with the payment as it is there."""
+    wall = current().clock.wall()
     # The page said that we would write; whoever is still at the page sees the answer there.
     letter_is_due = payment.state in (PaymentState.UNKNOWN, PaymentState.PENDING)
     match outcome:
@@ -270,31 +304,28 @@ def _write_answer(payment: Payment, outcome: Outcome | None, *, now: datetime) -
             _move(payment, PaymentState.UNKNOWN, wall=wall)
             _look_up_later(payment, wall=wall)
         case Succeeded():
-            if _move(payment, PaymentState.SUCCEEDED, wall=wall):
-                _settle_paid(payment, outcome, now=now)
+            told = {"reference": outcome.reference, **_method_facts(outcome.method)}
+            if _move(payment, PaymentState.SUCCEEDED, told, wall=wall):
+                _settle_paid(payment, outcome, subscription, now=now)
             elif payment.state == PaymentState.DECLINED:
                 _report(payment, "payment.succeeded_after_decline", outcome, now=now)
         case Declined(code=code, soft=soft, method=method):
-            if _move(payment, PaymentState.DECLINED, wall=wall):
-                payment.may_work_later = soft
-                _settle_declined(payment, code=code.value, method=method, tell=letter_is_due, now=now)
+            told = {"decline_code": code.value, "may_work_later": soft, **_method_facts(method)}
+            if _move(payment, PaymentState.DECLINED, told, wall=wall):
+                _settle_declined(payment, subscription, tell=letter_is_due, now=now)
         case NeverMade():
-            if _move(payment, PaymentState.DECLINED, wall=wall):
-                payment.may_work_later = True
-                _settle_declined(payment, code=NEVER_MADE, method=None, tell=letter_is_due, now=now)
+            told = {"decline_code": NEVER_MADE, "may_work_later": True}
+            if _move(payment, PaymentState.DECLINED, told, wall=wall):
+                _settle_declined(payment, subscription, tell=letter_is_due, now=now)
         case ActionRequired(url=url, reference=reference):
-            if _move(payment, PaymentState.ACTION_REQUIRED, wall=wall):
-                payment.action_url, payment.reference = url, reference
-                payment.save()
-                if payment.order.kind == OrderKind.RENEWAL:
-                    renewal_outcomes.ask_to_confirm(payment)
+            told = {"action_url": url, "reference": reference}
+            moved = _move(payment, PaymentState.ACTION_REQUIRED, told, wall=wall)
+            if moved and payment.order.kind == OrderKind.RENEWAL:
+                renewal_outcomes.ask_to_confirm(payment)
             _look_up_later(payment, wall=wall)
         case Pending(reference=reference):
-            if _move(payment, PaymentState.PENDING, wall=wall):
-                payment.reference = reference
-                payment.save()
+            _move(payment, PaymentState.PENDING, {"reference": reference}, wall=wall)
             _look_up_later(payment, wall=wall)
-    return payment
 
 
 def _is_mismatch(payment: Payment, outcome: Outcome | None) -> bool:
@@ -312,10 +343,15 @@ def look_up_due(*, limit: int, now: datetime) -> ReconcileReport:
 
 def give_up_abandoned(*, limit: int, now: datetime) -> int:
     """Close payments that have waited for their payer for a day, so that the order can be paid; how many."""
-    made_before = current().clock.wall() - ABANDONED_AFTER
+    wall = current().clock.wall()
     abandoned = (
         _waiting()
-        .where(Payment.state == PaymentState.ACTION_REQUIRED, Payment.created_at < made_before)
+        .where(
+            Payment.state == PaymentState.ACTION_REQUIRED,
+            Payment.created_at < wall - ABANDONED_AFTER,
+            # True of each that waits: by its index, those that were settled are passed by.
+            Payment.look_up_at <= wall + LOOK_UP_AFTER[-1],
+        )
         .order_by(Payment.id)
         .limit(limit)
     )
@@ -363,25 +399,30 @@ def _patience() -> timedelta:
     return max(timedelta(minutes=1), timedelta(seconds=2 * current().settings.gateway_timeout_seconds))
 
 
-def _move(payment: Payment, state: PaymentState, *, wall: datetime) -> bool:
-    """Change the state where the table of transitions allows it and the row is as we read it."""
-    if not may_become(payment.state, state):
+def _move(
+    payment: Payment, state: PaymentState, told: Mapping[str, object] = NOTHING_TOLD, *, wall: datetime
+) -> bool:
+    """Change the state where the table of transitions allows it and the row is as we read it.
+
+    `told` are the columns that the gateway's answer fills.
+    """
+    before = payment.state
+    if not may_become(before, state):
         return False
-    settled_at = wall if state in (PaymentState.SUCCEEDED, PaymentState.DECLINED) else None
-    look_up_at = None if settled_at else payment.look_up_at
-    moved = (
-        Payment.update(state=state, settled_at=settled_at, look_up_at=look_up_at)
-        .where(Payment.id == payment.id, Payment.state == payment.state)
-        .execute()
-    )
-    payment.state, payment.settled_at, payment.look_up_at = state, settled_at, look_up_at
-    return bool(moved)
+    payment.state = state
+    if state in (PaymentState.SUCCEEDED, PaymentState.DECLINED):
+        payment.settled_at, payment.look_up_at = wall, None
+    for column, value in told.items():
+        setattr(payment, column, value)
+    return rows.save(payment, only_if=(Payment.state, before))
 
 
 def _record_silence(payment: Payment) -> Payment:
     """The gateway did not say: wait as `unknown`, and look the payment up later and later, never for ever."""
     with transaction(lock=payment.workspace):
-        return _write_answer(payment, None, now=current().clock.now())
+        [(payment, subscription)] = _read_again([payment])
+        _write_answer(payment, None, subscription, now=current().clock.now())
+    return payment
 
 
 def _look_up_later(payment: Payment, *, wall: datetime) -> None:
@@ -391,12 +432,13 @@ def _look_up_later(payment: Payment, *, wall: datetime) -> None:
     wait = LOOK_UP_AFTER[min(payment.look_ups, len(LOOK_UP_AFTER) - 1)]
     payment.look_ups += 1
     payment.look_up_at = wall + wait
-    payment.save(only=[Payment.look_ups, Payment.look_up_at])
+    rows.save(payment)
 
 
 def _report(payment: Payment, action: str, outcome: Succeeded, *, now: datetime) -> None:
     """Money that our books cannot take: said once in the audit log, and in the process's log each time."""
     log.error("%s: payment %s, %d %s", action, payment.key, outcome.amount_minor, outcome.currency)
+    write_postponed()
     said = AuditEntry.select().where(
         AuditEntry.workspace == payment.workspace,
         AuditEntry.action == action,
@@ -417,16 +459,13 @@ def _report(payment: Payment, action: str, outcome: Succeeded, *, now: datetime)
         )
 
 
-def _settle_paid(payment: Payment, outcome: Succeeded, *, now: datetime) -> None:
+def _settle_paid(payment: Payment, outcome: Succeeded, subscription: Subscription, *, now: datetime) -> None:
     order = payment.order
-    payment.reference = outcome.reference
-    _keep_method_facts(payment, outcome.method)
-    payment.save()
-    order.state = OrderState.PAID
-    order.paid_at = now
-    order.save(only=[Order.state, Order.paid_at])
+    order.state, order.paid_at = OrderState.PAID, now
+    rows.save_later(order)
     method = _save_method(order, payment, outcome.method, now=now)
-    subscriptions.apply_paid_order(order, method=method, now=now)
+    renewed_by_itself = subscription.auto_renewal
+    subscriptions.apply_paid_order(subscription, order, method=method, now=now)
     if order.kind != OrderKind.RENEWAL:
         _mark_upgrader(order)
     invoice = invoices.issue_for(order, payment=payment, now=now)
@@ -449,16 +488,19 @@ def _settle_paid(payment: Payment, outcome: Succeeded, *, now: datetime) -> None
         key=f"order-confirmed-{order.number}",
         context={},
         attachments=[invoice],
+        copies_to=[order.details["email"]],
     )
+    if subscription.auto_renewal and not renewed_by_itself:
+        auto_renewal.tell_on(
+            subscription,
+            total=payment.amount,
+            plan_names=order.plan.names,
+            interval=order.interval,
+        )
 
 
-def _settle_declined(
-    payment: Payment, *, code: str, method: MethodFacts | None, tell: bool, now: datetime
-) -> None:
+def _settle_declined(payment: Payment, subscription: Subscription, *, tell: bool, now: datetime) -> None:
     """The order is open again: the same quote may be paid another way. `tell`: the buyer gets a letter."""
-    payment.decline_code = code
-    _keep_method_facts(payment, method)
-    payment.save()
     Order.update(state=OrderState.OPEN).where(
         Order.id == payment.order_id, Order.state == OrderState.PLACED
     ).execute()
@@ -466,11 +508,11 @@ def _settle_declined(
         "payment.declined",
         workspace=payment.workspace,
         subject=payment.key,
-        changes={"order": payment.order.number, "code": code},
+        changes={"order": payment.order.number, "code": payment.decline_code},
         now=now,
     )
     if payment.order.kind == OrderKind.RENEWAL:
-        renewal_outcomes.after_decline(payment, now=now)
+        renewal_outcomes.after_decline(subscription, payment, now=now)
     elif tell:
         _tell_declined(payment)
 
@@ -493,11 +535,16 @@ def _tell_declined(payment: Payment) -> None:
     )
 
 
-def _keep_method_facts(payment: Payment, method: MethodFacts | None) -> None:
-    if method is not None:
-        payment.brand = method.brand or ""
-        payment.last4 = method.last4 or ""
-        payment.payer_name = _short(method.holder) or payment.payer_name
+def _method_facts(method: MethodFacts | None) -> dict[str, object]:
+    """The columns of a payment that say how it was made; a name that the gateway does not tell is kept."""
+    if method is None:
+        return {}
+    payer = _short(method.holder)
+    return {
+        "brand": method.brand or "",
+        "last4": method.last4 or "",
+        **({"payer_name": payer} if payer else {}),
+    }
 
 
 def _save_method(

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from typing import cast
 
 from peewee import JOIN, Case, ModelSelect, fn
 
@@ -17,13 +16,14 @@ from .prepared import Prepared, Slot
 
 
 def usage_of(workspace: Workspace) -> Usage:
-    """Active users, guests, administrators (the owners count) and storage, as they are now. One query."""
-    row = cast("dict[str, int | None]", _usage.first(workspace=workspace.id))
+    """Users, guests, administrators (the owners count), storage and services, as they are now. One query."""
+    row = _usage.first(workspace=workspace.id)
     return Usage(
         active_users=row["active_users"] or 0,
         guests=row["guests"] or 0,
         administrators=row["administrators"] or 0,
         storage_bytes=row["storage_bytes"] or 0,
+        services=frozenset(Service(code) for code in Workspace.services.python_value(row["services"]) or ()),
     )
 
 
@@ -39,6 +39,7 @@ def _usage_query() -> "ModelSelect[Member]":
             Workspace.select(Workspace.used_storage_bytes)
             .where(Workspace.id == Slot("workspace"))
             .alias("storage_bytes"),
+            Workspace.select(Workspace.services).where(Workspace.id == Slot("workspace")).alias("services"),
         )
         # Those who left may be many; the index of the statuses passes them by.
         .where(
@@ -140,6 +141,19 @@ def offer_of(offers: Sequence[PlanOffers], *, plan_code: str, interval: Interval
                 amount=price.amount,
             )
     raise PlanNotOffered(wanted=(plan_code, interval, currency))
+
+
+def find_plan(plan_id: int, *, product: Product, on: date) -> Plan:
+    """The plan, mostly without a query: of those on sale, else as it was when it still was."""
+    for offer in plans_on_sale(product, on=on):
+        if offer.plan.id == plan_id:
+            return offer.plan
+    return Plan.get_by_id(plan_id)
+
+
+def free_plan_of(offers: Sequence[PlanOffers]) -> Plan | None:
+    """The smallest free plan of the table, if the vendor offers one."""
+    return next((offer.plan for offer in offers if offer.plan.free), None)
 
 
 def refuse_if_too_small(plan: Plan, usage: Usage) -> None:

@@ -4,12 +4,13 @@ Called by services/payments.py inside the transaction that records the answer. A
 after the other; a round in which none pays is followed by the next dunning day (domain/dunning.py).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import cast
 
-from ..domain.dunning import last_usable_day, methods_left, next_round_on
+from .. import rows
+from ..domain.dunning import methods_left, next_round_on
 from ..domain.vocabulary import PaymentState
 from ..models import Invoice, Order, Payment, PaymentMethod, Subscription, Workspace
 from ..outbox import JSON
@@ -30,43 +31,54 @@ class Round:
 
 
 def methods_of(subscription: Subscription) -> list[PaymentMethod]:
-    """In the order in which they are charged: the subscription's own, the preferred one, then the oldest."""
+    """In the order in which they are charged."""
     methods = PaymentMethod.select().where(
         PaymentMethod.workspace == subscription.workspace_id, PaymentMethod.removed_at.is_null()
     )
+    return in_order(cast("Iterable[PaymentMethod]", methods), subscription)
+
+
+def in_order(methods: Iterable[PaymentMethod], subscription: Subscription) -> list[PaymentMethod]:
+    """The subscription's own comes first, then the preferred one, then the oldest."""
 
     def rank(method: PaymentMethod) -> tuple[bool, bool, int]:
         return method.id != subscription.payment_method_id, not method.is_preferred, method.id
 
-    return sorted(cast("Iterable[PaymentMethod]", methods), key=rank)
+    return sorted(methods, key=rank)
 
 
-def round_of(subscription: Subscription, order: Order | None, *, today: date) -> Round:
-    """Where the tries for this due date stand today. `order` None: nothing was tried yet."""
-    tries = _declined_tries(order)
-    methods = methods_of(subscription)
-    refused_for_good = {payment.method_id for payment in tries if not payment.may_work_later}
-    tried_today = {payment.method_id for payment in tries if payment.tried_on == today}
+def round_of(methods: Iterable[PaymentMethod], tries: Sequence[Payment], *, today: date) -> Round:
+    """Where the declined `tries` for a due date stand today; `methods` in the order of their charges."""
+    refused_for_good = {_method_id(payment) for payment in tries if not payment.may_work_later}
+    tried_today = {_method_id(payment) for payment in tries if payment.tried_on == today}
     by_id = {method.id: method for method in methods}
     left = methods_left(list(by_id), refused_for_good=refused_for_good, tried_today=tried_today)
     return Round(
-        failed_on=min((payment.tried_on for payment in tries), default=today),
+        failed_on=min((cast(date, payment.tried_on) for payment in tries), default=today),
         left=tuple(by_id[method_id] for method_id in left),
         may_try_later=any(method_id not in refused_for_good for method_id in by_id),
     )
 
 
-def after_decline(payment: Payment, *, now: datetime) -> None:
+def _method_id(payment: Payment) -> int:
+    assert payment.method_id is not None, "a saved method was charged"
+    return payment.method_id
+
+
+def after_decline(subscription: Subscription, payment: Payment, *, now: datetime) -> None:
     """Ask the next method at once, or wait for the next dunning day and say so."""
     order = payment.order
-    subscription = _still_renewing(payment)
-    if subscription is None:
+    if not subscription.auto_renewal or subscription.due_on != order.renews_on:
+        # Somebody paid by hand or switched auto-renewal off meanwhile.
+        return
+    if payment.tried_on is None:
+        # Somebody tried by hand, and sees the answer where they are.
         return
     today = payment.workspace.day(now)
     if payment.decline_code in NOT_A_DECLINE:
         _try_on(subscription, today)
         return
-    standing = round_of(subscription, order, today=payment.tried_on)
+    standing = round_of(methods_of(subscription), list(declined_tries([order])), today=payment.tried_on)
     subscription.renewal_failed_on = standing.failed_on
     if standing.left:
         _try_on(subscription, today)
@@ -82,7 +94,7 @@ def after_decline(payment: Payment, *, now: datetime) -> None:
         total=(payment.amount_minor, payment.currency),
         plan_names=dict(order.plan.names),
         method={"method": payment.method_kind.value, "brand": payment.brand, "last4": payment.last4},
-        asks_new_card=not payment.may_work_later,
+        asks_new_card=not standing.may_try_later,
         today=today,
     )
 
@@ -96,10 +108,13 @@ def fail_without_asking(
     order: Order | None = None,
     today: date,
 ) -> None:
-    """Nothing can be charged today (`too_small`, `not_sold`, `no_method`): it waits, late, as after a decline."""
+    """Nothing can be charged today: it waits, late, as after a decline.
+
+    `reason` is `too_small`, `not_sold` or `no_method`.
+    """
     subscription.renewal_failed_on = subscription.renewal_failed_on or today
     _try_on(subscription, _next_round(subscription.renewal_failed_on, today))
-    plan = subscription.scheduled_plan if subscription.scheduled_plan_id else subscription.plan
+    plan = subscription.scheduled_plan or subscription.plan
     currency = subscription.price.currency if subscription.price is not None else None
     tell_failed(
         subscription,
@@ -139,13 +154,17 @@ def tell_failed(
             "method": method,
             "reason": reason,
             "next_try_on": subscription.renew_on.isoformat() if subscription.renew_on else None,
-            "usable_until": last_usable_day(
-                subscription.renewal_failed_on, current().settings.dunning_days
-            ).isoformat(),
+            "usable_until": _last_usable_day(subscription, today).isoformat(),
             "asks_new_card": asks_new_card,
             "limits": limits or [],
         },
     )
+
+
+def _last_usable_day(subscription: Subscription, today: date) -> date:
+    blocked_on = subscriptions.status_of(subscription, today=today).blocked_on
+    assert blocked_on is not None, "what is renewed has a due date"
+    return blocked_on - timedelta(days=1)
 
 
 def ask_to_confirm(payment: Payment) -> None:
@@ -184,24 +203,18 @@ def tell_renewed(payment: Payment, invoice: Invoice) -> None:
     )
 
 
-def _still_renewing(payment: Payment) -> Subscription | None:
-    """The subscription, unless somebody paid by hand or switched auto-renewal off meanwhile."""
-    subscription = subscriptions.of_workspace(payment.workspace)
-    if not subscription.auto_renewal or subscription.due_on != payment.order.renews_on:
-        return None
-    return subscription
-
-
-def _declined_tries(order: Order | None) -> list[Payment]:
-    if order is None:
+def declined_tries(orders: Iterable[Order]) -> Iterable[Payment]:
+    """Those that count in a round: not what never reached the gateway, nor what somebody tried by hand."""
+    ids = [order.id for order in orders]
+    if not ids:
         return []
-    return list(
-        Payment.select().where(
-            Payment.order == order,
-            Payment.state == PaymentState.DECLINED,
-            Payment.decline_code.not_in(NOT_A_DECLINE),
-        )
+    declined = Payment.select().where(
+        Payment.order << ids,
+        Payment.state == PaymentState.DECLINED,
+        Payment.decline_code.not_in(NOT_A_DECLINE),
+        Payment.tried_on.is_null(False),
     )
+    return cast("Iterable[Payment]", declined)
 
 
 def _next_round(failed_on: date, today: date) -> date | None:
@@ -211,4 +224,4 @@ def _next_round(failed_on: date, today: date) -> date | None:
 def _try_on(subscription: Subscription, day: date | None) -> None:
     subscription.renew_on = day
     subscriptions.look_soon(subscription)
-    subscription.save()
+    rows.save(subscription)

@@ -33,11 +33,11 @@ class NoBillingDetails(PortalError):
     """The workspace has none yet: whom to invoice is not known."""
 
 
-def upcoming(subscription: Subscription, *, now: datetime) -> Quote:
+def upcoming(subscription: Subscription, *, details: dict[str, object] | None = None, now: datetime) -> Quote:
     """The next automatic charge as it would be made today: of the scheduled plan, else of the current one.
 
-    Its period begins on the due date, or today once access is blocked. Raises PlanNotOffered (sold no more, and not locked), PlanTooSmall (the scheduled plan no
-    longer fits), NoBillingDetails, MissingVatRate.
+    Its period begins on the due date, or today once access is blocked. Raises PlanNotOffered (sold no more,
+    and not locked), PlanTooSmall (the scheduled plan no longer fits), NoBillingDetails, MissingVatRate.
     """
     workspace = subscription.workspace
     today = workspace.day(now)
@@ -45,9 +45,11 @@ def upcoming(subscription: Subscription, *, now: datetime) -> Quote:
     plan, interval = next_terms(subscription)
     if subscription.scheduled_plan_id is not None:
         plans.refuse_if_too_small(plan, plans.usage_of(workspace))
-    starts_on = max(today, subscription.renew_on or today)
-    price = _price(subscription, plan, interval, starts_on=starts_on)
-    details = details_of(workspace)
+    charged_on = max(today, subscription.renew_on or today)
+    assert subscription.due_on is not None, "what is renewed has a due date"
+    begins_on = today if status.is_blocked else subscription.due_on
+    price = _price(subscription, plan, interval, charged_on=charged_on, begins_on=begins_on)
+    details = details or details_of(workspace)
     return make_quote(
         standing=Standing(
             plan_code=status.plan.code,
@@ -72,7 +74,7 @@ def upcoming(subscription: Subscription, *, now: datetime) -> Quote:
         ),
         seller_country=current().settings.seller.country,
         unchecked_counts_as_valid=current().settings.unchecked_vat_counts,
-        on=starts_on,
+        on=charged_on,
         reviewed={"details": details, "method_kind": PaymentMethodKind.CARD.value},
         renews=True,
     )
@@ -80,35 +82,47 @@ def upcoming(subscription: Subscription, *, now: datetime) -> Quote:
 
 def next_terms(subscription: Subscription) -> tuple[Plan, Interval]:
     """The plan and interval that the next charge pays for."""
-    if subscription.scheduled_plan_id is not None:
+    if subscription.scheduled_plan is not None:
         return subscription.scheduled_plan, Interval(subscription.scheduled_interval)
     return subscription.plan, _paid_price(subscription).interval
 
 
-def details_of(workspace: Workspace) -> dict[str, object]:
-    """The workspace's billing details in the shape that orders keep. Raises NoBillingDetails."""
-    known = BillingDetails.get_or_none(BillingDetails.workspace == workspace)
+def details_of(workspace: Workspace, known: BillingDetails | None = None) -> dict[str, object]:
+    """The workspace's billing details in the shape that orders keep; `known` if they were read already.
+
+    Raises NoBillingDetails.
+    """
+    known = known or BillingDetails.get_or_none(BillingDetails.workspace == workspace)
     if known is None:
         raise NoBillingDetails()
     details = {name: getattr(known, name) for name in DETAILS}
     return {**details, "address_lines": list(format_address(known, workspace.language))}
 
 
-def _price(subscription: Subscription, plan: Plan, interval: Interval, *, starts_on: date) -> Price:
-    """The list price or the locked one, whichever is lower. Raises PlanNotOffered."""
+def _price(
+    subscription: Subscription, plan: Plan, interval: Interval, *, charged_on: date, begins_on: date
+) -> Price:
+    """The list price of the day of the charge, or the locked one if that is lower. Raises PlanNotOffered."""
     paid = _paid_price(subscription)
     currency = paid.currency
-    on_sale = plans.plans_on_sale(subscription.product, on=starts_on)
+    on_sale = plans.plans_on_sale(subscription.product, on=charged_on)
     listed = next(
         (offer.price(interval, currency) for offer in on_sale if offer.plan.code == plan.code), None
     )
     lock = None if subscription.scheduled_plan_id is not None else subscriptions.lock_of(subscription)
-    amount = renewal_price(list_price=listed.amount if listed else None, lock=lock, on=starts_on)
+    amount = renewal_price(list_price=listed.amount if listed else None, lock=lock, on=begins_on)
     if amount is None:
         raise PlanNotOffered(wanted=(plan.code, interval, currency))
     if listed is not None and listed.amount == amount:
         return listed
-    return paid
+    if (paid.plan_id, paid.interval, paid.amount) == (plan.id, interval, amount):
+        return paid
+    return Price.get(
+        Price.plan == plan,
+        Price.interval == interval,
+        Price.currency == currency,
+        Price.amount_minor == amount.minor,
+    )
 
 
 def _paid_price(subscription: Subscription) -> Price:

@@ -5,15 +5,13 @@ the workspace's lock. Nobody is asked here: a renewal ends with its intent recor
 """
 
 import logging
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, datetime, timedelta
 
+from .. import rows
 from ..domain import plans as plan_rules
 from ..domain.errors import MissingVatRate, PlanNotOffered, PlanTooSmall
-from ..domain.lifecycle import blocked_on
 from ..domain.pricing import Quote
 from ..domain.timeline import (
     DAYS_OF_WARNING,
@@ -25,7 +23,7 @@ from ..domain.timeline import (
     look_again_on,
     steps_due,
 )
-from ..domain.vocabulary import Interval, NoticeKind, OrderKind, OrderState, PaymentState
+from ..domain.vocabulary import Interval, NoticeKind, OrderState, PaymentState
 from ..models import (
     Notice,
     Order,
@@ -34,7 +32,6 @@ from ..models import (
     Price,
     Subscription,
     SubscriptionPeriod,
-    Workspace,
 )
 from ..outbox import JSON
 from ..runtime import current
@@ -51,9 +48,8 @@ from . import (
     subscriptions,
 )
 from .renewal_quotes import NoBillingDetails
+from .surroundings import Surroundings
 
-MOST_STEPS = 12
-"""More than one look can ever take; a step that changes nothing would otherwise be taken for ever."""
 WAIT_FOR_MONEY = timedelta(minutes=5)
 
 log = logging.getLogger(__name__)
@@ -68,7 +64,7 @@ class Look:
     to_close: Payment | None = None
 
 
-def look_at(subscription: Subscription, *, now: datetime) -> Look:
+def look_at(subscription: Subscription, around: Surroundings, *, now: datetime) -> Look:
     """Take every step that is due today, and write down when to look again.
 
     `subscription` is loaded with workspace, product, plan and price, as they are under the lock.
@@ -77,14 +73,12 @@ def look_at(subscription: Subscription, *, now: datetime) -> Look:
     today = workspace.day(now)
     look = Look(steps=[])
     again_at: datetime | None = None
-    for _ in range(MOST_STEPS):
-        course = course_of(subscription, today=today)
-        step = next((step for step in steps_due(course, today=today) if step not in look.steps), None)
-        if step is None:
-            break
+    course = subscriptions.course_of(subscription, said=around.said, today=today)
+    # No step is taken twice, so this ends.
+    while step := next((each for each in steps_due(course, today=today) if each not in look.steps), None):
         look.steps.append(step)
         if step is Act.RENEW:
-            again_at = _renew(subscription, look, now=now, today=today)
+            again_at = _renew(subscription, around, look, now=now, today=today)
         elif step is Act.BEGIN_FREE_PLAN:
             if not free_plan.begin_scheduled(subscription, now):
                 subscription.renewal_failed_on = subscription.renewal_failed_on or today
@@ -92,88 +86,70 @@ def look_at(subscription: Subscription, *, now: datetime) -> Look:
             deletion.delete_for_not_paying(workspace, now=now)
             return look
         elif LETTERS[step](subscription, course, today):
-            _said(subscription, step, today)
-    course = course_of(subscription, today=today)
+            notice = Notice(subscription=subscription, kind=step, about_on=course.due_on, said_on=today)
+            rows.save_later(notice)
+            around.said[step] = today
+        course = subscriptions.course_of(subscription, said=around.said, today=today)
     day = look_again_on(course, today=today)
-    subscription.look_at = again_at or (_first_moment(workspace, day) if day else None)
-    subscription.save()
+    subscription.look_at = again_at or (subscriptions.first_moment(workspace, day) if day else None)
+    rows.save_later(subscription)
     return look
-
-
-def course_of(subscription: Subscription, *, today: date) -> Course:
-    """The subscription as domain/timeline.py sees it. One query, for what was said about this due date."""
-    status = subscriptions.status_of(subscription, today=today)
-    said = Notice.select(Notice.kind, Notice.said_on).where(
-        Notice.subscription == subscription, Notice.about_on == subscription.due_on
-    )
-    scheduled = subscription.scheduled_plan
-    return Course(
-        state=status.state,
-        due_on=subscription.due_on,
-        blocked_on=_blocked_on(subscription),
-        plan_is_trial=subscription.plan.trial,
-        renew_on=subscription.renew_on if subscription.auto_renewal else None,
-        renewal_failed_on=subscription.renewal_failed_on,
-        free_plan_waits=scheduled is not None and scheduled.free,
-        said={notice.kind: notice.said_on for notice in said} if subscription.due_on else {},
-    )
-
-
-def _blocked_on(subscription: Subscription) -> date | None:
-    if subscription.due_on is None:
-        return None
-    return blocked_on(
-        subscription.due_on,
-        subscriptions.grace_days(subscription),
-        renewal_failed_on=subscription.renewal_failed_on,
-        dunning_days=current().settings.dunning_days,
-    )
-
-
-def _first_moment(workspace: Workspace, day: date) -> datetime:
-    """When that day begins at the workspace's own place."""
-    return datetime.combine(day, time(0), tzinfo=ZoneInfo(workspace.time_zone)).astimezone(UTC)
 
 
 # --- the charge -----------------------------------------------------------------------------------
 
 
-def _renew(subscription: Subscription, look: Look, *, now: datetime, today: date) -> datetime | None:
+def _renew(
+    subscription: Subscription, around: Surroundings, look: Look, *, now: datetime, today: date
+) -> datetime | None:
     """Record the intent to charge, or say why that cannot be. When to look again, if not by the calendar."""
-    waiting = _open_payment(subscription)
+    waiting = around.open_payment
     if waiting is not None:
         if waiting.state == PaymentState.ACTION_REQUIRED and waiting.tried_on and waiting.tried_on < today:
+            waiting.workspace = subscription.workspace
             look.to_close = waiting
         return now + WAIT_FOR_MONEY
-    order = _order_of(subscription)
+    if around.refund_is_open:
+        return now + WAIT_FOR_MONEY
+    order = around.renewal
     try:
-        quote = renewal_quotes.upcoming(subscription, now=now)
-    except (PlanTooSmall, PlanNotOffered, NoBillingDetails) as refusal:
+        details = renewal_quotes.details_of(subscription.workspace, around.billing_details)
+        quote = renewal_quotes.upcoming(subscription, details=details, now=now)
+    except (PlanTooSmall, PlanNotOffered) as refusal:
         reason, limits = _why(refusal)
         renewal_outcomes.fail_without_asking(
             subscription, subscription.workspace, reason=reason, limits=limits, today=today
         )
         return None
-    except MissingVatRate:
-        log.error("subscription %s: no VAT rate, the renewal waits", subscription.id)  # noqa: TRY400
+    except (MissingVatRate, NoBillingDetails) as fault:
+        # Ours to mend: nobody is late for it.
+        log.error("subscription %s: the renewal waits: %r", subscription.id, fault)
         return now + timedelta(days=1)
     if subscription.announced_minor is None or quote.total.minor > subscription.announced_minor:
         _announce(subscription, quote, renew_on=today + timedelta(days=NOTICE_DAYS))
         return None
-    methods = renewal_outcomes.round_of(subscription, order, today=today).left
-    if not methods:
+    methods = renewal_outcomes.in_order(around.methods, subscription)
+    left = renewal_outcomes.round_of(methods, around.declined, today=today).left
+    if not left:
         renewal_outcomes.fail_without_asking(
             subscription, subscription.workspace, reason="no_method", order=order, today=today
         )
         return None
-    look.payment = _place(subscription, quote, order, method=methods[0], now=now, today=today)
+    look.payment = _place(subscription, quote, details, order, method=left[0], now=now, today=today)
     # Nobody is late while their bank is being asked.
     subscription.renewal_failed_on = None
     return None
 
 
 def _place(
-    subscription: Subscription, quote: Quote, order: Order | None, *, method: PaymentMethod, now: datetime, today: date
+    subscription: Subscription,
+    quote: Quote,
+    details: dict[str, object],
+    order: Order | None,
+    *,
+    method: PaymentMethod,
+    now: datetime,
+    today: date,
 ) -> Payment:
     workspace = subscription.workspace
     plan, interval = renewal_quotes.next_terms(subscription)
@@ -181,7 +157,7 @@ def _place(
         order = Order(
             number=checkout.new_order_number(),
             workspace=workspace,
-            person=method.added_by_id,
+            person=method.added_by,
             plan=plan,
             interval=interval,
             display_currency=quote.total.currency,
@@ -191,12 +167,12 @@ def _place(
             created_at=now,
         )
     order.plan, order.interval = plan, interval
-    order.person = method.added_by_id
-    order.details = renewal_quotes.details_of(workspace)
+    order.person = method.added_by
+    order.details = details
     order.method_kind = method.kind
     order.state = OrderState.PLACED
     checkout.freeze(order, quote)
-    order.save()
+    rows.save(order)
     order.workspace = workspace
     payment = payments.record_intent(
         order, person=method.added_by, method=method, tried_on=today, wall=current().clock.wall()
@@ -216,45 +192,18 @@ def _place(
     return payment
 
 
-def _open_payment(subscription: Subscription) -> Payment | None:
-    """Money of this workspace whose result is open: nothing else is charged beside it (trust.md §1, 3)."""
-    found = (
-        Payment.select()
-        .where(Payment.workspace == subscription.workspace_id, Payment.state << payments.WAITING)
-        .first()
-    )
-    if found is not None:
-        found.workspace = subscription.workspace
-    return found
-
-
-def _order_of(subscription: Subscription) -> Order | None:
-    """The renewal of this due date, if one was begun."""
-    return Order.get_or_none(
-        Order.subscription == subscription,
-        Order.renews_on == subscription.due_on,
-        Order.state != OrderState.REFUNDED,
-    )
-
-
 def _why(refusal: Exception) -> tuple[str, list[JSON]]:
     if isinstance(refusal, PlanTooSmall):
         return "too_small", limits_of(refusal)
-    return ("not_sold" if isinstance(refusal, PlanNotOffered) else "no_method"), []
+    return "not_sold", []
 
 
 def limits_of(refusal: PlanTooSmall) -> list[JSON]:
     exceeded: tuple[plan_rules.Violation, ...] = refusal.violations  # type: ignore[attr-defined]
-    return [
-        {"limit": each.limit.value, "allowed": each.allowed, "used": each.used} for each in exceeded
-    ]
+    return [{"limit": each.limit.value, "allowed": each.allowed, "used": each.used} for each in exceeded]
 
 
 # --- the letters ----------------------------------------------------------------------------------
-
-
-def _said(subscription: Subscription, kind: NoticeKind, today: date) -> None:
-    Notice.create(subscription=subscription, kind=kind, about_on=subscription.due_on, said_on=today)
 
 
 def _letter(
@@ -328,13 +277,14 @@ def _price_rise(subscription: Subscription, course: Course, today: date) -> bool
 def _renewal_ahead(subscription: Subscription, course: Course, today: date) -> bool:
     if course.free_plan_waits:
         return _free_plan_ahead(subscription)
-    quote, problem, limits = None, None, []
+    quote, problem = None, None
+    limits: list[JSON] = []
     try:
         quote = renewal_quotes.upcoming(subscription, now=current().clock.now())
-    except (PlanTooSmall, PlanNotOffered, NoBillingDetails) as refusal:
+    except (PlanTooSmall, PlanNotOffered) as refusal:
         problem, limits = _why(refusal)
-    except MissingVatRate:
-        log.error("subscription %s: no VAT rate for the next renewal", subscription.id)  # noqa: TRY400
+    except (MissingVatRate, NoBillingDetails) as fault:
+        log.error("subscription %s: no quote for the next renewal: %r", subscription.id, fault)
         return False
     if quote is not None:
         _announce(subscription, quote, renew_on=subscription.renew_on)
@@ -344,6 +294,7 @@ def _renewal_ahead(subscription: Subscription, course: Course, today: date) -> b
 
 def _free_plan_ahead(subscription: Subscription) -> bool:
     """A free plan begins without a charge: there is something to say only where it no longer fits."""
+    assert subscription.scheduled_plan is not None, "a free plan waits"
     try:
         plans.refuse_if_too_small(subscription.scheduled_plan, plans.usage_of(subscription.workspace))
     except PlanTooSmall as refusal:
@@ -447,6 +398,9 @@ def _last_paid_net(subscription: Subscription, price: Price) -> int:
 
 
 def _terms(subscription: Subscription) -> dict[str, JSON]:
+    waiting = subscription.scheduled_plan
+    if waiting is not None and waiting.free:
+        return {"plan_names": dict(waiting.names), "interval": None}
     plan, interval = renewal_quotes.next_terms(subscription)
     return {"plan_names": dict(plan.names), "interval": interval.value}
 

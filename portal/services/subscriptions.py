@@ -1,19 +1,22 @@
 """The running agreement of a workspace: begun as a trial, moved on by paid orders."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import cast
+from zoneinfo import ZoneInfo
 
-from peewee import JOIN
+from peewee import JOIN, Case
 
-from ..domain.lifecycle import subscription_state
+from .. import rows
+from ..domain.lifecycle import blocked_on, subscription_state
 from ..domain.money import Money
 from ..domain.periods import Period
 from ..domain.price_lock import PriceLock, lock_after_payment
 from ..domain.pricing import Standing
 from ..domain.proration import PaidPeriod
-from ..domain.timeline import renewal_day
-from ..domain.vocabulary import Interval, OrderKind, ProductKind, SubscriptionState
+from ..domain.timeline import Course, look_again_on, renewal_day, steps_due
+from ..domain.vocabulary import Interval, NoticeKind, OrderKind, ProductKind, SubscriptionState
 from ..models import Order, PaymentMethod, Plan, Price, Product, Subscription, SubscriptionPeriod, Workspace
 from ..runtime import current
 from .prepared import Prepared, Slot
@@ -50,8 +53,9 @@ def workspace_product() -> Product:
 
 
 def of_workspace(workspace: Workspace) -> Subscription:
-    """The subscription to the workspace plan, with plan, product and price. One query."""
+    """The subscription to the workspace plan, with workspace, plan, product and price. One query."""
     [found] = _of_workspace.rows(workspace=workspace.id)
+    found.workspace = workspace
     return cast(Subscription, found)
 
 
@@ -65,6 +69,35 @@ _of_workspace = Prepared(
         .limit(1)
     )
 )
+
+
+def of_workspaces(workspaces: Iterable[Workspace]) -> dict[int, Subscription]:
+    """As of_workspace, of many, by the ids of their workspaces."""
+    by_id = {workspace.id: workspace for workspace in workspaces}
+    found = with_catalogue(
+        Subscription.select()
+        .join(Product)
+        .where(Subscription.workspace << list(by_id), Product.kind == ProductKind.WORKSPACE_PLAN)
+    )
+    for subscription in found:
+        subscription.workspace = by_id[subscription.workspace_id]
+    return {subscription.workspace_id: subscription for subscription in found}
+
+
+def with_catalogue(query: Iterable[Subscription]) -> list[Subscription]:
+    """The subscriptions of a query, each with its product, plan and price.
+
+    Many share a few of them: each is read once, since to make a model of a row takes longer than to read it.
+    """
+    found = list(query)
+    for field in (Subscription.product, Subscription.plan, Subscription.price):
+        ids = {subscription.__data__[field.name] for subscription in found} - {None}
+        shared = {row.id: row for row in field.rel_model.select().where(field.rel_model.id << list(ids))}
+        for subscription in found:
+            setattr(subscription, field.name, shared.get(subscription.__data__[field.name]))
+    for subscription in found:
+        rows.take_as_read(subscription)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +124,18 @@ class Status:
     @property
     def is_blocked(self) -> bool:
         return self.state == SubscriptionState.BLOCKED
+
+    @property
+    def blocked_on(self) -> date | None:
+        """The first day without access; None where nothing ends."""
+        if self.due_on is None:
+            return None
+        return blocked_on(
+            self.due_on,
+            grace_days(self.subscription),
+            renewal_failed_on=self.subscription.renewal_failed_on,
+            dunning_days=current().settings.dunning_days,
+        )
 
     @property
     def renews_by_itself(self) -> bool:
@@ -128,6 +173,8 @@ def standing_of(status: Status) -> Standing:
         .where(
             SubscriptionPeriod.subscription == subscription,
             SubscriptionPeriod.end_on > status.today,
+            # One that was cut before it began gives nothing.
+            SubscriptionPeriod.end_on > SubscriptionPeriod.start_on,
             SubscriptionPeriod.net_minor > 0,
         )
         .order_by(SubscriptionPeriod.start_on, SubscriptionPeriod.id)
@@ -149,9 +196,42 @@ def standing_of(status: Status) -> Standing:
     )
 
 
+def course_of(subscription: Subscription, *, said: Mapping[NoticeKind, date], today: date) -> Course:
+    """The subscription as domain/timeline.py sees it; `said` are the letters about its due date."""
+    status = status_of(subscription, today=today)
+    scheduled = subscription.scheduled_plan
+    return Course(
+        state=status.state,
+        due_on=subscription.due_on,
+        blocked_on=status.blocked_on,
+        plan_is_trial=subscription.plan.trial,
+        renew_on=subscription.renew_on if subscription.auto_renewal else None,
+        renewal_failed_on=subscription.renewal_failed_on,
+        free_plan_waits=scheduled is not None and scheduled.free,
+        said=said if subscription.due_on else {},
+    )
+
+
+def first_moment(workspace: Workspace, day: date) -> datetime:
+    """When that day begins at the workspace's own place."""
+    return datetime.combine(day, time(0), tzinfo=ZoneInfo(workspace.time_zone)).astimezone(UTC)
+
+
 def look_soon(subscription: Subscription) -> None:
     """Let the next run look at the subscription. For whoever changes it and saves it afterwards."""
     subscription.look_at = current().clock.now()
+
+
+def _look_when_due(subscription: Subscription, *, now: datetime) -> None:
+    """Let the run look at what was just paid when something falls due: about its new end nothing was said."""
+    workspace = subscription.workspace
+    today = workspace.day(now)
+    course = course_of(subscription, said={}, today=today)
+    day = look_again_on(course, today=today)
+    if steps_due(course, today=today):
+        look_soon(subscription)
+    else:
+        subscription.look_at = first_moment(workspace, day) if day else None
 
 
 def retry_with_new_method(workspace: Workspace) -> None:
@@ -160,31 +240,36 @@ def retry_with_new_method(workspace: Workspace) -> None:
     if subscription.auto_renewal and subscription.renewal_failed_on is not None:
         subscription.renew_on = workspace.day(current().clock.now())
         look_soon(subscription)
-        subscription.save()
+        rows.save(subscription)
 
 
 def lock_of(subscription: Subscription) -> PriceLock | None:
     """The locked price, which counts while auto-renewal is on."""
     if subscription.locked_price_minor is None or not subscription.auto_renewal:
         return None
-    amount = Money(subscription.locked_price_minor, subscription.price.currency)
-    return PriceLock(amount=amount, until=subscription.locked_until)
+    price, until = subscription.price, subscription.locked_until
+    assert price is not None, "only what has a price is locked"
+    assert until is not None, "a lock has its end"
+    return PriceLock(amount=Money(subscription.locked_price_minor, price.currency), until=until)
 
 
-def apply_paid_order(order: Order, *, method: PaymentMethod | None, now: datetime) -> Subscription:
+def apply_paid_order(
+    subscription: Subscription, order: Order, *, method: PaymentMethod | None, now: datetime
+) -> None:
     """Give what the order's quote promised, from its own dates. Inside the transaction that marks it paid.
 
     What was running is cut at the new period's first day, so that periods touch and never overlap.
     """
     facts = order.quote
-    subscription = of_workspace(order.workspace)
-    terms_before = (subscription.plan_id, subscription.price.interval if subscription.price_id else None)
+    terms_before = (subscription.plan_id, subscription.price.interval if subscription.price else None)
     lock_before = lock_of(subscription)
-    price = Price.get_by_id(facts["price_id"])
+    price = _price_paid(subscription, facts["price_id"])
     start_on = date.fromisoformat(facts["start_on"])
     due_on = date.fromisoformat(facts["due_on"])
-    cut_periods(subscription, at=start_on)
-    SubscriptionPeriod.create(
+    if subscription.due_on is None or start_on < subscription.due_on:
+        # Whoever renews or prolongs begins where the last period ends: there is nothing to cut.
+        cut_periods(subscription, at=start_on)
+    period = SubscriptionPeriod(
         subscription=subscription,
         plan=order.plan,
         price=price,
@@ -196,6 +281,7 @@ def apply_paid_order(order: Order, *, method: PaymentMethod | None, now: datetim
         currency=order.currency,
         created_at=now,
     )
+    rows.save_later(period)
     subscription.plan = order.plan
     subscription.price = price
     subscription.started_on = start_on
@@ -214,33 +300,43 @@ def apply_paid_order(order: Order, *, method: PaymentMethod | None, now: datetim
     )
     subscription.locked_price_minor = lock.amount.minor if lock else None
     subscription.locked_until = lock.until if lock else None
-    _announce_next_renewal(subscription, order, today=order.workspace.day(now))
+    _announce_next_renewal(subscription, order, due_on=due_on, today=order.workspace.day(now))
     if order.kind != OrderKind.PROLONG:
         subscription.scheduled_plan = subscription.scheduled_interval = None
-    look_soon(subscription)
+    _look_when_due(subscription, now=now)
     subscription.version += 1
-    subscription.save()
-    return subscription
+    rows.save_later(subscription)
 
 
-def _announce_next_renewal(subscription: Subscription, order: Order, *, today: date) -> None:
+def _price_paid(subscription: Subscription, price_id: int) -> Price:
+    if subscription.price_id == price_id:
+        return cast(Price, subscription.price)
+    return Price.get_by_id(price_id)
+
+
+def _announce_next_renewal(subscription: Subscription, order: Order, *, due_on: date, today: date) -> None:
     """What was just paid is what the person knows of the next charge."""
     subscription.renewal_failed_on = None
     if not subscription.auto_renewal:
         subscription.renew_on = subscription.announced_minor = None
         return
     renewed_on = today if order.kind == OrderKind.RENEWAL else None
-    subscription.renew_on = renewal_day(due_on=subscription.due_on, last_renewed_on=renewed_on)
+    subscription.renew_on = renewal_day(due_on=due_on, last_renewed_on=renewed_on)
     subscription.announced_minor = order.total_minor
 
 
 def cut_periods(subscription: Subscription, *, at: date) -> None:
     """End what runs on `at` there; a period that had not begun becomes empty."""
-    SubscriptionPeriod.update(end_on=at).where(
-        SubscriptionPeriod.subscription == subscription,
-        SubscriptionPeriod.start_on <= at,
-        SubscriptionPeriod.end_on.is_null() | (SubscriptionPeriod.end_on > at),
-    ).execute()
-    SubscriptionPeriod.update(end_on=SubscriptionPeriod.start_on).where(
-        SubscriptionPeriod.subscription == subscription, SubscriptionPeriod.start_on > at
-    ).execute()
+    _cut_periods.execute(subscription=subscription.id, at=at)
+
+
+_cut_periods = Prepared(
+    lambda: SubscriptionPeriod.update(
+        end_on=Case(
+            None, [(SubscriptionPeriod.start_on > Slot("at"), SubscriptionPeriod.start_on)], Slot("at")
+        )
+    ).where(
+        SubscriptionPeriod.subscription == Slot("subscription"),
+        SubscriptionPeriod.end_on.is_null() | (SubscriptionPeriod.end_on > Slot("at")),
+    )
+)

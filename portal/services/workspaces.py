@@ -71,7 +71,7 @@ def rights_in(member: Member) -> frozenset[Right]:
 
 
 def home_of(person: Person) -> Workspace | None:
-    """The workspace a person lands on after signing in: the one they joined first."""
+    """The workspace a person lands on after signing in: the one they joined first, as a guest at the last."""
     return (
         Workspace.select()
         .join(Member)
@@ -81,7 +81,7 @@ def home_of(person: Person) -> Workspace | None:
             Member.joined_at.is_null(False),
             Workspace.deleted_at.is_null(),
         )
-        .order_by(Member.id)
+        .order_by(Member.status == MemberStatus.GUEST, Member.id)
         .first()
     )
 

@@ -1,4 +1,4 @@
-// Dialogs, focus, busy forms and menus. Every page works without this file; it never asks the server for anything.
+// Dialogs, focus, busy forms, menus and answers. Every page works without this file; it never asks the server for anything.
 (() => {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const byId = (id) => document.getElementById(id);
@@ -46,6 +46,7 @@
     const opener = event.target.closest("[data-dialog-open]");
     const dialog = opener && byId(opener.dataset.dialogOpen);
     const closer = event.target.closest("[data-dialog-close]");
+    const fold = event.target.closest("[data-fold]");
     if (dialog) {
       event.preventDefault();
       event.stopPropagation();
@@ -53,6 +54,9 @@
     } else if (closer) {
       // Browsers that know command="close" do it themselves.
       if (!closer.commandForElement) closer.closest("dialog")?.close();
+    } else if (fold) {
+      event.preventDefault();
+      all("details", byId(fold.getAttribute("aria-controls"))).forEach((part) => { part.open = fold.dataset.fold === "open"; });
     }
     all("details.menu[open]").forEach((menu) => { menu.open = menu.contains(event.target); });
   }, true);

@@ -7,6 +7,7 @@ clock while a page is open. Pages are asked with `page.goto("/sign-in")`.
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from flask_babel import force_locale, gettext
 from playwright.sync_api import BrowserContext, Page, expect
 from werkzeug.serving import make_server
 
+from portal import formatting
+from portal.domain.money import Money
 from tests.books import broken_books
 from tests.browser.reader import Reader
 from tests.browser.watch import Watch
@@ -95,6 +98,17 @@ def say(app: Any, reader: Reader) -> Callable[..., str]:
 
 
 @pytest.fixture
+def written(app: Any, reader: Reader) -> Callable[[date | Money], str]:
+    """A day or an amount as the reader's pages write it."""
+
+    def in_their_language(value: date | Money) -> str:
+        with app.app_context(), force_locale(reader.language):
+            return formatting.day(value) if isinstance(value, date) else formatting.money(value)
+
+    return in_their_language
+
+
+@pytest.fixture
 def port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -158,3 +172,13 @@ def owner(acme: Any) -> Any:
 
     with jobs.at_work():
         return owner_of(acme)
+
+
+@pytest.fixture
+def place(acme: Any, owner: Any) -> Any:
+    """Acme as its owner sees it."""
+    from portal import jobs
+    from tests.factories import seen_by
+
+    with jobs.at_work():
+        return seen_by(owner, acme)

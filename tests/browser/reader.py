@@ -43,6 +43,8 @@ PAIRWISE = (
 """Every two of the four choices meet in one of them."""
 
 WITH_AND_WITHOUT_SCRIPTS = (Reader("en"), Reader("fr", scripts=False, width=360, theme="dark"))
+THE_OTHER_WAY_ROUND = (Reader("fr"), Reader("en", scripts=False, width=360, theme="dark"))
+"""A story is read either way: over a file of them, every two choices meet."""
 
 
 def read_by(*readers: Reader) -> pytest.MarkDecorator:

@@ -3,21 +3,23 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
 from portal import jobs
+from portal.clock import ShiftedClock
 from portal.gateways.sandbox import LedgerCharge
 from portal.models import Order, Payment, Person, Session, Workspace
 from portal.runtime import current
-from portal.services import payments
+from portal.services import due, payments
 from portal.sessions import hash_token
-from tests.factories import PASSWORD, a_member, a_person, seen_by
-from tests.paying import PAID, an_order, paid_charges
+from tests.factories import CATALOGUE, PASSWORD, a_member, a_person, seen_by
+from tests.paying import PAID, an_order, apply_catalogue, paid_charges
 
 GIGABYTE = 1024**3
+MORNING = time(9, 0, tzinfo=UTC)
 MAIL_PATIENCE = timedelta(seconds=20)
 
 
@@ -203,6 +205,12 @@ def pay(page: Page, number: str = PAID) -> None:
     order(page)
 
 
+def add_card(page: Page, number: str, *, code: str = "123") -> None:
+    """On the page of the payment methods, where nothing is charged."""
+    fill_in_card(page, number, code=code)
+    page.get_by_test_id("add-card").click()
+
+
 def confirm(page: Page) -> None:
     """On a page of the sandbox that stands for a bank or for PayPal."""
     page.locator("button[value=confirm]").click()
@@ -226,6 +234,31 @@ def grow(
         if gigabytes is not None:
             used = Workspace.update(used_storage_bytes=gigabytes * GIGABYTE)
             used.where(Workspace.id == workspace.id).execute()
+
+
+# --- time ----------------------------------------------------------------------------------------
+
+
+def come_to(clock: ShiftedClock, *days: date) -> None:
+    """It is the morning of each of these days in turn, when the worker does what is due."""
+    for day in days:
+        clock.set(datetime.combine(day, MORNING))
+        do_what_is_due()
+
+
+def do_what_is_due() -> None:
+    """What the worker does every quarter of an hour."""
+    with jobs.at_work() as runtime:
+        due.run_due(now=runtime.clock.now())
+
+
+def change_price(code: str, *, from_minor: int, to_minor: int) -> None:
+    """The vendor sells the plan for another price from now on."""
+    head, mark, rest = CATALOGUE.read_text().partition(f'code = "{code}"')
+    changed = rest.replace(f"amount_minor = {from_minor} ", f"amount_minor = {to_minor} ", 1)
+    assert changed != rest
+    with jobs.at_work():
+        apply_catalogue(head + mark + changed)
 
 
 # --- looking --------------------------------------------------------------------------------------

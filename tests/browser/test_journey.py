@@ -12,6 +12,7 @@ from tests.browser.steps import (
     GERMAN_COMPANY,
     Buyer,
     buy,
+    change_price,
     charges,
     choose_country,
     choose_currency,
@@ -40,7 +41,7 @@ from tests.browser.steps import (
     starred_text_fields,
     wait_for_mail,
 )
-from tests.factories import CATALOGUE, PASSWORD, a_member, a_person
+from tests.factories import PASSWORD, a_member, a_person
 from tests.paying import (
     ASKS_ALWAYS,
     ASKS_ONCE,
@@ -48,7 +49,6 @@ from tests.paying import (
     DECLINED_WHEN_CHARGED,
     EXPIRED,
     NOT_ENOUGH_FUNDS,
-    apply_catalogue,
     the_sandbox,
 )
 
@@ -385,12 +385,3 @@ def test_the_display_currency_changes_the_price_at_once(page: Page, acme, owner)
 def in_orange(page: Page) -> Locator:
     """What is marked as the plan that is being paid."""
     return page.locator(".plan-price[data-state=current]")
-
-
-def change_price(code: str, *, from_minor: int, to_minor: int) -> None:
-    """The vendor sells the plan for another price from now on."""
-    head, mark, rest = CATALOGUE.read_text().partition(f'code = "{code}"')
-    changed = rest.replace(f"amount_minor = {from_minor} ", f"amount_minor = {to_minor} ", 1)
-    assert changed != rest
-    with jobs.at_work():
-        apply_catalogue(head + mark + changed)

@@ -193,7 +193,7 @@ def test_the_pages_of_a_person_and_of_a_workspace(page: Page, acme, owner, look,
     page.goto(f"/w/{acme.slug}/members")
     look("members")
     page.get_by_test_id("invite").click()
-    expect_refused(page, "email")
+    expect_refused(page, "emails")
     look("an invitation refused")
     page.goto(f"/w/{acme.slug}/members/{disabled.id - 1}/disable")
     look("disable?")

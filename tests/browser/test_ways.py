@@ -5,6 +5,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.reader import WITH_AND_WITHOUT_SCRIPTS, read_by
 from tests.browser.steps import (
+    chosen_plan,
     come_signed_in,
     expect_step,
     heading,
@@ -64,6 +65,19 @@ def test_a_plan_is_chosen_and_ordered_by_keyboard_alone(page: Page, acme, owner)
     tab_to(page, page.get_by_test_id("buy-ok"))
     page.keyboard.press("Enter")
     expect_step(page, "details")
+
+
+def test_of_quick_choices_the_last_one_counts(page: Page, acme, owner, say):
+    """The frame follows the choice itself; what belongs to an earlier choice never comes after it."""
+    come_signed_in(page, owner)
+    open_plans(page, acme)
+    page.locator("[name=price][value='business-3:month']").focus()
+    for _press in range(4):
+        page.keyboard.press("ArrowDown")
+    chosen = page.locator("[name=price]:checked")
+    expect(chosen).to_have_value("business-10:month")
+    expect(chosen_plan(page)).to_contain_text("Business 10")
+    expect(chosen).to_be_focused()
 
 
 def test_the_first_tab_offers_to_skip_to_the_content(page: Page, live_server):

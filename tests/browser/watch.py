@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
 
 from portal import jobs
 from portal.models import CspReport
+from tests.browser.reader import Reader
 
 STATIC = Path(__file__).resolve().parents[2] / "static"
 # Chromium says this of each 4xx page, which is what some tests ask for; a 5xx is never expected.
@@ -92,3 +93,11 @@ def assert_fits_the_narrowest_screen(page: Page) -> None:
         }"""
     )
     assert too_wide is None, f"{page.url} does not fit {NARROWEST} px: {too_wide}"
+
+
+def assert_looks_right(page: Page, reader: Reader) -> None:
+    """As it is shown now: nothing for axe, which needs scripts, and nothing too wide at 320 px."""
+    if reader.scripts:
+        assert_accessible(page)
+    assert_fits_the_narrowest_screen(page)
+    page.set_viewport_size(reader.context_options["viewport"])

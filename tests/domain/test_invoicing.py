@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from portal.domain.invoicing import invoice_facts
+from portal.domain.invoicing import credit_note_facts, invoice_facts
 from portal.domain.pricing import facts_hash
 from portal.domain.vocabulary import PaymentMethodKind
 
@@ -139,3 +139,23 @@ def test_the_facts_are_a_copy():
 )
 def test_every_printed_fact_counts_in_the_hash(changed):
     assert facts_hash(facts(**changed)) != facts_hash(facts())
+
+
+def test_a_credit_note_is_the_whole_invoice_under_another_number():
+    invoice = facts(quote={"extension": {"extra_days": 15}})
+    before = json.dumps(invoice, sort_keys=True)
+    note = credit_note_facts(invoice, number="CN-2026-000001", issued_on=date(2026, 12, 1))
+    assert (note["kind"], note["number"], note["issued_on"]) == (
+        "credit_note",
+        "CN-2026-000001",
+        "2026-12-01",
+    )
+    assert note["corrects"] == {"number": "INV-2026-000001", "issued_on": "2026-11-21"}
+    for same in ("seller", "buyer", "tax", "totals", "currency", "order_number", "customer_number"):
+        assert note[same] == invoice[same]
+    # The money went back on the day of the credit note, to the method that paid.
+    assert note["payment"] == invoice["payment"] | {"paid_on": "2026-12-01"}
+    # Nothing is extended any more.
+    [line] = note["lines"]
+    assert (line["notes"], line["extension"], line["net_minor"]) == ({}, None, 2800)
+    assert json.dumps(invoice, sort_keys=True) == before, "the invoice is not touched"

@@ -21,22 +21,30 @@ TRIAL, FREE, PAID, LATE, BLOCKED = (
     SubscriptionState.BLOCKED,
 )
 DUE = date(2026, 2, 1)
+DUNNING_DAYS = (1, 3, 7, 14)
 property_test = settings(deadline=None)
 
 
-def state(*, today, due_on=DUE, trial=False, free=False, grace_days=0, renewal_open=False):
+def state(*, today, due_on=DUE, trial=False, free=False, grace_days=0, automatic=False, failed_on=None):
     return subscription_state(
         plan_is_trial=trial,
         plan_is_free=free,
         due_on=due_on,
         grace_days=grace_days,
         today=today,
-        renewal_open=renewal_open,
+        auto_renewal=automatic,
+        renewal_failed_on=failed_on,
+        dunning_days=DUNNING_DAYS,
     )
 
 
 def after(days):
     return DUE + timedelta(days=days)
+
+
+UNTRIED = {"automatic": True}
+FAILED = {"automatic": True, "failed_on": DUE}
+FAILED_LATER = {"automatic": True, "failed_on": after(100)}
 
 
 STATES = {
@@ -54,7 +62,8 @@ STATES = {
     "trial, last day, still usable": (after(0), {"trial": True}, TRIAL),
     "trial over": (after(1), {"trial": True}, BLOCKED),
     "a trial has no grace": (after(1), {"trial": True, "grace_days": 5}, BLOCKED),
-    "a trial has no renewal": (after(1), {"trial": True, "renewal_open": True}, BLOCKED),
+    "a trial has no renewal": (after(1), {"trial": True, "automatic": True}, BLOCKED),
+    "nor a dunning span": (after(1), {"trial": True, **FAILED}, BLOCKED),
     "a trial of length 0 never ends": (after(900), {"trial": True, "due_on": None}, TRIAL),
     "a trial plan that is free is a trial": (after(0), {"trial": True, "free": True}, TRIAL),
     "a free trial ends too": (after(1), {"trial": True, "free": True}, BLOCKED),
@@ -62,9 +71,26 @@ STATES = {
     "free never gets late": (after(900), {"free": True}, FREE),
     "paid without an end": (after(900), {"due_on": None}, PAID),
     # product.md §5: our trouble is never the customer's.
-    "renewal untried, unknown or in dunning": (after(3), {"renewal_open": True}, PAID),
-    "the same beyond the grace days": (after(9), {"renewal_open": True, "grace_days": 5}, PAID),
-    "renewal open before the due date": (after(-3), {"renewal_open": True}, PAID),
+    "renewal untried, or its result unknown": (after(3), UNTRIED, PAID),
+    "untried beyond the grace days": (after(9), {**UNTRIED, "grace_days": 5}, PAID),
+    "untried for months: we were away": (after(120), UNTRIED, PAID),
+    "auto-renewal before the due date": (after(-3), UNTRIED, PAID),
+    # Failed on the due date: 14 days of dunning are usable, whatever the grace.
+    "failed, on the due date itself": (after(0), FAILED, PAID),
+    "failed, no grace: late": (after(1), FAILED, LATE),
+    "failed, no grace: the last dunning day": (after(14), FAILED, LATE),
+    "failed, no grace: dunning over": (after(15), FAILED, BLOCKED),
+    "failed, grace shorter than dunning": (after(14), {**FAILED, "grace_days": 5}, LATE),
+    "failed, grace shorter than dunning: over": (after(15), {**FAILED, "grace_days": 5}, BLOCKED),
+    "failed, grace longer than dunning": (after(30), {**FAILED, "grace_days": 30}, LATE),
+    "failed, grace longer than dunning: over": (after(31), {**FAILED, "grace_days": 30}, BLOCKED),
+    # We came late: the span counts from the first failure, 100 + 14.
+    "first tried after 100 days": (after(114), FAILED_LATER, LATE),
+    "first tried after 100 days: over": (after(115), FAILED_LATER, BLOCKED),
+    # Switching auto-renewal off ends the tries, and takes no day away.
+    "switched off during dunning": (after(14), {"failed_on": DUE}, LATE),
+    "switched off during dunning: over": (after(15), {"failed_on": DUE}, BLOCKED),
+    "switched off before the first try": (after(3), {}, BLOCKED),
 }
 
 
@@ -89,29 +115,49 @@ def test_paid_then_late_then_blocked_and_never_back(days, grace_days):
     st.booleans(),
     st.none() | st.integers(-60, 60).map(after),
     st.integers(0, 30),
-    st.booleans(),
+    st.none() | st.integers(0, 60).map(after),
 )
-def test_an_open_renewal_never_makes_it_worse(trial, free, due_on, grace_days, renewal_open):
-    facts = {"today": DUE, "trial": trial, "free": free, "due_on": due_on, "grace_days": grace_days}
-    found = state(**facts, renewal_open=renewal_open)
-    assert (found is TRIAL) <= trial and (found is FREE) <= free
-    if renewal_open and not trial:
-        assert found in {PAID, FREE}
+def test_auto_renewal_never_makes_it_worse(trial, free, due_on, grace_days, failed_on):
+    facts = {"today": after(30), "trial": trial, "free": free, "due_on": due_on, "grace_days": grace_days}
+    order = [TRIAL, FREE, PAID, LATE, BLOCKED]
+    by_hand, automatic = state(**facts), state(**facts, automatic=True, failed_on=failed_on)
+    assert (by_hand is TRIAL) <= trial and (by_hand is FREE) <= free
+    assert order.index(automatic) <= order.index(by_hand)
+    if failed_on is None and not trial:
+        assert automatic in {PAID, FREE}
+
+
+@property_test
+@given(st.integers(0, 90), st.integers(0, 40), st.integers(1, 140), st.booleans())
+def test_after_a_failed_charge_access_ends_on_one_day(failed_after, grace_days, days, automatic):
+    failed_on = after(failed_after)
+    ends_on = blocked_on(DUE, grace_days, renewal_failed_on=failed_on, dunning_days=DUNNING_DAYS)
+    # The later of the two spans, and the day after it.
+    assert ends_on == after(max(grace_days, failed_after + 14) + 1)
+    found = state(today=after(days), grace_days=grace_days, automatic=automatic, failed_on=failed_on)
+    assert found is (LATE if after(days) < ends_on else BLOCKED)
 
 
 BLOCK_DATES = {
-    "no grace: the day after the due date": (0, "2026-02-02"),
-    "five days of grace: 2 to 6 February are late": (5, "2026-02-07"),
-    "over the end of the month": (28, "2026-03-02"),
+    "no grace: the day after the due date": (0, None, "2026-02-02"),
+    "five days of grace: 2 to 6 February are late": (5, None, "2026-02-07"),
+    "over the end of the month": (28, None, "2026-03-02"),
+    # 1 + 14 = 15 February is usable.
+    "failed on the due date": (0, DUE, "2026-02-16"),
+    "failed on the due date, five days of grace": (5, DUE, "2026-02-16"),
+    "failed on the due date, thirty days of grace": (30, DUE, "2026-03-04"),
+    # 8 + 14 = 22 February.
+    "failed a week later": (5, date(2026, 2, 8), "2026-02-23"),
 }
 
 
-@pytest.mark.parametrize(("grace_days", "expected"), BLOCK_DATES.values(), ids=BLOCK_DATES)
-def test_the_first_day_without_access(grace_days, expected):
-    first = blocked_on(DUE, grace_days)
+@pytest.mark.parametrize(("grace_days", "failed_on", "expected"), BLOCK_DATES.values(), ids=BLOCK_DATES)
+def test_the_first_day_without_access(grace_days, failed_on, expected):
+    first = blocked_on(DUE, grace_days, renewal_failed_on=failed_on, dunning_days=DUNNING_DAYS)
     assert first.isoformat() == expected
-    assert state(today=first, grace_days=grace_days) is BLOCKED
-    assert state(today=first - timedelta(days=1), grace_days=grace_days) is not BLOCKED
+    assert state(today=first, grace_days=grace_days, failed_on=failed_on) is BLOCKED
+    day_before = first - timedelta(days=1)
+    assert state(today=day_before, grace_days=grace_days, failed_on=failed_on) is not BLOCKED
 
 
 def test_grace_is_never_negative():

@@ -14,6 +14,8 @@ from portal.domain.plans import (
     PlanLimits,
     Usage,
     Violation,
+    conditions,
+    has_days_left,
     is_prolongable,
     plan_action,
     recommended,
@@ -44,7 +46,14 @@ def a_plan(code, *, position=0, max_users=None, storage_gb=None, **changes):
 
 TRIAL = a_plan("trial", storage_gb=10, hidden=True, trial=True)
 STARTUP = a_plan(
-    "startup", position=1, max_users=5, storage_gb=2, free=True, guests_per_user=0, max_administrators=1
+    "startup",
+    position=1,
+    max_users=5,
+    storage_gb=2,
+    free=True,
+    guests_per_user=0,
+    max_administrators=1,
+    services=frozenset(),
 )
 BUSINESS_3 = a_plan("business-3", position=2, max_users=3, storage_gb=20)
 BUSINESS_5 = a_plan("business-5", position=3, max_users=5, storage_gb=40)
@@ -67,9 +76,15 @@ ON_SALE = [
 ]
 
 
-def a_usage(*, users=1, guests=0, administrators=1, storage_gb=0, storage_bytes=None):
+def a_usage(*, users=1, guests=0, administrators=1, storage_gb=0, storage_bytes=None, services=()):
     used = storage_gb * GB if storage_bytes is None else storage_bytes
-    return Usage(active_users=users, guests=guests, administrators=administrators, storage_bytes=used)
+    return Usage(
+        active_users=users,
+        guests=guests,
+        administrators=administrators,
+        storage_bytes=used,
+        services=frozenset(services),
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,14 +119,37 @@ def a_usage(*, users=1, guests=0, administrators=1, storage_gb=0, storage_bytes=
         ),
         pytest.param(
             STARTUP,
-            a_usage(users=6, guests=1, administrators=2, storage_gb=3),
+            a_usage(users=6, guests=1, administrators=2, storage_gb=3, services=Service),
             [
                 (LimitKind.USERS, 5, 6),
                 (LimitKind.STORAGE, 2 * GB, 3 * GB),
                 (LimitKind.GUESTS, 0, 1),
                 (LimitKind.ADMINISTRATORS, 1, 2),
+                (Service.LDAP, 0, 1),
+                (Service.SSO, 0, 1),
+                (Service.AUTOMATIC_BACKUP, 0, 1),
+                (Service.CUSTOM_DNS, 0, 1),
+                (Service.EXTERNAL_SERVICES, 0, 1),
             ],
             id="the whole checklist of a free plan",
+        ),
+        *(
+            pytest.param(
+                STARTUP, a_usage(services=[service]), [(service, 0, 1)], id=f"startup without {service}"
+            )
+            for service in Service
+        ),
+        pytest.param(
+            replace(STARTUP, services=frozenset({Service.SSO})),
+            a_usage(services=[Service.SSO, Service.LDAP]),
+            [(Service.LDAP, 0, 1)],
+            id="a service that the free plan includes may stay on",
+        ),
+        pytest.param(
+            replace(BUSINESS_3, services=frozenset()),
+            a_usage(services=[Service.LDAP]),
+            [],
+            id="a paid plan does not look at services",
         ),
         pytest.param(
             NONPROFIT, a_usage(users=1000, guests=2000, administrators=9), [], id="non-profit, full"
@@ -130,6 +168,42 @@ def a_usage(*, users=1, guests=0, administrators=1, storage_gb=0, storage_bytes=
 )
 def test_violations_name_each_limit_with_both_figures(plan, usage, expected):
     assert violations(plan, usage) == tuple(Violation(*facts) for facts in expected)
+
+
+def test_the_checklist_of_a_free_plan_names_what_is_met_too():
+    asked = conditions(STARTUP, a_usage(users=4, guests=1, services=[Service.SSO]))
+    assert [(each.limit.value, each.allowed, each.used, each.is_met) for each in asked] == [
+        ("users", 5, 4, True),
+        ("storage", 2 * GB, 0, True),
+        ("guests", 0, 1, False),
+        ("administrators", 1, 1, True),
+        ("ldap", 0, 0, True),
+        ("sso", 0, 1, False),
+        ("automatic_backup", 0, 0, True),
+        ("custom_dns", 0, 0, True),
+        ("external_services", 0, 0, True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "due_on", "expected"),
+    [
+        pytest.param(SubscriptionState.PAID, date(2026, 11, 22), True, id="the last paid day is today"),
+        pytest.param(
+            SubscriptionState.PAID, date(2026, 11, 21), False, id="the due date: a smaller plan is bought"
+        ),
+        pytest.param(
+            SubscriptionState.PAID, date(2026, 11, 20), False, id="a renewal that we have not tried"
+        ),
+        pytest.param(SubscriptionState.PAID, None, False, id="a plan without an end"),
+        pytest.param(SubscriptionState.LATE, date(2026, 11, 20), False, id="late"),
+        pytest.param(SubscriptionState.BLOCKED, date(2026, 11, 1), False, id="blocked"),
+        pytest.param(SubscriptionState.TRIAL, date(2026, 12, 21), False, id="nothing was paid for a trial"),
+        pytest.param(SubscriptionState.FREE, None, False, id="nor for a free plan"),
+    ],
+)
+def test_a_smaller_plan_waits_while_paid_days_are_left(state, due_on, expected):
+    assert has_days_left(state, due_on, today=date(2026, 11, 21)) is expected
 
 
 @pytest.mark.parametrize(
@@ -252,6 +326,7 @@ class Case:
     prolongable: bool = True
     auto_renewal: bool = False
     blocked: bool = False
+    days_left: bool = False
 
 
 REFUSED_BUY = PlanAction(BUY, enabled=True, refused=True)
@@ -261,6 +336,7 @@ RECURRING = PlanAction(
 )
 TOO_EARLY = PlanAction(PROLONG, enabled=False, note=ActionNote.TOO_EARLY_TO_PROLONG)
 NO_END = PlanAction(PROLONG, enabled=False, note=ActionNote.FREE_PLAN_HAS_NO_END)
+WAITING_CHANGE = PlanAction(CHANGE, enabled=True, note=ActionNote.BEGINS_ON_DUE_DATE, waits=True)
 NOTED_CHANGE = PlanAction(CHANGE, enabled=True, note=ActionNote.AUTO_RENEWAL_IS_OFF)
 
 ACTIONS = [
@@ -335,7 +411,27 @@ ACTIONS = [
     Case("free in any column", Offer(STARTUP, MONTH), ON_STARTUP, SubscriptionState.FREE, NO_END),
     # Row 6: another plan, or the same by another interval.
     Case("larger", MONTHLY_5, MONTHLY_3, PAID, NOTED_CHANGE),
-    Case("smaller, scheduled", MONTHLY_3, MONTHLY_5, PAID, NOTED_CHANGE),
+    Case("smaller, while paid days are left", MONTHLY_3, MONTHLY_5, PAID, WAITING_CHANGE, days_left=True),
+    Case(
+        "smaller by the year, auto-renewal on",
+        Offer(BUSINESS_3, YEAR),
+        MONTHLY_5,
+        PAID,
+        WAITING_CHANGE,
+        auto_renewal=True,
+        days_left=True,
+    ),
+    Case("smaller, too small", MONTHLY_3, MONTHLY_5, PAID, REFUSED_CHANGE, fits=False, days_left=True),
+    Case("smaller, on the due date", MONTHLY_3, MONTHLY_5, PAID, NOTED_CHANGE),
+    Case("larger, while paid days are left", MONTHLY_5, MONTHLY_3, PAID, NOTED_CHANGE, days_left=True),
+    Case(
+        "year to month of the same plan waits for nothing",
+        MONTHLY_5,
+        YEARLY_5,
+        PAID,
+        NOTED_CHANGE,
+        days_left=True,
+    ),
     Case("larger, auto-renewal on", MONTHLY_5, MONTHLY_3, PAID, PlanAction(CHANGE, True), auto_renewal=True),
     Case(
         "larger, long before the due date",
@@ -375,6 +471,7 @@ def test_the_one_button_follows_the_table_of_the_source(case):
         prolongable=case.prolongable,
         auto_renewal=case.auto_renewal,
         blocked=case.blocked,
+        days_left=case.days_left,
     )
     assert action == case.expected
 
@@ -390,9 +487,10 @@ offers = st.sampled_from([None, ON_TRIAL, *ON_SALE, Offer(NONPROFIT, None), Offe
     st.booleans(),
     st.booleans(),
     st.booleans(),
+    st.booleans(),
 )
 def test_whatever_is_asked_a_refusal_never_pays_and_a_grey_button_says_why(
-    selected, current, state, fits, prolongable, auto_renewal, blocked
+    selected, current, state, fits, prolongable, auto_renewal, blocked, days_left
 ):
     action = plan_action(
         selected=selected,
@@ -402,7 +500,9 @@ def test_whatever_is_asked_a_refusal_never_pays_and_a_grey_button_says_why(
         prolongable=prolongable,
         auto_renewal=auto_renewal,
         blocked=blocked,
+        days_left=days_left,
     )
+    assert not action.waits or (days_left and action.enabled and not action.refused)
     assert action.refused == (selected is not None and not fits)
     assert action.enabled or action.note is not None
     assert not action.urgent or (blocked and action.enabled and not action.refused)

@@ -149,6 +149,137 @@ def test_a_running_period_keeps_its_currency(plan):
         a_quote(paid_standing(), an_offer(3000, "USD", plan=plan))
 
 
+def test_a_change_reckons_without_vat_on_both_sides():
+    """source-systems.md §3.5: 20 % or none, the money left and the extra days are the same."""
+    standing = paid_standing(start=date(2027, 1, 1), days=31, minor=1800, currency="USD")
+    taxed = a_quote(standing, an_offer(3000, "USD"), on=date(2027, 1, 3))
+    untaxed = a_quote(
+        standing, an_offer(3000, "USD"), on=date(2027, 1, 3), buyer=replace(PERSON_FR, country="US")
+    )
+    assert (taxed.total.minor, untaxed.total.minor) == (3600, 3000)
+    assert taxed.extension == untaxed.extension
+
+
+def test_two_changes_on_one_day():
+    """The first gives 3 January → 19 February, 47 days; of these the second leaves 46, at 30/31 a day.
+
+    46 × 30/31 ÷ (60/31) = 23; 3 February + 23 = 26 February. The first 18 USD count once, in those 46 days.
+    """
+    on = date(2027, 1, 3)
+    first = a_quote(
+        paid_standing(start=date(2027, 1, 1), days=31, minor=1800, currency="USD"),
+        an_offer(3000, "USD"),
+        on=on,
+    )
+    standing = Standing(
+        "business-5",
+        Interval.MONTH,
+        SubscriptionState.PAID,
+        first.due_on,
+        first.anchor_day,
+        (PaidPeriod(Period(on, first.due_on), first.period.days, first.net),),
+    )
+    second = a_quote(standing, an_offer(6000, "USD", plan="business-10"), on=on)
+    assert (second.extension.unused_days, second.extension.extra_days) == (46, 23)
+    assert periods(second) == (on, date(2027, 2, 3), date(2027, 2, 26), 26)
+
+
+# --- renewals -------------------------------------------------------------------------------------
+
+
+def due(text, *, anchor_day=None, state=SubscriptionState.PAID, plan="business-3"):
+    """A monthly subscription due on that day, nothing of it left."""
+    due_on = date.fromisoformat(text)
+    return Standing(plan, Interval.MONTH, state, due_on, anchor_day or due_on.day)
+
+
+YEAR = Interval.YEAR
+LATE, BLOCKED = SubscriptionState.LATE, SubscriptionState.BLOCKED
+# standing, what is renewed, day of the charge, first day, end, anchor day.
+RENEWALS = {
+    "on the due date": (due("2027-01-15"), {}, "2027-01-15", "2027-01-15", "2027-02-15", 15),
+    "by the year": (due("2027-01-15"), {"interval": YEAR}, "2027-01-15", "2027-01-15", "2028-01-15", 15),
+    # 31 January → 28 February → 31 March.
+    "anchor 31, into February": (due("2027-01-31"), {}, "2027-01-31", "2027-01-31", "2027-02-28", 31),
+    "anchor 31, out of February": (
+        due("2027-02-28", anchor_day=31), {}, "2027-02-28", "2027-02-28", "2027-03-31", 31),
+    "anchor 31, into April": (
+        due("2027-03-31", anchor_day=31), {}, "2027-03-31", "2027-03-31", "2027-04-30", 31),
+    "anchor 30, in a leap year": (due("2028-01-30"), {}, "2028-01-30", "2028-01-30", "2028-02-29", 30),
+    "28 February is its own anchor": (due("2027-02-28"), {}, "2027-02-28", "2027-02-28", "2027-03-28", 28),
+    "a year from 29 February": (
+        due("2028-02-29"), {"interval": YEAR}, "2028-02-29", "2028-02-29", "2029-02-28", 29),
+    "the leap day comes back": (
+        due("2031-02-28", anchor_day=29), {"interval": YEAR}, "2031-02-28", "2031-02-28", "2032-02-29", 29),
+    # The published change ended on 19 February: that day is the anchor now.
+    "after extra days": (due("2027-02-19"), {}, "2027-02-19", "2027-02-19", "2027-03-19", 19),
+    "a due date off its anchor": (
+        due("2027-02-19", anchor_day=3), {}, "2027-02-19", "2027-02-19", "2027-03-19", 19),
+    # Reckoned for the notice of 8 January, and when the run came late: the period is the same.
+    "seven days ahead": (due("2027-01-15"), {}, "2027-01-08", "2027-01-15", "2027-02-15", 15),
+    "charged late by us": (due("2027-01-15"), {}, "2027-03-01", "2027-01-15", "2027-02-15", 15),
+    "in dunning": (due("2027-01-15", state=LATE), {}, "2027-01-29", "2027-01-15", "2027-02-15", 15),
+    # Blocked days are not paid for.
+    "blocked: from the day of the payment": (
+        due("2027-01-15", state=BLOCKED), {}, "2027-03-31", "2027-03-31", "2027-04-30", 31),
+    "a scheduled smaller plan": (
+        due("2027-01-31", plan="business-10"), {}, "2027-01-31", "2027-01-31", "2027-02-28", 31),
+    "a scheduled plan by the year": (
+        due("2027-02-28", plan="business-10", anchor_day=31), {"interval": YEAR},
+        "2027-02-28", "2027-02-28", "2028-02-29", 31),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("standing", "offer", "on", "start", "end", "anchor"), RENEWALS.values(), ids=RENEWALS
+)
+def test_a_renewal_follows_what_was_paid(standing, offer, on, start, end, anchor):
+    quote = a_quote(standing, an_offer(plan="business-3", **offer), on=date.fromisoformat(on), renews=True)
+    assert quote.kind is OrderKind.RENEWAL
+    assert quote.extension is None
+    assert [each.isoformat() for each in (quote.period.start, quote.period.end)] == [start, end]
+    assert (quote.due_on, quote.anchor_day) == (quote.period.end, anchor)
+
+
+def test_a_renewal_keeps_the_currency_of_what_is_running():
+    with pytest.raises(CurrencyMismatch):
+        a_quote(paid_standing(), an_offer(3000, "USD", plan="business-3"), renews=True)
+
+
+def test_a_renewal_is_taxed_by_the_day_of_the_charge():
+    with pytest.raises(MissingVatRate):
+        a_quote(due("2027-01-15"), an_offer(), on=date(1999, 1, 1), renews=True)
+
+
+def test_renewing_and_prolonging_give_the_same_and_are_told_apart():
+    standing, offer = due("2027-01-31"), an_offer(plan="business-3")
+    prolonged, renewed = a_quote(standing, offer), a_quote(standing, offer, renews=True)
+    assert periods(prolonged) == periods(renewed)
+    assert prolonged.total == renewed.total
+    assert prolonged.hash != renewed.hash
+
+
+@given(
+    start=st.dates(date(2025, 1, 1), date(2029, 12, 31)),
+    intervals=st.lists(st.sampled_from(Interval), min_size=1, max_size=24),
+    delays=st.lists(st.integers(0, 14), min_size=24, max_size=24),
+)
+def test_renewals_tile_whatever_day_they_are_charged_on(start, intervals, delays):
+    """In time or in dunning: no day is paid twice, none is left out, the anchor is never lost."""
+    standing = Standing("business-3", Interval.MONTH, SubscriptionState.PAID, start, start.day)
+    for interval, delay in zip(intervals, delays, strict=False):
+        quote = a_quote(
+            replace(standing, state=LATE if delay else SubscriptionState.PAID),
+            an_offer(plan="business-3", interval=interval),
+            on=standing.due_on + timedelta(days=delay),
+            buyer=None,
+            renews=True,
+        )
+        assert quote.period.start == standing.due_on
+        assert quote.anchor_day == start.day
+        standing = replace(standing, interval=interval, due_on=quote.due_on, anchor_day=quote.anchor_day)
+
+
 # --- tax ------------------------------------------------------------------------------------------
 
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from portal.domain.errors import CurrencyMismatch
+from portal.domain.errors import CurrencyMismatch, ExtensionTooLong
 from portal.domain.money import Money
 from portal.domain.periods import Period, next_period, period_from
-from portal.domain.proration import PaidPeriod, extend
+from portal.domain.proration import LATEST_DUE_ON, PaidPeriod, extend
 from portal.domain.vocabulary import Interval
 
 MONTH, YEAR = Interval.MONTH, Interval.YEAR
@@ -79,6 +79,10 @@ CASES = {
     "February of a leap year": ([paid("2024-02-01", 18)], 30, "2024-02-03", 26, "78/5", "2024-03-18"),
     # (15 Feb - 3 Feb) - 1 = 11; 11 × 18/31 ÷ (30/28) = 5.96…
     "from the middle of a month": ([paid("2023-01-15", 18)], 30, "2023-02-03", 11, "924/155", "2023-03-08"),
+    # Old and new month of one length: it cancels, 28 × 18 ÷ 30 = 16.8 in any of them.
+    "28 unused days of April": ([paid("2026-04-01", 18)], 30, "2026-04-02", 28, "84/5", "2026-05-18"),
+    "28 unused days of August": ([paid("2026-08-01", 18)], 30, "2026-08-03", 28, "84/5", "2026-09-19"),
+    "28 unused days of February 2024": ([paid("2024-02-01", 18)], 30, "2024-02-01", 28, "84/5", "2024-03-17"),
     # 31 Jan 2024 → 29 Feb: 29 days; (29 - 10) - 1 = 18; 18 × 18/29 ÷ (30/29) = 10.8.
     "from the 31st, clamped": ([paid("2024-01-31", 18)], 30, "2024-02-10", 18, "54/5", "2024-03-20"),
     # 31 Jan + 1 month = 29 Feb, 29 real days: 14 × 18/31 ÷ (30/29) = 7.858…, not 8.4.
@@ -92,6 +96,8 @@ CASES = {
     # The first change of the day gave 3 Jan → 19 Feb, 47 days; less the day itself 46: 46 × 30/60 = 23.
     "second change on the same day": (
         [paid("2026-01-03", 30, due="2026-02-19")], 60, "2026-01-03", 46, "23", "2026-02-26"),
+    # Locked at 15 while the list says 18, what was charged counts: 28 × 15/31 ÷ (30/31) = 14.
+    "after a locked or lower price": ([paid("2026-01-01", 15)], 30, "2026-01-03", 28, "14", "2026-02-17"),
     # 28 × 18/31 ÷ (18/31): a larger plan at the same price keeps every unused day.
     "same price": ([paid("2026-01-01", 18)], 18, "2026-01-03", 28, "28", "2026-03-03"),
     # Old plan free or trial: nothing was paid, nothing is left.
@@ -148,6 +154,69 @@ def test_the_interval_is_changed(old, to, interval, on, unused, left_minor, exac
     assert found.money_left_shown == Money(left_minor, "USD")
     assert found.extra_days_exact == Fraction(exact)
     assert found.due_on == day(due)
+
+
+# What is paid for, the days by which the due date moves, and whether a page must warn.
+GAINS = {
+    # 1 Jan 2025 → 3 Jan 2025: 18 USD for 2 days (source-systems §3.6).
+    "yearly to monthly": (
+        [paid("2024-01-01", 180, YEAR)], 18, MONTH, "2024-07-01", 2, True),
+    # 333 unused: 333 × 180/366 ÷ (18/29) = 263.8…: 2 Mar + 263 = 20 Nov 2024, 42 days before 1 Jan 2025.
+    "yearly to monthly, early: the due date comes nearer": (
+        [paid("2024-01-01", 180, YEAR)], 18, MONTH, "2024-02-02", -42, True),
+    # 1 unused: 180/366 ÷ (18/31) = 0.84…: 0 days, 30 Dec + 1 month = 30 Jan, 29 days after 1 Jan.
+    "yearly to monthly, at the end": (
+        [paid("2024-01-01", 180, YEAR)], 18, MONTH, "2024-12-30", 29, False),
+    # The published example: 1 Feb → 19 Feb.
+    "a larger plan": ([paid("2026-01-01", 18)], 30, MONTH, "2026-01-03", 18, False),
+    # 28 × 18/31 ÷ (100/31) = 5.04: 3 Feb + 5 = 8 Feb, 7 days after 1 Feb: just worth it.
+    "a week more is no warning": ([paid("2026-01-01", 18)], 100, MONTH, "2026-01-03", 7, False),
+    # 28 × 18/31 ÷ (120/31) = 4.2: 3 Feb + 4 = 7 Feb.
+    "a day less than a week is one": ([paid("2026-01-01", 18)], 120, MONTH, "2026-01-03", 6, True),
+    "monthly to yearly": ([paid("2024-01-01", 18)], 180, YEAR, "2024-01-03", 370, False),
+    # (28 × 18/31 + 28 × 18/28) ÷ (100/31) = 10.6…: 3 Feb + 10 = 13 Feb, 16 days before 1 Mar.
+    "with a month prepaid": (
+        [paid("2026-01-01", 18), paid("2026-02-01", 18)], 100, MONTH, "2026-01-03", -16, True),
+    "nothing was paid before": ([], 18, MONTH, "2026-01-03", 31, False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "to", "interval", "on", "gained", "little"), GAINS.values(), ids=GAINS)
+def test_a_change_that_moves_the_due_date_by_less_than_a_week_gains_little(
+    before, to, interval, on, gained, little
+):
+    found = change(*before, to=to, on=on, interval=interval)
+    assert (found.gained_days, found.gains_little) == (gained, little)
+
+
+def test_from_a_year_to_months_pays_more_and_gains_two_days():
+    """source-systems.md §3.6, remark: 183 days at 180/366 = 0.49 buy 155 days at 18/31 = 0.58."""
+    year = paid("2024-01-01", 180, YEAR)
+    found = change(year, to=18, on="2024-07-01")
+    assert (found.unused_days, found.extra_days) == (183, 155)
+    assert (found.old_price_per_day_shown, found.new_price_per_day_shown) == (
+        Money(49, "USD"),
+        Money(58, "USD"),
+    )
+    assert found.due_on - year.period.end == timedelta(days=2)
+
+
+def test_there_and_back_again_on_one_day():
+    """Year → month: 365 days, 364 unused × 180/365 ÷ (18/31) = 309.15 → 1 Feb 2025 + 309 = 7 Dec 2025.
+
+    Month → year at once: 340 - 1 = 339 unused × 18/31 ÷ (180/365) = 399.14; 1 January 2026 + 399.
+    """
+    monthly = change(paid("2025-01-01", 180, YEAR), to=18, on="2025-01-01")
+    assert (monthly.extra_days, monthly.due_on) == (309, day("2025-12-07"))
+    again = PaidPeriod(monthly.period, monthly.base.days, usd(18))
+    yearly = change(again, to=180, on="2025-01-01", interval=YEAR)
+    assert (yearly.unused_days, yearly.extra_days, yearly.due_on) == (339, 399, day("2027-02-04"))
+
+
+def test_the_floor_costs_less_than_a_day_of_the_new_plan():
+    # 16.8 - 16 = 0.8 of a day at 30/31: 24/31 = 0.77 USD in the published example.
+    found = change(paid("2026-01-01", 18), to=30, on="2026-01-03")
+    assert found.money_left - found.extra_days * found.new_price_per_day == Fraction(2400, 31)
 
 
 def test_the_parts_of_what_is_left_are_told_apart():
@@ -220,6 +289,26 @@ def test_a_free_plan_has_no_end_to_extend(to):
         change(paid("2026-01-01", 18), to=to, on="2026-01-03")
 
 
+def test_what_is_left_never_leads_out_of_the_calendar():
+    """28 unused days of p/31 pay, at a cent a month of 31 days, for 28 × p days."""
+    base_end = day("2026-02-03")
+    most = (LATEST_DUE_ON - base_end).days // 28
+
+    def changed_after_paying(minor):
+        january = Period(day("2026-01-01"), day("2026-02-01"))
+        return extend(
+            paid=[PaidPeriod(january, 31, Money(minor, "USD"))],
+            new_price=Money(1, "USD"),
+            interval=MONTH,
+            on=day("2026-01-03"),
+        )
+
+    assert changed_after_paying(most).due_on == base_end + timedelta(days=28 * most)
+    with pytest.raises(ExtensionTooLong) as refused:
+        changed_after_paying(most + 1)
+    assert refused.value.latest == LATEST_DUE_ON
+
+
 def test_a_day_is_never_left_twice():
     with pytest.raises(ValueError, match="paid twice"):
         change(paid("2026-01-01", 18), paid("2026-01-31", 18), to=30, on="2026-01-03")
@@ -288,3 +377,15 @@ def test_a_dearer_plan_never_brings_more_days(facts, more):
     other = extend(paid=periods, new_price=dearer, interval=interval, on=on)
     assert other.extra_days <= one.extra_days
     assert other.money_left == one.money_left
+
+
+@property_test
+@given(changes(), st.integers(1, 10**12))
+def test_the_new_period_ends_in_the_calendar_or_the_change_is_refused_by_name(facts, price):
+    periods, _, interval, on = facts
+    try:
+        found = extend(paid=periods, new_price=Money(price, "EUR"), interval=interval, on=on)
+    except ExtensionTooLong:
+        return
+    assert found.base.end <= found.due_on <= LATEST_DUE_ON
+    assert next_period(found.period, YEAR, anchor_day=found.anchor_day).end > found.due_on

@@ -22,10 +22,11 @@ from portal.models import (
     Workspace,
 )
 from portal.runtime import current
+from portal.services import method_setups
 from tests import paying
 from tests.attackers import PART, Attacker, an_order_of, bought, the_people
 from tests.books import assert_books_clean
-from tests.factories import owner_of
+from tests.factories import a_nonprofit_request, owner_of, seen_by
 from tests.visiting import facts
 
 pytestmark = pytest.mark.engine("sqlite")
@@ -59,6 +60,10 @@ STAFF = "in 404 404 404 404 404 404 404 404 404 200"
 TABLE = {
     ("GET", "/"): "200 303 303 303 303 303 303 200 200 303 303",
     ("GET", "/pricing"): EVERYBODY,
+    ("GET", "/faq"): EVERYBODY,
+    ("GET", "/nonprofit"): EVERYBODY,
+    ("POST", "/nonprofit"): ANYBODY_SENDS,
+    ("GET", "/nonprofit/sent"): EVERYBODY,
     ("GET", "/terms"): EVERYBODY,
     ("GET", "/privacy"): EVERYBODY,
     ("GET", "/security"): EVERYBODY,
@@ -96,31 +101,71 @@ TABLE = {
     ("POST", "/me/sessions/end"): "in 303 303 303 303 303 303 303 303 303 303",
     ("POST", "/me/sessions/999/end"): "in 404 404 404 404 404 404 404 404 404 404",
     # A workspace.
-    ("GET", "/w/acme/"): "in 303 303 303 303 303 403 404 404 404 404",
+    # A guest finds there that they are one.
+    ("GET", "/w/acme/"): "in 303 303 303 303 303 200 404 404 404 404",
     ("GET", "/w/acme/plans"): "in 200 200 200 200 200 403 404 404 404 404",
     ("POST", "/w/acme/plans"): "in 422 422 422 422 422 403 404 404 404 404",
+    ("GET", "/w/acme/plans/scheduled"): "in 303 303 303 303 303 403 404 404 404 404",
+    ("POST", "/w/acme/plans/scheduled"): "in 422 422 422 422 422 403 404 404 404 404",
+    ("POST", "/w/acme/plans/scheduled/withdraw"): "in 303 303 303 303 303 403 404 404 404 404",
+    ("GET", "/w/acme/plans/free"): "in 200 200 200 200 200 403 404 404 404 404",
+    ("POST", "/w/acme/plans/free"): "in 422 422 422 422 422 403 404 404 404 404",
+    ("GET", "/w/acme/auto-renewal"): "in 200 200 200 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/auto-renewal/on"): "in 409 409 409 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/auto-renewal/off"): "in 303 303 303 403 403 403 404 404 404 404",
     ("GET", "/w/acme/checkout/{order}"): "in 200 200 200 200 404 403 404 404 404 404",
     ("POST", "/w/acme/checkout/{order}"): "in 422 422 422 422 404 403 404 404 404 404",
     ("GET", "/w/acme/checkout/{order}/review"): "in 200 200 200 200 404 403 404 404 404 404",
     ("POST", "/w/acme/checkout/{order}/review"): "in 422 422 422 422 404 403 404 404 404 404",
     ("GET", "/w/acme/checkout/{order}/result"): "in 303 303 303 303 404 403 404 404 404 404",
     ("POST", "/w/acme/checkout/{order}/leave"): "in 303 303 303 303 404 403 404 404 404 404",
+    ("GET", "/w/acme/payment-methods"): "in 200 200 200 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/payment-methods"): "in 422 422 422 403 403 403 404 404 404 404",
+    ("GET", "/w/acme/payment-methods/setups/{setup}"): "in 200 200 200 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/payment-methods/{method}/use"): "in 303 303 303 403 403 403 404 404 404 404",
+    ("GET", "/w/acme/payment-methods/{method}/remove"): "in 200 200 200 403 403 403 404 404 404 404",
+    # The first of them removes it.
+    ("POST", "/w/acme/payment-methods/{method}/remove"): "in 303 404 404 403 403 403 404 404 404 404",
     ("GET", "/w/acme/history"): "in 200 200 200 200 200 403 404 404 404 404",
     ("GET", "/w/acme/invoices/{invoice}"): "in 200 200 200 200 200 403 404 404 404 404",
     ("GET", "/w/acme/invoices/{invoice}.pdf"): "in 200 200 200 200 403 403 404 404 404 404",
+    ("GET", "/w/acme/history/refunds/{payment}"): "in 200 200 200 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/history/refunds/{payment}"): "in 409 409 409 403 403 403 404 404 404 404",
     ("GET", "/w/acme/members"): "in 200 403 403 200 403 403 404 404 404 404",
     ("POST", "/w/acme/members"): "in 422 403 403 422 403 403 404 404 404 404",
     ("GET", "/w/acme/members/{owner}/disable"): "in 200 403 403 200 403 403 404 404 404 404",
     ("POST", "/w/acme/members/{owner}/disable"): "in 422 403 403 422 403 403 404 404 404 404",
     ("POST", "/w/acme/members/{owner}/enable"): "in 303 403 403 303 403 403 404 404 404 404",
     ("POST", "/w/acme/members/{owner}/invite"): "in 303 403 403 303 403 403 404 404 404 404",
+    ("POST", "/w/acme/members/users"): "in 303 403 403 303 403 403 404 404 404 404",
+    ("GET", "/w/acme/members/{owner}"): "in 200 403 403 200 403 403 404 404 404 404",
+    ("POST", "/w/acme/members/{owner}"): "in 303 403 403 422 403 403 404 404 404 404",
+    ("GET", "/w/acme/members/{owner}/guest"): "in 200 403 403 200 403 403 404 404 404 404",
+    ("POST", "/w/acme/members/{owner}/guest"): "in 422 403 403 422 403 403 404 404 404 404",
+    ("GET", "/w/acme/members/{owner}/remove"): "in 200 403 403 200 403 403 404 404 404 404",
+    ("POST", "/w/acme/members/{owner}/remove"): "in 422 403 403 422 403 403 404 404 404 404",
+    ("GET", "/w/acme/members/{owner}/hand-over"): "in 200 403 403 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/members/{owner}/hand-over"): "in 422 403 403 403 403 403 404 404 404 404",
+    ("GET", "/w/acme/members/{owner}/billing-access"): "in 200 403 403 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/members/{owner}/billing-access"): "in 303 403 403 403 403 403 404 404 404 404",
+    ("GET", "/w/acme/services"): "in 200 403 403 200 403 403 404 404 404 404",
+    ("POST", "/w/acme/services"): "in 303 403 403 303 403 403 404 404 404 404",
     ("GET", "/w/acme/settings"): "in 200 403 403 403 403 403 404 404 404 404",
     ("POST", "/w/acme/settings"): "in 422 403 403 403 403 403 404 404 404 404",
+    ("GET", "/w/acme/settings/delete"): "in 200 403 403 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/settings/delete"): "in 422 403 403 403 403 403 404 404 404 404",
+    ("GET", "/w/acme/settings/export"): "in 200 403 403 403 403 403 404 404 404 404",
     # The vendor's staff; for everybody else there is nothing.
     ("GET", "/operator/"): STAFF,
     ("GET", "/operator/workspaces/acme"): STAFF,
     ("POST", "/operator/workspaces/acme"): STAFF.replace("200", "422"),
+    ("POST", "/operator/workspaces/acme/trial"): STAFF.replace("200", "422"),
     ("POST", "/operator/workspaces/acme/payments/{payment}/look-up"): STAFF.replace("200", "303"),
+    ("GET", "/operator/deletions"): STAFF,
+    ("GET", "/operator/nonprofit"): STAFF,
+    ("GET", "/operator/nonprofit/{nonprofit}"): STAFF,
+    ("POST", "/operator/nonprofit/{nonprofit}/accept"): STAFF.replace("200", "422"),
+    ("POST", "/operator/nonprofit/{nonprofit}/refuse"): STAFF.replace("200", "422"),
     # The sandbox's own pages: whoever knows the reference has come from the checkout.
     ("GET", "/sandbox/"): EVERYBODY,
     ("GET", "/sandbox/components"): EVERYBODY,
@@ -155,6 +200,9 @@ def names(app) -> dict[str, str]:
                 sha256=hashlib.sha256(b"%PDF").hexdigest(),
                 created_at=current().clock.wall(),
             )
+        setup = method_setups.begin_adding(
+            seen_by(owner_of(acme), acme), paying.a_card(), result_address=str, now=current().clock.now()
+        )
         zenith = Workspace.get(Workspace.slug == "zenith")
         waiting = paying.pay(an_order_of(everybody["stranger"], zenith), paying.ASKS_ONCE)
         return {
@@ -162,7 +210,10 @@ def names(app) -> dict[str, str]:
             "invoice": invoice.number,
             "owner": str(Member.get(Member.workspace == acme, Member.person == owner_of(acme)).id),
             "payment": payment.key,
+            "nonprofit": str(a_nonprofit_request().id),
             "challenge": waiting.action_url.rpartition("/")[2],
+            "method": str(setup.method_id),
+            "setup": setup.key,
         }
 
 
@@ -199,7 +250,16 @@ def test_every_address_is_in_the_table(app) -> None:
         for method in rule.methods - {"HEAD", "OPTIONS"}
     }
     adapter = app.url_map.bind("")
-    numbers = {"order": "x", "invoice": "INV-1", "owner": "1", "payment": "k", "challenge": "c"}
+    numbers = {
+        "order": "x",
+        "invoice": "INV-1",
+        "owner": "1",
+        "payment": "k",
+        "challenge": "c",
+        "method": "1",
+        "setup": "s",
+    }
+    numbers["nonprofit"] = "1"
     in_table = {(method, adapter.match(path.format(**numbers), method=method)[0]) for method, path in TABLE}
     assert on_site == in_table
 
@@ -269,7 +329,8 @@ def blocks_of(app, browser: Attacker, address: str) -> list[str]:
         templates.append(template.name)
 
     with template_rendered.connected_to(note, app):
-        html = browser.get(address).text
+        answer = browser.get(address)
+    html = answer.text if answer.mimetype == "text/html" else ""
     blocks = app.jinja_env.get_template(templates[-1]).blocks if templates else {}
     return [block for block in blocks if f'id="{block}"' in html]
 
@@ -330,10 +391,12 @@ def test_an_order_of_another_member_is_like_none(browsers, names) -> None:
         assert plain(theirs, names["order"]) == plain(none, "x" * 12)
 
 
-@pytest.mark.parametrize("act", ["disable", "enable", "invite"])
+@pytest.mark.parametrize(
+    "act", ["", "/disable", "/enable", "/invite", "/guest", "/remove", "/hand-over", "/billing-access"]
+)
 def test_a_member_of_others_is_like_none(app, browsers, names, act) -> None:
     """By the number of a membership of Acme, in Zenith."""
-    answers = [browsers["stranger"].post(f"/w/zenith/members/{n}/{act}") for n in (names["owner"], 99999)]
+    answers = [browsers["stranger"].post(f"/w/zenith/members/{n}{act}") for n in (names["owner"], 99999)]
     assert [answer.status_code for answer in answers] == [404, 404]
     with facts(app):
         assert Member.get_by_id(int(names["owner"])).status == MemberStatus.ACTIVE
@@ -392,7 +455,7 @@ def test_a_demotion_counts_from_the_next_request(app, browsers, names) -> None:
     assert admin.get("/w/acme/members").status_code == 200
     change(role=Role.MEMBER)
     assert admin.get("/w/acme/members").status_code == 403
-    assert admin.post("/w/acme/members", {"email": "x@acme.test", "role": "member"}).status_code == 403
+    assert admin.post("/w/acme/members", {"emails": "x@acme.test", "role": "member"}).status_code == 403
     assert admin.get(f"/w/acme/invoices/{names['invoice']}.pdf").status_code == 403
     change(status=MemberStatus.GUEST)
     assert admin.get("/w/acme/plans").status_code == 403
@@ -475,7 +538,7 @@ def test_members_see_no_billing_details(browsers, names) -> None:
 
 def test_an_admin_gives_no_right_that_they_lack(app, browsers, names) -> None:
     for role in ("owner", "billing_manager", "operator", "", "OWNER"):
-        answer = browsers["admin"].post("/w/acme/members", {"email": "new@acme.test", "role": role})
+        answer = browsers["admin"].post("/w/acme/members", {"emails": "new@acme.test", "role": role})
         assert answer.status_code == 422, role
     with facts(app):
         assert not Person.select().where(Person.email == "new@acme.test").exists()

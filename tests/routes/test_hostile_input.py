@@ -27,13 +27,21 @@ from portal.domain.vocabulary import LinkPurpose, PaymentMethodKind, PaymentStat
 from portal.forms.base import clean_text
 from portal.jobs import drain_outbox
 from portal.models import Invoice, Member, OutboxMessage, Payment, Person, Workspace
-from portal.services import invitations, links, passwords, subscriptions, workspace_settings
+from portal.services import invitations, links, method_setups, passwords, subscriptions, workspace_settings
 from portal.settings import read_settings
 from tests import paying
 from tests.attackers import PART, Attacker, an_order_of, bought
 from tests.books import assert_books_clean
 from tests.conftest import TODAY
-from tests.factories import PASSWORD, a_person, a_workspace, mailed_path, owner_of, seen_by
+from tests.factories import (
+    PASSWORD,
+    a_nonprofit_request,
+    a_person,
+    a_workspace,
+    mailed_path,
+    owner_of,
+    seen_by,
+)
 from tests.hostile import BODIES, EVIL, EXTRA, HEADERS, IDENTIFIERS, NO_TEXT, SUM, VALUES
 from tests.visiting import facts
 
@@ -95,12 +103,35 @@ WAY_IN = [
         ("name", "workspace_name"),
         {"email": "new{n}@acme.test", "password": PASSWORD},
     ),
+    Form(
+        "visitor",
+        "/nonprofit",
+        (
+            "organisation",
+            "country",
+            "registration_number",
+            "website",
+            "purpose",
+            "contact_name",
+            "email",
+            "workspace",
+            "consent",
+        ),
+        ("organisation", "registration_number", "purpose", "contact_name"),
+        {"country": "FR", "email": "new{n}@canal.test", "consent": "y"},
+    ),
 ]
 OWN = [
     Form("owner", "/me", ("name", "language"), ("name",), {"language": "en"}),
     Form("owner", "/me/password", ("current_password", "new_password")),
     Form("owner", "/me/buy-dialog", ("skip_dialog",), values=NO_TEXT),
-    Form("owner", "/w/acme/members", ("email", "role")),
+    Form("owner", "/w/acme/members", ("emails", "status", "role")),
+    Form("owner", "/w/acme/members/users", ("member",), values=NO_TEXT),
+    Form("owner", "/w/acme/members/{member}", ("role",), values=NO_TEXT),
+    Form("owner", "/w/acme/members/{member}/hand-over", ("own_role",), values=NO_TEXT),
+    Form("owner", "/w/acme/members/{member}/enable", ("status",), values=NO_TEXT),
+    Form("owner", "/w/acme/services", ("shown", "ldap"), values=NO_TEXT),
+    Form("owner", "/w/acme/settings/delete", ("name",)),
     Form(
         "owner",
         "/w/acme/settings",
@@ -134,11 +165,24 @@ MONEY = [
         {**CARD, "holder": "Jeanne Martin"},
         NO_TEXT,
     ),
+    Form("owner", "/w/acme/payment-methods", (*CARD, "holder")),
+    Form(
+        "owner",
+        "/w/acme/payment-methods",
+        ("holder",),
+        ("holder",),
+        {"number": paying.PAID, "exp_month": "12", "exp_year": "2030", "security_code": "123"},
+    ),
+    Form("owner", "/w/acme/payment-methods/{method}/use", ("method", "reference"), values=NO_TEXT),
     Form("owner", "/w/acme/checkout/{order}/leave", ("payment", "return_url", "next"), values=NO_TEXT),
 ]
 STAFF_AND_SANDBOX = [
     Form("operator", "/operator/workspaces/acme", ("amount", "unit")),
     Form("operator", "/operator/workspaces/acme/payments/nothing/look-up", ("state",), values=NO_TEXT),
+    Form("operator", "/operator/workspaces/acme/trial", ("days", "due_on")),
+    Form("operator", "/operator/workspaces/acme/trial", ("due_on",), (), {"days": "3"}, NO_TEXT),
+    Form("operator", "/operator/nonprofit/{nonprofit}/accept", ("slug",)),
+    Form("operator", "/operator/nonprofit/{refusable}/refuse", ("reason",)),
     Form("visitor", "/sandbox/3ds/{challenge}", ("answer", "return_url"), values=NO_TEXT),
     Form("visitor", "/sandbox/paypal/{hosted}", ("answer", "email"), values=NO_TEXT),
     Form("visitor", "/sandbox/paypal/{hosted}", ("email",), (), {"answer": "confirm"}),
@@ -201,12 +245,20 @@ class Site:
         with facts(app):
             acme = a_workspace("Acme")
             place = seen_by(owner_of(acme), acme)
-            invitations.invite(place, email="invited@acme.test", role=Role.MEMBER, now=TODAY)
+            invited = invitations.invite(place, emails=["invited@acme.test"], role=Role.MEMBER, now=TODAY)
             token, _link = links.make_link(a_person("forgot@acme.test"), LinkPurpose.RESET)
             self.names = {
                 "order": an_order_of(owner_of(acme), acme).number,
                 "invitation": mailed_path("invitation"),
                 "reset": f"/reset/{token}",
+                "member": str(invited.users[0].id),
+                "method": str(
+                    method_setups.begin_adding(
+                        place, paying.a_card(), result_address=str, now=TODAY
+                    ).method_id
+                ),
+                "nonprofit": str(a_nonprofit_request("Canal").id),
+                "refusable": str(a_nonprofit_request("Forest").id),
             }
             for name, kind in (("challenge", PaymentMethodKind.CARD), ("hosted", PaymentMethodKind.PAYPAL)):
                 other = a_workspace(name)
@@ -330,6 +382,12 @@ def test_the_way_in(engines, tmp_path) -> None:
             assert not any(value in page.text for value in VALUES if "<" in value and len(value) > 4)
             older = [int(n) for n in re.findall(r"before=(\d+)", page.text)]
             before = min(older) if min(older) < before else 0
+        requests = site.browsers["operator"].get("/operator/nonprofit")
+        assert requests.status_code == 200
+        for page in re.findall(r"/operator/nonprofit/[0-9]+", requests.text):
+            shown = site.browsers["operator"].get(page)
+            assert shown.status_code == 200
+            assert not any(value in shown.text for value in VALUES if "<" in value and len(value) > 4)
         with facts(site.app):
             assert Workspace.select().count() > 50
             while drain_outbox(runtime.current(), limit=100).delivered:

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.settings(PORTAL_LIMITS="1")
 SENSITIVE = {
     "people.sign_in": "sign_in",
     "people.sign_up": "sign_up",
+    "nonprofit.ask": "nonprofit",
     "people.ask_link": "mail_link",
     "people.ask_reset": "mail_link",
     "people.sign_in_by_link": "token",
@@ -27,9 +28,12 @@ SENSITIVE = {
     "people.invitation": "token",
     "me.change_password": "sign_in",
     "members.index": "invite",
-    "members.invite_again": "invite",
+    "member.invite_again": "invite",
     "checkout.review": "payment",
+    "payment_methods.show": "payment",
+    "refunds.show": "payment",
     "history.pdf": "document",
+    "settings.download": "document",
     "public.csp_report": "csp_report",
 }
 
@@ -70,9 +74,29 @@ def test_every_limit_that_is_named_is_counted(app) -> None:
             lambda: visitor.get("/reset/x"),
             lambda: visitor.get("/invitation/x"),
         ],
-        "invite": [lambda: owner.post("/w/acme/members", {"email": "new@acme.test", "role": "member"})],
-        "payment": [lambda: owner.post(f"/w/acme/checkout/{order.number}/review", paid)],
-        "document": [lambda: owner.get("/w/acme/invoices/INV-2026-000001.pdf")],
+        "invite": [lambda: owner.post("/w/acme/members", {"emails": "new@acme.test", "role": "member"})],
+        "payment": [
+            lambda: owner.post(f"/w/acme/checkout/{order.number}/review", paid),
+            lambda: owner.post("/w/acme/payment-methods", paid),
+        ],
+        "document": [
+            lambda: owner.get("/w/acme/invoices/INV-2026-000001.pdf"),
+            lambda: owner.get("/w/acme/settings/export"),
+        ],
+        "nonprofit": [
+            lambda: visitor.post(
+                "/nonprofit",
+                {
+                    "organisation": "a",
+                    "country": "FR",
+                    "registration_number": "1",
+                    "purpose": "b",
+                    "contact_name": "c",
+                    "email": "a@b.test",
+                    "consent": "y",
+                },
+            )
+        ],
         "csp_report": [lambda: visitor.ask("POST", "/csp-report", data=b"{}")],
         "write": [lambda: owner.post("/me/buy-dialog")],
     }

@@ -3,13 +3,14 @@
 import pytest
 
 from portal.database import connection
-from portal.domain.vocabulary import Interval, MemberStatus
-from portal.models import Member, Person, Session
+from portal.domain.vocabulary import Interval, MemberStatus, OrderState, Role
+from portal.models import Member, Order, Person, Session
 from portal.routes.me import browser_words
 from portal.runtime import current
 from portal.services import checkout, people
+from tests import paying
 from tests.factories import PASSWORD, a_member, a_person, a_workspace, letters, seen_by
-from tests.pages import by_testid, parse
+from tests.pages import by_testid, parse, text_of
 from tests.visitors import Visitor, path_of, signed_in
 
 NEW_PASSWORD = "harbour-violin-7-kelp"
@@ -189,6 +190,28 @@ def test_my_orders_are_mine_across_the_workspaces_that_i_can_enter(app, jeanne, 
     page = text(visitor.get("/me/orders"))
     assert mine[0].number in page
     assert mine[1].number not in page
+
+
+def test_an_order_has_no_amount_before_the_tax_is_known_and_an_invoice_once_it_is_paid(jeanne, visitor):
+    acme = a_workspace("Acme", owner=jeanne)
+    place = seen_by(jeanne, acme)
+    paying.buy(place)
+    an_order(jeanne, acme)
+    rows = by_testid(parse(text(visitor.get("/me/orders"))), "order-row")
+    assert [text_of(row).split(" ")[-1] for row in rows] == ["–", "INV-2026-000001"]
+    assert "Paid in full €33.60" in text_of(rows[1])
+    [link] = by_testid(rows[1], "invoice-link")
+    assert link.get("href") == "/w/acme/invoices/INV-2026-000001.pdf"
+    # A colleague took the right away: the order is still theirs to see, its invoice is not.
+    a_member(acme, a_person("second@acme.test"), role=Role.OWNER)
+    Member.update(role=Role.MEMBER).where(Member.person == jeanne).execute()
+    assert list(by_testid(parse(text(visitor.get("/me/orders"))), "invoice-link")) == []
+
+
+def test_a_refunded_order_is_told_as_such(jeanne, visitor):
+    paying.buy(seen_by(jeanne, a_workspace("Acme", owner=jeanne)))
+    Order.update(state=OrderState.REFUNDED).execute()
+    assert "Paid back" in text(visitor.get("/me/orders"))
 
 
 def test_orders_come_in_pages(jeanne, visitor, monkeypatch):

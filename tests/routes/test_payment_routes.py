@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.domain.vocabulary import PaymentState, Role
+from portal.domain.vocabulary import PaymentMethodKind, PaymentState, Role
 from portal.gateways.cards import card_brand, luhn_valid
 from portal.jobs import drain_outbox
 from portal.models import ALL_MODELS, Invoice, Order, OutboxMessage, Payment, Person, Subscription, Workspace
@@ -13,7 +13,7 @@ from portal.runtime import current
 from tests import paying
 from tests.attackers import Attacker, an_order_of, bought
 from tests.books import assert_books_clean
-from tests.factories import a_member, a_person, a_workspace, owner_of, seen_by
+from tests.factories import CATALOGUE, a_member, a_person, a_workspace, owner_of, seen_by
 from tests.visiting import facts
 
 CARD = {"exp_month": "12", "exp_year": "2030", "security_code": "123", "holder": "Jeanne Martin"}
@@ -177,6 +177,18 @@ def test_the_quote_of_another_order_pays_nothing(app, acme, owner, order) -> Non
     assert charged(app) == []
 
 
+@pytest.mark.engine("sqlite")
+def test_a_plan_so_cheap_that_it_would_never_end_is_refused(app, acme, owner) -> None:
+    dear = CATALOGUE.read_text().replace('"EUR", amount_minor = 2800 }', '"EUR", amount_minor = 10000000 }')
+    with facts(app):
+        paying.apply_catalogue(dear.replace('"EUR", amount_minor = 5100 }', '"EUR", amount_minor = 1 }'))
+        bought(acme, "business-5")
+    answer = owner.post("/w/acme/plans", {"price": "business-10:month", "currency": "EUR", "confirmed": "y"})
+    assert answer.status_code == 422
+    assert "beyond any date that we can write" in answer.text
+    assert charged(app) == [(12000000, "EUR")]
+
+
 # --- steps skipped, repeated, undone --------------------------------------------------------------
 
 
@@ -262,18 +274,38 @@ def test_the_order_of_another_workspace_cannot_be_paid_from_ones_own(app, order)
     assert charged(app) == []
 
 
+def test_what_waits_for_the_payer_is_told_by_its_method(app, acme, owner) -> None:
+    with facts(app):
+        place = seen_by(owner_of(acme), acme)
+        order = paying.an_order(place, method_kind=PaymentMethodKind.PAYPAL)
+        paying.pay(order, None)
+    page = owner.get(page_of(order, "/result")).text
+    assert "PayPal waits for you to confirm" in page and "Confirm on the page of PayPal" in page
+    assert "bank" not in page
+    assert 'aria-current="step"><span><span>Review and pay' in page
+
+
 def test_a_colleagues_open_payment_is_waited_for_and_not_shown(app, acme, owner, order) -> None:
     """While one payment of the workspace is open nobody else pays; whose it is, not everybody may see."""
     with facts(app):
         a_member(acme, a_person("member@acme.test"), role=Role.MEMBER)
         member = Person.get(Person.email == "member@acme.test")
         own = an_order_of(member, acme, "business-5")
-        browser = Attacker(app, member)
+        browser, name = Attacker(app, member), owner_of(acme).name
     assert pay(owner, order, paying.ASKS_ONCE).status_code == 303
     answer = pay(browser, own)
-    assert answer.status_code in (303, 409, 422)
+    assert answer.status_code == 409
+    assert "Nothing was charged: another payment of this workspace is being confirmed." in answer.text
+    assert f"These people can see it: {name}." in answer.text
+    assert order.number not in answer.text
     assert charged(app) == []
-    assert "Jeanne" not in browser.get(page_of(order, "/result")).text
+    assert browser.get(page_of(order, "/result")).status_code == 404
+
+    # The other way round the owner may see whose payment it is.
+    assert owner.post(page_of(order, "/leave")).status_code == 303
+    assert pay(browser, own, paying.ASKS_ONCE).status_code == 303
+    assert pay(owner, order).headers["Location"] == page_of(own, "/result")
+    assert charged(app) == []
 
 
 def test_a_member_without_the_right_neither_chooses_nor_pays(app, acme, order) -> None:

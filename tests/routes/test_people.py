@@ -45,7 +45,7 @@ def visitor(app):
 def invite(workspace, email="leo@acme.test"):
     """The path of the invitation's link."""
     place = seen_by(owner_of(workspace), workspace)
-    invitations.invite(place, email=email, role=Role.MEMBER, now=current().clock.now())
+    invitations.invite(place, emails=[email], role=Role.MEMBER, now=current().clock.now())
     return mailed_path("invitation")
 
 

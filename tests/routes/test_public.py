@@ -11,7 +11,7 @@ from portal.domain.vocabulary import MemberStatus, Role
 from portal.models import CspReport
 from portal.runtime import current
 from tests.factories import a_catalogue, a_member, a_person, a_workspace
-from tests.pages import by_testid, parse, text_of
+from tests.pages import by_testid, links_of, parse, text_of
 from tests.visiting import facts, visit_as
 
 TEXTS = ("/terms", "/privacy", "/security")
@@ -131,6 +131,27 @@ def test_an_admin_kept_from_the_plans_enters_by_the_members(app, client) -> None
     response = client.get(f"/w/{acme.slug}/")
     assert response.status_code == 403
     assert "Owner of Acme" in response.text
+    # The start page would lead back here.
+    assert ways_out(response.text) == ["mailto:owner@acme.test", "/me"]
+
+
+@pytest.mark.engine("sqlite")
+def test_a_guest_finds_a_way_out_of_every_refusal(app, client) -> None:
+    """Refused, to the start page, to the guests' page: no link of the three leads to a refusal."""
+    with facts(app):
+        acme, other = a_workspace("Acme"), a_workspace("Other")
+        guest = a_person("guest@acme.test")
+        a_member(acme, guest, status=MemberStatus.GUEST)
+        visit_as(client, guest)
+    refused = client.get("/w/acme/plans")
+    assert (refused.status_code, ways_out(refused.text)[-1]) == (403, "/")
+    home = client.get("/", follow_redirects=True)
+    assert (home.status_code, home.request.path) == (200, "/w/acme/")
+    assert "You are a guest here" in home.text
+    assert client.get("/me").status_code == 200
+    with facts(app):
+        a_member(other, guest)
+    assert client.get("/", follow_redirects=True).request.path == "/w/other/plans"
 
 
 @pytest.mark.engine("sqlite")
@@ -140,7 +161,10 @@ def test_a_guest_is_told_who_can(app, client) -> None:
         guest = a_person("guest@acme.test")
         a_member(acme, guest, status=MemberStatus.GUEST)
         visit_as(client, guest)
-    assert client.get(f"/w/{acme.slug}/").status_code == 403
+    response = client.get(f"/w/{acme.slug}/")
+    assert response.status_code == 200
+    assert "You are a guest here" in response.text
+    assert "Owner of Acme" in response.text
 
 
 @pytest.mark.engine("sqlite")
@@ -286,3 +310,9 @@ def test_a_full_table_counts_on_but_does_not_grow(app, client, monkeypatch) -> N
     report(client, {"csp-report": {"violated-directive": "style-src", "blocked-uri": "inline"}})
     report(client, OLD)
     assert [row[3] for row in counted(app)] == [2]
+
+
+def ways_out(page: str) -> list[str]:
+    """Where the links of an error page lead."""
+    [part] = by_testid(parse(page), "error-page")
+    return list(links_of(part))

@@ -5,10 +5,13 @@ import logging
 import pytest
 
 from portal.database import connection
+from portal.domain.vocabulary import Interval
 from portal.models import Invoice, Workspace
-from portal.services import demo
+from portal.services import demo, scheduled_change
 from tests.conftest import TODAY
-from tests.factories import a_catalogue
+from tests.factories import a_catalogue, owner_of
+from tests.paying import a_place, an_order, pay
+from tests.visiting import visit_as
 from tests.visitors import Visitor
 
 MOST_QUERIES = 6
@@ -64,8 +67,8 @@ def test_a_page_makes_at_most_six_queries_at_any_size(app, large, statements) ->
     with connection():
         newest = Invoice.select().where(Invoice.workspace == large).order_by(Invoice.id.desc()).first()
     pages = {
-        "atelier-lumen": ["plans", "history", "members"],
-        "large": ["plans", "history", "members", f"invoices/{newest.number}"],
+        "atelier-lumen": ["plans", "history", "members", "members?status=guest", "services"],
+        "large": ["plans", "history", "members", "payment-methods", f"invoices/{newest.number}"],
     }
     for slug, names in pages.items():
         visitor = Visitor(app)
@@ -83,3 +86,25 @@ def test_an_older_page_of_the_history_costs_what_the_first_one_costs(app, large,
         oldest = Invoice.select().where(Invoice.workspace == large).order_by(Invoice.id).first()
     later = queries_of(f"/w/large/history?before={oldest.id + 60}", visitor, statements)
     assert len(later) == len(first)
+
+
+def test_what_waits_for_the_due_date_costs_no_page_more_than_six(app, statements) -> None:
+    """A smaller plan is scheduled, automatic renewal is on: the banner looks at the limits on every page."""
+    with connection():
+        place = a_place()
+        pay(an_order(place, "business-10"), auto_renewal=True)
+        now = TODAY
+        shown = scheduled_change.preview(
+            place.workspace, plan_code="business-3", interval=Interval.MONTH, now=now
+        )
+        scheduled_change.schedule(
+            place, plan_code="business-3", interval=Interval.MONTH, shown_hash=shown.hash, now=now
+        )
+        owner = owner_of(place.workspace)
+        visitor = Visitor(app)
+        visit_as(visitor.client, owner)
+    for name in ("plans", "history", "members", "services", "settings", "plans/free"):
+        sent = queries_of(f"/w/acme/{name}", visitor, statements)
+        assert 0 < len(sent) <= MOST_QUERIES, "\n".join([name, *sent])
+    # It reads what the charge itself will read: methods, details, price.
+    assert len(queries_of("/w/acme/auto-renewal", visitor, statements)) <= 10

@@ -1,4 +1,4 @@
-"""The portal is killed by SIGKILL at each point of a payment; what is written afterwards is the truth.
+"""The portal is killed by SIGKILL at each point of a payment or refund; what is written after is the truth.
 
 Nothing in the product helps: the script of the killed process wraps the gateway, or the outbox, and
 ends its own process there (trust.md §3, F1–F3).
@@ -9,9 +9,9 @@ import signal
 import pytest
 
 from portal import outbox
-from portal.domain.vocabulary import OrderState, PaymentState
-from portal.models import Invoice, OutboxMessage, Payment, Subscription
-from portal.services import payments
+from portal.domain.vocabulary import OrderState, PaymentState, RefundState
+from portal.models import Invoice, OutboxMessage, Payment, Refund, Subscription
+from portal.services import payments, refunds
 from tests.books import assert_books_clean
 from tests.factories import letters
 from tests.paying import an_order, paid_charges, pay, reloaded, the_sandbox
@@ -57,7 +57,7 @@ if facts["point"] == "before the letter":
 
 
 def killed_while_placing(place, environment, point, *, number="4242424242424242"):
-    order = an_order(place)
+    order = an_order(place, email="jeanne.martin@acme.example")
     code = exit_code_of(
         PLACE, environment, point=point, workspace=place.workspace.id, order=order.number, number=number
     )
@@ -141,3 +141,75 @@ def test_killed_after_the_record_the_letters_go_out_once(place, environment, clo
     assert drained(clock, kept).delivered == 0
     assert len(set(kept)) == 2
     is_paid_exactly_once(order)
+
+
+# --- a refund -------------------------------------------------------------------------------------
+
+REFUND = """
+import os, signal
+from portal.runtime import current
+from portal.services import refund_quotes, refunds
+from tests import factories
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+class Killer:
+    def __init__(self, sandbox):
+        self.sandbox = sandbox
+    def __getattr__(self, name):
+        return getattr(self.sandbox, name)
+    def refund(self, request):
+        if facts["point"] == "before the gateway reads":
+            die()
+        outcome = self.sandbox.refund(request)
+        if facts["point"] == "after the gateway refunded":
+            die()
+        return outcome
+
+killer = Killer(current().gateways["sandbox"])
+runtime.install(runtime.Runtime(current().settings, clock, {"sandbox": killer}))
+
+if facts["point"] == "while the answer is written":
+    from portal.services import letters
+    def die_instead(*args, **options):
+        die()
+    letters.send = die_instead
+
+workspace = Workspace.get_by_id(facts["workspace"])
+place = factories.seen_by(factories.owner_of(workspace), workspace)
+payment = refund_quotes.find_payment(workspace, facts["payment"])
+shown = refund_quotes.preview(payment, now=clock.now()).hash
+refunds.ask_refund(place, payment, shown_hash=shown, now=clock.now())
+"""
+
+
+@pytest.mark.parametrize(
+    ("point", "gone"),
+    [
+        ("before the gateway reads", 0),
+        ("after the gateway refunded", 3360),
+        ("while the answer is written", 3360),
+    ],
+)
+def test_killed_while_refunding_the_money_goes_back_once(place, environment, clock, point, gone):
+    order = an_order(place)
+    payment = pay(order)
+    code = exit_code_of(REFUND, environment, point=point, workspace=place.workspace.id, payment=payment.key)
+    assert code == -signal.SIGKILL
+    assert (Refund.get().state, reloaded(order).state) == (RefundState.CREATED, OrderState.PAID)
+    assert [charge.refunded_minor for charge in paid_charges()] == [gone]
+    assert Invoice.select().count() == 1
+    assert_books_clean()
+    assert refunds.look_up_due_refunds(limit=10, now=clock.now()).asked == 0
+    clock.advance_wall(minutes=1)
+    assert refunds.look_up_due_refunds(limit=10, now=clock.now()).settled == 1
+    assert refunds.reconcile(now=clock.now()).asked == 0
+    assert [charge.refunded_minor for charge in paid_charges()] == [3360]
+    assert (reloaded(order).state, Subscription.get().plan.code) == (OrderState.REFUNDED, "trial")
+    assert [invoice.number for invoice in Invoice.select().order_by(Invoice.id)] == [
+        "INV-2026-000001",
+        "CN-2026-000001",
+    ]
+    assert len(letters("refunded")) == 1
+    assert_books_clean()

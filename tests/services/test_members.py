@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from portal.domain.errors import LastOwner, LinkUnusable, PlanFull
+from portal.domain.errors import LinkUnusable
 from portal.domain.vocabulary import MemberStatus, Right, Role, WhoMayBuy
-from portal.models import AuditEntry, Link, Member, Person, Session, Workspace
+from portal.models import AuditEntry, Link, Member, Person, Plan, Subscription, Workspace
 from portal.runtime import current
-from portal.services import invitations, members, people, workspaces
-from portal.services.invitations import AlreadyMember, MustSignIn
-from portal.services.members import AdministratorsFull, CannotDisableYourself, OwnersOnly
+from portal.services import invitations, member_changes, members, people, workspaces
+from portal.services.invitations import AlreadyMembers, MustSignIn, NoRoom
+from portal.services.members import AdministratorsFull, Counts, OwnersOnly
 from portal.services.passwords import PasswordTooCommon
 from tests.factories import PASSWORD, a_member, a_person, a_workspace, letters, mailed_path, owner_of, seen_by
 
@@ -25,8 +25,24 @@ def the_place(workspace):
     return seen_by(owner_of(workspace), workspace)
 
 
+def invite_all(workspace, *emails, role=Role.MEMBER, as_guests=False):
+    return invitations.invite(the_place(workspace), emails=emails, role=role, as_guests=as_guests, now=now())
+
+
 def invite(workspace, email="leo@acme.test", role=Role.MEMBER):
-    return invitations.invite(the_place(workspace), email=email, role=role, now=now())
+    invited = invite_all(workspace, email, role=role)
+    return [*invited.users, *invited.guests][0]
+
+
+def a_crowd(workspace, *, users=0, guests=0):
+    """So many more, beside the owner."""
+    for status, number in ((MemberStatus.ACTIVE, users), (MemberStatus.GUEST, guests)):
+        for each in range(number):
+            a_member(workspace, a_person(f"{status}{each}@acme.test", password=False), status=status)
+
+
+def emails_of(found):
+    return [member.person.email for member in found]
 
 
 def token():
@@ -35,10 +51,6 @@ def token():
 
 def accept(**options):
     return invitations.accept_invitation(token(), now=now(), **{"signed_in_as": None, **options})
-
-
-def status_of(member):
-    return Member.get_by_id(member.id).status
 
 
 # --- who can --------------------------------------------------------------------------------------
@@ -104,6 +116,26 @@ def test_the_search_looks_into_names_and_addresses_as_typed(search, found):
     acme = a_workspace()
     a_member(acme, a_person("leo@acme.test", name="Léo Dupont"))
     assert len(members.list_members(acme, search=search).rows) == found
+
+
+def test_the_list_is_narrowed_to_a_status_and_its_pages_too():
+    acme = a_workspace()
+    a_crowd(acme, users=2, guests=3)
+    first = members.list_members(acme, status=MemberStatus.GUEST, limit=2)
+    rest = members.list_members(acme, status=MemberStatus.GUEST, limit=2, before=first.older)
+    assert [row.email for row in (*first.rows, *rest.rows)] == [f"guest{n}@acme.test" for n in (2, 1, 0)]
+    assert rest.older is None
+
+
+def test_members_are_counted_by_status_and_the_invited_as_what_they_will_be():
+    acme = a_workspace(plan="business-3")
+    a_crowd(acme, guests=2)
+    a_member(acme, a_person("gone@acme.test"), status=MemberStatus.DISABLED)
+    a_crowd(a_workspace("Other"), users=5)
+    invite_all(acme, "a@acme.test", "b@acme.test", "c@acme.test")
+    counts = members.counts_of(acme)
+    assert counts == Counts(active=3, guest=3, disabled=1)
+    assert counts.everybody == 7
 
 
 def test_a_name_is_shown_only_once_its_owner_has_joined():
@@ -204,31 +236,107 @@ def test_a_deleted_workspace_cannot_be_joined():
 
 @pytest.mark.parametrize(
     ("status", "joined"),
-    [(MemberStatus.ACTIVE, True), (MemberStatus.ACTIVE, False), (MemberStatus.DISABLED, True)],
+    [
+        (MemberStatus.ACTIVE, True),
+        (MemberStatus.ACTIVE, False),
+        (MemberStatus.GUEST, True),
+        (MemberStatus.DISABLED, True),
+    ],
 )
 def test_a_member_is_not_invited_twice(status, joined):
+    """Nor anybody beside them: the whole list is looked at again."""
     acme = a_workspace()
-    a_member(acme, a_person("leo@acme.test"), status=status, joined=joined)
-    with pytest.raises(AlreadyMember) as refusal:
-        invite(acme)
-    assert (refusal.value.status, refusal.value.has_joined) == (status, joined)
+    leo = a_member(acme, a_person("leo@acme.test"), status=status, joined=joined)
+    with pytest.raises(AlreadyMembers) as refusal:
+        invite_all(acme, "new@acme.test", "Leo@Acme.Test")
+    assert refusal.value.members == [leo]
     assert letters("invitation") == []
+    assert Member.select().where(Member.workspace == acme).count() == 2
 
 
-def test_a_full_plan_refuses_the_next_member_with_both_figures():
+def test_several_are_invited_at_once_and_whoever_is_named_twice_once():
+    acme = a_workspace()
+    invited = invite_all(acme, "leo@acme.test", "zoe@acme.test", "LEO@acme.test")
+    assert emails_of(invited.users) == ["leo@acme.test", "zoe@acme.test"]
+    assert invited.repeated == ["leo@acme.test"]
+    assert [letter["to"] for letter in letters("invitation")] == ["leo@acme.test", "zoe@acme.test"]
+    traces = AuditEntry.select().where(AuditEntry.action == "member.invited")
+    assert [entry.changes for entry in traces] == [{"role": "member", "status": "active"}] * 2
+
+
+def test_the_overflow_of_a_full_plan_becomes_guests_in_the_order_of_the_list():
     acme = a_workspace(plan="business-3")
-    invite(acme, "second@acme.test")
-    invite(acme, "third@acme.test")
-    with pytest.raises(PlanFull) as refusal:
-        invite(acme, "fourth@acme.test")
-    assert (refusal.value.limit, refusal.value.used) == (3, 3)
-    assert Person.get_or_none(Person.email == "fourth@acme.test") is None
+    invited = invite_all(acme, *(f"{letter}@acme.test" for letter in "dcba"), role=Role.ADMIN)
+    assert emails_of(invited.users) == ["d@acme.test", "c@acme.test"]
+    assert emails_of(invited.guests) == ["b@acme.test", "a@acme.test"]
+    assert {member.role for member in invited.users} == {Role.ADMIN}
+    # A role would give rights on the day when they become users, unseen.
+    assert {(member.role, member.status) for member in invited.guests} == {(Role.MEMBER, MemberStatus.GUEST)}
+
+
+def test_the_seventh_guest_of_a_plan_for_three_is_refused_by_name_and_nobody_invited():
+    acme = a_workspace(plan="business-3")
+    a_crowd(acme, users=2, guests=5)
+    with pytest.raises(NoRoom) as refusal:
+        invite_all(acme, "sixth@acme.test", "seventh@acme.test")
+    assert refusal.value.refused == ["seventh@acme.test"]
+    room = refusal.value.room
+    assert (room.users, room.max_users, room.guests, room.max_guests) == (3, 3, 5, 6)
+    assert Person.get_or_none(Person.email == "sixth@acme.test") is None
+    assert letters("invitation") == []
+    assert emails_of(invite_all(acme, "sixth@acme.test").guests) == ["sixth@acme.test"]
+
+
+def test_the_free_plan_has_no_guests():
+    acme = a_workspace(plan="startup")
+    a_crowd(acme, users=4)
+    with pytest.raises(NoRoom):
+        invite_all(acme, "sixth@acme.test")
+    with pytest.raises(NoRoom):
+        invite_all(acme, "sixth@acme.test", as_guests=True)
+
+
+def test_guests_may_be_wanted_while_users_would_fit():
+    acme = a_workspace(plan="business-3")
+    invited = invite_all(acme, "leo@acme.test", as_guests=True)
+    assert (emails_of(invited.users), emails_of(invited.guests)) == ([], ["leo@acme.test"])
+
+
+def test_an_accepted_invitation_keeps_the_seat_that_it_took():
+    """Though the plan is smaller by now."""
+    leo = a_person("leo@acme.test")
+    acme = a_workspace(plan="business-5")
+    a_crowd(acme, users=3)
+    invite(acme)
+    Subscription.update(plan=Plan.get(Plan.code == "business-3")).execute()
+    accept(signed_in_as=leo)
+    assert Member.get(Member.person == leo).status == MemberStatus.ACTIVE
+
+
+def test_an_invited_guest_joins_and_has_no_rights():
+    leo = a_person("leo@acme.test")
+    acme = a_workspace(plan="business-3")
+    a_crowd(acme, users=2)
+    member = invite(acme)
+    invitations.invite_again(the_place(acme), member, now=now())
+    accept(signed_in_as=leo)
+    place = seen_by(leo, acme)
+    assert (place.member.status, place.may) == (MemberStatus.GUEST, frozenset())
+
+
+def test_an_invited_guest_who_became_a_user_meanwhile_joins_as_one():
+    leo = a_person("leo@acme.test")
+    acme = a_workspace(plan="business-3")
+    member = invite_all(acme, "leo@acme.test", as_guests=True).guests[0]
+    member_changes.make_users(the_place(acme), [member.id], now=now())
+    accept(signed_in_as=leo)
+    assert Right.SEE_PLANS in seen_by(leo, acme).may
 
 
 def test_a_trial_takes_everybody():
     acme = a_workspace()
-    for number in range(30):
-        invite(acme, f"m{number}@acme.test")
+    invited = invite_all(acme, *(f"m{number}@acme.test" for number in range(50)))
+    assert len(invited.users) == 50
 
 
 def test_the_free_plan_has_one_administrator():
@@ -236,6 +344,7 @@ def test_the_free_plan_has_one_administrator():
     with pytest.raises(AdministratorsFull) as refusal:
         invite(acme, role=Role.ADMIN)
     assert (refusal.value.limit, refusal.value.used) == (1, 1)
+    assert letters("invitation") == []
     invite(acme, role=Role.MEMBER)
 
 
@@ -245,92 +354,4 @@ def test_an_admin_gives_no_right_that_they_lack(role):
     admin = a_person("admin@acme.test")
     a_member(acme, admin, role=Role.ADMIN)
     with pytest.raises(OwnersOnly):
-        invitations.invite(seen_by(admin, acme), email="leo@acme.test", role=role, now=now())
-
-
-# --- disabling and enabling -----------------------------------------------------------------------
-
-
-def test_disabling_frees_the_seat_and_ends_sessions_and_the_open_invitation():
-    acme = a_workspace(plan="business-3")
-    member = a_member(acme, a_person("leo@acme.test"))
-    Member.update(is_upgrader=True).where(Member.id == member.id).execute()
-    wall = current().clock.wall()
-    Session.create(
-        token_hash="0" * 64,
-        person=member.person,
-        stored={},
-        ip_address="127.0.0.1",
-        user_agent="",
-        created_at=wall,
-        seen_at=wall,
-    )
-    invited = invite(acme, "zoe@acme.test")
-    members.disable(the_place(acme), member, now=now())
-    members.disable(the_place(acme), invited, now=now())
-    assert Session.select().count() == 0
-    assert not Member.get_by_id(member.id).is_upgrader
-    with pytest.raises(LinkUnusable):
-        invitations.open_invitation(token())
-    invite(acme, "new@acme.test")
-    invite(acme, "newer@acme.test")
-
-
-def test_enabling_needs_a_free_seat():
-    acme = a_workspace(plan="business-3")
-    member = a_member(acme, a_person("leo@acme.test"), status=MemberStatus.DISABLED)
-    invite(acme, "second@acme.test")
-    third = invite(acme, "third@acme.test")
-    with pytest.raises(PlanFull):
-        members.enable(the_place(acme), member, now=now())
-    members.disable(the_place(acme), third, now=now())
-    members.enable(the_place(acme), member, now=now())
-    assert status_of(member) == MemberStatus.ACTIVE
-
-
-def test_enabling_an_admin_needs_room_for_an_administrator():
-    acme = a_workspace(plan="startup")
-    admin = a_member(acme, a_person("a@acme.test"), role=Role.ADMIN, status=MemberStatus.DISABLED)
-    with pytest.raises(AdministratorsFull):
-        members.enable(the_place(acme), admin, now=now())
-
-
-def test_nobody_disables_themselves():
-    acme = a_workspace()
-    place = the_place(acme)
-    with pytest.raises(CannotDisableYourself):
-        members.disable(place, place.member, now=now())
-
-
-def test_the_last_owner_stays_when_two_owners_disable_each_other():
-    acme = a_workspace()
-    second = a_person("second@acme.test")
-    a_member(acme, second, role=Role.OWNER)
-    mine, theirs = the_place(acme), seen_by(second, acme)
-    members.disable(mine, theirs.member, now=now())
-    with pytest.raises(LastOwner):
-        members.disable(theirs, mine.member, now=now())
-    assert status_of(mine.member) == MemberStatus.ACTIVE
-
-
-def test_an_admin_neither_disables_an_owner_nor_brings_one_back():
-    acme = a_workspace()
-    admin = a_person("admin@acme.test")
-    a_member(acme, admin, role=Role.ADMIN)
-    former = a_member(acme, a_person("former@acme.test"), role=Role.OWNER, status=MemberStatus.DISABLED)
-    place = seen_by(admin, acme)
-    with pytest.raises(OwnersOnly):
-        members.disable(place, the_place(acme).member, now=now())
-    with pytest.raises(OwnersOnly):
-        members.enable(place, former, now=now())
-
-
-def test_repeating_changes_nothing():
-    acme = a_workspace()
-    member = a_member(acme, a_person("leo@acme.test"))
-    for _ in range(2):
-        members.disable(the_place(acme), member, now=now())
-    for _ in range(2):
-        members.enable(the_place(acme), member, now=now())
-    traces = [entry.action for entry in AuditEntry.select().where(AuditEntry.workspace == acme)]
-    assert traces.count("member.disabled") == traces.count("member.enabled") == 1
+        invitations.invite(seen_by(admin, acme), emails=["leo@acme.test"], role=role, now=now())

@@ -7,7 +7,7 @@ from argon2 import PasswordHasher
 
 from portal.domain.errors import LimitReached
 from portal.services import passwords
-from portal.services.passwords import PasswordLengthWrong, PasswordTooCommon
+from portal.services.passwords import PasswordLengthWrong, PasswordTooCommon, Weakness
 
 WORDS = ("Jeanne Martin", "jeanne.martin@acme-design.example", "Acme Design SARL")
 
@@ -34,6 +34,22 @@ WORDS = ("Jeanne Martin", "jeanne.martin@acme-design.example", "Acme Design SARL
 def test_a_password_that_anybody_would_try_is_refused(password):
     with pytest.raises(PasswordTooCommon):
         passwords.refuse_weak(password, words=WORDS)
+
+
+@pytest.mark.parametrize(
+    ("password", "reason", "words"),
+    [
+        ("qwertyuiopas", Weakness.PATTERN, ()),
+        ("abababababab", Weakness.PATTERN, ()),
+        ("monkey2026!!!!", Weakness.COMMON, ()),
+        ("walk-two-portal-2026", Weakness.KNOWN, ("portal",)),  # "walk" is a common password.
+        ("jeanne.martin.portal", Weakness.KNOWN, ("jeanne", "martin", "portal")),
+    ],
+)
+def test_the_refusal_names_the_reason_that_fits(password, reason, words):
+    with pytest.raises(PasswordTooCommon) as refusal:
+        passwords.refuse_weak(password, words=WORDS)
+    assert (refusal.value.reason, refusal.value.words) == (reason, words)
 
 
 @pytest.mark.parametrize(

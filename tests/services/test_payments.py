@@ -470,18 +470,26 @@ def test_a_name_too_long_for_us_does_not_lose_a_payment(place, runtime, clock):
 # --- what else follows from a payment -------------------------------------------------------------
 
 
-def test_buyer_and_owners_get_one_letter_each_with_the_document(place):
+def test_buyer_owners_and_the_billing_address_get_one_letter_each_with_the_document(place):
     buyer = as_seen_by(place, "Paul Petit")
-    pay(an_order(buyer))
+    pay(an_order(buyer, email="Compta@Acme.example"))
     sent = letters("order_confirmed")
     assert sorted(letter["to"] for letter in sent) == [
+        "Compta@Acme.example",
         "jeanne.martin@acme.example",
         "paul.petit@acme.example",
     ]
     invoice = Invoice.get()
     assert all(letter["attachments"][0]["invoice_id"] == invoice.id for letter in sent)
+    names = {letter["to"]: letter["context"]["name"] for letter in sent}
+    assert names["Compta@Acme.example"] == ""
     documents = OutboxMessage.select().where(OutboxMessage.topic == "prepare_documents")
     assert [message.key for message in documents] == [invoice.number]
+
+
+def test_a_billing_address_that_is_the_buyers_own_gets_one_letter(place):
+    pay(an_order(place, email="Jeanne.Martin@acme.example"))
+    assert [letter["to"] for letter in letters("order_confirmed")] == ["jeanne.martin@acme.example"]
 
 
 def test_a_decline_sends_no_letter(place):

@@ -17,8 +17,8 @@ from tests.paying import (
     PAID,
     SILENT_CHARGED,
     SILENT_NOT_CHARGED,
-    apply_catalogue,
     an_order,
+    apply_catalogue,
     paid_charges,
     pay,
     the_sandbox,
@@ -85,13 +85,17 @@ def test_the_notice_comes_seven_days_ahead_with_date_amount_and_card(place, cloc
     assert letters("renewal_ahead") == []
     live(clock, 1)
     [letter] = letters("renewal_ahead")
-    assert letter["context"] | {
-        "renew_on": "2026-12-21",
-        "total_minor": 3360,
-        "currency": "EUR",
-        "problem": None,
-        "method": {"method": "card", "brand": "visa", "last4": "4242"},
-    } == letter["context"]
+    assert (
+        letter["context"]
+        | {
+            "renew_on": "2026-12-21",
+            "total_minor": 3360,
+            "currency": "EUR",
+            "problem": None,
+            "method": {"method": "card", "brand": "visa", "last4": "4242"},
+        }
+        == letter["context"]
+    )
     live(clock, 7)
     assert len(letters("renewal_ahead")) == 1
 

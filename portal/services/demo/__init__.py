@@ -11,7 +11,8 @@ from ...domain.pricing import Offer
 from ...domain.vocabulary import Interval, MemberStatus
 from ...gateways.base import ChargeRequest, Outcome, Succeeded
 from ...gateways.sandbox import Sandbox
-from ...models import Invoice, Person, Plan, Workspace
+from ...models import Invoice, NonprofitRequest, Person, Plan, Workspace
+from ...rows import chunks
 from ...runtime import current
 from ...settings import SettingsError
 from .. import audit, operators, plans, subscriptions
@@ -19,12 +20,12 @@ from ..passwords import hash_password
 from .accounts import Account, Purchase, Shop
 from .customers import write_accounts
 from .purchases import write_purchases
-from .rows import chunks
 from .stories import accounts, large_account
 
 PASSWORD = "portal-demo-2026"  # noqa: S105
 """Everybody's, and no secret: demo data exists only where the sandbox alone is on."""
 OPERATOR = "operator@portal.example"
+NONPROFIT = "contact@amis-du-canal.example"
 WORKSPACES = {"S": 1, "M": 200, "L": 9_999}
 """Size L has one more, the large one."""
 LARGE_MEMBERS, LARGE_INVOICES = 10_000, 50_000
@@ -85,6 +86,7 @@ def build(*, size: str, seed: int, now: datetime) -> DemoReport:
     product = subscriptions.workspace_product()
     with transaction():
         _write_operator(password_hash, now=now)
+        _write_nonprofit_request(now=now)
         plan_ids = {plan.code: plan.id for plan in Plan.select(Plan.code, Plan.id)}
         written = write_accounts(
             missing, password_hash=password_hash, product_id=product.id, plan_ids=plan_ids, paid=paid
@@ -199,6 +201,23 @@ def _write_operator(password_hash: str, *, now: datetime) -> None:
         person.password_hash = password_hash
         person.name = "Portal operator"
         person.save(only=[Person.password_hash, Person.name])
+
+
+def _write_nonprofit_request(*, now: datetime) -> None:
+    """Something for the operator to decide; it is made once, whatever was decided."""
+    if not NonprofitRequest.select().where(NonprofitRequest.email == NONPROFIT).exists():
+        NonprofitRequest.create(
+            organisation="Les Amis du canal",
+            country="FR",
+            contact_name="Claire Vasseur",
+            email=NONPROFIT,
+            website="https://amis-du-canal.example",
+            registration_number="W751234567",
+            purpose="Nous entretenons les berges du canal avec soixante bénévoles.\n"
+            "L'espace servirait à nos plannings et aux comptes rendus de nos réunions.",
+            language="fr",
+            created_at=now,
+        )
 
 
 def _shown(wanted: Sequence[Account], *, size: str) -> list[Account]:

@@ -12,7 +12,7 @@ from ...addresses import PostalAddress, format_address
 from ...domain.plans import PlanLimits
 from ...domain.pricing import Offer, Quote, Standing, make_quote
 from ...domain.tax import Buyer
-from ...domain.vocabulary import Interval, MemberStatus, PaymentMethodKind, Role, VatStatus
+from ...domain.vocabulary import Interval, MemberStatus, PaymentMethodKind, Role, Service, VatStatus
 from ...gateways.base import CardData, DebitAccount
 from ...gateways.sandbox_methods import MAGIC_CARDS, MAGIC_IBANS, Behaviour
 from ...vat_numbers import vat_example
@@ -82,6 +82,7 @@ class Account:
     trial_ends_on: date | None
     members: list[DemoMember] = field(default_factory=list)
     used_storage_bytes: int = 0
+    services: tuple[Service, ...] = ()
     details: Details | None = None
     method: DemoMethod | None = None
     renews: bool = False

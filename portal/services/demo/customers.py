@@ -16,9 +16,10 @@ from ...models import (
     SubscriptionPeriod,
     Workspace,
 )
+from ...rows import chunks, take_ids
 from .. import audit
 from .accounts import Account
-from .rows import chunks, insert, take_ids
+from .rows import insert
 
 
 class Written:
@@ -65,6 +66,7 @@ def _workspace(account: Account, written: Written) -> dict[str, Any]:
         "language": account.language,
         "currency": account.currency,
         "used_storage_bytes": account.used_storage_bytes,
+        "services": [service.value for service in account.services],
         "created_at": account.created_at,
     }
 
@@ -178,6 +180,9 @@ def _subscription(
         "anchor_day": newest.anchor_day if newest else started_on.day,
         "auto_renewal": account.slug in written.methods,
         "payment_method": written.methods.get(account.slug),
+        "renew_on": newest.due_on if newest and account.slug in written.methods else None,
+        "announced_minor": newest.total.minor if newest and account.slug in written.methods else None,
+        "look_at": account.created_at,
         "version": 1 + len(account.purchases),
         "created_at": account.created_at,
     }

@@ -11,11 +11,12 @@ from ...domain.pricing import facts_hash
 from ...domain.vocabulary import DocumentKind, OrderState, PaymentState
 from ...gateways.base import Succeeded
 from ...models import Invoice, NumberSeries, Order, OutboxMessage, Payment, SubscriptionPeriod
+from ...rows import chunks, take_ids
 from ...runtime import current
 from .. import invoices
 from .accounts import Account, DemoMethod, Purchase
 from .customers import Written
-from .rows import chunks, insert, take_ids
+from .rows import insert
 
 Number = tuple[str, int]
 

@@ -12,7 +12,7 @@ from random import Random
 
 from ...domain.plans import PlanLimits
 from ...domain.pricing import Quote, Standing
-from ...domain.vocabulary import Interval, MemberStatus, Role, SubscriptionState
+from ...domain.vocabulary import Interval, MemberStatus, Role, Service, SubscriptionState
 from .accounts import (
     Account,
     DemoMember,
@@ -78,6 +78,7 @@ def first_account(shop: Shop, *, seed: int, now: datetime) -> Account:
         trial=shop.trial,
         trial_ends_on=shop.trial_end(created_at.date()),
         used_storage_bytes=1_395_864_371,
+        services=(Service.AUTOMATIC_BACKUP,),
         members=[
             DemoMember(name, f"{mailbox}@{slug}.example", role, status, created_at)
             for mailbox, name, role, status in people

@@ -1,4 +1,4 @@
-"""Who fits into a plan: users up to its limit, guests beside them, and what becomes of those who are too many.
+"""Who fits into a plan: users up to its limit, guests beside them, and what becomes of those too many.
 
 Source of the rules: the pricing FAQ of the source system (source-systems §2.1). A limit that is None is no
 limit. People who are invited and have not joined hold their seats already.
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .plans import PlanLimits
 
-FEW_SEATS = 5
+FEW_LEFT = 5
 """With fewer left than these, a larger plan is what the page proposes first."""
 
 
@@ -23,7 +23,7 @@ class Room:
 
     @property
     def free_users(self) -> int | None:
-        """Seats left for users, 0 too when there are more users than the plan allows; None without a limit."""
+        """Seats left for users; 0 too when there are more users than the plan allows."""
         return None if self.max_users is None else max(0, self.max_users - self.users)
 
     @property
@@ -41,11 +41,11 @@ class Room:
 
     @property
     def is_nearly_full(self) -> bool:
-        return self.free_users is not None and self.free_users < FEW_SEATS
+        return self.free_users is not None and self.free_users < FEW_LEFT
 
 
 @dataclass(frozen=True, slots=True)
-class Seating:
+class Admitted:
     """Of so many who come in turn: the first are users, the next guests, for the last there is no seat."""
 
     users: int
@@ -57,11 +57,11 @@ def room_in(plan: PlanLimits, *, users: int, guests: int) -> Room:
     return Room(users=users, guests=guests, max_users=plan.max_users, max_guests=plan.max_guests)
 
 
-def seat(room: Room, coming: int, *, as_guests: bool = False) -> Seating:
+def admit(room: Room, coming: int, *, as_guests: bool = False) -> Admitted:
     """Whoever finds no seat as a user becomes a guest; `as_guests`: nobody wants to be a user."""
     users = 0 if as_guests else _at_most(room.free_users, coming)
     guests = _at_most(room.free_guests, coming - users)
-    return Seating(users=users, guests=guests, refused=coming - users - guests)
+    return Admitted(users=users, guests=guests, refused=coming - users - guests)
 
 
 def _at_most(free: int | None, wanted: int) -> int:

@@ -1,0 +1,18 @@
+"""Switching automatic renewal on."""
+
+from typing import Any
+
+from ..i18n import lazy_gettext as _l
+from .base import Choices, HiddenTextField, PortalForm
+from .workspace_settings import RadioField
+
+
+class AutoRenewalForm(PortalForm):
+    """`shown` identifies the next charge that was shown."""
+
+    shown = HiddenTextField(max_length=64)
+    method = RadioField(_l("Pay with"), required=_l("Choose a payment method."))
+
+    def __init__(self, *args: Any, methods: Choices, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.method.offer(methods)

@@ -1,0 +1,134 @@
+"""Inviting people, their roles, and the workspace's services."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from flask_wtf import FlaskForm
+from wtforms.fields import StringField
+from wtforms.validators import StopValidation
+from wtforms.widgets import TextArea
+
+from ..domain.room import Room
+from ..domain.vocabulary import MemberStatus, Role
+from ..i18n import gettext as _
+from ..i18n import lazy_gettext as _l
+from .base import (
+    INVISIBLE_ENDS,
+    UNPRINTABLE,
+    UNPRINTABLE_SENTENCE,
+    ChoiceField,
+    Choices,
+    PortalForm,
+    Requirable,
+    Sentence,
+    is_email,
+)
+from .workspace_settings import RadioField
+
+MOST_AT_ONCE = 50
+LONGEST_SHOWN = 80
+
+ROLE_WORDS: dict[Role, Sentence] = {
+    Role.OWNER: _l("Owner"),
+    Role.ADMIN: _l("Administrator"),
+    Role.BILLING_MANAGER: _l("Billing manager"),
+    Role.MEMBER: _l("Member"),
+}
+
+
+class EmailsField(Requirable, StringField):
+    """Addresses apart by commas, semicolons, blanks or line ends. `data` has them as typed, in that order.
+
+    The whole text typed is kept. Refused with the name of each piece that is no address, and above
+    MOST_AT_ONCE.
+    """
+
+    widget = TextArea()
+
+    def process_data(self, value: Any) -> None:
+        self.data: list[str] = []
+        self.typed = ""
+
+    def process_formdata(self, valuelist: Sequence[str]) -> None:
+        text = str(valuelist[0]) if valuelist else ""
+        lines = text.splitlines()
+        self.typed = "\n".join(UNPRINTABLE.sub("", line) for line in lines)
+        self.is_printable = not any(UNPRINTABLE.search(line.replace("\t", " ")) for line in lines)
+        pieces = (piece.strip(INVISIBLE_ENDS) for piece in re.split(r"[\s,;]+", self.typed))
+        self.data = [piece for piece in pieces if piece]
+
+    def pre_validate(self, form: FlaskForm) -> None:
+        self.stop_when_missing(not self.data)
+        if len(self.data) > MOST_AT_ONCE:
+            raise StopValidation(
+                _l(
+                    "Invite %(most)s people at once at most: there are %(number)s addresses here.",
+                    most=MOST_AT_ONCE,
+                    number=len(self.data),
+                )
+            )
+        wrong = [piece for piece in self.data if not is_email(piece)]
+        if wrong:
+            # A lazy sentence is markup to Jinja. This one repeats what was typed: said now, it is escaped.
+            raise StopValidation(
+                _(
+                    "Not an e-mail address in the correct form, like name@example.com: %(pieces)s.",
+                    pieces=listed(wrong),
+                )
+            )
+        if not self.is_printable:
+            raise StopValidation(UNPRINTABLE_SENTENCE)
+
+    def _value(self) -> str:
+        return self.typed
+
+
+def listed(texts: Sequence[str]) -> str:
+    """`a@b.test, c@d.test`, each cut where it would never end."""
+    return ", ".join(text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…" for text in texts)
+
+
+class InviteForm(PortalForm):
+    """`roles` are those that the inviting person may give; `room` says whether users or guests may come.
+
+    `locked` are the statuses that nobody can be invited with. They stay in the list: where the last seat
+    was taken after the page was shown, the service has the figures.
+    """
+
+    emails = EmailsField(
+        _l("E-mail addresses"),
+        required=_l("Enter the e-mail address of the person whom you invite."),
+        description=_l("One or several, with commas, semicolons, spaces or line breaks between them."),
+        render_kw={"rows": 3, "autocomplete": "off", "inputmode": "email", "spellcheck": "false"},
+    )
+    status = RadioField(_l("Invite as"), required=_l("Choose one of the list."))
+    role = ChoiceField(_l("Role"), required=_l("Choose a role."))
+
+    def __init__(self, *args: Any, roles: Choices, room: Room, **kwargs: Any) -> None:
+        first = MemberStatus.GUEST if room.is_full else MemberStatus.ACTIVE
+        super().__init__(*args, data={"status": first.value}, **kwargs)
+        self.role.offer(roles)
+        self.status.offer(
+            [(MemberStatus.ACTIVE.value, _l("Users")), (MemberStatus.GUEST.value, _l("Guests"))]
+        )
+        full = {MemberStatus.ACTIVE: room.is_full, MemberStatus.GUEST: room.is_full_of_guests}
+        self.locked = [status.value for status, is_full in full.items() if is_full]
+
+
+class RoleForm(PortalForm):
+    role = ChoiceField(_l("Role"), required=_l("Choose a role."))
+
+    def __init__(self, *args: Any, roles: Choices, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.role.offer(roles)
+
+
+class HandOverForm(PortalForm):
+    """`own_role` is what the present owner becomes."""
+
+    own_role = ChoiceField(_l("Your own role from then on"), required=_l("Choose a role."))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.own_role.offer((role.value, words) for role, words in ROLE_WORDS.items())

@@ -1,0 +1,249 @@
+"""Adding a payment method without a charge: record the set-up, ask the gateway, record the answer.
+
+A cut connection means that we do not know: the set-up waits as `unknown` and is looked up by its key, never
+asked anew. What follows from the answer is written with it, in one transaction.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from ..database import transaction
+from ..domain.vocabulary import PaymentMethodKind, SetupState
+from ..gateways.base import (
+    ActionRequired,
+    CardData,
+    DeclineCode,
+    Declined,
+    MethodFacts,
+    NeverMade,
+    Outcome,
+    ResultUnknown,
+    SetupRequest,
+    Succeeded,
+)
+from ..models import MethodSetup, PaymentMethod, Workspace
+from ..runtime import current
+from . import audit, subscriptions
+from .payment_methods import charge_first, record_act, take_away
+from .payments import ABANDONED_AFTER, LONGEST_NAME, LOOK_UP_AFTER, NEVER_MADE, ReconcileReport, gateway_for
+from .renewal_outcomes import methods_of
+from .workspaces import Place
+
+WAITING = (SetupState.CREATED, SetupState.ACTION_REQUIRED, SetupState.UNKNOWN)
+
+log = logging.getLogger(__name__)
+
+
+def find_setup(workspace: Workspace, key: str) -> MethodSetup | None:
+    setup = MethodSetup.get_or_none(MethodSetup.workspace == workspace, MethodSetup.key == key)
+    if setup is not None:
+        setup.workspace = workspace
+    return setup
+
+
+def begin_adding(
+    place: Place, card: CardData, *, result_address: Callable[[str], str], now: datetime
+) -> MethodSetup:
+    """Record the set-up, then ask the gateway to save the card, once; nothing is charged.
+
+    `result_address` gives the absolute address of the result page for a set-up's key: there the payer comes
+    back from the bank's page (`action_url`, in state `action_required`).
+    """
+    workspace, wall = place.workspace, current().clock.wall()
+    with transaction(lock=workspace):
+        price = subscriptions.of_workspace(workspace).price
+        setup = MethodSetup.create(
+            key=uuid.uuid4().hex,
+            workspace=workspace,
+            person=place.member.person_id,
+            gateway=gateway_for(PaymentMethodKind.CARD).name,
+            look_up_at=wall + _patience(),
+            created_at=wall,
+        )
+        audit.record("payment_method.asked", workspace=workspace, subject=setup.key, now=now)
+    request = SetupRequest(
+        key=setup.key,
+        currency=price.currency if price is not None else workspace.currency,
+        description=f"{workspace.name} ({workspace.customer_number})",
+        metadata={"workspace": workspace.customer_number},
+        kind=PaymentMethodKind.CARD,
+        source=card,
+        return_url=result_address(setup.key),
+    )
+    if current().clock.wall() > setup.look_up_at - _longest_answer():
+        # Held up for so long that it may have been looked up meanwhile: it is not asked for any more.
+        return look_up(setup, now=now)
+    outcome: Outcome | None
+    try:
+        outcome = current().gateways[setup.gateway].begin_setup(request)
+    except ResultUnknown:
+        outcome = None
+    return record_answer(setup, outcome, now=now)
+
+
+# --- looking up -----------------------------------------------------------------------------------
+
+
+def look_up(setup: MethodSetup, *, now: datetime) -> MethodSetup:
+    """Ask the gateway how a waiting set-up stands; one that its payer left for a day is closed.
+
+    That it was never made is believed only when the request can no longer be on its way.
+    """
+    gateway, wall = current().gateways[setup.gateway], current().clock.wall()
+    is_left = setup.state == SetupState.ACTION_REQUIRED and wall - setup.created_at > ABANDONED_AFTER
+    outcome: Outcome | None
+    try:
+        outcome = gateway.cancel(setup.key) if is_left else gateway.fetch(setup.key)
+    except ResultUnknown:
+        outcome = None
+    if isinstance(outcome, NeverMade) and wall < setup.created_at + _longest_answer():
+        outcome = None
+    return record_answer(setup, outcome, now=now)
+
+
+def look_up_reference(gateway: str, reference: str, *, now: datetime) -> None:
+    """Look up the set-up that the gateway knows by this reference, if it is one."""
+    setup = (
+        MethodSetup.select(MethodSetup, Workspace)
+        .join(Workspace)
+        .where(MethodSetup.gateway == gateway, MethodSetup.reference == reference)
+        .first()
+    )
+    if setup is not None:
+        look_up(setup, now=now)
+
+
+def look_up_due_setups(*, limit: int, now: datetime) -> ReconcileReport:
+    """Ask about the waiting set-ups whose next look-up has come, a bounded number of them."""
+    due = (
+        MethodSetup.select(MethodSetup, Workspace)
+        .join(Workspace)
+        .where(MethodSetup.state << list(WAITING), MethodSetup.look_up_at <= current().clock.wall())
+        .order_by(MethodSetup.look_up_at, MethodSetup.id)
+        .limit(limit)
+    )
+    asked = settled = failed = 0
+    for setup in list(due):
+        asked += 1
+        try:
+            answered = look_up(setup, now=now)
+        except Exception:
+            # The boundary: one set-up that cannot be settled must not keep the others unknown.
+            log.exception("set-up %s cannot be settled", setup.key)
+            failed += 1
+            answered = record_answer(setup, None, now=now)
+        settled += answered.state not in WAITING
+    return ReconcileReport(asked=asked, settled=settled, failed=failed)
+
+
+# --- the answer -----------------------------------------------------------------------------------
+
+
+def record_answer(setup: MethodSetup, outcome: Outcome | None, *, now: datetime) -> MethodSetup:
+    """Write down what the gateway said, with everything that follows; None: it did not say.
+
+    Does nothing when the set-up no longer waits: two roads to one answer have one effect.
+    """
+    with transaction(lock=setup.workspace):
+        setup = (
+            MethodSetup.select(MethodSetup, Workspace).join(Workspace).where(MethodSetup.id == setup.id).get()
+        )
+        if setup.state not in WAITING:
+            return setup
+        match outcome:
+            case Succeeded() if setup.workspace.deleted_at is not None:
+                _settle_declined(setup, DeclineCode.WITHDRAWN, now=now)
+            case Succeeded(method=MethodFacts(reference=str()) as facts):
+                setup.method = _keep(setup, facts, now=now)
+                setup.state, setup.look_up_at = SetupState.DONE, None
+            case Declined(code=code):
+                _settle_declined(setup, code.value, now=now)
+            case NeverMade():
+                _settle_declined(setup, NEVER_MADE, now=now)
+            case ActionRequired(url=url, reference=reference):
+                setup.state = SetupState.ACTION_REQUIRED
+                setup.action_url, setup.reference = url, reference
+                _look_up_later(setup)
+            case _:
+                if setup.state == SetupState.CREATED:
+                    setup.state = SetupState.UNKNOWN
+                _look_up_later(setup)
+        setup.save()
+    return setup
+
+
+def _settle_declined(setup: MethodSetup, code: str, *, now: datetime) -> None:
+    setup.state, setup.decline_code, setup.look_up_at = SetupState.DECLINED, code, None
+    audit.record(
+        "payment_method.declined",
+        workspace=setup.workspace,
+        subject=setup.key,
+        changes={"code": code},
+        now=now,
+    )
+
+
+def _keep(setup: MethodSetup, facts: MethodFacts, *, now: datetime) -> PaymentMethod:
+    """The saved method; the same card saved before gives way to it. A failed renewal is tried with it.
+
+    A renewal asks no method again that was declined for good: the same card, added anew, has another chance.
+    """
+    known = PaymentMethod.get_or_none(
+        PaymentMethod.gateway == setup.gateway, PaymentMethod.reference == facts.reference
+    )
+    if known is not None:
+        return known
+    workspace = setup.workspace
+    subscription = subscriptions.of_workspace(workspace)
+    before = methods_of(subscription)
+    method = PaymentMethod.create(
+        workspace=workspace,
+        added_by=setup.person_id,
+        gateway=setup.gateway,
+        reference=facts.reference,
+        kind=facts.kind,
+        brand=facts.brand or "",
+        last4=facts.last4 or "",
+        exp_month=facts.exp_month,
+        exp_year=facts.exp_year,
+        holder=facts.holder.replace("\x00", "")[:LONGEST_NAME],
+        created_at=now,
+    )
+    same = next((each for each in before if _looks_of(each) == _looks_of(method)), None)
+    if same is not None:
+        take_away(same, now=now)
+    if not before or before[0] == same:
+        charge_first(subscription, method)
+    record_act("payment_method.added", workspace, method, now=now)
+    subscriptions.retry_with_new_method(workspace)
+    return method
+
+
+def _looks_of(method: PaymentMethod) -> tuple[object, ...]:
+    return (
+        method.gateway,
+        method.kind,
+        method.brand,
+        method.last4,
+        method.exp_month,
+        method.exp_year,
+        method.holder,
+    )
+
+
+def _look_up_later(setup: MethodSetup) -> None:
+    """Later and later, once a day in the end and never forgotten."""
+    wait = LOOK_UP_AFTER[min(setup.look_ups, len(LOOK_UP_AFTER) - 1)]
+    setup.look_ups += 1
+    setup.look_up_at = current().clock.wall() + wait
+
+
+def _longest_answer() -> timedelta:
+    return timedelta(seconds=current().settings.gateway_timeout_seconds)
+
+
+def _patience() -> timedelta:
+    """How long a request may still be on its way: longer than the time-out, and never less than a minute."""
+    return max(timedelta(minutes=1), 2 * _longest_answer())

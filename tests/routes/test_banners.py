@@ -1,0 +1,181 @@
+"""What every page of a workspace tells of its state, and what a blocked one still opens (source §1.9)."""
+
+import pytest
+
+from portal.domain.vocabulary import MemberStatus, Role
+from portal.models import Subscription, Workspace
+from portal.security import is_open_while_blocked
+from tests.attackers import PART, Attacker
+from tests.factories import a_member, a_person, owner_of
+from tests.pages import by_testid, parse, text_of
+from tests.paying import a_place, an_order, buy, pay
+from tests.visiting import facts, visit_as
+
+pytestmark = pytest.mark.engine("sqlite")
+PAGES = ("plans", "plans/free", "history", "members", "services", "settings", "auto-renewal")
+# What helps out of being blocked. A new page belongs here or leads to the plans.
+OPEN = {
+    "plans",
+    "checkout",
+    "history",
+    "invoices",
+    "auto-renewal",
+    "payment-methods",
+    "billing-settings",
+    "contacts",
+    "members",
+    "services",
+    "settings/delete",
+    "settings/export",
+}
+
+
+@pytest.fixture
+def place(app, client):
+    """Acme on its first day of trial; the browser is its owner's."""
+    with facts(app):
+        place = a_place()
+        visit_as(client, owner_of(place.workspace))
+        return place
+
+
+def banner_of(client, path) -> str:
+    found = by_testid(parse(client.get(f"/w/acme/{path}").get_data(as_text=True)), "state-banner")
+    return text_of(found[0]) if found else ""
+
+
+def test_a_trial_in_its_last_days_is_told_everywhere(client, place, clock) -> None:
+    assert banner_of(client, "history") == ""
+    clock.advance(days=25)
+    for page in ("plans", "plans/free", "history", "members", "services", "settings", "auto-renewal"):
+        assert banner_of(client, page).startswith("Free trial: 5 days left"), page
+    clock.advance(days=5)
+    assert banner_of(client, "members").startswith("The free trial ends today.")
+
+
+@pytest.mark.settings(PORTAL_GRACE_DAYS="5")
+def test_late_it_says_when_access_is_blocked(app, client, place, clock) -> None:
+    """Due on 21 December: the 26th is the last day of grace."""
+    with facts(app):
+        buy(place)
+    clock.advance(days=31)
+    for page in PAGES:
+        said = banner_of(client, page)
+        assert said.startswith("Your subscription is over."), page
+        assert "Access is blocked on 27 December 2026." in said, page
+
+
+def test_a_failed_renewal_says_when_it_is_tried_again(app, client, place, clock) -> None:
+    """Failed on 21 December, tried again on days 1, 3, 7 and 14; usable through day 14."""
+    with facts(app):
+        pay(an_order(place), auto_renewal=True)
+        Subscription.update(renewal_failed_on="2026-12-21").execute()
+    clock.advance(days=30)
+    assert "We try again on 22 December 2026" in banner_of(client, "history")
+    clock.advance(days=2)
+    said = banner_of(client, "plans")
+    assert said.startswith("The payment failed.")
+    assert "We try again on 24 December 2026" in said
+    assert "Access is blocked on 5 January 2027." in said
+    assert "Choose another card" in said
+    clock.advance(days=12)
+    assert "We do not try again by ourselves" in banner_of(client, "plans")
+    clock.advance(days=1)
+    assert banner_of(client, "plans").startswith("Access is blocked.")
+
+
+def test_almost_full_storage_is_told(app, client, place) -> None:
+    with facts(app):
+        buy(place)
+        Workspace.update(used_storage_bytes=40 * 1024**3 - 1).execute()
+    assert "The storage is almost full" in banner_of(client, "members")
+
+
+def test_who_does_not_see_the_plans_sees_no_banner(app, client, place, clock) -> None:
+    with facts(app):
+        guest, member = a_person("gina@acme.test"), a_person("mona@acme.test")
+        a_member(place.workspace, guest, status=MemberStatus.GUEST)
+        a_member(place.workspace, member)
+        Workspace.update(hides_plans_from_members=True).execute()
+    clock.advance(days=27)
+    for person in (guest, member):
+        with facts(app):
+            visit_as(client, person)
+        for path in ("", "plans", "members"):
+            assert banner_of(client, path) == ""
+
+
+# --- blocked --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def blocked(app, clock) -> Attacker:
+    """The owner of Acme, whose trial has been over for a day."""
+    with facts(app):
+        place = a_place()
+        browser = Attacker(app, owner_of(place.workspace))
+    clock.advance(days=31)
+    return browser
+
+
+def rules_of_workspaces(app):
+    """Each rule below `/w/<slug>/` that asks for a right, with its methods."""
+    for rule in app.url_map.iter_rules():
+        access = getattr(app.view_functions[rule.endpoint], "access", "")
+        if rule.rule.startswith("/w/<slug>/") and access.startswith("role:"):
+            yield rule, sorted(rule.methods - {"HEAD", "OPTIONS"})
+
+
+def address_of(app, rule) -> str:
+    values = {name: 1 if "int" in rule.rule.partition(name)[0][-20:] else "x" for name in rule.arguments}
+    return app.url_map.bind("").build(rule.endpoint, {**values, "slug": "acme"}, force_external=False)
+
+
+def test_a_blocked_workspace_leads_to_the_plans_from_every_page_that_does_not_help(app, blocked) -> None:
+    closed = []
+    for rule, methods in rules_of_workspaces(app):
+        parts = rule.rule.split("/")[3:]
+        helps = parts[0] in OPEN or "/".join(parts[:2]) in OPEN
+        assert is_open_while_blocked(rule.rule) == helps, rule.rule
+        if helps:
+            continue
+        for method in methods:
+            address = address_of(app, rule)
+            answer = blocked.get(address) if method == "GET" else blocked.post(address)
+            assert (answer.status_code, answer.headers["Location"]) == (303, "/w/acme/plans"), rule.rule
+            closed.append(f"{method} {rule.rule}")
+    assert {"GET /w/<slug>/settings", "POST /w/<slug>/settings"} <= set(closed)
+
+
+def test_what_helps_out_of_it_stays_open(blocked) -> None:
+    for page in ("plans", "plans/free", "history", "members", "services", "auto-renewal"):
+        assert blocked.get(f"/w/acme/{page}").status_code == 200, page
+
+
+def test_a_part_of_a_closed_page_is_loaded_as_a_page(blocked) -> None:
+    answer = blocked.get("/w/acme/settings", headers={**PART, "HX-Target": "form#settings_form"})
+    assert (answer.status_code, answer.headers["HX-Redirect"]) == (204, "/w/acme/plans")
+
+
+def test_a_closed_form_changes_nothing(app, blocked) -> None:
+    blocked.post("/w/acme/settings", {"name": "Other"})
+    with facts(app):
+        assert Workspace.get().name == "Acme"
+
+
+def test_who_lacks_the_right_is_told_that_first(app, clock) -> None:
+    with facts(app):
+        place = a_place()
+        admin = a_person("ada@acme.test")
+        a_member(place.workspace, admin, role=Role.ADMIN)
+        browser = Attacker(app, admin)
+    clock.advance(days=31)
+    assert browser.get("/w/acme/settings").status_code == 403
+
+
+def test_paying_opens_every_page_again(app, client, place, clock) -> None:
+    clock.advance(days=31)
+    assert client.get("/w/acme/settings").status_code == 303
+    with facts(app):
+        buy(place)
+    assert client.get("/w/acme/settings").status_code == 200

@@ -1,0 +1,357 @@
+"""The page of payment methods: what it says, and adding, choosing, removing by its buttons."""
+
+import pytest
+
+from portal.domain.vocabulary import Role
+from portal.gateways.base import GatewayUnavailable
+from portal.models import ALL_MODELS, MethodSetup, PaymentMethod, Subscription, Workspace
+from portal.runtime import Runtime, current, install
+from portal.services import due, method_setups
+from tests import paying
+from tests.attackers import PART
+from tests.books import assert_books_clean
+from tests.factories import a_member, a_person, a_workspace, owner_of, seen_by
+from tests.pages import by_testid, parse, text_of
+from tests.routes.test_payment_routes import card_numbers
+from tests.visiting import facts, post_form, visit_as
+
+PAGE = "/w/acme/payment-methods"
+CARD = {"exp_month": "12", "exp_year": "2030", "security_code": "123", "holder": "Jeanne Martin"}
+MASTERCARD = "5555555555554444"
+
+
+@pytest.fixture
+def acme(app) -> Workspace:
+    with facts(app):
+        return a_workspace()
+
+
+@pytest.fixture
+def owner(app, client, acme):
+    """A browser of the owner of Acme, which is on trial."""
+    with facts(app):
+        visit_as(client, owner_of(acme))
+    return client
+
+
+@pytest.fixture
+def renewing(app, acme) -> None:
+    """Acme pays 33.60 EUR a month by itself, with Visa 4242, on 21 December for the first time."""
+    with facts(app):
+        place = seen_by(owner_of(acme), acme)
+        place.member.person = owner_of(acme)
+        paying.pay(paying.an_order(place), auto_renewal=True)
+
+
+def add(browser, number=paying.PAID, **changed):
+    return post_form(browser, PAGE, number=number, **{**CARD, **changed})
+
+
+def shown(browser, path=PAGE, status=200):
+    response = browser.get(path)
+    assert response.status_code == status
+    return parse(response.text)
+
+
+def words(browser, path=PAGE):
+    return text_of(next(shown(browser, path).iter("main")))
+
+
+def marks(browser):
+    return [
+        row.get("data-testid").removeprefix("card-")
+        for row in shown(browser).iter("tr")
+        if row.get("data-testid")
+    ]
+
+
+def method_id(app, last4):
+    with facts(app):
+        return PaymentMethod.get(PaymentMethod.last4 == last4, PaymentMethod.removed_at.is_null()).id
+
+
+def press(app, browser, act, last4):
+    address = f"{PAGE}/{method_id(app, last4)}/{act}"
+    return post_form(browser, address, shown_at=PAGE if act == "use" else address)
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+
+def test_without_a_method_the_page_says_what_one_is_good_for(owner) -> None:
+    text = words(owner)
+    assert "No payment method is saved" in text
+    assert "Nothing is charged when you add it." in text
+    assert marks(owner) == []
+
+
+def test_the_menu_and_the_gear_lead_to_it(owner) -> None:
+    assert owner.get("/w/acme/plans").text.count(f'href="{PAGE}"') == 2
+
+
+def test_members_without_the_right_have_no_link_to_it(app, client, acme) -> None:
+    with facts(app):
+        person = a_person("ada@acme.test")
+        a_member(acme, person, role=Role.ADMIN)
+        visit_as(client, person)
+    assert PAGE not in client.get("/w/acme/plans").text
+
+
+def test_the_page_says_which_card_is_charged_and_when(owner, renewing) -> None:
+    assert "Visa •••• 4242 is charged on 21 December 2026." in words(owner)
+    [row] = by_testid(shown(owner), "card-4242")
+    assert text_of(row) == "Visa •••• 4242Jeanne Martin 12/2030 Charged first Remove Visa •••• 4242"
+    assert not by_testid(shown(owner), "card-use-4242"), "it is the one already"
+
+
+def test_without_automatic_renewal_nothing_is_charged_by_itself(owner) -> None:
+    add(owner)
+    assert "Nothing is charged by itself: automatic renewal is off." in words(owner)
+
+
+def test_the_page_is_open_while_access_is_blocked(app, owner, clock) -> None:
+    clock.advance(days=60)
+    assert owner.get("/w/acme/settings").status_code == 303
+    assert add(owner).status_code == 303
+    assert marks(owner) == ["4242"]
+
+
+def test_in_french(app, owner) -> None:
+    add(owner)
+    page = owner.get(f"{PAGE}?lang=fr")
+    assert '<html lang="fr"' in page.text
+
+
+# --- adding ---------------------------------------------------------------------------------------
+
+
+def test_a_card_is_added_and_not_charged(app, owner) -> None:
+    answer = add(owner)
+    assert (answer.status_code, answer.headers["Location"]) == (303, PAGE)
+    assert "Visa •••• 4242 is saved. It was not charged." in owner.get(PAGE).text
+    assert add(owner, MASTERCARD).status_code == 303
+    assert marks(owner) == ["4242", "4444"]
+    assert "If a payment is declined, the others are tried in this order." in words(owner)
+    with facts(app):
+        assert paying.the_sandbox().charges() == []
+        assert_books_clean()
+
+
+def test_htmx_gets_the_form_again_or_the_address_to_go_to(owner) -> None:
+    headers = {**PART, "HX-Target": "section#adding"}
+    token = {"csrf_token": token_of(owner)}
+    wrong = owner.post(PAGE, data={**token, **CARD, "number": "1"}, headers=headers)
+    assert wrong.status_code == 422
+    assert wrong.text.lstrip().startswith("<section")
+    right = owner.post(PAGE, data={**token, **CARD, "number": paying.PAID}, headers=headers)
+    assert (right.status_code, right.headers["HX-Redirect"]) == (204, PAGE)
+
+
+def token_of(browser):
+    return next(
+        field.get("value") for field in shown(browser).iter("input") if field.get("name") == "csrf_token"
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (paying.DECLINED, "Your bank refused this card."),
+        (paying.EXPIRED, "The card has expired."),
+        ("4111111111111111", "This card is not accepted."),
+    ],
+)
+def test_a_card_that_is_declined_leaves_the_form_as_typed_without_its_digits(owner, number, sentence) -> None:
+    answer = add(owner, number)
+    assert answer.status_code == 422
+    page = parse(answer.text)
+    assert sentence in text_of(by_testid(page, "error-summary")[0])
+    assert 'value="Jeanne Martin"' in answer.text
+    assert number not in answer.text
+    assert marks(owner) == []
+
+
+def test_what_is_missing_is_said_beside_its_field(owner) -> None:
+    answer = post_form(owner, PAGE)
+    assert answer.status_code == 422
+    for field in ("number", "exp_month", "exp_year", "security_code", "holder"):
+        assert f'id="{field}-error"' in answer.text
+
+
+def test_a_card_that_asks_leads_to_the_bank_and_back_to_the_truth(app, owner) -> None:
+    bank = add(owner, paying.ASKS_ONCE).headers["Location"]
+    assert "/sandbox/3ds/" in bank
+    with facts(app):
+        result = f"{PAGE}/setups/{MethodSetup.get().key}"
+    assert "Your bank asks you to confirm" in words(owner, result)
+    assert by_testid(shown(owner), "card-3155") == []
+    back = post_form(owner, bank, answer="confirm")
+    assert back.headers["Location"].endswith(result)
+    assert "The card is saved" in words(owner, result)
+    assert marks(owner) == ["3155"]
+
+
+def test_who_refuses_at_the_bank_is_told_that_nothing_is_saved(app, owner) -> None:
+    bank = add(owner, paying.ASKS_ALWAYS).headers["Location"]
+    back = post_form(owner, bank, answer="refuse").headers["Location"]
+    text = words(owner, back)
+    assert "The card was not saved" in text
+    assert "You did not confirm with your bank." in text
+    assert "charged" not in text
+    assert marks(owner) == []
+
+
+def test_while_the_bank_is_silent_the_page_says_so_and_follows(app, owner, clock) -> None:
+    with facts(app):
+        sandbox, runtime = paying.the_sandbox(), current()
+        install(Runtime(runtime.settings, runtime.clock, {"sandbox": Silent(sandbox)}))
+    result = add(owner).headers["Location"]
+    waiting = owner.get(result)
+    assert waiting.headers["Refresh"] == "3"
+    assert "Your card is being saved" in waiting.text
+    with facts(app):
+        clock.advance_wall(minutes=2)
+        install(runtime)
+        method_setups.look_up_due_setups(limit=10, now=clock.now())
+    part = owner.get(result, headers={**PART, "HX-Target": "div#outcome"})
+    assert part.headers["HX-Redirect"] == result
+    assert "The request did not arrive at the bank." in words(owner, result)
+
+
+class Silent:
+    """A gateway that cannot be reached to save a method."""
+
+    def __init__(self, sandbox):
+        self.sandbox = sandbox
+
+    def __getattr__(self, name):
+        return getattr(self.sandbox, name)
+
+    def begin_setup(self, request):
+        raise GatewayUnavailable("down")
+
+
+@pytest.mark.settings(PORTAL_LIMITS="1")
+def test_a_fourth_card_in_ten_minutes_waits(app, owner) -> None:
+    for _ in range(3):
+        assert add(owner, paying.DECLINED).status_code == 422
+    assert add(owner).status_code == 429
+    with facts(app):
+        assert MethodSetup.select().count() == 3
+
+
+# --- choosing and removing ------------------------------------------------------------------------
+
+
+def test_pay_with_this_card_moves_the_mark(app, owner, renewing) -> None:
+    add(owner, MASTERCARD)
+    answer = press(app, owner, "use", "4444")
+    assert answer.headers["Location"] == PAGE
+    flashed = text_of(shown(owner))
+    assert "Mastercard •••• 4444 is charged on 21 December 2026." in flashed
+    assert "From now on Mastercard •••• 4444 is charged first." in flashed
+    assert marks(owner) == ["4444", "4242"]
+    assert by_testid(shown(owner), "card-use-4242")
+    assert not by_testid(shown(owner), "card-use-4444")
+
+
+def test_an_expired_card_is_flagged_and_cannot_be_chosen(app, owner) -> None:
+    add(owner)
+    add(owner, MASTERCARD)
+    with facts(app):
+        PaymentMethod.update(exp_month=10, exp_year=2026).where(PaymentMethod.last4 == "4444").execute()
+    [row] = by_testid(shown(owner), "card-4444")
+    assert "Expired" in text_of(row)
+    assert not by_testid(shown(owner), "card-use-4444")
+    press(app, owner, "use", "4444")
+    assert "Mastercard •••• 4444 has expired." in owner.get(PAGE).text
+    assert marks(owner) == ["4242", "4444"]
+
+
+def test_a_card_is_removed_after_a_question(app, owner, renewing) -> None:
+    add(owner, MASTERCARD)
+    [remove] = by_testid(shown(owner), "card-remove-4242")
+    assert "Mastercard •••• 4444 is charged first then." in words(owner, remove.get("href"))
+    assert marks(owner) == ["4242", "4444"], "a question changes nothing"
+    assert press(app, owner, "remove", "4242").headers["Location"] == PAGE
+    text = words(owner)
+    assert "Mastercard •••• 4444 is charged on 21 December 2026." in text
+    assert marks(owner) == ["4444"]
+    assert owner.get(remove.get("href")).status_code == 404
+
+
+def test_the_only_card_of_automatic_renewal_cannot_be_removed(app, owner, renewing) -> None:
+    [remove] = by_testid(shown(owner), "card-remove-4242")
+    page = shown(owner, remove.get("href"))
+    assert by_testid(page, "method-needed")
+    assert not by_testid(page, "remove-card")
+    answer = post_form(owner, remove.get("href"), shown_at=PAGE)
+    assert answer.status_code == 422
+    assert "Add another card first, or switch automatic renewal off." in answer.text
+    assert marks(owner) == ["4242"]
+
+
+def test_the_methods_of_others_do_not_exist(app, owner) -> None:
+    with facts(app):
+        zenith = a_workspace("Zenith")
+        place = seen_by(owner_of(zenith), zenith)
+        theirs = method_setups.begin_adding(
+            place, paying.a_card(), result_address=str, now=current().clock.now()
+        )
+    add(owner)
+    for number in (theirs.method_id, 999_999):
+        assert owner.get(f"{PAGE}/{number}/remove").status_code == 404
+        for act in ("use", "remove"):
+            assert post_form(owner, f"{PAGE}/{number}/{act}", shown_at=PAGE).status_code == 404
+    assert owner.get(f"{PAGE}/setups/{theirs.key}").status_code == 404
+    with facts(app):
+        assert PaymentMethod.get_by_id(theirs.method_id).removed_at is None
+
+
+def test_paypal_and_a_mandate_are_listed_by_their_names(app, owner, acme, renewing) -> None:
+    with facts(app):
+        for kind, last4, holder in (
+            ("paypal", "", "paid@paypal.example"),
+            ("sepa_debit", "4242", "J. Martin"),
+        ):
+            PaymentMethod.create(
+                workspace=acme,
+                added_by=owner_of(acme),
+                gateway="sandbox",
+                reference=kind,
+                kind=kind,
+                last4=last4,
+                holder=holder,
+                created_at=current().clock.now(),
+            )
+    assert marks(owner) == ["4242", "paypal", "4242"]
+    [row] = by_testid(shown(owner), "card-paypal")
+    assert text_of(row) == "PayPalpaid@paypal.example – 2 Pay with this PayPal Remove PayPal"
+
+
+# --- what is charged ------------------------------------------------------------------------------
+
+
+def test_after_a_failed_renewal_the_page_leads_out_of_it(app, owner, renewing, clock) -> None:
+    with facts(app):
+        PaymentMethod.update(reference="gone").execute()
+        clock.advance(days=30)
+        due.run_due(now=clock.now())
+        assert Subscription.get().renewal_failed_on is not None
+    assert "We do not try the payment again by ourselves." in words(owner)
+    add(owner, MASTERCARD)
+    with facts(app):
+        due.run_due(now=clock.now())
+        assert len(paying.paid_charges()) == 2
+        assert_books_clean()
+
+
+def test_no_digits_of_a_card_are_kept(app, owner, tmp_path, caplog) -> None:
+    for number in (paying.PAID, paying.DECLINED, paying.ASKS_ONCE, "4929123456789019", "4242424242424241"):
+        add(owner, number)
+        add(owner, paying.PAID, holder=number)
+        add(owner, paying.PAID, security_code=number)
+    with facts(app):
+        kept = [str(row) for model in ALL_MODELS for row in model.select().tuples()]
+    kept += [caplog.text, *(path.read_bytes().decode("latin1") for path in tmp_path.rglob("*.sqlite*"))]
+    assert [number for text in kept for number in card_numbers(text)] == []

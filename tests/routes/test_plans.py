@@ -1,0 +1,51 @@
+"""The plans page in parts: what a new choice, or a new currency, replaces."""
+
+import pytest
+
+from portal.models import Workspace
+from tests.attackers import PART, Attacker
+from tests.factories import a_catalogue, a_workspace, owner_of
+from tests.visiting import facts
+
+
+@pytest.fixture
+def owner(app) -> Attacker:
+    with facts(app):
+        a_catalogue()
+        return Attacker(app, owner_of(a_workspace()))
+
+
+def part(browser: Attacker, name: str, query: str) -> str:
+    answer = browser.get(f"/w/acme/plans?{query}", headers={**PART, "HX-Target": f"div#{name}"})
+    assert answer.status_code == 200
+    return answer.text
+
+
+def test_a_new_choice_replaces_what_stands_below_the_table(owner) -> None:
+    html = part(owner, "plan_action", "currency=EUR&price=business-20:year")
+    assert "Business 20" in html
+    assert 'data-testid="plan-action"' in html
+    assert 'id="buy"' in html
+    assert "<table" not in html
+    assert "csrf_token" not in html
+
+
+def test_a_choice_that_is_too_small_brings_its_refusal(app, owner) -> None:
+    with facts(app):
+        Workspace.update(used_storage_bytes=30 * 1024**3).execute()
+    html = part(owner, "plan_action", "currency=EUR&price=business-3:month")
+    assert 'data-testid="refusal-storage"' in html
+    assert 'id="buy"' not in html
+
+
+def test_a_new_currency_replaces_the_table_too(owner) -> None:
+    html = part(owner, "plan_form", "currency=USD&price=business-20:year")
+    assert "<table" in html
+    assert 'value="business-20:year" checked' in html
+    assert 'id="plan_action"' in html
+
+
+def test_a_free_plan_says_so_once(owner) -> None:
+    for path in ("/w/acme/plans", "/pricing"):
+        html = owner.get(path).text
+        assert html.count('<span class="plan-none">Free</span>') == 1, path

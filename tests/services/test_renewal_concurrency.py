@@ -1,0 +1,97 @@
+"""Two who press a button at once, or a person and the run: one of them wins, and the books know which."""
+
+from portal.database import transaction
+from portal.domain.errors import PortalError
+from portal.domain.vocabulary import Interval, PaymentMethodKind
+from portal.models import AuditEntry, PaymentMethod, SubscriptionPeriod
+from portal.services import auto_renewal, free_plan, scheduled_change, subscriptions
+from tests.books import assert_books_clean
+from tests.factories import letters
+from tests.paying import an_order, buy, pay
+from tests.services.test_concurrency import at_once, faults_of
+
+TIMES = 8
+
+
+def test_switching_on_twice_at_once_is_done_and_told_once(place, clock):
+    buy(place)
+    method = PaymentMethod.create(
+        workspace=place.workspace,
+        added_by=place.member.person_id,
+        gateway="sandbox",
+        reference="saved",
+        kind=PaymentMethodKind.CARD,
+        created_at=clock.now(),
+    )
+    shown = auto_renewal.next_charge(place.workspace, now=clock.now()).hash
+
+    def switch_on():
+        return auto_renewal.switch_on(place, method_id=method.id, shown_hash=shown, now=clock.now())
+
+    results = at_once([switch_on] * TIMES)
+    assert faults_of(results) == []
+    assert not [each for each in results if isinstance(each, PortalError)]
+    assert len(letters("auto_renewal_on")) == 1
+    assert AuditEntry.select().where(AuditEntry.action == "auto_renewal.on").count() == 1
+
+
+def test_on_and_off_at_once_leave_one_of_the_two(place, clock):
+    pay(an_order(place), auto_renewal=True)
+    method = PaymentMethod.get()
+    shown = auto_renewal.next_charge(place.workspace, now=clock.now()).hash
+
+    def switch_on():
+        return auto_renewal.switch_on(place, method_id=method.id, shown_hash=shown, now=clock.now())
+
+    def switch_off():
+        return auto_renewal.switch_off(place, now=clock.now())
+
+    assert faults_of(at_once([switch_on, switch_off] * 4)) == []
+    found = subscriptions.of_workspace(place.workspace)
+    assert found.auto_renewal == (found.renew_on is not None) == (found.announced_minor is not None)
+
+
+def test_a_schedule_is_withdrawn_or_begun_and_never_both(place, clock):
+    buy(place, "business-3")
+    free_plan.take(place, shown_begins_on="2026-12-21", now=clock.now())
+    clock.advance(days=30)
+
+    def begin():
+        with transaction(lock=place.workspace):
+            subscription = subscriptions.of_workspace(place.workspace)
+            if subscription.scheduled_plan_id is None:
+                return False
+            return free_plan.begin_scheduled(subscription, clock.now())
+
+    def withdraw():
+        return scheduled_change.withdraw(place, now=clock.now())
+
+    results = at_once([begin, withdraw] * 4)
+    assert faults_of(results) == []
+    assert len([each for each in results if each]) == 1
+    begun = subscriptions.of_workspace(place.workspace).plan.code == "startup"
+    assert (len(letters("plan_begun")), len(letters("plan_schedule_withdrawn"))) == (
+        int(begun),
+        int(not begun),
+    )
+    assert SubscriptionPeriod.select().where(SubscriptionPeriod.end_on.is_null()).count() == int(begun)
+    assert_books_clean()
+
+
+def test_two_schedules_at_once_leave_one(place, clock):
+    buy(place, "business-10")
+    shown = {
+        plan: scheduled_change.preview(
+            place.workspace, plan_code=plan, interval=Interval.MONTH, now=clock.now()
+        ).hash
+        for plan in ("business-3", "business-5")
+    }
+
+    def schedule(plan):
+        return lambda: scheduled_change.schedule(
+            place, plan_code=plan, interval=Interval.MONTH, shown_hash=shown[plan], now=clock.now()
+        )
+
+    assert faults_of(at_once([schedule("business-3"), schedule("business-5")])) == []
+    assert subscriptions.of_workspace(place.workspace).scheduled_plan.code in shown
+    assert len(letters("plan_scheduled")) == 2
