@@ -27,6 +27,7 @@ PASSWORD_LENGTH_WRONG = _l(
     "Use a password of %(shortest)s to %(longest)s characters.", shortest=SHORTEST, longest=LONGEST
 )
 NOT_RIGHT = _l("The e-mail address or the password is not right.")
+SHUT_OUT = _l("Your access was disabled. Ask an administrator of your workspace to enable it again.")
 CURRENT_NOT_RIGHT = _l("This is not your current password.")
 OPEN_TOO_LONG = _l("The page had been open for too long. Nothing was sent: please try again.")
 

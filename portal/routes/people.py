@@ -13,6 +13,7 @@ from ..forms.people import (
     OPEN_TOO_LONG,
     PASSWORD_LENGTH_WRONG,
     PASSWORD_TOO_COMMON,
+    SHUT_OUT,
     EmailForm,
     JoinForm,
     NewPasswordForm,
@@ -89,6 +90,9 @@ def sign_in() -> Response:
     if person is None:
         form.add_error(None, NOT_RIGHT)
         return _sign_in_page(form)
+    if workspaces.is_shut_out(person):
+        form.add_error(None, SHUT_OUT)
+        return _sign_in_page(form)
     return _let_in(person)
 
 
@@ -153,6 +157,9 @@ def sign_in_by_link(token: str) -> Response:
     limits.count("token")
     if request.method == "POST":
         person, lost_password = people.sign_in_by_link(token, now=current().clock.now())
+        if workspaces.is_shut_out(person):
+            flash(SHUT_OUT, "error")
+            return redirect_after_write(url_for("people.sign_in"))
         answer = _let_in(person)
         if lost_password:
             flash(

@@ -86,6 +86,17 @@ def home_of(person: Person) -> Workspace | None:
     )
 
 
+def is_shut_out(person: Person) -> bool:
+    """Whether every workspace that knows the person has disabled them: there is nothing to sign in to.
+
+    Not so for staff, nor for somebody whom no workspace knows.
+    """
+    if person.is_operator:
+        return False
+    statuses = [row.status for row in Member.select(Member.status).where(Member.person == person)]
+    return bool(statuses) and all(status == MemberStatus.DISABLED for status in statuses)
+
+
 def create(*, name: str, owner: Person, language: str, currency: str, now: datetime) -> Workspace:
     """A workspace with its owner and a running trial of the workspace plan. Inside a transaction."""
     workspace = Workspace.create(

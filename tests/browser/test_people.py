@@ -149,18 +149,19 @@ def test_a_disabled_user_is_out_at_once_and_not_counted(
     open_plans(page, acme)
     expect(page.get_by_test_id("usage-users")).to_have_text("1")
 
-    # The open session has ended, and a new one opens nothing of the workspace.
+    # The open session has ended, and a new one is refused.
     open_plans(theirs, acme)
     expect(heading(theirs)).to_have_text(say("Sign in"))
     sign_in(theirs, leo)
-    open_plans(theirs, acme)
-    expect(heading(theirs)).to_have_text(say("Page not found"))
-    expect(theirs.locator("body")).not_to_contain_text("Acme")
+    expect(theirs.get_by_test_id("error-summary")).to_contain_text(
+        say("Your access was disabled. Ask an administrator of your workspace to enable it again.")
+    )
 
     # Enabled again from the list.
     open_members(page, acme)
     row_of(page, "Leo Roy").locator("[formaction$=enable]").click()
     expect(page.get_by_test_id("usage-users")).to_have_text("2")
+    sign_in(theirs, leo)
     open_plans(theirs, acme)
     expect(heading(theirs)).to_have_text(say("Payments"))
 

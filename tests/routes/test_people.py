@@ -3,7 +3,7 @@
 import pytest
 
 from portal.database import connection
-from portal.domain.vocabulary import Role
+from portal.domain.vocabulary import MemberStatus, Role
 from portal.models import Member, OutboxMessage, Person, Session
 from portal.runtime import current
 from portal.services import invitations
@@ -439,9 +439,19 @@ def test_a_disabled_member_finds_the_link_unusable_and_the_workspace_gone(app, v
     leo = Member.get(Member.person == Person.get(Person.email == "leo@acme.test"))
     owner.post(f"/w/acme/members/{leo.id}/disable")
     assert path_of(zoe.get("/w/acme/plans")).startswith("/sign-in")
-    zoe.sign_in("zoe@acme.test")
-    assert zoe.get("/w/acme/plans").status_code == 404
+    refused = zoe.sign_in("zoe@acme.test")
+    assert refused.status_code == 422
+    assert "Your access was disabled." in refused.get_data(as_text=True)
     assert visitor.get(path).status_code == 404
+
+
+def test_whoever_still_belongs_somewhere_signs_in_and_finds_the_other_workspace_gone(app, visitor):
+    acme, other = a_workspace("Acme"), a_workspace("Other")
+    zoe = a_person("zoe@acme.test")
+    a_member(acme, zoe, status=MemberStatus.DISABLED)
+    a_member(other, zoe)
+    assert visitor.sign_in("zoe@acme.test").status_code == 303
+    assert visitor.get("/w/acme/plans").status_code == 404
 
 
 def test_no_letter_holds_a_token_outside_its_secrets():
