@@ -76,8 +76,12 @@ def fill(settings: Settings, count: int) -> None:
     pay(an_order(a_place()), auto_renewal=True)
     with transaction():
         copy_each(count - 1)
+    let_plan_anew()
+
+
+def let_plan_anew() -> None:
+    """What autovacuum does within minutes: PostgreSQL forgets plans that were made for empty tables."""
     if is_postgresql():
-        # What autovacuum does within minutes of such a load.
         database.database.execute_sql("ANALYZE")
 
 

@@ -470,7 +470,8 @@ def shapes(site: Site) -> Iterator[tuple[str, int]]:
             yield f"{form.path} headers {number}", answer.status_code
         twice = {name: ["x", "y", "x"] for name in form.fields}
         brackets = {f"{name}[]": "x" for name in form.fields} | {f"{name}[a]": "x" for name in form.fields}
-        for number, fields in enumerate((twice, brackets, EXTRA, {})):
+        extra = {name: value for name, value in EXTRA.items() if name not in form.fields}
+        for number, fields in enumerate((twice, brackets, extra, {})):
             yield f"{form.path} shape {number}", browser.post(path, fields).status_code
             part = browser.post(path, fields, headers={**PART, "HX-Target": "form#details"})
             yield f"{form.path} part {number}", part.status_code

@@ -13,6 +13,9 @@ from tests.factories import PASSWORD, a_member, a_person, a_workspace, letters, 
 from tests.pages import by_testid, parse, text_of
 from tests.visitors import Visitor, path_of, signed_in
 
+# The pages; what they call is tested on both engines.
+pytestmark = pytest.mark.engine("sqlite")
+
 NEW_PASSWORD = "harbour-violin-7-kelp"
 
 

@@ -9,6 +9,9 @@ from tests.factories import a_member, a_person, a_workspace, letters
 from tests.pages import by_testid, parse
 from tests.visitors import Visitor, path_of, signed_in
 
+# The pages; what they call is tested on both engines.
+pytestmark = pytest.mark.engine("sqlite")
+
 LIST = "/w/acme/members"
 
 

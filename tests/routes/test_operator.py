@@ -12,6 +12,9 @@ from tests.factories import a_catalogue, a_person, a_workspace, letters, owner_o
 from tests.pages import by_testid, parse, spaced, text_of
 from tests.visiting import facts, post_form, visit_as
 
+# The pages; what they call is tested on both engines.
+pytestmark = pytest.mark.engine("sqlite")
+
 GIGABYTE = 1024**3
 
 

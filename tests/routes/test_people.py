@@ -21,6 +21,9 @@ from tests.factories import (
 from tests.pages import by_testid, parse
 from tests.visitors import Visitor, path_of, signed_in, text_of
 
+# The pages; what they call is tested on both engines.
+pytestmark = pytest.mark.engine("sqlite")
+
 SIGN_UP = {
     "name": "Jeanne Martin",
     "email": "jeanne@acme.test",

@@ -9,6 +9,9 @@ from tests.factories import a_member, a_person, a_workspace
 from tests.pages import by_testid, parse
 from tests.visitors import path_of, signed_in
 
+# The pages; what they call is tested on both engines.
+pytestmark = pytest.mark.engine("sqlite")
+
 PAGE = "/w/acme/services"
 
 
