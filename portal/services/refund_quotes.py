@@ -15,6 +15,7 @@ from ..domain.vocabulary import Interval, PaymentState, RefundState
 from ..models import Order, Payment, Plan, Price, Refund, Workspace
 from ..runtime import current
 from . import payments, plans, restoring, subscriptions
+from .prepared import Prepared, Slot
 
 
 class RefusalReason(StrEnum):
@@ -101,21 +102,7 @@ class Preview:
 
 def last_payment(workspace: Workspace) -> LastPayment | None:
     """The only payment that may ever be refunded, or None before the first. One query."""
-    payment = (
-        Payment.select(Payment, Order, Plan, Refund)
-        .join_from(Payment, Order)
-        .join_from(Order, Plan)
-        .join_from(
-            Payment,
-            Refund,
-            JOIN.LEFT_OUTER,
-            on=((Refund.payment == Payment.id) & (Refund.state != RefundState.REFUSED)),
-            attr="live_refund",
-        )
-        .where(Payment.workspace == workspace, Payment.state == PaymentState.SUCCEEDED)
-        .order_by(Payment.id.desc())
-        .first()
-    )
+    payment = _newest_success.first(workspace=workspace.id)
     if payment is None:
         return None
     payment.workspace = payment.order.workspace = workspace
@@ -126,6 +113,25 @@ def last_payment(workspace: Workspace) -> LastPayment | None:
         base_end_on=date.fromisoformat(order.quote["base_end_on"]),
     )
     return LastPayment(payment, refund if refund is not None and refund.id else None, last_day)
+
+
+_newest_success = Prepared(
+    lambda: (
+        Payment.select(Payment, Order, Plan, Refund)
+        .join_from(Payment, Order)
+        .join_from(Order, Plan)
+        .join_from(
+            Payment,
+            Refund,
+            JOIN.LEFT_OUTER,
+            on=((Refund.payment == Payment.id) & (Refund.state != RefundState.REFUSED)),
+            attr="live_refund",
+        )
+        .where(Payment.workspace == Slot("workspace"), Payment.state == PaymentState.SUCCEEDED)
+        .order_by(Payment.id.desc())
+        .limit(1)
+    )
+)
 
 
 def refundable(workspace: Workspace, *, now: datetime) -> Refundable | NotRefundable:
