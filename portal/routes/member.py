@@ -53,6 +53,22 @@ def with_member(
     return found
 
 
+def asks_first(template: str) -> Callable[[Callable[[Place, Member], Response]], Callable[..., Response]]:
+    """Whatever is no POST shows the question of `template`; a HEAD must not act either."""
+
+    def decorate(act: Callable[[Place, Member], Response]) -> Callable[..., Response]:
+        @wraps(act)
+        def asked(place: Place, member: Member) -> Response:
+            if request.method == "POST":
+                return act(place, member)
+            status_here(place)
+            return render(template, member=member, name=name_of(member))
+
+        return asked
+
+    return decorate
+
+
 # --- the page and the role ------------------------------------------------------------------------
 
 
@@ -129,10 +145,9 @@ def hand_over(place: Place, member: Member) -> Response:
 @blueprint.route("/billing-access", methods=["GET", "POST"])
 @workspace_right(Right.MANAGE_WORKSPACE)
 @with_member
+@asks_first("members/end_billing_access.html")
 def end_billing_access(place: Place, member: Member) -> Response:
     """What a member keeps who paid for the plan, until an owner takes it away."""
-    if request.method != "POST":
-        return _ask(place, member, "members/end_billing_access.html")
     member_changes.end_billing_access(place, member, now=current().clock.now())
     flash(_("%(name)s no longer has access to billing.", name=name_of(member)), "done")
     return _to_member(place, member)
@@ -144,10 +159,9 @@ def end_billing_access(place: Place, member: Member) -> Response:
 @blueprint.route("/disable", methods=["GET", "POST"])
 @workspace_right(Right.MANAGE_MEMBERS)
 @with_member
+@asks_first("members/disable.html")
 def disable(place: Place, member: Member) -> Response:
     """The POST ends the member's access and sessions."""
-    if request.method != "POST":
-        return _ask(place, member, "members/disable.html")
     member_changes.disable(place, member, now=current().clock.now())
     flash(_("%(name)s is disabled.", name=name_of(member)), "done")
     return to_list(place)
@@ -170,10 +184,9 @@ def enable(place: Place, member: Member) -> Response:
 @blueprint.route("/guest", methods=["GET", "POST"])
 @workspace_right(Right.MANAGE_MEMBERS)
 @with_member
+@asks_first("members/make_guest.html")
 def make_guest(place: Place, member: Member) -> Response:
     """A user who gives the seat back and goes on looking."""
-    if request.method != "POST":
-        return _ask(place, member, "members/make_guest.html")
     member_changes.make_guest(place, member, now=current().clock.now())
     flash(_("%(name)s is a guest now.", name=name_of(member)), "done")
     return to_list(place)
@@ -182,9 +195,8 @@ def make_guest(place: Place, member: Member) -> Response:
 @blueprint.route("/remove", methods=["GET", "POST"])
 @workspace_right(Right.MANAGE_MEMBERS)
 @with_member
+@asks_first("members/remove.html")
 def remove(place: Place, member: Member) -> Response:
-    if request.method != "POST":
-        return _ask(place, member, "members/remove.html")
     member_changes.remove(place, member, now=current().clock.now())
     flash(_("%(name)s is no longer a member.", name=name_of(member)), "done")
     return to_list(place)
@@ -199,11 +211,6 @@ def invite_again(place: Place, member: Member) -> Response:
     invitations.invite_again(place, member, now=current().clock.now())
     flash(_("The invitation is on its way to %(email)s.", email=member.person.email), "done")
     return to_list(place)
-
-
-def _ask(place: Place, member: Member, template: str) -> Response:
-    status_here(place)
-    return render(template, member=member, name=name_of(member))
 
 
 def _to_member(place: Place, member: Member) -> Response:

@@ -20,6 +20,7 @@ from ..services import method_setups, payment_methods, payments, scheduled_chang
 from ..services.payment_methods import MethodExpired, MethodGone, MethodNeeded
 from ..services.renewal_outcomes import methods_of
 from ..services.subscriptions import Status
+from ..services.waiting import NEVER_MADE
 from ..services.workspaces import Place
 from .place import status_here, today_here
 
@@ -184,9 +185,7 @@ def _why_declined(setup: MethodSetup) -> str:
         DeclineCode.WITHDRAWN: _(
             "You left before it was confirmed. The card was not saved; you can try again."
         ),
-        payments.NEVER_MADE: _(
-            "The request did not arrive at the bank. The card was not saved; you can try again."
-        ),
+        NEVER_MADE: _("The request did not arrive at the bank. The card was not saved; you can try again."),
     }
     return sentences.get(setup.decline_code) or decline_sentence(setup.decline_code)
 

@@ -21,6 +21,7 @@ from ..models import Payment, Subscription, Workspace
 from ..runtime import current
 from . import housekeeping, method_setups, pace, payments, refunds, renewals, subscriptions
 from .surroundings import read_surroundings
+from .waiting import comes_too_late
 
 BATCH = 100
 THREADS = 48
@@ -222,7 +223,7 @@ def _endpoint(gateway: str) -> str:
 def _charge(payment: Payment, turn: float) -> Outcome | _TooMany | None:
     """One request at its turn, in a thread of its own; None: we do not know, so it is looked up later."""
     time.sleep(max(0.0, turn - current().clock.wall().timestamp()))
-    if payments.comes_too_late(payment):
+    if comes_too_late(payment):
         return None
     try:
         return payments.charge_saved(payment, return_url=_return_url(payment))

@@ -4,10 +4,10 @@ A cut connection means that we do not know: the set-up waits as `unknown` and is
 asked anew. What follows from the answer is written with it, in one transaction.
 """
 
-import logging
 import uuid
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 
 from ..database import transaction
 from ..domain.vocabulary import PaymentMethodKind, SetupState
@@ -27,13 +27,22 @@ from ..models import MethodSetup, PaymentMethod, Workspace
 from ..runtime import current
 from . import audit, subscriptions
 from .payment_methods import charge_first, record_act, take_away
-from .payments import ABANDONED_AFTER, LONGEST_NAME, LOOK_UP_AFTER, NEVER_MADE, ReconcileReport, gateway_for
+from .payments import gateway_for, known_method, new_method
 from .renewal_outcomes import methods_of
+from .waiting import (
+    ABANDONED_AFTER,
+    LOOK_UP_AFTER,
+    NEVER_MADE,
+    ReconcileReport,
+    comes_too_late,
+    longest_answer,
+    next_look,
+    patience,
+    settle_each,
+)
 from .workspaces import Place
 
 WAITING = (SetupState.CREATED, SetupState.ACTION_REQUIRED, SetupState.UNKNOWN)
-
-log = logging.getLogger(__name__)
 
 
 def find_setup(workspace: Workspace, key: str) -> MethodSetup | None:
@@ -59,7 +68,7 @@ def begin_adding(
             workspace=workspace,
             person=place.member.person_id,
             gateway=gateway_for(PaymentMethodKind.CARD).name,
-            look_up_at=wall + _patience(),
+            look_up_at=wall + patience(),
             created_at=wall,
         )
         audit.record("payment_method.asked", workspace=workspace, subject=setup.key, now=now)
@@ -72,7 +81,7 @@ def begin_adding(
         source=card,
         return_url=result_address(setup.key),
     )
-    if current().clock.wall() > setup.look_up_at - _longest_answer():
+    if comes_too_late(setup):
         # Held up for so long that it may have been looked up meanwhile: it is not asked for any more.
         return look_up(setup, now=now)
     outcome: Outcome | None
@@ -98,7 +107,7 @@ def look_up(setup: MethodSetup, *, now: datetime) -> MethodSetup:
         outcome = gateway.cancel(setup.key) if is_left else gateway.fetch(setup.key)
     except ResultUnknown:
         outcome = None
-    if isinstance(outcome, NeverMade) and wall < setup.created_at + _longest_answer():
+    if isinstance(outcome, NeverMade) and wall < setup.created_at + longest_answer():
         outcome = None
     return record_answer(setup, outcome, now=now)
 
@@ -124,18 +133,12 @@ def look_up_due_setups(*, limit: int, now: datetime) -> ReconcileReport:
         .order_by(MethodSetup.look_up_at, MethodSetup.id)
         .limit(limit)
     )
-    asked = settled = failed = 0
-    for setup in list(due):
-        asked += 1
-        try:
-            answered = look_up(setup, now=now)
-        except Exception:
-            # The boundary: one set-up that cannot be settled must not keep the others unknown.
-            log.exception("set-up %s cannot be settled", setup.key)
-            failed += 1
-            answered = record_answer(setup, None, now=now)
-        settled += answered.state not in WAITING
-    return ReconcileReport(asked=asked, settled=settled, failed=failed)
+    return settle_each(
+        due,
+        partial(look_up, now=now),
+        record_silence=lambda setup: record_answer(setup, None, now=now),
+        still_open=WAITING,
+    )
 
 
 # --- the answer -----------------------------------------------------------------------------------
@@ -190,27 +193,13 @@ def _keep(setup: MethodSetup, facts: MethodFacts, *, now: datetime) -> PaymentMe
 
     A renewal asks no method again that was declined for good: the same card, added anew, has another chance.
     """
-    known = PaymentMethod.get_or_none(
-        PaymentMethod.gateway == setup.gateway, PaymentMethod.reference == facts.reference
-    )
+    known = known_method(setup.gateway, facts)
     if known is not None:
         return known
     workspace = setup.workspace
     subscription = subscriptions.of_workspace(workspace)
     before = methods_of(subscription)
-    method = PaymentMethod.create(
-        workspace=workspace,
-        added_by=setup.person_id,
-        gateway=setup.gateway,
-        reference=facts.reference,
-        kind=facts.kind,
-        brand=facts.brand or "",
-        last4=facts.last4 or "",
-        exp_month=facts.exp_month,
-        exp_year=facts.exp_year,
-        holder=facts.holder.replace("\x00", "")[:LONGEST_NAME],
-        created_at=now,
-    )
+    method = new_method(facts, workspace=workspace, added_by=setup.person_id, gateway=setup.gateway, now=now)
     same = next((each for each in before if _looks_of(each) == _looks_of(method)), None)
     if same is not None:
         take_away(same, now=now)
@@ -235,15 +224,5 @@ def _looks_of(method: PaymentMethod) -> tuple[object, ...]:
 
 def _look_up_later(setup: MethodSetup) -> None:
     """Later and later, once a day in the end and never forgotten."""
-    wait = LOOK_UP_AFTER[min(setup.look_ups, len(LOOK_UP_AFTER) - 1)]
+    setup.look_up_at = current().clock.wall() + next_look(LOOK_UP_AFTER, setup.look_ups)
     setup.look_ups += 1
-    setup.look_up_at = current().clock.wall() + wait
-
-
-def _longest_answer() -> timedelta:
-    return timedelta(seconds=current().settings.gateway_timeout_seconds)
-
-
-def _patience() -> timedelta:
-    """How long a request may still be on its way: longer than the time-out, and never less than a minute."""
-    return max(timedelta(minutes=1), 2 * _longest_answer())

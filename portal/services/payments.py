@@ -8,8 +8,8 @@ key, never asked anew. Every road to an answer (the call itself, a look-up, an e
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
+from functools import partial
 from types import MappingProxyType
 from typing import cast
 
@@ -47,19 +47,20 @@ from ..models import (
 )
 from ..runtime import current
 from . import audit, auto_renewal, invoices, letters, renewal_outcomes, subscriptions, workspaces
-
-LOOK_UP_AFTER = (
-    timedelta(minutes=1),
-    timedelta(minutes=1),
-    timedelta(minutes=3),
-    timedelta(minutes=5),
-    timedelta(hours=1),
-    timedelta(days=1),
+from .waiting import (
+    ABANDONED_AFTER,
+    LOOK_UP_AFTER,
+    NEVER_MADE,
+    ReconcileReport,
+    comes_too_late,
+    longest_answer,
+    next_look,
+    patience,
+    settle_each,
 )
-ABANDONED_AFTER = timedelta(days=1)
+
 WAITING = (PaymentState.CREATED, PaymentState.ACTION_REQUIRED, PaymentState.PENDING, PaymentState.UNKNOWN)
 LONGEST_NAME = 200
-NEVER_MADE = "never_made"
 NOTHING_TOLD: Mapping[str, object] = MappingProxyType({})
 
 log = logging.getLogger(__name__)
@@ -67,15 +68,6 @@ log = logging.getLogger(__name__)
 
 class AmountMismatch(Exception):
     """The gateway took another amount or currency than was asked: nothing is marked paid, a human looks."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReconcileReport:
-    """Payments asked about, those whose result is known now, and those that could not be asked about."""
-
-    asked: int
-    settled: int
-    failed: int = 0
 
 
 def record_intent(
@@ -104,7 +96,7 @@ def record_intent(
         last4=method.last4 if method else "",
         payer_name=person.name,
         payer_email=order.details["email"],
-        look_up_at=wall + _patience(),
+        look_up_at=wall + patience(),
         created_at=wall,
     )
     rows.save(payment)
@@ -129,12 +121,6 @@ def ask(payment: Payment, *, card: CardData | None, save: bool, return_url: str,
     except AmountMismatch:
         # Told to the operators; to the payer it is a payment that is not confirmed.
         return Payment.get_by_id(payment.id)
-
-
-def comes_too_late(payment: Payment) -> bool:
-    """Whether the request would be sent so late that somebody may have looked the payment up meanwhile."""
-    longest = timedelta(seconds=current().settings.gateway_timeout_seconds)
-    return current().clock.wall() > payment.look_up_at - longest
 
 
 def charge_saved(payment: Payment, *, return_url: str) -> Outcome:
@@ -214,8 +200,7 @@ def look_up(payment: Payment, *, now: datetime) -> Payment:
         outcome = gateway.fetch(payment.key)
     except ResultUnknown:
         return _record_silence(payment)
-    longest = timedelta(seconds=current().settings.gateway_timeout_seconds)
-    if isinstance(outcome, NeverMade) and asked_at < payment.created_at + longest:
+    if isinstance(outcome, NeverMade) and asked_at < payment.created_at + longest_answer():
         return _record_silence(payment)
     return record_answer(payment, outcome, now=now)
 
@@ -360,7 +345,7 @@ def give_up_abandoned(*, limit: int, now: datetime) -> int:
 
 def reconcile(*, now: datetime) -> ReconcileReport:
     """Ask about every payment whose result is open, but those that are being asked for at this moment."""
-    asked_before = current().clock.wall() - _patience()
+    asked_before = current().clock.wall() - patience()
     settled_enough = (Payment.state != PaymentState.CREATED) | (Payment.created_at < asked_before)
     return _settle_each(_waiting().where(settled_enough), look_up, now=now)
 
@@ -368,18 +353,7 @@ def reconcile(*, now: datetime) -> ReconcileReport:
 def _settle_each(
     waiting: Iterable[Payment], act: Callable[..., Payment], *, now: datetime
 ) -> ReconcileReport:
-    asked = settled = failed = 0
-    for payment in list(waiting):
-        asked += 1
-        try:
-            answered = act(payment, now=now)
-        except Exception:
-            # The boundary: one payment that cannot be settled must not keep the others unknown.
-            log.exception("payment %s cannot be settled", payment.key)
-            failed += 1
-            answered = _record_silence(payment)
-        settled += answered.state not in WAITING
-    return ReconcileReport(asked=asked, settled=settled, failed=failed)
+    return settle_each(waiting, partial(act, now=now), record_silence=_record_silence, still_open=WAITING)
 
 
 def _waiting() -> "ModelSelect[Payment]":
@@ -392,11 +366,6 @@ def gateway_for(kind: PaymentMethodKind) -> Gateway:
         if kind in gateway.capabilities().kinds:
             return gateway
     raise LookupError(f"no gateway offers {kind}")
-
-
-def _patience() -> timedelta:
-    """How long a request may still be on its way: longer than the time-out, and never less than a minute."""
-    return max(timedelta(minutes=1), timedelta(seconds=2 * current().settings.gateway_timeout_seconds))
 
 
 def _move(
@@ -429,9 +398,8 @@ def _look_up_later(payment: Payment, *, wall: datetime) -> None:
     """The next look-up of a waiting payment, later and later, once a day in the end and never forgotten."""
     if payment.state not in WAITING:
         return
-    wait = LOOK_UP_AFTER[min(payment.look_ups, len(LOOK_UP_AFTER) - 1)]
+    payment.look_up_at = wall + next_look(LOOK_UP_AFTER, payment.look_ups)
     payment.look_ups += 1
-    payment.look_up_at = wall + wait
     rows.save(payment)
 
 
@@ -555,18 +523,39 @@ def _save_method(
         return payment.method
     if facts is None or facts.reference is None:
         return None
-    known = PaymentMethod.get_or_none(
-        PaymentMethod.gateway == payment.gateway, PaymentMethod.reference == facts.reference
-    )
-    if known is not None:
-        return known
-    others = PaymentMethod.select().where(
-        PaymentMethod.workspace == order.workspace, PaymentMethod.removed_at.is_null()
-    )
-    return PaymentMethod.create(
+    return known_method(payment.gateway, facts) or new_method(
+        facts,
         workspace=order.workspace,
         added_by=order.person,
         gateway=payment.gateway,
+        is_preferred=not PaymentMethod.select()
+        .where(PaymentMethod.workspace == order.workspace, PaymentMethod.removed_at.is_null())
+        .exists(),
+        now=now,
+    )
+
+
+def known_method(gateway: str, facts: MethodFacts) -> PaymentMethod | None:
+    """The row of the method that the gateway keeps under that reference."""
+    return PaymentMethod.get_or_none(
+        PaymentMethod.gateway == gateway, PaymentMethod.reference == facts.reference
+    )
+
+
+def new_method(
+    facts: MethodFacts,
+    *,
+    workspace: Workspace,
+    added_by: Person | int,
+    gateway: str,
+    is_preferred: bool = False,
+    now: datetime,
+) -> PaymentMethod:
+    """A row for a method that the gateway keeps, with what may be shown of it."""
+    return PaymentMethod.create(
+        workspace=workspace,
+        added_by=added_by,
+        gateway=gateway,
         reference=facts.reference,
         kind=facts.kind,
         brand=facts.brand or "",
@@ -574,7 +563,7 @@ def _save_method(
         exp_month=facts.exp_month,
         exp_year=facts.exp_year,
         holder=_short(facts.holder),
-        is_preferred=not others.exists(),
+        is_preferred=is_preferred,
         created_at=now,
     )
 

@@ -9,6 +9,7 @@ import logging
 import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import cast
 
 from peewee import ModelSelect
@@ -21,8 +22,8 @@ from ..gateways.base import Refunded, RefundOutcome, RefundRefused, RefundReques
 from ..models import Order, Payment, Refund, Workspace
 from ..runtime import current
 from . import audit, invoices, letters, restoring, subscriptions
-from .payments import ReconcileReport
 from .refund_quotes import preview
+from .waiting import ReconcileReport, next_look, settle_each
 from .workspaces import Place
 
 ASK_AGAIN_AFTER = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))
@@ -112,18 +113,12 @@ def _waiting() -> "ModelSelect[Refund]":
 
 
 def _ask_each(waiting: Iterable[Refund], *, now: datetime) -> ReconcileReport:
-    asked = settled = failed = 0
-    for refund in list(waiting):
-        asked += 1
-        try:
-            answered = _ask(refund, now=now)
-        except Exception:
-            # The boundary: one refund that cannot be settled must not keep the others unknown.
-            log.exception("refund %s cannot be settled", refund.key)
-            failed += 1
-            answered = record_answer(refund, None, now=now)
-        settled += answered.state not in WAITING
-    return ReconcileReport(asked=asked, settled=settled, failed=failed)
+    return settle_each(
+        waiting,
+        partial(_ask, now=now),
+        record_silence=lambda refund: record_answer(refund, None, now=now),
+        still_open=WAITING,
+    )
 
 
 def _ask(refund: Refund, *, now: datetime) -> Refund:
@@ -187,10 +182,9 @@ def _settle(refund: Refund, state: RefundState, *, reference: str = "", refusal_
 
 def _ask_later(refund: Refund) -> None:
     """Later and later, once a day in the end and never forgotten."""
-    wait = ASK_AGAIN_AFTER[min(refund.tries, len(ASK_AGAIN_AFTER) - 1)]
     refund.state = RefundState.UNKNOWN
+    refund.ask_again_at = current().clock.wall() + next_look(ASK_AGAIN_AFTER, refund.tries)
     refund.tries += 1
-    refund.ask_again_at = current().clock.wall() + wait
     refund.save()
 
 

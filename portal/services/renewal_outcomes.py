@@ -16,9 +16,7 @@ from ..models import Invoice, Order, Payment, PaymentMethod, Subscription, Works
 from ..outbox import JSON
 from ..runtime import current
 from . import letters, subscriptions
-
-NOT_A_DECLINE = ("never_made",)
-"""The gateway never heard of the request: our trouble, so the same method is simply asked anew."""
+from .waiting import NEVER_MADE
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,8 @@ def after_decline(subscription: Subscription, payment: Payment, *, now: datetime
         # Somebody tried by hand, and sees the answer where they are.
         return
     today = payment.workspace.day(now)
-    if payment.decline_code in NOT_A_DECLINE:
+    if payment.decline_code == NEVER_MADE:
+        # The same method is simply asked anew.
         _try_on(subscription, today)
         return
     standing = round_of(methods_of(subscription), list(declined_tries([order])), today=payment.tried_on)
@@ -211,7 +210,7 @@ def declined_tries(orders: Iterable[Order]) -> Iterable[Payment]:
     declined = Payment.select().where(
         Payment.order << ids,
         Payment.state == PaymentState.DECLINED,
-        Payment.decline_code.not_in(NOT_A_DECLINE),
+        Payment.decline_code != NEVER_MADE,
         Payment.tried_on.is_null(False),
     )
     return cast("Iterable[Payment]", declined)

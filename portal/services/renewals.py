@@ -157,9 +157,6 @@ def _place(
         order = Order(
             number=checkout.new_order_number(),
             workspace=workspace,
-            person=method.added_by,
-            plan=plan,
-            interval=interval,
             display_currency=quote.total.currency,
             subscription=subscription,
             renews_on=subscription.due_on,

@@ -15,36 +15,17 @@ from portal.services import payments, refunds
 from tests.books import assert_books_clean
 from tests.factories import letters
 from tests.paying import an_order, paid_charges, pay, reloaded, the_sandbox
-from tests.processes import exit_code_of
+from tests.processes import DYING, exit_code_of
 
-PLACE = """
-import os, signal
-from portal.runtime import current
+PLACE = (
+    DYING
+    + """
 from portal import outbox
 
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-class Killer:
-    def __init__(self, sandbox):
-        self.sandbox = sandbox
-    def __getattr__(self, name):
-        return getattr(self.sandbox, name)
-    def charge(self, request):
-        if facts["point"] == "before the gateway reads":
-            die()
-        outcome = self.sandbox.charge(request)
-        if facts["point"] == "after the gateway charged":
-            die()
-        return outcome
-
-killer = Killer(current().gateways["sandbox"])
-runtime.install(runtime.Runtime(current().settings, clock, {"sandbox": killer}))
+die_in("charge")
 
 if facts["point"] == "while the answer is written":
-    def die_instead(*args, **options):
-        die()
-    outbox.publish = die_instead
+    outbox.publish = die
 
 order = checkout.find_order(Workspace.get_by_id(facts["workspace"]), facts["order"])
 pay(order, facts["number"])
@@ -54,6 +35,7 @@ if facts["point"] == "before the letter":
     handlers = {"mail": die_in_the_post, "prepare_documents": die_in_the_post}
     outbox.drain(wall=clock.wall, lease_seconds=60, handlers=handlers)
 """
+)
 
 
 def killed_while_placing(place, environment, point, *, number="4242424242424242"):
@@ -145,36 +127,17 @@ def test_killed_after_the_record_the_letters_go_out_once(place, environment, clo
 
 # --- a refund -------------------------------------------------------------------------------------
 
-REFUND = """
-import os, signal
-from portal.runtime import current
+REFUND = (
+    DYING
+    + """
 from portal.services import refund_quotes, refunds
 from tests import factories
 
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-class Killer:
-    def __init__(self, sandbox):
-        self.sandbox = sandbox
-    def __getattr__(self, name):
-        return getattr(self.sandbox, name)
-    def refund(self, request):
-        if facts["point"] == "before the gateway reads":
-            die()
-        outcome = self.sandbox.refund(request)
-        if facts["point"] == "after the gateway refunded":
-            die()
-        return outcome
-
-killer = Killer(current().gateways["sandbox"])
-runtime.install(runtime.Runtime(current().settings, clock, {"sandbox": killer}))
+die_in("refund")
 
 if facts["point"] == "while the answer is written":
     from portal.services import letters
-    def die_instead(*args, **options):
-        die()
-    letters.send = die_instead
+    letters.send = die
 
 workspace = Workspace.get_by_id(facts["workspace"])
 place = factories.seen_by(factories.owner_of(workspace), workspace)
@@ -182,6 +145,7 @@ payment = refund_quotes.find_payment(workspace, facts["payment"])
 shown = refund_quotes.preview(payment, now=clock.now()).hash
 refunds.ask_refund(place, payment, shown_hash=shown, now=clock.now())
 """
+)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from tests.paying import (
     pay,
     the_sandbox,
 )
-from tests.processes import exit_code_of
+from tests.processes import DYING, exit_code_of
 from tests.services.test_concurrency import at_once, faults_of
 
 MASTERCARD = "5555555555554444"
@@ -263,37 +263,21 @@ def test_one_set_up_that_cannot_be_settled_does_not_hold_up_the_others(place, cl
     assert order_of(place) == ["[3220]"]
 
 
-KILLED = """
-import os, signal
-from portal.runtime import current
+KILLED = (
+    DYING
+    + """
 from portal.services import method_setups
 from tests import factories
 
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-class Killer:
-    def __init__(self, sandbox):
-        self.sandbox = sandbox
-    def __getattr__(self, name):
-        return getattr(self.sandbox, name)
-    def begin_setup(self, request):
-        if facts["point"] == "before the gateway reads":
-            die()
-        outcome = self.sandbox.begin_setup(request)
-        if facts["point"] == "after the gateway saved":
-            die()
-        return outcome
-
-killer = Killer(current().gateways["sandbox"])
-runtime.install(runtime.Runtime(current().settings, clock, {"sandbox": killer}))
+die_in("begin_setup")
 if facts["point"] == "while the answer is written":
     from portal.services import subscriptions
-    subscriptions.retry_with_new_method = lambda workspace: die()
+    subscriptions.retry_with_new_method = die
 workspace = Workspace.get_by_id(facts["workspace"])
 place = factories.seen_by(factories.owner_of(workspace), workspace)
 method_setups.begin_adding(place, a_card(), result_address=lambda key: RETURN_URL, now=clock.now())
 """
+)
 
 
 @pytest.mark.parametrize(
