@@ -229,7 +229,8 @@ def _charge(payment: Payment, turn: float) -> Outcome | _TooMany | None:
         return payments.charge_saved(payment, return_url=_return_url(payment))
     except RateLimited as limited:
         return _TooMany(limited.retry_after_seconds)
-    except ResultUnknown:
+    except ResultUnknown as silence:
+        log.warning("payment %s: no answer, it will be looked up: %s", payment.key, silence)
         return None
     except Exception:
         # The boundary: whatever went wrong, money may have moved.

@@ -157,8 +157,8 @@ def test_a_soft_decline_is_tried_again_on_the_dunning_days(place, clock):
 
 def spoil(place, number):
     """From now on the workspace's card behaves like that one of the sandbox."""
-    saved = a_saved(place, number)
     first = PaymentMethod.get(PaymentMethod.workspace == place.workspace)
+    saved = a_saved(place, number)
     PaymentMethod.update(removed_at=first.created_at).where(PaymentMethod.id == first.id).execute()
     Subscription.update(payment_method=saved).execute()
     return saved
