@@ -49,6 +49,7 @@ plan_schedule_withdrawn   plan_names (the plan that was scheduled), due_on
 plan_begun                plan_names (a free plan)
 refunded                  total_minor, currency, method, credit_note (its number), plan_names (what
                           the workspace has again), due_on (or null)
+refund_refused            total_minor, currency, method, reason (why the gateway refused it)
 
 nonprofit_received        organisation; slug null where it came without a workspace
 nonprofit_accepted        organisation; slug as above

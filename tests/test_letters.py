@@ -121,6 +121,7 @@ LETTERS = {
     "refunded": HERE
     | TOTAL
     | {"method": VISA, "credit_note": "CN-2026-000001", "plan_names": NAMES, "due_on": "2026-12-21"},
+    "refund_refused": HERE | TOTAL | {"method": VISA, "reason": "not_captured"},
     "nonprofit_received": HERE | {"organisation": "Les Amis & Co"},
     "nonprofit_accepted": HERE | {"organisation": "Les Amis & Co"},
     "nonprofit_refused": HERE | {"organisation": "Les Amis & Co", "reason": "The number is <unknown>."},
@@ -140,6 +141,7 @@ OTHERWISE = [
     ("renewal_failed", UNPRICED | {"reason": "not_sold"}),
     ("renewal_failed", UNPRICED | {"reason": "no_method", "asks_new_card": True}),
     ("refunded", {"due_on": None, "method": {"method": "paypal", "brand": "", "last4": ""}}),
+    ("refund_refused", {"reason": "disputed"}),
     ("nonprofit_received", {"workspace": None, "slug": None}),
     ("nonprofit_accepted", {"workspace": None, "slug": None}),
     ("nonprofit_refused", {"workspace": None, "slug": None}),

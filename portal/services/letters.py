@@ -7,7 +7,7 @@ from peewee import Expression, ModelSelect
 
 from .. import outbox
 from ..domain.vocabulary import MemberStatus, Role
-from ..models import Invoice, Member, PaymentMethod, Person, Workspace
+from ..models import Invoice, Member, Payment, PaymentMethod, Person, Workspace
 from ..outbox import JSON
 from ..runtime import current
 from .prepared import Prepared, Slot
@@ -71,6 +71,11 @@ def method_facts(method: PaymentMethod | None) -> JSON:
     if method is None:
         return None
     return {"method": method.kind.value, "brand": method.brand, "last4": method.last4}
+
+
+def paid_with(payment: Payment) -> JSON:
+    """What a letter says of the method of a payment, which may not be saved."""
+    return {"method": payment.method_kind.value, "brand": payment.brand, "last4": payment.last4}
 
 
 def _people(which: Expression) -> "ModelSelect[Member]":

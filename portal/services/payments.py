@@ -497,7 +497,7 @@ def _tell_declined(payment: Payment) -> None:
             "description": dict(order.plan.names),
             "total_minor": payment.amount_minor,
             "currency": payment.currency,
-            "payment": {"method": payment.method_kind, "brand": payment.brand, "last4": payment.last4},
+            "payment": letters.paid_with(payment),
             "reason": payment.decline_code,
         },
     )

@@ -18,7 +18,14 @@ from .. import outbox
 from ..database import transaction
 from ..domain.errors import PortalError
 from ..domain.vocabulary import OrderState, RefundState
-from ..gateways.base import Refunded, RefundOutcome, RefundRefused, RefundRequest, ResultUnknown
+from ..gateways.base import (
+    Refunded,
+    RefundOutcome,
+    RefundRefusal,
+    RefundRefused,
+    RefundRequest,
+    ResultUnknown,
+)
 from ..models import Order, Payment, Refund, Workspace
 from ..runtime import current
 from . import audit, invoices, letters, restoring, subscriptions
@@ -161,6 +168,9 @@ def record_answer(refund: Refund, outcome: RefundOutcome | None, *, now: datetim
                 log.error("refund %s: asked for %d and got %d", refund.key, refund.amount_minor, other)
                 _ask_later(refund)
             case RefundRefused(code=code):
+                # The page said that we would write; whoever has just asked sees the answer there.
+                if refund.state == RefundState.UNKNOWN:
+                    _tell_refused(refund, code)
                 _settle(refund, RefundState.REFUSED, refusal_code=code.value)
                 audit.record(
                     "refund.refused",
@@ -226,14 +236,25 @@ def _undo(refund: Refund, *, now: datetime) -> None:
         context={
             "total_minor": refund.amount_minor,
             "currency": refund.currency,
-            "method": {
-                "method": payment.method_kind.value,
-                "brand": payment.brand,
-                "last4": payment.last4,
-            },
+            "method": letters.paid_with(payment),
             "credit_note": credit_note.number,
             "plan_names": cast("dict[str, outbox.JSON]", dict(subscription.plan.names)),
             "due_on": due_on,
         },
         attachments=[credit_note],
+    )
+
+
+def _tell_refused(refund: Refund, code: RefundRefusal) -> None:
+    letters.send(
+        "refund_refused",
+        to=[refund.person, *letters.billing_people(refund.workspace)],
+        workspace=refund.workspace,
+        key=f"refund-refused-{refund.key}",
+        context={
+            "total_minor": refund.amount_minor,
+            "currency": refund.currency,
+            "method": letters.paid_with(refund.payment),
+            "reason": code.value,
+        },
     )

@@ -92,7 +92,7 @@ def after_decline(subscription: Subscription, payment: Payment, *, now: datetime
         reason=payment.decline_code,
         total=(payment.amount_minor, payment.currency),
         plan_names=dict(order.plan.names),
-        method={"method": payment.method_kind.value, "brand": payment.brand, "last4": payment.last4},
+        method=letters.paid_with(payment),
         asks_new_card=not standing.may_try_later,
         today=today,
     )

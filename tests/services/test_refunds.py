@@ -529,12 +529,26 @@ def test_a_refused_refund_changes_nothing_and_may_be_asked_again(place, runtime,
     assert (asked.state, asked.refusal_code) == (RefundState.REFUSED, "disputed")
     assert (asked.ask_again_at, asked.settled_at) == (None, clock.wall())
     assert (standing(place), Order.get().state, numbers()) == (before, OrderState.PAID, ["INV-2026-000001"])
-    assert letters("refunded") == []
+    assert letters("refunded") + letters("refund_refused") == []
     assert AuditEntry.select().where(AuditEntry.action == "refund.refused").count() == 1
     assert_books_clean()
     install(runtime)
     again = refund(place, payment, clock)
     assert (again.state, again.key != asked.key) == (RefundState.SUCCEEDED, True)
+    assert_books_clean()
+
+
+def test_whoever_was_told_to_wait_is_told_of_the_refusal(place, runtime, clock):
+    payment = buy(place)
+    behind(runtime, is_away)
+    refund(place, payment, clock)
+    install(runtime)
+    behind(runtime, lambda sandbox, request: RefundRefused(RefundRefusal.DISPUTED))
+    clock.advance_wall(minutes=2)
+    assert refunds.look_up_due_refunds(limit=10, now=clock.now()).settled == 1
+    [letter] = letters("refund_refused")
+    assert (letter["context"]["reason"], letter["context"]["total_minor"]) == ("disputed", 3360)
+    assert (letters("refunded"), numbers()) == ([], ["INV-2026-000001"])
     assert_books_clean()
 
 
