@@ -9,6 +9,7 @@ from portal.gateways.base import ChargeRequest, RefundRequest
 from portal.models import Document, Invoice, Order, Payment, Refund, Workspace
 from portal.runtime import Runtime, current, install
 from portal.services import books, refund_quotes, refunds
+from portal.services.books import reading
 from tests.books import assert_books_clean, broken_books
 from tests.conftest import TODAY
 from tests.factories import owner_of, seen_by
@@ -79,13 +80,18 @@ def a_document_of_other_bytes(shop):
     Document.create(invoice=Invoice.get(), locale="fr", content=b"%PDF", sha256="0" * 64, created_at=TODAY)
 
 
+def the_owner_of_acme():
+    acme = Workspace.get(Workspace.name == "Acme")
+    return seen_by(owner_of(acme), acme)
+
+
 def after_a_refund(*statements):
     """The newest payment of Acme is refunded, then the breach."""
 
     def breach(shop):
         shop.ask_the_gateway()
-        last = refund_quotes.last_payment(Workspace.get(Workspace.name == "Acme")).payment
-        owner = seen_by(owner_of(last.workspace), last.workspace)
+        owner = the_owner_of_acme()
+        last = refund_quotes.last_payment(owner.workspace).payment
         now = current().clock.now()
         refunds.ask_refund(owner, last, shown_hash=refund_quotes.preview(last, now=now).hash, now=now)
         assert_books_clean()
@@ -284,6 +290,18 @@ def test_a_charge_whose_payment_still_waits_is_no_breach(place):
     assert_books_clean()
 
 
+def test_a_plan_that_a_refund_made_too_small_is_no_breach_until_the_next_payment(shop):
+    too_small = "UPDATE plan SET max_users = 1 WHERE max_users > 1"
+    after_a_refund(too_small)(shop)
+    assert broken_books() == {}
+    shop.ask_the_gateway()
+    shop.sql("UPDATE plan SET max_users = 10 WHERE max_users = 1")
+    buy(the_owner_of_acme(), "business-10")
+    assert_books_clean()
+    shop.sql(too_small)
+    assert broken_books() == {"active_users_fit_their_plan": 1}
+
+
 def test_a_hosted_page_that_nobody_answered_is_no_breach(place):
     pay(an_order(place, method_kind=PaymentMethodKind.PAYPAL), None)
     assert Order.get().state == OrderState.PLACED
@@ -291,8 +309,7 @@ def test_a_hosted_page_that_nobody_answered_is_no_breach(place):
 
 
 def test_more_rows_than_one_batch_are_all_asked(shop, monkeypatch):
-    monkeypatch.setattr(books, "ROWS_AT_ONCE", 1)
-    monkeypatch.setattr(books._rows, "__kwdefaults__", {**books._rows.__kwdefaults__, "at_once": 1})
+    monkeypatch.setattr(reading, "ROWS_AT_ONCE", 1)
     assert broken_books() == {}
     shop.sql("UPDATE invoice SET facts_hash = '0'")
     assert broken_books() == {"issued_invoices_are_unchanged": 2}
