@@ -307,6 +307,7 @@ class Member(Model):
             cls.select(cls, Person)
             .join(Person)
             .where(cls.workspace == workspace, cls.role == Role.OWNER, cls.status == MemberStatus.ACTIVE)
+            .order_by(cls.id)
         )
 
 

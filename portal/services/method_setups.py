@@ -27,8 +27,9 @@ from ..models import MethodSetup, PaymentMethod, Workspace
 from ..runtime import current
 from . import audit, subscriptions
 from .payment_methods import charge_first, record_act, take_away
-from .payments import gateway_for, known_method, new_method
+from .payments import gateway_for
 from .renewal_outcomes import methods_of
+from .saved_methods import known_method, new_method
 from .waiting import (
     ABANDONED_AFTER,
     LOOK_UP_AFTER,

@@ -15,10 +15,10 @@ from typing import cast
 
 from peewee import JOIN, ModelSelect
 
-from .. import outbox, rows
+from .. import rows
 from ..database import is_postgresql, transaction, write_postponed
 from ..domain.lifecycle import may_become
-from ..domain.vocabulary import OrderKind, OrderState, PaymentMethodKind, PaymentState, Right
+from ..domain.vocabulary import OrderKind, PaymentMethodKind, PaymentState
 from ..gateways.base import (
     ActionRequired,
     CardData,
@@ -36,7 +36,6 @@ from ..gateways.base import (
 )
 from ..models import (
     AuditEntry,
-    Member,
     Order,
     Payment,
     PaymentMethod,
@@ -46,7 +45,8 @@ from ..models import (
     Workspace,
 )
 from ..runtime import current
-from . import audit, auto_renewal, invoices, letters, renewal_outcomes, subscriptions, workspaces
+from . import audit, payment_outcomes, renewal_outcomes, subscriptions
+from .saved_methods import what_fits
 from .waiting import (
     ABANDONED_AFTER,
     LOOK_UP_AFTER,
@@ -60,7 +60,6 @@ from .waiting import (
 )
 
 WAITING = (PaymentState.CREATED, PaymentState.ACTION_REQUIRED, PaymentState.PENDING, PaymentState.UNKNOWN)
-LONGEST_NAME = 200
 NOTHING_TOLD: Mapping[str, object] = MappingProxyType({})
 
 log = logging.getLogger(__name__)
@@ -291,17 +290,17 @@ def _write_answer(
         case Succeeded():
             told = {"reference": outcome.reference, **_method_facts(outcome.method)}
             if _move(payment, PaymentState.SUCCEEDED, told, wall=wall):
-                _settle_paid(payment, outcome, subscription, now=now)
+                payment_outcomes.settle_paid(payment, outcome, subscription, now=now)
             elif payment.state == PaymentState.DECLINED:
                 _report(payment, "payment.succeeded_after_decline", outcome, now=now)
         case Declined(code=code, soft=soft, method=method):
             told = {"decline_code": code.value, "may_work_later": soft, **_method_facts(method)}
             if _move(payment, PaymentState.DECLINED, told, wall=wall):
-                _settle_declined(payment, subscription, tell=letter_is_due, now=now)
+                payment_outcomes.settle_declined(payment, subscription, tell=letter_is_due, now=now)
         case NeverMade():
             told = {"decline_code": NEVER_MADE, "may_work_later": True}
             if _move(payment, PaymentState.DECLINED, told, wall=wall):
-                _settle_declined(payment, subscription, tell=letter_is_due, now=now)
+                payment_outcomes.settle_declined(payment, subscription, tell=letter_is_due, now=now)
         case ActionRequired(url=url, reference=reference):
             told = {"action_url": url, "reference": reference}
             moved = _move(payment, PaymentState.ACTION_REQUIRED, told, wall=wall)
@@ -427,156 +426,13 @@ def _report(payment: Payment, action: str, outcome: Succeeded, *, now: datetime)
         )
 
 
-def _settle_paid(payment: Payment, outcome: Succeeded, subscription: Subscription, *, now: datetime) -> None:
-    order = payment.order
-    order.state, order.paid_at = OrderState.PAID, now
-    rows.save_later(order)
-    method = _save_method(order, payment, outcome.method, now=now)
-    renewed_by_itself = subscription.auto_renewal
-    subscriptions.apply_paid_order(subscription, order, method=method, now=now)
-    if order.kind != OrderKind.RENEWAL:
-        _mark_upgrader(order)
-    invoice = invoices.issue_for(order, payment=payment, now=now)
-    audit.record(
-        "payment.succeeded",
-        workspace=order.workspace,
-        subject=payment.key,
-        changes={"order": order.number, "amount_minor": payment.amount_minor, "currency": payment.currency},
-        now=now,
-    )
-    wall = current().clock.wall()
-    outbox.publish("prepare_documents", key=invoice.number, payload={"invoice_id": invoice.id}, now=wall)
-    if order.kind == OrderKind.RENEWAL:
-        renewal_outcomes.tell_renewed(payment, invoice)
-        return
-    letters.send(
-        "order_confirmed",
-        to=[order.person, *letters.owners(order.workspace)],
-        workspace=order.workspace,
-        key=f"order-confirmed-{order.number}",
-        context={},
-        attachments=[invoice],
-        copies_to=[order.details["email"]],
-    )
-    if subscription.auto_renewal and not renewed_by_itself:
-        auto_renewal.tell_on(
-            subscription,
-            total=payment.amount,
-            plan_names=order.plan.names,
-            interval=order.interval,
-        )
-
-
-def _settle_declined(payment: Payment, subscription: Subscription, *, tell: bool, now: datetime) -> None:
-    """The order is open again: the same quote may be paid another way. `tell`: the buyer gets a letter."""
-    Order.update(state=OrderState.OPEN).where(
-        Order.id == payment.order_id, Order.state == OrderState.PLACED
-    ).execute()
-    audit.record(
-        "payment.declined",
-        workspace=payment.workspace,
-        subject=payment.key,
-        changes={"order": payment.order.number, "code": payment.decline_code},
-        now=now,
-    )
-    if payment.order.kind == OrderKind.RENEWAL:
-        renewal_outcomes.after_decline(subscription, payment, now=now)
-    elif tell:
-        _tell_declined(payment)
-
-
-def _tell_declined(payment: Payment) -> None:
-    order = payment.order
-    letters.send(
-        "payment_failed",
-        to=[order.person],
-        workspace=payment.workspace,
-        key=f"payment-failed-{payment.key}",
-        context={
-            "order": order.number,
-            "description": dict(order.plan.names),
-            "total_minor": payment.amount_minor,
-            "currency": payment.currency,
-            "payment": letters.paid_with(payment),
-            "reason": payment.decline_code,
-        },
-    )
-
-
 def _method_facts(method: MethodFacts | None) -> dict[str, object]:
     """The columns of a payment that say how it was made; a name that the gateway does not tell is kept."""
     if method is None:
         return {}
-    payer = _short(method.holder)
+    payer = what_fits(method.holder)
     return {
         "brand": method.brand or "",
         "last4": method.last4 or "",
         **({"payer_name": payer} if payer else {}),
     }
-
-
-def _save_method(
-    order: Order, payment: Payment, facts: MethodFacts | None, *, now: datetime
-) -> PaymentMethod | None:
-    """The method that the gateway kept, as the buyer asked by ticking auto-renewal; a renewal's own."""
-    if payment.method_id is not None:
-        return payment.method
-    if facts is None or facts.reference is None:
-        return None
-    return known_method(payment.gateway, facts) or new_method(
-        facts,
-        workspace=order.workspace,
-        added_by=order.person,
-        gateway=payment.gateway,
-        is_preferred=not PaymentMethod.select()
-        .where(PaymentMethod.workspace == order.workspace, PaymentMethod.removed_at.is_null())
-        .exists(),
-        now=now,
-    )
-
-
-def known_method(gateway: str, facts: MethodFacts) -> PaymentMethod | None:
-    """The row of the method that the gateway keeps under that reference."""
-    return PaymentMethod.get_or_none(
-        PaymentMethod.gateway == gateway, PaymentMethod.reference == facts.reference
-    )
-
-
-def new_method(
-    facts: MethodFacts,
-    *,
-    workspace: Workspace,
-    added_by: Person | int,
-    gateway: str,
-    is_preferred: bool = False,
-    now: datetime,
-) -> PaymentMethod:
-    """A row for a method that the gateway keeps, with what may be shown of it."""
-    return PaymentMethod.create(
-        workspace=workspace,
-        added_by=added_by,
-        gateway=gateway,
-        reference=facts.reference,
-        kind=facts.kind,
-        brand=facts.brand or "",
-        last4=facts.last4 or "",
-        exp_month=facts.exp_month,
-        exp_year=facts.exp_year,
-        holder=_short(facts.holder),
-        is_preferred=is_preferred,
-        created_at=now,
-    )
-
-
-def _short(text: str) -> str:
-    """What the column can hold of a text of the gateway's: money that moved is recorded, whatever it says."""
-    return text.replace("\x00", "")[:LONGEST_NAME]
-
-
-def _mark_upgrader(order: Order) -> None:
-    """A member who paid for the plan keeps access to billing, until disabled (product.md §2, note 1)."""
-    member = Member.get_or_none(Member.workspace == order.workspace, Member.person == order.person)
-    if member is not None and member.is_active:
-        member.workspace = order.workspace
-        if Right.MANAGE_PAYMENT_METHODS not in workspaces.rights_in(member):
-            Member.update(is_upgrader=True).where(Member.id == member.id).execute()

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from portal.domain.vocabulary import PaymentMethodKind, PaymentState, Role
-from portal.gateways.cards import card_brand, luhn_valid
 from portal.jobs import drain_outbox
 from portal.models import ALL_MODELS, Invoice, Order, OutboxMessage, Payment, Person, Subscription, Workspace
 from portal.runtime import current
@@ -17,7 +16,6 @@ from tests.factories import CATALOGUE, a_member, a_person, a_workspace, owner_of
 from tests.visiting import facts
 
 CARD = {"exp_month": "12", "exp_year": "2030", "security_code": "123", "holder": "Jeanne Martin"}
-LIKE_A_CARD = re.compile(r"(?<![0-9A-Za-z])(?:[0-9][ -]?){12,18}[0-9](?![0-9A-Za-z])")
 FORGED = {
     "amount": "1",
     "amount_minor": "1",
@@ -323,7 +321,7 @@ REAL_NUMBER = "4929123456789019"
 
 
 def test_no_card_number_is_kept_anywhere(app, acme, owner, order, engine, tmp_path, caplog, capfd) -> None:
-    """Good, declined, asked for more, mistyped, in the wrong field, as a search: a search with Luhn's sum."""
+    """Good, declined, asked for more, mistyped, in the wrong field, as a search: none of them stays."""
     numbers = [paying.DECLINED, "4242 4242 4242 4241", REAL_NUMBER, "4929-1234-5678-9019", paying.ASKS_ONCE]
     for number in numbers:
         pay(owner, order, number, auto_renewal="y")
@@ -340,20 +338,22 @@ def test_no_card_number_is_kept_anywhere(app, acme, owner, order, engine, tmp_pa
     said = capfd.readouterr()
     kept += [caplog.text, said.out, said.err]
     kept += [path.read_bytes().decode("latin1") for path in tmp_path.rglob("*") if path.is_file()]
-    found = [number for text in kept for number in card_numbers(text)]
-    assert not found
-    assert not any(REAL_NUMBER in text or "4242 4242 4242" in text for text in kept)
+    assert typed_in("".join(kept), [*numbers, paying.PAID]) == []
     assert any(path.suffix == ".eml" for path in tmp_path.rglob("*")), "the letters are among what was read"
 
 
-def card_numbers(text: str) -> list[str]:
-    """Numbers that a card could have: right length, right sum, and a first digit that an issuer uses."""
-    numbers = (re.sub("[ -]", "", found) for found in LIKE_A_CARD.findall(text))
-    return [number for number in numbers if luhn_valid(number) and card_brand(number)]
+def typed_in(text: str, numbers: list[str]) -> list[str]:
+    """Which of the numbers the text holds, however their digits are grouped."""
+    runs = [re.sub("[ -]", "", number) for number in numbers]
+    return [digits for digits in runs if re.search("[ -]?".join(digits), text)]
 
 
-def test_the_search_for_card_numbers_finds_one() -> None:
-    assert card_numbers("x 4242 4242 4242 4242, 4242424242424241 a4242424242424242") == ["4242424242424242"]
+def test_the_search_for_typed_numbers_finds_them() -> None:
+    text = "x 4242 4242-4242 4242, 4929123456789018 a4929123456789019b"
+    assert typed_in(text, ["4242424242424242", REAL_NUMBER, "4242424242424241"]) == [
+        "4242424242424242",
+        REAL_NUMBER,
+    ]
 
 
 @pytest.mark.engine("sqlite")
