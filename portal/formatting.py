@@ -4,9 +4,9 @@ from datetime import date, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal, get_currency_name
 
+from .documents.formats import date_text
 from .domain.money import Money, major_string
 from .i18n import locale_code as _locale
 
@@ -36,9 +36,7 @@ def day_of_any_year(value: date) -> str:
 
 @lru_cache(maxsize=4096)
 def _written(value: date, pattern: str, locale: str) -> str:
-    if locale == "fr" and value.day == 1:
-        pattern = pattern.replace("d", "d'er'", 1)
-    return format_date(value, pattern, locale=locale).replace(" ", "\N{NO-BREAK SPACE}")
+    return date_text(value, pattern, locale).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def instant(value: datetime, time_zone: str) -> str:

@@ -43,11 +43,18 @@ def number_text(number: int, locale: str) -> str:
     return format_decimal(number, locale=locale)
 
 
-@lru_cache(maxsize=4096)
 def long_date(iso: str, locale: str) -> str:
-    return format_date(date.fromisoformat(iso), "d MMMM y", locale=locale)
+    return date_text(date.fromisoformat(iso), "d MMMM y", locale)
+
+
+def short_date(iso: str, locale: str) -> str:
+    return date_text(date.fromisoformat(iso), "d MMM y", locale)
 
 
 @lru_cache(maxsize=4096)
-def short_date(iso: str, locale: str) -> str:
-    return format_date(date.fromisoformat(iso), "d MMM y", locale=locale)
+def date_text(value: date, pattern: str, locale: str) -> str:
+    """By a pattern of CLDR; the first of a month is « 1er » in French, which CLDR leaves out."""
+    if locale == "fr" and value.day == 1:
+        pattern = pattern.replace("d", "d'er'", 1)
+    written: str = format_date(value, pattern, locale=locale)
+    return written

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pypdf
 import pytest
 
-from portal.documents.formats import money_text, rate_text
+from portal.documents.formats import long_date, money_text, rate_text, short_date
 from portal.documents.pdf import render_invoice
 from portal.documents.printable import BREAK_MARK, FONTS_FOLDER, REPLACEMENT, _fonts, _held_codes, printable
 
@@ -342,6 +342,17 @@ def test_an_amount_has_the_decimals_of_its_currency(minor, currency, english, fr
 )
 def test_a_rate_has_no_needless_zero(rate_bp, french):
     assert unicodedata.normalize("NFKC", rate_text(rate_bp, "fr")) == french
+
+
+def test_the_first_of_a_month_is_written_as_in_french() -> None:
+    assert (long_date("2027-01-01", "fr"), short_date("2027-01-01", "fr")) == (
+        "1er janvier 2027",
+        "1er janv. 2027",
+    )
+    assert (long_date("2027-01-11", "fr"), long_date("2027-01-01", "en")) == (
+        "11 janvier 2027",
+        "1 January 2027",
+    )
 
 
 @pytest.mark.parametrize(("currency", "gross"), [("JPY", "¥3,600"), ("KWD", "KWD 3.600")])
