@@ -219,7 +219,12 @@ def _environments(app: Flask) -> tuple[Environment, Environment]:
     if "portal-mail" not in app.extensions:
         app.extensions["portal-mail"] = tuple(
             app.jinja_env.overlay(
-                undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=is_html
+                undefined=StrictUndefined,
+                trim_blocks=True,
+                lstrip_blocks=True,
+                autoescape=is_html,
+                # One file is compiled in two ways, which a cache would not tell apart.
+                bytecode_cache=None,
             )
             for is_html in (False, True)
         )

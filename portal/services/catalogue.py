@@ -1,6 +1,7 @@
 """The catalogue file made true in the database: all of it or nothing."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -96,7 +97,8 @@ def _save_prices(plan: Plan, declared: tuple[DeclaredPrice, ...], *, today: date
 
     A price that is closed on its first day keeps its row, valid on no day, for the orders that took it.
     """
-    known = [_known_price(plan, wanted, today=today) for wanted in declared]
+    rows = list(Price.select().where(Price.plan == plan).order_by(Price.id.desc()))
+    known = [_known_price(rows, wanted, today=today) for wanted in declared]
     kept = [price.id for price in known if price is not None]
     closed = (
         Price.update(valid_until=today)
@@ -135,24 +137,23 @@ def _look_at_renewals_of(plan: Plan) -> None:
     ).execute()
 
 
-def _known_price(plan: Plan, wanted: DeclaredPrice, *, today: date) -> Price | None:
-    """The row that already says the same; without a declared `valid_from`, one that is still open.
+def _known_price(rows: Sequence[Price], wanted: DeclaredPrice, *, today: date) -> Price | None:
+    """The newest of the plan's rows that already says the same; without `valid_from`, one that is still open.
 
     A price that was closed is not opened again: that would rewrite what was on sale in between.
     """
-    query = Price.select().where(
-        Price.plan == plan,
-        Price.interval == wanted.interval,
-        Price.currency == wanted.currency,
-        Price.unit == wanted.unit,
-        Price.amount_minor == wanted.amount_minor,
-    )
-    if wanted.valid_from is not None:
-        query = query.where(Price.valid_from == wanted.valid_from)
-    else:
-        query = query.where(Price.valid_until.is_null() | (Price.valid_until > today))
-    for price in query.order_by(Price.id.desc()):
-        if price.tiers == _tiers(wanted):
+    for price in rows:
+        says_the_same = (price.interval, price.currency, price.unit, price.amount_minor, price.tiers) == (
+            wanted.interval,
+            wanted.currency,
+            wanted.unit,
+            wanted.amount_minor,
+            _tiers(wanted),
+        )
+        is_open = price.valid_until is None or price.valid_until > today
+        if says_the_same and (
+            is_open if wanted.valid_from is None else price.valid_from == wanted.valid_from
+        ):
             return price
     return None
 
