@@ -213,6 +213,9 @@ VALUES: tuple[str, ...] = tuple(
     )
 )
 
+FOR_A_DATABASE = frozenset((*NAUGHTY, *UNICODE, *MONEY, *DATES, *SQL))
+"""What one engine may keep, compare or refuse otherwise than another; the rest is for pages and letters."""
+
 NO_TEXT: tuple[str, ...] = tuple(dict.fromkeys((*NAUGHTY, *UNICODE[:8], *MONEY[::2], *HTML[:2], *SQL[:4])))
 """For fields that take a word of ours or a number: nothing of it is kept or shown."""
 

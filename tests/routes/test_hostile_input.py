@@ -1,7 +1,8 @@
 """Hostile values in every field of every form: refused in words or kept as they are, alike on both engines.
 
 Each form is sent once for each value of tests/hostile.py, first with the value in all its fields, then with
-the value where text is free and the rest in order, so that what is accepted is stored and shown again.
+the value where text is free and the rest in order, so that what is accepted is stored and shown again. On
+PostgreSQL those values are sent that a database could tell apart.
 """
 
 import logging
@@ -42,7 +43,7 @@ from tests.factories import (
     owner_of,
     seen_by,
 )
-from tests.hostile import BODIES, EVIL, EXTRA, HEADERS, IDENTIFIERS, NO_TEXT, SUM, VALUES
+from tests.hostile import BODIES, EVIL, EXTRA, FOR_A_DATABASE, HEADERS, IDENTIFIERS, NO_TEXT, SUM, VALUES
 from tests.visiting import facts
 
 ORACLE = {400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 431}
@@ -280,14 +281,14 @@ class Site:
             return workspace_settings.settings_of(Workspace.get(Workspace.slug == "acme")).version
 
 
-def send_everything(site: Site, forms: list[Form]) -> Verdicts:
+def send_everything(site: Site, forms: list[Form], values: frozenset[str]) -> Verdicts:
     found = Verdicts()
     for form in forms:
-        for value in form.values:
+        for value in (each for each in form.values if each in values):
             everywhere = {**form.right, **dict.fromkeys(form.fields, value)}
             judge(found, form, "everywhere", value, site.send(form, everywhere), form.fields)
         if form.free:
-            for n, value in enumerate(VALUES):
+            for n, value in ((n, each) for n, each in enumerate(VALUES) if each in values):
                 fields = {name: text.format(n=n) for name, text in form.right.items()}
                 if "version" in fields:
                     fields["version"] = site.version()
@@ -336,18 +337,18 @@ def alike(engines: dict[str, str], tmp_path: Path, forms: list[Form], after: Cal
     verdicts = {}
     for engine, url in engines.items():
         with a_site(url, tmp_path / engine) as site:
-            verdicts[engine] = send_everything(site, forms)
+            values = frozenset(VALUES) if engine == "sqlite" else FOR_A_DATABASE
+            verdicts[engine] = send_everything(site, forms, values)
             with facts(site.app):
                 nothing_was_gained()
                 assert_books_clean()
             after(site)
     for engine, found in verdicts.items():
         assert not found.faults, engine + ":\n" + "\n".join(found.faults[:40])
-        assert all(times > 80 for times in found.accepted.values()), found.accepted
-    one, other = (found.statuses for found in verdicts.values())
-    assert one == other, {
-        name: (status, other[name]) for name, status in one.items() if other[name] != status
-    }
+        assert all(times > 40 for times in found.accepted.values()), found.accepted
+    everything, less = verdicts["sqlite"].statuses, verdicts["postgresql"].statuses
+    assert len(less) > len(everything) / 3
+    assert {name: status for name, status in less.items() if everything[name] != status} == {}
 
 
 def nothing_was_gained() -> None:
