@@ -5,6 +5,7 @@ Why both: docs/adr/0004-immediate-transactions-and-the-three-step-charge.md.
 """
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zlib import crc32
 
 from flask import Flask, g, request
-from peewee import Database, DatabaseProxy, IntegrityError, PostgresqlDatabase
+from peewee import Database, DatabaseProxy, IntegrityError, OperationalError, PostgresqlDatabase
 from playhouse.db_url import connect
 
 if TYPE_CHECKING:
@@ -25,11 +26,11 @@ Postponed = dict[Callable[[list[Any]], None], list[Any]]
 database = DatabaseProxy()
 _postponed: ContextVar[Postponed | None] = ContextVar("postponed", default=None)
 
+WAIT_SECONDS = 5
 SQLITE_PRAGMAS = {
-    "journal_mode": "wal",
     "synchronous": 2,
     "foreign_keys": 1,
-    "busy_timeout": 5000,
+    "busy_timeout": WAIT_SECONDS * 1000,
     "trusted_schema": 0,
     "cache_size": -16000,
     "temp_store": 2,
@@ -51,7 +52,7 @@ def make_database(url: str) -> Database:
             check_same_thread=False,
             max_connections=40,
             stale_timeout=300,
-            timeout=5,
+            timeout=WAIT_SECONDS,
             autoconnect=False,
         )
     return connect(
@@ -233,6 +234,7 @@ def _migration_lock() -> Iterator[None]:
     meanwhile, as its manual says, and every reference is checked before the commit.
     """
     if not is_postgresql():
+        _switch_to_wal()
         database.execute_sql("PRAGMA foreign_keys = OFF")
         try:
             yield
@@ -246,9 +248,28 @@ def _migration_lock() -> Iterator[None]:
         database.execute_sql("SELECT pg_advisory_unlock(7067826501)")
 
 
+def _switch_to_wal() -> None:
+    """Readers and a writer never wait for each other. Kept in the file, so said once for each process.
+
+    Unlike everything else the switch does not wait for its turn by itself.
+    """
+    if is_postgresql():
+        return
+    give_up_at = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            database.execute_sql("PRAGMA journal_mode = WAL")
+            return
+        except OperationalError:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.01)
+
+
 def require_current_schema() -> None:
     """Refuse to serve on a schema older than the code. Raises SchemaOutdated."""
     with connection():
+        _switch_to_wal()
         pending = pending_migrations()
     if pending:
         raise SchemaOutdated(f"Run `portal migrate`: {', '.join(pending)} not applied.")
