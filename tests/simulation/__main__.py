@@ -1,6 +1,7 @@
 """`python -m tests.simulation [--first SEED] [--seeds N] [--days N] [--story]`: worlds on SQLite."""
 
 import argparse
+import logging
 import sys
 import tempfile
 import time
@@ -14,6 +15,8 @@ from tests.simulation.world import DAYS, PromiseBroken, make_world
 
 
 def main() -> int:
+    # Gateways that are away are part of the story.
+    logging.getLogger("portal").setLevel(logging.ERROR)
     parser = argparse.ArgumentParser(prog="python -m tests.simulation")
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=10)
