@@ -129,6 +129,7 @@ class World:
     places: list[Place] = field(default_factory=list)
     touched: set[int] = field(default_factory=set)
     shown_minor: dict[str, int] = field(default_factory=dict)
+    weighed: set[str] = field(default_factory=set)
     chance: Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -373,6 +374,10 @@ class World:
             payment = Payment.get(Payment.key == charge.key)
             if (charge.amount_minor, charge.currency) != (payment.amount_minor, payment.currency):
                 self._broken(f"{order.number}: charged {charge.amount_minor}, asked {payment.amount_minor}")
+            if charge.key in self.weighed:
+                # A deleted workspace leaves no letters to weigh it by again.
+                continue
+            self.weighed.add(charge.key)
             shown = self.shown_minor.get(order.number)
             if order.kind == OrderKind.RENEWAL:
                 shown = self._told_before(order, workspace)
