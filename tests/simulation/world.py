@@ -15,7 +15,15 @@ from typing import Any
 
 from portal.clock import FixedClock
 from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
-from portal.domain.vocabulary import Interval, MemberStatus, OrderKind, PaymentState, Role, Service
+from portal.domain.vocabulary import (
+    Interval,
+    MemberStatus,
+    OrderKind,
+    OrderState,
+    PaymentState,
+    Role,
+    Service,
+)
 from portal.gateways.base import (
     ChargeRequest,
     Outcome,
@@ -418,6 +426,8 @@ class World:
                 Payment.workspace == workspace,
                 Payment.state == PaymentState.SUCCEEDED,
                 Order.kind == OrderKind.RENEWAL,
+                # Whoever has one sent back and switches it on again is shown that it is charged today.
+                Order.state != OrderState.REFUNDED,
             )
             .order_by(Payment.id)
         ):
