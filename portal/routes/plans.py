@@ -152,6 +152,7 @@ def plans_page(
         is_trial=standing.state == SubscriptionState.TRIAL,
         sentences=current_plan_sentences(standing),
         is_late=standing.state in (SubscriptionState.LATE, SubscriptionState.BLOCKED),
+        may_leave=standing.state == SubscriptionState.BLOCKED and Right.DELETE_WORKSPACE in place.may,
         price_lock=_price_lock(standing),
         scheduled=_scheduled(standing, waiting, usage) if waiting else None,
         free_code=_free_code(place, standing, on_sale),

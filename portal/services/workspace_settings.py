@@ -66,10 +66,15 @@ def change(workspace: Workspace, wanted: WorkspaceSettings, *, shown_version: st
 
 
 def _changes(current: WorkspaceSettings, wanted: WorkspaceSettings) -> Mapping[str, audit.JSONValue]:
-    """`name.before` and `name.after` of each field that differs."""
+    """`field.before` and `field.after` of each field that differs.
+
+    What the workspace is called is not repeated in a log that outlives it: only that it changed.
+    """
     changes: dict[str, audit.JSONValue] = {}
     for name, before in asdict(current).items():
         after = asdict(wanted)[name]
-        if after != before:
+        if after != before and name == "name":
+            changes["name.changed"] = True
+        elif after != before:
             changes |= {f"{name}.before": before, f"{name}.after": after}
     return changes

@@ -152,6 +152,17 @@ def test_what_helps_out_of_it_stays_open(blocked) -> None:
         assert blocked.get(f"/w/acme/{page}").status_code == 200, page
 
 
+def test_a_blocked_owner_is_shown_the_way_out_and_whoever_may_not_leave_is_not(app, blocked) -> None:
+    way_out = '<a href="/w/acme/settings/delete" data-testid="leave">'
+    assert way_out in blocked.get("/w/acme/plans").text
+    with facts(app):
+        acme = Workspace.get(Workspace.slug == "acme")
+        manager = a_person("pay@acme.test")
+        a_member(acme, manager, role=Role.BILLING_MANAGER)
+        other = Attacker(app, manager)
+    assert way_out not in other.get("/w/acme/plans").text
+
+
 def test_a_part_of_a_closed_page_is_loaded_as_a_page(blocked) -> None:
     answer = blocked.get("/w/acme/settings", headers={**PART, "HX-Target": "form#settings_form"})
     assert (answer.status_code, answer.headers["HX-Redirect"]) == (204, "/w/acme/plans")
