@@ -158,7 +158,7 @@ def sign_in_by_link(token: str) -> Response:
     if request.method == "POST":
         person, lost_password = people.sign_in_by_link(token, now=current().clock.now())
         if workspaces.is_shut_out(person):
-            flash(SHUT_OUT, "error")
+            flash(str(SHUT_OUT), "error")
             return redirect_after_write(url_for("people.sign_in"))
         answer = _let_in(person)
         if lost_password:

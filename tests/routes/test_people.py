@@ -431,6 +431,16 @@ def test_a_new_operator_signs_in_by_password_after_joining(visitor):
     assert path_of(visitor.get("/w/acme/plans")).startswith("/sign-in")
 
 
+def test_whom_every_workspace_has_disabled_is_told_so_after_a_mailed_link_too(visitor):
+    leo = a_person("leo@acme.test")
+    a_member(a_workspace(), leo, status=MemberStatus.DISABLED)
+    visitor.post("/sign-in/link", {"email": "leo@acme.test"})
+    answer = visitor.post(mailed_path("magic_link"))
+    assert (answer.status_code, path_of(answer)) == (303, "/sign-in")
+    assert "disabled" in text_of(visitor.get("/sign-in"))
+    assert not Session.select().where(Session.person == leo).exists()
+
+
 def test_a_disabled_member_finds_the_link_unusable_and_the_workspace_gone(app, visitor):
     workspace = a_workspace("Acme")
     path = invite(workspace)

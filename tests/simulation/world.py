@@ -15,15 +15,7 @@ from typing import Any
 
 from portal.clock import FixedClock
 from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
-from portal.domain.vocabulary import (
-    Interval,
-    MemberStatus,
-    OrderKind,
-    OrderState,
-    PaymentState,
-    Role,
-    Service,
-)
+from portal.domain.vocabulary import Interval, MemberStatus, OrderKind, PaymentState, Role, Service
 from portal.gateways.base import (
     ChargeRequest,
     Outcome,
@@ -138,6 +130,7 @@ class World:
     touched: set[int] = field(default_factory=set)
     shown_minor: dict[str, int] = field(default_factory=dict)
     weighed: set[str] = field(default_factory=set)
+    agreed: dict[int, set[date]] = field(default_factory=dict)
     chance: Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -316,6 +309,7 @@ class World:
             charge = auto_renewal.next_charge(place.workspace, now=self.clock.now())
             method = self.chance.choice(methods)
             auto_renewal.switch_on(place, method_id=method.id, shown_hash=charge.hash, now=self.clock.now())
+            self.agreed.setdefault(place.workspace.id, set()).add(charge.on)
 
     def _renewal_off(self, place: Place) -> None:
         if self.chance.random() < 0.3:
@@ -426,14 +420,14 @@ class World:
                 Payment.workspace == workspace,
                 Payment.state == PaymentState.SUCCEEDED,
                 Order.kind == OrderKind.RENEWAL,
-                # Whoever has one sent back and switches it on again is shown that it is charged today.
-                Order.state != OrderState.REFUNDED,
             )
             .order_by(Payment.id)
         ):
             if payment.order.renews_on is None or payment.tried_on < payment.order.renews_on:
                 self._broken(f"{payment.order.number}: charged on {payment.tried_on}, before its due date")
-            if days and payment.tried_on - days[-1] < timedelta(days=WEEK):
+            # Whoever switches it on is shown the day of the charge, which may be today.
+            was_agreed = payment.tried_on in self.agreed.get(workspace.id, ())
+            if days and not was_agreed and payment.tried_on - days[-1] < timedelta(days=WEEK):
                 self._broken(f"{workspace.slug}: charged on {days[-1]} and on {payment.tried_on}")
             days.append(payment.tried_on)
 
