@@ -14,14 +14,16 @@ SIZE_UNITS = {"en": ("KB", "MB", "GB", "TB"), "fr": ("Ko", "Mo", "Go", "To")}
 
 
 def money(amount: Money) -> str:
-    """`€18.00`, `18,00 €`; cents always shown."""
+    """`€18.00`, `−18,00 €`; cents always shown."""
     return _money(amount, _locale())
 
 
 @lru_cache(maxsize=4096)
 def _money(amount: Money, locale: str) -> str:
     # Babel reads the digits that money.py made exactly; no float in between.
-    return format_currency(major_string(amount), amount.currency, locale=locale)
+    written = format_currency(major_string(amount), amount.currency, locale=locale)
+    # Babel writes a hyphen, at which a line may break.
+    return written.replace("-", "\N{MINUS SIGN}")
 
 
 def day(value: date) -> str:

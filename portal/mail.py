@@ -27,10 +27,11 @@ trial_ending              due_on, users, recommended (names; null: no plan is la
 trial_last_day            due_on
 trial_over                due_on, warned_on (from when on it may be deleted, after a warning)
 trial_extended            due_on
-due_soon                  due_on, plan_names, interval
+due_soon                  due_on, plan_names, interval, net_minor (of the next period) and currency (null
+                          where a problem leaves none)
 late                      due_on, blocked_on (the first day without access), plan_names
 blocked                   due_on, warned_on
-deletion_ahead            due_on, delete_on
+deletion_ahead            due_on, delete_on, has_documents (invoices or credit notes)
 
 renewal_ahead             renew_on, plan_names, interval, total_minor and currency (null where a
                           problem leaves none), method (or null), limits, problem (null,
@@ -39,16 +40,17 @@ price_rise                renew_on, plan_names, interval, old_minor, new_minor (
 renewed                   plan_names, interval, total_minor, currency, method, due_on, facts
 renewal_failed            plan_names, total_minor, currency, method (null where nothing was asked),
                           reason (a decline code or a problem), next_try_on (or null),
-                          usable_until (the last usable day), asks_new_card, limits
+                          usable_until (the last usable day, or null where it is past),
+                          asks_new_card, limits
 renewal_to_confirm        plan_names, total_minor, currency, method, order
 auto_renewal_on           renew_on, total_minor, currency, plan_names, interval, method
 auto_renewal_off          due_on, plan_names
 
 plan_scheduled            plan_names, due_on
-plan_schedule_withdrawn   plan_names (the plan that was scheduled), due_on
+plan_schedule_withdrawn   plan_names (the plan that was scheduled), due_on, renews
 plan_begun                plan_names (a free plan)
 refunded                  total_minor, currency, method, credit_note (its number), plan_names (what
-                          the workspace has again), due_on (or null)
+                          the workspace has again), due_on (or null), ended_auto_renewal
 refund_refused            total_minor, currency, method, reason (why the gateway refused it)
 
 nonprofit_received        organisation; slug null where it came without a workspace

@@ -42,7 +42,7 @@ def tax_reason(tax: Mapping[str, Any]) -> str:
     """Why this rate and no other, in one line."""
     country = country_name(tax["country"], locale_code())
     return {
-        TaxReason.SELLER_COUNTRY: _("The rate of the seller's country, %(country)s.", country=country),
+        TaxReason.SELLER_COUNTRY: _("The rate of the seller’s country, %(country)s.", country=country),
         TaxReason.EU_CONSUMER: _("The rate of your country, %(country)s.", country=country),
         TaxReason.EU_BUSINESS_REVERSE_CHARGE: _(
             "You owe the tax yourself in your country (reverse charge, article 196 of directive 2006/112/EC)."

@@ -1,4 +1,4 @@
-"""Dates as the reader's language writes them; no line breaks inside one."""
+"""Dates and amounts as the reader's language writes them; no line breaks inside one."""
 
 from datetime import UTC, date, datetime
 
@@ -6,6 +6,7 @@ import pytest
 from flask_babel import force_locale
 
 from portal import formatting
+from portal.domain.money import Money
 
 pytestmark = pytest.mark.engine("sqlite")
 
@@ -30,3 +31,9 @@ def test_a_date_is_written_whole(app, locale, written):
         ]
     assert not any(" " in each for each in dates)
     assert [each.replace("\N{NO-BREAK SPACE}", " ").replace("_", " ") for each in dates] == written
+
+
+@pytest.mark.parametrize(("locale", "written"), [("en", "−€33.60"), ("fr", "−33,60_€")])
+def test_what_goes_back_has_a_true_minus(app, locale, written):
+    with app.app_context(), force_locale(locale):
+        assert formatting.money(Money(-3360, "EUR")).replace("\N{NO-BREAK SPACE}", "_") == written

@@ -102,10 +102,10 @@ LETTERS = {
     "trial_last_day": HERE | {"due_on": "2026-12-21"},
     "trial_over": HERE | {"due_on": "2026-12-21", "warned_on": "2027-06-21"},
     "trial_extended": HERE | {"due_on": "2026-12-21"},
-    "due_soon": HERE | TERMS | {"due_on": "2026-12-21"},
+    "due_soon": HERE | TERMS | {"due_on": "2026-12-21", "net_minor": 3000, "currency": "EUR"},
     "late": HERE | {"plan_names": NAMES, "due_on": "2026-12-21", "blocked_on": "2026-12-29"},
     "blocked": HERE | {"due_on": "2026-12-21", "warned_on": "2027-06-21"},
-    "deletion_ahead": HERE | {"due_on": "2026-12-21", "delete_on": "2027-06-28"},
+    "deletion_ahead": HERE | {"due_on": "2026-12-21", "delete_on": "2027-06-28", "has_documents": True},
     "renewal_ahead": AHEAD,
     "price_rise": HERE
     | TERMS
@@ -116,11 +116,17 @@ LETTERS = {
     "auto_renewal_on": NEXT_CHARGE,
     "auto_renewal_off": HERE | {"due_on": "2026-12-21", "plan_names": NAMES},
     "plan_scheduled": HERE | {"due_on": "2026-12-21", "plan_names": NAMES},
-    "plan_schedule_withdrawn": HERE | {"due_on": "2026-12-21", "plan_names": NAMES},
+    "plan_schedule_withdrawn": HERE | {"due_on": "2026-12-21", "plan_names": NAMES, "renews": True},
     "plan_begun": HERE | {"plan_names": NAMES},
     "refunded": HERE
     | TOTAL
-    | {"method": VISA, "credit_note": "CN-2026-000001", "plan_names": NAMES, "due_on": "2026-12-21"},
+    | {
+        "method": VISA,
+        "credit_note": "CN-2026-000001",
+        "plan_names": NAMES,
+        "due_on": "2026-12-21",
+        "ended_auto_renewal": False,
+    },
     "refund_refused": HERE | TOTAL | {"method": VISA, "reason": "not_captured"},
     "nonprofit_received": HERE | {"organisation": "Les Amis & Co"},
     "nonprofit_accepted": HERE | {"organisation": "Les Amis & Co"},
@@ -130,10 +136,13 @@ LETTERS = {
 OTHERWISE = [
     ("trial_ending", {"recommended": None, "users": 1}),
     ("due_soon", {"interval": "year"}),
+    ("due_soon", {"net_minor": None, "currency": None}),
+    ("deletion_ahead", {"has_documents": False}),
     ("renewal_ahead", UNPRICED | {"problem": "too_small", "limits": [USERS, STORAGE]}),
     ("renewal_ahead", UNPRICED | {"problem": "not_sold"}),
     ("renewal_ahead", {"problem": "no_method", "method": None}),
     ("renewal_failed", {"next_try_on": None}),
+    ("renewal_failed", {"usable_until": None}),
     ("renewal_failed", {"asks_new_card": True, "reason": "expired_card"}),
     ("renewal_failed", {"asks_new_card": True, "reason": "declined", "next_try_on": None}),
     ("renewal_failed", UNPRICED | {"reason": "too_small", "limits": [USERS, STORAGE]}),
@@ -141,7 +150,9 @@ OTHERWISE = [
     ("renewal_failed", UNPRICED | {"reason": "not_sold"}),
     ("renewal_failed", UNPRICED | {"reason": "no_method", "asks_new_card": True}),
     ("refunded", {"due_on": None, "method": {"method": "paypal", "brand": "", "last4": ""}}),
+    ("refunded", {"ended_auto_renewal": True}),
     ("refund_refused", {"reason": "disputed"}),
+    ("plan_schedule_withdrawn", {"renews": False}),
     ("nonprofit_received", {"workspace": None, "slug": None}),
     ("nonprofit_accepted", {"workspace": None, "slug": None}),
     ("nonprofit_refused", {"workspace": None, "slug": None}),
@@ -292,6 +303,12 @@ def test_a_refund_names_amount_method_and_credit_note(at_work):
     assert "no due date" in written("refunded", due_on=None)[1]
 
 
+def test_a_refund_that_ended_automatic_renewal_says_so(at_work):
+    assert "Automatic renewal" not in written("refunded")[1]
+    sentence = "Automatic renewal is switched off, and a guaranteed price ends with it."
+    assert sentence in written("refunded", ended_auto_renewal=True)[1]
+
+
 # --- trials and due dates -------------------------------------------------------------------------
 
 
@@ -332,6 +349,15 @@ def test_a_deletion_is_announced_with_its_day_and_the_documents(at_work):
     assert "since 21 December 2026" in text
     assert "download your invoices and credit notes before 28 June 2027" in text
     assert f"{BASE_URL}/w/acme/plans" in text and f"{BASE_URL}/w/acme/history" in text
+    _subject, text = written("deletion_ahead", has_documents=False)
+    assert f"{BASE_URL}/w/acme/plans" in text
+    assert "invoices" not in text and f"{BASE_URL}/w/acme/history" not in text
+
+
+def test_what_is_due_has_its_price_where_it_is_known(at_work):
+    assert "Price: €30.00 a month excl. VAT" in written("due_soon")[1]
+    assert "Price: €300.00 a year excl. VAT" in written("due_soon", interval="year", net_minor=30000)[1]
+    assert "Price:" not in written("due_soon", net_minor=None, currency=None)[1]
 
 
 # --- automatic renewal ----------------------------------------------------------------------------
@@ -457,8 +483,24 @@ def test_a_failed_renewal_says_why_what_next_and_how_long_it_works(at_work, chan
     assert f"{BASE_URL}/w/acme/{leads_to}" in text
 
 
+def test_a_failed_renewal_says_nothing_of_days_that_are_past(at_work):
+    _subject, text = written("renewal_failed", usable_until=None)
+    assert "Everything works" not in text
+
+
 def test_a_renewal_to_confirm_leads_to_the_order(at_work):
     subject, text = written("renewal_to_confirm")
     assert subject == "Acme & Co: please confirm the payment of €36.00"
     assert "Nothing has been charged yet." in text
     assert f"{BASE_URL}/w/acme/checkout/K7Q2M9XD/result" in text
+
+
+# --- non-profit organisations ---------------------------------------------------------------------
+
+
+def test_a_request_without_a_workspace_is_told_to_make_one(at_work):
+    said = "If you have no workspace yet, make one: it is the one that gets the plan."
+    _subject, text = written("nonprofit_received", workspace=None, slug=None)
+    assert said in text and f"{BASE_URL}/sign-up" in text
+    _subject, text = written("nonprofit_received")
+    assert said not in text and f"{BASE_URL}/w/acme/plans" in text

@@ -99,7 +99,10 @@ class InviteForm(PortalForm):
     emails = EmailsField(
         _l("E-mail addresses"),
         required=_l("Enter the e-mail address of the person whom you invite."),
-        description=_l("One or several, with commas, semicolons, spaces or line breaks between them."),
+        description=_l(
+            "One or several, at most %(most)s, with commas, semicolons, spaces or line breaks between them.",
+            most=MOST_AT_ONCE,
+        ),
         render_kw={"rows": 3, "autocomplete": "off", "inputmode": "email", "spellcheck": "false"},
     )
     status = RadioField(_l("Invite as"), required=_l("Choose one of the list."))

@@ -81,7 +81,7 @@ def _page(
         status=status,
         form=form,
         is_on=is_on,
-        facts=_facts(charge, method if is_on else None),
+        facts=_facts(charge, method, is_on=is_on),
         problem=_sentence(refusal) if refusal else "",
         details_missing=isinstance(refusal, NoBillingDetails),
         has_methods=bool(methods),
@@ -100,16 +100,16 @@ def _charge_or_refusal(place: Place) -> tuple[NextCharge | None, PortalError | N
         return None, refusal
 
 
-def _facts(charge: NextCharge | None, method: PaymentMethod | None) -> list[tuple[str, str]]:
+def _facts(charge: NextCharge | None, method: PaymentMethod | None, *, is_on: bool) -> list[tuple[str, str]]:
     if charge is None:
         return []
     words = _charge_words(charge)
     rows = [
         (_("Plan"), priced_name(dict(charge.quote.offer.plan_names), charge.quote.offer.interval)),
-        (_("Next payment"), words["date"]),
+        (_("Next payment") if is_on else _("Could be renewed on"), words["date"]),
         (_("Amount"), _("%(total)s, VAT included", total=words["total"])),
     ]
-    return [*rows, (_("Paid with"), _method(method))] if method else rows
+    return [*rows, (_("Paid with"), _method(method))] if method and is_on else rows
 
 
 def _sentence(refusal: PortalError) -> str:

@@ -279,6 +279,7 @@ def _review_page(
     changed: bool = False,
     problem: str = "",
 ) -> Response:
+    standing = status_here(place)
     form.quote.data = order.quote_hash
     return render(
         "checkout/review.html",
@@ -293,7 +294,9 @@ def _review_page(
         total=formatting.money(Money(order.total_minor, order.currency)),
         changed=changed,
         problem=problem,
-        replaces_trial=status_here(place).state == SubscriptionState.TRIAL,
+        replaces_trial=standing.state == SubscriptionState.TRIAL,
+        renewal_stays_on=standing.renews_by_itself,
+        may_end_renewal=Right.AUTO_RENEWAL in place.may,
         processor=payments.gateway_for(order.method_kind).capabilities().processor_name,
     )
 

@@ -69,7 +69,7 @@ class FreePlan:
     """A plan without a price. `limits`: (what, at most) for each limit that it has."""
 
     name: str
-    limits: list[tuple[str, int | str]]
+    limits: list[tuple[str, str]]
     missing_services: list[str]
 
 
@@ -79,6 +79,7 @@ class Sold:
 
     trial: Plan | None
     trial_days: int
+    trial_users: str | None
     startup: FreePlan | None
     nonprofit: FreePlan | None
     guests_per_user: int
@@ -92,11 +93,13 @@ def _sold() -> Sold | None:
     except DoesNotExist:
         return None
     plans = _plans_of(product)
+    trial = next((plan for plan in plans if plan.trial), None) if product.trial_days else None
     startup = next((plan for plan in plans if plan.free and not (plan.hidden or plan.trial)), None)
     nonprofit = next((plan for plan in plans if plan.nonprofit), None)
     return Sold(
-        trial=next((plan for plan in plans if plan.trial), None) if product.trial_days else None,
+        trial=trial,
         trial_days=product.trial_days,
+        trial_users=_number(trial.max_users) if trial else None,
         startup=_free_plan(startup) if startup else None,
         nonprofit=_free_plan(nonprofit) if nonprofit else None,
         guests_per_user=max((plan.guests_per_user for plan in plans if plan.is_sold), default=0),
@@ -110,9 +113,9 @@ def _plans_of(product: Product) -> list[Plan]:
 
 def _free_plan(plan: Plan) -> FreePlan:
     limits = [
-        (_("Active users"), plan.max_users),
-        (_("Administrators, owners included"), plan.max_administrators),
-        (_("Guests"), limits_of(plan).max_guests),
+        (_("Active users"), _number(plan.max_users)),
+        (_("Administrators, owners included"), _number(plan.max_administrators)),
+        (_("Guests"), _number(limits_of(plan).max_guests)),
         (_("Storage"), None if plan.storage_bytes is None else formatting.storage(plan.storage_bytes)),
     ]
     return FreePlan(
@@ -122,6 +125,11 @@ def _free_plan(plan: Plan) -> FreePlan:
             str(words) for service, words in SERVICE_WORDS.items() if service not in plan.services
         ],
     )
+
+
+def _number(limit: int | None) -> str | None:
+    """`1,000`, `1 000`; None stays no limit."""
+    return None if limit is None else format_decimal(limit, locale=locale_code())
 
 
 # --- the worked example ---------------------------------------------------------------------------

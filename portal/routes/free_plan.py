@@ -48,7 +48,7 @@ def take(place: Place) -> Response:
         number = placed.order  # type: ignore[attr-defined]
         return redirect_after_write(url_for("checkout.result", slug=place.workspace.slug, number=number))
     except PlanNotOffered as refusal:
-        return plans_page(place, wanted="", currency="", status=422, problem=refusal_sentence(refusal))
+        return _not_offered(place, refusal)
     flash(_done(taken), "done")
     return redirect_after_write(url_for("plans.show", slug=place.workspace.slug))
 
@@ -58,7 +58,7 @@ def _page(place: Place, *, problem: str = "", status: int = 200) -> Response:
     try:
         found = free_plan.free_plan_for(place.workspace, standing)
     except PlanNotOffered as refusal:
-        return plans_page(place, wanted="", currency="", status=422, problem=refusal_sentence(refusal))
+        return _not_offered(place, refusal)
     return render(
         "plans/free.html",
         status=status,
@@ -72,6 +72,18 @@ def _page(place: Place, *, problem: str = "", status: int = 200) -> Response:
         renews=standing.subscription.auto_renewal,
         on_trial=standing.state == SubscriptionState.TRIAL,
     )
+
+
+def _not_offered(place: Place, refusal: PlanNotOffered) -> Response:
+    """To the plans where nothing is paid already; else why the plan cannot be had."""
+    standing = status_here(place)
+    if standing.state != SubscriptionState.FREE:
+        return plans_page(place, wanted="", currency="", status=422, problem=refusal_sentence(refusal))
+    if standing.plan.nonprofit:
+        flash(_("Your plan for non-profit organisations is free already."), "done")
+    else:
+        flash(_("You already use the free plan."), "done")
+    return redirect_after_write(url_for("plans.show", slug=place.workspace.slug))
 
 
 def _done(taken: FreePlan) -> str:

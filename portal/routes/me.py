@@ -18,6 +18,7 @@ from ..navigation import LANGUAGE_NAMES
 from ..runtime import current
 from ..security import limited, signed_in
 from ..services import own_account, people, workspaces
+from ..services.own_account import OwnOrder
 from ..services.passwords import PasswordLengthWrong, PasswordTooCommon
 from ..services.people import PasswordWrong
 from ..sessions import ABSOLUTE_LIMIT, IDLE_LIMIT, IDLE_LIMIT_OF_OPERATORS
@@ -188,13 +189,17 @@ def orders() -> Response:
     return render(
         "me/orders.html",
         orders=own_account.orders_of(_me(), size=ROWS_OF_A_PAGE, before=cursor),
-        words={
-            OrderState.OPEN: _("Not ordered yet"),
-            OrderState.PLACED: _("Being confirmed"),
-            OrderState.PAID: _("Paid in full"),
-            OrderState.REFUNDED: _("Paid back"),
-        },
+        words=_state_words,
     )
+
+
+def _state_words(order: OwnOrder) -> str:
+    return {
+        OrderState.OPEN: _("Renewal not paid") if order.is_renewal else _("Not ordered yet"),
+        OrderState.PLACED: _("Being confirmed"),
+        OrderState.PAID: _("Paid in full"),
+        OrderState.REFUNDED: _("Paid back"),
+    }[order.state]
 
 
 @blueprint.post("/buy-dialog")

@@ -31,7 +31,7 @@ REQUEST = f"/operator/nonprofit/<int(max={2**31 - 1}):request_id>"
 @limited("nonprofit")
 def ask() -> Response:
     """Anybody may ask; an owner may name the workspace that is to get the plan."""
-    owned = nonprofit.workspaces_to_choose(_me()) if current_user.is_authenticated else []
+    owned = _owned()
     form = NonprofitForm(
         countries=addresses.countries(locale_code()),
         workspaces=[(workspace.slug, workspace.name) for workspace in owned],
@@ -61,7 +61,11 @@ def ask() -> Response:
 @blueprint.get("/nonprofit/sent")
 @public
 def sent() -> Response:
-    return render("public/nonprofit_sent.html")
+    return render("public/nonprofit_sent.html", owns_workspace=bool(_owned()))
+
+
+def _owned() -> list[Workspace]:
+    return nonprofit.workspaces_to_choose(_me()) if current_user.is_authenticated else []
 
 
 def _known(owned: list[Workspace]) -> dict[str, str]:

@@ -41,7 +41,7 @@ def summary_of(order: Order) -> Summary:
         title=priced_name(order.plan.names, order.interval),
         period=_period(quote),
         figures=extension_rows(order),
-        warning=little_gain_of(order),
+        warning=little_gain_of(order, pays=Money(order.total_minor, order.currency)),
         net=formatting.money(Money(order.net_minor, order.currency)),
         tax_label=tax_words(tax),
         tax_reason=tax_reason(tax),
@@ -55,7 +55,7 @@ def summary_before_tax(order: Order, net: Money) -> Summary:
         title=priced_name(order.plan.names, order.interval),
         period=_period(order.quote),
         figures=extension_rows(order),
-        warning=little_gain_of(order),
+        warning=little_gain_of(order, pays=Money(order.net_minor, order.currency)),
         net=formatting.money(net),
         tax_label="",
         tax_reason=_("VAT is added on the next page, when we know your country."),
@@ -103,13 +103,13 @@ def extension_rows(order: Order) -> list[tuple[str, str, str]]:
     ]
 
 
-def little_gain_of(order: Order) -> str:
+def little_gain_of(order: Order, *, pays: Money) -> str:
     """Said before the payment when it moves the due date by a few days only, or back; else empty."""
     figures = order.quote["extension"]
     if figures is None or not figures.get("gains_little"):
         return ""
     old, new = (date.fromisoformat(text) for text in (figures["old_due_on"], order.quote["due_on"]))
-    amount = formatting.money(Money(order.net_minor, order.currency))
+    amount = formatting.money(pays)
     days = (new - old).days
     if days <= 0:
         return _(

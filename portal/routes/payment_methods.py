@@ -12,13 +12,12 @@ from ..forms.card import NewCardForm
 from ..gateways.base import CardData, DeclineCode
 from ..htmx import htmx, redirect_after_write, render
 from ..i18n import gettext as _
-from ..models import MethodSetup, PaymentMethod
+from ..models import MethodSetup, PaymentMethod, Subscription
 from ..money_words import decline_sentence, method_words
 from ..runtime import current
 from ..security import limited, workspace_right
-from ..services import method_setups, payment_methods, payments, scheduled_change
+from ..services import method_setups, payment_methods, payments, renewal_outcomes, scheduled_change
 from ..services.payment_methods import MethodExpired, MethodGone, MethodNeeded
-from ..services.renewal_outcomes import methods_of
 from ..services.subscriptions import Status
 from ..services.waiting import NEVER_MADE
 from ..services.workspaces import Place
@@ -69,7 +68,7 @@ def show(place: Place) -> Response:
     )
     match setup.state:
         case SetupState.DONE:
-            flash(_("%(method)s is saved. It was not charged.", method=_saved(setup)), "done")
+            flash(_saved_words(setup), "done")
             return _to_list(place)
         case SetupState.ACTION_REQUIRED:
             return redirect_after_write(setup.action_url)
@@ -80,8 +79,9 @@ def show(place: Place) -> Response:
 
 def _page(place: Place, form: NewCardForm, *, status: int, problem: str = "") -> Response:
     standing = status_here(place)
-    methods = methods_of(standing.subscription)
+    methods = renewal_outcomes.methods_of(standing.subscription)
     capabilities = payments.gateway_for(PaymentMethodKind.CARD).capabilities()
+    total = method_setups.charged_at_once(standing.subscription, now=current().clock.now())
     return render(
         "payment_methods/page.html",
         status=status,
@@ -92,6 +92,7 @@ def _page(place: Place, form: NewCardForm, *, status: int, problem: str = "") ->
             for place_in_order, method in enumerate(methods)
         ],
         charge=_next_charge(standing, methods),
+        total=formatting.money(total) if total else "",
         auto_renewal_is_on=standing.subscription.auto_renewal,
         takes_card=capabilities.takes_card_here,
         processor=capabilities.processor_name,
@@ -121,12 +122,14 @@ def _next_charge(status: Status, methods: list[PaymentMethod]) -> str:
     waiting = scheduled_change.waiting_plan(status)
     if waiting is not None and waiting.plan.free:
         return _("Nothing is charged on the due date: a free plan begins then.")
-    if subscription.renew_on is None:
+    charged_on = max(subscription.renew_on or status.today, status.today)
+    method = renewal_outcomes.asked_next(subscription, methods, on=charged_on)
+    if subscription.renew_on is None or method is None:
         return _("We do not try the payment again by ourselves. Add a card, and it is tried with that one.")
     return _(
         "%(method)s is charged on %(date)s.",
-        method=_name(methods[0]),
-        date=formatting.day(max(subscription.renew_on, status.today)),
+        method=_name(method),
+        date=formatting.day(charged_on),
     )
 
 
@@ -140,9 +143,9 @@ def result(place: Place, key: str) -> Response:
     setup = method_setups.find_setup(place.workspace, key)
     if setup is None:
         abort(404)
-    status_here(place)
+    standing = status_here(place)
     waits = setup.state in (SetupState.CREATED, SetupState.UNKNOWN)
-    heading, lead = _outcome(setup)
+    heading, lead = _outcome(setup, standing.subscription)
     response = render(
         "payment_methods/result.html",
         setup=setup,
@@ -160,15 +163,26 @@ def result(place: Place, key: str) -> Response:
     return response
 
 
-def _outcome(setup: MethodSetup) -> tuple[str, str]:
+def _outcome(setup: MethodSetup, subscription: Subscription) -> tuple[str, str]:
     """Heading and lead: what is known, and nothing more."""
+    now = current().clock.now()
     match setup.state:
+        case SetupState.DONE if method_setups.is_being_charged(setup, now=now):
+            return _("The card is saved"), _(
+                "The renewal that was waiting is tried with %(method)s. An e-mail tells you the result.",
+                method=_saved(setup),
+            )
         case SetupState.DONE:
             return _("The card is saved"), _("%(method)s was not charged.", method=_saved(setup))
         case SetupState.ACTION_REQUIRED:
             return _("Your bank asks you to confirm"), _("The card is not saved before you do.")
         case SetupState.DECLINED:
             return _("The card was not saved"), _why_declined(setup)
+    if method_setups.charged_at_once(subscription, now=now):
+        return _("Your card is being saved"), _(
+            "The bank has not answered yet. You need not do anything: this page follows it. "
+            "Once the card is saved, the renewal that is waiting is charged to it."
+        )
     return _("Your card is being saved"), _(
         "The bank has not answered yet. You need not do anything, and nothing is charged: "
         "this page follows it."
@@ -263,6 +277,12 @@ def _name(method: PaymentMethod) -> str:
 def _saved(setup: MethodSetup) -> str:
     assert setup.method is not None, "a set-up that is done has saved a method"
     return _name(setup.method)
+
+
+def _saved_words(setup: MethodSetup) -> str:
+    if method_setups.is_being_charged(setup, now=current().clock.now()):
+        return _("%(method)s is saved. The payment is being made.", method=_saved(setup))
+    return _("%(method)s is saved. It was not charged.", method=_saved(setup))
 
 
 def _to_list(place: Place) -> Response:

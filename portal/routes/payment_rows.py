@@ -25,6 +25,7 @@ class PaymentRow:
     number: str
     document: str
     is_credit_note: bool
+    is_refunded: bool
     method: str
     payer_name: str
     payer_email: str
@@ -60,6 +61,7 @@ def _row(
         number=row.number,
         document=words[row.kind],
         is_credit_note=is_credit_note,
+        is_refunded=row.is_refunded,
         method=method_words(row.method_kind, row.brand, row.last4),
         payer_name=row.payer_name,
         payer_email=row.payer_email,

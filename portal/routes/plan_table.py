@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 from .. import formatting
 from ..domain import plans as rules
+from ..domain.money import Money
 from ..domain.plans import ActionLabel, ActionNote, PlanAction, Usage
+from ..domain.price_lock import PriceLock, renewal_price
 from ..domain.vocabulary import Interval, SubscriptionState
 from ..i18n import gettext as _
 from ..i18n import translated
 from ..models import Price
 from ..services.plans import PlanOffers, limits_of
-from ..services.subscriptions import Status
+from ..services.subscriptions import Status, lock_of
 from .limit_words import Refusal, refusals_of
 
 PAID_STATES = (SubscriptionState.PAID, SubscriptionState.LATE)
@@ -68,7 +70,8 @@ def plan_table(
 ) -> PlanTable:
     """`wanted` is the value of the cell that the person chose; empty for the one chosen for them."""
     offers = [rules.Offer(sold.limits, price.interval) for sold in on_sale for price in _in(sold, currency)]
-    recommended = None if status.state in PAID_STATES else rules.recommended(offers, usage)
+    needs_none = status.state in PAID_STATES or status.plan.nonprofit
+    recommended = None if needs_none else rules.recommended(offers, usage)
     subscription = status.subscription
     current = None
     if subscription.plan:
@@ -76,7 +79,15 @@ def plan_table(
     selected = _selected(offers, wanted=wanted, current=current, recommended=recommended, status=status)
 
     def row_of(sold: PlanOffers) -> Row:
-        return _row(sold, currency, offers, current=current, recommended=recommended, selected=selected)
+        return _row(
+            sold,
+            currency,
+            offers,
+            current=current,
+            recommended=recommended,
+            selected=selected,
+            status=status,
+        )
 
     chosen = None
     if selected:
@@ -114,6 +125,20 @@ def plan_table(
     )
 
 
+def lock_charged(status: Status) -> PriceLock | None:
+    """The guaranteed price while automatic renewal charges it: paying by hand costs the list price."""
+    lock = lock_of(status.subscription) if status.renews_by_itself else None
+    return lock if lock is not None and lock.holds(status.today) else None
+
+
+def _price_of_own(listed: Price, status: Status) -> Money:
+    """What the next period of the own plan costs."""
+    lock = lock_charged(status)
+    if lock is None or status.due_on is None or lock.amount.currency != listed.currency:
+        return listed.amount
+    return renewal_price(list_price=listed.amount, lock=lock, on=status.due_on) or listed.amount
+
+
 def value_of(offer: rules.Offer) -> str:
     return f"{offer.plan.code}:{offer.interval}"
 
@@ -142,18 +167,23 @@ def _row(
     current: rules.Offer | None,
     recommended: rules.Offer | None,
     selected: rules.Offer | None,
+    status: Status | None,
 ) -> Row:
     cells = []
     for interval in Interval:
         price = sold.price(interval, currency)
         here = rules.Offer(sold.limits, interval)
+        is_current = _same(here, current)
+        amount = price.amount if price else None
+        if price and status and is_current:
+            amount = _price_of_own(price, status)
         cells.append(
             Cell(
                 interval=interval,
                 value=value_of(here),
                 testid=f"plan-{sold.plan.code}-{interval}",
-                amount=formatting.money(price.amount) if price else None,
-                is_current=_same(here, current),
+                amount=formatting.money(amount) if amount is not None else None,
+                is_current=is_current,
                 is_recommended=_same(here, recommended),
                 is_selected=_same(here, selected),
             )
@@ -211,6 +241,8 @@ def label_of(action: PlanAction) -> str:
 
 
 def note_of(action: PlanAction, status: Status) -> str:
+    if status.plan.nonprofit:
+        return _("Your plan for non-profit organisations ends when you buy this one.")
     if action.note is None:
         return ""
     due_on = formatting.day(status.due_on) if status.due_on else ""
@@ -233,5 +265,6 @@ def price_rows(on_sale: Sequence[PlanOffers], *, currency: str) -> tuple[Row, ..
     """The table for somebody without a workspace: nothing is current, recommended or selected."""
     offers = [rules.Offer(sold.limits, price.interval) for sold in on_sale for price in _in(sold, currency)]
     return tuple(
-        _row(sold, currency, offers, current=None, recommended=None, selected=None) for sold in on_sale
+        _row(sold, currency, offers, current=None, recommended=None, selected=None, status=None)
+        for sold in on_sale
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from flask import Blueprint, Response, request, url_for
 from flask_login import current_user
@@ -33,7 +32,7 @@ from ..services.workspaces import Place
 from .limit_words import Refusal, refusals_of
 from .payment_rows import payment_rows
 from .place import status_here
-from .plan_table import plan_table
+from .plan_table import lock_charged, plan_table
 from .plan_words import priced_name
 
 blueprint = Blueprint("plans", __name__, url_prefix="/w/<slug>")
@@ -153,12 +152,11 @@ def plans_page(
         sentences=current_plan_sentences(standing),
         is_late=standing.state in (SubscriptionState.LATE, SubscriptionState.BLOCKED),
         may_leave=standing.state == SubscriptionState.BLOCKED and Right.DELETE_WORKSPACE in place.may,
-        price_lock=_price_lock(standing),
+        lock_sentence=_lock_sentence(standing),
         scheduled=_scheduled(standing, waiting, usage) if waiting else None,
         free_code=_free_code(place, standing, on_sale),
         may_renew=_may_renew(place, standing, waiting),
-        may_withdraw=Right.BUY in place.may
-        and (Right.AUTO_RENEWAL in place.may or not standing.subscription.auto_renewal),
+        may_withdraw=_may_change_what_waits(place, standing),
         renews=standing.subscription.auto_renewal,
         problem=problem,
         refusal_open=refusal is not None,
@@ -202,23 +200,37 @@ def _preselected(status: Status, waiting: Waiting | None) -> str:
     return f"{waiting.plan.code}:{waiting.interval}"
 
 
-def _price_lock(status: Status) -> date | None:
-    """Until when the price is guaranteed: while automatic renewal is on."""
-    until = status.subscription.locked_until
-    return until if status.subscription.auto_renewal and until and until > status.today else None
+def _lock_sentence(status: Status) -> str:
+    """Which price automatic renewal charges, and until when; empty where nothing is guaranteed."""
+    lock = lock_charged(status)
+    if lock is None:
+        return ""
+    words = {"price": formatting.money(lock.amount), "date": formatting.day(lock.until)}
+    if status.interval == Interval.YEAR:
+        return _("Your price, %(price)s a year excl. VAT, is guaranteed until %(date)s.", **words)
+    return _("Your price, %(price)s a month excl. VAT, is guaranteed until %(date)s.", **words)
 
 
-def _renewal_day(status: Status) -> str:
-    on = status.subscription.renew_on or status.due_on
-    return formatting.day(on) if on else ""
+def _renewal_sentence(status: Status) -> str:
+    """With the next payment, where one is to come: of what has failed, or is being asked, the banner tells."""
+    on = status.subscription.renew_on
+    if on is None or on < status.today or not status.renews_by_itself:
+        return _("Automatic renewal is on.")
+    return _("Automatic renewal is on: the next payment is made on %(date)s.", date=formatting.day(on))
 
 
 def _free_code(place: Place, status: Status, on_sale: Sequence[PlanOffers]) -> str | None:
     """The free plan that this person may continue with, if it is not theirs already."""
     plan = plans.free_plan_of(on_sale)
-    if plan is None or Right.BUY not in place.may or status.state == SubscriptionState.FREE:
+    if plan is None or status.state == SubscriptionState.FREE or not _may_change_what_waits(place, status):
         return None
     return plan.code
+
+
+def _may_change_what_waits(place: Place, status: Status) -> bool:
+    """While automatic renewal is on, what begins on the due date decides about the next charge."""
+    needed = Right.AUTO_RENEWAL if status.subscription.auto_renewal else Right.BUY
+    return needed in place.may
 
 
 def _may_renew(place: Place, status: Status, waiting: Waiting | None) -> bool:
@@ -252,10 +264,7 @@ def current_plan_sentences(status: Status) -> list[str]:
         case SubscriptionState.PAID if status.subscription.auto_renewal:
             return [
                 _("You are using the plan %(plan)s.", plan=name),
-                _(
-                    "Automatic renewal is on: the next payment is made on %(date)s.",
-                    date=_renewal_day(status),
-                ),
+                _renewal_sentence(status),
             ]
         case SubscriptionState.PAID:
             return [

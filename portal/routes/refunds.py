@@ -184,6 +184,7 @@ def _result_page(place: Place, payment: Payment, refund: Refund) -> Response:
         method=_method(payment),
         credit_note=credit_note,
         may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
+        plan_now="" if waits else _plan_now(place),
     )
     if waits:
         response.headers["Refresh"] = str(REFRESH_SECONDS)
@@ -191,6 +192,12 @@ def _result_page(place: Place, payment: Payment, refund: Refund) -> Response:
         # Settled while the page was polling: its title changes too, so the whole page is loaded.
         response.headers["HX-Redirect"] = url_for("refunds.show", slug=place.workspace.slug, key=payment.key)
     return response
+
+
+def _plan_now(place: Place) -> str:
+    subscription = status_here(place).subscription
+    price = subscription.price
+    return _until(subscription.plan, price.interval if price else None, subscription.due_on)
 
 
 def _result_lead(place: Place, refund: Refund) -> str:

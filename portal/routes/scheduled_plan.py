@@ -74,6 +74,10 @@ def withdraw(place: Place) -> Response:
         "done",
     )
     if waiting.interval is None:
+        # A free plan that waits has switched it off.
+        flash(
+            _("Automatic renewal is off. Switch it on again if the plan is to be renewed by itself."), "done"
+        )
         return _to_plans(place)
     return _to_plans(place, price=f"{withdrawn.code}:{waiting.interval}")
 

@@ -13,7 +13,7 @@ from ..domain.errors import MissingVatRate, PlanNotOffered, PlanTooSmall
 from ..domain.pricing import Quote
 from ..domain.timeline import DAYS_OF_WARNING, Course, deletion_warning_on
 from ..domain.vocabulary import Interval, NoticeKind
-from ..models import Price, Subscription, SubscriptionPeriod
+from ..models import Invoice, Price, Subscription, SubscriptionPeriod
 from ..outbox import JSON
 from ..runtime import current
 from . import letters, plans, renewal_outcomes, renewal_quotes
@@ -162,7 +162,17 @@ def _ahead_letter(
 
 
 def _due_soon(subscription: Subscription, course: Course, today: date) -> bool:
-    return _letter("due_soon", subscription, {**_terms(subscription), "due_on": _iso(course.due_on)})
+    quote = _quote_or_none(subscription)
+    return _letter(
+        "due_soon",
+        subscription,
+        {
+            **_terms(subscription),
+            "due_on": _iso(course.due_on),
+            "net_minor": quote.net.minor if quote else None,
+            "currency": quote.net.currency if quote else None,
+        },
+    )
 
 
 def _late(subscription: Subscription, course: Course, today: date) -> bool:
@@ -189,7 +199,11 @@ def _deletion_ahead(subscription: Subscription, course: Course, today: date) -> 
     return _letter(
         "deletion_ahead",
         subscription,
-        {"due_on": _iso(course.due_on), "delete_on": _iso(today + timedelta(days=DAYS_OF_WARNING))},
+        {
+            "due_on": _iso(course.due_on),
+            "delete_on": _iso(today + timedelta(days=DAYS_OF_WARNING)),
+            "has_documents": Invoice.select().where(Invoice.workspace == subscription.workspace).exists(),
+        },
         to_owners_only=True,
     )
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from peewee import JOIN
+
 from ..domain.money import Money
 from ..domain.vocabulary import DocumentKind, PaymentMethodKind, PaymentState
 from ..models import Invoice, Order, Payment, Workspace
@@ -23,6 +25,7 @@ class HistoryRow:
     number: str
     issued_at: datetime
     total: Money
+    is_refunded: bool
     method_kind: PaymentMethodKind
     brand: str
     last4: str
@@ -54,14 +57,16 @@ def _row(
     issued_at: datetime,
     total_minor: int,
     currency: str,
+    is_refunded: int,
     *paid: Any,
 ) -> HistoryRow:
     total = Money(total_minor, currency)
-    return HistoryRow(
-        invoice_id, kind, number, issued_at, -total if kind == DocumentKind.CREDIT_NOTE else total, *paid
-    )
+    if kind == DocumentKind.CREDIT_NOTE:
+        total = -total
+    return HistoryRow(invoice_id, kind, number, issued_at, total, bool(is_refunded), *paid)
 
 
+_credit_note = Invoice.alias()
 _documents = Prepared(
     lambda: (
         Invoice.select(
@@ -71,6 +76,7 @@ _documents = Prepared(
             Invoice.issued_at,
             Invoice.total_minor,
             Invoice.currency,
+            _credit_note.id.is_null(False),
             Payment.method_kind,
             Payment.brand,
             Payment.last4,
@@ -79,6 +85,7 @@ _documents = Prepared(
             Payment.key,
         )
         .join(Payment, on=((Payment.order == Invoice.order) & (Payment.state == PaymentState.SUCCEEDED)))
+        .join_from(Invoice, _credit_note, JOIN.LEFT_OUTER, on=(_credit_note.credits == Invoice.id))
         .where(Invoice.workspace == Slot("workspace"), Invoice.id < Slot("before"))
         .order_by(Invoice.id.desc())
         .limit(Slot("size"))

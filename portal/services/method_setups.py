@@ -10,6 +10,8 @@ from datetime import datetime
 from functools import partial
 
 from ..database import transaction
+from ..domain.errors import PortalError
+from ..domain.money import Money
 from ..domain.vocabulary import PaymentMethodKind, SetupState
 from ..gateways.base import (
     ActionRequired,
@@ -23,12 +25,11 @@ from ..gateways.base import (
     SetupRequest,
     Succeeded,
 )
-from ..models import MethodSetup, PaymentMethod, Workspace
+from ..models import MethodSetup, Payment, PaymentMethod, Subscription, Workspace
 from ..runtime import current
-from . import audit, subscriptions
+from . import audit, renewal_outcomes, renewal_quotes, subscriptions
 from .payment_methods import charge_first, record_act, take_away
 from .payments import gateway_for
-from .renewal_outcomes import methods_of
 from .saved_methods import known_method, new_method
 from .waiting import (
     ABANDONED_AFTER,
@@ -56,7 +57,7 @@ def find_setup(workspace: Workspace, key: str) -> MethodSetup | None:
 def begin_adding(
     place: Place, card: CardData, *, result_address: Callable[[str], str], now: datetime
 ) -> MethodSetup:
-    """Record the set-up, then ask the gateway to save the card, once; nothing is charged.
+    """Record the set-up, then ask the gateway to save the card, once; it is not charged here.
 
     `result_address` gives the absolute address of the result page for a set-up's key: there the payer comes
     back from the bank's page (`action_url`, in state `action_required`).
@@ -91,6 +92,40 @@ def begin_adding(
     except ResultUnknown:
         outcome = None
     return record_answer(setup, outcome, now=now)
+
+
+def charged_at_once(subscription: Subscription, *, now: datetime) -> Money | None:
+    """What is charged to a card that is added now: the renewal that failed and waits, if one does.
+
+    None too while a method that is there is asked for it.
+    """
+    today, renew_on = subscription.workspace.day(now), subscription.renew_on
+    if renew_on is not None and renew_on <= today:
+        methods = renewal_outcomes.methods_of(subscription)
+        if renewal_outcomes.asked_next(subscription, methods, on=today) is not None:
+            return None
+    return _waiting_renewal(subscription, now=now)
+
+
+def _waiting_renewal(subscription: Subscription, *, now: datetime) -> Money | None:
+    """The total of a renewal that failed; None where it could not be charged, or is to be announced anew."""
+    scheduled, announced = subscription.scheduled_plan, subscription.announced_minor
+    free_plan_waits = scheduled is not None and scheduled.free
+    if not subscription.auto_renewal or subscription.renewal_failed_on is None or free_plan_waits:
+        return None
+    try:
+        total = renewal_quotes.upcoming(subscription, now=now).total
+    except PortalError:
+        return None
+    return total if announced is not None and total.minor <= announced else None
+
+
+def is_being_charged(setup: MethodSetup, *, now: datetime) -> bool:
+    """Whether the method that was saved is charged, has been, or was declined."""
+    subscription = subscriptions.of_workspace(setup.workspace)
+    if _waiting_renewal(subscription, now=now) is not None:
+        return True
+    return bool(Payment.select().where(Payment.method == setup.method).exists())
 
 
 # --- looking up -----------------------------------------------------------------------------------
@@ -199,7 +234,7 @@ def _keep(setup: MethodSetup, facts: MethodFacts, *, now: datetime) -> PaymentMe
         return known
     workspace = setup.workspace
     subscription = subscriptions.of_workspace(workspace)
-    before = methods_of(subscription)
+    before = renewal_outcomes.methods_of(subscription)
     method = new_method(facts, workspace=workspace, added_by=setup.person_id, gateway=setup.gateway, now=now)
     same = next((each for each in before if _looks_of(each) == _looks_of(method)), None)
     if same is not None:

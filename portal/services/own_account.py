@@ -8,7 +8,7 @@ from peewee import JOIN
 
 from ..database import transaction
 from ..domain.money import Money
-from ..domain.vocabulary import MemberStatus, OrderState, Right
+from ..domain.vocabulary import MemberStatus, OrderKind, OrderState, Right
 from ..models import Invoice, Member, Order, Person, Plan, Session, Workspace
 from ..runtime import current
 from . import audit
@@ -86,6 +86,7 @@ class OwnOrder:
     time_zone: str
     plan_names: dict[str, str]
     state: OrderState
+    is_renewal: bool
     created_at: datetime
     total: Money | None
     invoice_number: str
@@ -146,6 +147,7 @@ def _own_order(order: Order, member: Member, invoice: Invoice | None) -> OwnOrde
         time_zone=order.workspace.time_zone,
         plan_names=order.plan.names,
         state=OrderState(order.state),
+        is_renewal=order.kind == OrderKind.RENEWAL,
         created_at=order.created_at,
         total=Money(order.total_minor, order.currency) if order.details else None,
         invoice_number=invoice.number if invoice and may_download else "",

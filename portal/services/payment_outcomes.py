@@ -12,6 +12,7 @@ from ..gateways.base import MethodFacts, Succeeded
 from ..models import Member, Order, Payment, PaymentMethod, Subscription
 from ..runtime import current
 from . import audit, auto_renewal, invoices, letters, renewal_outcomes, subscriptions, workspaces
+from .payment_methods import charge_first
 from .saved_methods import known_method, new_method
 
 
@@ -21,6 +22,8 @@ def settle_paid(payment: Payment, outcome: Succeeded, subscription: Subscription
     rows.save_later(order)
     method = _save_method(order, payment, outcome.method, now=now)
     renewed_by_itself = subscription.auto_renewal
+    if renewal_outcomes.paid_instead(payment, subscription):
+        charge_first(subscription, payment.method)
     subscriptions.apply_paid_order(subscription, order, method=method, now=now)
     if order.kind != OrderKind.RENEWAL:
         _mark_upgrader(order)

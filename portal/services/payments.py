@@ -342,6 +342,20 @@ def give_up_abandoned(*, limit: int, now: datetime) -> int:
     return _settle_each(abandoned, give_up, now=now).settled
 
 
+def renewal_to_confirm(workspace: Workspace) -> Payment | None:
+    """The automatic renewal that waits for its payer to confirm it, with its order. One query."""
+    return (
+        Payment.select(Payment, Order)
+        .join(Order)
+        .where(
+            Payment.workspace == workspace,
+            Payment.state == PaymentState.ACTION_REQUIRED,
+            Order.kind == OrderKind.RENEWAL,
+        )
+        .first()
+    )
+
+
 def reconcile(*, now: datetime) -> ReconcileReport:
     """Ask about every payment whose result is open, but those that are being asked for at this moment."""
     asked_before = current().clock.wall() - patience()

@@ -202,6 +202,7 @@ def _undo(refund: Refund, *, now: datetime) -> None:
     """The order is as if it had never been paid, but for its two documents."""
     payment, order, workspace = refund.payment, refund.payment.order, refund.workspace
     subscription = subscriptions.of_workspace(workspace)
+    ended_auto_renewal = subscription.auto_renewal
     restored = restoring.without(order, subscription=subscription, today=workspace.day(now))
     order.state = OrderState.REFUNDED
     order.save(only=[Order.state])
@@ -240,6 +241,7 @@ def _undo(refund: Refund, *, now: datetime) -> None:
             "credit_note": credit_note.number,
             "plan_names": cast("dict[str, outbox.JSON]", dict(subscription.plan.names)),
             "due_on": due_on,
+            "ended_auto_renewal": ended_auto_renewal,
         },
         attachments=[credit_note],
     )

@@ -11,7 +11,7 @@ from typing import cast
 
 from .. import rows
 from ..domain.dunning import methods_left, next_round_on
-from ..domain.vocabulary import PaymentState
+from ..domain.vocabulary import OrderState, PaymentState
 from ..models import Invoice, Order, Payment, PaymentMethod, Subscription, Workspace
 from ..outbox import JSON
 from ..runtime import current
@@ -58,6 +58,28 @@ def round_of(methods: Iterable[PaymentMethod], tries: Sequence[Payment], *, toda
     )
 
 
+def asked_next(
+    subscription: Subscription, methods: Iterable[PaymentMethod], *, on: date
+) -> PaymentMethod | None:
+    """The first of `methods` that the renewal is charged to on that day; None: none is left to ask."""
+    renewals = Order.select().where(
+        Order.subscription == subscription,
+        Order.renews_on == subscription.due_on,
+        Order.state != OrderState.REFUNDED,
+    )
+    tries = list(declined_tries(cast("Iterable[Order]", renewals)))
+    return next(iter(round_of(methods, tries, today=on).left), None)
+
+
+def paid_instead(payment: Payment, subscription: Subscription) -> bool:
+    """Whether a method has paid by itself for the subscription's own, which was declined."""
+    own, method = subscription.payment_method_id, payment.method
+    if payment.tried_on is None or method is None or method.id == own or method.removed_at is not None:
+        return False
+    # Not where somebody chose another one while the bank was asked.
+    return any(_method_id(each) == own for each in declined_tries([payment.order]))
+
+
 def _method_id(payment: Payment) -> int:
     assert payment.method_id is not None, "a saved method was charged"
     return payment.method_id
@@ -89,6 +111,7 @@ def after_decline(subscription: Subscription, payment: Payment, *, now: datetime
     tell_failed(
         subscription,
         payment.workspace,
+        key=f"renewal-failed-{payment.key}",
         reason=payment.decline_code,
         total=(payment.amount_minor, payment.currency),
         plan_names=dict(order.plan.names),
@@ -118,6 +141,7 @@ def fail_without_asking(
     tell_failed(
         subscription,
         workspace,
+        key=f"renewal-failed-{subscription.id}-{subscription.due_on}-{today}",
         reason=reason,
         total=(order.total_minor, order.currency) if order else (subscription.announced_minor, currency),
         plan_names=dict(plan.names),
@@ -132,6 +156,7 @@ def tell_failed(
     subscription: Subscription,
     workspace: Workspace,
     *,
+    key: str,
     reason: str,
     total: tuple[int | None, str | None],
     plan_names: dict[str, JSON],
@@ -145,7 +170,7 @@ def tell_failed(
         "renewal_failed",
         to=letters.billing_people(workspace),
         workspace=workspace,
-        key=f"renewal-failed-{subscription.id}-{subscription.due_on}-{today}",
+        key=key,
         context={
             "plan_names": plan_names,
             "total_minor": total_minor,
@@ -153,17 +178,19 @@ def tell_failed(
             "method": method,
             "reason": reason,
             "next_try_on": subscription.renew_on.isoformat() if subscription.renew_on else None,
-            "usable_until": _last_usable_day(subscription, today).isoformat(),
+            "usable_until": _last_usable_day(subscription, today),
             "asks_new_card": asks_new_card,
             "limits": limits or [],
         },
     )
 
 
-def _last_usable_day(subscription: Subscription, today: date) -> date:
+def _last_usable_day(subscription: Subscription, today: date) -> str | None:
+    """The last day on which everything works; None where it is past, after an absence."""
     blocked_on = subscriptions.status_of(subscription, today=today).blocked_on
     assert blocked_on is not None, "what is renewed has a due date"
-    return blocked_on - timedelta(days=1)
+    last = blocked_on - timedelta(days=1)
+    return last.isoformat() if last >= today else None
 
 
 def ask_to_confirm(payment: Payment) -> None:

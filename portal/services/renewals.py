@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Look:
-    """What came of looking at one subscription. `payment`: an intent that is to be asked for."""
+    """What came of looking at one subscription: the steps that did something; an intent to be asked for."""
 
     steps: list[Step]
     payment: Payment | None = None
@@ -53,21 +53,29 @@ def look_at(subscription: Subscription, around: Surroundings, *, now: datetime) 
     look = Look(steps=[])
     again_at: datetime | None = None
     course = subscriptions.course_of(subscription, said=around.said, today=today)
+    taken: set[Step] = set()
     # No step is taken twice, so this ends.
-    while step := next((each for each in steps_due(course, today=today) if each not in look.steps), None):
-        look.steps.append(step)
+    while step := next((each for each in steps_due(course, today=today) if each not in taken), None):
+        taken.add(step)
         if step is Act.RENEW:
             again_at = _renew(subscription, around, look, now=now, today=today)
+            did_something = again_at is None
         elif step is Act.BEGIN_FREE_PLAN:
-            if not free_plan.begin_scheduled(subscription, now):
+            did_something = free_plan.begin_scheduled(subscription, now)
+            if not did_something:
                 subscription.renewal_failed_on = subscription.renewal_failed_on or today
         elif step is Act.DELETE:
             deletion.delete_for_not_paying(workspace, now=now)
+            look.steps.append(step)
             return look
-        elif calendar_letters.LETTERS[step](subscription, course, today):
-            notice = Notice(subscription=subscription, kind=step, about_on=course.due_on, said_on=today)
-            rows.save_later(notice)
-            around.said[step] = today
+        else:
+            did_something = calendar_letters.LETTERS[step](subscription, course, today)
+            if did_something:
+                notice = Notice(subscription=subscription, kind=step, about_on=course.due_on, said_on=today)
+                rows.save_later(notice)
+                around.said[step] = today
+        if did_something:
+            look.steps.append(step)
         course = subscriptions.course_of(subscription, said=around.said, today=today)
     day = look_again_on(course, today=today)
     subscription.look_at = again_at or (subscriptions.first_moment(workspace, day) if day else None)

@@ -119,6 +119,7 @@ def withdraw(place: Place, *, now: datetime) -> Plan | None:
             context={
                 "plan_names": dict(withdrawn.names),
                 "due_on": subscription.due_on.isoformat() if subscription.due_on else None,
+                "renews": subscription.auto_renewal,
             },
         )
     return withdrawn

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from peewee import JOIN, Case
 
-from .. import rows
+from .. import outbox, rows
 from ..domain.lifecycle import blocked_on, subscription_state
 from ..domain.money import Money
 from ..domain.periods import Period
@@ -235,12 +235,15 @@ def _look_when_due(subscription: Subscription, *, now: datetime) -> None:
 
 
 def retry_with_new_method(workspace: Workspace) -> None:
-    """A renewal that failed is tried at the next run, now that there is another method. In a transaction."""
+    """A renewal that failed is tried at once, now that there is another method. In a transaction."""
     subscription = of_workspace(workspace)
     if subscription.auto_renewal and subscription.renewal_failed_on is not None:
-        subscription.renew_on = workspace.day(current().clock.now())
+        clock = current().clock
+        subscription.renew_on = workspace.day(clock.now())
         look_soon(subscription)
         rows.save(subscription)
+        wall = clock.wall()
+        outbox.publish("run_due", key=f"{subscription.id}-{wall.isoformat()}", payload={}, now=wall)
 
 
 def lock_of(subscription: Subscription) -> PriceLock | None:

@@ -64,8 +64,9 @@ def test_every_condition_is_shown_met_and_taken_at_once(app, client, place) -> N
     assert FREE not in html
     assert plan_of(app, place) == "startup"
     # There is nothing more to take.
-    assert client.get(FREE).status_code == 422
-    assert post_form(client, FREE, shown_at="/w/acme/plans", begins_on="").status_code == 422
+    for answer in (client.get(FREE), post_form(client, FREE, shown_at="/w/acme/plans", begins_on="")):
+        assert (answer.status_code, answer.headers["Location"]) == (303, "/w/acme/plans")
+    assert "You already use the free plan." in words_of(client.get("/w/acme/plans"))
 
 
 def test_each_unmet_condition_has_both_figures_and_leads_to_where_it_is_mended(app, client, place) -> None:
@@ -143,4 +144,6 @@ def test_a_non_profit_has_its_own_plan_already(app, client) -> None:
     with facts(app):
         workspace = a_workspace("Bees", plan="nonprofit")
         visit_as(client, owner_of(workspace))
-    assert client.get("/w/bees/plans/free").status_code == 422
+    assert client.get("/w/bees/plans/free").headers["Location"] == "/w/bees/plans"
+    sentence = "Your plan for non-profit organisations is free already."
+    assert sentence in words_of(client.get("/w/bees/plans"))

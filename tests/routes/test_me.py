@@ -3,7 +3,7 @@
 import pytest
 
 from portal.database import connection
-from portal.domain.vocabulary import Interval, MemberStatus, OrderState, Role
+from portal.domain.vocabulary import Interval, MemberStatus, OrderKind, OrderState, Role
 from portal.models import Member, Order, Person, Session
 from portal.routes.me import browser_words
 from portal.runtime import current
@@ -215,6 +215,14 @@ def test_a_refunded_order_is_told_as_such(jeanne, visitor):
     paying.buy(seen_by(jeanne, a_workspace("Acme", owner=jeanne)))
     Order.update(state=OrderState.REFUNDED).execute()
     assert "Paid back" in text(visitor.get("/me/orders"))
+
+
+def test_a_renewal_that_failed_is_told_as_such(jeanne, visitor):
+    an_order(jeanne, a_workspace("Acme", owner=jeanne))
+    Order.update(kind=OrderKind.RENEWAL).execute()
+    page = text(visitor.get("/me/orders"))
+    assert "Renewal not paid" in page
+    assert "Not ordered yet" not in page
 
 
 def test_orders_come_in_pages(jeanne, visitor, monkeypatch):

@@ -16,7 +16,7 @@ from tests.factories import (
     owner_of,
     plan_of,
 )
-from tests.pages import by_testid, parse, text_of
+from tests.pages import by_testid, links_of, parse, text_of
 from tests.visiting import facts, post_form, visit_as
 
 FIELDS = {
@@ -29,6 +29,7 @@ FIELDS = {
     "email": "Claire@Canal.test",
     "consent": "y",
 }
+MAKE_ONE = "If you have no workspace yet, make one: it is the one that gets the plan."
 
 
 @pytest.fixture
@@ -53,9 +54,13 @@ def values_of(html: str) -> dict[str, str]:
 
 
 def test_anybody_may_ask(app, client) -> None:
+    assert MAKE_ONE in client.get("/nonprofit").text
     answer = post_form(client, "/nonprofit", **FIELDS)
     assert (answer.status_code, answer.location) == (303, "/nonprofit/sent")
-    assert client.get(answer.location).status_code == 200
+    page = client.get(answer.location)
+    assert page.status_code == 200
+    assert MAKE_ONE in page.text
+    assert "/sign-up" in links_of(parse(page.text))
     with facts(app):
         request = NonprofitRequest.get()
         assert request.email == "claire@canal.test"
@@ -109,7 +114,8 @@ def test_an_owner_need_not_type_what_is_known(app, client) -> None:
     assert values["email"] == "owner@acme.test"
     assert values["contact_name"] == "Owner of Acme"
     assert (values["organisation"], values["workspace"]) == ("Acme", "acme")
-    post_form(client, "/nonprofit", **FIELDS, workspace="acme")
+    sent = post_form(client, "/nonprofit", **FIELDS, workspace="acme")
+    assert not any(MAKE_ONE in client.get(path).text for path in ("/nonprofit", sent.location))
     with facts(app):
         assert NonprofitRequest.get().workspace.slug == "acme"
 

@@ -4,6 +4,7 @@ import pytest
 
 from portal.domain.vocabulary import Role
 from portal.gateways.base import GatewayUnavailable
+from portal.jobs import drain_outbox
 from portal.models import ALL_MODELS, MethodSetup, PaymentMethod, Subscription, Workspace
 from portal.runtime import Runtime, current, install
 from portal.services import due, method_setups
@@ -65,6 +66,12 @@ def marks(browser):
     ]
 
 
+def drain(app):
+    with facts(app):
+        while drain_outbox(current(), limit=100).delivered:
+            pass
+
+
 def method_id(app, last4):
     with facts(app):
         return PaymentMethod.get(PaymentMethod.last4 == last4, PaymentMethod.removed_at.is_null()).id
@@ -100,7 +107,7 @@ def test_members_without_the_right_have_no_link_to_it(app, client, acme) -> None
 def test_the_page_says_which_card_is_charged_and_when(owner, renewing) -> None:
     assert "Visa •••• 4242 is charged on 21 December 2026." in words(owner)
     [row] = by_testid(shown(owner), "card-4242")
-    assert text_of(row) == "Visa •••• 4242Jeanne Martin 12/2030 Charged first Remove Visa •••• 4242"
+    assert text_of(row) == "Visa •••• 4242Jeanne Martin 12/2030 Charged first Remove this Visa •••• 4242"
     assert not by_testid(shown(owner), "card-use-4242"), "it is the one already"
 
 
@@ -326,7 +333,7 @@ def test_paypal_and_a_mandate_are_listed_by_their_names(app, owner, acme, renewi
             )
     assert marks(owner) == ["4242", "paypal", "4242"]
     [row] = by_testid(shown(owner), "card-paypal")
-    assert text_of(row) == "PayPalpaid@paypal.example – 2 Pay with this PayPal Remove PayPal"
+    assert text_of(row) == "PayPalpaid@paypal.example – 2 Pay with this PayPal Remove this PayPal"
 
 
 # --- what is charged ------------------------------------------------------------------------------
@@ -338,12 +345,90 @@ def test_after_a_failed_renewal_the_page_leads_out_of_it(app, owner, renewing, c
         clock.advance(days=30)
         due.run_due(now=clock.now())
         assert Subscription.get().renewal_failed_on is not None
-    assert "We do not try the payment again by ourselves." in words(owner)
+    text = words(owner)
+    assert "We do not try the payment again by ourselves." in text
+    assert "The renewal that is waiting, €33.60, is charged to it at once." in text
+    assert "Nothing is charged now." not in text
+    assert text_of(by_testid(shown(owner), "add-card")[0]) == "Add the card and pay €33.60"
     add(owner, MASTERCARD)
+    page = text_of(shown(owner))
+    assert "Mastercard •••• 4444 is saved. The payment is being made." in page
+    assert "Mastercard •••• 4444 is charged on 21 December 2026." in page
+    assert "is charged to it at once" not in page, "it is paid once"
+    drain(app)
     with facts(app):
-        due.run_due(now=clock.now())
         assert len(paying.paid_charges()) == 2
         assert_books_clean()
+    text = words(owner)
+    assert "Mastercard •••• 4444 is charged on 21 January 2027." in text
+    assert "Nothing is charged now." in text
+    assert marks(owner) == ["4444", "4242"]
+
+
+@pytest.mark.engine("sqlite")
+@pytest.mark.parametrize("has_method", [True, False])
+def test_a_failed_renewal_is_named_before_a_card_that_asks_is_added(
+    app, owner, renewing, clock, has_method
+) -> None:
+    with facts(app):
+        PaymentMethod.update(reference="gone").execute()
+        clock.advance(days=30)
+        due.run_due(now=clock.now())
+        if not has_method:
+            PaymentMethod.update(removed_at=clock.now()).execute()
+    text = words(owner)
+    assert ("No payment method is saved" in text) is not has_method
+    assert "The renewal that is waiting, €33.60, is charged to it at once." in text
+    assert "Nothing is charged" not in text
+    bank = add(owner, paying.ASKS_ONCE).headers["Location"]
+    result = post_form(owner, bank, answer="confirm").headers["Location"]
+    sentence = "The renewal that was waiting is tried with Visa •••• 3155."
+    assert sentence in words(owner, result)
+    drain(app)
+    with facts(app):
+        assert len(paying.paid_charges()) == 2
+    assert sentence in words(owner, result)
+
+
+@pytest.mark.engine("sqlite")
+def test_while_the_bank_is_silent_after_a_failed_renewal_the_page_says_what_is_charged(
+    app, owner, renewing, clock
+) -> None:
+    with facts(app):
+        PaymentMethod.update(reference="gone").execute()
+        clock.advance(days=30)
+        due.run_due(now=clock.now())
+        runtime = current()
+        install(Runtime(runtime.settings, runtime.clock, {"sandbox": Silent(paying.the_sandbox())}))
+    text = words(owner, add(owner).headers["Location"])
+    assert "Once the card is saved, the renewal that is waiting is charged to it." in text
+    assert "nothing is charged" not in text
+
+
+@pytest.mark.engine("sqlite")
+def test_what_nobody_was_told_is_not_charged_to_a_new_card(app, owner, renewing, clock) -> None:
+    with facts(app):
+        PaymentMethod.update(reference="gone").execute()
+        clock.advance(days=30)
+        due.run_due(now=clock.now())
+        Subscription.update(announced_minor=1000).execute()
+    assert "Nothing is charged now." in words(owner)
+    add(owner, MASTERCARD)
+    assert "Mastercard •••• 4444 is saved. It was not charged." in owner.get(PAGE).text
+    drain(app)
+    with facts(app):
+        assert len(paying.paid_charges()) == 1
+
+
+@pytest.mark.engine("sqlite")
+def test_after_a_failure_the_page_names_the_card_that_is_asked_next(app, owner, renewing, clock) -> None:
+    add(owner, paying.NOT_ENOUGH_FUNDS)
+    with facts(app):
+        PaymentMethod.update(reference="gone").where(PaymentMethod.last4 == "4242").execute()
+        clock.advance(days=30)
+        due.run_due(now=clock.now())
+    assert marks(owner) == ["4242", "9995"]
+    assert "Visa •••• 9995 is charged on 22 December 2026." in words(owner)
 
 
 def test_no_digits_of_a_card_are_kept(app, owner, tmp_path, caplog) -> None:

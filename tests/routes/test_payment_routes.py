@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.domain.vocabulary import PaymentMethodKind, PaymentState, Role
+from portal.domain.vocabulary import Interval, PaymentMethodKind, PaymentState, Role
 from portal.jobs import drain_outbox
 from portal.models import ALL_MODELS, Invoice, Order, OutboxMessage, Payment, Person, Subscription, Workspace
 from portal.runtime import current
@@ -281,6 +281,47 @@ def test_what_waits_for_the_payer_is_told_by_its_method(app, acme, owner) -> Non
     assert "PayPal waits for you to confirm" in page and "Confirm on the page of PayPal" in page
     assert "bank" not in page
     assert 'aria-current="step"><span><span>Review and pay' in page
+
+
+def test_automatic_renewal_that_is_on_is_not_offered_again(app, acme, owner) -> None:
+    """And a box that is not there switches nothing off."""
+    with facts(app):
+        paying.pay(an_order_of(owner_of(acme), acme, "business-5"), auto_renewal=True)
+        kept = Subscription.get()
+        larger = an_order_of(owner_of(acme), acme, "business-10")
+    page = owner.get(page_of(larger, "/review")).text
+    assert 'name="auto_renewal"' not in page
+    assert "Automatic renewal stays on." in page
+    assert 'href="/w/acme/auto-renewal">It can be switched off.' in page
+    assert pay(owner, larger).headers["Location"] == page_of(larger, "/result")
+    with facts(app):
+        found = Subscription.get()
+        assert (found.auto_renewal, found.payment_method_id) == (True, kept.payment_method_id)
+        assert found.plan_id != kept.plan_id
+
+
+@pytest.mark.engine("sqlite")
+def test_after_a_failed_renewal_the_new_card_can_be_kept_for_it(app, acme, owner, clock) -> None:
+    with facts(app):
+        paying.pay(an_order_of(owner_of(acme), acme, "business-5"), auto_renewal=True)
+        Subscription.update(renewal_failed_on="2026-12-21").execute()
+    clock.advance(days=31)
+    with facts(app):
+        order = an_order_of(owner_of(acme), acme, "business-5")
+    page = owner.get(page_of(order, "/review")).text
+    assert 'name="auto_renewal"' in page
+    assert "Automatic renewal stays on." not in page
+
+
+@pytest.mark.engine("sqlite")
+def test_a_payment_that_gains_little_is_named_with_its_tax(app, acme, owner, clock) -> None:
+    """From a year of Business 3 to the month: 17.00 EUR, which is 20.40 EUR with 20 % VAT."""
+    with facts(app):
+        paying.pay(paying.an_order(seen_by(owner_of(acme), acme), "business-3", Interval.YEAR))
+    clock.advance(days=180)
+    with facts(app):
+        order = an_order_of(owner_of(acme), acme, "business-3")
+    assert "You pay €20.40 and gain" in owner.get(page_of(order, "/review")).text
 
 
 def test_a_colleagues_open_payment_is_waited_for_and_not_shown(app, acme, owner, order) -> None:

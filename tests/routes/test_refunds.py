@@ -133,9 +133,10 @@ def test_a_credit_note_is_a_row_with_a_negative_amount(owner, payment):
     page = owner.get("/w/acme/history?lang=fr").text
     rows = re.findall(r'data-testid="history-row">(.*?)</tr>', page, re.S)
     assert ["CN-2026-000001" in rows[0], "INV-2026-000001" in rows[1]] == [True, True]
-    assert "-33,60\xa0€" in rows[0].replace("\u202f", "\xa0")
+    assert "−33,60\xa0€" in rows[0].replace("\u202f", "\xa0")
     assert "Avoir" in rows[0] or "Credit note" in rows[0]
-    assert "33,60" in rows[1] and "-33,60" not in rows[1]
+    assert "33,60" in rows[1] and "−33,60" not in rows[1]
+    assert ["Remboursé" in row for row in rows] == [False, True]
     assert 'href="/w/acme/invoices/CN-2026-000001.pdf"' in rows[0]
     assert 'data-testid="refund-link"' not in page
     # The plans page shows the same rows.
@@ -154,6 +155,8 @@ def test_the_page_says_what_will_be_lost(owner, payment):
     assert marked(page, "refund-before") == "Business 5, monthly until 21 December 2026"
     assert marked(page, "refund-after") == "Free trial until 21 December 2026"
     assert marked(page, "refund-days") == "0"
+    said = "€33.60</span> goes back to Visa •••• 4242, and it is as if this payment had never been made."
+    assert said in spaced(page.text)
     assert "This is possible until 20 December 2026." in spaced(page.text)
     assert "Refund €33.60" in page.text
 
@@ -165,8 +168,8 @@ def test_auto_renewal_and_a_scheduled_plan_are_said_to_end(app, acme, owner):
             scheduled_plan=Plan.get(Plan.code == "business-3"), scheduled_interval="month"
         ).execute()
     page = owner.get(address_of(payment)).text
-    assert "Automatic renewal is switched off" in page
-    assert "The change to the plan Business 3 is withdrawn." in page
+    assert "<p>Automatic renewal is switched off, and a guaranteed price ends with it.</p>" in page
+    assert "<p>The change to the plan Business 3 is withdrawn.</p>" in page
 
 
 def test_a_trial_that_is_past_is_said_to_be_due_at_once(app, acme, owner, clock):
@@ -202,6 +205,7 @@ def test_confirmed_it_is_refunded_and_the_page_says_so(app, owner, payment):
     assert "It is refunded" in page.text
     assert marked(page, "refund-total") == "€33.60"
     assert 'href="/w/acme/invoices/CN-2026-000001.pdf"' in page.text
+    assert marked(page, "refund-after") == "Free trial until 21 December 2026"
     with facts(app):
         assert Refund.get().person == owner_of(Refund.get().workspace)
         assert_books_clean()

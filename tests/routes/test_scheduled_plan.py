@@ -5,7 +5,7 @@ import pytest
 from portal.domain.vocabulary import Role
 from portal.models import Subscription
 from portal.services import subscriptions
-from tests.factories import a_member, a_person, owner_of
+from tests.factories import a_member, a_person, letters, owner_of
 from tests.pages import by_testid, csrf_of, parse, text_of
 from tests.paying import a_place, an_order, as_seen_by, buy, pay
 from tests.visiting import facts, post_form, visit_as
@@ -90,6 +90,18 @@ def test_confirmed_it_is_on_the_plans_page_and_can_be_withdrawn(app, client, pla
     assert by_testid(parse(html), "scheduled-plan") == []
     assert 'value="business-3:month" checked' in html
     assert subscription_of(app, place).scheduled_plan is None
+
+
+def test_a_free_plan_that_is_withdrawn_leaves_renewal_off_and_says_so(app, client, place) -> None:
+    with facts(app):
+        pay(an_order(place, "business-10"), auto_renewal=True)
+    post_form(client, "/w/acme/plans/free", begins_on="2027-01-21")
+    assert not subscription_of(app, place).auto_renewal
+    post_form(client, "/w/acme/plans/scheduled/withdraw")
+    assert "Automatic renewal is off. Switch it on again" in words_of(client.get("/w/acme/plans"))
+    with facts(app):
+        [letter] = letters("plan_schedule_withdrawn")
+    assert letter["context"]["renews"] is False
 
 
 def test_withdrawn_twice_says_so(app, client, place) -> None:

@@ -8,9 +8,17 @@ from portal.domain.vocabulary import PaymentMethodKind, PaymentState, SetupState
 from portal.gateways.base import GatewayUnavailable, ResultUnknown
 from portal.models import AuditEntry, MethodSetup, Payment, PaymentMethod, Subscription
 from portal.runtime import Runtime, current, install
-from portal.services import due, method_setups, payment_methods, renewal_outcomes, subscriptions
+from portal.services import (
+    due,
+    method_setups,
+    payment_methods,
+    payments,
+    renewal_outcomes,
+    subscriptions,
+)
 from portal.services.payment_methods import MethodExpired, MethodGone, MethodNeeded
 from tests.books import assert_books_clean
+from tests.factories import letters
 from tests.paying import (
     ASKS_ALWAYS,
     ASKS_ONCE,
@@ -437,6 +445,50 @@ def test_the_same_card_added_anew_has_another_chance(place, clock):
     due.run_due(now=clock.now())
     assert Subscription.get().renewal_failed_on is None
     assert (order_of(place), len(paid_charges())) == (["[4242]"], 2)
+    assert_books_clean()
+
+
+def failed_with_a_bad_card(place, clock):
+    """Renewed by itself with a card that its bank refuses for good when it is charged."""
+    pay(an_order(place), auto_renewal=True)
+    broken = added(place, clock, DECLINED_WHEN_CHARGED)
+    payment_methods.choose(place, broken, now=clock.now())
+    payment_methods.remove(place, PaymentMethod.get(PaymentMethod.last4 == "4242"), now=clock.now())
+    clock.advance(days=30)
+    due.run_due(now=clock.now())
+    assert Subscription.get().renewal_failed_on is not None
+
+
+def test_the_card_that_paid_a_failed_renewal_is_charged_first_from_then_on(place, clock):
+    failed_with_a_bad_card(place, clock)
+    added(place, clock, MASTERCARD)
+    assert (order_of(place), charged_method()) == (["[0341]", "4444"], "0341")
+    due.run_due(now=clock.now())
+    assert (order_of(place), charged_method()) == (["[4444]", "0341"], "4444")
+    clock.advance(days=25)
+    due.run_due(now=clock.now())
+    assert letters("renewal_ahead")[-1]["context"]["method"]["last4"] == "4444"
+    clock.advance(days=6)
+    due.run_due(now=clock.now())
+    assert [each.last4 for each in Payment.select().order_by(Payment.id)][-2:] == ["4444", "4444"]
+    assert_books_clean()
+
+
+@pytest.mark.parametrize("act", ["choose", "remove"])
+def test_what_somebody_chose_while_the_bank_was_asked_stays(place, clock, act):
+    failed_with_a_bad_card(place, clock)
+    asking = answer(add(place, clock, ASKS_ALWAYS), confirmed=True).method
+    due.run_due(now=clock.now())
+    payment = Payment.get(Payment.state == PaymentState.ACTION_REQUIRED)
+    if act == "choose":
+        payment_methods.choose(place, added(place, clock, MASTERCARD), now=clock.now())
+    else:
+        payment_methods.remove(place, asking, now=clock.now())
+    before = (order_of(place), charged_method())
+    the_sandbox().answer_challenge(payment.action_url.rpartition("/")[2], confirmed=True)
+    payments.look_up(payment, now=clock.now())
+    assert Payment.get_by_id(payment.id).state == PaymentState.SUCCEEDED
+    assert (order_of(place), charged_method()) == before
     assert_books_clean()
 
 

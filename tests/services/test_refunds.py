@@ -263,6 +263,7 @@ def test_whoever_pays_and_the_buyer_get_a_letter_with_the_credit_note(place, clo
     assert (facts["total_minor"], facts["currency"], facts["credit_note"]) == (3360, "EUR", note.number)
     assert facts["method"] == {"method": "card", "brand": "visa", "last4": "4242"}
     assert (facts["plan_names"]["en"], facts["due_on"]) == ("Free trial", "2026-12-21")
+    assert facts["ended_auto_renewal"] is False
 
 
 def test_the_preview_says_what_will_be_lost(place, clock):
@@ -296,6 +297,7 @@ def test_auto_renewal_its_lock_and_what_was_scheduled_end_with_it(place, clock):
     assert (after.scheduled_plan_id, after.scheduled_interval) == (None, None)
     assert (after.locked_price_minor, after.locked_until) == (None, None)
     assert (after.look_at, after.version) == (clock.now(), before.version + 1)
+    assert [letter["context"]["ended_auto_renewal"] for letter in letters("refunded")] == [True]
     assert_books_clean()
 
 

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from portal.domain.vocabulary import Interval, NoticeKind, OrderKind, PaymentState, SubscriptionState
-from portal.models import Invoice, Notice, Order, Payment, PaymentMethod, Subscription
+from portal.models import Invoice, Notice, Order, OutboxMessage, Payment, PaymentMethod, Subscription
 from portal.services import due, payments, subscriptions
 from tests import factories
 from tests.books import assert_books_clean
@@ -155,6 +155,17 @@ def test_a_soft_decline_is_tried_again_on_the_dunning_days(place, clock):
     assert_books_clean()
 
 
+def test_after_an_absence_no_letter_promises_a_day_that_is_past(place, clock):
+    bought_with(place)
+    spoil(place, NOT_ENOUGH_FUNDS)
+    live(clock, 30)
+    clock.advance(days=60)
+    clock.advance_wall(days=60)
+    run(clock)
+    first, later = letters("renewal_failed")
+    assert (first["context"]["usable_until"], later["context"]["usable_until"]) == ("2027-01-04", None)
+
+
 def spoil(place, number):
     """From now on the workspace's card behaves like that one of the sandbox."""
     first = PaymentMethod.get(PaymentMethod.workspace == place.workspace)
@@ -230,6 +241,30 @@ def test_a_new_card_is_charged_at_once(place, clock):
     assert state_of(place, clock) == SubscriptionState.PAID
     assert len(renewals()) == 1
     assert_books_clean()
+
+
+def test_each_card_that_is_declined_is_told_on_the_same_day_too(place, clock):
+    bought_with(place)
+    spoil(place, DECLINED_WHEN_CHARGED)
+    live(clock, 30)
+    a_saved(place, NOT_ENOUGH_FUNDS)
+    subscriptions.retry_with_new_method(place.workspace)
+    run(clock)
+    run(clock)
+    assert [letter["context"]["method"]["last4"] for letter in letters("renewal_failed")] == ["0341", "9995"]
+    assert_books_clean()
+
+
+def test_a_new_card_promises_the_run_only_where_a_renewal_waits(place, clock):
+    bought_with(place)
+    subscriptions.retry_with_new_method(place.workspace)
+    promised = OutboxMessage.select().where(OutboxMessage.topic == "run_due")
+    assert promised.count() == 0
+    spoil(place, DECLINED_WHEN_CHARGED)
+    live(clock, 30)
+    a_saved(place, "5555555555554444")
+    subscriptions.retry_with_new_method(place.workspace)
+    assert (promised.count(), len(paid_charges())) == (1, 1)
 
 
 def test_silence_is_looked_up_and_never_asked_anew(place, clock):
