@@ -1,6 +1,7 @@
 """What the page around every page shows: menus, languages, footer, banner. Built from rights, in Python."""
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -9,14 +10,15 @@ from flask_babel import ngettext
 from flask_login import current_user
 
 from . import formatting
-from .domain.dunning import next_round_on
 from .domain.lifecycle import days_left
-from .domain.vocabulary import Right, SubscriptionState
+from .domain.timeline import DAYS_OF_WARNING
+from .domain.vocabulary import NoticeKind, Right, SubscriptionState
 from .i18n import gettext as _
 from .i18n import locale_code, translated
+from .models import Notice
 from .runtime import current
 from .security import status_here
-from .services import scheduled_change
+from .services import payments, scheduled_change
 from .services.subscriptions import Status
 from .services.workspaces import Place
 
@@ -184,7 +186,8 @@ def banner() -> Banner | None:
             return _blocked_banner(status, action)
         case SubscriptionState.PAID | SubscriptionState.LATE:
             return (
-                _schedule_banner(status, place, action)
+                _confirm_banner(status, place)
+                or _schedule_banner(status, place, action)
                 or _failed_banner(status, place, action)
                 or _late_banner(status, action)
                 or _storage_banner(status, place, action)
@@ -193,16 +196,52 @@ def banner() -> Banner | None:
 
 
 def _blocked_banner(status: Status, action: Action) -> Banner:
-    if status.plan.trial:
-        return Banner(
-            _("The free trial is over."),
-            _("Choose a plan to go on working. Your data is kept."),
-            "blocked",
-            action,
-        )
-    until = formatting.day(status.due_on) if status.due_on else ""
-    text = _("The payment was due on %(date)s. Paying brings everything back.", date=until)
-    return Banner(_("Access is blocked."), text, "blocked", action)
+    title = _("The free trial is over.") if status.plan.trial else _("Access is blocked.")
+    deleted_on = _deleted_on(status)
+    if deleted_on is not None:
+        day = formatting.day(deleted_on)
+        text = _("The workspace is deleted on %(date)s. Choose a plan before then.", date=day)
+    elif status.plan.trial:
+        text = _("Choose a plan to go on working. Your data is kept.")
+    else:
+        until = formatting.day(status.due_on) if status.due_on else ""
+        text = _("The payment was due on %(date)s. Paying brings everything back.", date=until)
+    return Banner(title, text, "blocked", action)
+
+
+def _deleted_on(status: Status) -> date | None:
+    """The day of deletion, once the owners were warned of it. One query."""
+    warning = Notice.get_or_none(
+        Notice.subscription == status.subscription,
+        Notice.about_on == status.due_on,
+        Notice.kind == NoticeKind.DELETION_AHEAD,
+    )
+    if warning is None:
+        return None
+    # An open payment or an absence of the run delays it.
+    return max(warning.said_on + timedelta(days=DAYS_OF_WARNING), status.today)
+
+
+def _confirm_banner(status: Status, place: Place) -> Banner | None:
+    """The bank wants the payer of an automatic renewal. One query, while a renewal is being asked."""
+    renew_on = status.subscription.renew_on
+    if Right.BUY not in place.may or not status.renews_by_itself:
+        return None
+    if renew_on is None or renew_on > status.today:
+        return None
+    payment = payments.renewal_to_confirm(place.workspace)
+    if payment is None:
+        return None
+    order, action = payment.order, None
+    result = url_for("checkout.result", slug=place.workspace.slug, number=order.number)
+    # To everybody else the page does not exist (routes/checkout.py).
+    may_open = order.person_id == place.member.person_id or Right.SEE_BILLING_DETAILS in place.may
+    if may_open and request.path != result:
+        action = (_("Confirm"), result)
+    title = _(
+        "Your bank asks you to confirm the payment of %(total)s.", total=formatting.money(payment.amount)
+    )
+    return Banner(title, _("Nothing is charged before you do."), "waiting", action)
 
 
 def _schedule_banner(status: Status, place: Place, action: Action) -> Banner | None:
@@ -224,13 +263,11 @@ def _failed_banner(status: Status, place: Place, action: Action) -> Banner | Non
     subscription = status.subscription
     if not subscription.auto_renewal or subscription.renewal_failed_on is None:
         return None
-    next_on = next_round_on(
-        failed_on=subscription.renewal_failed_on,
-        today=status.today,
-        days=current().settings.dunning_days,
-    )
+    next_on = subscription.renew_on
     if next_on is None:
         text = _("We do not try again by ourselves: choose another card, or pay it yourself.")
+    elif next_on <= status.today:
+        text = _("We try again today; choose another card, or pay it yourself.")
     else:
         text = _(
             "We try again on %(date)s; choose another card, or pay it yourself.", date=formatting.day(next_on)
@@ -246,7 +283,7 @@ def _late_banner(status: Status, action: Action) -> Banner | None:
         return None
     until = formatting.day(status.due_on) if status.due_on else ""
     text = _("The payment was due on %(date)s. Prolong the plan or choose another in time.", date=until)
-    return Banner(_("Your subscription is over."), f"{text} {_blocked_sentence(status)}", "late", action)
+    return Banner(_("Your payment is late."), f"{text} {_blocked_sentence(status)}", "late", action)
 
 
 def _blocked_sentence(status: Status) -> str:

@@ -81,7 +81,8 @@ def _page(
         status=status,
         form=form,
         is_on=is_on,
-        facts=_facts(charge, method, is_on=is_on),
+        # Where every card was refused for good nothing more is charged by itself: the banner says so.
+        facts=_facts(charge, method, is_on=is_on) if subscription.renew_on or not is_on else [],
         problem=_sentence(refusal) if refusal else "",
         details_missing=isinstance(refusal, NoBillingDetails),
         has_methods=bool(methods),

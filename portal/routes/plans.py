@@ -212,7 +212,7 @@ def _lock_sentence(status: Status) -> str:
 
 
 def _renewal_sentence(status: Status) -> str:
-    """With the next payment, where one is to come: of what has failed, or is being asked, the banner tells."""
+    """With the next payment, where one is to come: of one that has failed the banner tells."""
     on = status.subscription.renew_on
     if on is None or on < status.today or not status.renews_by_itself:
         return _("Automatic renewal is on.")

@@ -37,7 +37,7 @@ def test_the_last_payment_is_sent_back_and_the_earlier_plan_is_there_again(
     page.goto(f"/w/{acme.slug}/history")
     newest = page.get_by_test_id("history-row").first
     expect(newest).to_contain_text("CN-2026-000001")
-    expect(newest.locator(".money")).to_contain_text("-")
+    expect(newest.locator(".money")).to_contain_text("\N{MINUS SIGN}")
     expect(page.get_by_test_id("refund-link")).to_have_count(0)
     assert_looks_right(page, reader)
     newest.get_by_role("link", name="CN-2026-000001").first.click()

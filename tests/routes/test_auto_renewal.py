@@ -142,3 +142,13 @@ def test_the_price_is_guaranteed_while_it_is_on(app, client, place) -> None:
     assert sentence in words_of(client.get("/w/acme/plans"))
     post_form(client, f"{PAGE}/off", shown_at=PAGE)
     assert by_testid(parse(words_of(client.get("/w/acme/plans"))), "price-lock") == []
+
+
+def test_nothing_is_announced_once_every_card_was_refused_for_good(app, client, place, card) -> None:
+    switch_on(client, card)
+    assert "Next payment" in words_of(client.get(PAGE))
+    with facts(app):
+        Subscription.update(
+            renew_on=None, renewal_failed_on=subscriptions.of_workspace(place.workspace).due_on
+        ).where(Subscription.workspace == place.workspace).execute()
+    assert "Next payment" not in words_of(client.get(PAGE))

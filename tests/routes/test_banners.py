@@ -2,13 +2,15 @@
 
 import pytest
 
-from portal.domain.vocabulary import MemberStatus, Role
-from portal.models import Subscription, Workspace
+from portal.domain.vocabulary import MemberStatus, PaymentMethodKind, PaymentState, Role, WhoMayBuy
+from portal.gateways.base import SetupRequest
+from portal.models import Payment, PaymentMethod, Subscription, Workspace
 from portal.security import is_open_while_blocked
+from portal.services import due, payments
 from tests.attackers import PART, Attacker
 from tests.factories import a_member, a_person, owner_of
 from tests.pages import by_testid, parse, text_of
-from tests.paying import a_place, an_order, buy, pay
+from tests.paying import ASKS_ALWAYS, RETURN_URL, a_card, a_place, an_order, buy, pay, the_sandbox
 from tests.visiting import facts, visit_as
 
 pytestmark = pytest.mark.engine("sqlite")
@@ -61,7 +63,7 @@ def test_late_it_says_when_access_is_blocked(app, client, place, clock) -> None:
     clock.advance(days=31)
     for page in PAGES:
         said = banner_of(client, page)
-        assert said.startswith("Your subscription is over."), page
+        assert said.startswith("Your payment is late."), page
         assert "Access is blocked on 27 December 2026." in said, page
 
 
@@ -69,19 +71,111 @@ def test_a_failed_renewal_says_when_it_is_tried_again(app, client, place, clock)
     """Failed on 21 December, tried again on days 1, 3, 7 and 14; usable through day 14."""
     with facts(app):
         pay(an_order(place), auto_renewal=True)
-        Subscription.update(renewal_failed_on="2026-12-21").execute()
+        Subscription.update(renewal_failed_on="2026-12-21", renew_on="2026-12-22").execute()
     clock.advance(days=30)
     assert "We try again on 22 December 2026" in banner_of(client, "history")
-    clock.advance(days=2)
+    clock.advance(days=1)
     said = banner_of(client, "plans")
     assert said.startswith("The payment failed.")
-    assert "We try again on 24 December 2026" in said
+    assert "We try again today" in said
     assert "Access is blocked on 5 January 2027." in said
     assert "Choose another card" in said
-    clock.advance(days=12)
+    with facts(app):
+        Subscription.update(renew_on=None).execute()
+    clock.advance(days=13)
     assert "We do not try again by ourselves" in banner_of(client, "plans")
     clock.advance(days=1)
     assert banner_of(client, "plans").startswith("Access is blocked.")
+
+
+def test_a_card_that_is_refused_for_good_is_not_said_to_be_tried_again(app, client, place, clock) -> None:
+    with facts(app):
+        pay(an_order(place), auto_renewal=True)
+        PaymentMethod.update(reference="gone").execute()
+    clock.advance(days=30)
+    with facts(app):
+        due.run_due(now=clock.now())
+        assert Subscription.get().renewal_failed_on is not None
+    said = banner_of(client, "history")
+    assert said.startswith("The payment failed. We do not try again by ourselves")
+    assert said.endswith("Choose another card")
+
+
+# --- the bank asks --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(app, place, clock) -> str:
+    """The bank asks for the payer of the renewal of 21 December. The address of the order's result."""
+    with facts(app):
+        pay(an_order(place), auto_renewal=True)
+        PaymentMethod.update(reference=a_method_that_asks()).execute()
+    clock.advance(days=30)
+    with facts(app):
+        due.run_due(now=clock.now())
+        payment = Payment.get(Payment.state == PaymentState.ACTION_REQUIRED)
+        return f"/w/acme/checkout/{payment.order.number}/result"
+
+
+def a_method_that_asks() -> str:
+    """Its payer confirmed it when it was saved, and is asked again at each charge."""
+    asked = the_sandbox().begin_setup(
+        SetupRequest(
+            key="setup-asks",
+            currency="EUR",
+            description="card",
+            metadata={},
+            kind=PaymentMethodKind.CARD,
+            source=a_card(ASKS_ALWAYS),
+            return_url=RETURN_URL,
+        )
+    )
+    the_sandbox().answer_challenge(asked.url.rpartition("/")[2], confirmed=True)
+    return the_sandbox().fetch("setup-asks").method.reference
+
+
+def test_a_renewal_that_the_bank_asks_to_confirm_is_told_and_leads_on(client, asked) -> None:
+    for page in PAGES:
+        assert banner_of(client, page).startswith("Your bank asks you to confirm the payment of €33.60."), (
+            page
+        )
+    answer = client.get("/w/acme/history").get_data(as_text=True)
+    assert f'href="{asked}">Confirm</a>' in answer
+    assert client.get(asked).status_code == 200
+    assert not banner_of(client, asked.removeprefix("/w/acme/")).endswith("Confirm")
+
+
+def test_who_may_pay_but_not_open_the_order_is_told_without_a_link(app, client, place, asked) -> None:
+    with facts(app):
+        mona = a_person("mona@acme.test")
+        a_member(place.workspace, mona)
+        visit_as(client, mona)
+    assert client.get(asked).status_code == 404
+    said = banner_of(client, "history")
+    assert said.startswith("Your bank asks you to confirm the payment of €33.60.")
+    assert not said.endswith("Confirm")
+    with facts(app):
+        Workspace.update(who_may_buy=WhoMayBuy.BILLING).execute()
+    assert banner_of(client, "history") == ""
+
+
+def test_before_the_day_of_the_charge_no_page_looks_for_it(app, client, place, clock, monkeypatch) -> None:
+    with facts(app):
+        pay(an_order(place), auto_renewal=True)
+    looked = []
+    monkeypatch.setattr(payments, "renewal_to_confirm", looked.append)
+    clock.advance(days=29)
+    assert (banner_of(client, "history"), looked) == ("", [])
+    clock.advance(days=1)
+    assert (banner_of(client, "history"), len(looked)) == ("", 1)
+
+
+def test_a_confirmed_renewal_is_told_no_more(app, client, asked, clock) -> None:
+    with facts(app):
+        payment = Payment.get(Payment.state == PaymentState.ACTION_REQUIRED)
+        the_sandbox().answer_challenge(payment.action_url.rpartition("/")[2], confirmed=True)
+        payments.look_up(payment, now=clock.now())
+    assert banner_of(client, "history") == ""
 
 
 def test_almost_full_storage_is_told(app, client, place) -> None:
@@ -106,6 +200,28 @@ def test_who_does_not_see_the_plans_sees_no_banner(app, client, place, clock) ->
 
 
 # --- blocked --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("paid", [False, True], ids=["the trial", "a plan"])
+def test_in_its_last_week_the_day_of_deletion_is_told(app, client, place, clock, paid) -> None:
+    """Due on 21 December; six months later the owners are warned, a week ahead."""
+    if paid:
+        with facts(app):
+            buy(place)
+    clock.advance(days=31 + 150)
+    before = banner_of(client, "plans")
+    assert ("Paying brings everything back." if paid else "Your data is kept.") in before
+    clock.advance(days=31)
+    with facts(app):
+        due.run_due(now=clock.now())
+    assert f"{clock.now():%Y-%m-%d}" == "2027-06-21"
+    said = banner_of(client, "plans")
+    assert said.startswith("Access is blocked." if paid else "The free trial is over.")
+    assert "The workspace is deleted on 28 June 2027. Choose a plan before then." in said
+    assert "kept" not in said
+    with facts(app):
+        buy(place)
+    assert banner_of(client, "plans") == ""
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 import pytest
 
-from portal.models import Workspace
+from portal.models import Subscription, Workspace
 from tests.attackers import PART, Attacker
 from tests.factories import a_catalogue, a_workspace, owner_of
+from tests.pages import parse, text_of
+from tests.paying import a_place, an_order, pay
 from tests.visiting import facts
 
 
@@ -49,3 +51,28 @@ def test_a_free_plan_says_so_once(owner) -> None:
     for path in ("/w/acme/plans", "/pricing"):
         html = owner.get(path).text
         assert html.count('<span class="plan-none">Free</span>') == 1, path
+
+
+@pytest.mark.parametrize(
+    ("failed_on", "renew_on", "days", "said"),
+    [
+        (None, "2026-12-21", 0, "Automatic renewal is on: the next payment is made on 21 December 2026."),
+        ("2026-12-21", None, 30, "Automatic renewal is on."),
+        ("2026-12-21", "2026-12-22", 30, "Automatic renewal is on."),
+        (None, "2026-12-21", 32, "Automatic renewal is on."),
+    ],
+    ids=["ahead", "failed for good", "tried again", "not settled yet"],
+)
+def test_a_next_payment_is_told_only_where_one_is_to_come(
+    app, clock, failed_on, renew_on, days, said
+) -> None:
+    """Due on 21 December."""
+    with facts(app):
+        place = a_place()
+        pay(an_order(place), auto_renewal=True)
+        Subscription.update(renewal_failed_on=failed_on, renew_on=renew_on).execute()
+        browser = Attacker(app, owner_of(place.workspace))
+    clock.advance(days=days)
+    page = text_of(parse(browser.get("/w/acme/plans").text))
+    assert said in page
+    assert ("the next payment is made" in page) is ("next payment" in said)
