@@ -9,7 +9,7 @@ from .clock import Clock, ShiftedClock, SystemClock
 from .settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from .gateways.base import Gateway
+    from portal.gateways.base import Gateway
 
 COMPRESS_FROM_BYTES = 1000
 
@@ -74,7 +74,7 @@ def default_clock(settings: Settings) -> Clock:
 
 def make_gateways(settings: Settings, clock: Clock) -> "dict[str, Gateway]":
     """The configured gateways by name, in order of preference."""
-    from .gateways.sandbox import Sandbox
+    from portal.gateways.sandbox import Sandbox
 
     sandbox = Sandbox(
         settings.data_dir / "sandbox.sqlite",

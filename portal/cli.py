@@ -29,8 +29,8 @@ class PlainFaults(click.Group):
     """Faults of the set-up end a command with one sentence instead of a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        from .domain.catalogue import CatalogueInvalid
-        from .services.demo import InvoicesCameFirst
+        from portal.domain.catalogue import CatalogueInvalid
+        from portal.services.demo import InvoicesCameFirst
 
         try:
             return super().invoke(ctx)
@@ -132,7 +132,7 @@ catalogue_file = click.argument("file", type=click.Path(exists=True, dir_okay=Fa
 @catalogue_file
 def catalogue_check(file: Path) -> None:
     """Read a catalogue file and say every fault with its line."""
-    from .domain.catalogue import parse_catalogue
+    from portal.domain.catalogue import parse_catalogue
 
     parsed = parse_catalogue(file.read_text(encoding="utf-8"), filename=file.name)
     click.echo(f"{file}: {len(parsed.products)} products, no fault")

@@ -8,11 +8,12 @@ import socket
 import sys
 from pathlib import Path
 
+from portal.domain.catalogue import CatalogueInvalid
+from portal.services.demo import DemoReport
+
 from . import cli, database, logs, server
 from .database import SchemaOutdated
-from .domain.catalogue import CatalogueInvalid
 from .services import catalogue, demo
-from .services.demo import DemoReport
 from .settings import SettingsError, read_settings
 
 HOST = "127.0.0.1"

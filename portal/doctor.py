@@ -9,10 +9,11 @@ from pathlib import Path
 
 from peewee import fn
 
+from portal.documents.printable import FONTS_FOLDER
+
 from . import database, mail, outbox
 from . import queue as worker_queue
 from .clock import Clock
-from .documents.printable import FONTS_FOLDER
 from .models import OutboxMessage, Person, Price
 from .settings import Settings
 

@@ -14,8 +14,9 @@ from flask_wtf.csrf import CSRFError
 from peewee import OperationalError
 from werkzeug.exceptions import HTTPException
 
-from .domain.errors import LimitReached
-from .domain.vocabulary import MemberStatus, Right
+from portal.domain.errors import LimitReached
+from portal.domain.vocabulary import MemberStatus, Right
+
 from .htmx import VARY, wants_part
 from .i18n import gettext as _
 from .security import ask_to_sign_in
@@ -86,7 +87,7 @@ def people_who_can() -> list[tuple[str, str]]:
     """Name and e-mail of the members who have the right that was missing."""
     if "place" not in g or "missing_right" not in g:
         return []
-    from .services.members import people_with
+    from portal.services.members import people_with
 
     # Nobody gives a guest one right: whoever manages members makes them a user.
     right = Right.MANAGE_MEMBERS if is_guest(403) else g.missing_right

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 
 from flask import request
 
-from .domain.errors import LimitReached
+from portal.domain.errors import LimitReached
+
 from .models import LimitBucket
 from .runtime import current
 

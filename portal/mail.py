@@ -85,12 +85,13 @@ from flask_babel import force_locale
 from flask_babel import gettext as _
 from jinja2 import Environment, StrictUndefined
 
+from portal.documents.formats import rate_text
+from portal.documents.labels import CARD_BRANDS
+from portal.domain.money import Money
+from portal.domain.plans import LimitKind
+from portal.domain.vocabulary import Interval, PaymentMethodKind
+
 from . import formatting
-from .documents.formats import rate_text
-from .documents.labels import CARD_BRANDS
-from .domain.money import Money
-from .domain.plans import LimitKind
-from .domain.vocabulary import Interval, PaymentMethodKind
 from .i18n import translated
 from .outbox import JSON
 from .runtime import current

@@ -31,9 +31,8 @@ from peewee import (
 from peewee import JSONField as PeeweeJSONField
 from peewee import Model as PeeweeModel
 
-from .database import database
-from .domain.money import Money
-from .domain.vocabulary import (
+from portal.domain.money import Money
+from portal.domain.vocabulary import (
     ChangePolicy,
     DocumentKind,
     Interval,
@@ -53,6 +52,8 @@ from .domain.vocabulary import (
     VatStatus,
     WhoMayBuy,
 )
+
+from .database import database
 
 
 class UTCDateTimeField(DateTimeField):

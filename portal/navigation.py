@@ -9,18 +9,19 @@ from flask import g, request, url_for
 from flask_babel import ngettext
 from flask_login import current_user
 
+from portal.domain.lifecycle import days_left
+from portal.domain.timeline import DAYS_OF_WARNING
+from portal.domain.vocabulary import NoticeKind, Right, SubscriptionState
+from portal.services.subscriptions import Status
+from portal.services.workspaces import Place
+
 from . import formatting
-from .domain.lifecycle import days_left
-from .domain.timeline import DAYS_OF_WARNING
-from .domain.vocabulary import NoticeKind, Right, SubscriptionState
 from .i18n import gettext as _
 from .i18n import locale_code, translated
 from .models import Notice
 from .runtime import current
 from .security import status_here
 from .services import payments, scheduled_change
-from .services.subscriptions import Status
-from .services.workspaces import Place
 
 TRIAL_BANNER_DAYS = 5
 STORAGE_BANNER_BYTES = 300 * 1024**2

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from portal.gateways.base import Gateway
+
 from .clock import Clock
-from .gateways.base import Gateway
 from .settings import Settings
 
 

@@ -14,14 +14,15 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from portal.domain.vocabulary import Right
+
 from . import limits
-from .domain.vocabulary import Right
 from .runtime import current
 from .settings import LOOPBACK_HOSTS
 
 if TYPE_CHECKING:
-    from .services.subscriptions import Status
-    from .services.workspaces import Place
+    from portal.services.subscriptions import Status
+    from portal.services.workspaces import Place
 
 View = Callable[..., Any]
 csrf = CSRFProtect()

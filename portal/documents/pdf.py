@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from babel import Locale
 
-from portal.documents.formats import long_date, money_text, number_text, rate_text, short_date
-from portal.documents.labels import CARD_BRANDS, LABELS, amendment, language_of, tax_mention, terms
-from portal.documents.printable import FONTS_FOLDER, printable, printable_lines
 from portal.domain.vocabulary import PaymentMethodKind, TaxCategory
+
+from .formats import long_date, money_text, number_text, rate_text, short_date
+from .labels import CARD_BRANDS, LABELS, amendment, language_of, tax_mention, terms
+from .printable import FONTS_FOLDER, printable, printable_lines
 
 if TYPE_CHECKING:
     from typst import Compiler, PDFStandard

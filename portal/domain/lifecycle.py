@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from types import MappingProxyType
 
-from portal.domain.dunning import last_usable_day
-from portal.domain.vocabulary import PaymentState, SubscriptionState
+from .dunning import last_usable_day
+from .vocabulary import PaymentState, SubscriptionState
 
 _ONE_DAY = timedelta(days=1)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
 
-from portal.domain.errors import CurrencyMismatch
+from .errors import CurrencyMismatch
 
 # ISO 4217 list one, 2026: currencies whose minor unit is not a hundredth.
 EXPONENTS: Mapping[str, int] = MappingProxyType(

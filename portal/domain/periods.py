@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
 
-from portal.domain.vocabulary import Interval
+from .vocabulary import Interval
 
 MONTHS: Mapping[Interval, int] = MappingProxyType({Interval.MONTH: 1, Interval.YEAR: 12})
 

@@ -10,7 +10,7 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
-from portal.domain.vocabulary import Interval, Service, SubscriptionState
+from .vocabulary import Interval, Service, SubscriptionState
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ Source: question 12 of the pricing FAQ (source-systems §2.3). A lower list pric
 from dataclasses import dataclass
 from datetime import date
 
-from portal.domain.money import Money
-from portal.domain.periods import add_months
-from portal.domain.vocabulary import Interval
+from .money import Money
+from .periods import add_months
+from .vocabulary import Interval
 
 LOCK_MONTHS = {Interval.MONTH: 12, Interval.YEAR: 24}
 

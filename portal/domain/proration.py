@@ -13,10 +13,10 @@ from datetime import date, timedelta
 from fractions import Fraction
 from itertools import pairwise
 
-from portal.domain.errors import CurrencyMismatch, ExtensionTooLong
-from portal.domain.money import Money
-from portal.domain.periods import Period, period_from
-from portal.domain.vocabulary import Interval
+from .errors import CurrencyMismatch, ExtensionTooLong
+from .money import Money
+from .periods import Period, period_from
+from .vocabulary import Interval
 
 LATEST_DUE_ON = date(9998, 12, 31)
 """The calendar ends a year later: there is room for a period more, and for the days of grace after it."""

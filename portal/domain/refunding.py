@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from portal.domain.vocabulary import Interval
+from .vocabulary import Interval
 
 YEARLY_REFUND_DAYS = 30
 

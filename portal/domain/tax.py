@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from portal.domain.errors import MissingVatRate
-from portal.domain.money import Money
-from portal.domain.vat_rates import (
+from .errors import MissingVatRate
+from .money import Money
+from .vat_rates import (
     EU_MEMBER_STATES,
     TERRITORY_RULES,
     VAT_RATES,
@@ -22,7 +22,7 @@ from portal.domain.vat_rates import (
     place_of,
     standard_rate,
 )
-from portal.domain.vocabulary import TaxCategory, TaxReason, VatStatus
+from .vocabulary import TaxCategory, TaxReason, VatStatus
 
 BASIS_POINTS = 10_000
 

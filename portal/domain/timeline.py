@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 
-from portal.domain.periods import add_months
-from portal.domain.vocabulary import NoticeKind, SubscriptionState
+from .periods import add_months
+from .vocabulary import NoticeKind, SubscriptionState
 
 TRIAL_WARNING_DAYS = 5
 TRIAL_OVER_DAYS = 7

@@ -13,7 +13,7 @@ from datetime import date
 from enum import StrEnum
 from types import MappingProxyType
 
-from portal.domain.errors import MissingVatRate
+from .errors import MissingVatRate
 
 EU_MEMBER_STATES = frozenset(
     {

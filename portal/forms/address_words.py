@@ -6,9 +6,9 @@ The keys are those of `portal.addresses.AddressRules`.
 
 from dataclasses import dataclass
 
-from portal.forms.base import Sentence
+from portal.i18n import lazy_gettext as _l
 
-from ..i18n import lazy_gettext as _l
+from .base import Sentence
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,11 @@ from wtforms.widgets import Select, TextInput
 
 from portal import addresses, vat_numbers
 from portal.addresses import AddressFault, AddressRules
-from portal.forms.address_words import (
-    CITY_WORDS,
-    POSTAL_CODE_WORDS,
-    REGION_WORDS,
-    TYPED_REGION_MISSING,
-    AddressWords,
-)
-from portal.forms.base import (
+from portal.i18n import lazy_gettext as _l
+from portal.vat_numbers import VatNumberFault, VatNumberInvalid
+
+from .address_words import CITY_WORDS, POSTAL_CODE_WORDS, REGION_WORDS, TYPED_REGION_MISSING, AddressWords
+from .base import (
     CheckboxField,
     ChoiceField,
     Choices,
@@ -31,9 +28,6 @@ from portal.forms.base import (
     clean_text,
     is_blank,
 )
-from portal.vat_numbers import VatNumberFault, VatNumberInvalid
-
-from ..i18n import lazy_gettext as _l
 
 REGION_LENGTH = 100
 

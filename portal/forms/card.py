@@ -9,15 +9,6 @@ from flask_wtf import FlaskForm
 from wtforms.fields import Field, StringField
 from wtforms.validators import StopValidation
 
-from portal.forms.base import (
-    CheckboxField,
-    ChoiceField,
-    HiddenTextField,
-    PortalForm,
-    Requirable,
-    TextField,
-    UnshownInput,
-)
 from portal.gateways.cards import (
     CardBrand,
     card_brand,
@@ -26,8 +17,9 @@ from portal.gateways.cards import (
     normalise_number,
     security_code_length,
 )
+from portal.i18n import lazy_gettext as _l
 
-from ..i18n import lazy_gettext as _l
+from .base import CheckboxField, ChoiceField, HiddenTextField, PortalForm, Requirable, TextField, UnshownInput
 
 YEARS_OFFERED = 16
 CARD_NUMBER_LIKE = re.compile(r"(?:\d\W*){12}")

@@ -9,10 +9,11 @@ from wtforms.fields import StringField
 from wtforms.validators import StopValidation
 from wtforms.widgets import TextArea
 
-from ..domain.room import Room
-from ..domain.vocabulary import MemberStatus, Role
-from ..i18n import gettext as _
-from ..i18n import lazy_gettext as _l
+from portal.domain.room import Room
+from portal.domain.vocabulary import MemberStatus, Role
+from portal.i18n import gettext as _
+from portal.i18n import lazy_gettext as _l
+
 from .base import (
     INVISIBLE_ENDS,
     UNPRINTABLE,

@@ -1,8 +1,8 @@
 """Forms of the vendor's staff."""
 
-from portal.forms.base import ChoiceField, HiddenTextField, PortalForm, QuantityField
+from portal.i18n import lazy_gettext as _l
 
-from ..i18n import lazy_gettext as _l
+from .base import ChoiceField, HiddenTextField, PortalForm, QuantityField
 
 LARGEST_STORAGE = 1_000_000
 """In either unit: more than a petabyte is a slip of the finger."""

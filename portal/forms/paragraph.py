@@ -5,7 +5,8 @@ from typing import Any
 
 from wtforms.widgets import TextArea
 
-from ..i18n import lazy_gettext as _l
+from portal.i18n import lazy_gettext as _l
+
 from .base import Sentence, TextField, clean_text
 
 LONGEST = 2000

@@ -1,7 +1,8 @@
 """Signing up and in, links, accepting an invitation, and one's own account."""
 
-from ..i18n import lazy_gettext as _l
-from ..services.passwords import LONGEST, SHORTEST, Weakness
+from portal.i18n import lazy_gettext as _l
+from portal.services.passwords import LONGEST, SHORTEST, Weakness
+
 from .base import ChoiceField, EmailField, PasswordField, PortalForm, TextField
 
 NAME_REQUIRED = _l("Enter your name.")

@@ -1,9 +1,9 @@
 """Forms of the sandbox's own pages."""
 
-from portal.forms.base import CheckboxField, ChoiceField, EmailField, PortalForm, TextField
-from portal.forms.workspace_settings import RadioField
+from portal.i18n import lazy_gettext as _l
 
-from ..i18n import lazy_gettext as _l
+from .base import CheckboxField, ChoiceField, EmailField, PortalForm, TextField
+from .workspace_settings import RadioField
 
 
 class PayPalForm(PortalForm):

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from ..domain.vocabulary import Service
-from ..i18n import lazy_gettext as _l
+from portal.domain.vocabulary import Service
+from portal.i18n import lazy_gettext as _l
+
 from .base import CheckboxField, HiddenTextField, PortalForm, Sentence
 
 SERVICE_WORDS: dict[Service, Sentence] = {

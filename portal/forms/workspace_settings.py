@@ -8,7 +8,9 @@ from wtforms.validators import ValidationError
 from wtforms.widgets import ListWidget, RadioInput
 
 from portal.domain.vocabulary import WhoMayBuy
-from portal.forms.base import (
+from portal.i18n import lazy_gettext as _l
+
+from .base import (
     TEXT_LENGTH,
     CheckboxField,
     ChoiceField,
@@ -18,8 +20,6 @@ from portal.forms.base import (
     TextField,
     clean_text,
 )
-
-from ..i18n import lazy_gettext as _l
 
 NAMELESS_REGIONS = ("Etc/", "SystemV/", "US/", "posix/", "right/")
 

@@ -14,7 +14,8 @@ from datetime import datetime
 from pathlib import Path
 
 from portal.domain.vocabulary import PaymentMethodKind
-from portal.gateways.base import (
+
+from .base import (
     ActionRequired,
     Capabilities,
     CardData,
@@ -40,7 +41,7 @@ from portal.gateways.base import (
     SetupRequest,
     Succeeded,
 )
-from portal.gateways.sandbox_attempts import (
+from .sandbox_attempts import (
     catch_up,
     decline,
     is_silent,
@@ -53,8 +54,8 @@ from portal.gateways.sandbox_attempts import (
     tell,
     token,
 )
-from portal.gateways.sandbox_ledger import Attempt, AttemptState, Book, Ledger, Operation, Refund
-from portal.gateways.sandbox_methods import Account, Behaviour, read_paypal
+from .sandbox_ledger import Attempt, AttemptState, Book, Ledger, Operation, Refund
+from .sandbox_methods import Account, Behaviour, read_paypal
 
 SILENCE_SECONDS = 30.0
 SIGNATURE_HEADER = "Sandbox-Signature"

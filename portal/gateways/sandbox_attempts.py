@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from portal.domain.vocabulary import PaymentMethodKind
-from portal.gateways.base import (
+
+from .base import (
     CardData,
     ChargeRequest,
     DebitAccount,
@@ -24,15 +25,9 @@ from portal.gateways.base import (
     SetupRequest,
     Source,
 )
-from portal.gateways.cards import expires_before
-from portal.gateways.sandbox_ledger import Attempt, AttemptState, Book, Operation
-from portal.gateways.sandbox_methods import (
-    Account,
-    Behaviour,
-    read_card,
-    read_debit_account,
-    source_facts,
-)
+from .cards import expires_before
+from .sandbox_ledger import Attempt, AttemptState, Book, Operation
+from .sandbox_methods import Account, Behaviour, read_card, read_debit_account, source_facts
 
 DEBIT_TAKES = timedelta(days=1)
 DISPUTED_AFTER = timedelta(days=1)

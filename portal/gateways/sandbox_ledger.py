@@ -15,15 +15,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from portal.domain.vocabulary import PaymentMethodKind
-from portal.gateways.base import (
-    DeclineCode,
-    EventKind,
-    GatewayEvent,
-    GatewayUnavailable,
-    RefundRefusal,
-    ResultUnknown,
-)
-from portal.gateways.sandbox_methods import Account, Behaviour
+
+from .base import DeclineCode, EventKind, GatewayEvent, GatewayUnavailable, RefundRefusal, ResultUnknown
+from .sandbox_methods import Account, Behaviour
 
 
 class Operation(StrEnum):

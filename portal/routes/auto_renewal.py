@@ -2,21 +2,22 @@
 
 from flask import Blueprint, Response, flash, url_for
 
-from .. import formatting
-from ..domain.errors import MissingVatRate, PlanNotOffered, PlanTooSmall, PortalError, QuoteChanged
-from ..domain.vocabulary import Right, SubscriptionState
-from ..forms.auto_renewal import AutoRenewalForm
-from ..htmx import redirect_after_write, render
-from ..i18n import gettext as _
-from ..i18n import translated
-from ..models import PaymentMethod
-from ..money_words import method_words
-from ..runtime import current
-from ..security import workspace_right
-from ..services import auto_renewal
-from ..services.auto_renewal import NextCharge, NoSuchMethod, NotRenewable
-from ..services.renewal_quotes import NoBillingDetails
-from ..services.workspaces import Place
+from portal import formatting
+from portal.domain.errors import MissingVatRate, PlanNotOffered, PlanTooSmall, PortalError, QuoteChanged
+from portal.domain.vocabulary import Right, SubscriptionState
+from portal.forms.auto_renewal import AutoRenewalForm
+from portal.htmx import redirect_after_write, render
+from portal.i18n import gettext as _
+from portal.i18n import translated
+from portal.models import PaymentMethod
+from portal.money_words import method_words
+from portal.runtime import current
+from portal.security import workspace_right
+from portal.services import auto_renewal
+from portal.services.auto_renewal import NextCharge, NoSuchMethod, NotRenewable
+from portal.services.renewal_quotes import NoBillingDetails
+from portal.services.workspaces import Place
+
 from .place import status_here
 from .plan_words import priced_name
 

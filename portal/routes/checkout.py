@@ -5,9 +5,9 @@ from dataclasses import asdict
 from flask import Blueprint, Response, abort, redirect, request, url_for
 from flask_login import current_user
 
-from .. import formatting, limits
-from ..addresses import format_address
-from ..domain.errors import (
+from portal import formatting, limits
+from portal.addresses import format_address
+from portal.domain.errors import (
     CurrencyMismatch,
     MissingVatRate,
     OrderAlreadyPlaced,
@@ -16,9 +16,9 @@ from ..domain.errors import (
     PortalError,
     QuoteChanged,
 )
-from ..domain.money import Money
-from ..domain.pricing import Quote
-from ..domain.vocabulary import (
+from portal.domain.money import Money
+from portal.domain.pricing import Quote
+from portal.domain.vocabulary import (
     OrderState,
     PaymentMethodKind,
     PaymentState,
@@ -26,20 +26,21 @@ from ..domain.vocabulary import (
     SubscriptionState,
     VatStatus,
 )
-from ..forms.billing import BillingDetailsForm
-from ..forms.card import CardForm, PlaceOrderForm
-from ..gateways.base import CardData
-from ..htmx import htmx, redirect_after_write, render
-from ..i18n import gettext as _
-from ..i18n import locale_code
-from ..models import BillingDetails, Invoice, Order, Payment
-from ..money_words import decline_sentence, method_words
-from ..runtime import current
-from ..security import limited, workspace_right
-from ..services import checkout, payments, plans, refunds
-from ..services.checkout import Details
-from ..services.members import people_with
-from ..services.workspaces import Place
+from portal.forms.billing import BillingDetailsForm
+from portal.forms.card import CardForm, PlaceOrderForm
+from portal.gateways.base import CardData
+from portal.htmx import htmx, redirect_after_write, render
+from portal.i18n import gettext as _
+from portal.i18n import locale_code
+from portal.models import BillingDetails, Invoice, Order, Payment
+from portal.money_words import decline_sentence, method_words
+from portal.runtime import current
+from portal.security import limited, workspace_right
+from portal.services import checkout, payments, plans, refunds
+from portal.services.checkout import Details
+from portal.services.members import people_with
+from portal.services.workspaces import Place
+
 from .order_words import (
     confirm_label_of,
     method_name_of,

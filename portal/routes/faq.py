@@ -9,23 +9,24 @@ from babel.numbers import format_decimal
 from flask import Blueprint, Response, request
 from peewee import DoesNotExist
 
-from .. import formatting
-from ..domain.money import Money
-from ..domain.periods import period_from
-from ..domain.price_lock import LOCK_MONTHS
-from ..domain.proration import Extension, PaidPeriod, extend
-from ..domain.refunding import YEARLY_REFUND_DAYS
-from ..domain.timeline import DAYS_OF_WARNING, MONTHS_BEFORE_DELETION, NOTICE_DAYS
-from ..domain.vocabulary import ChangePolicy, Interval
-from ..forms.services import SERVICE_WORDS
-from ..htmx import render
-from ..i18n import gettext as _
-from ..i18n import locale_code, translated
-from ..models import Plan, Product
-from ..runtime import current
-from ..security import public
-from ..services import subscriptions
-from ..services.plans import limits_of
+from portal import formatting
+from portal.domain.money import Money
+from portal.domain.periods import period_from
+from portal.domain.price_lock import LOCK_MONTHS
+from portal.domain.proration import Extension, PaidPeriod, extend
+from portal.domain.refunding import YEARLY_REFUND_DAYS
+from portal.domain.timeline import DAYS_OF_WARNING, MONTHS_BEFORE_DELETION, NOTICE_DAYS
+from portal.domain.vocabulary import ChangePolicy, Interval
+from portal.forms.services import SERVICE_WORDS
+from portal.htmx import render
+from portal.i18n import gettext as _
+from portal.i18n import locale_code, translated
+from portal.models import Plan, Product
+from portal.runtime import current
+from portal.security import public
+from portal.services import subscriptions
+from portal.services.plans import limits_of
+
 from .order_words import methods_on_offer
 
 blueprint = Blueprint("faq", __name__)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from flask import url_for
 
-from .. import formatting
-from ..domain.plans import Condition, LimitKind, Violation
-from ..domain.vocabulary import Right, Service
-from ..forms.services import SERVICE_WORDS
-from ..i18n import gettext as _
-from ..services.workspaces import Place
+from portal import formatting
+from portal.domain.plans import Condition, LimitKind, Violation
+from portal.domain.vocabulary import Right, Service
+from portal.forms.services import SERVICE_WORDS
+from portal.i18n import gettext as _
+from portal.services.workspaces import Place
 
 
 @dataclass(frozen=True, slots=True)

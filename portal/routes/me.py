@@ -7,21 +7,22 @@ from flask import Blueprint, Response, abort, flash, request, session, url_for
 from flask_babel import refresh
 from flask_login import current_user
 
-from .. import limits
-from ..domain.vocabulary import OrderState
-from ..forms.people import CURRENT_NOT_RIGHT, ChangePasswordForm, ProfileForm
-from ..htmx import redirect_after_write, render
-from ..i18n import gettext as _
-from ..i18n import locale_code
-from ..models import Person, Session
-from ..navigation import LANGUAGE_NAMES
-from ..runtime import current
-from ..security import limited, signed_in
-from ..services import own_account, people, workspaces
-from ..services.own_account import OwnOrder
-from ..services.passwords import PasswordLengthWrong, PasswordTooCommon
-from ..services.people import PasswordWrong
-from ..sessions import ABSOLUTE_LIMIT, IDLE_LIMIT, IDLE_LIMIT_OF_OPERATORS
+from portal import limits
+from portal.domain.vocabulary import OrderState
+from portal.forms.people import CURRENT_NOT_RIGHT, ChangePasswordForm, ProfileForm
+from portal.htmx import redirect_after_write, render
+from portal.i18n import gettext as _
+from portal.i18n import locale_code
+from portal.models import Person, Session
+from portal.navigation import LANGUAGE_NAMES
+from portal.runtime import current
+from portal.security import limited, signed_in
+from portal.services import own_account, people, workspaces
+from portal.services.own_account import OwnOrder
+from portal.services.passwords import PasswordLengthWrong, PasswordTooCommon
+from portal.services.people import PasswordWrong
+from portal.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT, IDLE_LIMIT_OF_OPERATORS
+
 from .people import add_password_error
 
 blueprint = Blueprint("me", __name__, url_prefix="/me")

@@ -10,17 +10,18 @@ from typing import Concatenate, ParamSpec
 from flask import Blueprint, Response, abort, flash, request, url_for
 from flask_login import current_user
 
-from .. import limits
-from ..domain.vocabulary import MemberStatus, Right, Role
-from ..forms.members import ROLE_WORDS, HandOverForm, RoleForm
-from ..htmx import redirect_after_write, render
-from ..i18n import gettext as _
-from ..models import Member
-from ..runtime import current
-from ..security import limited, workspace_right
-from ..services import invitations, member_changes, members
-from ..services.members import MemberGone
-from ..services.workspaces import Place
+from portal import limits
+from portal.domain.vocabulary import MemberStatus, Right, Role
+from portal.forms.members import ROLE_WORDS, HandOverForm, RoleForm
+from portal.htmx import redirect_after_write, render
+from portal.i18n import gettext as _
+from portal.models import Member
+from portal.runtime import current
+from portal.security import limited, workspace_right
+from portal.services import invitations, member_changes, members
+from portal.services.members import MemberGone
+from portal.services.workspaces import Place
+
 from .member_words import REFUSALS, sentence_of
 from .members import BILLING_ROLES, name_of, state_of, to_list
 from .place import status_here

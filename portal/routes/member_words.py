@@ -1,9 +1,9 @@
 """Why something cannot be done to a member: a sentence with the figures, and what would help."""
 
-from ..domain.errors import LastOwner, PlanFull, PortalError
-from ..i18n import gettext as _
-from ..services.member_changes import NotAUser, NotJoined, NotOnYourself
-from ..services.members import AdministratorsFull, GuestsFull, OwnersOnly
+from portal.domain.errors import LastOwner, PlanFull, PortalError
+from portal.i18n import gettext as _
+from portal.services.member_changes import NotAUser, NotJoined, NotOnYourself
+from portal.services.members import AdministratorsFull, GuestsFull, OwnersOnly
 
 REFUSALS = (
     AdministratorsFull,

@@ -7,21 +7,22 @@ from flask import Blueprint, Response, flash, request, url_for
 from flask_babel import ngettext
 from flask_login import current_user
 
-from .. import limits
-from ..domain.room import Room
-from ..domain.vocabulary import MemberStatus, Right, Role
-from ..forms.base import TEXT_LENGTH, clean_text
-from ..forms.members import ROLE_WORDS, InviteForm, listed
-from ..htmx import redirect_after_write, render
-from ..i18n import gettext as _
-from ..models import Member
-from ..runtime import current
-from ..security import limited, workspace_right
-from ..services import invitations, member_changes, members
-from ..services.invitations import AlreadyMembers, Invited, NoRoom
-from ..services.member_changes import Promoted
-from ..services.members import AdministratorsFull, Counts, MemberRow, OwnersOnly
-from ..services.workspaces import Place
+from portal import limits
+from portal.domain.room import Room
+from portal.domain.vocabulary import MemberStatus, Right, Role
+from portal.forms.base import TEXT_LENGTH, clean_text
+from portal.forms.members import ROLE_WORDS, InviteForm, listed
+from portal.htmx import redirect_after_write, render
+from portal.i18n import gettext as _
+from portal.models import Member
+from portal.runtime import current
+from portal.security import limited, workspace_right
+from portal.services import invitations, member_changes, members
+from portal.services.invitations import AlreadyMembers, Invited, NoRoom
+from portal.services.member_changes import Promoted
+from portal.services.members import AdministratorsFull, Counts, MemberRow, OwnersOnly
+from portal.services.workspaces import Place
+
 from .member_words import administrators_full, owners_only
 from .place import status_here
 

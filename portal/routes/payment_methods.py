@@ -6,21 +6,22 @@ from datetime import date
 from flask import Blueprint, Response, abort, flash, request, url_for
 from flask_login import current_user
 
-from .. import formatting, limits
-from ..domain.vocabulary import PaymentMethodKind, Right, SetupState
-from ..forms.card import NewCardForm
-from ..gateways.base import CardData, DeclineCode
-from ..htmx import htmx, redirect_after_write, render
-from ..i18n import gettext as _
-from ..models import MethodSetup, PaymentMethod, Subscription
-from ..money_words import decline_sentence, method_words
-from ..runtime import current
-from ..security import limited, workspace_right
-from ..services import method_setups, payment_methods, payments, renewal_outcomes, scheduled_change
-from ..services.payment_methods import MethodExpired, MethodGone, MethodNeeded
-from ..services.subscriptions import Status
-from ..services.waiting import NEVER_MADE
-from ..services.workspaces import Place
+from portal import formatting, limits
+from portal.domain.vocabulary import PaymentMethodKind, Right, SetupState
+from portal.forms.card import NewCardForm
+from portal.gateways.base import CardData, DeclineCode
+from portal.htmx import htmx, redirect_after_write, render
+from portal.i18n import gettext as _
+from portal.models import MethodSetup, PaymentMethod, Subscription
+from portal.money_words import decline_sentence, method_words
+from portal.runtime import current
+from portal.security import limited, workspace_right
+from portal.services import method_setups, payment_methods, payments, renewal_outcomes, scheduled_change
+from portal.services.payment_methods import MethodExpired, MethodGone, MethodNeeded
+from portal.services.subscriptions import Status
+from portal.services.waiting import NEVER_MADE
+from portal.services.workspaces import Place
+
 from .place import status_here, today_here
 
 blueprint = Blueprint("payment_methods", __name__, url_prefix="/w/<slug>/payment-methods")

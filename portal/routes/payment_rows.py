@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 from flask import url_for
 
-from .. import formatting
-from ..domain.vocabulary import DocumentKind
-from ..i18n import gettext as _
-from ..money_words import method_words
-from ..services import history
-from ..services.history import HistoryRow
-from ..services.refund_quotes import LastPayment
-from ..services.workspaces import Place
+from portal import formatting
+from portal.domain.vocabulary import DocumentKind
+from portal.i18n import gettext as _
+from portal.money_words import method_words
+from portal.services import history
+from portal.services.history import HistoryRow
+from portal.services.refund_quotes import LastPayment
+from portal.services.workspaces import Place
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from flask import Blueprint, Response, flash, make_response, redirect, request, 
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 
-from .. import limits, sessions
-from ..domain.errors import LinkUnusable
-from ..domain.vocabulary import LinkPurpose
-from ..forms.base import PortalForm
-from ..forms.people import (
+from portal import limits, sessions
+from portal.domain.errors import LinkUnusable
+from portal.domain.vocabulary import LinkPurpose
+from portal.forms.base import PortalForm
+from portal.forms.people import (
     NOT_RIGHT,
     OPEN_TOO_LONG,
     PASSWORD_LENGTH_WRONG,
@@ -20,15 +20,15 @@ from ..forms.people import (
     SignInForm,
     SignUpForm,
 )
-from ..htmx import redirect_after_write, render
-from ..i18n import gettext as _
-from ..i18n import locale_code
-from ..models import Person
-from ..runtime import current
-from ..security import limited, public, safe_next
-from ..services import invitations, links, people, workspaces
-from ..services.invitations import Invitation, MustSignIn
-from ..services.passwords import PasswordLengthWrong, PasswordTooCommon
+from portal.htmx import redirect_after_write, render
+from portal.i18n import gettext as _
+from portal.i18n import locale_code
+from portal.models import Person
+from portal.runtime import current
+from portal.security import limited, public, safe_next
+from portal.services import invitations, links, people, workspaces
+from portal.services.invitations import Invitation, MustSignIn
+from portal.services.passwords import PasswordLengthWrong, PasswordTooCommon
 
 blueprint = Blueprint("people", __name__)
 CLEARED_AT_SIGN_OUT = '"cache", "cookies", "storage"'

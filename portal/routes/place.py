@@ -2,9 +2,9 @@
 
 from datetime import date
 
-from ..runtime import current
-from ..security import status_here
-from ..services.workspaces import Place
+from portal.runtime import current
+from portal.security import status_here
+from portal.services.workspaces import Place
 
 __all__ = ["status_here", "today_here"]
 

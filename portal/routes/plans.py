@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, request, url_for
 from flask_login import current_user
 
-from .. import formatting
-from ..domain.errors import (
+from portal import formatting
+from portal.domain.errors import (
     CurrencyMismatch,
     ExtensionTooLong,
     MissingVatRate,
@@ -17,18 +17,19 @@ from ..domain.errors import (
     SmallerPlanWaits,
     TooEarlyToProlong,
 )
-from ..domain.plans import Usage, has_days_left, violations
-from ..domain.vocabulary import Interval, Right, SubscriptionState
-from ..htmx import redirect_after_write, render
-from ..i18n import gettext as _
-from ..i18n import translated
-from ..runtime import current
-from ..security import workspace_right
-from ..services import checkout, people, plans, scheduled_change
-from ..services.plans import PlanOffers
-from ..services.scheduled_change import Waiting
-from ..services.subscriptions import Status
-from ..services.workspaces import Place
+from portal.domain.plans import Usage, has_days_left, violations
+from portal.domain.vocabulary import Interval, Right, SubscriptionState
+from portal.htmx import redirect_after_write, render
+from portal.i18n import gettext as _
+from portal.i18n import translated
+from portal.runtime import current
+from portal.security import workspace_right
+from portal.services import checkout, people, plans, scheduled_change
+from portal.services.plans import PlanOffers
+from portal.services.scheduled_change import Waiting
+from portal.services.subscriptions import Status
+from portal.services.workspaces import Place
+
 from .limit_words import Refusal, refusals_of
 from .payment_rows import payment_rows
 from .place import status_here

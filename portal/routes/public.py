@@ -9,14 +9,15 @@ from flask_login import current_user
 from peewee import DoesNotExist, OperationalError
 from werkzeug.exceptions import HTTPException
 
-from .. import errors, formatting, limits
-from ..domain.money import Money
-from ..domain.vocabulary import Interval, MemberStatus, Right
-from ..htmx import render
-from ..models import Product, VendorLink
-from ..runtime import current
-from ..security import csrf, limited, public, signed_in
-from ..services import csp_reports, health, members, plans, subscriptions, workspaces
+from portal import errors, formatting, limits
+from portal.domain.money import Money
+from portal.domain.vocabulary import Interval, MemberStatus, Right
+from portal.htmx import render
+from portal.models import Product, VendorLink
+from portal.runtime import current
+from portal.security import csrf, limited, public, signed_in
+from portal.services import csp_reports, health, members, plans, subscriptions, workspaces
+
 from .plan_table import price_rows
 
 blueprint = Blueprint("public", __name__)

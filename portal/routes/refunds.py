@@ -5,20 +5,21 @@ from datetime import date
 from flask import Blueprint, Response, abort, request, url_for
 from flask_login import current_user
 
-from .. import formatting, limits
-from ..domain.vocabulary import Interval, RefundState, Right
-from ..gateways.base import RefundRefusal
-from ..htmx import htmx, redirect_after_write, render
-from ..i18n import gettext as _
-from ..i18n import translated
-from ..models import Invoice, Payment, Plan, Refund
-from ..money_words import method_words
-from ..runtime import current
-from ..security import limited, workspace_right
-from ..services import refund_quotes, refunds
-from ..services.refund_quotes import Preview, RefundImpossible, RefusalReason
-from ..services.refunds import RefundChanged
-from ..services.workspaces import Place
+from portal import formatting, limits
+from portal.domain.vocabulary import Interval, RefundState, Right
+from portal.gateways.base import RefundRefusal
+from portal.htmx import htmx, redirect_after_write, render
+from portal.i18n import gettext as _
+from portal.i18n import translated
+from portal.models import Invoice, Payment, Plan, Refund
+from portal.money_words import method_words
+from portal.runtime import current
+from portal.security import limited, workspace_right
+from portal.services import refund_quotes, refunds
+from portal.services.refund_quotes import Preview, RefundImpossible, RefusalReason
+from portal.services.refunds import RefundChanged
+from portal.services.workspaces import Place
+
 from .limit_words import refusals_of
 from .place import status_here
 

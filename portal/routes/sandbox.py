@@ -9,23 +9,23 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, abort, make_response, redirect, request, url_for
 from flask_login import current_user
 
-from .. import errors, formatting
-from ..clock import ShiftedClock
-from ..domain.money import Money
-from ..domain.vocabulary import PaymentMethodKind
-from ..forms.sandbox import ComponentsForm, PayPalForm
-from ..gateways.base import GatewayUnavailable
-from ..gateways.sandbox import Challenge, Sandbox, UnknownReference
-from ..gateways.sandbox_methods import MAGIC_CARDS, MAGIC_IBANS, MAGIC_PAYPAL, Magic
-from ..htmx import render
-from ..i18n import gettext as _
-from ..mail import Letter, read_mail, read_mailbox
-from ..models import Payment, Workspace
-from ..money_words import BRANDS, method_words
-from ..runtime import current
-from ..security import DOCUMENT_POLICY, ask_to_sign_in, public, safe_next
-from ..services import method_setups, payments
-from ..settings import LOOPBACK_HOSTS
+from portal import errors, formatting
+from portal.clock import ShiftedClock
+from portal.domain.money import Money
+from portal.domain.vocabulary import PaymentMethodKind
+from portal.forms.sandbox import ComponentsForm, PayPalForm
+from portal.gateways.base import GatewayUnavailable
+from portal.gateways.sandbox import Challenge, Sandbox, UnknownReference
+from portal.gateways.sandbox_methods import MAGIC_CARDS, MAGIC_IBANS, MAGIC_PAYPAL, Magic
+from portal.htmx import render
+from portal.i18n import gettext as _
+from portal.mail import Letter, read_mail, read_mailbox
+from portal.models import Payment, Workspace
+from portal.money_words import BRANDS, method_words
+from portal.runtime import current
+from portal.security import DOCUMENT_POLICY, ask_to_sign_in, public, safe_next
+from portal.services import method_setups, payments
+from portal.settings import LOOPBACK_HOSTS
 
 blueprint = Blueprint("sandbox", __name__, url_prefix="/sandbox")
 THEMES = ("light", "dark")

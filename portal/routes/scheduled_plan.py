@@ -2,19 +2,20 @@
 
 from flask import Blueprint, Response, flash, request, url_for
 
-from .. import formatting
-from ..domain.errors import OrderAlreadyPlaced, PlanTooSmall, PortalError, QuoteChanged
-from ..domain.vocabulary import Interval, Right
-from ..htmx import redirect_after_write, render
-from ..i18n import gettext as _
-from ..i18n import translated
-from ..money_words import method_words
-from ..runtime import current
-from ..security import refuse_without, workspace_right
-from ..services import scheduled_change
-from ..services.renewal_quotes import NoBillingDetails
-from ..services.scheduled_change import NothingWaits, ScheduledChange
-from ..services.workspaces import Place
+from portal import formatting
+from portal.domain.errors import OrderAlreadyPlaced, PlanTooSmall, PortalError, QuoteChanged
+from portal.domain.vocabulary import Interval, Right
+from portal.htmx import redirect_after_write, render
+from portal.i18n import gettext as _
+from portal.i18n import translated
+from portal.money_words import method_words
+from portal.runtime import current
+from portal.security import refuse_without, workspace_right
+from portal.services import scheduled_change
+from portal.services.renewal_quotes import NoBillingDetails
+from portal.services.scheduled_change import NothingWaits, ScheduledChange
+from portal.services.workspaces import Place
+
 from .place import status_here
 from .plan_words import priced_name
 from .plans import CANNOT_BE_ORDERED, plans_page, refusal_sentence, refused

@@ -2,16 +2,17 @@
 
 from flask import Blueprint, Response, flash, url_for
 
-from ..domain.vocabulary import Right, Service
-from ..forms.services import SERVICE_WORDS, ServicesForm
-from ..htmx import redirect_after_write, render
-from ..i18n import gettext as _
-from ..i18n import translated
-from ..runtime import current
-from ..security import workspace_right
-from ..services import plans, workspace_services
-from ..services.workspace_services import ServicesNotIncluded
-from ..services.workspaces import Place
+from portal.domain.vocabulary import Right, Service
+from portal.forms.services import SERVICE_WORDS, ServicesForm
+from portal.htmx import redirect_after_write, render
+from portal.i18n import gettext as _
+from portal.i18n import translated
+from portal.runtime import current
+from portal.security import workspace_right
+from portal.services import plans, workspace_services
+from portal.services.workspace_services import ServicesNotIncluded
+from portal.services.workspaces import Place
+
 from .place import status_here
 
 blueprint = Blueprint("services", __name__, url_prefix="/w/<slug>")

@@ -3,21 +3,22 @@
 from flask import Blueprint, Response, abort, flash, g, request, session, url_for
 from flask_login import current_user
 
-from .. import formatting, limits, sessions
-from ..domain.vocabulary import Right, WhoMayBuy
-from ..forms.workspace_settings import DeleteWorkspaceForm, WorkspaceSettingsForm
-from ..htmx import redirect_after_write, render
-from ..i18n import gettext as _
-from ..i18n import locale_code
-from ..navigation import LANGUAGE_NAMES
-from ..runtime import current
-from ..security import limited, workspace_right
-from ..services import deletion, export, plans
-from ..services import workspace_settings as service
-from ..services.deletion import MoneyOnItsWay
-from ..services.members import OwnersOnly
-from ..services.workspace_settings import SettingsChanged, WorkspaceSettings
-from ..services.workspaces import Place
+from portal import formatting, limits, sessions
+from portal.domain.vocabulary import Right, WhoMayBuy
+from portal.forms.workspace_settings import DeleteWorkspaceForm, WorkspaceSettingsForm
+from portal.htmx import redirect_after_write, render
+from portal.i18n import gettext as _
+from portal.i18n import locale_code
+from portal.navigation import LANGUAGE_NAMES
+from portal.runtime import current
+from portal.security import limited, workspace_right
+from portal.services import deletion, export, plans
+from portal.services import workspace_settings as service
+from portal.services.deletion import MoneyOnItsWay
+from portal.services.members import OwnersOnly
+from portal.services.workspace_settings import SettingsChanged, WorkspaceSettings
+from portal.services.workspaces import Place
+
 from .place import status_here
 
 blueprint = Blueprint("settings", __name__, url_prefix="/w/<slug>")

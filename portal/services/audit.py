@@ -11,10 +11,10 @@ from flask import has_request_context, request
 from flask_login import current_user
 from peewee import fn
 
-from .. import rows
-from ..database import hold, postpone
-from ..models import AuditEntry, AuditTrace, Person, Workspace
-from ..runtime import current
+from portal import rows
+from portal.database import hold, postpone
+from portal.models import AuditEntry, AuditTrace, Person, Workspace
+from portal.runtime import current
 
 JSONValue = str | int | bool | None
 PORTAL = "portal"

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import cast
 
-from ..database import transaction
-from ..domain.errors import PortalError, QuoteChanged
-from ..domain.money import Money
-from ..domain.pricing import Quote, facts_hash
-from ..domain.timeline import NOTICE_DAYS
-from ..domain.vocabulary import Interval, NoticeKind, SubscriptionState
-from ..models import Notice, PaymentMethod, Subscription, Workspace
-from ..outbox import JSON
+from portal.database import transaction
+from portal.domain.errors import PortalError, QuoteChanged
+from portal.domain.money import Money
+from portal.domain.pricing import Quote, facts_hash
+from portal.domain.timeline import NOTICE_DAYS
+from portal.domain.vocabulary import Interval, NoticeKind, SubscriptionState
+from portal.models import Notice, PaymentMethod, Subscription, Workspace
+from portal.outbox import JSON
+
 from . import audit, letters, renewal_quotes, subscriptions
 from .workspaces import Place
 

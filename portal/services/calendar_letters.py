@@ -8,14 +8,15 @@ import logging
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from ..domain import plans as plan_rules
-from ..domain.errors import MissingVatRate, PlanNotOffered, PlanTooSmall
-from ..domain.pricing import Quote
-from ..domain.timeline import DAYS_OF_WARNING, Course, deletion_warning_on
-from ..domain.vocabulary import Interval, NoticeKind
-from ..models import Invoice, Price, Subscription, SubscriptionPeriod
-from ..outbox import JSON
-from ..runtime import current
+from portal.domain import plans as plan_rules
+from portal.domain.errors import MissingVatRate, PlanNotOffered, PlanTooSmall
+from portal.domain.pricing import Quote
+from portal.domain.timeline import DAYS_OF_WARNING, Course, deletion_warning_on
+from portal.domain.vocabulary import Interval, NoticeKind
+from portal.models import Invoice, Price, Subscription, SubscriptionPeriod
+from portal.outbox import JSON
+from portal.runtime import current
+
 from . import letters, plans, renewal_outcomes, renewal_quotes
 from .renewal_quotes import NoBillingDetails
 

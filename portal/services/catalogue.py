@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from ..database import hold, transaction
-from ..domain.catalogue import DeclaredPlan, DeclaredPrice, DeclaredProduct, Links, parse_catalogue
-from ..models import Plan, Price, Product, Subscription, VendorLink
-from ..runtime import current
+from portal.database import hold, transaction
+from portal.domain.catalogue import DeclaredPlan, DeclaredPrice, DeclaredProduct, Links, parse_catalogue
+from portal.models import Plan, Price, Product, Subscription, VendorLink
+from portal.runtime import current
+
 from . import audit
 
 

@@ -8,18 +8,18 @@ import secrets
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from ..database import transaction
-from ..domain.errors import (
+from portal.database import transaction
+from portal.domain.errors import (
     OrderAlreadyPlaced,
     PlanNotOffered,
     QuoteChanged,
     SmallerPlanWaits,
     TooEarlyToProlong,
 )
-from ..domain.plans import has_days_left, is_prolongable
-from ..domain.pricing import Quote, make_quote, order_kind
-from ..domain.tax import Buyer
-from ..domain.vocabulary import (
+from portal.domain.plans import has_days_left, is_prolongable
+from portal.domain.pricing import Quote, make_quote, order_kind
+from portal.domain.tax import Buyer
+from portal.domain.vocabulary import (
     Interval,
     OrderKind,
     OrderState,
@@ -29,9 +29,10 @@ from ..domain.vocabulary import (
     SubscriptionState,
     VatStatus,
 )
-from ..gateways.base import CardData
-from ..models import BillingDetails, Order, Payment, Person, Plan, Workspace
-from ..runtime import current
+from portal.gateways.base import CardData
+from portal.models import BillingDetails, Order, Payment, Person, Plan, Workspace
+from portal.runtime import current
+
 from . import audit, payments, plans, refunds, subscriptions
 from .workspaces import Place
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from ..database import transaction
-from ..models import CspReport
+from portal.database import transaction
+from portal.models import CspReport
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 

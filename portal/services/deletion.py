@@ -12,11 +12,11 @@ from typing import TypeVar
 
 from peewee import Case
 
-from .. import outbox
-from ..database import hold, is_postgresql, transaction, write_postponed
-from ..domain.errors import PortalError
-from ..domain.vocabulary import MemberStatus, OrderState, Role
-from ..models import (
+from portal import outbox
+from portal.database import hold, is_postgresql, transaction, write_postponed
+from portal.domain.errors import PortalError
+from portal.domain.vocabulary import MemberStatus, OrderState, Role
+from portal.models import (
     AuditEntry,
     AuditTrace,
     BillingDetails,
@@ -34,7 +34,8 @@ from ..models import (
     Subscription,
     Workspace,
 )
-from ..runtime import current
+from portal.runtime import current
+
 from . import audit, letters, payments, refunds
 from .members import OwnersOnly
 from .workspaces import Place

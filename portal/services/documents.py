@@ -2,10 +2,10 @@
 
 import hashlib
 
-from .. import outbox
-from ..database import transaction
-from ..models import Document, Invoice
-from ..runtime import current
+from portal import outbox
+from portal.database import transaction
+from portal.models import Document, Invoice
+from portal.runtime import current
 
 
 def prepare(invoice_id: int) -> None:
@@ -19,7 +19,7 @@ def pdf_of(invoice_id: int, locale: str) -> bytes:
     stored = find(invoice_id, locale)
     if stored is not None:
         return stored
-    from ..documents.pdf import render_invoice
+    from portal.documents.pdf import render_invoice
 
     invoice = Invoice.get_by_id(invoice_id)
     content = render_invoice(invoice.facts, locale=locale)

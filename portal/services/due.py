@@ -15,10 +15,11 @@ from datetime import datetime, timedelta
 
 from peewee import ModelSelect
 
-from ..database import is_postgresql, transaction
-from ..gateways.base import Outcome, RateLimited, ResultUnknown
-from ..models import Payment, Subscription, Workspace
-from ..runtime import current
+from portal.database import is_postgresql, transaction
+from portal.gateways.base import Outcome, RateLimited, ResultUnknown
+from portal.models import Payment, Subscription, Workspace
+from portal.runtime import current
+
 from . import housekeeping, method_setups, pace, payments, refunds, renewals, subscriptions
 from .surroundings import read_surroundings
 from .waiting import comes_too_late

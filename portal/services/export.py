@@ -11,11 +11,12 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from peewee import JOIN, fn
 
-from ..database import transaction
-from ..domain.money import Money, major_string
-from ..domain.vocabulary import DocumentKind, PaymentState, RefundState
-from ..models import Document, Invoice, Member, Order, Payment, Person, Plan, Refund, Workspace
-from ..runtime import current
+from portal.database import transaction
+from portal.domain.money import Money, major_string
+from portal.domain.vocabulary import DocumentKind, PaymentState, RefundState
+from portal.models import Document, Invoice, Member, Order, Payment, Person, Plan, Refund, Workspace
+from portal.runtime import current
+
 from . import documents
 
 DOCUMENTS_OF_A_PART = 200

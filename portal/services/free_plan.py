@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from ..database import transaction
-from ..domain.errors import PlanNotOffered, PlanTooSmall, QuoteChanged
-from ..domain.plans import Condition, Violation, conditions, has_days_left, violations
-from ..domain.vocabulary import SubscriptionState
-from ..models import Plan, Subscription, SubscriptionPeriod, Workspace
+from portal.database import transaction
+from portal.domain.errors import PlanNotOffered, PlanTooSmall, QuoteChanged
+from portal.domain.plans import Condition, Violation, conditions, has_days_left, violations
+from portal.domain.vocabulary import SubscriptionState
+from portal.models import Plan, Subscription, SubscriptionPeriod, Workspace
+
 from . import audit, checkout, letters, plans, scheduled_change, subscriptions
 from .subscriptions import Status
 from .workspaces import Place

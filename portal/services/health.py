@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from peewee import PeeweeException
 
-from .. import database, outbox
-from ..domain.vocabulary import PaymentState
-from ..models import Payment
+from portal import database, outbox
+from portal.domain.vocabulary import PaymentState
+from portal.models import Payment
 
 OLDEST_PROMISE = timedelta(minutes=10)
 """A promise that waits longer means that no worker runs (trust.md F26)."""

@@ -7,9 +7,10 @@ from typing import Any
 
 from peewee import JOIN
 
-from ..domain.money import Money
-from ..domain.vocabulary import DocumentKind, PaymentMethodKind, PaymentState
-from ..models import Invoice, Order, Payment, Workspace
+from portal.domain.money import Money
+from portal.domain.vocabulary import DocumentKind, PaymentMethodKind, PaymentState
+from portal.models import Invoice, Order, Payment, Workspace
+
 from .prepared import Prepared, Slot
 
 AFTER_ALL = 2**62

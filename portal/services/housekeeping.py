@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from ..models import LimitBucket, Link, Session
+from portal.models import LimitBucket, Link, Session
 
 DEAD_SESSION_AFTER = timedelta(days=1)
 """Longer than any session lives (sessions.py); the row itself is refused long before."""

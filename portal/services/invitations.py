@@ -4,22 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from .. import outbox
-from ..database import transaction
-from ..domain.errors import LinkUnusable, PortalError
-from ..domain.room import Room, admit
-from ..domain.vocabulary import LinkPurpose, MemberStatus, Role
-from ..models import Link, Member, Person, Workspace
-from ..runtime import current
+from portal import outbox
+from portal.database import transaction
+from portal.domain.errors import LinkUnusable, PortalError
+from portal.domain.room import Room, admit
+from portal.domain.vocabulary import LinkPurpose, MemberStatus, Role
+from portal.models import Link, Member, Person, Workspace
+from portal.runtime import current
+
 from . import audit, links, passwords, people
-from .members import (
-    ADMINISTRATORS,
-    OwnersOnly,
-    refuse_administrators,
-    reload_member,
-    roles_to_give,
-    room_now,
-)
+from .members import ADMINISTRATORS, OwnersOnly, refuse_administrators, reload_member, roles_to_give, room_now
 from .workspaces import Place
 
 

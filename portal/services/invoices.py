@@ -5,13 +5,14 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from .. import rows
-from ..documents.notes import notes_of
-from ..domain.invoicing import credit_note_facts, invoice_facts
-from ..domain.pricing import facts_hash
-from ..domain.vocabulary import DocumentKind
-from ..models import Invoice, NumberSeries, Order, Payment
-from ..runtime import current
+from portal import rows
+from portal.documents.notes import notes_of
+from portal.domain.invoicing import credit_note_facts, invoice_facts
+from portal.domain.pricing import facts_hash
+from portal.domain.vocabulary import DocumentKind
+from portal.models import Invoice, NumberSeries, Order, Payment
+from portal.runtime import current
+
 from . import audit
 from .prepared import Prepared, Slot
 

@@ -5,11 +5,12 @@ from hashlib import blake2b
 
 from peewee import Expression, ModelSelect
 
-from .. import outbox
-from ..domain.vocabulary import MemberStatus, Role
-from ..models import Invoice, Member, Payment, PaymentMethod, Person, Workspace
-from ..outbox import JSON
-from ..runtime import current
+from portal import outbox
+from portal.domain.vocabulary import MemberStatus, Role
+from portal.models import Invoice, Member, Payment, PaymentMethod, Person, Workspace
+from portal.outbox import JSON
+from portal.runtime import current
+
 from .prepared import Prepared, Slot
 
 

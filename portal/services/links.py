@@ -4,10 +4,10 @@ import hashlib
 import secrets
 from datetime import timedelta
 
-from ..domain.errors import LinkUnusable
-from ..domain.vocabulary import LinkPurpose
-from ..models import Link, Member, Person
-from ..runtime import current
+from portal.domain.errors import LinkUnusable
+from portal.domain.vocabulary import LinkPurpose
+from portal.models import Link, Member, Person
+from portal.runtime import current
 
 LIFE_OF_LINK = {
     LinkPurpose.MAGIC: timedelta(minutes=15),

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..database import transaction
-from ..domain.errors import LastOwner, PortalError
-from ..domain.vocabulary import MemberStatus, Role
-from ..models import Link, Member, Person, Workspace
+from portal.database import transaction
+from portal.domain.errors import LastOwner, PortalError
+from portal.domain.vocabulary import MemberStatus, Role
+from portal.models import Link, Member, Person, Workspace
+
 from . import audit, letters, people
 from .members import (
     ADMINISTRATORS,

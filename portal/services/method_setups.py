@@ -9,11 +9,11 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-from ..database import transaction
-from ..domain.errors import PortalError
-from ..domain.money import Money
-from ..domain.vocabulary import PaymentMethodKind, SetupState
-from ..gateways.base import (
+from portal.database import transaction
+from portal.domain.errors import PortalError
+from portal.domain.money import Money
+from portal.domain.vocabulary import PaymentMethodKind, SetupState
+from portal.gateways.base import (
     ActionRequired,
     CardData,
     DeclineCode,
@@ -25,8 +25,9 @@ from ..gateways.base import (
     SetupRequest,
     Succeeded,
 )
-from ..models import MethodSetup, Payment, PaymentMethod, Subscription, Workspace
-from ..runtime import current
+from portal.models import MethodSetup, Payment, PaymentMethod, Subscription, Workspace
+from portal.runtime import current
+
 from . import audit, renewal_outcomes, renewal_quotes, subscriptions
 from .payment_methods import charge_first, record_act, take_away
 from .payments import gateway_for

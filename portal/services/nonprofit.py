@@ -8,13 +8,14 @@ from datetime import datetime
 
 from peewee import JOIN, ModelSelect
 
-from .. import outbox
-from ..database import is_postgresql, transaction
-from ..domain.errors import PlanNotOffered, PortalError
-from ..domain.vocabulary import MemberStatus, NonprofitState, Role
-from ..models import Member, NonprofitRequest, Person, Plan, Workspace
-from ..outbox import JSON
-from ..runtime import current
+from portal import outbox
+from portal.database import is_postgresql, transaction
+from portal.domain.errors import PlanNotOffered, PortalError
+from portal.domain.vocabulary import MemberStatus, NonprofitState, Role
+from portal.models import Member, NonprofitRequest, Person, Plan, Workspace
+from portal.outbox import JSON
+from portal.runtime import current
+
 from . import audit, deletion, free_plan, plans, subscriptions
 from .people import mail_locale
 

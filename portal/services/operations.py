@@ -7,9 +7,10 @@ from datetime import datetime
 
 from peewee import JOIN
 
-from ..database import transaction
-from ..domain.vocabulary import ProductKind
-from ..models import AuditEntry, Order, Payment, Person, Plan, Product, Subscription, Workspace
+from portal.database import transaction
+from portal.domain.vocabulary import ProductKind
+from portal.models import AuditEntry, Order, Payment, Person, Plan, Product, Subscription, Workspace
+
 from . import audit
 from .subscriptions import Status, status_of
 

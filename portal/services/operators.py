@@ -4,8 +4,9 @@ from datetime import datetime
 
 from email_validator import validate_email
 
-from ..database import transaction
-from ..models import Person
+from portal.database import transaction
+from portal.models import Person
+
 from . import audit
 
 

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 
 from peewee import JOIN
 
-from ..database import transaction
-from ..domain.money import Money
-from ..domain.vocabulary import MemberStatus, OrderKind, OrderState, Right
-from ..models import Invoice, Member, Order, Person, Plan, Session, Workspace
-from ..runtime import current
+from portal.database import transaction
+from portal.domain.money import Money
+from portal.domain.vocabulary import MemberStatus, OrderKind, OrderState, Right
+from portal.models import Invoice, Member, Order, Person, Plan, Session, Workspace
+from portal.runtime import current
+
 from . import audit
 from .people import end_sessions
 from .workspaces import MENU_WORKSPACES, rights_in

@@ -7,8 +7,8 @@ rate allows, however many processes run and however often they are killed.
 
 from datetime import datetime
 
-from ..database import is_postgresql, transaction
-from ..models import GatewayPace
+from portal.database import is_postgresql, transaction
+from portal.models import GatewayPace
 
 SLOW_SECONDS = 60
 SLOW_FACTOR = 2

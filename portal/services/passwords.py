@@ -10,7 +10,7 @@ from threading import BoundedSemaphore
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from ..domain.errors import LimitReached, PortalError
+from portal.domain.errors import LimitReached, PortalError
 
 SHORTEST, LONGEST = 12, 128
 HASHES_AT_ONCE = 4

@@ -5,10 +5,11 @@ services/method_setups.py adds them; renewal_outcomes.methods_of has the order i
 
 from datetime import date, datetime
 
-from ..database import transaction
-from ..domain.errors import PortalError
-from ..gateways.cards import expires_before
-from ..models import PaymentMethod, Subscription, Workspace
+from portal.database import transaction
+from portal.domain.errors import PortalError
+from portal.gateways.cards import expires_before
+from portal.models import PaymentMethod, Subscription, Workspace
+
 from . import audit, subscriptions
 from .renewal_outcomes import methods_of
 from .workspaces import Place

@@ -6,11 +6,12 @@ charges alone is in renewal_outcomes.py.
 
 from datetime import datetime
 
-from .. import outbox, rows
-from ..domain.vocabulary import OrderKind, OrderState, Right
-from ..gateways.base import MethodFacts, Succeeded
-from ..models import Member, Order, Payment, PaymentMethod, Subscription
-from ..runtime import current
+from portal import outbox, rows
+from portal.domain.vocabulary import OrderKind, OrderState, Right
+from portal.gateways.base import MethodFacts, Succeeded
+from portal.models import Member, Order, Payment, PaymentMethod, Subscription
+from portal.runtime import current
+
 from . import audit, auto_renewal, invoices, letters, renewal_outcomes, subscriptions, workspaces
 from .payment_methods import charge_first
 from .saved_methods import known_method, new_method

@@ -15,11 +15,11 @@ from typing import cast
 
 from peewee import JOIN, ModelSelect
 
-from .. import rows
-from ..database import is_postgresql, transaction, write_postponed
-from ..domain.lifecycle import may_become
-from ..domain.vocabulary import OrderKind, PaymentMethodKind, PaymentState
-from ..gateways.base import (
+from portal import rows
+from portal.database import is_postgresql, transaction, write_postponed
+from portal.domain.lifecycle import may_become
+from portal.domain.vocabulary import OrderKind, PaymentMethodKind, PaymentState
+from portal.gateways.base import (
     ActionRequired,
     CardData,
     ChargeRequest,
@@ -34,17 +34,9 @@ from ..gateways.base import (
     SavedMethod,
     Succeeded,
 )
-from ..models import (
-    AuditEntry,
-    Order,
-    Payment,
-    PaymentMethod,
-    Person,
-    Plan,
-    Subscription,
-    Workspace,
-)
-from ..runtime import current
+from portal.models import AuditEntry, Order, Payment, PaymentMethod, Person, Plan, Subscription, Workspace
+from portal.runtime import current
+
 from . import audit, payment_outcomes, renewal_outcomes, subscriptions
 from .saved_methods import what_fits
 from .waiting import (

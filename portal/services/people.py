@@ -10,12 +10,13 @@ from babel.numbers import get_territory_currencies
 from email_validator import EmailNotValidError, validate_email
 from peewee import IntegrityError
 
-from .. import outbox
-from ..database import transaction
-from ..domain.errors import LinkUnusable, PortalError
-from ..domain.vocabulary import LinkPurpose
-from ..models import Link, Member, Person, Session, Workspace
-from ..runtime import current
+from portal import outbox
+from portal.database import transaction
+from portal.domain.errors import LinkUnusable, PortalError
+from portal.domain.vocabulary import LinkPurpose
+from portal.models import Link, Member, Person, Session, Workspace
+from portal.runtime import current
+
 from . import audit, passwords, subscriptions, workspaces
 from .links import LIFE_OF_LINK, PATH_OF_LINK, consume_link, make_link, open_link
 

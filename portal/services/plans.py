@@ -7,11 +7,12 @@ from functools import lru_cache
 
 from peewee import JOIN, Case, ModelSelect, fn
 
-from ..domain.errors import PlanNotOffered, PlanTooSmall
-from ..domain.plans import PlanLimits, Usage, Violation, violations
-from ..domain.pricing import Offer
-from ..domain.vocabulary import Interval, MemberStatus, Role, Service
-from ..models import Member, Plan, Price, Product, Workspace
+from portal.domain.errors import PlanNotOffered, PlanTooSmall
+from portal.domain.plans import PlanLimits, Usage, Violation, violations
+from portal.domain.pricing import Offer
+from portal.domain.vocabulary import Interval, MemberStatus, Role, Service
+from portal.models import Member, Plan, Price, Product, Workspace
+
 from .prepared import Prepared, Slot
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from peewee import ModelSelect, ModelUpdate, Node
 
-from ..database import database, is_postgresql
+from portal.database import database, is_postgresql
 
 
 class Slot(Node):

@@ -14,11 +14,11 @@ from typing import cast
 
 from peewee import ModelSelect
 
-from .. import outbox
-from ..database import transaction
-from ..domain.errors import PortalError
-from ..domain.vocabulary import OrderState, RefundState
-from ..gateways.base import (
+from portal import outbox
+from portal.database import transaction
+from portal.domain.errors import PortalError
+from portal.domain.vocabulary import OrderState, RefundState
+from portal.gateways.base import (
     Refunded,
     RefundOutcome,
     RefundRefusal,
@@ -26,8 +26,9 @@ from ..gateways.base import (
     RefundRequest,
     ResultUnknown,
 )
-from ..models import Order, Payment, Refund, Workspace
-from ..runtime import current
+from portal.models import Order, Payment, Refund, Workspace
+from portal.runtime import current
+
 from . import audit, invoices, letters, restoring, subscriptions
 from .refund_quotes import preview
 from .waiting import ReconcileReport, next_look, settle_each

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import cast
 
-from .. import rows
-from ..domain.dunning import methods_left, next_round_on
-from ..domain.vocabulary import OrderState, PaymentState
-from ..models import Invoice, Order, Payment, PaymentMethod, Subscription, Workspace
-from ..outbox import JSON
-from ..runtime import current
+from portal import rows
+from portal.domain.dunning import methods_left, next_round_on
+from portal.domain.vocabulary import OrderState, PaymentState
+from portal.models import Invoice, Order, Payment, PaymentMethod, Subscription, Workspace
+from portal.outbox import JSON
+from portal.runtime import current
+
 from . import letters, subscriptions
 from .waiting import NEVER_MADE
 

@@ -2,14 +2,15 @@
 
 from datetime import date, datetime
 
-from ..addresses import format_address
-from ..domain.errors import PlanNotOffered, PortalError
-from ..domain.price_lock import renewal_price
-from ..domain.pricing import Offer, Quote, Standing, make_quote
-from ..domain.tax import Buyer
-from ..domain.vocabulary import Interval, PaymentMethodKind, VatStatus
-from ..models import BillingDetails, Plan, Price, Subscription, Workspace
-from ..runtime import current
+from portal.addresses import format_address
+from portal.domain.errors import PlanNotOffered, PortalError
+from portal.domain.price_lock import renewal_price
+from portal.domain.pricing import Offer, Quote, Standing, make_quote
+from portal.domain.tax import Buyer
+from portal.domain.vocabulary import Interval, PaymentMethodKind, VatStatus
+from portal.models import BillingDetails, Plan, Price, Subscription, Workspace
+from portal.runtime import current
+
 from . import plans, subscriptions
 
 DETAILS = (

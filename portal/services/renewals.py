@@ -8,13 +8,14 @@ import logging
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from .. import rows
-from ..domain.errors import MissingVatRate, PlanNotOffered, PlanTooSmall
-from ..domain.pricing import Quote
-from ..domain.timeline import NOTICE_DAYS, Act, Step, look_again_on, steps_due
-from ..domain.vocabulary import OrderState, PaymentState
-from ..models import Notice, Order, Payment, PaymentMethod, Subscription
-from ..runtime import current
+from portal import rows
+from portal.domain.errors import MissingVatRate, PlanNotOffered, PlanTooSmall
+from portal.domain.pricing import Quote
+from portal.domain.timeline import NOTICE_DAYS, Act, Step, look_again_on, steps_due
+from portal.domain.vocabulary import OrderState, PaymentState
+from portal.models import Notice, Order, Payment, PaymentMethod, Subscription
+from portal.runtime import current
+
 from . import (
     audit,
     calendar_letters,

@@ -6,9 +6,10 @@ from datetime import date
 
 from peewee import JOIN
 
-from ..domain.refunding import Given, replay
-from ..domain.vocabulary import OrderState
-from ..models import Order, Plan, Price, Subscription, SubscriptionPeriod
+from portal.domain.refunding import Given, replay
+from portal.domain.vocabulary import OrderState
+from portal.models import Order, Plan, Price, Subscription, SubscriptionPeriod
+
 from . import subscriptions
 
 

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from ..gateways.base import MethodFacts
-from ..models import PaymentMethod, Person, Workspace
+from portal.gateways.base import MethodFacts
+from portal.models import PaymentMethod, Person, Workspace
 
 LONGEST_NAME = 200
 

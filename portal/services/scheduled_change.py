@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import cast
 
-from ..database import transaction
-from ..domain.errors import PlanNotOffered, PlanTooSmall, PortalError, QuoteChanged
-from ..domain.plans import Violation, has_days_left, violations
-from ..domain.pricing import Offer, Quote, facts_hash
-from ..domain.vocabulary import Interval
-from ..models import Plan, Subscription, Workspace
+from portal.database import transaction
+from portal.domain.errors import PlanNotOffered, PlanTooSmall, PortalError, QuoteChanged
+from portal.domain.plans import Violation, has_days_left, violations
+from portal.domain.pricing import Offer, Quote, facts_hash
+from portal.domain.vocabulary import Interval
+from portal.models import Plan, Subscription, Workspace
+
 from . import audit, checkout, letters, plans, renewal_quotes, subscriptions
 from .workspaces import Place
 

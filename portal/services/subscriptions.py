@@ -8,17 +8,27 @@ from zoneinfo import ZoneInfo
 
 from peewee import JOIN, Case
 
-from .. import outbox, rows
-from ..domain.lifecycle import blocked_on, subscription_state
-from ..domain.money import Money
-from ..domain.periods import Period
-from ..domain.price_lock import PriceLock, lock_after_payment
-from ..domain.pricing import Standing
-from ..domain.proration import PaidPeriod
-from ..domain.timeline import Course, look_again_on, renewal_day, steps_due
-from ..domain.vocabulary import Interval, NoticeKind, OrderKind, ProductKind, SubscriptionState
-from ..models import Order, PaymentMethod, Plan, Price, Product, Subscription, SubscriptionPeriod, Workspace
-from ..runtime import current
+from portal import outbox, rows
+from portal.domain.lifecycle import blocked_on, subscription_state
+from portal.domain.money import Money
+from portal.domain.periods import Period
+from portal.domain.price_lock import PriceLock, lock_after_payment
+from portal.domain.pricing import Standing
+from portal.domain.proration import PaidPeriod
+from portal.domain.timeline import Course, look_again_on, renewal_day, steps_due
+from portal.domain.vocabulary import Interval, NoticeKind, OrderKind, ProductKind, SubscriptionState
+from portal.models import (
+    Order,
+    PaymentMethod,
+    Plan,
+    Price,
+    Product,
+    Subscription,
+    SubscriptionPeriod,
+    Workspace,
+)
+from portal.runtime import current
+
 from .prepared import Prepared, Slot
 
 

@@ -6,17 +6,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeVar, cast
 
-from ..domain.vocabulary import NoticeKind, OrderState
-from ..models import (
-    BillingDetails,
-    Notice,
-    Order,
-    Payment,
-    PaymentMethod,
-    Person,
-    Refund,
-    Subscription,
-)
+from portal.domain.vocabulary import NoticeKind, OrderState
+from portal.models import BillingDetails, Notice, Order, Payment, PaymentMethod, Person, Refund, Subscription
+
 from . import payments, refunds, renewal_outcomes
 
 T = TypeVar("T")

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from ..database import transaction
-from ..domain.errors import PortalError
-from ..models import SubscriptionPeriod, Workspace
+from portal.database import transaction
+from portal.domain.errors import PortalError
+from portal.models import SubscriptionPeriod, Workspace
+
 from . import audit, letters, subscriptions
 from .subscriptions import Status
 

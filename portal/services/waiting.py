@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
-from ..models import MethodSetup, Payment, Refund
-from ..runtime import current
+from portal.models import MethodSetup, Payment, Refund
+from portal.runtime import current
 
 LOOK_UP_AFTER = (
     timedelta(minutes=1),

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from ..database import transaction
-from ..domain.errors import PortalError
-from ..domain.vocabulary import Service
-from ..models import Workspace
+from portal.database import transaction
+from portal.domain.errors import PortalError
+from portal.domain.vocabulary import Service
+from portal.models import Workspace
+
 from . import audit, plans, subscriptions
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
-from ..database import transaction
-from ..domain.errors import PortalError
-from ..domain.vocabulary import WhoMayBuy
-from ..models import Workspace
+from portal.database import transaction
+from portal.domain.errors import PortalError
+from portal.domain.vocabulary import WhoMayBuy
+from portal.models import Workspace
+
 from . import audit
 
 

@@ -8,9 +8,10 @@ from datetime import datetime
 
 from peewee import fn
 
-from ..domain.rights import rights_of
-from ..domain.vocabulary import MemberStatus, Right, Role
-from ..models import Member, Person, Workspace
+from portal.domain.rights import rights_of
+from portal.domain.vocabulary import MemberStatus, Right, Role
+from portal.models import Member, Person, Workspace
+
 from . import audit, subscriptions
 from .prepared import Prepared, Slot
 

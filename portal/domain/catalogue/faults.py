@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from portal.domain.catalogue.toml_lines import Path
 from portal.domain.errors import PortalError
+
+from .toml_lines import Path
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _SHOWN_LENGTH: Final = 40

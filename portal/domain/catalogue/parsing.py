@@ -9,19 +9,13 @@ import re
 import tomllib
 from typing import Final
 
-from portal.domain.catalogue import rules
-from portal.domain.catalogue.declared import (
-    Catalogue,
-    DeclaredPlan,
-    DeclaredPrice,
-    DeclaredProduct,
-    DeclaredTier,
-    Links,
-)
-from portal.domain.catalogue.faults import CatalogueFault, CatalogueInvalid, FaultList
-from portal.domain.catalogue.reading import TableReader
-from portal.domain.catalogue.toml_lines import Path, lines_of
 from portal.domain.vocabulary import ChangePolicy, Interval, PriceUnit, ProductKind, Service
+
+from . import rules
+from .declared import Catalogue, DeclaredPlan, DeclaredPrice, DeclaredProduct, DeclaredTier, Links
+from .faults import CatalogueFault, CatalogueInvalid, FaultList
+from .reading import TableReader
+from .toml_lines import Path, lines_of
 
 BYTES_PER_GB: Final = 1024**3
 MAX_DAYS: Final = 3_660

@@ -12,8 +12,8 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Final, TypeGuard, TypeVar
 
-from portal.domain.catalogue.faults import FaultList, shown
-from portal.domain.catalogue.toml_lines import Path
+from .faults import FaultList, shown
+from .toml_lines import Path
 
 Word = TypeVar("Word", bound=StrEnum)
 

@@ -7,9 +7,10 @@ A rule looks only at keys without a fault of their own, so that one mistake is t
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from portal.domain.catalogue.declared import DeclaredPlan, DeclaredPrice, DeclaredProduct, DeclaredTier
-from portal.domain.catalogue.reading import TableReader
 from portal.domain.vocabulary import PriceUnit, ProductKind
+
+from .declared import DeclaredPlan, DeclaredPrice, DeclaredProduct, DeclaredTier
+from .reading import TableReader
 
 PlanPairs = Sequence[tuple[TableReader, DeclaredPlan]]
 PricePairs = Sequence[tuple[TableReader, DeclaredPrice]]

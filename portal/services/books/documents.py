@@ -5,8 +5,9 @@ from typing import cast
 
 from peewee import JOIN, fn
 
-from ...domain.pricing import facts_hash
-from ...models import Document, Invoice, NumberSeries, OutboxMessage
+from portal.domain.pricing import facts_hash
+from portal.models import Document, Invoice, NumberSeries, OutboxMessage
+
 from .reading import rows_of
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
-from ...domain.vocabulary import PaymentState, RefundState
-from ...models import Payment, Refund
-from ...runtime import current
+from portal.domain.vocabulary import PaymentState, RefundState
+from portal.models import Payment, Refund
+from portal.runtime import current
+
 from .money import REFUND_WAITS
 from .reading import rows_of
 

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from peewee import JOIN, fn
 
-from ...domain.pricing import facts_hash
-from ...domain.vocabulary import DocumentKind, OrderState, PaymentState, RefundState
-from ...models import Invoice, Order, Payment, Refund
+from portal.domain.pricing import facts_hash
+from portal.domain.vocabulary import DocumentKind, OrderState, PaymentState, RefundState
+from portal.models import Invoice, Order, Payment, Refund
+
 from .reading import rows_of
 
 SETTLED = (PaymentState.SUCCEEDED, PaymentState.DECLINED)

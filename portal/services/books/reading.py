@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from peewee import JOIN
 
-from ...models import Model
+from portal.models import Model
 
 ROWS_AT_ONCE = 1000
 

@@ -1,7 +1,7 @@
 """Promises to send something, and the log of who did what."""
 
-from ...models import AuditEntry, OutboxMessage
-from .. import audit
+from portal.models import AuditEntry, OutboxMessage
+from portal.services import audit
 
 
 def promises_are_kept_or_tried_again() -> int:

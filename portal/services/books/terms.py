@@ -5,8 +5,9 @@ from typing import cast
 
 from peewee import JOIN, Case, Expression, fn
 
-from ...domain.vocabulary import DocumentKind, MemberStatus, OrderState
-from ...models import Invoice, Member, Order, Plan, Subscription, SubscriptionPeriod, Workspace
+from portal.domain.vocabulary import DocumentKind, MemberStatus, OrderState
+from portal.models import Invoice, Member, Order, Plan, Subscription, SubscriptionPeriod, Workspace
+
 from .money import PAID_ONCE
 from .reading import rows_of
 

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import chain
 
-from ...database import transaction
-from ...domain.errors import PortalError
-from ...domain.pricing import Offer
-from ...domain.vocabulary import Interval, MemberStatus
-from ...gateways.base import ChargeRequest, Outcome, Succeeded
-from ...gateways.sandbox import Sandbox
-from ...models import Invoice, NonprofitRequest, Person, Plan, Workspace
-from ...rows import chunks
-from ...runtime import current
-from ...settings import SettingsError
-from .. import audit, operators, plans, subscriptions
-from ..passwords import hash_password
+from portal.database import transaction
+from portal.domain.errors import PortalError
+from portal.domain.pricing import Offer
+from portal.domain.vocabulary import Interval, MemberStatus
+from portal.gateways.base import ChargeRequest, Outcome, Succeeded
+from portal.gateways.sandbox import Sandbox
+from portal.models import Invoice, NonprofitRequest, Person, Plan, Workspace
+from portal.rows import chunks
+from portal.runtime import current
+from portal.services import audit, operators, plans, subscriptions
+from portal.services.passwords import hash_password
+from portal.settings import SettingsError
+
 from .accounts import Account, Purchase, Shop
 from .customers import write_accounts
 from .purchases import write_purchases

@@ -8,15 +8,16 @@ from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from typing import cast
 
-from ...addresses import PostalAddress, format_address
-from ...domain.plans import PlanLimits
-from ...domain.pricing import Offer, Quote, Standing, make_quote
-from ...domain.tax import Buyer
-from ...domain.vocabulary import Interval, MemberStatus, PaymentMethodKind, Role, Service, VatStatus
-from ...gateways.base import CardData, DebitAccount
-from ...gateways.sandbox_methods import MAGIC_CARDS, MAGIC_IBANS, Behaviour
-from ...vat_numbers import vat_example
-from ..checkout import ORDER_ALPHABET, ORDER_NUMBER_LENGTH, Details
+from portal.addresses import PostalAddress, format_address
+from portal.domain.plans import PlanLimits
+from portal.domain.pricing import Offer, Quote, Standing, make_quote
+from portal.domain.tax import Buyer
+from portal.domain.vocabulary import Interval, MemberStatus, PaymentMethodKind, Role, Service, VatStatus
+from portal.gateways.base import CardData, DebitAccount
+from portal.gateways.sandbox_methods import MAGIC_CARDS, MAGIC_IBANS, Behaviour
+from portal.services.checkout import ORDER_ALPHABET, ORDER_NUMBER_LENGTH, Details
+from portal.vat_numbers import vat_example
+
 from .names import Country
 
 KEYS = uuid.UUID("7b0a6a52-6f7e-4b5e-9a53-0f1a3d0c7a11")

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ...gateways.base import Succeeded
-from ...models import (
+from portal.gateways.base import Succeeded
+from portal.models import (
     AuditEntry,
     AuditTrace,
     BillingDetails,
@@ -16,8 +16,9 @@ from ...models import (
     SubscriptionPeriod,
     Workspace,
 )
-from ...rows import chunks, take_ids
-from .. import audit
+from portal.rows import chunks, take_ids
+from portal.services import audit
+
 from .accounts import Account
 from .rows import insert
 

@@ -10,9 +10,10 @@ from enum import Enum, auto
 from itertools import pairwise
 from random import Random
 
-from ...domain.plans import PlanLimits
-from ...domain.pricing import Quote, Standing
-from ...domain.vocabulary import Interval, MemberStatus, Role, Service, SubscriptionState
+from portal.domain.plans import PlanLimits
+from portal.domain.pricing import Quote, Standing
+from portal.domain.vocabulary import Interval, MemberStatus, Role, Service, SubscriptionState
+
 from .accounts import (
     Account,
     DemoMember,
