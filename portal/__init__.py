@@ -19,8 +19,9 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     from flask_login import LoginManager
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from . import assets, database, errors, htmx, i18n, jobs, logs, runtime, security, sessions
+    from . import assets, database, errors, htmx, jobs, logs, runtime, security, sessions
     from .models import Person
+    from .words import i18n
 
     settings = settings or read_settings()
     clock = clock or default_clock(settings)

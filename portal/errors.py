@@ -16,9 +16,9 @@ from werkzeug.exceptions import HTTPException
 
 from portal.domain.errors import LimitReached
 from portal.domain.vocabulary import MemberStatus, Right
+from portal.words.i18n import gettext as _
 
 from .htmx import VARY, wants_part
-from .i18n import gettext as _
 from .security import ask_to_sign_in
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from jinja2.nodes import EvalContext
 from jinja2_fragments.flask import render_block
 from markupsafe import Markup
 
-from .i18n import locale_code, sentence
+from portal.words.i18n import locale_code, sentence
 
 htmx = HTMX()
 VARY = ("Cookie", "HX-Request", "HX-Request-Type", "HX-Target")
@@ -56,9 +56,10 @@ def redirect_after_write(url: str) -> Response:
 
 
 def register(app: Flask) -> None:
-    from . import formatting
-    from .i18n import translated
+    from portal.words.i18n import translated
+
     from .navigation import banner, navigation
+    from .words import formatting
 
     htmx.init_app(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -85,17 +85,17 @@ from flask_babel import force_locale
 from flask_babel import gettext as _
 from jinja2 import Environment, StrictUndefined
 
-from portal.documents.formats import rate_text
 from portal.documents.labels import CARD_BRANDS
 from portal.domain.money import Money
 from portal.domain.plans import LimitKind
 from portal.domain.vocabulary import Interval, PaymentMethodKind
+from portal.words.formats import rate_text
+from portal.words.i18n import translated
 
-from . import formatting
-from .i18n import translated
 from .outbox import JSON
 from .runtime import current
 from .settings import Settings, SettingsError
+from .words import formatting
 
 SMTP_SECONDS = 20
 DEFAULT_PORTS = {"smtp": 25, "starttls": 587, "smtps": 465}

@@ -207,7 +207,8 @@ def at_work(settings: Any, clock: Any, database: Any) -> Iterator[Any]:
     """The settings of a worker with the templates and languages of the application: no request anywhere."""
     from flask import Flask
 
-    from portal import i18n, runtime
+    from portal import runtime
+    from portal.words import i18n
 
     runtime.install(runtime.Runtime(settings, clock, {}))
     bare = Flask("portal")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from portal.i18n import lazy_gettext
+from portal.words.i18n import lazy_gettext
 from tools import lint_templates
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 import pytest
 from flask_babel import force_locale
 
-from portal import formatting
 from portal.domain.money import Money
+from portal.words import formatting
 
 pytestmark = pytest.mark.engine("sqlite")
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .formats import long_date, money_text
+from portal.words.formats import long_date, money_text
 
 SENTENCES = {
     "en": (

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from babel import Locale
 
 from portal.domain.vocabulary import PaymentMethodKind, TaxCategory
+from portal.words.formats import long_date, money_text, number_text, rate_text, short_date
 
-from .formats import long_date, money_text, number_text, rate_text, short_date
 from .labels import CARD_BRANDS, LABELS, amendment, language_of, tax_mention, terms
 from .printable import FONTS_FOLDER, printable, printable_lines
 

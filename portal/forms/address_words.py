@@ -6,7 +6,7 @@ The keys are those of `portal.addresses.AddressRules`.
 
 from dataclasses import dataclass
 
-from portal.i18n import lazy_gettext as _l
+from portal.words.i18n import lazy_gettext as _l
 
 from .base import Sentence
 

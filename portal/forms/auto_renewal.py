@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from portal.i18n import lazy_gettext as _l
+from portal.words.i18n import lazy_gettext as _l
 
 from .base import Choices, HiddenTextField, PortalForm
 from .workspace_settings import RadioField

@@ -22,7 +22,7 @@ from wtforms.fields.choices import SelectChoice, SelectField
 from wtforms.validators import StopValidation
 from wtforms.widgets import HiddenInput, PasswordInput, TextInput
 
-from portal.i18n import lazy_gettext as _l
+from portal.words.i18n import lazy_gettext as _l
 
 Sentence: TypeAlias = str | LazyString
 """A whole sentence, or a label, in the reader's language when it is shown."""

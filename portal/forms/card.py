@@ -17,7 +17,7 @@ from portal.gateways.cards import (
     normalise_number,
     security_code_length,
 )
-from portal.i18n import lazy_gettext as _l
+from portal.words.i18n import lazy_gettext as _l
 
 from .base import CheckboxField, ChoiceField, HiddenTextField, PortalForm, Requirable, TextField, UnshownInput
 

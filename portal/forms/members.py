@@ -11,8 +11,8 @@ from wtforms.widgets import TextArea
 
 from portal.domain.room import Room
 from portal.domain.vocabulary import MemberStatus, Role
-from portal.i18n import gettext as _
-from portal.i18n import lazy_gettext as _l
+from portal.words.i18n import gettext as _
+from portal.words.i18n import lazy_gettext as _l
 
 from .base import (
     INVISIBLE_ENDS,

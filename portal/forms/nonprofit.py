@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from flask_wtf import FlaskForm
 from wtforms.validators import StopValidation
 
-from portal.i18n import lazy_gettext as _l
+from portal.words.i18n import lazy_gettext as _l
 
 from .base import CheckboxField, ChoiceField, Choices, EmailField, PortalForm, TextField, clean_text
 from .paragraph import ParagraphField

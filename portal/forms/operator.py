@@ -1,6 +1,6 @@
 """Forms of the vendor's staff."""
 
-from portal.i18n import lazy_gettext as _l
+from portal.words.i18n import lazy_gettext as _l
 
 from .base import ChoiceField, HiddenTextField, PortalForm, QuantityField
 

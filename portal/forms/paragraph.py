@@ -5,7 +5,7 @@ from typing import Any
 
 from wtforms.widgets import TextArea
 
-from portal.i18n import lazy_gettext as _l
+from portal.words.i18n import lazy_gettext as _l
 
 from .base import Sentence, TextField, clean_text
 

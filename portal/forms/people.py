@@ -1,7 +1,7 @@
 """Signing up and in, links, accepting an invitation, and one's own account."""
 
-from portal.i18n import lazy_gettext as _l
 from portal.services.passwords import LONGEST, SHORTEST, Weakness
+from portal.words.i18n import lazy_gettext as _l
 
 from .base import ChoiceField, EmailField, PasswordField, PortalForm, TextField
 

@@ -1,6 +1,6 @@
 """Forms of the sandbox's own pages."""
 
-from portal.i18n import lazy_gettext as _l
+from portal.words.i18n import lazy_gettext as _l
 
 from .base import CheckboxField, ChoiceField, EmailField, PortalForm, TextField
 from .workspace_settings import RadioField

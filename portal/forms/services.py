@@ -3,7 +3,7 @@
 from typing import Any
 
 from portal.domain.vocabulary import Service
-from portal.i18n import lazy_gettext as _l
+from portal.words.i18n import lazy_gettext as _l
 
 from .base import CheckboxField, HiddenTextField, PortalForm, Sentence
 

@@ -8,7 +8,7 @@ from wtforms.validators import ValidationError
 from wtforms.widgets import ListWidget, RadioInput
 
 from portal.domain.vocabulary import WhoMayBuy
-from portal.i18n import lazy_gettext as _l
+from portal.words.i18n import lazy_gettext as _l
 
 from .base import (
     TEXT_LENGTH,

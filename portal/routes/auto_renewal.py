@@ -2,24 +2,24 @@
 
 from flask import Blueprint, Response, flash, url_for
 
-from portal import formatting
 from portal.domain.errors import MissingVatRate, PlanNotOffered, PlanTooSmall, PortalError, QuoteChanged
 from portal.domain.vocabulary import Right, SubscriptionState
 from portal.forms.auto_renewal import AutoRenewalForm
 from portal.htmx import redirect_after_write, render
-from portal.i18n import gettext as _
-from portal.i18n import translated
 from portal.models import PaymentMethod
-from portal.money_words import method_words
 from portal.runtime import current
 from portal.security import workspace_right
 from portal.services import auto_renewal
 from portal.services.auto_renewal import NextCharge, NoSuchMethod, NotRenewable
 from portal.services.renewal_quotes import NoBillingDetails
 from portal.services.workspaces import Place
+from portal.words import formatting
+from portal.words.i18n import gettext as _
+from portal.words.i18n import translated
+from portal.words.money import method_words
+from portal.words.plans import priced_name
 
 from .place import status_here
-from .plan_words import priced_name
 
 blueprint = Blueprint("auto_renewal", __name__, url_prefix="/w/<slug>/auto-renewal")
 NO_CHARGE = (NotRenewable, NoBillingDetails, PlanNotOffered, PlanTooSmall, MissingVatRate)

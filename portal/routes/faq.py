@@ -9,7 +9,6 @@ from babel.numbers import format_decimal
 from flask import Blueprint, Response, request
 from peewee import DoesNotExist
 
-from portal import formatting
 from portal.domain.money import Money
 from portal.domain.periods import period_from
 from portal.domain.price_lock import LOCK_MONTHS
@@ -19,13 +18,14 @@ from portal.domain.timeline import DAYS_OF_WARNING, MONTHS_BEFORE_DELETION, NOTI
 from portal.domain.vocabulary import ChangePolicy, Interval
 from portal.forms.services import SERVICE_WORDS
 from portal.htmx import render
-from portal.i18n import gettext as _
-from portal.i18n import locale_code, translated
 from portal.models import Plan, Product
 from portal.runtime import current
 from portal.security import public
 from portal.services import subscriptions
 from portal.services.plans import limits_of
+from portal.words import formatting
+from portal.words.i18n import gettext as _
+from portal.words.i18n import locale_code, translated
 
 from .order_words import methods_on_offer
 

@@ -2,17 +2,17 @@
 
 from flask import Blueprint, Response, flash, request, url_for
 
-from portal import formatting
 from portal.domain.errors import OrderAlreadyPlaced, PlanNotOffered, PlanTooSmall, QuoteChanged
 from portal.domain.vocabulary import Right, SubscriptionState
 from portal.htmx import redirect_after_write, render
-from portal.i18n import gettext as _
-from portal.i18n import translated
 from portal.runtime import current
 from portal.security import workspace_right
 from portal.services import free_plan
 from portal.services.free_plan import FreePlan
 from portal.services.workspaces import Place
+from portal.words import formatting
+from portal.words.i18n import gettext as _
+from portal.words.i18n import translated
 
 from .limit_words import checklist_of
 from .place import status_here

@@ -6,18 +6,19 @@ from datetime import date
 from flask import Blueprint, Response, abort, make_response, request
 from flask_login import current_user
 
-from portal import formatting, limits
+from portal import limits
 from portal.domain.money import Money
 from portal.domain.vocabulary import DocumentKind, Right
 from portal.htmx import render
-from portal.i18n import gettext as _
-from portal.i18n import locale_code
 from portal.models import Invoice
-from portal.money_words import method_words, tax_words
 from portal.security import DOCUMENT_POLICY, limited, workspace_right
 from portal.services import documents, history, refund_quotes, refunds
 from portal.services.refund_quotes import LastPayment
 from portal.services.workspaces import Place
+from portal.words import formatting
+from portal.words.i18n import gettext as _
+from portal.words.i18n import locale_code
+from portal.words.money import method_words, tax_words
 
 from .payment_rows import payment_rows
 from .place import status_here, today_here

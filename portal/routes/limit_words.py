@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from flask import url_for
 
-from portal import formatting
 from portal.domain.plans import Condition, LimitKind, Violation
 from portal.domain.vocabulary import Right, Service
 from portal.forms.services import SERVICE_WORDS
-from portal.i18n import gettext as _
 from portal.services.workspaces import Place
+from portal.words import formatting
+from portal.words.i18n import gettext as _
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,6 @@ from portal import limits
 from portal.domain.vocabulary import OrderState
 from portal.forms.people import CURRENT_NOT_RIGHT, ChangePasswordForm, ProfileForm
 from portal.htmx import redirect_after_write, render
-from portal.i18n import gettext as _
-from portal.i18n import locale_code
 from portal.models import Person, Session
 from portal.navigation import LANGUAGE_NAMES
 from portal.runtime import current
@@ -22,6 +20,8 @@ from portal.services.own_account import OwnOrder
 from portal.services.passwords import PasswordLengthWrong, PasswordTooCommon
 from portal.services.people import PasswordWrong
 from portal.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT, IDLE_LIMIT_OF_OPERATORS
+from portal.words.i18n import gettext as _
+from portal.words.i18n import locale_code
 
 from .people import add_password_error
 

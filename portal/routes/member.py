@@ -14,13 +14,13 @@ from portal import limits
 from portal.domain.vocabulary import MemberStatus, Right, Role
 from portal.forms.members import ROLE_WORDS, HandOverForm, RoleForm
 from portal.htmx import redirect_after_write, render
-from portal.i18n import gettext as _
 from portal.models import Member
 from portal.runtime import current
 from portal.security import limited, workspace_right
 from portal.services import invitations, member_changes, members
 from portal.services.members import MemberGone
 from portal.services.workspaces import Place
+from portal.words.i18n import gettext as _
 
 from .member_words import REFUSALS, sentence_of
 from .members import BILLING_ROLES, name_of, state_of, to_list

@@ -1,9 +1,9 @@
 """Why something cannot be done to a member: a sentence with the figures, and what would help."""
 
 from portal.domain.errors import LastOwner, PlanFull, PortalError
-from portal.i18n import gettext as _
 from portal.services.member_changes import NotAUser, NotJoined, NotOnYourself
 from portal.services.members import AdministratorsFull, GuestsFull, OwnersOnly
+from portal.words.i18n import gettext as _
 
 REFUSALS = (
     AdministratorsFull,

@@ -13,7 +13,6 @@ from portal.domain.vocabulary import MemberStatus, Right, Role
 from portal.forms.base import TEXT_LENGTH, clean_text
 from portal.forms.members import ROLE_WORDS, InviteForm, listed
 from portal.htmx import redirect_after_write, render
-from portal.i18n import gettext as _
 from portal.models import Member
 from portal.runtime import current
 from portal.security import limited, workspace_right
@@ -22,6 +21,7 @@ from portal.services.invitations import AlreadyMembers, Invited, NoRoom
 from portal.services.member_changes import Promoted
 from portal.services.members import AdministratorsFull, Counts, MemberRow, OwnersOnly
 from portal.services.workspaces import Place
+from portal.words.i18n import gettext as _
 
 from .member_words import administrators_full, owners_only
 from .place import status_here

@@ -5,16 +5,12 @@ from datetime import datetime
 
 from flask import Blueprint, Response, abort, flash, request, url_for
 
-from portal import formatting
 from portal.domain.money import Money
 from portal.domain.vocabulary import OrderState, PaymentState, SubscriptionState
 from portal.forms.base import TEXT_LENGTH, clean_text
 from portal.forms.operator import MOST_TRIAL_DAYS, ExtendTrialForm, UsedStorageForm
 from portal.htmx import redirect_after_write, render
-from portal.i18n import gettext as _
-from portal.i18n import translated
 from portal.models import Member, Workspace
-from portal.money_words import method_words
 from portal.runtime import current
 from portal.security import operators_only
 from portal.services import nonprofit, operations, payments, plans, subscriptions, trials
@@ -22,6 +18,10 @@ from portal.services.deletion import Why
 from portal.services.operations import Attempt
 from portal.services.payments import AmountMismatch
 from portal.services.trials import NotOnTrial, TrialChanged
+from portal.words import formatting
+from portal.words.i18n import gettext as _
+from portal.words.i18n import translated
+from portal.words.money import method_words
 
 blueprint = Blueprint("operator", __name__, url_prefix="/operator")
 ROWS_OF_A_PAGE = 50

@@ -5,16 +5,15 @@ from datetime import date
 
 from flask_babel import ngettext
 
-from portal import formatting
 from portal.domain.money import Money
 from portal.domain.vocabulary import Interval, OrderState, PaymentMethodKind, PaymentState
-from portal.i18n import gettext as _
-from portal.i18n import translated
 from portal.models import Order, Payment
-from portal.money_words import decline_sentence, method_words, tax_reason, tax_words
 from portal.runtime import current
-
-from .plan_words import priced_name
+from portal.words import formatting
+from portal.words.i18n import gettext as _
+from portal.words.i18n import translated
+from portal.words.money import decline_sentence, method_words, tax_reason, tax_words
+from portal.words.plans import priced_name
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,12 @@ from datetime import date
 from flask import Blueprint, Response, abort, flash, request, url_for
 from flask_login import current_user
 
-from portal import formatting, limits
+from portal import limits
 from portal.domain.vocabulary import PaymentMethodKind, Right, SetupState
 from portal.forms.card import NewCardForm
 from portal.gateways.base import CardData, DeclineCode
 from portal.htmx import htmx, redirect_after_write, render
-from portal.i18n import gettext as _
 from portal.models import MethodSetup, PaymentMethod, Subscription
-from portal.money_words import decline_sentence, method_words
 from portal.runtime import current
 from portal.security import limited, workspace_right
 from portal.services import method_setups, payment_methods, payments, renewal_outcomes, scheduled_change
@@ -21,6 +19,9 @@ from portal.services.payment_methods import MethodExpired, MethodGone, MethodNee
 from portal.services.subscriptions import Status
 from portal.services.waiting import NEVER_MADE
 from portal.services.workspaces import Place
+from portal.words import formatting
+from portal.words.i18n import gettext as _
+from portal.words.money import decline_sentence, method_words
 
 from .place import status_here, today_here
 

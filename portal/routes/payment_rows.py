@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 from flask import url_for
 
-from portal import formatting
 from portal.domain.vocabulary import DocumentKind
-from portal.i18n import gettext as _
-from portal.money_words import method_words
 from portal.services import history
 from portal.services.history import HistoryRow
 from portal.services.refund_quotes import LastPayment
 from portal.services.workspaces import Place
+from portal.words import formatting
+from portal.words.i18n import gettext as _
+from portal.words.money import method_words
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,14 +21,14 @@ from portal.forms.people import (
     SignUpForm,
 )
 from portal.htmx import redirect_after_write, render
-from portal.i18n import gettext as _
-from portal.i18n import locale_code
 from portal.models import Person
 from portal.runtime import current
 from portal.security import limited, public, safe_next
 from portal.services import invitations, links, people, workspaces
 from portal.services.invitations import Invitation, MustSignIn
 from portal.services.passwords import PasswordLengthWrong, PasswordTooCommon
+from portal.words.i18n import gettext as _
+from portal.words.i18n import locale_code
 
 blueprint = Blueprint("people", __name__)
 CLEARED_AT_SIGN_OUT = '"cache", "cookies", "storage"'

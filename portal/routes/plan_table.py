@@ -3,17 +3,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from portal import formatting
 from portal.domain import plans as rules
 from portal.domain.money import Money
 from portal.domain.plans import ActionLabel, ActionNote, PlanAction, Usage
 from portal.domain.price_lock import PriceLock, renewal_price
 from portal.domain.vocabulary import Interval, SubscriptionState
-from portal.i18n import gettext as _
-from portal.i18n import translated
 from portal.models import Price
 from portal.services.plans import PlanOffers, limits_of
 from portal.services.subscriptions import Status, lock_of
+from portal.words import formatting
+from portal.words.i18n import gettext as _
+from portal.words.i18n import translated
 
 from .limit_words import Refusal, refusals_of
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, request, url_for
 from flask_login import current_user
 
-from portal import formatting
 from portal.domain.errors import (
     CurrencyMismatch,
     ExtensionTooLong,
@@ -20,8 +19,6 @@ from portal.domain.errors import (
 from portal.domain.plans import Usage, has_days_left, violations
 from portal.domain.vocabulary import Interval, Right, SubscriptionState
 from portal.htmx import redirect_after_write, render
-from portal.i18n import gettext as _
-from portal.i18n import translated
 from portal.runtime import current
 from portal.security import workspace_right
 from portal.services import checkout, people, plans, scheduled_change
@@ -29,12 +26,15 @@ from portal.services.plans import PlanOffers
 from portal.services.scheduled_change import Waiting
 from portal.services.subscriptions import Status
 from portal.services.workspaces import Place
+from portal.words import formatting
+from portal.words.i18n import gettext as _
+from portal.words.i18n import translated
+from portal.words.plans import priced_name
 
 from .limit_words import Refusal, refusals_of
 from .payment_rows import payment_rows
 from .place import status_here
 from .plan_table import lock_charged, plan_table
-from .plan_words import priced_name
 
 blueprint = Blueprint("plans", __name__, url_prefix="/w/<slug>")
 ROWS_OF_HISTORY = 10

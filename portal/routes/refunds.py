@@ -5,20 +5,21 @@ from datetime import date
 from flask import Blueprint, Response, abort, request, url_for
 from flask_login import current_user
 
-from portal import formatting, limits
+from portal import limits
 from portal.domain.vocabulary import Interval, RefundState, Right
 from portal.gateways.base import RefundRefusal
 from portal.htmx import htmx, redirect_after_write, render
-from portal.i18n import gettext as _
-from portal.i18n import translated
 from portal.models import Invoice, Payment, Plan, Refund
-from portal.money_words import method_words
 from portal.runtime import current
 from portal.security import limited, workspace_right
 from portal.services import refund_quotes, refunds
 from portal.services.refund_quotes import Preview, RefundImpossible, RefusalReason
 from portal.services.refunds import RefundChanged
 from portal.services.workspaces import Place
+from portal.words import formatting
+from portal.words.i18n import gettext as _
+from portal.words.i18n import translated
+from portal.words.money import method_words
 
 from .limit_words import refusals_of
 from .place import status_here

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, abort, make_response, redirect, request, url_for
 from flask_login import current_user
 
-from portal import errors, formatting
+from portal import errors
 from portal.clock import ShiftedClock
 from portal.domain.money import Money
 from portal.domain.vocabulary import PaymentMethodKind
@@ -18,14 +18,15 @@ from portal.gateways.base import GatewayUnavailable
 from portal.gateways.sandbox import Challenge, Sandbox, UnknownReference
 from portal.gateways.sandbox_methods import MAGIC_CARDS, MAGIC_IBANS, MAGIC_PAYPAL, Magic
 from portal.htmx import render
-from portal.i18n import gettext as _
 from portal.mail import Letter, read_mail, read_mailbox
 from portal.models import Payment, Workspace
-from portal.money_words import BRANDS, method_words
 from portal.runtime import current
 from portal.security import DOCUMENT_POLICY, ask_to_sign_in, public, safe_next
 from portal.services import method_setups, payments
 from portal.settings import LOOPBACK_HOSTS
+from portal.words import formatting
+from portal.words.i18n import gettext as _
+from portal.words.money import BRANDS, method_words
 
 blueprint = Blueprint("sandbox", __name__, url_prefix="/sandbox")
 THEMES = ("light", "dark")

@@ -2,22 +2,22 @@
 
 from flask import Blueprint, Response, flash, request, url_for
 
-from portal import formatting
 from portal.domain.errors import OrderAlreadyPlaced, PlanTooSmall, PortalError, QuoteChanged
 from portal.domain.vocabulary import Interval, Right
 from portal.htmx import redirect_after_write, render
-from portal.i18n import gettext as _
-from portal.i18n import translated
-from portal.money_words import method_words
 from portal.runtime import current
 from portal.security import refuse_without, workspace_right
 from portal.services import scheduled_change
 from portal.services.renewal_quotes import NoBillingDetails
 from portal.services.scheduled_change import NothingWaits, ScheduledChange
 from portal.services.workspaces import Place
+from portal.words import formatting
+from portal.words.i18n import gettext as _
+from portal.words.i18n import translated
+from portal.words.money import method_words
+from portal.words.plans import priced_name
 
 from .place import status_here
-from .plan_words import priced_name
 from .plans import CANNOT_BE_ORDERED, plans_page, refusal_sentence, refused
 
 blueprint = Blueprint("scheduled_plan", __name__, url_prefix="/w/<slug>/plans/scheduled")

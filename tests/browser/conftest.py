@@ -16,8 +16,8 @@ from flask_babel import force_locale, gettext
 from playwright.sync_api import BrowserContext, Page, expect
 from werkzeug.serving import make_server
 
-from portal import formatting
 from portal.domain.money import Money
+from portal.words import formatting
 from tests.books import broken_books
 from tests.browser.reader import Reader
 from tests.browser.watch import Watch

@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pypdf
 import pytest
 
-from portal.documents.formats import long_date, money_text, rate_text, short_date
 from portal.documents.pdf import render_invoice
 from portal.documents.printable import BREAK_MARK, FONTS_FOLDER, REPLACEMENT, _fonts, _held_codes, printable
+from portal.words.formats import long_date, money_text, rate_text, short_date
 
 FACTS = {
     "kind": "invoice",

@@ -5,12 +5,12 @@ from datetime import date
 import pytest
 from flask_babel import force_locale
 
-from portal import formatting
 from portal.domain.money import Money
 from portal.domain.periods import Period
 from portal.domain.proration import PaidPeriod, extend
 from portal.domain.vocabulary import ChangePolicy, Interval
 from portal.models import Plan, Product
+from portal.words import formatting
 from tests.factories import a_catalogue
 from tests.pages import by_testid, links_of, parse, spaced, text_of
 from tests.visiting import facts

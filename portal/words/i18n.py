@@ -8,7 +8,7 @@ from flask_babel import Babel, get_locale, get_translations
 from flask_babel.speaklater import LazyString
 from flask_login import current_user
 
-from .runtime import current
+from portal.runtime import current
 
 
 def select_locale() -> str:

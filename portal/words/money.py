@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from portal.addresses import country_name
 from portal.domain.vocabulary import PaymentMethodKind, TaxCategory, TaxReason
 from portal.gateways.base import DeclineCode
 
-from .addresses import country_name
 from .i18n import gettext as _
 from .i18n import locale_code
 

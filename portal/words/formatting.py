@@ -6,9 +6,9 @@ from zoneinfo import ZoneInfo
 
 from babel.numbers import format_currency, format_decimal, get_currency_name
 
-from portal.documents.formats import date_text
 from portal.domain.money import Money, major_string
 
+from .formats import date_text
 from .i18n import locale_code as _locale
 
 SIZE_UNITS = {"en": ("KB", "MB", "GB", "TB"), "fr": ("Ko", "Mo", "Go", "To")}

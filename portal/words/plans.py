@@ -1,8 +1,9 @@
 """A plan with how it is paid, as the pages name it."""
 
 from portal.domain.vocabulary import Interval
-from portal.i18n import gettext as _
-from portal.i18n import translated
+
+from .i18n import gettext as _
+from .i18n import translated
 
 
 def priced_name(names: dict[str, str], interval: Interval | None) -> str:
