@@ -13,7 +13,7 @@ COPY portal portal
 RUN pybabel --quiet compile --directory portal/translations
 # Three times faster starts. Packages carry a few files for other versions of Python, which is no fault.
 RUN python -m compileall -qq /usr/local/lib/python3.11/site-packages portal || true
-RUN printf '#!/bin/sh\nexec python -m portal.cli "$@"\n' > /usr/local/bin/portal \
+RUN printf '#!/bin/sh\nexec python -m portal.commands.cli "$@"\n' > /usr/local/bin/portal \
     && chmod 0755 /usr/local/bin/portal \
     && useradd --system --uid 10001 portal \
     && install --directory --owner=portal --group=portal --mode=0750 /var/lib/portal

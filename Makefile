@@ -18,7 +18,7 @@ help: ## list what make can do
 
 run: ## set up, fill a demo and serve it on http://127.0.0.1:8000 (PORT=8010 for another port)
 	@$(PYTHON) tools/setup.py run
-	@exec $(BIN)/python -m portal.development
+	@exec $(BIN)/python -m portal.commands.development
 
 test: ## run every test on SQLite and PostgreSQL, the browser's too (ARGS="-k invoice -x" for a part)
 	@$(PYTHON) tools/setup.py dev --browser --postgresql

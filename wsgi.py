@@ -1,4 +1,4 @@
-"""For a WSGI server: `gunicorn -c python:portal.gunicorn_conf wsgi:app`."""
+"""For a WSGI server: `gunicorn -c python:portal.commands.gunicorn_conf wsgi:app`."""
 
 from portal import create_app
 

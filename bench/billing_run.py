@@ -15,7 +15,7 @@ import psutil
 
 from bench import renewing
 from bench.raw_renewals import Raw
-from portal import database
+from portal.database import connecting as database
 from portal.gateways.base import ChargeRequest, Outcome, RateLimited, Succeeded
 from portal.models import Order
 from portal.runtime import current

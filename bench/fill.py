@@ -5,7 +5,8 @@ import json
 import sys
 from pathlib import Path
 
-from portal import create_app, database
+from portal import create_app
+from portal.database import connecting as database
 from portal.runtime import current
 from portal.settings import read_settings
 

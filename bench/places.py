@@ -113,7 +113,7 @@ def start(application: str, environment: dict[str, str]) -> Server:
         "-m",
         "gunicorn",
         "-c",
-        "python:portal.gunicorn_conf",
+        "python:portal.commands.gunicorn_conf",
         "--bind",
         f"127.0.0.1:{port}",
     ]

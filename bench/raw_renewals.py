@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from portal.database import SQLITE_PRAGMAS
+from portal.database.connecting import SQLITE_PRAGMAS
 
 Row = dict[str, Any]
 WRITTEN = (

@@ -6,9 +6,10 @@ The copies' charges are in no ledger, and only what the run reads and the indexe
 from datetime import UTC, datetime, time
 from typing import Any
 
-from portal import database, runtime
+from portal import runtime
 from portal.clock import ShiftedClock
-from portal.database import is_postgresql, transaction
+from portal.database import connecting as database
+from portal.database.connecting import is_postgresql, transaction
 from portal.gateways.base import Gateway
 from portal.models import (
     BillingDetails,

@@ -19,9 +19,12 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     from flask_login import LoginManager
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from . import assets, database, errors, htmx, jobs, logs, runtime, security, sessions
+    from . import logs, runtime
+    from .database import connecting as database
     from .models import Person
+    from .web import assets, errors, htmx, security, sessions
     from .words import i18n
+    from .worker import jobs
 
     settings = settings or read_settings()
     clock = clock or default_clock(settings)
@@ -75,7 +78,7 @@ def default_clock(settings: Settings) -> Clock:
 
 def make_gateways(settings: Settings, clock: Clock) -> "dict[str, Gateway]":
     """The configured gateways by name, in order of preference."""
-    from portal.gateways.sandbox import Sandbox
+    from portal.gateways.sandbox.gateway import Sandbox
 
     sandbox = Sandbox(
         settings.data_dir / "sandbox.sqlite",

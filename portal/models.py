@@ -31,6 +31,7 @@ from peewee import (
 from peewee import JSONField as PeeweeJSONField
 from peewee import Model as PeeweeModel
 
+from portal.database.connecting import database
 from portal.domain.money import Money
 from portal.domain.vocabulary import (
     ChangePolicy,
@@ -52,8 +53,6 @@ from portal.domain.vocabulary import (
     VatStatus,
     WhoMayBuy,
 )
-
-from .database import database
 
 
 class UTCDateTimeField(DateTimeField):

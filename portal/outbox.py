@@ -15,8 +15,9 @@ from typing import TypeAlias
 
 from peewee import ModelSelect
 
-from . import rows
-from .database import is_postgresql, postpone, transaction
+from portal.database.connecting import is_postgresql, postpone, transaction
+
+from .database import rows
 from .models import OutboxMessage
 
 JSON: TypeAlias = "bool | int | str | list[JSON] | dict[str, JSON] | None"

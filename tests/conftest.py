@@ -114,7 +114,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def migrate_at(url: str) -> None:
     """Bring the database at `url` to the newest schema and let go of it."""
-    from portal import database
+    from portal.database import connecting as database
 
     bound = database.bind(url)
     database.migrate()
@@ -148,7 +148,7 @@ def database_url(engine: str, tmp_path: Path, request: pytest.FixtureRequest) ->
 @pytest.fixture
 def database(database_url: str) -> Iterator[Any]:
     """The models bound to the fresh database, connected, for tests that need no application."""
-    from portal import database as portal_database
+    from portal.database import connecting as portal_database
 
     bound = portal_database.bind(database_url)
     with portal_database.connection():
@@ -221,7 +221,7 @@ def at_work(settings: Any, clock: Any, database: Any) -> Iterator[Any]:
 def app(settings: Any, clock: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     """The application on a fresh database. A fault that became an error page fails the test."""
     from portal import create_app
-    from portal.database import database
+    from portal.database.connecting import database
 
     faults = Faults()
     logger = logging.getLogger("portal")

@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from portal.database import transaction
+from portal.database.connecting import transaction
 from portal.domain.vocabulary import MemberStatus, Role
 from portal.models import Member, NonprofitRequest, OutboxMessage, Person, Plan, Subscription, Workspace
 from portal.runtime import current

@@ -10,7 +10,7 @@ from typing import Any, cast
 from portal.clock import Clock
 from portal.domain.vocabulary import Interval, PaymentMethodKind, Role, VatStatus
 from portal.gateways.base import CardData
-from portal.gateways.sandbox import LedgerCharge, Sandbox
+from portal.gateways.sandbox.gateway import LedgerCharge, Sandbox
 from portal.models import BillingDetails, Order, Payment, Person
 from portal.runtime import Runtime, current
 from portal.services import catalogue, checkout

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from portal.database import transaction
+from portal.database.connecting import transaction
+from portal.database.rows import chunks, take_ids
 from portal.domain.pricing import facts_hash
 from portal.domain.vocabulary import PaymentMethodKind
 from portal.gateways.base import ChargeRequest, Succeeded
@@ -21,7 +22,6 @@ from portal.models import (
     SubscriptionPeriod,
     Workspace,
 )
-from portal.rows import chunks, take_ids
 from portal.services.demo.rows import insert
 from portal.services.workspaces import Place
 from tests.paying import RETURN_URL, a_card, a_place, an_order, pay, the_sandbox

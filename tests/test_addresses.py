@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.addresses import (
+from portal.domain.addresses import (
     AddressFault,
     UnknownCountry,
     address_rules,

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from portal import cli, outbox
+from portal import outbox
 from portal.clock import SystemClock
+from portal.commands import cli
 from portal.models import OutboxMessage, Person
 
 CATALOGUE = Path(__file__).parent.parent / "catalogue.toml"
@@ -207,7 +208,7 @@ def test_the_clock_stands_firm_where_real_money_moves(portal, monkeypatch):
 
 def start(environment, *words):
     return subprocess.Popen(
-        [sys.executable, "-m", "portal.cli", *words],
+        [sys.executable, "-m", "portal.commands.cli", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 import pytest
 
-from portal import cli, models
+from portal import models
+from portal.commands import cli
 from portal.domain import vocabulary
-from portal.gateways.sandbox_methods import MAGIC_CARDS, MAGIC_IBANS, MAGIC_PAYPAL
+from portal.gateways.sandbox.methods import MAGIC_CARDS, MAGIC_IBANS, MAGIC_PAYPAL
 from portal.settings import read_settings
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import pytest
 from flask import Flask
 
-from portal import handlers, jobs, outbox, queue, runtime
+from portal import outbox, runtime
 from portal.clock import SystemClock
-from portal.database import connection
+from portal.database.connecting import connection
 from portal.models import OutboxMessage
+from portal.worker import handlers, jobs, queue
 
 WALL = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 PATIENCE_SECONDS = 20

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 import pytest
 from aiosmtpd.controller import Controller
 
-from portal import mail, outbox, runtime
-from portal.handlers import HANDLERS
+from portal import outbox, runtime
+from portal.mail import sending as mail
 from portal.models import OutboxMessage
 from portal.settings import SettingsError
+from portal.worker.handlers import HANDLERS
 
 WALL = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 WELCOME = {"name": "Jeanne", "workspace": "Acme", "slug": "acme", "trial_ends_on": "2026-12-21"}

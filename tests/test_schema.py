@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 from peewee import OperationalError
 
-from portal import database as portal_database
+from portal.database import connecting as portal_database
 from portal.models import ALL_MODELS, Invoice, Payment, Subscription, Workspace
 from tests.processes import exit_code_of, in_processes
 

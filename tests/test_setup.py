@@ -132,7 +132,7 @@ def test_the_portal_command_is_there(installed: list[str], checkout: Path) -> No
     setup.install("run")
     command = checkout / ".venv" / "bin" / "portal"
     assert os.access(command, os.X_OK)
-    assert "from portal.cli import main" in command.read_text()
+    assert "from portal.commands.cli import main" in command.read_text()
     assert (setup.site_packages() / "portal-checkout.pth").read_text() == f"{checkout}\n"
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.vat_numbers import (
+from portal.domain.vat_numbers import (
     SCHEMES,
     VatNumberFault,
     VatNumberInvalid,

@@ -8,10 +8,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from portal.database import connection
+from portal.database.connecting import connection
 from portal.models import Person, Session
 from portal.runtime import current
-from portal.sessions import hash_token
+from portal.web.sessions import hash_token
 from tests.pages import csrf_of
 
 

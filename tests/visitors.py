@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from portal.database import database
+from portal.database.connecting import database
 from tests.factories import PASSWORD
 
 TOKEN = re.compile(r'"X-CSRFToken": "([^"]+)"')

@@ -11,9 +11,9 @@ from wtforms.fields import Field, SubmitField
 from wtforms.validators import StopValidation
 from wtforms.widgets import Select, TextInput
 
-from portal import addresses, vat_numbers
-from portal.addresses import AddressFault, AddressRules
-from portal.vat_numbers import VatNumberFault, VatNumberInvalid
+from portal.domain import addresses, vat_numbers
+from portal.domain.addresses import AddressFault, AddressRules
+from portal.domain.vat_numbers import VatNumberFault, VatNumberInvalid
 from portal.words.i18n import lazy_gettext as _l
 
 from .address_words import CITY_WORDS, POSTAL_CODE_WORDS, REGION_WORDS, TYPED_REGION_MISSING, AddressWords

@@ -9,7 +9,7 @@ from wtforms.fields import StringField
 from wtforms.validators import StopValidation
 from wtforms.widgets import TextArea
 
-from portal.domain.room import Room
+from portal.domain.capacity import Room
 from portal.domain.vocabulary import MemberStatus, Role
 from portal.words.i18n import gettext as _
 from portal.words.i18n import lazy_gettext as _l

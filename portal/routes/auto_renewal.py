@@ -5,14 +5,14 @@ from flask import Blueprint, Response, flash, url_for
 from portal.domain.errors import MissingVatRate, PlanNotOffered, PlanTooSmall, PortalError, QuoteChanged
 from portal.domain.vocabulary import Right, SubscriptionState
 from portal.forms.auto_renewal import AutoRenewalForm
-from portal.htmx import redirect_after_write, render
 from portal.models import PaymentMethod
 from portal.runtime import current
-from portal.security import workspace_right
 from portal.services import auto_renewal
 from portal.services.auto_renewal import NextCharge, NoSuchMethod, NotRenewable
 from portal.services.renewal_quotes import NoBillingDetails
 from portal.services.workspaces import Place
+from portal.web.htmx import redirect_after_write, render
+from portal.web.security import workspace_right
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated

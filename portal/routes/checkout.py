@@ -5,8 +5,7 @@ from dataclasses import asdict
 from flask import Blueprint, Response, abort, redirect, request, url_for
 from flask_login import current_user
 
-from portal import limits
-from portal.addresses import format_address
+from portal.domain.addresses import format_address
 from portal.domain.errors import (
     CurrencyMismatch,
     MissingVatRate,
@@ -29,14 +28,15 @@ from portal.domain.vocabulary import (
 from portal.forms.billing import BillingDetailsForm
 from portal.forms.card import CardForm, PlaceOrderForm
 from portal.gateways.base import CardData
-from portal.htmx import htmx, redirect_after_write, render
 from portal.models import BillingDetails, Invoice, Order, Payment
 from portal.runtime import current
-from portal.security import limited, workspace_right
 from portal.services import checkout, payments, plans, refunds
 from portal.services.checkout import Details
 from portal.services.members import people_with
 from portal.services.workspaces import Place
+from portal.web import limits
+from portal.web.htmx import htmx, redirect_after_write, render
+from portal.web.security import limited, workspace_right
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code

@@ -4,12 +4,12 @@ from flask import Blueprint, Response, flash, request, url_for
 
 from portal.domain.errors import OrderAlreadyPlaced, PlanNotOffered, PlanTooSmall, QuoteChanged
 from portal.domain.vocabulary import Right, SubscriptionState
-from portal.htmx import redirect_after_write, render
 from portal.runtime import current
-from portal.security import workspace_right
 from portal.services import free_plan
 from portal.services.free_plan import FreePlan
 from portal.services.workspaces import Place
+from portal.web.htmx import redirect_after_write, render
+from portal.web.security import workspace_right
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated

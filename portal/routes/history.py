@@ -6,15 +6,15 @@ from datetime import date
 from flask import Blueprint, Response, abort, make_response, request
 from flask_login import current_user
 
-from portal import limits
 from portal.domain.money import Money
 from portal.domain.vocabulary import DocumentKind, Right
-from portal.htmx import render
 from portal.models import Invoice
-from portal.security import DOCUMENT_POLICY, limited, workspace_right
 from portal.services import documents, history, refund_quotes, refunds
 from portal.services.refund_quotes import LastPayment
 from portal.services.workspaces import Place
+from portal.web import limits
+from portal.web.htmx import render
+from portal.web.security import DOCUMENT_POLICY, limited, workspace_right
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code

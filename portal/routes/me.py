@@ -7,19 +7,19 @@ from flask import Blueprint, Response, abort, flash, request, session, url_for
 from flask_babel import refresh
 from flask_login import current_user
 
-from portal import limits
 from portal.domain.vocabulary import OrderState
 from portal.forms.people import CURRENT_NOT_RIGHT, ChangePasswordForm, ProfileForm
-from portal.htmx import redirect_after_write, render
 from portal.models import Person, Session
-from portal.navigation import LANGUAGE_NAMES
 from portal.runtime import current
-from portal.security import limited, signed_in
 from portal.services import own_account, people, workspaces
 from portal.services.own_account import OwnOrder
 from portal.services.passwords import PasswordLengthWrong, PasswordTooCommon
 from portal.services.people import PasswordWrong
-from portal.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT, IDLE_LIMIT_OF_OPERATORS
+from portal.web import limits
+from portal.web.htmx import redirect_after_write, render
+from portal.web.navigation import LANGUAGE_NAMES
+from portal.web.security import limited, signed_in
+from portal.web.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT, IDLE_LIMIT_OF_OPERATORS
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code
 

@@ -7,20 +7,20 @@ from flask import Blueprint, Response, flash, request, url_for
 from flask_babel import ngettext
 from flask_login import current_user
 
-from portal import limits
-from portal.domain.room import Room
+from portal.domain.capacity import Room
 from portal.domain.vocabulary import MemberStatus, Right, Role
 from portal.forms.base import TEXT_LENGTH, clean_text
 from portal.forms.members import ROLE_WORDS, InviteForm, listed
-from portal.htmx import redirect_after_write, render
 from portal.models import Member
 from portal.runtime import current
-from portal.security import limited, workspace_right
 from portal.services import invitations, member_changes, members
 from portal.services.invitations import AlreadyMembers, Invited, NoRoom
 from portal.services.member_changes import Promoted
 from portal.services.members import AdministratorsFull, Counts, MemberRow, OwnersOnly
 from portal.services.workspaces import Place
+from portal.web import limits
+from portal.web.htmx import redirect_after_write, render
+from portal.web.security import limited, workspace_right
 from portal.words.i18n import gettext as _
 
 from .member_words import administrators_full, owners_only

@@ -3,17 +3,18 @@
 from flask import Blueprint, Response, abort, flash, request, url_for
 from flask_login import current_user
 
-from portal import addresses, limits
+from portal.domain import addresses
 from portal.domain.errors import PlanNotOffered, PlanTooSmall
 from portal.domain.vocabulary import NonprofitState
 from portal.forms.nonprofit import AcceptForm, NonprofitForm, RefuseForm
-from portal.htmx import redirect_after_write, render
 from portal.models import NonprofitRequest, Person, Workspace
 from portal.runtime import current
-from portal.security import limited, operators_only, public
 from portal.services import nonprofit, people, subscriptions
 from portal.services.deletion import MoneyOnItsWay
 from portal.services.nonprofit import AlreadyDecided, Answers, NoSuchWorkspace
+from portal.web import limits
+from portal.web.htmx import redirect_after_write, render
+from portal.web.security import limited, operators_only, public
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code

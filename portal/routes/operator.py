@@ -9,15 +9,15 @@ from portal.domain.money import Money
 from portal.domain.vocabulary import OrderState, PaymentState, SubscriptionState
 from portal.forms.base import TEXT_LENGTH, clean_text
 from portal.forms.operator import MOST_TRIAL_DAYS, ExtendTrialForm, UsedStorageForm
-from portal.htmx import redirect_after_write, render
 from portal.models import Member, Workspace
 from portal.runtime import current
-from portal.security import operators_only
 from portal.services import nonprofit, operations, payments, plans, subscriptions, trials
 from portal.services.deletion import Why
 from portal.services.operations import Attempt
 from portal.services.payments import AmountMismatch
 from portal.services.trials import NotOnTrial, TrialChanged
+from portal.web.htmx import redirect_after_write, render
+from portal.web.security import operators_only
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated

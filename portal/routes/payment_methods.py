@@ -6,19 +6,19 @@ from datetime import date
 from flask import Blueprint, Response, abort, flash, request, url_for
 from flask_login import current_user
 
-from portal import limits
 from portal.domain.vocabulary import PaymentMethodKind, Right, SetupState
 from portal.forms.card import NewCardForm
 from portal.gateways.base import CardData, DeclineCode
-from portal.htmx import htmx, redirect_after_write, render
 from portal.models import MethodSetup, PaymentMethod, Subscription
 from portal.runtime import current
-from portal.security import limited, workspace_right
 from portal.services import method_setups, payment_methods, payments, renewal_outcomes, scheduled_change
 from portal.services.payment_methods import MethodExpired, MethodGone, MethodNeeded
 from portal.services.subscriptions import Status
 from portal.services.waiting import NEVER_MADE
 from portal.services.workspaces import Place
+from portal.web import limits
+from portal.web.htmx import htmx, redirect_after_write, render
+from portal.web.security import limited, workspace_right
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.money import decline_sentence, method_words

@@ -4,7 +4,6 @@ from flask import Blueprint, Response, flash, make_response, redirect, request, 
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 
-from portal import limits, sessions
 from portal.domain.errors import LinkUnusable
 from portal.domain.vocabulary import LinkPurpose
 from portal.forms.base import PortalForm
@@ -20,13 +19,14 @@ from portal.forms.people import (
     SignInForm,
     SignUpForm,
 )
-from portal.htmx import redirect_after_write, render
 from portal.models import Person
 from portal.runtime import current
-from portal.security import limited, public, safe_next
 from portal.services import invitations, links, people, workspaces
 from portal.services.invitations import Invitation, MustSignIn
 from portal.services.passwords import PasswordLengthWrong, PasswordTooCommon
+from portal.web import limits, sessions
+from portal.web.htmx import redirect_after_write, render
+from portal.web.security import limited, public, safe_next
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code
 

@@ -3,8 +3,8 @@
 from datetime import date
 
 from portal.runtime import current
-from portal.security import status_here
 from portal.services.workspaces import Place
+from portal.web.security import status_here
 
 __all__ = ["status_here", "today_here"]
 

@@ -18,14 +18,14 @@ from portal.domain.errors import (
 )
 from portal.domain.plans import Usage, has_days_left, violations
 from portal.domain.vocabulary import Interval, Right, SubscriptionState
-from portal.htmx import redirect_after_write, render
 from portal.runtime import current
-from portal.security import workspace_right
 from portal.services import checkout, people, plans, scheduled_change
 from portal.services.plans import PlanOffers
 from portal.services.scheduled_change import Waiting
 from portal.services.subscriptions import Status
 from portal.services.workspaces import Place
+from portal.web.htmx import redirect_after_write, render
+from portal.web.security import workspace_right
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated

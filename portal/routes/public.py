@@ -9,14 +9,14 @@ from flask_login import current_user
 from peewee import DoesNotExist, OperationalError
 from werkzeug.exceptions import HTTPException
 
-from portal import errors, limits
 from portal.domain.money import Money
 from portal.domain.vocabulary import Interval, MemberStatus, Right
-from portal.htmx import render
 from portal.models import Product, VendorLink
 from portal.runtime import current
-from portal.security import csrf, limited, public, signed_in
 from portal.services import csp_reports, health, members, plans, subscriptions, workspaces
+from portal.web import errors, limits
+from portal.web.htmx import render
+from portal.web.security import csrf, limited, public, signed_in
 from portal.words import formatting
 
 from .plan_table import price_rows

@@ -5,17 +5,17 @@ from datetime import date
 from flask import Blueprint, Response, abort, request, url_for
 from flask_login import current_user
 
-from portal import limits
 from portal.domain.vocabulary import Interval, RefundState, Right
 from portal.gateways.base import RefundRefusal
-from portal.htmx import htmx, redirect_after_write, render
 from portal.models import Invoice, Payment, Plan, Refund
 from portal.runtime import current
-from portal.security import limited, workspace_right
 from portal.services import refund_quotes, refunds
 from portal.services.refund_quotes import Preview, RefundImpossible, RefusalReason
 from portal.services.refunds import RefundChanged
 from portal.services.workspaces import Place
+from portal.web import limits
+from portal.web.htmx import htmx, redirect_after_write, render
+from portal.web.security import limited, workspace_right
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated

@@ -4,13 +4,13 @@ from flask import Blueprint, Response, flash, request, url_for
 
 from portal.domain.errors import OrderAlreadyPlaced, PlanTooSmall, PortalError, QuoteChanged
 from portal.domain.vocabulary import Interval, Right
-from portal.htmx import redirect_after_write, render
 from portal.runtime import current
-from portal.security import refuse_without, workspace_right
 from portal.services import scheduled_change
 from portal.services.renewal_quotes import NoBillingDetails
 from portal.services.scheduled_change import NothingWaits, ScheduledChange
 from portal.services.workspaces import Place
+from portal.web.htmx import redirect_after_write, render
+from portal.web.security import refuse_without, workspace_right
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated

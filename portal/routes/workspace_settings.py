@@ -3,19 +3,19 @@
 from flask import Blueprint, Response, abort, flash, g, request, session, url_for
 from flask_login import current_user
 
-from portal import limits, sessions
 from portal.domain.vocabulary import Right, WhoMayBuy
 from portal.forms.workspace_settings import DeleteWorkspaceForm, WorkspaceSettingsForm
-from portal.htmx import redirect_after_write, render
-from portal.navigation import LANGUAGE_NAMES
 from portal.runtime import current
-from portal.security import limited, workspace_right
 from portal.services import deletion, export, plans
 from portal.services import workspace_settings as service
 from portal.services.deletion import MoneyOnItsWay
 from portal.services.members import OwnersOnly
 from portal.services.workspace_settings import SettingsChanged, WorkspaceSettings
 from portal.services.workspaces import Place
+from portal.web import limits, sessions
+from portal.web.htmx import redirect_after_write, render
+from portal.web.navigation import LANGUAGE_NAMES
+from portal.web.security import limited, workspace_right
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code

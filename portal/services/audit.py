@@ -11,8 +11,8 @@ from flask import has_request_context, request
 from flask_login import current_user
 from peewee import fn
 
-from portal import rows
-from portal.database import hold, postpone
+from portal.database import rows
+from portal.database.connecting import hold, postpone
 from portal.models import AuditEntry, AuditTrace, Person, Workspace
 from portal.runtime import current
 

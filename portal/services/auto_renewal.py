@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import cast
 
-from portal.database import transaction
+from portal.database.connecting import transaction
 from portal.domain.errors import PortalError, QuoteChanged
 from portal.domain.money import Money
 from portal.domain.pricing import Quote, facts_hash

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from portal.database import hold, transaction
+from portal.database.connecting import hold, transaction
 from portal.domain.catalogue import DeclaredPlan, DeclaredPrice, DeclaredProduct, Links, parse_catalogue
 from portal.models import Plan, Price, Product, Subscription, VendorLink
 from portal.runtime import current

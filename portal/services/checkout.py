@@ -8,7 +8,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from portal.database import transaction
+from portal.database.connecting import transaction
 from portal.domain.errors import (
     OrderAlreadyPlaced,
     PlanNotOffered,

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from portal.database import transaction
+from portal.database.connecting import transaction
 from portal.models import CspReport
 
 JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"

@@ -13,7 +13,7 @@ from typing import TypeVar
 from peewee import Case
 
 from portal import outbox
-from portal.database import hold, is_postgresql, transaction, write_postponed
+from portal.database.connecting import hold, is_postgresql, transaction, write_postponed
 from portal.domain.errors import PortalError
 from portal.domain.vocabulary import MemberStatus, OrderState, Role
 from portal.models import (

@@ -3,7 +3,7 @@
 import hashlib
 
 from portal import outbox
-from portal.database import transaction
+from portal.database.connecting import transaction
 from portal.models import Document, Invoice
 from portal.runtime import current
 

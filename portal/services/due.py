@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from peewee import ModelSelect
 
-from portal.database import is_postgresql, transaction
+from portal.database.connecting import is_postgresql, transaction
 from portal.gateways.base import Outcome, RateLimited, ResultUnknown
 from portal.models import Payment, Subscription, Workspace
 from portal.runtime import current

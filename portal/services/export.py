@@ -11,7 +11,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from peewee import JOIN, fn
 
-from portal.database import transaction
+from portal.database.connecting import transaction
 from portal.domain.money import Money, major_string
 from portal.domain.vocabulary import DocumentKind, PaymentState, RefundState
 from portal.models import Document, Invoice, Member, Order, Payment, Person, Plan, Refund, Workspace

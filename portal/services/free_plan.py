@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from portal.database import transaction
+from portal.database.connecting import transaction
 from portal.domain.errors import PlanNotOffered, PlanTooSmall, QuoteChanged
 from portal.domain.plans import Condition, Violation, conditions, has_days_left, violations
 from portal.domain.vocabulary import SubscriptionState

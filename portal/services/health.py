@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from peewee import PeeweeException
 
-from portal import database, outbox
+from portal import outbox
+from portal.database import connecting as database
 from portal.domain.vocabulary import PaymentState
 from portal.models import Payment
 

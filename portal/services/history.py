@@ -7,11 +7,10 @@ from typing import Any
 
 from peewee import JOIN
 
+from portal.database.prepared import Prepared, Slot
 from portal.domain.money import Money
 from portal.domain.vocabulary import DocumentKind, PaymentMethodKind, PaymentState
 from portal.models import Invoice, Order, Payment, Workspace
-
-from .prepared import Prepared, Slot
 
 AFTER_ALL = 2**62
 """Above every id: the first page is the one before it."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from portal import outbox
-from portal.database import transaction
+from portal.database.connecting import transaction
+from portal.domain.capacity import Room, admit
 from portal.domain.errors import LinkUnusable, PortalError
-from portal.domain.room import Room, admit
 from portal.domain.vocabulary import LinkPurpose, MemberStatus, Role
 from portal.models import Link, Member, Person, Workspace
 from portal.runtime import current

@@ -5,7 +5,8 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from portal import rows
+from portal.database import rows
+from portal.database.prepared import Prepared, Slot
 from portal.documents.notes import notes_of
 from portal.domain.invoicing import credit_note_facts, invoice_facts
 from portal.domain.pricing import facts_hash
@@ -14,7 +15,6 @@ from portal.models import Invoice, NumberSeries, Order, Payment
 from portal.runtime import current
 
 from . import audit
-from .prepared import Prepared, Slot
 
 PREFIXES = {DocumentKind.INVOICE: "INV", DocumentKind.CREDIT_NOTE: "CN"}
 

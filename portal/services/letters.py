@@ -6,12 +6,11 @@ from hashlib import blake2b
 from peewee import Expression, ModelSelect
 
 from portal import outbox
+from portal.database.prepared import Prepared, Slot
 from portal.domain.vocabulary import MemberStatus, Role
 from portal.models import Invoice, Member, Payment, PaymentMethod, Person, Workspace
 from portal.outbox import JSON
 from portal.runtime import current
-
-from .prepared import Prepared, Slot
 
 
 def send(

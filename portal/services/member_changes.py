@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from portal.database import transaction
+from portal.database.connecting import transaction
 from portal.domain.errors import LastOwner, PortalError
 from portal.domain.vocabulary import MemberStatus, Role
 from portal.models import Link, Member, Person, Workspace

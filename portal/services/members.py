@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from peewee import Case, ModelSelect, fn
 
+from portal.database.prepared import Prepared, Slot
+from portal.domain.capacity import Room, room_in
 from portal.domain.errors import PlanFull, PortalError
 from portal.domain.rights import rights_of
-from portal.domain.room import Room, room_in
 from portal.domain.vocabulary import MemberStatus, Right, Role
 from portal.models import Member, Person, Plan, Workspace
 
 from . import plans, subscriptions
-from .prepared import Prepared, Slot
 from .workspaces import Place
 
 PEOPLE_NAMED = 20

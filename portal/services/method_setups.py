@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
-from portal.database import transaction
+from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
 from portal.domain.money import Money
 from portal.domain.vocabulary import PaymentMethodKind, SetupState

@@ -9,7 +9,7 @@ from datetime import datetime
 from peewee import JOIN, ModelSelect
 
 from portal import outbox
-from portal.database import is_postgresql, transaction
+from portal.database.connecting import is_postgresql, transaction
 from portal.domain.errors import PlanNotOffered, PortalError
 from portal.domain.vocabulary import MemberStatus, NonprofitState, Role
 from portal.models import Member, NonprofitRequest, Person, Plan, Workspace

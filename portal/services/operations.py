@@ -7,7 +7,7 @@ from datetime import datetime
 
 from peewee import JOIN
 
-from portal.database import transaction
+from portal.database.connecting import transaction
 from portal.domain.vocabulary import ProductKind
 from portal.models import AuditEntry, Order, Payment, Person, Plan, Product, Subscription, Workspace
 

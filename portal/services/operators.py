@@ -4,7 +4,7 @@ from datetime import datetime
 
 from email_validator import validate_email
 
-from portal.database import transaction
+from portal.database.connecting import transaction
 from portal.models import Person
 
 from . import audit

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from peewee import JOIN
 
-from portal.database import transaction
+from portal.database.connecting import transaction
 from portal.domain.money import Money
 from portal.domain.vocabulary import MemberStatus, OrderKind, OrderState, Right
 from portal.models import Invoice, Member, Order, Person, Plan, Session, Workspace

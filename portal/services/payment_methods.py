@@ -5,7 +5,7 @@ services/method_setups.py adds them; renewal_outcomes.methods_of has the order i
 
 from datetime import date, datetime
 
-from portal.database import transaction
+from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
 from portal.gateways.cards import expires_before
 from portal.models import PaymentMethod, Subscription, Workspace

@@ -6,7 +6,8 @@ charges alone is in renewal_outcomes.py.
 
 from datetime import datetime
 
-from portal import outbox, rows
+from portal import outbox
+from portal.database import rows
 from portal.domain.vocabulary import OrderKind, OrderState, Right
 from portal.gateways.base import MethodFacts, Succeeded
 from portal.models import Member, Order, Payment, PaymentMethod, Subscription

@@ -15,8 +15,8 @@ from typing import cast
 
 from peewee import JOIN, ModelSelect
 
-from portal import rows
-from portal.database import is_postgresql, transaction, write_postponed
+from portal.database import rows
+from portal.database.connecting import is_postgresql, transaction, write_postponed
 from portal.domain.lifecycle import may_become
 from portal.domain.vocabulary import OrderKind, PaymentMethodKind, PaymentState
 from portal.gateways.base import (

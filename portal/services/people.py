@@ -11,7 +11,7 @@ from email_validator import EmailNotValidError, validate_email
 from peewee import IntegrityError
 
 from portal import outbox
-from portal.database import transaction
+from portal.database.connecting import transaction
 from portal.domain.errors import LinkUnusable, PortalError
 from portal.domain.vocabulary import LinkPurpose
 from portal.models import Link, Member, Person, Session, Workspace

@@ -6,17 +6,17 @@ from enum import StrEnum
 
 from peewee import JOIN
 
+from portal.database.prepared import Prepared, Slot
 from portal.domain.errors import PortalError
 from portal.domain.lifecycle import blocked_on
 from portal.domain.plans import Violation, violations
 from portal.domain.pricing import facts_hash
-from portal.domain.refunding import last_refund_day
+from portal.domain.refunds import last_refund_day
 from portal.domain.vocabulary import Interval, PaymentState, RefundState
 from portal.models import Order, Payment, Plan, Price, Refund, Workspace
 from portal.runtime import current
 
 from . import payments, plans, restoring, subscriptions
-from .prepared import Prepared, Slot
 
 
 class RefusalReason(StrEnum):

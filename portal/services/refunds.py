@@ -15,7 +15,7 @@ from typing import cast
 from peewee import ModelSelect
 
 from portal import outbox
-from portal.database import transaction
+from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
 from portal.domain.vocabulary import OrderState, RefundState
 from portal.gateways.base import (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import cast
 
-from portal import rows
+from portal.database import rows
 from portal.domain.dunning import methods_left, next_round_on
 from portal.domain.vocabulary import OrderState, PaymentState
 from portal.models import Invoice, Order, Payment, PaymentMethod, Subscription, Workspace

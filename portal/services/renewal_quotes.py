@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from portal.addresses import format_address
+from portal.domain.addresses import format_address
 from portal.domain.errors import PlanNotOffered, PortalError
 from portal.domain.price_lock import renewal_price
 from portal.domain.pricing import Offer, Quote, Standing, make_quote

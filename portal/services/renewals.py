@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from portal import rows
+from portal.database import rows
 from portal.domain.errors import MissingVatRate, PlanNotOffered, PlanTooSmall
 from portal.domain.pricing import Quote
 from portal.domain.timeline import NOTICE_DAYS, Act, Step, look_again_on, steps_due

@@ -6,7 +6,7 @@ from datetime import date
 
 from peewee import JOIN
 
-from portal.domain.refunding import Given, replay
+from portal.domain.refunds import Given, replay
 from portal.domain.vocabulary import OrderState
 from portal.models import Order, Plan, Price, Subscription, SubscriptionPeriod
 

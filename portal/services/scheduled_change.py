@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import cast
 
-from portal.database import transaction
+from portal.database.connecting import transaction
 from portal.domain.errors import PlanNotOffered, PlanTooSmall, PortalError, QuoteChanged
 from portal.domain.plans import Violation, has_days_left, violations
 from portal.domain.pricing import Offer, Quote, facts_hash

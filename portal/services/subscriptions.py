@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 
 from peewee import JOIN, Case
 
-from portal import outbox, rows
+from portal import outbox
+from portal.database import rows
+from portal.database.prepared import Prepared, Slot
 from portal.domain.lifecycle import blocked_on, subscription_state
 from portal.domain.money import Money
 from portal.domain.periods import Period
@@ -28,8 +30,6 @@ from portal.models import (
     Workspace,
 )
 from portal.runtime import current
-
-from .prepared import Prepared, Slot
 
 
 def start_trial(workspace: Workspace, *, now: datetime) -> Subscription:

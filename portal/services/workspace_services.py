@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from portal.database import transaction
+from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
 from portal.domain.vocabulary import Service
 from portal.models import Workspace

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
-from portal.database import transaction
+from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
 from portal.domain.vocabulary import WhoMayBuy
 from portal.models import Workspace

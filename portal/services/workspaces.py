@@ -8,12 +8,12 @@ from datetime import datetime
 
 from peewee import fn
 
+from portal.database.prepared import Prepared, Slot
 from portal.domain.rights import rights_of
 from portal.domain.vocabulary import MemberStatus, Right, Role
 from portal.models import Member, Person, Workspace
 
 from . import audit, subscriptions
-from .prepared import Prepared, Slot
 
 MENU_WORKSPACES = 20
 

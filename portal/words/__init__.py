@@ -1,0 +1,1 @@
+"""Sentences, names and formats that more than one place says."""

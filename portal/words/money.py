@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from portal.addresses import country_name
+from portal.domain.addresses import country_name
 from portal.domain.vocabulary import PaymentMethodKind, TaxCategory, TaxReason
 from portal.gateways.base import DeclineCode
 

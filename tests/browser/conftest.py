@@ -134,7 +134,7 @@ def clock(tmp_path: Path) -> Any:
 @pytest.fixture
 def live_server(app: Any, port: int) -> Iterator[str]:
     """The address of the application, served with its worker until the test ends."""
-    from portal import jobs, queue
+    from portal.worker import jobs, queue
 
     # An error is a page here, as for everybody; the `app` fixture still fails the test for it.
     app.testing = False
@@ -158,7 +158,7 @@ def live_server(app: Any, port: int) -> Iterator[str]:
 @pytest.fixture
 def acme(live_server: str) -> Any:
     """A workspace on trial. Its owner is `owner`."""
-    from portal import jobs
+    from portal.worker import jobs
     from tests.factories import a_person, a_workspace
 
     with jobs.at_work():
@@ -167,7 +167,7 @@ def acme(live_server: str) -> Any:
 
 @pytest.fixture
 def owner(acme: Any) -> Any:
-    from portal import jobs
+    from portal.worker import jobs
     from tests.factories import owner_of
 
     with jobs.at_work():
@@ -177,7 +177,7 @@ def owner(acme: Any) -> Any:
 @pytest.fixture
 def place(acme: Any, owner: Any) -> Any:
     """Acme as its owner sees it."""
-    from portal import jobs
+    from portal.worker import jobs
     from tests.factories import seen_by
 
     with jobs.at_work():

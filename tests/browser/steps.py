@@ -8,13 +8,13 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
-from portal import jobs
 from portal.clock import ShiftedClock
-from portal.gateways.sandbox import LedgerCharge
+from portal.gateways.sandbox.gateway import LedgerCharge
 from portal.models import Order, Payment, Person, Session, Workspace
 from portal.runtime import current
 from portal.services import due, payments
-from portal.sessions import hash_token
+from portal.web.sessions import hash_token
+from portal.worker import jobs
 from tests.factories import CATALOGUE, PASSWORD, a_member, a_person, seen_by
 from tests.paying import PAID, an_order, apply_catalogue, paid_charges
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from portal import jobs
+from portal.worker import jobs
 from tests.browser.reader import PAIRWISE, WITH_AND_WITHOUT_SCRIPTS, Reader, read_by
 from tests.browser.steps import (
     FRENCH_COMPANY,

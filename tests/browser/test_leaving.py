@@ -7,10 +7,10 @@ from zipfile import ZipFile
 
 from playwright.sync_api import Page, expect
 
-from portal import jobs
 from portal.domain.vocabulary import Interval, MemberStatus, Role, Service
 from portal.models import Member, Person, Workspace
 from portal.runtime import current
+from portal.worker import jobs
 from tests.browser.reader import THE_OTHER_WAY_ROUND, WITH_AND_WITHOUT_SCRIPTS, read_by
 from tests.browser.steps import (
     buy,

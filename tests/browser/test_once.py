@@ -2,8 +2,8 @@
 
 from playwright.sync_api import Page, expect
 
-from portal import jobs
 from portal.models import Session
+from portal.worker import jobs
 from tests.browser.reader import WITH_AND_WITHOUT_SCRIPTS, read_by
 from tests.browser.steps import (
     charges,

@@ -7,9 +7,9 @@ at in both. A page is loaded once and looked at in each way, since nothing but t
 import pytest
 from playwright.sync_api import Page, expect
 
-from portal import jobs
 from portal.domain.vocabulary import Interval, LinkPurpose, MemberStatus, PaymentMethodKind, Role
 from portal.services.links import make_link
+from portal.worker import jobs
 from tests.browser.reader import Reader, read_by
 from tests.browser.steps import (
     FRENCH_COMPANY,

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 
 from playwright.sync_api import Locator, Page, expect
 
-from portal import jobs
 from portal.domain.vocabulary import MemberStatus
+from portal.worker import jobs
 from tests.browser.reader import THE_OTHER_WAY_ROUND, WITH_AND_WITHOUT_SCRIPTS, read_by
 from tests.browser.steps import (
     come_signed_in,

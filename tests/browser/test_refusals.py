@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from portal import jobs
+from portal.worker import jobs
 from tests.browser.reader import WITH_AND_WITHOUT_SCRIPTS, read_by
 from tests.browser.steps import (
     buy,

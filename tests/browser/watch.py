@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
 
-from portal import jobs
 from portal.models import CspReport
+from portal.worker import jobs
 from tests.browser.reader import Reader
 
 STATIC = Path(__file__).resolve().parents[2] / "static"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portal.domain.periods import period_from
-from portal.domain.refunding import Given, last_refund_day, replay
+from portal.domain.refunds import Given, last_refund_day, replay
 from portal.domain.vocabulary import Interval
 
 MONTH, YEAR = Interval.MONTH, Interval.YEAR

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portal.domain.capacity import Admitted, Room, admit, room_in
 from portal.domain.plans import PlanLimits
-from portal.domain.room import Admitted, Room, admit, room_in
 
 
 def a_room(users, of, guests=0, guests_of=None):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.addresses import countries, format_address
+from portal.domain.addresses import countries, format_address
 from portal.forms.billing import BillingDetailsForm
 from tests.forms.conftest import sentences
 

@@ -37,9 +37,9 @@ from portal.gateways.base import (
     Succeeded,
 )
 from portal.gateways.cards import luhn_valid
-from portal.gateways.sandbox import Sandbox, UnknownReference
-from portal.gateways.sandbox_ledger import AttemptState
-from portal.gateways.sandbox_methods import MAGIC_CARDS, MAGIC_IBANS, MAGIC_PAYPAL, Behaviour
+from portal.gateways.sandbox.gateway import Sandbox, UnknownReference
+from portal.gateways.sandbox.ledger import AttemptState
+from portal.gateways.sandbox.methods import MAGIC_CARDS, MAGIC_IBANS, MAGIC_PAYPAL, Behaviour
 from tests.gateways.contract import RETURN_URL, GatewayContract, a_charge, a_setup, at_once, new_key
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,11 +8,11 @@ import zipfile
 import pytest
 
 from portal.domain.vocabulary import Role
-from portal.jobs import drain_outbox
 from portal.models import Document, Member, Person, Session, Workspace
 from portal.runtime import current
 from portal.services import export
 from portal.services.export import safe_cell
+from portal.worker.jobs import drain_outbox
 from tests import paying
 from tests.factories import a_member, a_person, a_workspace, owner_of, seen_by
 from tests.hostile import FORMULAS

@@ -516,7 +516,7 @@ def test_a_payment_returns_to_this_site_whatever_host_asked(app, owner) -> None:
 def gunicorn(environment):
     """The address of `portal serve`, as it is started for real."""
     process = subprocess.Popen(
-        [sys.executable, "-c", "from portal.cli import main; main()", "serve", "--port=0", "--workers=1"],
+        [sys.executable, "-m", "portal.commands.cli", "serve", "--port=0", "--workers=1"],
         cwd=ROOT,
         env={**os.environ, **environment, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,

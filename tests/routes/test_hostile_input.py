@@ -23,13 +23,13 @@ from werkzeug.test import TestResponse
 
 from portal import create_app, runtime
 from portal.clock import FixedClock
-from portal.database import database
+from portal.database.connecting import database
 from portal.domain.vocabulary import LinkPurpose, PaymentMethodKind, PaymentState, Role
 from portal.forms.base import clean_text
-from portal.jobs import drain_outbox
 from portal.models import Invoice, Member, OutboxMessage, Payment, Person, Workspace
 from portal.services import invitations, links, method_setups, passwords, subscriptions, workspace_settings
 from portal.settings import read_settings
+from portal.worker.jobs import drain_outbox
 from tests import paying
 from tests.attackers import PART, Attacker, an_order_of, bought
 from tests.books import assert_books_clean

@@ -4,9 +4,9 @@ import threading
 
 import pytest
 
-from portal import limits
 from portal.domain.errors import LimitReached
 from portal.models import LimitBucket
+from portal.web import limits
 from tests import paying
 from tests.attackers import Attacker, an_order_of
 from tests.factories import PASSWORD, a_person, a_workspace, owner_of

@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal.database import connection
+from portal.database.connecting import connection
 from portal.domain.vocabulary import Interval, MemberStatus, OrderKind, OrderState, Role
 from portal.models import Member, Order, Person, Session
 from portal.routes.me import browser_words

@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal.database import connection, database
+from portal.database.connecting import connection, database
 from portal.domain.vocabulary import MemberStatus, Role
 from portal.models import Member, Person
 from tests.factories import a_member, a_person, a_workspace, letters

@@ -116,7 +116,7 @@ def test_the_pages_take_few_queries(app, staff, monkeypatch) -> None:
 
 
 def queries_of(monkeypatch, act) -> list[str]:
-    from portal.database import database
+    from portal.database.connecting import database
 
     act()  # Blocks are asked for alone the first time.
     asked: list[str] = []

@@ -4,10 +4,10 @@ import pytest
 
 from portal.domain.vocabulary import Role
 from portal.gateways.base import GatewayUnavailable
-from portal.jobs import drain_outbox
 from portal.models import ALL_MODELS, MethodSetup, PaymentMethod, Subscription, Workspace
 from portal.runtime import Runtime, current, install
 from portal.services import due, method_setups
+from portal.worker.jobs import drain_outbox
 from tests import paying
 from tests.attackers import PART
 from tests.books import assert_books_clean

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from portal.domain.vocabulary import Interval, PaymentMethodKind, PaymentState, Role
-from portal.jobs import drain_outbox
 from portal.models import ALL_MODELS, Invoice, Order, OutboxMessage, Payment, Person, Subscription, Workspace
 from portal.runtime import current
+from portal.worker.jobs import drain_outbox
 from tests import paying
 from tests.attackers import Attacker, an_order_of, bought
 from tests.books import assert_books_clean

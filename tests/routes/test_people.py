@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal.database import connection
+from portal.database.connecting import connection
 from portal.domain.vocabulary import MemberStatus, Role
 from portal.models import Member, OutboxMessage, Person, Session
 from portal.runtime import current

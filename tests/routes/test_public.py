@@ -6,7 +6,7 @@ import pytest
 from peewee import OperationalError
 
 from portal import outbox
-from portal.database import database as bound
+from portal.database.connecting import database as bound
 from portal.domain.vocabulary import MemberStatus, Role
 from portal.models import CspReport
 from portal.runtime import current

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from portal.database import connection
+from portal.database.connecting import connection
 from portal.domain.vocabulary import Interval
 from portal.models import Invoice, Workspace
 from portal.services import demo, scheduled_change

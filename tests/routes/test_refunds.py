@@ -7,10 +7,10 @@ import pytest
 
 from portal.domain.vocabulary import RefundState, Role
 from portal.gateways.base import RefundRefusal, RefundRefused, ResultUnknown
-from portal.jobs import drain_outbox
 from portal.models import Document, Invoice, Plan, Refund, Subscription
 from portal.runtime import Runtime, current, install
 from portal.services import documents
+from portal.worker.jobs import drain_outbox
 from tests import paying
 from tests.books import assert_books_clean
 from tests.factories import a_catalogue, a_member, a_person, a_workspace, owner_of, seen_by

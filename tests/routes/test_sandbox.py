@@ -5,11 +5,12 @@ import dataclasses
 import pytest
 from flask.testing import FlaskClient
 
-from portal import mail, runtime
+from portal import runtime
 from portal.domain.vocabulary import OrderState, PaymentMethodKind, PaymentState
 from portal.gateways.base import GatewayUnavailable
-from portal.gateways.sandbox import Sandbox
-from portal.gateways.sandbox_methods import MAGIC_CARDS, MAGIC_IBANS, MAGIC_PAYPAL
+from portal.gateways.sandbox.gateway import Sandbox
+from portal.gateways.sandbox.methods import MAGIC_CARDS, MAGIC_IBANS, MAGIC_PAYPAL
+from portal.mail import sending as mail
 from portal.models import Invoice, Order, Payment
 from tests import paying
 from tests.factories import a_catalogue, a_person

@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal.database import connection
+from portal.database.connecting import connection
 from portal.domain.vocabulary import Role
 from portal.models import Member, Workspace
 from tests.factories import a_member, a_person, a_workspace

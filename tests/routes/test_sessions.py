@@ -132,7 +132,7 @@ def test_signing_in_by_a_link_as_somebody_else_ends_the_session_of_the_first(app
 @pytest.mark.parametrize("kept", [{"_user_id": "1", "_fresh": True}, {"_user_id": "1", "row": {"person": 1}}])
 def test_what_a_visitor_keeps_makes_nobody_somebody(app, acme, kept) -> None:
     """Not even when it is signed with the true key: a person has a row."""
-    from portal import sessions
+    from portal.web import sessions
 
     with app.test_request_context():
         session = sessions.ServerSession(stored=kept)
@@ -320,7 +320,7 @@ def test_a_database_that_cannot_be_written_still_shows_pages(app, clock, owner, 
     """A backup or a long migration holds the lock: the minute of the session is not noted, that is all."""
     import sqlite3
 
-    from portal.database import database
+    from portal.database.connecting import database
 
     owner.get("/me")
     clock.advance_wall(minutes=5)

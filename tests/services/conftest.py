@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from portal import database as portal_database
 from portal import runtime as portal_runtime
 from portal.clock import FixedClock
+from portal.database import connecting as portal_database
 from portal.models import table_names
 from portal.settings import read_settings
 from tests.conftest import TODAY, migrate_at

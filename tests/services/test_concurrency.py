@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from peewee import OperationalError
 
-from portal import database as portal_database
+from portal.database import connecting as portal_database
 from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
 from portal.domain.vocabulary import OrderState, PaymentState
 from portal.models import AuditEntry, Invoice, Member, Payment, Price, Subscription, SubscriptionPeriod

@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from portal.database import connection, transaction
+from portal.database.connecting import connection, transaction
 from portal.domain.errors import PortalError
 from portal.domain.vocabulary import MemberStatus, NonprofitState, Role
-from portal.jobs import drain_outbox
 from portal.models import (
     ALL_MODELS,
     AuditEntry,
@@ -33,6 +32,7 @@ from portal.models import (
 from portal.services import audit, deletion, due, invitations, people, subscriptions, workspaces
 from portal.services.deletion import MoneyOnItsWay
 from portal.services.members import OwnersOnly
+from portal.worker.jobs import drain_outbox
 from tests import paying
 from tests.books import assert_books_clean
 from tests.factories import (

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from portal import runtime as portal_runtime
-from portal.database import connection, database, is_postgresql, transaction
+from portal.database.connecting import connection, database, is_postgresql, transaction
 from portal.domain.vocabulary import OrderKind, OrderState, PaymentState
 from portal.gateways.base import RateLimited, Succeeded
 from portal.models import GatewayPace, Order, Payment, Person, Subscription, Workspace

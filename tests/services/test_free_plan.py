@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from portal.database import transaction
+from portal.database.connecting import transaction
 from portal.domain.errors import OrderAlreadyPlaced, PlanNotOffered, PlanTooSmall, QuoteChanged
 from portal.domain.vocabulary import MemberStatus, Role, Service, SubscriptionState
 from portal.models import AuditEntry, Member, SubscriptionPeriod, Workspace

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from portal.database import connection
+from portal.database.connecting import connection
 from portal.domain.errors import PlanFull, PlanTooSmall, PortalError
 from portal.domain.vocabulary import MemberStatus, NonprofitState, Role, SubscriptionState
 from portal.models import AuditEntry, Member, NonprofitRequest, Person, Workspace

@@ -2,8 +2,9 @@
 
 import pytest
 
-from portal import outbox, rows
-from portal.database import postpone, transaction, write_postponed
+from portal import outbox
+from portal.database import rows
+from portal.database.connecting import postpone, transaction, write_postponed
 from portal.domain.vocabulary import PaymentState
 from portal.models import AuditEntry, AuditTrace, OutboxMessage, Payment
 from portal.services import audit

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from portal.database import transaction
+from portal.database.connecting import transaction
 from portal.domain.errors import OrderAlreadyPlaced
 from portal.domain.plans import LimitKind
 from portal.domain.vocabulary import Interval, OrderState, PaymentState, RefundState

@@ -1,6 +1,6 @@
 """Two who press a button at once, or a person and the run: one of them wins, and the books know which."""
 
-from portal.database import transaction
+from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
 from portal.domain.vocabulary import Interval, PaymentMethodKind
 from portal.models import AuditEntry, PaymentMethod, SubscriptionPeriod

@@ -7,8 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from portal import database
 from portal.clock import FixedClock
+from portal.database import connecting as database
 from portal.settings import read_settings
 from tests.conftest import TODAY
 from tests.simulation.world import DAYS, PromiseBroken, make_world

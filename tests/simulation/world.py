@@ -24,7 +24,7 @@ from portal.gateways.base import (
     RefundRequest,
     ResultUnknown,
 )
-from portal.gateways.sandbox import Sandbox
+from portal.gateways.sandbox.gateway import Sandbox
 from portal.models import Invoice, Member, Order, OutboxMessage, Payment, Refund, Subscription, Workspace
 from portal.runtime import Runtime, current, install
 from portal.services import (

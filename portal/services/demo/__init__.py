@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import chain
 
-from portal.database import transaction
+from portal.database.connecting import transaction
+from portal.database.rows import chunks
 from portal.domain.errors import PortalError
 from portal.domain.pricing import Offer
 from portal.domain.vocabulary import Interval, MemberStatus
 from portal.gateways.base import ChargeRequest, Outcome, Succeeded
-from portal.gateways.sandbox import Sandbox
+from portal.gateways.sandbox.gateway import Sandbox
 from portal.models import Invoice, NonprofitRequest, Person, Plan, Workspace
-from portal.rows import chunks
 from portal.runtime import current
 from portal.services import audit, operators, plans, subscriptions
 from portal.services.passwords import hash_password

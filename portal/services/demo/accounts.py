@@ -8,15 +8,15 @@ from datetime import UTC, date, datetime, time, timedelta
 from random import Random
 from typing import cast
 
-from portal.addresses import PostalAddress, format_address
+from portal.domain.addresses import PostalAddress, format_address
 from portal.domain.plans import PlanLimits
 from portal.domain.pricing import Offer, Quote, Standing, make_quote
 from portal.domain.tax import Buyer
+from portal.domain.vat_numbers import vat_example
 from portal.domain.vocabulary import Interval, MemberStatus, PaymentMethodKind, Role, Service, VatStatus
 from portal.gateways.base import CardData, DebitAccount
-from portal.gateways.sandbox_methods import MAGIC_CARDS, MAGIC_IBANS, Behaviour
+from portal.gateways.sandbox.methods import MAGIC_CARDS, MAGIC_IBANS, Behaviour
 from portal.services.checkout import ORDER_ALPHABET, ORDER_NUMBER_LENGTH, Details
-from portal.vat_numbers import vat_example
 
 from .names import Country
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from portal.database.rows import chunks, take_ids
 from portal.gateways.base import Succeeded
 from portal.models import (
     AuditEntry,
@@ -16,7 +17,6 @@ from portal.models import (
     SubscriptionPeriod,
     Workspace,
 )
-from portal.rows import chunks, take_ids
 from portal.services import audit
 
 from .accounts import Account

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from portal.database.rows import chunks, take_ids
 from portal.documents.notes import notes_of
 from portal.domain.invoicing import invoice_facts
 from portal.domain.pricing import facts_hash
 from portal.domain.vocabulary import DocumentKind, OrderState, PaymentState
 from portal.gateways.base import Succeeded
 from portal.models import Invoice, NumberSeries, Order, OutboxMessage, Payment, SubscriptionPeriod
-from portal.rows import chunks, take_ids
 from portal.runtime import current
 from portal.services import invoices
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from portal.database.rows import chunks
 from portal.models import Model
-from portal.rows import chunks
 
 
 def insert(model: type[Model], rows: Iterable[Mapping[str, Any]]) -> None:

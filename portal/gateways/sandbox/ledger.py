@@ -15,9 +15,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from portal.domain.vocabulary import PaymentMethodKind
+from portal.gateways.base import (
+    DeclineCode,
+    EventKind,
+    GatewayEvent,
+    GatewayUnavailable,
+    RefundRefusal,
+    ResultUnknown,
+)
 
-from .base import DeclineCode, EventKind, GatewayEvent, GatewayUnavailable, RefundRefusal, ResultUnknown
-from .sandbox_methods import Account, Behaviour
+from .methods import Account, Behaviour
 
 
 class Operation(StrEnum):

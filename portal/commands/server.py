@@ -5,7 +5,9 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
-from . import gunicorn_conf, jobs
+from portal.worker import jobs
+
+from . import gunicorn_conf
 
 EMBEDDED_THREADS = 8
 """Threads for pages; one more keeps the promises of the outbox."""
@@ -22,7 +24,7 @@ class Server(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        from . import create_app
+        from portal import create_app
 
         return create_app()
 
@@ -46,7 +48,7 @@ def serve_with_worker(*, host: str, port: int) -> None:
 
 
 def start_worker(worker: Any) -> None:
-    from . import queue
+    from portal.worker import queue
 
     gunicorn_conf.post_worker_init(worker)
     jobs.register(worker.wsgi)

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import cast
 
-from . import mail
-from .models import Invoice, Payment
-from .outbox import JSON, SECRETS, Delivery, Handler
-from .runtime import current
-from .services import documents, payments
+from portal.mail import sending as mail
+from portal.models import Invoice, Payment
+from portal.outbox import JSON, SECRETS, Delivery, Handler
+from portal.runtime import current
+from portal.services import documents, payments
 
 
 def send_mail(delivery: Delivery) -> None:
@@ -53,7 +53,7 @@ def look_up_payment(delivery: Delivery) -> None:
 
 def run_due(delivery: Delivery) -> None:
     """Do now what somebody waits for; in a crowd it waits for the next run of the clock."""
-    from .services import due
+    from portal.services import due
 
     due.run_due(now=current().clock.now(), limit=due.BATCH)
 

@@ -22,13 +22,13 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from peewee import OperationalError
 from werkzeug.datastructures import CallbackDict
 
-from portal.services.prepared import Prepared, Slot
+from portal import outbox
+from portal.database.connecting import database
+from portal.database.prepared import Prepared, Slot
+from portal.models import Person, Session
+from portal.runtime import current
 
-from . import outbox
-from .database import database
 from .limits import ip_address
-from .models import Person, Session
-from .runtime import current
 
 IDLE_LIMIT = timedelta(minutes=60)
 IDLE_LIMIT_OF_OPERATORS = timedelta(minutes=30)

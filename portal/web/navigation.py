@@ -12,16 +12,16 @@ from flask_login import current_user
 from portal.domain.lifecycle import days_left
 from portal.domain.timeline import DAYS_OF_WARNING
 from portal.domain.vocabulary import NoticeKind, Right, SubscriptionState
+from portal.models import Notice
+from portal.runtime import current
+from portal.services import payments, scheduled_change
 from portal.services.subscriptions import Status
 from portal.services.workspaces import Place
+from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code, translated
 
-from .models import Notice
-from .runtime import current
 from .security import status_here
-from .services import payments, scheduled_change
-from .words import formatting
 
 TRIAL_BANNER_DAYS = 5
 STORAGE_BANNER_BYTES = 300 * 1024**2

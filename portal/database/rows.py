@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import peewee
 from peewee import Field, Function, fn
 
-from .database import database, is_postgresql, postpone
-from .models import JSONField, Model
+from portal.models import JSONField, Model
+
+from .connecting import database, is_postgresql, postpone
 
 ROWS_AT_ONCE = 500
 T = TypeVar("T")

@@ -10,9 +10,11 @@ from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey, crontab
 from huey.consumer import Consumer, Scheduler
 from huey.serializer import SignedSerializer
 
-from . import jobs, outbox
-from .runtime import current
-from .settings import SettingsError
+from portal import outbox
+from portal.runtime import current
+from portal.settings import SettingsError
+
+from . import jobs
 
 CONNECT_SECONDS = 2
 STOP_SECONDS = 25

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flask import Flask, Response, abort, request
 
-STATIC = Path(__file__).resolve().parent.parent / "static"
+STATIC = Path(__file__).resolve().parents[2] / "static"
 FIRST_STYLESHEETS = ("tokens.css", "base.css")
 FILES = {"htmx": "vendor/htmx.min.js", "js": "js/portal.js"}
 A_YEAR = 31536000

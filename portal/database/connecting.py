@@ -18,7 +18,7 @@ from peewee import Database, DatabaseProxy, IntegrityError, OperationalError, Po
 from playhouse.db_url import connect
 
 if TYPE_CHECKING:
-    from .models import Workspace
+    from portal.models import Workspace
 
 T = TypeVar("T")
 Postponed = dict[Callable[[list[Any]], None], list[Any]]

@@ -8,16 +8,18 @@ import socket
 import sys
 from pathlib import Path
 
+from portal import logs
+from portal.database import connecting as database
+from portal.database.connecting import SchemaOutdated
 from portal.domain.catalogue import CatalogueInvalid
+from portal.services import catalogue, demo
 from portal.services.demo import DemoReport
+from portal.settings import SettingsError, read_settings
 
-from . import cli, database, logs, server
-from .database import SchemaOutdated
-from .services import catalogue, demo
-from .settings import SettingsError, read_settings
+from . import cli, server
 
 HOST = "127.0.0.1"
-CATALOGUE = Path(__file__).resolve().parent.parent / "catalogue.toml"
+CATALOGUE = Path(__file__).resolve().parents[2] / "catalogue.toml"
 SHOWN_ROLES = {
     "owner": "Owner",
     "billing_manager": "Billing manager",

@@ -8,7 +8,7 @@ from typing import Any
 
 from peewee import ModelSelect, ModelUpdate, Node
 
-from portal.database import database, is_postgresql
+from .connecting import database, is_postgresql
 
 
 class Slot(Node):

@@ -1,4 +1,4 @@
-"""gunicorn's settings: `gunicorn -c python:portal.gunicorn_conf wsgi:app`, and `portal serve`.
+"""gunicorn's settings: `gunicorn -c python:portal.commands.gunicorn_conf wsgi:app`, and `portal serve`.
 
 Two processes of one thread each suit CPU-bound pages best; more threads only keep a process alive
 during slow calls. The application is loaded after the fork: typst and database pools do not

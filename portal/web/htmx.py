@@ -56,10 +56,10 @@ def redirect_after_write(url: str) -> Response:
 
 
 def register(app: Flask) -> None:
+    from portal.words import formatting
     from portal.words.i18n import translated
 
     from .navigation import banner, navigation
-    from .words import formatting
 
     htmx.init_app(app)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

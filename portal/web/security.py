@@ -15,10 +15,10 @@ from werkzeug.routing import BaseConverter
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from portal.domain.vocabulary import Right
+from portal.runtime import current
+from portal.settings import LOOPBACK_HOSTS
 
 from . import limits
-from .runtime import current
-from .settings import LOOPBACK_HOSTS
 
 if TYPE_CHECKING:
     from portal.services.subscriptions import Status
@@ -114,7 +114,7 @@ def workspace_right(right: Right) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(slug: str, *args: Any, **kwargs: Any) -> Any:
-            from .services import workspaces
+            from portal.services import workspaces
 
             if not current_user.is_authenticated:
                 return ask_to_sign_in()
@@ -149,7 +149,7 @@ def is_open_while_blocked(rule: str) -> bool:
 
 def status_here(place: "Place") -> "Status":
     """The workspace plan's status today, read once for the page, its banner and its access. One query."""
-    from .services import subscriptions
+    from portal.services import subscriptions
 
     if "status" not in g:
         today = place.workspace.day(current().clock.now())

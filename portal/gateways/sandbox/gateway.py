@@ -14,8 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from portal.domain.vocabulary import PaymentMethodKind
-
-from .base import (
+from portal.gateways.base import (
     ActionRequired,
     Capabilities,
     CardData,
@@ -41,7 +40,8 @@ from .base import (
     SetupRequest,
     Succeeded,
 )
-from .sandbox_attempts import (
+
+from .attempts import (
     catch_up,
     decline,
     is_silent,
@@ -54,8 +54,8 @@ from .sandbox_attempts import (
     tell,
     token,
 )
-from .sandbox_ledger import Attempt, AttemptState, Book, Ledger, Operation, Refund
-from .sandbox_methods import Account, Behaviour, read_paypal
+from .ledger import Attempt, AttemptState, Book, Ledger, Operation, Refund
+from .methods import Account, Behaviour, read_paypal
 
 SILENCE_SECONDS = 30.0
 SIGNATURE_HEADER = "Sandbox-Signature"

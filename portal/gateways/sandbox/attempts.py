@@ -11,8 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from portal.domain.vocabulary import PaymentMethodKind
-
-from .base import (
+from portal.gateways.base import (
     CardData,
     ChargeRequest,
     DebitAccount,
@@ -25,9 +24,10 @@ from .base import (
     SetupRequest,
     Source,
 )
-from .cards import expires_before
-from .sandbox_ledger import Attempt, AttemptState, Book, Operation
-from .sandbox_methods import Account, Behaviour, read_card, read_debit_account, source_facts
+from portal.gateways.cards import expires_before
+
+from .ledger import Attempt, AttemptState, Book, Operation
+from .methods import Account, Behaviour, read_card, read_debit_account, source_facts
 
 DEBIT_TAKES = timedelta(days=1)
 DISPUTED_AFTER = timedelta(days=1)

@@ -14,9 +14,8 @@ from datetime import datetime, timedelta
 from flask import request
 
 from portal.domain.errors import LimitReached
-
-from .models import LimitBucket
-from .runtime import current
+from portal.models import LimitBucket
+from portal.runtime import current
 
 
 @dataclass(frozen=True, slots=True)

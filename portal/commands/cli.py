@@ -14,11 +14,12 @@ import click
 from flask import Flask, current_app
 from peewee import OperationalError
 
-from . import create_app, database, default_clock, logs
-from .clock import ShiftedClock
-from .database import SchemaOutdated
-from .runtime import Runtime, current
-from .settings import Settings, SettingsError, read_settings
+from portal import create_app, default_clock, logs
+from portal.clock import ShiftedClock
+from portal.database import connecting as database
+from portal.database.connecting import SchemaOutdated
+from portal.runtime import Runtime, current
+from portal.settings import Settings, SettingsError, read_settings
 
 UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 DEFAULT_CATALOGUE = Path("catalogue.toml")
@@ -93,7 +94,7 @@ def bound_settings() -> Settings:
 @click.pass_context
 def init(ctx: click.Context, catalogue: Path, operator_email: str | None) -> None:
     """Migrate, apply the catalogue, make the first operator. Safe to repeat."""
-    from .services import operators
+    from portal.services import operators
 
     ctx.invoke(migrate)
     ctx.invoke(catalogue_apply, file=catalogue)
@@ -142,7 +143,7 @@ def catalogue_check(file: Path) -> None:
 @catalogue_file
 def catalogue_apply(file: Path) -> None:
     """Make the database say what the file says. Prices are closed and added, never edited."""
-    from .services import catalogue as service
+    from portal.services import catalogue as service
 
     with at_work() as runtime:
         report = service.apply(file.read_text(encoding="utf-8"), filename=file.name, now=runtime.clock.now())
@@ -164,7 +165,7 @@ def workspace() -> None:
 @click.argument("size")
 def workspace_storage(slug: str, size: str) -> None:
     """Set the storage that a workspace uses, e.g. `portal workspace storage acme 3GB`."""
-    from .services import operations
+    from portal.services import operations
 
     with at_work() as runtime:
         found = operations.find_workspace(slug)
@@ -184,7 +185,7 @@ def operator_add(email: str) -> None:
     """Make a person an operator, known or new."""
     from email_validator import EmailNotValidError
 
-    from .services import operators
+    from portal.services import operators
 
     with at_work() as runtime:
         try:
@@ -202,7 +203,7 @@ def operator_add(email: str) -> None:
 @as_json
 def demo(size: str, seed: int, as_json: bool) -> None:
     """Make demo data: one workspace, 200 or 10 000."""
-    from .services import demo as service
+    from portal.services import demo as service
 
     with at_work() as runtime:
         report = service.build(size=size, seed=seed, now=runtime.clock.now())
@@ -253,7 +254,7 @@ def serve(port: int, host: str, workers: int, threads: int, embedded: bool) -> N
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 def worker(threads: int) -> None:
     """Keep the promises of the outbox and start what is due. SIGTERM lets running tasks end."""
-    from . import jobs, queue
+    from portal.worker import jobs, queue
 
     jobs.register(create_app())
     queue.consumer(threads=threads).run()
@@ -268,7 +269,7 @@ def worker(threads: int) -> None:
 @as_json
 def run_due(now_text: str | None, limit: int | None, as_json: bool) -> None:
     """Everything that is due. Safe to run twice, at once, and after any absence."""
-    from .services import due
+    from portal.services import due
 
     with at_work() as runtime:
         now = instant(now_text) if now_text else runtime.clock.now()
@@ -283,7 +284,7 @@ def run_due(now_text: str | None, limit: int | None, as_json: bool) -> None:
 
 def due_bar(now: datetime) -> Any:
     """How many of the waiting subscriptions were looked at; on a terminal only, never among the JSON."""
-    from .services import due
+    from portal.services import due
 
     waiting = due.count_due(now) if sys.stderr.isatty() else 0
     return click.progressbar(length=waiting, label="Due", file=sys.stderr, hidden=not sys.stderr.isatty())
@@ -294,7 +295,7 @@ def due_bar(now: datetime) -> Any:
 @as_json
 def drain(limit: int, as_json: bool) -> None:
     """Deliver the outbox messages that are due, once."""
-    from . import jobs
+    from portal.worker import jobs
 
     with at_work() as runtime:
         report = jobs.drain_outbox(runtime, limit=limit)
@@ -305,7 +306,7 @@ def drain(limit: int, as_json: bool) -> None:
 @as_json
 def reconcile(as_json: bool) -> None:
     """Ask the gateways about every payment and refund whose result is unknown."""
-    from .services import payments, refunds
+    from portal.services import payments, refunds
 
     with at_work() as runtime:
         now = runtime.clock.now()
@@ -317,7 +318,7 @@ def reconcile(as_json: bool) -> None:
 @as_json
 def check(as_json: bool) -> None:
     """The books: every invariant with its count of broken rows (exit code 1 if any is not 0)."""
-    from .services import books
+    from portal.services import books
 
     with at_work():
         results = {result.name: result.broken for result in books.check()}
@@ -340,7 +341,7 @@ def routes(as_json: bool) -> None:
 
 def route_rows(app: Flask) -> Iterator[dict[str, str]]:
     """What `portal routes` prints. A view that declares no access is `undeclared`, which a test refuses."""
-    from .security import UNSAFE_METHODS, csrf
+    from portal.web.security import UNSAFE_METHODS, csrf
 
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: (rule.rule, rule.endpoint)):
         view = app.view_functions[rule.endpoint]

@@ -9,9 +9,14 @@ from datetime import date
 from enum import StrEnum
 
 from portal.domain.vocabulary import PaymentMethodKind
-
-from .base import CardData, DebitAccount, DeclineCode
-from .cards import CardBrand, card_brand, expires_before, normalise_number, security_code_length
+from portal.gateways.base import CardData, DebitAccount, DeclineCode
+from portal.gateways.cards import (
+    CardBrand,
+    card_brand,
+    expires_before,
+    normalise_number,
+    security_code_length,
+)
 
 
 class Behaviour(StrEnum):

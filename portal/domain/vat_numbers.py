@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from portal.domain.errors import PortalError
+from .errors import PortalError
 
 LONGEST_TYPED = 40
 SEPARATORS = re.compile(r"[\s.,:/_\-\u00ad\u2010-\u2015\u2212\u200b\u2060\ufeff]+")

@@ -9,17 +9,18 @@ from pathlib import Path
 
 from peewee import fn
 
+from portal import outbox
+from portal.clock import Clock
+from portal.database import connecting as database
 from portal.documents.printable import FONTS_FOLDER
-
-from . import database, mail, outbox
-from . import queue as worker_queue
-from .clock import Clock
-from .models import OutboxMessage, Person, Price
-from .settings import Settings
+from portal.mail import sending as mail
+from portal.models import OutboxMessage, Person, Price
+from portal.settings import Settings
+from portal.worker import queue as worker_queue
 
 TOLERATED_SKEW = timedelta(seconds=5)
 WORKER_MISSING_AFTER = timedelta(minutes=10)
-TRANSLATIONS = Path(__file__).parent / "translations"
+TRANSLATIONS = Path(__file__).resolve().parents[1] / "translations"
 
 
 @dataclass(frozen=True, slots=True)

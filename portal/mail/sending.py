@@ -89,13 +89,12 @@ from portal.documents.labels import CARD_BRANDS
 from portal.domain.money import Money
 from portal.domain.plans import LimitKind
 from portal.domain.vocabulary import Interval, PaymentMethodKind
+from portal.outbox import JSON
+from portal.runtime import current
+from portal.settings import Settings, SettingsError
+from portal.words import formatting
 from portal.words.formats import rate_text
 from portal.words.i18n import translated
-
-from .outbox import JSON
-from .runtime import current
-from .settings import Settings, SettingsError
-from .words import formatting
 
 SMTP_SECONDS = 20
 DEFAULT_PORTS = {"smtp": 25, "starttls": 587, "smtps": 465}

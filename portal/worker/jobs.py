@@ -12,11 +12,12 @@ from contextlib import contextmanager
 
 from flask import Flask
 
-from . import outbox
-from .database import connection
+from portal import outbox
+from portal.database.connecting import connection
+from portal.runtime import Runtime, current
+from portal.services import housekeeping, payments
+
 from .handlers import HANDLERS
-from .runtime import Runtime, current
-from .services import housekeeping, payments
 
 DRAIN_LIMIT = 100
 LOOK_UP_LIMIT = 200
@@ -35,7 +36,7 @@ def drain() -> None:
 
 def look_up_due_payments() -> None:
     """Ask about payments, refunds and set-ups whose result is not known."""
-    from .services import method_setups, refunds
+    from portal.services import method_setups, refunds
 
     with at_work() as runtime:
         now = runtime.clock.now()
@@ -46,7 +47,7 @@ def look_up_due_payments() -> None:
 
 def run_due() -> None:
     """Renewals, scheduled changes, reminders, blocking: whatever is due."""
-    from .services import due
+    from portal.services import due
 
     with at_work() as runtime:
         due.run_due(now=runtime.clock.now(), is_stopping=is_stopping)

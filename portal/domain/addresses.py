@@ -15,7 +15,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Protocol
 
-from portal.domain.errors import PortalError
+from .errors import PortalError
 
 LONGEST_POSTAL_CODE = 20
 FALLBACK_LOCALE = "en"

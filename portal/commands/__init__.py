@@ -1,0 +1,1 @@
+"""The `portal` command and what starts a server."""

@@ -1,0 +1,1 @@
+"""Connecting, migrating, and SQL that is written once."""

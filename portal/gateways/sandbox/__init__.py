@@ -1,0 +1,1 @@
+"""The sandbox: a gateway that moves no money."""

@@ -1,0 +1,1 @@
+"""The threads and the alarm clock behind the pages."""
