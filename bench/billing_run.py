@@ -16,6 +16,7 @@ import psutil
 from bench import renewing
 from bench.raw_renewals import Raw
 from portal.database import connecting as database
+from portal.database import migrating
 from portal.gateways.base import ChargeRequest, Outcome, RateLimited, Succeeded
 from portal.models import Order
 from portal.runtime import current
@@ -161,7 +162,7 @@ def begin(settings: Settings, count: int) -> Any:
     """The filled database of `settings`, bound and connected, and a clock."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database.bind(settings.database_url)
-    database.migrate()
+    migrating.migrate()
     database.database.connect()
     renewing.fill(settings, count)
     return renewing.install(settings, AtOnce(current().gateways["sandbox"]))

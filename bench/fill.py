@@ -7,6 +7,7 @@ from pathlib import Path
 
 from portal import create_app
 from portal.database import connecting as database
+from portal.database import migrating
 from portal.runtime import current
 from portal.settings import read_settings
 
@@ -17,7 +18,7 @@ def main(size: str) -> None:
     settings = read_settings()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     bound = database.bind(settings.database_url)
-    database.migrate()
+    migrating.migrate()
     with create_app(settings).app_context(), database.connection():
         now = current().clock.now()
         file = Path("catalogue.toml")

@@ -9,13 +9,13 @@ from typing import Any
 from portal import runtime
 from portal.clock import ShiftedClock
 from portal.database import connecting as database
+from portal.database.columns import Model
 from portal.database.connecting import is_postgresql, transaction
 from portal.gateways.base import Gateway
 from portal.models import (
     BillingDetails,
     Invoice,
     Member,
-    Model,
     NumberSeries,
     Order,
     OutboxMessage,

@@ -21,16 +21,17 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
 
     from . import logs, runtime
     from .database import connecting as database
+    from .database import migrating
     from .models import Person
-    from .web import assets, errors, htmx, security, sessions
+    from .web import assets, errors, pages, security, sessions
     from .words import i18n
-    from .worker import jobs
+    from .worker import wake
 
     settings = settings or read_settings()
     clock = clock or default_clock(settings)
     runtime.install(runtime.Runtime(settings, clock, make_gateways(settings, clock)))
     database.bind(settings.database_url)
-    database.require_current_schema()
+    migrating.require_current_schema()
 
     # Static files have a route of their own (assets.py), so Flask's is switched off.
     app = Flask(__name__, static_folder=None)
@@ -61,12 +62,12 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         return row.person if row is not None and str(row.person_id) == person_id else None
 
     i18n.register(app)
-    htmx.register(app)
+    pages.register(app)
     assets.register(app)
     security.register(app)
     errors.register(app)
     register_routes(app, settings)
-    jobs.register(app)
+    wake.register(app)
     app.after_request(compress)
     return app
 

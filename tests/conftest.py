@@ -115,9 +115,10 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def migrate_at(url: str) -> None:
     """Bring the database at `url` to the newest schema and let go of it."""
     from portal.database import connecting as database
+    from portal.database import migrating
 
     bound = database.bind(url)
-    database.migrate()
+    migrating.migrate()
     bound.close_all()
 
 

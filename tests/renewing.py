@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from portal.database.columns import Model
 from portal.database.connecting import transaction
 from portal.database.rows import chunks, take_ids
 from portal.domain.pricing import facts_hash
@@ -11,7 +12,6 @@ from portal.models import (
     BillingDetails,
     Invoice,
     Member,
-    Model,
     NumberSeries,
     Order,
     OutboxMessage,

@@ -12,7 +12,7 @@ from portal import outbox, runtime
 from portal.clock import SystemClock
 from portal.database.connecting import connection
 from portal.models import OutboxMessage
-from portal.worker import handlers, jobs, queue
+from portal.worker import handlers, jobs, queue, wake
 
 WALL = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 PATIENCE_SECONDS = 20
@@ -31,8 +31,8 @@ def app(settings, database):
     """An application with one page, whose opening promises something."""
     runtime.install(runtime.Runtime(settings, SystemClock(), {}))
     app = Flask("portal")
-    jobs.register(app)
-    jobs.register(app)
+    wake.register(app)
+    wake.register(app)
 
     @app.get("/promise")
     def promise():

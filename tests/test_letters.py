@@ -7,6 +7,7 @@ import html5lib
 import pytest
 
 from portal.mail import sending as mail
+from portal.mail import writing
 
 pytestmark = pytest.mark.engine("sqlite")
 
@@ -168,7 +169,7 @@ ALL = [
 
 def written(template, locale="en", **changes):
     """Subject and text, spaces as on a keyboard; what the HTML says is compared for every letter below."""
-    subject, text, _html = mail.render_mail(template, locale, LETTERS[template] | changes)
+    subject, text, _html = writing.render_mail(template, locale, LETTERS[template] | changes)
     return subject.replace(NBSP, " "), text.replace(NBSP, " ")
 
 
@@ -198,7 +199,7 @@ def test_every_letter_has_a_sample():
 @pytest.mark.parametrize("locale", ["en", "fr"])
 @pytest.mark.parametrize(("template", "context"), ALL)
 def test_a_letter_is_complete_in_both_forms(at_work, template, context, locale):
-    subject, text, html = mail.render_mail(template, locale, context)
+    subject, text, html = writing.render_mail(template, locale, context)
     read = visible(html)
     assert subject and subject in read
     assert len(subject) < 90
@@ -214,7 +215,7 @@ def test_a_letter_is_complete_in_both_forms(at_work, template, context, locale):
 
 @pytest.mark.parametrize(("template", "context"), ALL)
 def test_a_letter_leads_to_this_site_only_and_has_one_button(at_work, template, context):
-    _subject, text, html = mail.render_mail(template, "en", context)
+    _subject, text, html = writing.render_mail(template, "en", context)
     targets = re.findall(r'href="([^"]+)"', html)
     assert all(link.startswith(f"{BASE_URL}/") for link in targets)
     assert html.count('class="act"') == 1
@@ -227,13 +228,13 @@ def test_a_letter_leads_to_this_site_only_and_has_one_button(at_work, template, 
 )
 @pytest.mark.parametrize(("locale", "amount"), [("en", "€36.00"), ("fr", f"36,00{NBSP}€")])
 def test_an_amount_has_its_currency_as_the_reader_writes_it(at_work, template, context, locale, amount):
-    _subject, text, html = mail.render_mail(template, locale, context)
+    _subject, text, html = writing.render_mail(template, locale, context)
     if context.get("reason") != "no_method":
         assert amount in text and amount in visible(html)
 
 
 def test_dates_and_the_names_of_the_catalogue_follow_the_reader(at_work):
-    _subject, text, _html = mail.render_mail("order_confirmed", "fr", LETTERS["order_confirmed"])
+    _subject, text, _html = writing.render_mail("order_confirmed", "fr", LETTERS["order_confirmed"])
     assert f"21{NBSP}décembre{NBSP}2026" in text
     assert "Bureau Business 5, au mois" in text
     assert "Affaires 5" in written("plan_begun", "fr")[1]
@@ -241,7 +242,7 @@ def test_dates_and_the_names_of_the_catalogue_follow_the_reader(at_work):
 
 def test_a_name_missing_from_the_context_is_an_error(at_work):
     with pytest.raises(Exception, match="trial_ends_on"):
-        mail.render_mail("welcome", "en", HERE)
+        writing.render_mail("welcome", "en", HERE)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +250,7 @@ def test_a_name_missing_from_the_context_is_an_error(at_work):
 )
 def test_a_letter_cannot_be_made_to_link_elsewhere(at_work, path):
     with pytest.raises(ValueError, match="this site only"):
-        mail.render_mail("magic_link", "en", LETTERS["magic_link"] | {"path": path})
+        writing.render_mail("magic_link", "en", LETTERS["magic_link"] | {"path": path})
 
 
 def test_a_line_break_in_a_name_stays_out_of_the_subject(at_work):

@@ -7,6 +7,7 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from portal import outbox, runtime
+from portal.mail import mailbox
 from portal.mail import sending as mail
 from portal.models import OutboxMessage
 from portal.settings import SettingsError
@@ -87,9 +88,9 @@ def test_no_header_can_be_smuggled_in():
 
 def test_without_a_server_a_mail_is_kept_as_a_file(at_work):
     mail.send(a_message(attachments=(mail.Attachment("INV-2026-000001.pdf", b"%PDF-1.7"),)))
-    [summary] = mail.read_mailbox(at_work.data_dir)
+    [summary] = mailbox.read_mailbox(at_work.data_dir)
     assert (summary.to, summary.subject, summary.sent_at) == ("jeanne@acme.example", "Hello", WALL)
-    letter = mail.read_mail(at_work.data_dir, summary.name)
+    letter = mailbox.read_mail(at_work.data_dir, summary.name)
     assert letter.text.strip() == "Text"
     assert letter.html.strip() == "<p>Text</p>"
     assert letter.attachments == (mail.Attachment("INV-2026-000001.pdf", b"%PDF-1.7"),)
@@ -100,8 +101,12 @@ def test_a_repeat_leaves_one_file_and_the_newest_is_first(at_work):
     mail.send(a_message())
     mail.send(a_message(key="mail:2", subject="Later", promised_at=WALL.replace(hour=10)))
     mail.send(a_message(key="mail:3", subject="Earlier", promised_at=WALL.replace(hour=8)))
-    assert [letter.subject for letter in mail.read_mailbox(at_work.data_dir)] == ["Later", "Hello", "Earlier"]
-    assert len(mail.read_mailbox(at_work.data_dir, limit=2)) == 2
+    assert [letter.subject for letter in mailbox.read_mailbox(at_work.data_dir)] == [
+        "Later",
+        "Hello",
+        "Earlier",
+    ]
+    assert len(mailbox.read_mailbox(at_work.data_dir, limit=2)) == 2
 
 
 @pytest.mark.parametrize(
@@ -109,7 +114,7 @@ def test_a_repeat_leaves_one_file_and_the_newest_is_first(at_work):
 )
 def test_only_letters_can_be_read(at_work, name):
     (at_work.data_dir / "secret_key").write_text("secret")
-    assert mail.read_mail(at_work.data_dir, name) is None
+    assert mailbox.read_mail(at_work.data_dir, name) is None
 
 
 # --- a server -------------------------------------------------------------------------------------

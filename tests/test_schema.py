@@ -9,6 +9,7 @@ import pytest
 from peewee import OperationalError
 
 from portal.database import connecting as portal_database
+from portal.database import migrating
 from portal.models import ALL_MODELS, Invoice, Payment, Subscription, Workspace
 from tests.processes import exit_code_of, in_processes
 
@@ -80,14 +81,14 @@ def test_the_migrations_make_what_the_models_declare(database_url, empty_url):
 
 
 def test_no_migration_is_pending(database):
-    assert portal_database.pending_migrations() == []
-    portal_database.require_current_schema()
-    assert portal_database.migrate() == []
+    assert migrating.pending_migrations() == []
+    migrating.require_current_schema()
+    assert migrating.migrate() == []
 
 
 def test_an_old_schema_is_not_served(empty_url):
-    with pytest.raises(portal_database.SchemaOutdated, match=r"portal migrate.*0001_initial"):
-        on(empty_url, portal_database.require_current_schema)
+    with pytest.raises(migrating.SchemaOutdated, match=r"portal migrate.*0001_initial"):
+        on(empty_url, migrating.require_current_schema)
 
 
 def test_four_processes_migrating_at_once_apply_each_migration_once(
@@ -95,7 +96,7 @@ def test_four_processes_migrating_at_once_apply_each_migration_once(
 ):
     script = "print(json.dumps(database.migrate()))"
     applied = in_processes(4, script, empty_environment)
-    names = on(empty_url, lambda: sorted(portal_database.migration_files()))
+    names = on(empty_url, lambda: sorted(migrating.migration_files()))
     assert sorted(name for each in applied for name in each) == names
     assert on(empty_url, listing) == on(database_url, listing)
 
@@ -119,9 +120,9 @@ def test_killed_in_the_middle_of_a_migration_the_next_run_succeeds(
     empty_url, empty_environment, database_url, statement
 ):
     assert exit_code_of(KILLED, empty_environment, statement=statement) == -signal.SIGKILL
-    with pytest.raises(portal_database.SchemaOutdated):
-        on(empty_url, portal_database.require_current_schema)
-    on(empty_url, portal_database.migrate)
+    with pytest.raises(migrating.SchemaOutdated):
+        on(empty_url, migrating.require_current_schema)
+    on(empty_url, migrating.migrate)
     assert on(empty_url, listing) == on(database_url, listing)
 
 
@@ -207,7 +208,7 @@ BEFORE_TIME_MOVED = {
 
 def apply_first_migration():
     database = portal_database.database
-    name, sql = next(iter(portal_database.migration_files().items()))
+    name, sql = next(iter(migrating.migration_files().items()))
     with database.atomic():
         for statement in sql.split("\n;\n"):
             database.execute_sql(statement)
@@ -234,5 +235,5 @@ def test_what_was_bought_before_time_moved_renews_after_the_migration(empty_url)
         )
 
     on(empty_url, apply_first_migration)
-    on(empty_url, portal_database.migrate)
+    on(empty_url, migrating.migrate)
     assert on(empty_url, read) == (date(2026, 12, 1), 3360, True, "abc", "acme", [])

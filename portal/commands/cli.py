@@ -17,7 +17,8 @@ from peewee import OperationalError
 from portal import create_app, default_clock, logs
 from portal.clock import ShiftedClock
 from portal.database import connecting as database
-from portal.database.connecting import SchemaOutdated
+from portal.database import migrating
+from portal.database.migrating import SchemaOutdated
 from portal.runtime import Runtime, current
 from portal.settings import Settings, SettingsError, read_settings
 
@@ -114,10 +115,10 @@ def migrate(check: bool = False) -> None:
         bound_settings().data_dir.mkdir(parents=True, exist_ok=True)
         if check:
             with database.connection():
-                pending = database.pending_migrations()
+                pending = migrating.pending_migrations()
             click.echo(f"pending: {', '.join(pending) or 'none'}")
             raise SystemExit(1 if pending else 0)
-        applied = database.migrate()
+        applied = migrating.migrate()
     click.echo(f"applied: {', '.join(applied) or 'none, the schema is up to date'}")
 
 
@@ -243,7 +244,7 @@ def serve(port: int, host: str, workers: int, threads: int, embedded: bool) -> N
     with let_go():
         # The processes are forked from this one and may not share its connections.
         bound_settings()
-        database.require_current_schema()
+        migrating.require_current_schema()
     if embedded:
         server.serve_with_worker(host=host, port=port)
     else:
@@ -254,9 +255,9 @@ def serve(port: int, host: str, workers: int, threads: int, embedded: bool) -> N
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 def worker(threads: int) -> None:
     """Keep the promises of the outbox and start what is due. SIGTERM lets running tasks end."""
-    from portal.worker import jobs, queue
+    from portal.worker import queue, wake
 
-    jobs.register(create_app())
+    wake.register(create_app())
     queue.consumer(threads=threads).run()
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from portal import logs
 from portal.database import connecting as database
-from portal.database.connecting import SchemaOutdated
+from portal.database import migrating
+from portal.database.migrating import SchemaOutdated
 from portal.domain.catalogue import CatalogueInvalid
 from portal.services import catalogue, demo
 from portal.services.demo import DemoReport
@@ -76,7 +77,7 @@ def prepare() -> DemoReport:
         )
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database.bind(settings.database_url)
-    database.migrate()
+    migrating.migrate()
     with cli.at_work() as runtime:
         now = runtime.clock.now()
         catalogue.apply(CATALOGUE.read_text(encoding="utf-8"), filename=CATALOGUE.name, now=now)

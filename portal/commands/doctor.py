@@ -12,6 +12,7 @@ from peewee import fn
 from portal import outbox
 from portal.clock import Clock
 from portal.database import connecting as database
+from portal.database import migrating
 from portal.documents.printable import FONTS_FOLDER
 from portal.mail import sending as mail
 from portal.models import OutboxMessage, Person, Price
@@ -127,7 +128,7 @@ def reach_database(settings: Settings) -> str | None:
 
 
 def schema() -> str | None:
-    pending = database.pending_migrations()
+    pending = migrating.pending_migrations()
     return f"Run portal migrate: {', '.join(pending)} not applied." if pending else None
 
 

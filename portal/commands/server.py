@@ -5,7 +5,7 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
-from portal.worker import jobs
+from portal.worker import wake
 
 from . import gunicorn_conf
 
@@ -51,7 +51,7 @@ def start_worker(worker: Any) -> None:
     from portal.worker import queue
 
     gunicorn_conf.post_worker_init(worker)
-    jobs.register(worker.wsgi)
+    wake.register(worker.wsgi)
     worker.consumer = queue.embedded_consumer(threads=1)
     worker.consumer.start()
 

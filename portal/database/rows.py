@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 import peewee
 from peewee import Field, Function, fn
 
-from portal.models import JSONField, Model
-
+from .columns import JSONField, Model
 from .connecting import database, is_postgresql, postpone
 
 ROWS_AT_ONCE = 500

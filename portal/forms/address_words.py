@@ -6,9 +6,8 @@ The keys are those of `portal.addresses.AddressRules`.
 
 from dataclasses import dataclass
 
+from portal.words.i18n import Sentence
 from portal.words.i18n import lazy_gettext as _l
-
-from .base import Sentence
 
 
 @dataclass(frozen=True, slots=True)

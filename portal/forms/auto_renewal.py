@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from portal.words.i18n import Choices
 from portal.words.i18n import lazy_gettext as _l
 
-from .base import Choices, HiddenTextField, PortalForm
+from .base import HiddenTextField, PortalForm
 from .workspace_settings import RadioField
 
 

@@ -8,12 +8,11 @@ again with its sentence; refused signs are left out of it; secrets are never sho
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from flask import request
-from flask_babel import LazyString
 from flask_wtf import FlaskForm
 from markupsafe import Markup
 from werkzeug.datastructures import MultiDict
@@ -22,12 +21,8 @@ from wtforms.fields.choices import SelectChoice, SelectField
 from wtforms.validators import StopValidation
 from wtforms.widgets import HiddenInput, PasswordInput, TextInput
 
+from portal.words.i18n import Choices, Sentence
 from portal.words.i18n import lazy_gettext as _l
-
-Sentence: TypeAlias = str | LazyString
-"""A whole sentence, or a label, in the reader's language when it is shown."""
-Choices: TypeAlias = Iterable[tuple[str, Sentence]]
-"""(value, label) in the order of the list."""
 
 TEXT_LENGTH = 200
 EMAIL_LENGTH = 254

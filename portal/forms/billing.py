@@ -14,20 +14,11 @@ from wtforms.widgets import Select, TextInput
 from portal.domain import addresses, vat_numbers
 from portal.domain.addresses import AddressFault, AddressRules
 from portal.domain.vat_numbers import VatNumberFault, VatNumberInvalid
+from portal.words.i18n import Choices, Sentence
 from portal.words.i18n import lazy_gettext as _l
 
 from .address_words import CITY_WORDS, POSTAL_CODE_WORDS, REGION_WORDS, TYPED_REGION_MISSING, AddressWords
-from .base import (
-    CheckboxField,
-    ChoiceField,
-    Choices,
-    EmailField,
-    PortalForm,
-    Sentence,
-    TextField,
-    clean_text,
-    is_blank,
-)
+from .base import CheckboxField, ChoiceField, EmailField, PortalForm, TextField, clean_text, is_blank
 
 REGION_LENGTH = 100
 

@@ -10,32 +10,25 @@ from wtforms.validators import StopValidation
 from wtforms.widgets import TextArea
 
 from portal.domain.capacity import Room
-from portal.domain.vocabulary import MemberStatus, Role
+from portal.domain.vocabulary import MemberStatus
+from portal.words.i18n import Choices
 from portal.words.i18n import gettext as _
 from portal.words.i18n import lazy_gettext as _l
+from portal.words.people import ROLE_WORDS
 
 from .base import (
     INVISIBLE_ENDS,
     UNPRINTABLE,
     UNPRINTABLE_SENTENCE,
     ChoiceField,
-    Choices,
     PortalForm,
     Requirable,
-    Sentence,
     is_email,
 )
 from .workspace_settings import RadioField
 
 MOST_AT_ONCE = 50
 LONGEST_SHOWN = 80
-
-ROLE_WORDS: dict[Role, Sentence] = {
-    Role.OWNER: _l("Owner"),
-    Role.ADMIN: _l("Administrator"),
-    Role.BILLING_MANAGER: _l("Billing manager"),
-    Role.MEMBER: _l("Member"),
-}
 
 
 class EmailsField(Requirable, StringField):

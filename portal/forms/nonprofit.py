@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 from flask_wtf import FlaskForm
 from wtforms.validators import StopValidation
 
+from portal.words.i18n import Choices
 from portal.words.i18n import lazy_gettext as _l
 
-from .base import CheckboxField, ChoiceField, Choices, EmailField, PortalForm, TextField, clean_text
+from .base import CheckboxField, ChoiceField, EmailField, PortalForm, TextField, clean_text
 from .paragraph import ParagraphField
 
 ADDRESS_LENGTH = 500

@@ -5,9 +5,10 @@ from typing import Any
 
 from wtforms.widgets import TextArea
 
+from portal.words.i18n import Sentence
 from portal.words.i18n import lazy_gettext as _l
 
-from .base import Sentence, TextField, clean_text
+from .base import TextField, clean_text
 
 LONGEST = 2000
 MOST_LINES = 200

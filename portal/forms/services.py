@@ -4,16 +4,9 @@ from typing import Any
 
 from portal.domain.vocabulary import Service
 from portal.words.i18n import lazy_gettext as _l
+from portal.words.plans import SERVICE_WORDS
 
-from .base import CheckboxField, HiddenTextField, PortalForm, Sentence
-
-SERVICE_WORDS: dict[Service, Sentence] = {
-    Service.LDAP: _l("LDAP directory"),
-    Service.SSO: _l("Single sign-on"),
-    Service.AUTOMATIC_BACKUP: _l("Automatic backup"),
-    Service.CUSTOM_DNS: _l("A domain name of your own (DNS)"),
-    Service.EXTERNAL_SERVICES: _l("External services"),
-}
+from .base import CheckboxField, HiddenTextField, PortalForm
 
 
 class ServicesForm(PortalForm):

@@ -8,18 +8,10 @@ from wtforms.validators import ValidationError
 from wtforms.widgets import ListWidget, RadioInput
 
 from portal.domain.vocabulary import WhoMayBuy
+from portal.words.i18n import Choices
 from portal.words.i18n import lazy_gettext as _l
 
-from .base import (
-    TEXT_LENGTH,
-    CheckboxField,
-    ChoiceField,
-    Choices,
-    HiddenTextField,
-    PortalForm,
-    TextField,
-    clean_text,
-)
+from .base import TEXT_LENGTH, CheckboxField, ChoiceField, HiddenTextField, PortalForm, TextField, clean_text
 
 NAMELESS_REGIONS = ("Etc/", "SystemV/", "US/", "posix/", "right/")
 

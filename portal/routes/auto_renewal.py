@@ -11,8 +11,8 @@ from portal.services import auto_renewal
 from portal.services.auto_renewal import NextCharge, NoSuchMethod, NotRenewable
 from portal.services.renewal_quotes import NoBillingDetails
 from portal.services.workspaces import Place
+from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render
-from portal.web.security import workspace_right
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated

@@ -35,8 +35,8 @@ from portal.services.checkout import Details
 from portal.services.members import people_with
 from portal.services.workspaces import Place
 from portal.web import limits
+from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
-from portal.web.security import limited, workspace_right
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code

@@ -16,16 +16,16 @@ from portal.domain.proration import Extension, PaidPeriod, extend
 from portal.domain.refunds import YEARLY_REFUND_DAYS
 from portal.domain.timeline import DAYS_OF_WARNING, MONTHS_BEFORE_DELETION, NOTICE_DAYS
 from portal.domain.vocabulary import ChangePolicy, Interval
-from portal.forms.services import SERVICE_WORDS
 from portal.models import Plan, Product
 from portal.runtime import current
 from portal.services import subscriptions
 from portal.services.plans import limits_of
+from portal.web.access import public
 from portal.web.htmx import render
-from portal.web.security import public
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code, translated
+from portal.words.plans import SERVICE_WORDS
 
 from .order_words import methods_on_offer
 

@@ -8,8 +8,8 @@ from portal.runtime import current
 from portal.services import free_plan
 from portal.services.free_plan import FreePlan
 from portal.services.workspaces import Place
+from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render
-from portal.web.security import workspace_right
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated

@@ -13,8 +13,9 @@ from portal.services import documents, history, refund_quotes, refunds
 from portal.services.refund_quotes import LastPayment
 from portal.services.workspaces import Place
 from portal.web import limits
+from portal.web.access import limited, workspace_right
 from portal.web.htmx import render
-from portal.web.security import DOCUMENT_POLICY, limited, workspace_right
+from portal.web.security import DOCUMENT_POLICY
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code

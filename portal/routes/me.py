@@ -16,9 +16,9 @@ from portal.services.own_account import OwnOrder
 from portal.services.passwords import PasswordLengthWrong, PasswordTooCommon
 from portal.services.people import PasswordWrong
 from portal.web import limits
+from portal.web.access import limited, signed_in
 from portal.web.htmx import redirect_after_write, render
 from portal.web.navigation import LANGUAGE_NAMES
-from portal.web.security import limited, signed_in
 from portal.web.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT, IDLE_LIMIT_OF_OPERATORS
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code

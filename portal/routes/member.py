@@ -11,16 +11,17 @@ from flask import Blueprint, Response, abort, flash, request, url_for
 from flask_login import current_user
 
 from portal.domain.vocabulary import MemberStatus, Right, Role
-from portal.forms.members import ROLE_WORDS, HandOverForm, RoleForm
+from portal.forms.members import HandOverForm, RoleForm
 from portal.models import Member
 from portal.runtime import current
 from portal.services import invitations, member_changes, members
 from portal.services.members import MemberGone
 from portal.services.workspaces import Place
 from portal.web import limits
+from portal.web.access import limited, workspace_right
 from portal.web.htmx import redirect_after_write, render
-from portal.web.security import limited, workspace_right
 from portal.words.i18n import gettext as _
+from portal.words.people import ROLE_WORDS
 
 from .member_words import REFUSALS, sentence_of
 from .members import BILLING_ROLES, name_of, state_of, to_list

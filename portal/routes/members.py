@@ -10,7 +10,7 @@ from flask_login import current_user
 from portal.domain.capacity import Room
 from portal.domain.vocabulary import MemberStatus, Right, Role
 from portal.forms.base import TEXT_LENGTH, clean_text
-from portal.forms.members import ROLE_WORDS, InviteForm, listed
+from portal.forms.members import InviteForm, listed
 from portal.models import Member
 from portal.runtime import current
 from portal.services import invitations, member_changes, members
@@ -19,9 +19,10 @@ from portal.services.member_changes import Promoted
 from portal.services.members import AdministratorsFull, Counts, MemberRow, OwnersOnly
 from portal.services.workspaces import Place
 from portal.web import limits
+from portal.web.access import limited, workspace_right
 from portal.web.htmx import redirect_after_write, render
-from portal.web.security import limited, workspace_right
 from portal.words.i18n import gettext as _
+from portal.words.people import ROLE_WORDS
 
 from .member_words import administrators_full, owners_only
 from .place import status_here

@@ -13,8 +13,8 @@ from portal.services import nonprofit, people, subscriptions
 from portal.services.deletion import MoneyOnItsWay
 from portal.services.nonprofit import AlreadyDecided, Answers, NoSuchWorkspace
 from portal.web import limits
+from portal.web.access import limited, operators_only, public
 from portal.web.htmx import redirect_after_write, render
-from portal.web.security import limited, operators_only, public
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code

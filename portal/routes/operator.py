@@ -6,7 +6,6 @@ from datetime import datetime
 from flask import Blueprint, Response, abort, flash, request, url_for
 
 from portal.domain.money import Money
-from portal.domain.vocabulary import OrderState, PaymentState, SubscriptionState
 from portal.forms.base import TEXT_LENGTH, clean_text
 from portal.forms.operator import MOST_TRIAL_DAYS, ExtendTrialForm, UsedStorageForm
 from portal.models import Member, Workspace
@@ -16,12 +15,13 @@ from portal.services.deletion import Why
 from portal.services.operations import Attempt
 from portal.services.payments import AmountMismatch
 from portal.services.trials import NotOnTrial, TrialChanged
+from portal.web.access import operators_only
 from portal.web.htmx import redirect_after_write, render
-from portal.web.security import operators_only
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.money import method_words
+from portal.words.states import order_words, payment_words, state_words
 
 blueprint = Blueprint("operator", __name__, url_prefix="/operator")
 ROWS_OF_A_PAGE = 50
@@ -76,16 +76,6 @@ def why_words(why: str) -> str:
 def _cursor() -> int | None:
     before = request.args.get("before", "")
     return int(before) if before.isascii() and before.isdigit() and len(before) < 10 else None
-
-
-def state_words(state: SubscriptionState) -> str:
-    return {
-        SubscriptionState.TRIAL: _("Trial"),
-        SubscriptionState.FREE: _("Free"),
-        SubscriptionState.PAID: _("Paid"),
-        SubscriptionState.LATE: _("Late"),
-        SubscriptionState.BLOCKED: _("Blocked"),
-    }[state]
 
 
 # --- one of them ----------------------------------------------------------------------------------
@@ -240,26 +230,6 @@ def _row(attempt: Attempt) -> AttemptRow:
         method=method_words(payment.method_kind, payment.brand, payment.last4),
         key=payment.key if payment.state in payments.WAITING else "",
     )
-
-
-def order_words(state: OrderState) -> str:
-    return {
-        OrderState.OPEN: _("Not ordered yet"),
-        OrderState.PLACED: _("Ordered"),
-        OrderState.PAID: _("Paid"),
-        OrderState.REFUNDED: _("Refunded"),
-    }[state]
-
-
-def payment_words(state: PaymentState) -> str:
-    return {
-        PaymentState.CREATED: _("Being asked"),
-        PaymentState.ACTION_REQUIRED: _("Waits for the payer"),
-        PaymentState.PENDING: _("Waits for the bank"),
-        PaymentState.UNKNOWN: _("Result unknown"),
-        PaymentState.SUCCEEDED: _("Paid"),
-        PaymentState.DECLINED: _("Declined"),
-    }[state]
 
 
 def _workspace_or_404(slug: str) -> Workspace:

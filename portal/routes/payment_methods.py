@@ -17,8 +17,8 @@ from portal.services.subscriptions import Status
 from portal.services.waiting import NEVER_MADE
 from portal.services.workspaces import Place
 from portal.web import limits
+from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
-from portal.web.security import limited, workspace_right
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.money import decline_sentence, method_words

@@ -25,8 +25,8 @@ from portal.services import invitations, links, people, workspaces
 from portal.services.invitations import Invitation, MustSignIn
 from portal.services.passwords import PasswordLengthWrong, PasswordTooCommon
 from portal.web import limits, sessions
+from portal.web.access import limited, public, safe_next
 from portal.web.htmx import redirect_after_write, render
-from portal.web.security import limited, public, safe_next
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code
 

@@ -4,7 +4,7 @@ from datetime import date
 
 from portal.runtime import current
 from portal.services.workspaces import Place
-from portal.web.security import status_here
+from portal.web.place import status_here
 
 __all__ = ["status_here", "today_here"]
 

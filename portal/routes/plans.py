@@ -24,8 +24,8 @@ from portal.services.plans import PlanOffers
 from portal.services.scheduled_change import Waiting
 from portal.services.subscriptions import Status
 from portal.services.workspaces import Place
+from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render
-from portal.web.security import workspace_right
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated

@@ -15,8 +15,9 @@ from portal.models import Product, VendorLink
 from portal.runtime import current
 from portal.services import csp_reports, health, members, plans, subscriptions, workspaces
 from portal.web import errors, limits
+from portal.web.access import limited, public, signed_in
 from portal.web.htmx import render
-from portal.web.security import csrf, limited, public, signed_in
+from portal.web.security import csrf
 from portal.words import formatting
 
 from .plan_table import price_rows

@@ -14,8 +14,8 @@ from portal.services.refund_quotes import Preview, RefundImpossible, RefusalReas
 from portal.services.refunds import RefundChanged
 from portal.services.workspaces import Place
 from portal.web import limits
+from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
-from portal.web.security import limited, workspace_right
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated

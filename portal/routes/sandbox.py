@@ -16,14 +16,15 @@ from portal.forms.sandbox import ComponentsForm, PayPalForm
 from portal.gateways.base import GatewayUnavailable
 from portal.gateways.sandbox.gateway import Challenge, Sandbox, UnknownReference
 from portal.gateways.sandbox.methods import MAGIC_CARDS, MAGIC_IBANS, MAGIC_PAYPAL, Magic
-from portal.mail.sending import Letter, read_mail, read_mailbox
+from portal.mail.mailbox import Letter, read_mail, read_mailbox
 from portal.models import Payment, Workspace
 from portal.runtime import current
 from portal.services import method_setups, payments
 from portal.settings import LOOPBACK_HOSTS
 from portal.web import errors
+from portal.web.access import ask_to_sign_in, public, safe_next
 from portal.web.htmx import render
-from portal.web.security import DOCUMENT_POLICY, ask_to_sign_in, public, safe_next
+from portal.web.security import DOCUMENT_POLICY
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.money import BRANDS, method_words

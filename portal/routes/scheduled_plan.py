@@ -9,8 +9,8 @@ from portal.services import scheduled_change
 from portal.services.renewal_quotes import NoBillingDetails
 from portal.services.scheduled_change import NothingWaits, ScheduledChange
 from portal.services.workspaces import Place
+from portal.web.access import refuse_without, workspace_right
 from portal.web.htmx import redirect_after_write, render
-from portal.web.security import refuse_without, workspace_right
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated

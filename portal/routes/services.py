@@ -3,15 +3,16 @@
 from flask import Blueprint, Response, flash, url_for
 
 from portal.domain.vocabulary import Right, Service
-from portal.forms.services import SERVICE_WORDS, ServicesForm
+from portal.forms.services import ServicesForm
 from portal.runtime import current
 from portal.services import plans, workspace_services
 from portal.services.workspace_services import ServicesNotIncluded
 from portal.services.workspaces import Place
+from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render
-from portal.web.security import workspace_right
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
+from portal.words.plans import SERVICE_WORDS
 
 from .place import status_here
 

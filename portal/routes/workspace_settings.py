@@ -13,9 +13,9 @@ from portal.services.members import OwnersOnly
 from portal.services.workspace_settings import SettingsChanged, WorkspaceSettings
 from portal.services.workspaces import Place
 from portal.web import limits, sessions
+from portal.web.access import limited, workspace_right
 from portal.web.htmx import redirect_after_write, render
 from portal.web.navigation import LANGUAGE_NAMES
-from portal.web.security import limited, workspace_right
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code

@@ -7,6 +7,7 @@ from peewee import PeeweeException
 
 from portal import outbox
 from portal.database import connecting as database
+from portal.database import migrating
 from portal.domain.vocabulary import PaymentState
 from portal.models import Payment
 
@@ -37,7 +38,7 @@ def readiness(*, wall: datetime) -> Readiness:
     """Four questions to the database; never raises for a database that does not answer."""
     try:
         with database.connection():
-            pending = database.pending_migrations()
+            pending = migrating.pending_migrations()
             if pending:
                 # Tables of a newer version may not be there to be asked.
                 return Readiness(database=True, pending_migrations=tuple(pending))

@@ -18,8 +18,8 @@ from portal.domain.errors import LimitReached
 from portal.domain.vocabulary import MemberStatus, Right
 from portal.words.i18n import gettext as _
 
+from .access import ask_to_sign_in
 from .htmx import VARY, wants_part
-from .security import ask_to_sign_in
 
 log = logging.getLogger(__name__)
 RETRY_WHEN_BUSY_SECONDS = 5

@@ -1,30 +1,18 @@
 """What the page around every page shows: menus, languages, footer, banner. Built from rights, in Python."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from flask import g, request, url_for
-from flask_babel import ngettext
 from flask_login import current_user
 
-from portal.domain.lifecycle import days_left
-from portal.domain.timeline import DAYS_OF_WARNING
-from portal.domain.vocabulary import NoticeKind, Right, SubscriptionState
-from portal.models import Notice
+from portal.domain.vocabulary import Right
 from portal.runtime import current
-from portal.services import payments, scheduled_change
-from portal.services.subscriptions import Status
 from portal.services.workspaces import Place
-from portal.words import formatting
 from portal.words.i18n import gettext as _
-from portal.words.i18n import locale_code, translated
+from portal.words.i18n import locale_code
 
-from .security import status_here
-
-TRIAL_BANNER_DAYS = 5
-STORAGE_BANNER_BYTES = 300 * 1024**2
 LANGUAGE_NAMES = {"en": "English", "fr": "Français"}
 
 
@@ -153,165 +141,3 @@ def _languages() -> tuple[Language, ...]:
 
 def _link(label: str, endpoint: str, **values: Any) -> Link:
     return Link(label, url_for(endpoint, **values), request.endpoint == endpoint)
-
-
-@dataclass(frozen=True, slots=True)
-class Banner:
-    """What is true of the whole workspace; `action` is (label, address)."""
-
-    title: str
-    text: str
-    state: str
-    action: tuple[str, str] | None
-
-
-Action = tuple[str, str] | None
-
-
-def banner() -> Banner | None:
-    """The state that every page of a workspace must tell, if there is one (source-systems.md §1.9).
-
-    For those who may see the plans: not for guests, nor for members whom they are hidden from.
-    """
-    place: Place | None = g.get("place")
-    if place is None or Right.SEE_PLANS not in place.may:
-        return None
-    status = status_here(place)
-    action = None
-    if request.endpoint != "plans.show":
-        action = (_("See the plans"), url_for("plans.show", slug=place.workspace.slug))
-    match status.state:
-        case SubscriptionState.TRIAL if status.due_on:
-            return _trial_banner(days_left(status.due_on, status.today), action)
-        case SubscriptionState.BLOCKED:
-            return _blocked_banner(status, action)
-        case SubscriptionState.PAID | SubscriptionState.LATE:
-            return (
-                _confirm_banner(status, place)
-                or _schedule_banner(status, place, action)
-                or _failed_banner(status, place, action)
-                or _late_banner(status, action)
-                or _storage_banner(status, place, action)
-            )
-    return None
-
-
-def _blocked_banner(status: Status, action: Action) -> Banner:
-    title = _("The free trial is over.") if status.plan.trial else _("Access is blocked.")
-    deleted_on = _deleted_on(status)
-    if deleted_on is not None:
-        day = formatting.day(deleted_on)
-        text = _("The workspace is deleted on %(date)s. Choose a plan before then.", date=day)
-    elif status.plan.trial:
-        text = _("Choose a plan to go on working. Your data is kept.")
-    else:
-        until = formatting.day(status.due_on) if status.due_on else ""
-        text = _("The payment was due on %(date)s. Paying brings everything back.", date=until)
-    return Banner(title, text, "blocked", action)
-
-
-def _deleted_on(status: Status) -> date | None:
-    """The day of deletion, once the owners were warned of it. One query."""
-    warning = Notice.get_or_none(
-        Notice.subscription == status.subscription,
-        Notice.about_on == status.due_on,
-        Notice.kind == NoticeKind.DELETION_AHEAD,
-    )
-    if warning is None:
-        return None
-    # An open payment or an absence of the run delays it.
-    return max(warning.said_on + timedelta(days=DAYS_OF_WARNING), status.today)
-
-
-def _confirm_banner(status: Status, place: Place) -> Banner | None:
-    """The bank wants the payer of an automatic renewal. One query, while a renewal is being asked."""
-    renew_on = status.subscription.renew_on
-    if Right.BUY not in place.may or not status.renews_by_itself:
-        return None
-    if renew_on is None or renew_on > status.today:
-        return None
-    payment = payments.renewal_to_confirm(place.workspace)
-    if payment is None:
-        return None
-    order, action = payment.order, None
-    result = url_for("checkout.result", slug=place.workspace.slug, number=order.number)
-    # To everybody else the page does not exist (routes/checkout.py).
-    may_open = order.person_id == place.member.person_id or Right.SEE_BILLING_DETAILS in place.may
-    if may_open and request.path != result:
-        action = (_("Confirm"), result)
-    title = _(
-        "Your bank asks you to confirm the payment of %(total)s.", total=formatting.money(payment.amount)
-    )
-    return Banner(title, _("Nothing is charged before you do."), "waiting", action)
-
-
-def _schedule_banner(status: Status, place: Place, action: Action) -> Banner | None:
-    """A smaller plan was to begin, and the workspace has outgrown it meanwhile."""
-    waiting = scheduled_change.waiting_plan(status)
-    if waiting is None or not scheduled_change.obstacles(place.workspace, waiting):
-        return None
-    name, due_on = translated(waiting.plan.names), formatting.day(status.due_on) if status.due_on else ""
-    text = _("Your use is over its limits. Reduce the use, or withdraw the change.")
-    if status.state == SubscriptionState.LATE:
-        title = _("The plan %(plan)s could not begin on %(date)s.", plan=name, date=due_on)
-        return Banner(title, f"{text} {_blocked_sentence(status)}", "late", action)
-    title = _("The plan %(plan)s cannot begin on %(date)s.", plan=name, date=due_on)
-    return Banner(title, text, "late", action)
-
-
-def _failed_banner(status: Status, place: Place, action: Action) -> Banner | None:
-    """An automatic payment failed: when it is tried again, and what can be done before."""
-    subscription = status.subscription
-    if not subscription.auto_renewal or subscription.renewal_failed_on is None:
-        return None
-    next_on = subscription.renew_on
-    if next_on is None:
-        text = _("We do not try again by ourselves: choose another card, or pay it yourself.")
-    elif next_on <= status.today:
-        text = _("We try again today; choose another card, or pay it yourself.")
-    else:
-        text = _(
-            "We try again on %(date)s; choose another card, or pay it yourself.", date=formatting.day(next_on)
-        )
-    if Right.MANAGE_PAYMENT_METHODS in place.may:
-        methods = f"{url_for('public.enter', slug=place.workspace.slug)}payment-methods"
-        action = None if request.path == methods else (_("Choose another card"), methods)
-    return Banner(_("The payment failed."), f"{text} {_blocked_sentence(status)}", "late", action)
-
-
-def _late_banner(status: Status, action: Action) -> Banner | None:
-    if status.state != SubscriptionState.LATE:
-        return None
-    until = formatting.day(status.due_on) if status.due_on else ""
-    text = _("The payment was due on %(date)s. Prolong the plan or choose another in time.", date=until)
-    return Banner(_("Your payment is late."), f"{text} {_blocked_sentence(status)}", "late", action)
-
-
-def _blocked_sentence(status: Status) -> str:
-    if status.blocked_on is None:
-        return ""
-    return _("Access is blocked on %(date)s.", date=formatting.day(status.blocked_on))
-
-
-def _trial_banner(days: int, action: tuple[str, str] | None) -> Banner | None:
-    if days > TRIAL_BANNER_DAYS:
-        return None
-    text = _("Choose the plan that suits you best to go on without a break.")
-    if days == 0:
-        return Banner(_("The free trial ends today."), text, "trial", action)
-    title = ngettext("Free trial: %(num)d day left", "Free trial: %(num)d days left", days)
-    return Banner(title, text, "trial", action)
-
-
-def _storage_banner(status: Status, place: Place, action: tuple[str, str] | None) -> Banner | None:
-    limit = status.plan.storage_bytes
-    if status.state != SubscriptionState.PAID or limit is None:
-        return None
-    if limit - place.workspace.used_storage_bytes >= STORAGE_BANNER_BYTES:
-        return None
-    return Banner(
-        _("The storage is almost full: %(limit)s.", limit=formatting.storage(limit)),
-        _("Delete files that you no longer need, or choose a larger plan."),
-        "late",
-        action,
-    )

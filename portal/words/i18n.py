@@ -1,7 +1,8 @@
 """The reader's language: `?lang`, then their choice, then the browser's."""
 
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from flask import Flask, g, has_request_context, request, session
 from flask_babel import Babel, get_locale, get_translations
@@ -72,3 +73,11 @@ def locale_code() -> str:
 def translated(names: dict[str, str]) -> str:
     """The catalogue's own name in the reader's language (a name is data, not a message)."""
     return names.get(locale_code()) or names["en"]
+
+
+Sentence: TypeAlias = str | LazyString
+"""A whole sentence, or a label, in the reader's language when it is shown."""
+
+
+Choices: TypeAlias = Iterable[tuple[str, Sentence]]
+"""(value, label) in the order of the list."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import cast
 
 from portal.mail import sending as mail
+from portal.mail import writing
 from portal.models import Invoice, Payment
 from portal.outbox import JSON, SECRETS, Delivery, Handler
 from portal.runtime import current
@@ -23,7 +24,7 @@ def send_mail(delivery: Delivery) -> None:
     invoices = [Invoice.get_by_id(cast(int, each["invoice_id"])) for each in wanted]
     if invoices:
         context["facts"] = invoices[0].facts
-    subject, text, html = mail.render_mail(cast(str, payload["template"]), locale, context)
+    subject, text, html = writing.render_mail(cast(str, payload["template"]), locale, context)
     message = mail.MailMessage(
         key=f"{delivery.topic}:{delivery.key}",
         to=cast(str, payload.get("to") or context["to"]),

@@ -6,7 +6,6 @@ request that promised something, the consumer's ticker within a second or two wh
 lost, and, where the queue itself is away, the ticker drains on its own.
 """
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -21,8 +20,6 @@ from .handlers import HANDLERS
 
 DRAIN_LIMIT = 100
 LOOK_UP_LIMIT = 200
-
-log = logging.getLogger(__name__)
 
 
 # --- tasks ----------------------------------------------------------------------------------------
@@ -86,36 +83,16 @@ def is_stopping() -> bool:
     return _stopping is not None and _stopping()
 
 
-def register(app: Flask) -> None:
-    """Tasks of this process run in `app`; each of its requests that promised something wakes a worker."""
+def run_in(app: Flask) -> None:
+    """Tasks of this process run in `app`."""
     global _app
     _app = app
-    if "portal-jobs" in app.extensions:
-        return
-    app.extensions["portal-jobs"] = True
-
-    @app.teardown_request
-    def wake_if_promised(error: BaseException | None) -> None:
-        if outbox.take_promised():
-            wake()
 
 
 @contextmanager
 def at_work() -> Iterator[Runtime]:
     """The application's context and a database connection for one task."""
     if _app is None:
-        raise RuntimeError("jobs.register(app) has not run in this process")
+        raise RuntimeError("jobs.run_in(app) has not run in this process")
     with _app.app_context(), connection():
         yield current()
-
-
-def wake() -> None:
-    """Ask a worker to drain the outbox now. Call after the commit; never raises."""
-    try:
-        # Huey brings every client it knows: a process that promises nothing does without.
-        from . import queue
-
-        queue.opened().drain()
-    except Exception:  # noqa: BLE001
-        # The boundary: the promise is in the database, the ticker finds it without us.
-        log.warning("the queue is not reachable; the outbox waits for the ticker")

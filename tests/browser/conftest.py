@@ -134,11 +134,11 @@ def clock(tmp_path: Path) -> Any:
 @pytest.fixture
 def live_server(app: Any, port: int) -> Iterator[str]:
     """The address of the application, served with its worker until the test ends."""
-    from portal.worker import jobs, queue
+    from portal.worker import jobs, queue, wake
 
     # An error is a page here, as for everybody; the `app` fixture still fails the test for it.
     app.testing = False
-    jobs.register(app)
+    wake.register(app)
     worker = queue.embedded_consumer(threads=1)
     worker.start()
     with jobs.at_work():

@@ -6,7 +6,7 @@ from portal.domain.vocabulary import MemberStatus, PaymentMethodKind, PaymentSta
 from portal.gateways.base import SetupRequest
 from portal.models import Payment, PaymentMethod, Subscription, Workspace
 from portal.services import due, payments
-from portal.web.security import is_open_while_blocked
+from portal.web.access import is_open_while_blocked
 from tests.attackers import PART, Attacker
 from tests.factories import a_member, a_person, owner_of
 from tests.pages import by_testid, parse, text_of

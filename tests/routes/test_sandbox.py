@@ -10,6 +10,7 @@ from portal.domain.vocabulary import OrderState, PaymentMethodKind, PaymentState
 from portal.gateways.base import GatewayUnavailable
 from portal.gateways.sandbox.gateway import Sandbox
 from portal.gateways.sandbox.methods import MAGIC_CARDS, MAGIC_IBANS, MAGIC_PAYPAL
+from portal.mail import mailbox
 from portal.mail import sending as mail
 from portal.models import Invoice, Order, Payment
 from tests import paying
@@ -237,7 +238,7 @@ def a_letter(app, **changed) -> str:
             "attachments": (mail.Attachment("INV-2026-000001.pdf", b"%PDF-1.7 x"),),
         }
         mail.send(mail.MailMessage(**{**facts_of_it, **changed}))
-        return mail.read_mailbox(runtime.current().settings.data_dir)[0].name
+        return mailbox.read_mailbox(runtime.current().settings.data_dir)[0].name
 
 
 @pytest.mark.engine("sqlite")

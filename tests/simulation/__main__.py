@@ -9,6 +9,7 @@ from pathlib import Path
 
 from portal.clock import FixedClock
 from portal.database import connecting as database
+from portal.database import migrating
 from portal.settings import read_settings
 from tests.conftest import TODAY
 from tests.simulation.world import DAYS, PromiseBroken, make_world
@@ -47,7 +48,7 @@ def live(seed: int, *, days: int, story: bool) -> dict[str, int]:
             }
         )
         bound = database.bind(settings.database_url)
-        database.migrate()
+        migrating.migrate()
         with database.connection():
             clock = FixedClock(TODAY)
             world = make_world(settings, clock, seed=seed)

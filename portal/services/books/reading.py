@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from peewee import JOIN
 
-from portal.models import Model
+from portal.database.columns import Model
 
 ROWS_AT_ONCE = 1000
 

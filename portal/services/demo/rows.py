@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from portal.database.columns import Model
 from portal.database.rows import chunks
-from portal.models import Model
 
 
 def insert(model: type[Model], rows: Iterable[Mapping[str, Any]]) -> None:

@@ -1,0 +1,100 @@
+"""Kinds of columns whose rule the database knows too, and the base of every table."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from peewee import AutoField, BigIntegerField, CharField, Check, DateTimeField, Field
+from peewee import JSONField as PeeweeJSONField
+from peewee import Model as PeeweeModel
+
+from .connecting import database
+
+
+class UTCDateTimeField(DateTimeField):
+    """Aware in, aware out, on both engines; a naive datetime is our own mistake."""
+
+    def db_value(self, value: datetime | None) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("naive datetime")
+        return super().db_value(value.astimezone(UTC).replace(tzinfo=None))
+
+    def python_value(self, value: Any) -> datetime | None:
+        value = super().python_value(value)
+        if value is not None and value.tzinfo is None:
+            return value.replace(tzinfo=UTC)
+        return value
+
+
+class JSONField(PeeweeJSONField):
+    """JSON text on SQLite, JSONB on PostgreSQL."""
+
+
+class Checked(Field):
+    """A column whose rule is told to the database too: SQLite alone would keep 'abc' in an integer column."""
+
+    def rule(self, column: str) -> str:
+        raise NotImplementedError
+
+    def bind(self, model: Any, name: str, set_attribute: bool = True) -> None:
+        column = self.column_name or name
+        self.constraints = [*(self.constraints or []), Check(self.rule(f'"{column}"'))]
+        super().bind(model, name, set_attribute)
+
+
+class ShortText(Checked, CharField):
+    """Text of at most `max_length` characters."""
+
+    def rule(self, column: str) -> str:
+        return f"length({column}) <= {self.max_length}"
+
+
+class WholeNumber(Checked, BigIntegerField):
+    """An integer; a fraction is our own mistake, which PostgreSQL alone would round."""
+
+    def rule(self, column: str) -> str:
+        return f"{column} = CAST({column} AS BIGINT)"
+
+    def db_value(self, value: Any) -> Any:
+        if value is not None and type(value) is not int:
+            raise TypeError(f"{self.name} is a whole number, not {value!r}")
+        return value
+
+
+class MinorUnits(WholeNumber):
+    """A whole amount in minor units of the currency beside it."""
+
+
+class CurrencyCode(Checked, CharField):
+    """An ISO 4217 code."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=3, **options)
+
+    def rule(self, column: str) -> str:
+        return f"length({column}) = 3 AND {column} = upper({column})"
+
+
+class Word(Checked, CharField):
+    """One value of an enum of domain/vocabulary.py."""
+
+    def __init__(self, words: type[StrEnum], **options: Any) -> None:
+        self.words = words
+        super().__init__(max_length=max(len(value) for value in words), **options)
+
+    def rule(self, column: str) -> str:
+        listed = ", ".join(f"'{value}'" for value in self.words)
+        return f"{column} IN ({listed})"
+
+    def python_value(self, value: Any) -> Any:
+        return None if value is None else self.words(value)
+
+
+class Model(PeeweeModel):
+    id = AutoField()
+
+    class Meta:
+        database = database
+        legacy_table_names = False

@@ -1,0 +1,137 @@
+"""Letters in the reader's language: one template for text and HTML."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import cast
+
+from flask import Flask, current_app
+from flask_babel import force_locale
+from flask_babel import gettext as _
+from jinja2 import Environment, StrictUndefined
+
+from portal.documents.labels import CARD_BRANDS
+from portal.domain.money import Money
+from portal.domain.plans import LimitKind
+from portal.domain.vocabulary import Interval, PaymentMethodKind
+from portal.outbox import JSON
+from portal.runtime import current
+from portal.settings import Settings
+from portal.words import formatting
+from portal.words.formats import rate_text
+from portal.words.i18n import translated
+
+
+def render_mail(template: str, locale: str, context: Mapping[str, JSON]) -> tuple[str, str, str]:
+    """Subject (one line), text and HTML of `email/<template>` in the reader's language.
+
+    Inside an application context. A name that the context lacks is an error, never a blank.
+    """
+    as_text, as_html = _environments(current_app._get_current_object())  # type: ignore[attr-defined]
+    with force_locale(locale):
+        values = {**context, **_tools(current().settings, locale)}
+        letter = as_text.get_template(f"email/{template}.jinja")
+        subject = one_line("".join(letter.blocks["subject"](letter.new_context(dict(values)))))
+        text = letter.render(values, layout="email/base.txt", parts="email/_parts.txt")
+        html = as_html.get_template(f"email/{template}.jinja").render(
+            values, subject=subject, layout="email/base.html", parts="email/_parts.html"
+        )
+    return subject, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", _with_inline_styles(html)
+
+
+def method_label(payment: Mapping[str, str]) -> str:
+    """`Visa •••• 4242`, `PayPal`, `SEPA direct debit`, `bank transfer`."""
+    method = payment["method"]
+    if method == PaymentMethodKind.PAYPAL:
+        return "PayPal"
+    if method == PaymentMethodKind.SEPA_DEBIT:
+        return _("SEPA direct debit")
+    if method == PaymentMethodKind.BANK_TRANSFER:
+        return _("bank transfer")
+    brand = CARD_BRANDS.get(payment["brand"], payment["brand"].title()) or _("card")
+    return f"{brand}\N{NO-BREAK SPACE}•••• {payment['last4']}"
+
+
+def plan_label(names: Mapping[str, str], interval: str) -> str:
+    """`Business 5, monthly`."""
+    plan = translated(dict(names))
+    if interval == Interval.YEAR:
+        return _("%(plan)s, yearly", plan=plan)
+    return _("%(plan)s, monthly", plan=plan)
+
+
+def absolute(path: str, *, base_url: str) -> str:
+    """`path` on this site. Raises ValueError for anything that could lead to another."""
+    if not path.startswith("/") or path.startswith("//") or "\\" in path or not path.isprintable():
+        raise ValueError(f"a mail may link to a path of this site only, not to {path[:80]!r}")
+    return base_url + path
+
+
+def one_line(text: str) -> str:
+    """`text` without line breaks and other control characters: fit for a header."""
+    visible = "".join(" " if unicodedata.category(character)[0] in "CZ" else character for character in text)
+    return " ".join(visible.split())
+
+
+def _tools(settings: Settings, locale: str) -> dict[str, object]:
+    """What a mail template may call."""
+    return {
+        "absolute": lambda path: absolute(path, base_url=settings.base_url),
+        "money": lambda minor, currency: formatting.money(Money(minor, currency)),
+        "day": lambda iso: formatting.day(date.fromisoformat(str(iso))),
+        "moment": lambda iso: (
+            formatting.instant(datetime.fromisoformat(iso), "UTC") + "\N{NO-BREAK SPACE}UTC"
+        ),
+        "rate": lambda rate_bp: rate_text(rate_bp, locale),
+        "capacity": lambda limit, amount: (
+            formatting.storage(amount) if limit == LimitKind.STORAGE else str(amount)
+        ),
+        "named": lambda names: names.get(locale) or names["en"],
+        "plan_label": plan_label,
+        "method_label": method_label,
+        "decline_sentence": decline_sentence,
+        "locale": locale,
+        "seller": settings.seller,
+        "base_url": settings.base_url,
+    }
+
+
+def decline_sentence(reason: str) -> str:
+    """What the reader can make of a refusal, by its decline code (gateways/base.py, `DeclineCode`)."""
+    known = {
+        "insufficient_funds": _("There is not enough money on the account."),
+        "expired_card": _("The card has expired."),
+        "mandate_expired": _("The direct debit mandate has expired."),
+        "invalid_security_code": _("The security code was wrong."),
+        "authentication_failed": _("The payment was not confirmed with the bank."),
+        "refused_by_payer": _("The payment was not confirmed."),
+        "card_not_accepted": _("This kind of card is not accepted."),
+        "account_not_accepted": _("This account is not accepted."),
+        "method_gone": _("The payment method is no longer there."),
+        "unsupported_currency": _("The method cannot pay in this currency."),
+    }
+    return known.get(reason) or _("The bank gave no reason: try another payment method, or ask your bank.")
+
+
+def _environments(app: Flask) -> tuple[Environment, Environment]:
+    """The application's templates for text and for HTML: read strictly, no blank lines from tags."""
+    if "portal-mail" not in app.extensions:
+        app.extensions["portal-mail"] = tuple(
+            app.jinja_env.overlay(
+                undefined=StrictUndefined,
+                trim_blocks=True,
+                lstrip_blocks=True,
+                autoescape=is_html,
+                # One file is compiled in two ways, which a cache would not tell apart.
+                bytecode_cache=None,
+            )
+            for is_html in (False, True)
+        )
+    return cast("tuple[Environment, Environment]", app.extensions["portal-mail"])
+
+
+def _with_inline_styles(html: str) -> str:
+    import css_inline
+
+    return css_inline.inline(html, keep_style_tags=True, keep_at_rules=True, load_remote_stylesheets=False)
