@@ -20,7 +20,7 @@ from portal.database import migrating
 from portal.gateways.base import ChargeRequest, Outcome, RateLimited, Succeeded
 from portal.models import Order
 from portal.runtime import current
-from portal.services import due
+from portal.services.renewals import run
 from portal.settings import Settings, read_settings
 
 MEGABYTE = 1024 * 1024
@@ -87,7 +87,7 @@ def at_once(settings: Settings, count: int, rounds: int) -> dict[str, Any]:
         renewing.go_to_the_due_date(clock)
         before = raw.highest_ids()
         began = time.perf_counter()
-        report = due.run_due(now=clock.now())
+        report = run.run_due(now=clock.now())
         took = time.perf_counter() - began
         assert report["payments_settled"] == count, report
         raw_took = raw.seconds_for(raw.take_out(before))
@@ -105,8 +105,8 @@ def weight(settings: Settings, count: int) -> dict[str, Any]:
     clock = begin(settings, count)
     renewing.go_to_the_due_date(clock)
     seen: list[int] = []
-    due.run_due(now=clock.now(), progress=lambda done: seen.append(psutil.Process().memory_info().rss))
-    warm = seen[WARM // due.BATCH]
+    run.run_due(now=clock.now(), progress=lambda done: seen.append(psutil.Process().memory_info().rss))
+    warm = seen[WARM // run.BATCH]
     return {"warm": warm / MEGABYTE, "most": max(seen) / MEGABYTE}
 
 
@@ -118,7 +118,7 @@ def paced(settings: Settings, seconds: int) -> dict[str, Any]:
     current().gateways["sandbox"] = gateway
     renewing.go_to_the_due_date(clock)
     began = time.monotonic()
-    due.run_due(now=clock.now(), is_stopping=lambda: time.monotonic() > began + seconds)
+    run.run_due(now=clock.now(), is_stopping=lambda: time.monotonic() > began + seconds)
     asked = bisect.bisect(gateway.came, began + seconds)
     paid = Order.select().where(Order.kind == "renewal", Order.state == "paid").count()
     assert paid == len(gateway.came), "each request is one paid renewal"
@@ -145,10 +145,10 @@ def growth(settings: Settings, rounds: int, urls: dict[int, str]) -> dict[str, A
             with database.connection():
                 renewing.go_to_the_due_date(clock)
                 began = time.perf_counter()
-                due.run_due(now=clock.now(), limit=EACH_GROWTH)
+                run.run_due(now=clock.now(), limit=EACH_GROWTH)
                 between = time.perf_counter()
                 for _ in range(SCANS):
-                    list(due.subscriptions_due(clock.now()).limit(due.BATCH))
+                    list(run.subscriptions_due(clock.now()).limit(run.BATCH))
                 # The first round fills caches and tables.
                 if turn:
                     renewals[count].append(between - began)

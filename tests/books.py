@@ -1,6 +1,6 @@
 """How every scenario ends: the books are asked every question and answer 0."""
 
-from portal.services import books
+from portal.services.upkeep import books
 
 
 def assert_books_clean() -> None:

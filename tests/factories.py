@@ -8,8 +8,12 @@ from portal.database.connecting import transaction
 from portal.domain.vocabulary import MemberStatus, Role
 from portal.models import Member, NonprofitRequest, OutboxMessage, Person, Plan, Subscription, Workspace
 from portal.runtime import current
-from portal.services import catalogue, nonprofit, passwords, subscriptions, workspaces
-from portal.services.workspaces import Place
+from portal.services import catalogue
+from portal.services.subscriptions import nonprofit
+from portal.services.people import passwords
+from portal.services.subscriptions import agreement
+from portal.services import places
+from portal.services.places import Place
 
 CATALOGUE = Path(__file__).resolve().parent.parent / "catalogue.toml"
 PASSWORD = "garden-cello-42-moss"
@@ -57,7 +61,7 @@ def a_workspace(name: str = "Acme", *, owner: Person | None = None, plan: str | 
     a_catalogue()
     owner = owner or a_person(f"owner@{name.lower()}.test", name=f"Owner of {name}")
     with transaction():
-        workspace = workspaces.create(
+        workspace = places.create(
             name=name, owner=owner, language="en", currency="EUR", now=current().clock.now()
         )
     if plan is not None:
@@ -107,7 +111,7 @@ def a_nonprofit_request(
 
 def seen_by(person: Person, workspace: Workspace) -> Place:
     """The workspace from where the person stands in it."""
-    place = workspaces.enter(person=person, slug=workspace.slug)
+    place = places.enter(person=person, slug=workspace.slug)
     assert place is not None
     return place
 
@@ -117,7 +121,7 @@ def owner_of(workspace: Workspace) -> Person:
 
 
 def plan_of(workspace: Workspace) -> Plan:
-    return subscriptions.of_workspace(workspace).plan
+    return agreement.of_workspace(workspace).plan
 
 
 def letters(template: str | None = None) -> list[dict[str, Any]]:

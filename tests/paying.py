@@ -15,7 +15,7 @@ from portal.models import BillingDetails, Order, Payment, Person
 from portal.runtime import Runtime, current
 from portal.services import catalogue, checkout
 from portal.services.checkout import Details
-from portal.services.workspaces import Place
+from portal.services.places import Place
 from portal.settings import Settings
 from tests import factories
 

@@ -23,7 +23,7 @@ from portal.models import (
     Workspace,
 )
 from portal.services.demo.rows import insert
-from portal.services.workspaces import Place
+from portal.services.places import Place
 from tests.paying import RETURN_URL, a_card, a_place, an_order, pay, the_sandbox
 
 COPIED = (

@@ -166,17 +166,17 @@ def workspace() -> None:
 @click.argument("size")
 def workspace_storage(slug: str, size: str) -> None:
     """Set the storage that a workspace uses, e.g. `portal workspace storage acme 3GB`."""
-    from portal.services import operations
+    from portal.services import operator as services_operator
 
     with at_work() as runtime:
-        found = operations.find_workspace(slug)
+        found = services_operator.find_workspace(slug)
         if found is None:
             raise click.ClickException(f"no workspace has the address {slug}")
         try:
-            used_bytes = operations.read_size(size)
-        except operations.StorageUnreadable as error:
+            used_bytes = services_operator.read_size(size)
+        except services_operator.StorageUnreadable as error:
             raise click.ClickException(f"{size} is no size; write 500MB or 3GB") from error
-        operations.set_used_storage(found, used_bytes=used_bytes, now=runtime.clock.now())
+        services_operator.set_used_storage(found, used_bytes=used_bytes, now=runtime.clock.now())
         click.echo(f"{slug} uses {used_bytes} bytes")
 
 
@@ -270,7 +270,7 @@ def worker(threads: int) -> None:
 @as_json
 def run_due(now_text: str | None, limit: int | None, as_json: bool) -> None:
     """Everything that is due. Safe to run twice, at once, and after any absence."""
-    from portal.services import due
+    from portal.services.renewals import run
 
     with at_work() as runtime:
         now = instant(now_text) if now_text else runtime.clock.now()
@@ -279,15 +279,15 @@ def run_due(now_text: str | None, limit: int | None, as_json: bool) -> None:
                 "--now may be ahead of the real time only where the sandbox alone is on."
             )
         with due_bar(now) as bar:
-            report = due.run_due(now=now, limit=limit, progress=bar.update)
+            report = run.run_due(now=now, limit=limit, progress=bar.update)
     show(report, as_json=as_json)
 
 
 def due_bar(now: datetime) -> Any:
     """How many of the waiting subscriptions were looked at; on a terminal only, never among the JSON."""
-    from portal.services import due
+    from portal.services.renewals import run
 
-    waiting = due.count_due(now) if sys.stderr.isatty() else 0
+    waiting = run.count_due(now) if sys.stderr.isatty() else 0
     return click.progressbar(length=waiting, label="Due", file=sys.stderr, hidden=not sys.stderr.isatty())
 
 
@@ -307,11 +307,12 @@ def drain(limit: int, as_json: bool) -> None:
 @as_json
 def reconcile(as_json: bool) -> None:
     """Ask the gateways about every payment and refund whose result is unknown."""
-    from portal.services import payments, refunds
+    from portal.services.payments import charging
+    from portal.services.payments import refunds
 
     with at_work() as runtime:
         now = runtime.clock.now()
-        reports = [dataclasses.asdict(part.reconcile(now=now)) for part in (payments, refunds)]
+        reports = [dataclasses.asdict(part.reconcile(now=now)) for part in (charging, refunds)]
     show({name: sum(each[name] for each in reports) for name in reports[0]}, as_json=as_json)
 
 
@@ -319,7 +320,7 @@ def reconcile(as_json: bool) -> None:
 @as_json
 def check(as_json: bool) -> None:
     """The books: every invariant with its count of broken rows (exit code 1 if any is not 0)."""
-    from portal.services import books
+    from portal.services.upkeep import books
 
     with at_work():
         results = {result.name: result.broken for result in books.check()}

@@ -30,10 +30,13 @@ from portal.forms.card import CardForm, PlaceOrderForm
 from portal.gateways.base import CardData
 from portal.models import BillingDetails, Invoice, Order, Payment
 from portal.runtime import current
-from portal.services import checkout, payments, plans, refunds
+from portal.services import checkout
+from portal.services.payments import charging
+from portal.services import plans
+from portal.services.payments import refunds
 from portal.services.checkout import Details
-from portal.services.members import people_with
-from portal.services.workspaces import Place
+from portal.services.members.roster import people_with
+from portal.services.places import Place
 from portal.web import limits
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
@@ -198,7 +201,7 @@ def review(place: Place, number: str) -> Response:
 
 
 def _payment_form(place: Place, order: Order) -> CardForm | PlaceOrderForm:
-    gateway = payments.gateway_for(order.method_kind)
+    gateway = charging.gateway_for(order.method_kind)
     if order.method_kind in gateway.capabilities().hosted:
         return PlaceOrderForm()
     return CardForm(today=today_here(place))
@@ -299,7 +302,7 @@ def _review_page(
         replaces_trial=standing.state == SubscriptionState.TRIAL,
         renewal_stays_on=standing.renews_by_itself,
         may_end_renewal=Right.AUTO_RENEWAL in place.may,
-        processor=payments.gateway_for(order.method_kind).capabilities().processor_name,
+        processor=charging.gateway_for(order.method_kind).capabilities().processor_name,
     )
 
 
@@ -349,7 +352,7 @@ def leave(place: Place, number: str) -> Response:
     order = _order_or_404(place, number)
     payment = _newest_payment(order)
     if payment is not None and payment.state == PaymentState.ACTION_REQUIRED:
-        payments.give_up(payment, now=current().clock.now())
+        charging.give_up(payment, now=current().clock.now())
     order = _order_or_404(place, number)
     page = "review" if order.state == OrderState.OPEN else "result"
     return redirect_after_write(_address(page, place, order.number))

@@ -18,7 +18,7 @@ from portal.domain.timeline import DAYS_OF_WARNING, MONTHS_BEFORE_DELETION, NOTI
 from portal.domain.vocabulary import ChangePolicy, Interval
 from portal.models import Plan, Product
 from portal.runtime import current
-from portal.services import subscriptions
+from portal.services.subscriptions import agreement
 from portal.services.plans import limits_of
 from portal.web.access import public
 from portal.web.htmx import render
@@ -90,7 +90,7 @@ class Sold:
 def _sold() -> Sold | None:
     """None before a catalogue was applied."""
     try:
-        product = subscriptions.workspace_product()
+        product = agreement.workspace_product()
     except DoesNotExist:
         return None
     plans = _plans_of(product)

@@ -9,9 +9,12 @@ from flask_login import current_user
 from portal.domain.money import Money
 from portal.domain.vocabulary import DocumentKind, Right
 from portal.models import Invoice
-from portal.services import documents, history, refund_quotes, refunds
-from portal.services.refund_quotes import LastPayment
-from portal.services.workspaces import Place
+from portal.services.invoices import pdfs
+from portal.services.invoices import history
+from portal.services.payments import refund_quotes
+from portal.services.payments import refunds
+from portal.services.payments.refund_quotes import LastPayment
+from portal.services.places import Place
 from portal.web import limits
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import render
@@ -134,7 +137,7 @@ def pdf(place: Place, number: str) -> Response:
     """The stored bytes; a document that was never made is promised to the worker and asked for again."""
     limits.count("document", account=current_user.id)
     invoice = _invoice_or_404(place, number)
-    content = documents.find(invoice.id, locale_code())
+    content = pdfs.find(invoice.id, locale_code())
     if content is None:
         return _being_prepared(invoice)
     response = make_response(content)
@@ -145,7 +148,7 @@ def pdf(place: Place, number: str) -> Response:
 
 
 def _being_prepared(invoice: Invoice) -> Response:
-    documents.promise(invoice)
+    pdfs.promise(invoice)
     is_credit_note = invoice.kind == DocumentKind.CREDIT_NOTE
     response = render(
         "history/preparing.html", status=202, number=invoice.number, is_credit_note=is_credit_note

@@ -7,7 +7,7 @@ from flask import url_for
 
 from portal.domain.plans import Condition, LimitKind, Violation
 from portal.domain.vocabulary import Right, Service
-from portal.services.workspaces import Place
+from portal.services.places import Place
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.plans import SERVICE_WORDS

@@ -11,10 +11,13 @@ from portal.domain.vocabulary import OrderState
 from portal.forms.people import CURRENT_NOT_RIGHT, ChangePasswordForm, ProfileForm
 from portal.models import Person, Session
 from portal.runtime import current
-from portal.services import own_account, people, workspaces
-from portal.services.own_account import OwnOrder
-from portal.services.passwords import PasswordLengthWrong, PasswordTooCommon
-from portal.services.people import PasswordWrong
+from portal.services.people import account
+from portal.services.people import signing_in
+from portal.services import places
+from portal.services.people.account import OwnOrder
+from portal.services.people.passwords import PasswordLengthWrong
+from portal.services.people.passwords import PasswordTooCommon
+from portal.services.people.signing_in import PasswordWrong
 from portal.web import limits
 from portal.web.access import limited, signed_in
 from portal.web.htmx import redirect_after_write, render
@@ -55,7 +58,7 @@ def show() -> Response:
     form = _profile_form(me, submitted=True)
     if not form.validate_on_submit():
         return _page(me, profile=form)
-    own_account.save_profile(me, name=form.name.data, language=form.language.data, now=current().clock.now())
+    account.save_profile(me, name=form.name.data, language=form.language.data, now=current().clock.now())
     session["language"] = form.language.data
     refresh()
     flash(_("Your changes are saved."), "done")
@@ -72,7 +75,7 @@ def change_password() -> Response:
         return _page(me, password=form)
     limits.count("sign_in", account=me.email)
     try:
-        people.change_password(
+        signing_in.change_password(
             me,
             current_password=form.current_password.data,
             new_password=form.new_password.data,
@@ -110,7 +113,7 @@ def _page(
 ) -> Response:
     """The whole page; the form that was sent, if one was, comes with its problems."""
     refused = next((form for form in (profile, password) if form is not None and form.is_submitted()), None)
-    home = workspaces.home_of(me)
+    home = places.home_of(me)
     return render(
         "me/page.html",
         status=422 if refused is not None else 200,
@@ -120,7 +123,7 @@ def _page(
         email=me.email,
         sessions=_session_rows(me),
         time_zone=home.time_zone if home else current().settings.seller.time_zone,
-        workspaces=own_account.workspaces_of(me),
+        workspaces=account.workspaces_of(me),
     )
 
 
@@ -139,7 +142,7 @@ class SessionRow:
 @blueprint.post(f"/sessions/<int(max={LARGEST_ID}):session_id>/end")
 @signed_in
 def end_session(session_id: int) -> Response:
-    if not own_account.end_session(_me(), session_id, now=current().clock.now()):
+    if not account.end_session(_me(), session_id, now=current().clock.now()):
         abort(404)
     flash(_("The session has ended."), "done")
     return redirect_after_write(url_for("me.show"))
@@ -148,7 +151,7 @@ def end_session(session_id: int) -> Response:
 @blueprint.post("/sessions/end")
 @signed_in
 def end_other_sessions() -> Response:
-    own_account.end_other_sessions(_me(), keep_session=_this_session(), now=current().clock.now())
+    account.end_other_sessions(_me(), keep_session=_this_session(), now=current().clock.now())
     flash(_("Your other sessions have ended."), "done")
     return redirect_after_write(url_for("me.show"))
 
@@ -164,7 +167,7 @@ def _session_rows(me: Person) -> list[SessionRow]:
             seen_at=row.seen_at,
             is_this=this is not None and row.id == this.id,
         )
-        for row in own_account.list_sessions(me, idle=idle, life=ABSOLUTE_LIMIT)
+        for row in account.list_sessions(me, idle=idle, life=ABSOLUTE_LIMIT)
     ]
 
 
@@ -189,7 +192,7 @@ def orders() -> Response:
     cursor = int(before) if before.isascii() and before.isdigit() and len(before) < 10 else None
     return render(
         "me/orders.html",
-        orders=own_account.orders_of(_me(), size=ROWS_OF_A_PAGE, before=cursor),
+        orders=account.orders_of(_me(), size=ROWS_OF_A_PAGE, before=cursor),
         words=_state_words,
     )
 
@@ -207,7 +210,7 @@ def _state_words(order: OwnOrder) -> str:
 @signed_in
 def buy_dialog() -> Response:
     """The "do not show this again" of the "Buy" dialog, kept as soon as it is ticked or unticked."""
-    people.skip_buy_dialog(_me(), skips=bool(request.form.get("skip_dialog")))
+    signing_in.skip_buy_dialog(_me(), skips=bool(request.form.get("skip_dialog")))
     return Response(status=204)
 
 

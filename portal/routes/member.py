@@ -14,9 +14,11 @@ from portal.domain.vocabulary import MemberStatus, Right, Role
 from portal.forms.members import HandOverForm, RoleForm
 from portal.models import Member
 from portal.runtime import current
-from portal.services import invitations, member_changes, members
-from portal.services.members import MemberGone
-from portal.services.workspaces import Place
+from portal.services.members import invitations
+from portal.services.members import changes
+from portal.services.members import roster
+from portal.services.members.roster import MemberGone
+from portal.services.places import Place
 from portal.web import limits
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import redirect_after_write, render
@@ -41,7 +43,7 @@ def with_member(
 
     @wraps(view)
     def found(place: Place, member_id: int, *args: Rest.args, **kwargs: Rest.kwargs) -> Response:
-        member = members.find_member(place.workspace, member_id)
+        member = roster.find_member(place.workspace, member_id)
         if member is None:
             abort(404)
         try:
@@ -79,11 +81,11 @@ def asks_first(template: str) -> Callable[[Callable[[Place, Member], Response]],
 @with_member
 def show(place: Place, member: Member) -> Response:
     """Who it is, with the form of their role and the way to every other act."""
-    roles = members.roles_to_give(place)
+    roles = roster.roles_to_give(place)
     form = RoleForm(data={"role": member.role}, roles=[(role, ROLE_WORDS[role]) for role in roles])
     if not form.validate_on_submit():
         return _page(place, member, form)
-    member_changes.change_role(place, member, Role(form.role.data), now=current().clock.now())
+    changes.change_role(place, member, Role(form.role.data), now=current().clock.now())
     flash(
         _("The role of %(name)s: %(role)s.", name=name_of(member), role=ROLE_WORDS[Role(form.role.data)]),
         "done",
@@ -93,9 +95,9 @@ def show(place: Place, member: Member) -> Response:
 
 def _page(place: Place, member: Member, form: RoleForm) -> Response:
     """Each act is shown only to whom the server would let do it now."""
-    room = members.room_of(status_here(place).plan, members.counts_of(place.workspace))
+    room = roster.room_of(status_here(place).plan, roster.counts_of(place.workspace))
     is_owner, is_you = place.member.role == Role.OWNER, member.id == place.member.id
-    may_give = member.role in members.roles_to_give(place)
+    may_give = member.role in roster.roles_to_give(place)
     may_take = not is_you and (member.role != Role.OWNER or is_owner)
     has_joined, is_disabled = member.joined_at is not None, member.status == MemberStatus.DISABLED
     state, state_label = state_of(MemberStatus(member.status), has_joined=has_joined)
@@ -139,7 +141,7 @@ def hand_over(place: Place, member: Member) -> Response:
             name=name_of(member),
             form=form,
         )
-    member_changes.hand_over(place, member, own_role=Role(form.own_role.data), now=current().clock.now())
+    changes.hand_over(place, member, own_role=Role(form.own_role.data), now=current().clock.now())
     flash(_("%(name)s is an owner now.", name=name_of(member)), "done")
     return redirect_after_write(url_for("public.enter", slug=place.workspace.slug))
 
@@ -150,7 +152,7 @@ def hand_over(place: Place, member: Member) -> Response:
 @asks_first("members/end_billing_access.html")
 def end_billing_access(place: Place, member: Member) -> Response:
     """What a member keeps who paid for the plan, until an owner takes it away."""
-    member_changes.end_billing_access(place, member, now=current().clock.now())
+    changes.end_billing_access(place, member, now=current().clock.now())
     flash(_("%(name)s no longer has access to billing.", name=name_of(member)), "done")
     return _to_member(place, member)
 
@@ -164,7 +166,7 @@ def end_billing_access(place: Place, member: Member) -> Response:
 @asks_first("members/disable.html")
 def disable(place: Place, member: Member) -> Response:
     """The POST ends the member's access and sessions."""
-    member_changes.disable(place, member, now=current().clock.now())
+    changes.disable(place, member, now=current().clock.now())
     flash(_("%(name)s is disabled.", name=name_of(member)), "done")
     return to_list(place)
 
@@ -175,7 +177,7 @@ def disable(place: Place, member: Member) -> Response:
 def enable(place: Place, member: Member) -> Response:
     """As a user, or as a guest where `status` says so."""
     as_guest = request.form.get("status") == MemberStatus.GUEST
-    member_changes.enable(place, member, as_guest=as_guest, now=current().clock.now())
+    changes.enable(place, member, as_guest=as_guest, now=current().clock.now())
     if as_guest:
         flash(_("%(name)s is back as a guest.", name=name_of(member)), "done")
     else:
@@ -189,7 +191,7 @@ def enable(place: Place, member: Member) -> Response:
 @asks_first("members/make_guest.html")
 def make_guest(place: Place, member: Member) -> Response:
     """A user who gives the seat back and goes on looking."""
-    member_changes.make_guest(place, member, now=current().clock.now())
+    changes.make_guest(place, member, now=current().clock.now())
     flash(_("%(name)s is a guest now.", name=name_of(member)), "done")
     return to_list(place)
 
@@ -199,7 +201,7 @@ def make_guest(place: Place, member: Member) -> Response:
 @with_member
 @asks_first("members/remove.html")
 def remove(place: Place, member: Member) -> Response:
-    member_changes.remove(place, member, now=current().clock.now())
+    changes.remove(place, member, now=current().clock.now())
     flash(_("%(name)s is no longer a member.", name=name_of(member)), "done")
     return to_list(place)
 

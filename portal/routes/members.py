@@ -13,11 +13,18 @@ from portal.forms.base import TEXT_LENGTH, clean_text
 from portal.forms.members import InviteForm, listed
 from portal.models import Member
 from portal.runtime import current
-from portal.services import invitations, member_changes, members
-from portal.services.invitations import AlreadyMembers, Invited, NoRoom
-from portal.services.member_changes import Promoted
-from portal.services.members import AdministratorsFull, Counts, MemberRow, OwnersOnly
-from portal.services.workspaces import Place
+from portal.services.members import invitations
+from portal.services.members import changes
+from portal.services.members import roster
+from portal.services.members.invitations import AlreadyMembers
+from portal.services.members.invitations import Invited
+from portal.services.members.invitations import NoRoom
+from portal.services.members.changes import Promoted
+from portal.services.members.roster import AdministratorsFull
+from portal.services.members.roster import Counts
+from portal.services.members.roster import MemberRow
+from portal.services.members.roster import OwnersOnly
+from portal.services.places import Place
 from portal.web import limits
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import redirect_after_write, render
@@ -39,9 +46,9 @@ BILLING_ROLES = (Role.OWNER, Role.BILLING_MANAGER)
 @workspace_right(Right.MANAGE_MEMBERS)
 @limited("invite")
 def index(place: Place) -> Response:
-    counts = members.counts_of(place.workspace)
-    room = members.room_of(status_here(place).plan, counts)
-    form = InviteForm(roles=[(role, ROLE_WORDS[role]) for role in members.roles_to_give(place)], room=room)
+    counts = roster.counts_of(place.workspace)
+    room = roster.room_of(status_here(place).plan, counts)
+    form = InviteForm(roles=[(role, ROLE_WORDS[role]) for role in roster.roles_to_give(place)], room=room)
     if not form.validate_on_submit():
         return _page(place, form, room, counts)
     limits.count("invite", account=current_user.id)
@@ -91,7 +98,7 @@ def _page(place: Place, form: InviteForm, room: Room, counts: Counts) -> Respons
     status = MemberStatus(wanted) if wanted in list(MemberStatus) else None
     before = request.args.get("before", "")
     cursor = int(before) if before.isascii() and before.isdigit() and len(before) < 10 else None
-    found = members.list_members(
+    found = roster.list_members(
         place.workspace, search=search, status=status, before=cursor, limit=ROWS_OF_A_PAGE
     )
     return render(
@@ -113,7 +120,7 @@ def _page(place: Place, form: InviteForm, room: Room, counts: Counts) -> Respons
 def _row(place: Place, row: MemberRow) -> Row:
     is_you = row.person_id == place.member.person_id
     is_disabled = row.status == MemberStatus.DISABLED
-    may_give = row.role in members.roles_to_give(place)
+    may_give = row.role in roster.roles_to_give(place)
     state, label = state_of(row.status, has_joined=row.has_joined)
     return Row(
         member_id=row.member_id,
@@ -291,7 +298,7 @@ def _tell_of_invitations(invited: Invited, *, wanted_guests: bool) -> None:
 def make_users(place: Place) -> Response:
     """Of the guests that were ticked, as many as fit; the rest are named."""
     ticked = [int(text) for text in request.form.getlist("member")[:ROWS_OF_A_PAGE] if _is_number(text)]
-    promoted = member_changes.make_users(place, ticked, now=current().clock.now())
+    promoted = changes.make_users(place, ticked, now=current().clock.now())
     _tell_of_users(promoted)
     return to_list(place)
 

@@ -9,9 +9,13 @@ from portal.domain.vocabulary import NonprofitState
 from portal.forms.nonprofit import AcceptForm, NonprofitForm, RefuseForm
 from portal.models import NonprofitRequest, Person, Workspace
 from portal.runtime import current
-from portal.services import nonprofit, people, subscriptions
-from portal.services.deletion import MoneyOnItsWay
-from portal.services.nonprofit import AlreadyDecided, Answers, NoSuchWorkspace
+from portal.services.subscriptions import nonprofit
+from portal.services.people import signing_in
+from portal.services.subscriptions import agreement
+from portal.services.workspace.deletion import MoneyOnItsWay
+from portal.services.subscriptions.nonprofit import AlreadyDecided
+from portal.services.subscriptions.nonprofit import Answers
+from portal.services.subscriptions.nonprofit import NoSuchWorkspace
 from portal.web import limits
 from portal.web.access import limited, operators_only, public
 from portal.web.htmx import redirect_after_write, render
@@ -42,7 +46,7 @@ def ask() -> Response:
     )
     if not form.validate_on_submit():
         return render("public/nonprofit.html", status=422 if form.is_submitted() else 200, form=form)
-    email = people.identity(form.email.data)
+    email = signing_in.identity(form.email.data)
     limits.count("nonprofit", account=email)
     nonprofit.ask(
         Answers(
@@ -164,7 +168,7 @@ def _page(
     standing = None
     if workspace is not None and asked.state == NonprofitState.RECEIVED:
         today = workspace.day(current().clock.now())
-        standing = subscriptions.status_of(subscriptions.of_workspace(workspace), today=today)
+        standing = agreement.status_of(agreement.of_workspace(workspace), today=today)
     return render(
         "operator/nonprofit_request.html",
         status=status,

@@ -10,11 +10,17 @@ from portal.forms.base import TEXT_LENGTH, clean_text
 from portal.forms.operator import MOST_TRIAL_DAYS, ExtendTrialForm, UsedStorageForm
 from portal.models import Member, Workspace
 from portal.runtime import current
-from portal.services import nonprofit, operations, payments, plans, subscriptions, trials
-from portal.services.deletion import Why
-from portal.services.operations import Attempt
-from portal.services.payments import AmountMismatch
-from portal.services.trials import NotOnTrial, TrialChanged
+from portal.services.subscriptions import nonprofit
+from portal.services import operator
+from portal.services.payments import charging
+from portal.services import plans
+from portal.services.subscriptions import agreement
+from portal.services.subscriptions import trials
+from portal.services.workspace.deletion import Why
+from portal.services.operator import Attempt
+from portal.services.payments.charging import AmountMismatch
+from portal.services.subscriptions.trials import NotOnTrial
+from portal.services.subscriptions.trials import TrialChanged
 from portal.web.access import operators_only
 from portal.web.htmx import redirect_after_write, render
 from portal.words import formatting
@@ -27,7 +33,7 @@ blueprint = Blueprint("operator", __name__, url_prefix="/operator")
 ROWS_OF_A_PAGE = 50
 ATTEMPTS_SHOWN = 20
 USUAL_EXTENSION_DAYS = 14
-MEGABYTE, GIGABYTE = operations.UNITS["MB"], operations.UNITS["GB"]
+MEGABYTE, GIGABYTE = operator.UNITS["MB"], operator.UNITS["GB"]
 
 
 # --- all of them ----------------------------------------------------------------------------------
@@ -38,7 +44,7 @@ MEGABYTE, GIGABYTE = operations.UNITS["MB"], operations.UNITS["GB"]
 def index() -> Response:
     search, _fault = clean_text(request.args.get("q", ""), max_length=TEXT_LENGTH)
     cursor = _cursor()
-    found = operations.workspaces(
+    found = operator.workspaces(
         search=search[:TEXT_LENGTH], before=cursor, size=ROWS_OF_A_PAGE, now=current().clock.now()
     )
     return render(
@@ -56,7 +62,7 @@ def index() -> Response:
 def deletions() -> Response:
     """Workspaces that are gone, and why."""
     cursor = _cursor()
-    found = operations.deletions(before=cursor, size=ROWS_OF_A_PAGE + 1)
+    found = operator.deletions(before=cursor, size=ROWS_OF_A_PAGE + 1)
     rows = found[:ROWS_OF_A_PAGE]
     return render(
         "operator/deletions.html",
@@ -96,8 +102,8 @@ def set_storage(slug: str) -> Response:
     form = _storage_form(workspace)
     if not form.validate_on_submit():
         return _page(workspace, form, status=422)
-    used_bytes = form.amount.data * operations.UNITS[form.unit.data]
-    operations.set_used_storage(workspace, used_bytes=used_bytes, now=current().clock.now())
+    used_bytes = form.amount.data * operator.UNITS[form.unit.data]
+    operator.set_used_storage(workspace, used_bytes=used_bytes, now=current().clock.now())
     flash(_("The used storage is now %(size)s.", size=formatting.storage(used_bytes)), "done")
     return redirect_after_write(url_for("operator.show", slug=slug))
 
@@ -132,11 +138,11 @@ def extend_trial(slug: str) -> Response:
 @operators_only
 def look_up(slug: str, key: str) -> Response:
     """Ask the gateway now how a waiting payment stands; moves no money."""
-    payment = operations.find_payment(_workspace_or_404(slug), key)
+    payment = operator.find_payment(_workspace_or_404(slug), key)
     if payment is None:
         abort(404)
     try:
-        payment = payments.look_up(payment, now=current().clock.now())
+        payment = charging.look_up(payment, now=current().clock.now())
     except AmountMismatch:
         flash(_("The gateway took another amount than was asked for. Nothing was marked as paid."), "error")
     else:
@@ -153,7 +159,7 @@ def _page(
     status: int = 200,
 ) -> Response:
     now = current().clock.now()
-    standing = subscriptions.status_of(subscriptions.of_workspace(workspace), today=workspace.day(now))
+    standing = agreement.status_of(agreement.of_workspace(workspace), today=workspace.day(now))
     trial_form = trial_form or _trial_form(standing)
     return render(
         "operator/workspace.html",
@@ -167,7 +173,7 @@ def _page(
         standing=standing,
         state_label=state_words(standing.state),
         usage=plans.usage_of(workspace),
-        rows=[_row(attempt) for attempt in operations.attempts(workspace, limit=ATTEMPTS_SHOWN)],
+        rows=[_row(attempt) for attempt in operator.attempts(workspace, limit=ATTEMPTS_SHOWN)],
     )
 
 
@@ -182,7 +188,7 @@ def _storage_form(workspace: Workspace, *, posted: bool = True) -> UsedStorageFo
     return UsedStorageForm(data=shown) if posted else UsedStorageForm(formdata=None, data=shown)
 
 
-def _trial_form(standing: subscriptions.Status) -> ExtendTrialForm:
+def _trial_form(standing: agreement.Status) -> ExtendTrialForm:
     """With the days that the address asks for: the page shows the new due date while they are typed."""
     days = request.args.get("days", "")
     in_range = days.isascii() and days.isdigit() and len(days) < 4 and 1 <= int(days) <= MOST_TRIAL_DAYS
@@ -228,12 +234,12 @@ def _row(attempt: Attempt) -> AttemptRow:
         state=payment.state,
         state_label=payment_words(payment.state),
         method=method_words(payment.method_kind, payment.brand, payment.last4),
-        key=payment.key if payment.state in payments.WAITING else "",
+        key=payment.key if payment.state in charging.WAITING else "",
     )
 
 
 def _workspace_or_404(slug: str) -> Workspace:
-    workspace = operations.find_workspace(slug)
+    workspace = operator.find_workspace(slug)
     if workspace is None:
         abort(404)
     return workspace

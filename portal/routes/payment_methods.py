@@ -11,11 +11,17 @@ from portal.forms.card import NewCardForm
 from portal.gateways.base import CardData, DeclineCode
 from portal.models import MethodSetup, PaymentMethod, Subscription
 from portal.runtime import current
-from portal.services import method_setups, payment_methods, payments, renewal_outcomes, scheduled_change
-from portal.services.payment_methods import MethodExpired, MethodGone, MethodNeeded
-from portal.services.subscriptions import Status
-from portal.services.waiting import NEVER_MADE
-from portal.services.workspaces import Place
+from portal.services.payments import method_setups
+from portal.services.payments import methods as payments_methods
+from portal.services.payments import charging
+from portal.services.payments import renewal_outcomes
+from portal.services.subscriptions import scheduled_change
+from portal.services.payments.methods import MethodExpired
+from portal.services.payments.methods import MethodGone
+from portal.services.payments.methods import MethodNeeded
+from portal.services.subscriptions.agreement import Status
+from portal.services.payments.waiting import NEVER_MADE
+from portal.services.places import Place
 from portal.web import limits
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
@@ -82,7 +88,7 @@ def show(place: Place) -> Response:
 def _page(place: Place, form: NewCardForm, *, status: int, problem: str = "") -> Response:
     standing = status_here(place)
     methods = renewal_outcomes.methods_of(standing.subscription)
-    capabilities = payments.gateway_for(PaymentMethodKind.CARD).capabilities()
+    capabilities = charging.gateway_for(PaymentMethodKind.CARD).capabilities()
     total = method_setups.charged_at_once(standing.subscription, now=current().clock.now())
     return render(
         "payment_methods/page.html",
@@ -109,7 +115,7 @@ def _row(method: PaymentMethod, *, is_first: bool, today: date) -> Row:
         name=_name(method),
         holder=method.holder,
         expires=f"{method.exp_month:02}/{method.exp_year}" if has_date else "",
-        is_expired=payment_methods.is_expired(method, on=today),
+        is_expired=payments_methods.is_expired(method, on=today),
         is_first=is_first,
     )
 
@@ -214,7 +220,7 @@ def _why_declined(setup: MethodSetup) -> str:
 def choose(place: Place, method_id: int) -> Response:
     method = _method_or_404(place, method_id)
     try:
-        payment_methods.choose(place, method, now=current().clock.now())
+        payments_methods.choose(place, method, now=current().clock.now())
     except MethodGone:
         abort(404)
     except MethodExpired:
@@ -231,7 +237,7 @@ def remove(place: Place, method_id: int) -> Response:
     if request.method != "POST":
         return _ask_to_remove(place, method)
     try:
-        instead = payment_methods.remove(place, method, now=current().clock.now())
+        instead = payments_methods.remove(place, method, now=current().clock.now())
     except MethodGone:
         abort(404)
     except MethodNeeded:
@@ -245,7 +251,7 @@ def _ask_to_remove(place: Place, method: PaymentMethod, *, status: int = 200) ->
     standing = status_here(place)
     is_needed, instead = False, None
     try:
-        instead = payment_methods.charged_instead(standing.subscription, method, on=standing.today)
+        instead = payments_methods.charged_instead(standing.subscription, method, on=standing.today)
     except MethodNeeded:
         is_needed = True
     return render(
@@ -266,7 +272,7 @@ def _removed_words(place: Place, method: PaymentMethod, instead: PaymentMethod |
 
 
 def _method_or_404(place: Place, method_id: int) -> PaymentMethod:
-    method = payment_methods.find_method(place.workspace, method_id)
+    method = payments_methods.find_method(place.workspace, method_id)
     if method is None:
         abort(404)
     return method

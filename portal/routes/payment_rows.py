@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from flask import url_for
 
 from portal.domain.vocabulary import DocumentKind
-from portal.services import history
-from portal.services.history import HistoryRow
-from portal.services.refund_quotes import LastPayment
-from portal.services.workspaces import Place
+from portal.services.invoices import history
+from portal.services.invoices.history import HistoryRow
+from portal.services.payments.refund_quotes import LastPayment
+from portal.services.places import Place
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.money import method_words

@@ -21,9 +21,14 @@ from portal.forms.people import (
 )
 from portal.models import Person
 from portal.runtime import current
-from portal.services import invitations, links, people, workspaces
-from portal.services.invitations import Invitation, MustSignIn
-from portal.services.passwords import PasswordLengthWrong, PasswordTooCommon
+from portal.services.members import invitations
+from portal.services.people import links
+from portal.services.people import signing_in
+from portal.services import places
+from portal.services.members.invitations import Invitation
+from portal.services.members.invitations import MustSignIn
+from portal.services.people.passwords import PasswordLengthWrong
+from portal.services.people.passwords import PasswordTooCommon
 from portal.web import limits, sessions
 from portal.web.access import limited, public, safe_next
 from portal.web.htmx import redirect_after_write, render
@@ -47,9 +52,9 @@ def sign_up() -> Response:
     form = SignUpForm()
     if not form.validate_on_submit():
         return _sign_up_page(form)
-    limits.count("sign_up", account=people.identity(form.email.data))
+    limits.count("sign_up", account=signing_in.identity(form.email.data))
     try:
-        people.sign_up(
+        signing_in.sign_up(
             name=form.name.data,
             email=form.email.data,
             password=form.password.data,
@@ -85,12 +90,12 @@ def sign_in() -> Response:
     form = SignInForm()
     if not form.validate_on_submit():
         return _sign_in_page(form)
-    limits.count("sign_in", account=people.identity(form.email.data))
-    person = people.authenticate(form.email.data, form.password.data)
+    limits.count("sign_in", account=signing_in.identity(form.email.data))
+    person = signing_in.authenticate(form.email.data, form.password.data)
     if person is None:
         form.add_error(None, NOT_RIGHT)
         return _sign_in_page(form)
-    if workspaces.is_shut_out(person):
+    if places.is_shut_out(person):
         form.add_error(None, SHUT_OUT)
         return _sign_in_page(form)
     return _let_in(person)
@@ -137,8 +142,8 @@ def _ask(purpose: LinkPurpose) -> Response:
     form = EmailForm()
     if not form.validate_on_submit():
         return render("people/ask_link.html", status=_status(form), form=form, purpose=purpose)
-    limits.count("mail_link", account=people.identity(form.email.data))
-    people.request_link(form.email.data, purpose)
+    limits.count("mail_link", account=signing_in.identity(form.email.data))
+    signing_in.request_link(form.email.data, purpose)
     return redirect_after_write(url_for("people.link_sent"))
 
 
@@ -156,8 +161,8 @@ def sign_in_by_link(token: str) -> Response:
     """Opening it shows a button; only the button uses the link up, since mail scanners open links too."""
     limits.count("token")
     if request.method == "POST":
-        person, lost_password = people.sign_in_by_link(token, now=current().clock.now())
-        if workspaces.is_shut_out(person):
+        person, lost_password = signing_in.sign_in_by_link(token, now=current().clock.now())
+        if places.is_shut_out(person):
             flash(str(SHUT_OUT), "error")
             return redirect_after_write(url_for("people.sign_in"))
         answer = _let_in(person)
@@ -184,7 +189,7 @@ def reset(token: str) -> Response:
     if not form.validate_on_submit():
         return _reset_page(form, token, link.person)
     try:
-        people.reset_password(token, form.password.data, now=current().clock.now())
+        signing_in.reset_password(token, form.password.data, now=current().clock.now())
     except (PasswordTooCommon, PasswordLengthWrong) as refusal:
         add_password_error(form, "password", refusal)
         return _reset_page(form, token, link.person)
@@ -294,7 +299,7 @@ def _landing(person: Person) -> str:
     wanted = safe_next(request.args.get("next"))
     if wanted is not None:
         return wanted
-    workspace = workspaces.home_of(person)
+    workspace = places.home_of(person)
     if workspace is None or person.is_operator:
         return url_for("public.home")
     return url_for("public.enter", slug=workspace.slug)

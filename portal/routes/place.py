@@ -3,7 +3,7 @@
 from datetime import date
 
 from portal.runtime import current
-from portal.services.workspaces import Place
+from portal.services.places import Place
 from portal.web.place import status_here
 
 __all__ = ["status_here", "today_here"]

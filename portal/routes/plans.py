@@ -19,11 +19,14 @@ from portal.domain.errors import (
 from portal.domain.plans import Usage, has_days_left, violations
 from portal.domain.vocabulary import Interval, Right, SubscriptionState
 from portal.runtime import current
-from portal.services import checkout, people, plans, scheduled_change
+from portal.services import checkout
+from portal.services.people import signing_in
+from portal.services import plans
+from portal.services.subscriptions import scheduled_change
 from portal.services.plans import PlanOffers
-from portal.services.scheduled_change import Waiting
-from portal.services.subscriptions import Status
-from portal.services.workspaces import Place
+from portal.services.subscriptions.scheduled_change import Waiting
+from portal.services.subscriptions.agreement import Status
+from portal.services.places import Place
 from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render
 from portal.words import formatting
@@ -74,7 +77,7 @@ def choose(place: Place) -> Response:
             )
             return render("plans/buy.html", price=wanted, currency=currency)
         if request.form.get("skip_dialog"):
-            people.skip_buy_dialog(current_user)
+            signing_in.skip_buy_dialog(current_user)
         order = checkout.open_order(place, plan_code=code, interval=interval, currency=currency, now=now)
     except SmallerPlanWaits:
         return redirect_after_write(url_for("scheduled_plan.show", slug=place.workspace.slug, price=wanted))

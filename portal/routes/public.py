@@ -13,7 +13,12 @@ from portal.domain.money import Money
 from portal.domain.vocabulary import Interval, MemberStatus, Right
 from portal.models import Product, VendorLink
 from portal.runtime import current
-from portal.services import csp_reports, health, members, plans, subscriptions, workspaces
+from portal.services.upkeep import csp_reports
+from portal.services.upkeep import health
+from portal.services.members import roster
+from portal.services import plans
+from portal.services.subscriptions import agreement
+from portal.services import places
 from portal.web import errors, limits
 from portal.web.access import limited, public, signed_in
 from portal.web.htmx import render
@@ -44,7 +49,7 @@ def home() -> Response:
         return render("public/home.html", sale=_sale(), seller=settings.seller, is_demo=settings.sandbox_only)
     if current_user.is_operator:
         return _go(url_for("operator.index"))
-    workspace = workspaces.home_of(current_user)
+    workspace = places.home_of(current_user)
     if workspace is None:
         return render("public/no_workspace.html")
     return _go(url_for("public.enter", slug=workspace.slug))
@@ -54,12 +59,12 @@ def home() -> Response:
 @signed_in
 def enter(slug: str) -> Response:
     """The first page of the workspace that this member may see; for a guest, that they are one."""
-    place = workspaces.enter(person=current_user._get_current_object(), slug=slug)
+    place = places.enter(person=current_user._get_current_object(), slug=slug)
     if place is None:
         abort(404)
     if place.member.status == MemberStatus.GUEST:
         g.place = place
-        return render("members/guest.html", people=members.people_with(place.workspace, Right.MANAGE_MEMBERS))
+        return render("members/guest.html", people=roster.people_with(place.workspace, Right.MANAGE_MEMBERS))
     endpoint = next((page for right, page in FIRST_PAGES if right in place.may), None)
     if endpoint is None:
         g.place, g.missing_right = place, Right.SEE_PLANS
@@ -97,7 +102,7 @@ class Sale:
 
 def _sale() -> Sale:
     try:
-        product = subscriptions.workspace_product()
+        product = agreement.workspace_product()
     except DoesNotExist:
         return Sale(product=None, offers=(), currencies=[], currency="")
     offers = plans.plans_on_sale(product, on=_today())

@@ -9,10 +9,13 @@ from portal.domain.vocabulary import Interval, RefundState, Right
 from portal.gateways.base import RefundRefusal
 from portal.models import Invoice, Payment, Plan, Refund
 from portal.runtime import current
-from portal.services import refund_quotes, refunds
-from portal.services.refund_quotes import Preview, RefundImpossible, RefusalReason
-from portal.services.refunds import RefundChanged
-from portal.services.workspaces import Place
+from portal.services.payments import refund_quotes
+from portal.services.payments import refunds
+from portal.services.payments.refund_quotes import Preview
+from portal.services.payments.refund_quotes import RefundImpossible
+from portal.services.payments.refund_quotes import RefusalReason
+from portal.services.payments.refunds import RefundChanged
+from portal.services.places import Place
 from portal.web import limits
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render

@@ -19,7 +19,8 @@ from portal.gateways.sandbox.methods import MAGIC_CARDS, MAGIC_IBANS, MAGIC_PAYP
 from portal.mail.mailbox import Letter, read_mail, read_mailbox
 from portal.models import Payment, Workspace
 from portal.runtime import current
-from portal.services import method_setups, payments
+from portal.services.payments import method_setups
+from portal.services.payments import charging
 from portal.settings import LOOPBACK_HOSTS
 from portal.web import errors
 from portal.web.access import ask_to_sign_in, public, safe_next
@@ -168,7 +169,7 @@ def _back_to_the_shop(reference: str, back: str) -> Response:
         .first()
     )
     if payment is not None:
-        payments.look_up(payment, now=current().clock.now())
+        charging.look_up(payment, now=current().clock.now())
     else:
         method_setups.look_up_reference(Sandbox.name, reference, now=current().clock.now())
     return redirect(_way_back(back), 303)  # type: ignore[return-value]

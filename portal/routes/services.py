@@ -5,9 +5,10 @@ from flask import Blueprint, Response, flash, url_for
 from portal.domain.vocabulary import Right, Service
 from portal.forms.services import ServicesForm
 from portal.runtime import current
-from portal.services import plans, workspace_services
-from portal.services.workspace_services import ServicesNotIncluded
-from portal.services.workspaces import Place
+from portal.services import plans
+from portal.services.workspace import features
+from portal.services.workspace.features import ServicesNotIncluded
+from portal.services.places import Place
 from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render
 from portal.words.i18n import gettext as _
@@ -22,12 +23,12 @@ blueprint = Blueprint("services", __name__, url_prefix="/w/<slug>")
 @blueprint.route("/services", methods=["GET", "POST"])
 @workspace_right(Right.MANAGE_MEMBERS)  # One row of the table of rights (product.md §2).
 def show(place: Place) -> Response:
-    switched_on = workspace_services.services_of(place.workspace)
+    switched_on = features.services_of(place.workspace)
     form = ServicesForm(switched_on=switched_on)
     if not form.validate_on_submit():
         return _page(place, form, switched_on)
     try:
-        changed = workspace_services.switch(
+        changed = features.switch(
             place.workspace, shown=form.was_on, wanted=form.wanted, now=current().clock.now()
         )
     except ServicesNotIncluded as refusal:

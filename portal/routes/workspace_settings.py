@@ -6,12 +6,15 @@ from flask_login import current_user
 from portal.domain.vocabulary import Right, WhoMayBuy
 from portal.forms.workspace_settings import DeleteWorkspaceForm, WorkspaceSettingsForm
 from portal.runtime import current
-from portal.services import deletion, export, plans
-from portal.services import workspace_settings as service
-from portal.services.deletion import MoneyOnItsWay
-from portal.services.members import OwnersOnly
-from portal.services.workspace_settings import SettingsChanged, WorkspaceSettings
-from portal.services.workspaces import Place
+from portal.services.workspace import deletion
+from portal.services.workspace import export
+from portal.services import plans
+from portal.services.workspace import settings as service
+from portal.services.workspace.deletion import MoneyOnItsWay
+from portal.services.members.roster import OwnersOnly
+from portal.services.workspace.settings import SettingsChanged
+from portal.services.workspace.settings import WorkspaceSettings
+from portal.services.places import Place
 from portal.web import limits, sessions
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import redirect_after_write, render

@@ -33,8 +33,12 @@ from portal.gateways.base import CardData
 from portal.models import BillingDetails, Order, Payment, Person, Plan, Workspace
 from portal.runtime import current
 
-from . import audit, payments, plans, refunds, subscriptions
-from .workspaces import Place
+from . import audit
+from .payments import charging
+from . import plans
+from .payments import refunds
+from .subscriptions import agreement
+from .places import Place
 
 ORDER_ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
 ORDER_NUMBER_LENGTH = 12
@@ -187,7 +191,7 @@ def place_order(
             order.auto_renewal = auto_renewal
             order.person = person
             order.save()
-            payment = payments.record_intent(order, person=person, wall=wall)
+            payment = charging.record_intent(order, person=person, wall=wall)
             audit.record(
                 "order.placed",
                 workspace=order.workspace,
@@ -201,7 +205,7 @@ def place_order(
             )
     if changed is not None:
         raise changed
-    return payments.ask(payment, card=card, save=auto_renewal, return_url=return_url, now=now)
+    return charging.ask(payment, card=card, save=auto_renewal, return_url=return_url, now=now)
 
 
 def _quote_of(order: Order, *, currency: str, now: datetime) -> tuple[Quote, Plan]:
@@ -228,15 +232,15 @@ def _quote(
 ) -> tuple[Quote, Plan]:
     settings = current().settings
     today = workspace.day(now)
-    subscription = subscriptions.of_workspace(workspace)
-    status = subscriptions.status_of(subscription, today=today)
+    subscription = agreement.of_workspace(workspace)
+    status = agreement.status_of(subscription, today=today)
     on_sale = plans.plans_on_sale(subscription.product, on=today)
     offer = plans.offer_of(on_sale, plan_code=plan_code, interval=interval, currency=currency)
     plan = next(candidate.plan for candidate in on_sale if candidate.plan.code == plan_code)
     if plan.free:
         raise PlanNotOffered(wanted=(plan_code, interval, currency))
     plans.refuse_if_too_small(plan, plans.usage_of(workspace))
-    standing = subscriptions.standing_of(status)
+    standing = agreement.standing_of(status)
     _refuse_what_must_wait(status, plan, kind=order_kind(standing, plan_code=plan_code, interval=interval))
     quote = make_quote(
         standing=standing,
@@ -250,7 +254,7 @@ def _quote(
     return quote, plan
 
 
-def _refuse_what_must_wait(status: subscriptions.Status, plan: Plan, *, kind: OrderKind) -> None:
+def _refuse_what_must_wait(status: agreement.Status, plan: Plan, *, kind: OrderKind) -> None:
     """While a plan is paid: nothing smaller before its end, and no prolonging long ahead or twice."""
     if status.state != SubscriptionState.PAID:
         return

@@ -13,7 +13,7 @@ from flask_login import current_user
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from portal.domain.vocabulary import Right
-from portal.services.workspaces import Place
+from portal.services.places import Place
 
 from .place import status_here
 
@@ -82,11 +82,11 @@ def workspace_right(right: Right) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(slug: str, *args: Any, **kwargs: Any) -> Any:
-            from portal.services import workspaces
+            from portal.services import places
 
             if not current_user.is_authenticated:
                 return ask_to_sign_in()
-            place = workspaces.enter(person=current_user._get_current_object(), slug=slug)
+            place = places.enter(person=current_user._get_current_object(), slug=slug)
             if place is None:
                 abort(404)
             g.place = place

@@ -10,9 +10,10 @@ from portal.domain.lifecycle import days_left
 from portal.domain.timeline import DAYS_OF_WARNING
 from portal.domain.vocabulary import NoticeKind, Right, SubscriptionState
 from portal.models import Notice
-from portal.services import payments, scheduled_change
-from portal.services.subscriptions import Status
-from portal.services.workspaces import Place
+from portal.services.payments import charging
+from portal.services.subscriptions import scheduled_change
+from portal.services.subscriptions.agreement import Status
+from portal.services.places import Place
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
@@ -100,7 +101,7 @@ def _confirm_banner(status: Status, place: Place) -> Banner | None:
         return None
     if renew_on is None or renew_on > status.today:
         return None
-    payment = payments.renewal_to_confirm(place.workspace)
+    payment = charging.renewal_to_confirm(place.workspace)
     if payment is None:
         return None
     order, action = payment.order, None

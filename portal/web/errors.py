@@ -87,7 +87,7 @@ def people_who_can() -> list[tuple[str, str]]:
     """Name and e-mail of the members who have the right that was missing."""
     if "place" not in g or "missing_right" not in g:
         return []
-    from portal.services.members import people_with
+    from portal.services.members.roster import people_with
 
     # Nobody gives a guest one right: whoever manages members makes them a user.
     right = Right.MANAGE_MEMBERS if is_guest(403) else g.missing_right

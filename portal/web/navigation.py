@@ -9,7 +9,7 @@ from flask_login import current_user
 
 from portal.domain.vocabulary import Right
 from portal.runtime import current
-from portal.services.workspaces import Place
+from portal.services.places import Place
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code
 

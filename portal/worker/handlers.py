@@ -8,7 +8,8 @@ from portal.mail import writing
 from portal.models import Invoice, Payment
 from portal.outbox import JSON, SECRETS, Delivery, Handler
 from portal.runtime import current
-from portal.services import documents, payments
+from portal.services.invoices import pdfs
+from portal.services.payments import charging
 
 
 def send_mail(delivery: Delivery) -> None:
@@ -34,7 +35,7 @@ def send_mail(delivery: Delivery) -> None:
         locale=locale,
         promised_at=delivery.promised_at,
         attachments=tuple(
-            mail.Attachment(f"{invoice.number}.pdf", documents.pdf_of(invoice.id, cast(str, each["locale"])))
+            mail.Attachment(f"{invoice.number}.pdf", pdfs.pdf_of(invoice.id, cast(str, each["locale"])))
             for invoice, each in zip(invoices, wanted, strict=True)
         ),
     )
@@ -43,20 +44,20 @@ def send_mail(delivery: Delivery) -> None:
 
 def prepare_documents(delivery: Delivery) -> None:
     """Payload: invoice_id."""
-    documents.prepare(cast(int, delivery.payload["invoice_id"]))
+    pdfs.prepare(cast(int, delivery.payload["invoice_id"]))
 
 
 def look_up_payment(delivery: Delivery) -> None:
     """Payload: payment_id."""
     payment = Payment.get_by_id(cast(int, delivery.payload["payment_id"]))
-    payments.look_up(payment, now=current().clock.now())
+    charging.look_up(payment, now=current().clock.now())
 
 
 def run_due(delivery: Delivery) -> None:
     """Do now what somebody waits for; in a crowd it waits for the next run of the clock."""
-    from portal.services import due
+    from portal.services.renewals import run
 
-    due.run_due(now=current().clock.now(), limit=due.BATCH)
+    run.run_due(now=current().clock.now(), limit=run.BATCH)
 
 
 HANDLERS: dict[str, Handler] = {

@@ -14,7 +14,8 @@ from flask import Flask
 from portal import outbox
 from portal.database.connecting import connection
 from portal.runtime import Runtime, current
-from portal.services import housekeeping, payments
+from portal.services.upkeep import housekeeping
+from portal.services.payments import charging
 
 from .handlers import HANDLERS
 
@@ -33,21 +34,22 @@ def drain() -> None:
 
 def look_up_due_payments() -> None:
     """Ask about payments, refunds and set-ups whose result is not known."""
-    from portal.services import method_setups, refunds
+    from portal.services.payments import method_setups
+    from portal.services.payments import refunds
 
     with at_work() as runtime:
         now = runtime.clock.now()
-        payments.look_up_due(limit=LOOK_UP_LIMIT, now=now)
+        charging.look_up_due(limit=LOOK_UP_LIMIT, now=now)
         refunds.look_up_due_refunds(limit=LOOK_UP_LIMIT, now=now)
         method_setups.look_up_due_setups(limit=LOOK_UP_LIMIT, now=now)
 
 
 def run_due() -> None:
     """Renewals, scheduled changes, reminders, blocking: whatever is due."""
-    from portal.services import due
+    from portal.services.renewals import run
 
     with at_work() as runtime:
-        due.run_due(now=runtime.clock.now(), is_stopping=is_stopping)
+        run.run_due(now=runtime.clock.now(), is_stopping=is_stopping)
 
 
 def sweep() -> None:

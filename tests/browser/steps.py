@@ -12,7 +12,8 @@ from portal.clock import ShiftedClock
 from portal.gateways.sandbox.gateway import LedgerCharge
 from portal.models import Order, Payment, Person, Session, Workspace
 from portal.runtime import current
-from portal.services import due, payments
+from portal.services.renewals import run
+from portal.services.payments import charging
 from portal.web.sessions import hash_token
 from portal.worker import jobs
 from tests.factories import CATALOGUE, PASSWORD, a_member, a_person, seen_by
@@ -249,7 +250,7 @@ def come_to(clock: ShiftedClock, *days: date) -> None:
 def do_what_is_due() -> None:
     """What the worker does every quarter of an hour."""
     with jobs.at_work() as runtime:
-        due.run_due(now=runtime.clock.now())
+        run.run_due(now=runtime.clock.now())
 
 
 def change_price(code: str, *, from_minor: int, to_minor: int) -> None:
@@ -325,4 +326,4 @@ def newest_order(workspace: Workspace) -> Order:
 def reconcile() -> None:
     """What the operator's command, or the worker within minutes, does about unknown results."""
     with jobs.at_work() as runtime:
-        payments.reconcile(now=runtime.clock.now())
+        charging.reconcile(now=runtime.clock.now())

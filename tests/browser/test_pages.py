@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from portal.domain.vocabulary import Interval, LinkPurpose, MemberStatus, PaymentMethodKind, Role
-from portal.services.links import make_link
+from portal.services.people.links import make_link
 from portal.worker import jobs
 from tests.browser.reader import Reader, read_by
 from tests.browser.steps import (

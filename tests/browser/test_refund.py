@@ -5,7 +5,7 @@ from playwright.sync_api import Page, expect
 from portal.gateways.base import ResultUnknown
 from portal.models import Refund
 from portal.runtime import Runtime, current, install
-from portal.services import refunds
+from portal.services.payments import refunds
 from portal.worker import jobs
 from tests.browser.reader import WITH_AND_WITHOUT_SCRIPTS, read_by
 from tests.browser.steps import come_signed_in

@@ -22,7 +22,7 @@ from portal.models import (
     Workspace,
 )
 from portal.runtime import current
-from portal.services import method_setups
+from portal.services.payments import method_setups
 from tests import paying
 from tests.attackers import PART, Attacker, an_order_of, bought, the_people
 from tests.books import assert_books_clean

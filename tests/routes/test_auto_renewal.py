@@ -4,7 +4,7 @@ import pytest
 
 from portal.domain.vocabulary import PaymentMethodKind
 from portal.models import BillingDetails, PaymentMethod, Subscription
-from portal.services import subscriptions
+from portal.services.subscriptions import agreement
 from tests.factories import owner_of
 from tests.pages import by_testid, csrf_of, parse, text_of
 from tests.paying import a_place, an_order, buy, pay
@@ -46,7 +46,7 @@ def words_of(answer) -> str:
 
 def subscription_of(app, place) -> Subscription:
     with facts(app):
-        return subscriptions.of_workspace(place.workspace)
+        return agreement.of_workspace(place.workspace)
 
 
 def switch_on(client, card, **changed):
@@ -149,6 +149,6 @@ def test_nothing_is_announced_once_every_card_was_refused_for_good(app, client, 
     assert "Next payment" in words_of(client.get(PAGE))
     with facts(app):
         Subscription.update(
-            renew_on=None, renewal_failed_on=subscriptions.of_workspace(place.workspace).due_on
+            renew_on=None, renewal_failed_on=agreement.of_workspace(place.workspace).due_on
         ).where(Subscription.workspace == place.workspace).execute()
     assert "Next payment" not in words_of(client.get(PAGE))

@@ -5,7 +5,8 @@ import pytest
 from portal.domain.vocabulary import MemberStatus, PaymentMethodKind, PaymentState, Role, WhoMayBuy
 from portal.gateways.base import SetupRequest
 from portal.models import Payment, PaymentMethod, Subscription, Workspace
-from portal.services import due, payments
+from portal.services.renewals import run
+from portal.services.payments import charging
 from portal.web.access import is_open_while_blocked
 from tests.attackers import PART, Attacker
 from tests.factories import a_member, a_person, owner_of
@@ -94,7 +95,7 @@ def test_a_card_that_is_refused_for_good_is_not_said_to_be_tried_again(app, clie
         PaymentMethod.update(reference="gone").execute()
     clock.advance(days=30)
     with facts(app):
-        due.run_due(now=clock.now())
+        run.run_due(now=clock.now())
         assert Subscription.get().renewal_failed_on is not None
     said = banner_of(client, "history")
     assert said.startswith("The payment failed. We do not try again by ourselves")
@@ -112,7 +113,7 @@ def asked(app, place, clock) -> str:
         PaymentMethod.update(reference=a_method_that_asks()).execute()
     clock.advance(days=30)
     with facts(app):
-        due.run_due(now=clock.now())
+        run.run_due(now=clock.now())
         payment = Payment.get(Payment.state == PaymentState.ACTION_REQUIRED)
         return f"/w/acme/checkout/{payment.order.number}/result"
 
@@ -163,7 +164,7 @@ def test_before_the_day_of_the_charge_no_page_looks_for_it(app, client, place, c
     with facts(app):
         pay(an_order(place), auto_renewal=True)
     looked = []
-    monkeypatch.setattr(payments, "renewal_to_confirm", looked.append)
+    monkeypatch.setattr(charging, "renewal_to_confirm", looked.append)
     clock.advance(days=29)
     assert (banner_of(client, "history"), looked) == ("", [])
     clock.advance(days=1)
@@ -174,7 +175,7 @@ def test_a_confirmed_renewal_is_told_no_more(app, client, asked, clock) -> None:
     with facts(app):
         payment = Payment.get(Payment.state == PaymentState.ACTION_REQUIRED)
         the_sandbox().answer_challenge(payment.action_url.rpartition("/")[2], confirmed=True)
-        payments.look_up(payment, now=clock.now())
+        charging.look_up(payment, now=clock.now())
     assert banner_of(client, "history") == ""
 
 
@@ -213,7 +214,7 @@ def test_in_its_last_week_the_day_of_deletion_is_told(app, client, place, clock,
     assert ("Paying brings everything back." if paid else "Your data is kept.") in before
     clock.advance(days=31)
     with facts(app):
-        due.run_due(now=clock.now())
+        run.run_due(now=clock.now())
     assert f"{clock.now():%Y-%m-%d}" == "2027-06-21"
     said = banner_of(client, "plans")
     assert said.startswith("Access is blocked." if paid else "The free trial is over.")

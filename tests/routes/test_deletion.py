@@ -10,8 +10,8 @@ import pytest
 from portal.domain.vocabulary import Role
 from portal.models import Document, Member, Person, Session, Workspace
 from portal.runtime import current
-from portal.services import export
-from portal.services.export import safe_cell
+from portal.services.workspace import export
+from portal.services.workspace.export import safe_cell
 from portal.worker.jobs import drain_outbox
 from tests import paying
 from tests.factories import a_member, a_person, a_workspace, owner_of, seen_by

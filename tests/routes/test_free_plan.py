@@ -4,7 +4,7 @@ import pytest
 
 from portal.domain.vocabulary import Role, Service
 from portal.models import Workspace
-from portal.services import subscriptions
+from portal.services.subscriptions import agreement
 from tests.factories import a_member, a_person, a_workspace, owner_of
 from tests.pages import by_testid, csrf_of, parse, text_of
 from tests.paying import a_place, as_seen_by, buy
@@ -30,7 +30,7 @@ def words_of(answer) -> str:
 
 def plan_of(app, place) -> str:
     with facts(app):
-        return subscriptions.of_workspace(place.workspace).plan.code
+        return agreement.of_workspace(place.workspace).plan.code
 
 
 def conditions_of(html) -> dict[str, str]:

@@ -27,7 +27,12 @@ from portal.database.connecting import database
 from portal.domain.vocabulary import LinkPurpose, PaymentMethodKind, PaymentState, Role
 from portal.forms.base import clean_text
 from portal.models import Invoice, Member, OutboxMessage, Payment, Person, Workspace
-from portal.services import invitations, links, method_setups, passwords, subscriptions, workspace_settings
+from portal.services.members import invitations
+from portal.services.people import links
+from portal.services.payments import method_setups
+from portal.services.people import passwords
+from portal.services.subscriptions import agreement
+from portal.services.workspace import settings as workspace_settings
 from portal.settings import read_settings
 from portal.worker.jobs import drain_outbox
 from tests import paying
@@ -358,8 +363,8 @@ def nothing_was_gained() -> None:
     assert owner_of(acme).email == "owner@acme.test"
     assert acme.customer_number == "C-000001"
     assert acme.deleted_at is None
-    assert subscriptions.of_workspace(acme).plan.trial
-    assert str(subscriptions.of_workspace(acme).due_on) == "2026-12-21"
+    assert agreement.of_workspace(acme).plan.trial
+    assert str(agreement.of_workspace(acme).due_on) == "2026-12-21"
     assert not Workspace.select().where(Workspace.slug == "stolen").exists()
     assert not Member.select().where(Member.is_upgrader).exists()
     assert Invoice.select().count() == 1

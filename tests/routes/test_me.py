@@ -7,7 +7,8 @@ from portal.domain.vocabulary import Interval, MemberStatus, OrderKind, OrderSta
 from portal.models import Member, Order, Person, Session
 from portal.routes.me import browser_words
 from portal.runtime import current
-from portal.services import checkout, people
+from portal.services import checkout
+from portal.services.people import signing_in
 from tests import paying
 from tests.factories import PASSWORD, a_member, a_person, a_workspace, letters, seen_by
 from tests.pages import by_testid, parse, text_of
@@ -98,7 +99,7 @@ def test_a_weak_new_password_is_refused_beside_its_field(visitor):
     answer = visitor.post("/me/password", {"current_password": PASSWORD, "new_password": "jeannemartin-2026"})
     assert answer.status_code == 422
     assert 'id="password-new_password-error"' in text(answer)
-    assert people.authenticate("jeanne@acme.test", PASSWORD)
+    assert signing_in.authenticate("jeanne@acme.test", PASSWORD)
 
 
 @pytest.mark.settings(PORTAL_LIMITS="1")

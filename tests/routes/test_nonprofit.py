@@ -5,7 +5,7 @@ import pytest
 from portal.domain.vocabulary import NonprofitState
 from portal.models import NonprofitRequest, Workspace
 from portal.runtime import current
-from portal.services import nonprofit
+from portal.services.subscriptions import nonprofit
 from tests import paying
 from tests.factories import (
     a_catalogue,

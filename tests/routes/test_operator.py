@@ -5,8 +5,9 @@ import pytest
 from portal.domain.vocabulary import PaymentState
 from portal.models import AuditEntry, OutboxMessage, Payment, Workspace
 from portal.runtime import current
-from portal.services import operations
-from portal.services.operations import StorageUnreadable, read_size
+from portal.services import operator
+from portal.services.operator import StorageUnreadable
+from portal.services.operator import read_size
 from tests import paying
 from tests.factories import a_catalogue, a_person, a_workspace, letters, owner_of
 from tests.pages import by_testid, parse, spaced, text_of
@@ -200,7 +201,7 @@ def test_what_is_no_size_is_refused(text) -> None:
 def test_figures_and_owner_are_on_the_page(app, staff) -> None:
     with facts(app):
         acme = a_workspace(plan="business-5")
-        operations.set_used_storage(acme, used_bytes=2 * GIGABYTE, now=current().clock.now())
+        operator.set_used_storage(acme, used_bytes=2 * GIGABYTE, now=current().clock.now())
     page = parse(staff.get("/operator/workspaces/acme?lang=en").text)
     assert text_of(by_testid(page, "usage-users")[0]) == "1 of 5"
     assert text_of(by_testid(page, "usage-storage")[0]) == "2 GB of 40 GB"

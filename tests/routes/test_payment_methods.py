@@ -6,7 +6,8 @@ from portal.domain.vocabulary import Role
 from portal.gateways.base import GatewayUnavailable
 from portal.models import ALL_MODELS, MethodSetup, PaymentMethod, Subscription, Workspace
 from portal.runtime import Runtime, current, install
-from portal.services import due, method_setups
+from portal.services.renewals import run
+from portal.services.payments import method_setups
 from portal.worker.jobs import drain_outbox
 from tests import paying
 from tests.attackers import PART
@@ -343,7 +344,7 @@ def test_after_a_failed_renewal_the_page_leads_out_of_it(app, owner, renewing, c
     with facts(app):
         PaymentMethod.update(reference="gone").execute()
         clock.advance(days=30)
-        due.run_due(now=clock.now())
+        run.run_due(now=clock.now())
         assert Subscription.get().renewal_failed_on is not None
     text = words(owner)
     assert "We do not try the payment again by ourselves." in text
@@ -373,7 +374,7 @@ def test_a_failed_renewal_is_named_before_a_card_that_asks_is_added(
     with facts(app):
         PaymentMethod.update(reference="gone").execute()
         clock.advance(days=30)
-        due.run_due(now=clock.now())
+        run.run_due(now=clock.now())
         if not has_method:
             PaymentMethod.update(removed_at=clock.now()).execute()
     text = words(owner)
@@ -397,7 +398,7 @@ def test_while_the_bank_is_silent_after_a_failed_renewal_the_page_says_what_is_c
     with facts(app):
         PaymentMethod.update(reference="gone").execute()
         clock.advance(days=30)
-        due.run_due(now=clock.now())
+        run.run_due(now=clock.now())
         runtime = current()
         install(Runtime(runtime.settings, runtime.clock, {"sandbox": Silent(paying.the_sandbox())}))
     text = words(owner, add(owner).headers["Location"])
@@ -410,7 +411,7 @@ def test_what_nobody_was_told_is_not_charged_to_a_new_card(app, owner, renewing,
     with facts(app):
         PaymentMethod.update(reference="gone").execute()
         clock.advance(days=30)
-        due.run_due(now=clock.now())
+        run.run_due(now=clock.now())
         Subscription.update(announced_minor=1000).execute()
     assert "Nothing is charged now." in words(owner)
     add(owner, MASTERCARD)
@@ -426,7 +427,7 @@ def test_after_a_failure_the_page_names_the_card_that_is_asked_next(app, owner, 
     with facts(app):
         PaymentMethod.update(reference="gone").where(PaymentMethod.last4 == "4242").execute()
         clock.advance(days=30)
-        due.run_due(now=clock.now())
+        run.run_due(now=clock.now())
     assert marks(owner) == ["4242", "9995"]
     assert "Visa •••• 9995 is charged on 22 December 2026." in words(owner)
 

@@ -6,7 +6,7 @@ from portal.database.connecting import connection
 from portal.domain.vocabulary import MemberStatus, Role
 from portal.models import Member, OutboxMessage, Person, Session
 from portal.runtime import current
-from portal.services import invitations
+from portal.services.members import invitations
 from tests.factories import (
     PASSWORD,
     a_catalogue,

@@ -7,7 +7,8 @@ import pytest
 from portal.database.connecting import connection
 from portal.domain.vocabulary import Interval
 from portal.models import Invoice, Workspace
-from portal.services import demo, scheduled_change
+from portal.services import demo
+from portal.services.subscriptions import scheduled_change
 from tests.conftest import TODAY
 from tests.factories import a_catalogue, owner_of
 from tests.paying import a_place, an_order, pay

@@ -9,7 +9,7 @@ from portal.domain.vocabulary import RefundState, Role
 from portal.gateways.base import RefundRefusal, RefundRefused, ResultUnknown
 from portal.models import Document, Invoice, Plan, Refund, Subscription
 from portal.runtime import Runtime, current, install
-from portal.services import documents
+from portal.services.invoices import pdfs
 from portal.worker.jobs import drain_outbox
 from tests import paying
 from tests.books import assert_books_clean
@@ -273,7 +273,7 @@ def test_what_is_no_payment_is_not_found(owner, payment, key):
 
 
 def test_without_an_answer_the_page_follows_it(app, owner, payment, clock):
-    from portal.services import refunds
+    from portal.services.payments import refunds
 
     with facts(app):
         back = answers(says_nothing)
@@ -324,7 +324,7 @@ def test_the_credit_note_is_made_once_and_its_bytes_stay(app, owner, payment):
     assert (waiting.status_code, "Your credit note is being prepared" in waiting.text) == (202, True)
     with facts(app):
         note = Invoice.get(Invoice.number == "CN-2026-000001")
-        documents.prepare(note.id)
+        pdfs.prepare(note.id)
     first, second = (owner.get("/w/acme/invoices/CN-2026-000001.pdf") for _ in range(2))
     assert first.status_code == 200
     assert first.data == second.data
@@ -340,7 +340,7 @@ def test_the_worker_makes_the_credit_note(app, owner, payment):
     with facts(app):
         drain_outbox(current(), limit=20)
         note = Invoice.get(Invoice.number == "CN-2026-000001")
-        assert documents.find(note.id, "fr") is not None
+        assert pdfs.find(note.id, "fr") is not None
 
 
 # --- elsewhere ------------------------------------------------------------------------------------

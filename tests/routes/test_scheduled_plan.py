@@ -4,7 +4,7 @@ import pytest
 
 from portal.domain.vocabulary import Role
 from portal.models import Subscription
-from portal.services import subscriptions
+from portal.services.subscriptions import agreement
 from tests.factories import a_member, a_person, letters, owner_of
 from tests.pages import by_testid, csrf_of, parse, text_of
 from tests.paying import a_place, an_order, as_seen_by, buy, pay
@@ -26,7 +26,7 @@ def place(app, client):
 
 def subscription_of(app, place) -> Subscription:
     with facts(app):
-        found = subscriptions.of_workspace(place.workspace)
+        found = agreement.of_workspace(place.workspace)
         found.scheduled_plan  # noqa: B018 (read while the connection is open)
         return found
 

@@ -7,9 +7,12 @@ import pytest
 from portal.domain.errors import QuoteChanged
 from portal.domain.vocabulary import Interval, NoticeKind, PaymentMethodKind, Role, SubscriptionState
 from portal.models import AuditEntry, BillingDetails, Notice, PaymentMethod, Price, Subscription
-from portal.services import auto_renewal, free_plan, subscriptions
-from portal.services.auto_renewal import NoSuchMethod, NotRenewable
-from portal.services.renewal_quotes import NoBillingDetails
+from portal.services.subscriptions import auto_renewal
+from portal.services.subscriptions import free_plan
+from portal.services.subscriptions import agreement
+from portal.services.subscriptions.auto_renewal import NoSuchMethod
+from portal.services.subscriptions.auto_renewal import NotRenewable
+from portal.services.subscriptions.next_charge import NoBillingDetails
 from tests.factories import CATALOGUE, letters
 from tests.paying import a_place, an_order, apply_catalogue, as_seen_by, buy, pay
 
@@ -17,7 +20,7 @@ DUE_ON = date(2026, 12, 21)
 
 
 def subscription_of(place) -> Subscription:
-    return subscriptions.of_workspace(place.workspace)
+    return agreement.of_workspace(place.workspace)
 
 
 def a_saved_card(place, last4="4242", **facts) -> PaymentMethod:

@@ -4,7 +4,7 @@ import pytest
 
 from portal.domain.vocabulary import Interval
 from portal.models import Plan, Product
-from portal.services import due
+from portal.services.renewals import run
 from tests import factories
 from tests.factories import letters
 from tests.paying import an_order, apply_catalogue, buy, pay
@@ -18,7 +18,7 @@ def live(clock, days, *, step=1):
     for _ in range(0, days, step):
         clock.advance(days=step)
         clock.advance_wall(days=step)
-        reports.append(due.run_due(now=clock.now()))
+        reports.append(run.run_due(now=clock.now()))
     return reports
 
 

@@ -8,7 +8,9 @@ from portal.domain.catalogue import CatalogueInvalid
 from portal.domain.errors import PlanNotOffered
 from portal.domain.vocabulary import Interval
 from portal.models import AuditEntry, Plan, Price, Product
-from portal.services import catalogue, plans, subscriptions
+from portal.services import catalogue
+from portal.services import plans
+from portal.services.subscriptions import agreement
 from tests.books import assert_books_clean
 from tests.factories import CATALOGUE
 from tests.paying import an_open_order, an_order, apply_catalogue, pay, reloaded
@@ -27,7 +29,7 @@ def amounts(plan_code="business-5", interval=Interval.MONTH, currency="EUR"):
 
 
 def on_sale(on):
-    return [offer.plan.code for offer in plans.plans_on_sale(subscriptions.workspace_product(), on=on)]
+    return [offer.plan.code for offer in plans.plans_on_sale(agreement.workspace_product(), on=on)]
 
 
 def test_the_whole_demo_catalogue_is_on_sale(runtime):
@@ -78,7 +80,7 @@ def test_an_order_keeps_the_price_that_it_took(place, clock):
     clock.advance(days=10)
     apply_catalogue(DEMO.replace(OLD, NEW))
     assert Price.get_by_id(reloaded(order).quote["price_id"]).amount_minor == 2800
-    assert subscriptions.of_workspace(place.workspace).price.amount_minor == 2800
+    assert agreement.of_workspace(place.workspace).price.amount_minor == 2800
     assert_books_clean()
 
 

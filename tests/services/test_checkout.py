@@ -26,7 +26,9 @@ from portal.domain.vocabulary import (
     VatStatus,
 )
 from portal.models import Order, Payment, Price, Subscription, SubscriptionPeriod, Workspace
-from portal.services import checkout, plans, subscriptions
+from portal.services import checkout
+from portal.services import plans
+from portal.services.subscriptions import agreement
 from tests.books import assert_books_clean
 from tests.factories import CATALOGUE
 from tests.paying import (
@@ -67,11 +69,11 @@ def without(plan_code):
 
 def status_of(place, clock):
     today = place.workspace.day(clock.now())
-    return subscriptions.status_of(subscriptions.of_workspace(place.workspace), today=today)
+    return agreement.status_of(agreement.of_workspace(place.workspace), today=today)
 
 
 def periods_of(place):
-    subscription = subscriptions.of_workspace(place.workspace)
+    subscription = agreement.of_workspace(place.workspace)
     rows = SubscriptionPeriod.select().where(SubscriptionPeriod.subscription == subscription)
     return [(row.start_on, row.end_on) for row in rows.order_by(SubscriptionPeriod.id)]
 

@@ -13,7 +13,8 @@ from portal.database import connecting as portal_database
 from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
 from portal.domain.vocabulary import OrderState, PaymentState
 from portal.models import AuditEntry, Invoice, Member, Payment, Price, Subscription, SubscriptionPeriod
-from portal.services import invoices, payments
+from portal.services.invoices import issuing
+from portal.services.payments import charging
 from tests.books import assert_books_clean, broken_books
 from tests.factories import CATALOGUE
 from tests.paying import (
@@ -84,7 +85,7 @@ def test_fifty_submits_whose_result_is_unknown_are_one_charge(place, clock):
     assert faults_of(results) == []
     assert states_of(results) == [PaymentState.UNKNOWN]
     assert len(the_sandbox().charges()) == 1
-    at_once([lambda: payments.reconcile(now=clock.now())] * 8)
+    at_once([lambda: charging.reconcile(now=clock.now())] * 8)
     assert (reloaded(order).state, len(paid_charges())) == (OrderState.PAID, 1)
     assert_books_clean()
 
@@ -130,7 +131,7 @@ def test_two_orders_in_two_tabs_are_one_charge(place):
 def test_eight_answers_to_one_payment_are_one_invoice(place, clock):
     order = an_order(place)
     payment = pay(order, SILENT_CHARGED)
-    results = at_once([lambda: payments.look_up(Payment.get_by_id(payment.id), now=clock.now())] * 8)
+    results = at_once([lambda: charging.look_up(Payment.get_by_id(payment.id), now=clock.now())] * 8)
     assert faults_of(results) == []
     assert set(states_of(results)) == {PaymentState.SUCCEEDED}
     assert Invoice.select().count() == 1
@@ -144,12 +145,12 @@ def test_giving_up_and_confirming_at_once_end_the_same_way_on_both_sides(place, 
     reference = payment.action_url.rpartition("/")[2]
     at_once(
         [
-            lambda: payments.give_up(Payment.get_by_id(payment.id), now=clock.now()),
+            lambda: charging.give_up(Payment.get_by_id(payment.id), now=clock.now()),
             lambda: the_sandbox().answer_challenge(reference, confirmed=True),
-            lambda: payments.look_up(Payment.get_by_id(payment.id), now=clock.now()),
+            lambda: charging.look_up(Payment.get_by_id(payment.id), now=clock.now()),
         ]
     )
-    payments.reconcile(now=clock.now())
+    charging.reconcile(now=clock.now())
     assert (reloaded(order).state == OrderState.PAID) == (len(paid_charges()) == 1)
     assert_books_clean()
 
@@ -213,7 +214,7 @@ def placed_copies(order, *, count):
             own = copy_of(rows[Subscription], workspace=workspace)
             copy_of(rows[SubscriptionPeriod], subscription=own)
             placed = copy_of(order, workspace=workspace, number=f"o{n}", state=OrderState.PLACED)
-            payments.record_intent(placed, person=order.person, wall=order.created_at)
+            charging.record_intent(placed, person=order.person, wall=order.created_at)
 
 
 def copy_of(row, **changed):
@@ -229,18 +230,18 @@ def assert_books_clean_but_for_the_charges():
 def test_a_number_goes_back_when_its_invoice_fails(place, clock, monkeypatch):
     order = an_order(place)
     payment = pay(order, SILENT_CHARGED)
-    issue = invoices.issue_for
+    issue = issuing.issue_for
 
     def issue_and_fail(*args, **options):
         issue(*args, **options)
         raise RuntimeError("no power")
 
-    monkeypatch.setattr(invoices, "issue_for", issue_and_fail)
+    monkeypatch.setattr(issuing, "issue_for", issue_and_fail)
     with pytest.raises(RuntimeError):
-        payments.look_up(Payment.get_by_id(payment.id), now=clock.now())
+        charging.look_up(Payment.get_by_id(payment.id), now=clock.now())
     monkeypatch.undo()
     assert Invoice.select().count() == 0
-    payments.look_up(Payment.get_by_id(payment.id), now=clock.now())
+    charging.look_up(Payment.get_by_id(payment.id), now=clock.now())
     assert [invoice.number for invoice in Invoice.select()] == ["INV-2026-000001"]
     assert_books_clean()
 

@@ -29,9 +29,15 @@ from portal.models import (
     Subscription,
     Workspace,
 )
-from portal.services import audit, deletion, due, invitations, people, subscriptions, workspaces
-from portal.services.deletion import MoneyOnItsWay
-from portal.services.members import OwnersOnly
+from portal.services import audit
+from portal.services.workspace import deletion
+from portal.services.renewals import run as renewals_run
+from portal.services.members import invitations
+from portal.services.people import signing_in
+from portal.services.subscriptions import agreement
+from portal.services import places as services_places
+from portal.services.workspace.deletion import MoneyOnItsWay
+from portal.services.members.roster import OwnersOnly
 from portal.worker.jobs import drain_outbox
 from tests import paying
 from tests.books import assert_books_clean
@@ -92,7 +98,7 @@ def canary(runtime):
     invitations.invite(place, emails=["finch@canary.test"], role=Role.MEMBER, now=runtime.clock.now())
     a_nonprofit_request("Kanarie e.V.", email="kanarie@canary.test", workspace=place.workspace)
     Notice.create(
-        subscription=subscriptions.of_workspace(place.workspace),
+        subscription=agreement.of_workspace(place.workspace),
         kind="due_soon",
         about_on="2026-12-21",
         said_on="2026-12-14",
@@ -171,7 +177,7 @@ def test_what_staff_did_stays_under_their_name(canary, clock):
 def test_a_charged_method_stays_without_a_word(place, clock):
     paying.pay(paying.an_order(place), auto_renewal=True)
     clock.advance(days=30)
-    due.run_due(now=clock.now())
+    renewals_run.run_due(now=clock.now())
     assert Payment.select().where(Payment.method.is_null(False)).exists()
     delete(place, clock)
     [method] = PaymentMethod.select()
@@ -196,8 +202,8 @@ def test_whoever_belongs_elsewhere_keeps_the_account(place, clock):
     a_member(place.workspace, both)
     a_workspace("Elsewhere", owner=both)
     delete(place, clock)
-    assert people.authenticate("both@acme.test", PASSWORD) == both
-    assert workspaces.home_of(both).name == "Elsewhere"
+    assert signing_in.authenticate("both@acme.test", PASSWORD) == both
+    assert services_places.home_of(both).name == "Elsewhere"
     assert Person.select().where(Person.email == "jeanne.martin@acme.example").count() == 0
 
 
@@ -226,7 +232,7 @@ def test_a_buyer_who_left_is_forgotten_too(place, clock):
 
 def test_the_same_address_signs_up_again(canary, clock):
     delete(canary, clock)
-    people.sign_up(
+    signing_in.sign_up(
         name="Kanarie",
         email="kanarie@canary.test",
         password=PASSWORD,
@@ -234,11 +240,11 @@ def test_the_same_address_signs_up_again(canary, clock):
         language="en",
         now=clock.now(),
     )
-    person = people.authenticate("kanarie@canary.test", PASSWORD)
-    new = workspaces.home_of(person)
+    person = signing_in.authenticate("kanarie@canary.test", PASSWORD)
+    new = services_places.home_of(person)
     assert new.name == "Volière"
     assert new.slug != "voliere"
-    assert workspaces.enter(person=person, slug="voliere") is None
+    assert services_places.enter(person=person, slug="voliere") is None
 
 
 # --- mail -----------------------------------------------------------------------------------------
@@ -328,7 +334,7 @@ def test_six_months_and_seven_days_after_the_trial_it_is_gone(place, clock):
     for _ in range(30 + 6 * 31 + 7 + 2):
         clock.advance(days=1)
         clock.advance_wall(days=1)
-        due.run_due(now=clock.now())
+        renewals_run.run_due(now=clock.now())
     assert Workspace.get_by_id(place.workspace.id).deleted_at is not None
     assert AuditEntry.get(AuditEntry.action == "workspace.deleted").changes == {"why": "not_paid"}
     assert letters("workspace_deleted") == [], "they were warned seven days before"
@@ -376,7 +382,7 @@ def at_once(*acts):
 
 def warned_and_due(place, clock):
     """The day on which the run deletes the workspace."""
-    subscription = subscriptions.of_workspace(place.workspace)
+    subscription = agreement.of_workspace(place.workspace)
     clock.set(datetime(2027, 7, 10, 9, tzinfo=UTC))
     Subscription.update(look_at=clock.now()).execute()
     Notice.create(
@@ -389,7 +395,7 @@ def warned_and_due(place, clock):
 
 def test_the_run_and_the_owner_at_once_delete_it_once(place, clock):
     warned_and_due(place, clock)
-    results = at_once(*[lambda: due.run_due(now=clock.now()), lambda: delete(place, clock)] * 3)
+    results = at_once(*[lambda: renewals_run.run_due(now=clock.now()), lambda: delete(place, clock)] * 3)
     assert all(not isinstance(result, Exception) for result in results)
     assert AuditEntry.select().where(AuditEntry.action == "workspace.deleted").count() == 1
     assert Workspace.get_by_id(place.workspace.id).deleted_at == clock.now()

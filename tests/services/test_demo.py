@@ -6,7 +6,10 @@ from portal.domain.vocabulary import MemberStatus, Role
 from portal.models import Document, Invoice, Member, Order, Payment, Person, Subscription, Workspace
 from portal.runtime import Runtime
 from portal.runtime import install as install_runtime
-from portal.services import books, demo, passwords, subscriptions
+from portal.services.upkeep import books
+from portal.services import demo
+from portal.services.people import passwords
+from portal.services.subscriptions import agreement
 from portal.settings import SettingsError, read_settings
 from tests.conftest import TODAY
 from tests.paying import paid_charges
@@ -53,7 +56,7 @@ def test_size_s_is_one_workspace_on_trial_with_a_person_of_each_role(runtime) ->
         ("guest", "guest@atelier-lumen.example"),
         ("operator", "operator@portal.example"),
     ]
-    status = subscriptions.status_of(subscriptions.of_workspace(workspace), today=workspace.day(TODAY))
+    status = agreement.status_of(agreement.of_workspace(workspace), today=workspace.day(TODAY))
     assert status.plan.trial
     assert not status.is_blocked
     assert workspace.used_storage_bytes > 0
@@ -95,7 +98,7 @@ def test_the_large_customer_has_its_members_and_invoices(runtime, small) -> None
 def test_accounts_differ_and_stand_in_every_state(runtime, small) -> None:
     demo.build(size="M", seed=1, now=TODAY)
     states = {
-        subscriptions.status_of(subscriptions.of_workspace(workspace), today=workspace.day(TODAY)).state.value
+        agreement.status_of(agreement.of_workspace(workspace), today=workspace.day(TODAY)).state.value
         for workspace in Workspace.select()
     }
     assert states >= {"trial", "free", "paid", "blocked"}

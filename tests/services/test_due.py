@@ -10,7 +10,8 @@ from portal.domain.vocabulary import OrderKind, OrderState, PaymentState
 from portal.gateways.base import RateLimited, Succeeded
 from portal.models import GatewayPace, Order, Payment, Person, Subscription, Workspace
 from portal.runtime import current
-from portal.services import due, pace
+from portal.services.renewals import run
+from portal.services.payments import pace
 from tests.books import assert_books_clean
 from tests.paying import paid_charges
 from tests.processes import in_processes
@@ -53,37 +54,37 @@ def renewals_paid():
 
 @pytest.fixture
 def small_batches(monkeypatch):
-    monkeypatch.setattr(due, "BATCH", 2)
+    monkeypatch.setattr(run, "BATCH", 2)
 
 
 def test_a_run_without_work_does_nothing(runtime, clock):
-    report = due.run_due(now=clock.now())
+    report = run.run_due(now=clock.now())
     assert not any(report.values())
 
 
 def test_all_that_is_due_is_settled_batch_after_batch_and_told(runtime, clock, small_batches):
     due_today(clock, 5)
     told = []
-    report = due.run_due(now=clock.now(), progress=told.append)
+    report = run.run_due(now=clock.now(), progress=told.append)
     assert (report["renew"], report["payments_settled"], renewals_paid()) == (5, 5, 5)
     assert (sum(told), max(told)) == (5, 2)
-    assert due.count_due(clock.now()) == 0
+    assert run.count_due(clock.now()) == 0
     assert_books_clean()
 
 
 def test_a_limit_leaves_the_rest_for_the_next_run(runtime, clock, small_batches):
     due_today(clock, 5)
-    due.run_due(now=clock.now(), limit=3)
-    assert (renewals_paid(), due.count_due(clock.now())) == (3, 2)
-    due.run_due(now=clock.now())
+    run.run_due(now=clock.now(), limit=3)
+    assert (renewals_paid(), run.count_due(clock.now())) == (3, 2)
+    run.run_due(now=clock.now())
     assert renewals_paid() == 5
 
 
 def test_a_run_that_is_told_to_stop_writes_down_what_it_began(runtime, clock, small_batches):
     due_today(clock, 5)
     told = []
-    due.run_due(now=clock.now(), progress=told.append, is_stopping=lambda: bool(told))
-    assert (renewals_paid(), due.count_due(clock.now())) == (2, 3)
+    run.run_due(now=clock.now(), progress=told.append, is_stopping=lambda: bool(told))
+    assert (renewals_paid(), run.count_due(clock.now())) == (2, 3)
     assert Payment.select().where(Payment.state == PaymentState.CREATED).count() == 0
     assert_books_clean()
 
@@ -92,13 +93,13 @@ def test_one_subscription_that_cannot_be_settled_keeps_nobody_waiting(runtime, c
     due_today(clock, 5)
     broken = Workspace.select().order_by(Workspace.id).offset(2).first()
     Workspace.update(time_zone="Nowhere/Land").where(Workspace.id == broken.id).execute()
-    due.run_due(now=clock.now())
+    run.run_due(now=clock.now())
     assert renewals_paid() == 4
     waits = Subscription.get(Subscription.workspace == broken)
-    assert waits.look_at == clock.now() + due.AFTER_A_FAULT
+    assert waits.look_at == clock.now() + run.AFTER_A_FAULT
     Workspace.update(time_zone="Europe/Paris").where(Workspace.id == broken.id).execute()
     clock.advance(hours=1)
-    due.run_due(now=clock.now())
+    run.run_due(now=clock.now())
     assert renewals_paid() == 5
     assert_books_clean()
 
@@ -122,17 +123,17 @@ def test_one_answer_that_cannot_be_written_keeps_no_other_from_being_written(run
 
     due_today(clock, 5)
     use(Talkative)
-    due.run_due(now=clock.now())
+    run.run_due(now=clock.now())
     assert renewals_paid() == 4
     clock.advance_wall(minutes=5)
-    due.run_due(now=clock.now())
+    run.run_due(now=clock.now())
     assert renewals_paid() == 5
     assert len(paid_charges()) == 10
     assert_books_clean()
 
 
 def test_what_is_due_is_found_by_the_index(runtime, clock):
-    sql, values = due.subscriptions_due(clock.now()).limit(due.BATCH).sql()
+    sql, values = run.subscriptions_due(clock.now()).limit(run.BATCH).sql()
     with transaction():
         if is_postgresql():
             # Of a table without rows PostgreSQL would read all.
@@ -166,7 +167,7 @@ def test_many_requests_are_in_flight_and_others_can_write_meanwhile(runtime, clo
 
     due_today(clock, IN_FLIGHT)
     use(Slow)
-    due.run_due(now=clock.now())
+    run.run_due(now=clock.now())
     assert renewals_paid() == IN_FLIGHT
     assert Person.select().where(Person.name != "Written meanwhile").count() == 0
 
@@ -186,7 +187,7 @@ def test_too_many_requests_slow_the_run_down_and_each_renewal_is_charged_once(ru
 
     due_today(clock, 8)
     strict = use(Strict)
-    due.run_due(now=clock.now())
+    run.run_due(now=clock.now())
     assert strict.refused == 8 + 3
     assert (renewals_paid(), len(paid_charges())) == (8, 16)
     wall_us = clock.wall().timestamp() * 1_000_000

@@ -8,7 +8,8 @@ from portal.database.connecting import transaction
 from portal.domain.errors import OrderAlreadyPlaced, PlanNotOffered, PlanTooSmall, QuoteChanged
 from portal.domain.vocabulary import MemberStatus, Role, Service, SubscriptionState
 from portal.models import AuditEntry, Member, SubscriptionPeriod, Workspace
-from portal.services import free_plan, subscriptions
+from portal.services.subscriptions import free_plan
+from portal.services.subscriptions import agreement
 from tests.books import assert_books_clean
 from tests.factories import CATALOGUE, a_member, letters
 from tests.paying import SILENT_CHARGED, a_buyer, an_order, apply_catalogue, as_seen_by, buy, pay
@@ -19,7 +20,7 @@ DUE_ON = date(2026, 12, 21)
 
 def status_of(place, clock):
     today = place.workspace.day(clock.now())
-    return subscriptions.status_of(subscriptions.of_workspace(place.workspace), today=today)
+    return agreement.status_of(agreement.of_workspace(place.workspace), today=today)
 
 
 def offered(place, clock):
@@ -35,7 +36,7 @@ def take(place, clock, *, shown=None):
 
 def periods_of(place):
     rows = SubscriptionPeriod.select().where(
-        SubscriptionPeriod.subscription == subscriptions.of_workspace(place.workspace)
+        SubscriptionPeriod.subscription == agreement.of_workspace(place.workspace)
     )
     return [(row.plan.code, row.start_on, row.end_on) for row in rows.order_by(SubscriptionPeriod.id)]
 
@@ -43,7 +44,7 @@ def periods_of(place):
 def begin_scheduled(place, clock) -> bool:
     """As the run does it on the due date."""
     with transaction(lock=place.workspace):
-        return free_plan.begin_scheduled(subscriptions.of_workspace(place.workspace), clock.now())
+        return free_plan.begin_scheduled(agreement.of_workspace(place.workspace), clock.now())
 
 
 def test_from_a_trial_it_begins_at_once_and_has_no_end(place, clock):
@@ -89,7 +90,7 @@ def test_when_late_or_blocked_it_begins_at_once(place, clock, days, state):
 def test_what_is_paid_lasts_first(place, clock):
     pay(an_order(place, "business-3"), auto_renewal=True)
     assert take(place, clock).begins_on == DUE_ON
-    subscription = subscriptions.of_workspace(place.workspace)
+    subscription = agreement.of_workspace(place.workspace)
     assert (subscription.plan.code, subscription.scheduled_plan.code, subscription.scheduled_interval) == (
         "business-3",
         "startup",
@@ -123,7 +124,7 @@ def test_on_its_day_it_does_not_begin_while_it_does_not_fit(place, clock):
     as_seen_by(place, "Ada Admin", role=Role.ADMIN)
     clock.advance(days=30)
     assert not begin_scheduled(place, clock)
-    subscription = subscriptions.of_workspace(place.workspace)
+    subscription = agreement.of_workspace(place.workspace)
     assert (subscription.plan.code, subscription.scheduled_plan.code, subscription.due_on) == (
         "business-3",
         "startup",
@@ -194,7 +195,7 @@ def test_whoever_saw_another_day_is_asked_again(place, clock):
     buy(place, "business-3")
     with pytest.raises(QuoteChanged):
         take(place, clock, shown="")
-    assert subscriptions.of_workspace(place.workspace).scheduled_plan is None
+    assert agreement.of_workspace(place.workspace).scheduled_plan is None
 
 
 def test_who_has_it_is_offered_it_no_more(place, clock):

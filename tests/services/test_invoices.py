@@ -9,7 +9,9 @@ from portal.domain.pricing import facts_hash
 from portal.domain.vocabulary import VatStatus
 from portal.models import BillingDetails, Invoice, Order, Person, Plan, Workspace
 from portal.runtime import Runtime, install
-from portal.services import documents, history, invoices
+from portal.services.invoices import pdfs
+from portal.services.invoices import history
+from portal.services.invoices import issuing
 from tests.books import assert_books_clean
 from tests.paying import DECLINED, a_place, an_order, as_seen_by, buy, pay, reloaded
 
@@ -54,11 +56,11 @@ def test_each_year_has_a_series_of_its_own(place, clock):
 
 
 def test_an_invoice_is_dated_when_it_is_issued_not_when_it_was_ordered(place, clock):
-    from portal.services import payments
+    from portal.services.payments import charging
 
     pay(an_order(place), "4000000000000119")
     clock.advance(days=1)
-    payments.reconcile(now=clock.now())
+    charging.reconcile(now=clock.now())
     assert Invoice.get().facts["issued_on"] == "2026-11-22"
     # What was promised stands: the period begins on the day of the order.
     assert Invoice.get().facts["lines"][0]["period"]["start"] == "2026-11-21"
@@ -162,11 +164,11 @@ def test_the_document_is_made_once_and_never_again(place, monkeypatch):
     monkeypatch.setattr(pdf, "render_invoice", render)
     buy(place)
     invoice = Invoice.get()
-    assert documents.find(invoice.id, "fr") is None
-    first = documents.pdf_of(invoice.id, "fr")
-    documents.prepare(invoice.id)
-    documents.prepare(invoice.id)
-    assert documents.pdf_of(invoice.id, "fr") == first
+    assert pdfs.find(invoice.id, "fr") is None
+    first = pdfs.pdf_of(invoice.id, "fr")
+    pdfs.prepare(invoice.id)
+    pdfs.prepare(invoice.id)
+    assert pdfs.pdf_of(invoice.id, "fr") == first
     assert sorted(made) == ["en", "fr"]
     assert_books_clean()
 
@@ -191,4 +193,4 @@ def test_a_document_of_another_workspace_is_as_if_it_did_not_exist(place):
 
 
 def test_the_sellers_day_is_read_from_the_settings(runtime):
-    assert invoices.sellers_day(datetime(2026, 6, 30, 22, 30, tzinfo=UTC)).isoformat() == "2026-07-01"
+    assert issuing.sellers_day(datetime(2026, 6, 30, 22, 30, tzinfo=UTC)).isoformat() == "2026-07-01"

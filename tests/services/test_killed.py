@@ -11,7 +11,8 @@ import pytest
 from portal import outbox
 from portal.domain.vocabulary import OrderState, PaymentState, RefundState
 from portal.models import Invoice, OutboxMessage, Payment, Refund, Subscription
-from portal.services import payments, refunds
+from portal.services.payments import charging
+from portal.services.payments import refunds
 from tests.books import assert_books_clean
 from tests.factories import letters
 from tests.paying import an_order, paid_charges, pay, reloaded, the_sandbox
@@ -49,7 +50,7 @@ def killed_while_placing(place, environment, point, *, number="4242424242424242"
 
 def reconciled(clock):
     clock.advance_wall(minutes=2)
-    return payments.reconcile(now=clock.now())
+    return charging.reconcile(now=clock.now())
 
 
 def is_paid_exactly_once(order):
@@ -73,7 +74,7 @@ def test_killed_before_the_gateway_read_nothing_was_made_and_the_order_is_open(p
     assert reloaded(order).state == OrderState.PLACED
     assert_books_clean()
     # Somebody may be asking at this moment: not yet.
-    assert payments.reconcile(now=clock.now()).asked == 0
+    assert charging.reconcile(now=clock.now()).asked == 0
     assert reconciled(clock).settled == 1
     assert (reloaded(order).state, Payment.get().decline_code) == (OrderState.OPEN, "never_made")
     assert (letters(), the_sandbox().charges()) == ([], [])
@@ -96,9 +97,9 @@ def test_killed_between_the_charge_and_our_record_it_is_paid_once(place, environ
 
 def test_killed_between_the_charge_and_our_record_the_worker_finds_it_alone(place, environment, clock):
     order = killed_while_placing(place, environment, "after the gateway charged")
-    assert payments.look_up_due(limit=10, now=clock.now()).asked == 0
+    assert charging.look_up_due(limit=10, now=clock.now()).asked == 0
     clock.advance_wall(minutes=5)
-    assert payments.look_up_due(limit=10, now=clock.now()).settled == 1
+    assert charging.look_up_due(limit=10, now=clock.now()).settled == 1
     is_paid_exactly_once(order)
 
 

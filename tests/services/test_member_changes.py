@@ -6,9 +6,17 @@ from portal.domain.errors import LastOwner, LinkUnusable, PlanFull
 from portal.domain.vocabulary import MemberStatus, Right, Role
 from portal.models import AuditEntry, Link, Member, Person, Session
 from portal.runtime import current
-from portal.services import invitations, member_changes, members, workspaces
-from portal.services.member_changes import NotAUser, NotJoined, NotOnYourself
-from portal.services.members import AdministratorsFull, GuestsFull, MemberGone, OwnersOnly
+from portal.services.members import invitations
+from portal.services.members import changes
+from portal.services.members import roster
+from portal.services import places
+from portal.services.members.changes import NotAUser
+from portal.services.members.changes import NotJoined
+from portal.services.members.changes import NotOnYourself
+from portal.services.members.roster import AdministratorsFull
+from portal.services.members.roster import GuestsFull
+from portal.services.members.roster import MemberGone
+from portal.services.members.roster import OwnersOnly
 from tests.factories import a_member, a_person, a_workspace, letters, mailed_path, owner_of, seen_by
 
 pytestmark = pytest.mark.usefixtures("runtime")
@@ -88,14 +96,14 @@ def test_disabling_frees_the_seat_and_ends_sessions_and_the_open_invitation():
     member = flagged(a_leo(acme))
     a_session(member.person)
     invited = invite(acme, "zoe@acme.test")
-    member_changes.disable(the_place(acme), member, now=now())
-    member_changes.disable(the_place(acme), invited, now=now())
+    changes.disable(the_place(acme), member, now=now())
+    changes.disable(the_place(acme), invited, now=now())
     assert Session.select().count() == 0
     assert not as_it_is(member).is_upgrader
     with pytest.raises(LinkUnusable):
         invitations.open_invitation(mailed_path("invitation").rpartition("/")[2])
     invite(acme, "new@acme.test", "newer@acme.test")
-    assert members.counts_of(acme).guest == 0
+    assert roster.counts_of(acme).guest == 0
 
 
 def test_enabling_needs_a_free_seat():
@@ -103,10 +111,10 @@ def test_enabling_needs_a_free_seat():
     member = a_leo(acme, status=MemberStatus.DISABLED)
     last = a_crowd(acme, users=2)
     with pytest.raises(PlanFull) as refusal:
-        member_changes.enable(the_place(acme), member, now=now())
+        changes.enable(the_place(acme), member, now=now())
     assert (refusal.value.limit, refusal.value.used) == (3, 3)
-    member_changes.disable(the_place(acme), last, now=now())
-    member_changes.enable(the_place(acme), member, now=now())
+    changes.disable(the_place(acme), last, now=now())
+    changes.enable(the_place(acme), member, now=now())
     assert status_of(member) == MemberStatus.ACTIVE
 
 
@@ -117,10 +125,10 @@ def test_in_a_full_plan_a_disabled_member_comes_back_as_a_guest_within_the_cap()
         for name in ("leo", "zoe")
     )
     a_crowd(acme, users=2, guests=5)
-    member_changes.enable(the_place(acme), leo, as_guest=True, now=now())
+    changes.enable(the_place(acme), leo, as_guest=True, now=now())
     assert (status_of(leo), as_it_is(leo).role) == (MemberStatus.GUEST, Role.MEMBER)
     with pytest.raises(GuestsFull) as refusal:
-        member_changes.enable(the_place(acme), zoe, as_guest=True, now=now())
+        changes.enable(the_place(acme), zoe, as_guest=True, now=now())
     assert (refusal.value.limit, refusal.value.used) == (6, 6)
 
 
@@ -128,7 +136,7 @@ def test_enabling_an_admin_needs_room_for_an_administrator():
     acme = a_workspace(plan="startup")
     admin = a_leo(acme, role=Role.ADMIN, status=MemberStatus.DISABLED)
     with pytest.raises(AdministratorsFull):
-        member_changes.enable(the_place(acme), admin, now=now())
+        changes.enable(the_place(acme), admin, now=now())
 
 
 # --- users and guests -----------------------------------------------------------------------------
@@ -138,12 +146,12 @@ def test_a_user_who_becomes_a_guest_gives_seat_role_and_billing_access_back():
     acme = a_workspace(plan="business-3")
     leo = flagged(a_leo(acme, role=Role.ADMIN))
     a_session(leo.person)
-    member_changes.make_guest(the_place(acme), leo, now=now())
+    changes.make_guest(the_place(acme), leo, now=now())
     there = as_it_is(leo)
     assert (there.status, there.role, there.is_upgrader) == (MemberStatus.GUEST, Role.MEMBER, False)
     assert seen_by(leo.person, acme).may == frozenset()
     assert Session.select().count() == 1, "they may go on looking"
-    assert members.counts_of(acme).active == 1
+    assert roster.counts_of(acme).active == 1
 
 
 def test_the_guest_cap_holds_for_users_who_become_guests_too():
@@ -151,11 +159,11 @@ def test_the_guest_cap_holds_for_users_who_become_guests_too():
     leo = a_leo(acme)
     a_crowd(acme, guests=6)
     with pytest.raises(GuestsFull):
-        member_changes.make_guest(the_place(acme), leo, now=now())
+        changes.make_guest(the_place(acme), leo, now=now())
     startup = a_workspace("Startup", plan="startup")
     zoe = a_member(startup, a_person("zoe@acme.test"))
     with pytest.raises(GuestsFull) as refusal:
-        member_changes.make_guest(the_place(startup), zoe, now=now())
+        changes.make_guest(the_place(startup), zoe, now=now())
     assert refusal.value.limit == 0
 
 
@@ -164,7 +172,7 @@ def test_as_many_guests_become_users_as_fit_and_the_others_are_named():
     a_crowd(acme, users=2, guests=4)
     guests = list(Member.select().where(Member.status == MemberStatus.GUEST).order_by(Member.id))
     wanted = [guest.id for guest in reversed(guests[1:])]
-    promoted = member_changes.make_users(the_place(acme), wanted, now=now())
+    promoted = changes.make_users(the_place(acme), wanted, now=now())
     assert list(promoted.users) == guests[1:3]
     assert list(promoted.guests) == guests[3:]
     assert [status_of(guest) for guest in guests] == [
@@ -180,7 +188,7 @@ def test_on_trial_every_guest_becomes_a_user():
     acme = a_workspace()
     a_crowd(acme, guests=10)
     everybody = [member.id for member in Member.select()]
-    promoted = member_changes.make_users(the_place(acme), everybody, now=now())
+    promoted = changes.make_users(the_place(acme), everybody, now=now())
     assert (len(promoted.users), len(promoted.guests)) == (10, 0)
 
 
@@ -188,7 +196,7 @@ def test_only_guests_of_this_workspace_become_users():
     acme, other = a_workspace(), a_workspace("Other")
     theirs = a_member(other, a_person("zoe@other.test"), status=MemberStatus.GUEST)
     disabled = a_leo(acme, status=MemberStatus.DISABLED)
-    promoted = member_changes.make_users(the_place(acme), [theirs.id, disabled.id, 999_999], now=now())
+    promoted = changes.make_users(the_place(acme), [theirs.id, disabled.id, 999_999], now=now())
     assert (promoted.users, promoted.guests) == ([], [])
     assert (status_of(theirs), status_of(disabled)) == (MemberStatus.GUEST, MemberStatus.DISABLED)
 
@@ -209,26 +217,26 @@ def test_owners_alone_decide_about_owners_and_billing_managers(before, after):
     acme = a_workspace()
     leo = a_leo(acme, role=before)
     with pytest.raises(OwnersOnly):
-        member_changes.change_role(the_admin(acme), leo, after, now=now())
-    member_changes.change_role(the_place(acme), leo, after, now=now())
+        changes.change_role(the_admin(acme), leo, after, now=now())
+    changes.change_role(the_place(acme), leo, after, now=now())
     assert as_it_is(leo).role == after
 
 
 def test_a_new_role_leaves_its_trace_and_counts_at_once():
     acme = a_workspace()
     leo = a_leo(acme)
-    member_changes.change_role(the_place(acme), leo, Role.ADMIN, now=now())
+    changes.change_role(the_place(acme), leo, Role.ADMIN, now=now())
     assert Right.MANAGE_MEMBERS in seen_by(leo.person, acme).may
     entry = AuditEntry.get(AuditEntry.action == "member.role_changed")
     assert entry.changes == {"role.before": "member", "role.after": "admin"}
-    member_changes.change_role(the_place(acme), leo, Role.ADMIN, now=now())
+    changes.change_role(the_place(acme), leo, Role.ADMIN, now=now())
     assert actions(acme).count("member.role_changed") == 1
 
 
 def test_whoever_becomes_an_owner_is_told():
     acme = a_workspace()
     leo = a_leo(acme)
-    member_changes.change_role(the_place(acme), leo, Role.OWNER, now=now())
+    changes.change_role(the_place(acme), leo, Role.OWNER, now=now())
     [letter] = letters("owner_made")
     assert letter["to"] == "leo@acme.test"
     assert letter["context"] == {"name": "Leo", "workspace": "Acme", "slug": "acme", "by": "Owner of Acme"}
@@ -237,23 +245,23 @@ def test_whoever_becomes_an_owner_is_told():
 def test_the_free_plan_takes_no_second_administrator():
     acme = a_workspace(plan="startup")
     with pytest.raises(AdministratorsFull):
-        member_changes.change_role(the_place(acme), a_leo(acme), Role.ADMIN, now=now())
+        changes.change_role(the_place(acme), a_leo(acme), Role.ADMIN, now=now())
 
 
 @pytest.mark.parametrize("status", [MemberStatus.GUEST, MemberStatus.DISABLED])
 def test_only_users_have_a_role_to_change(status):
     acme = a_workspace()
     with pytest.raises(NotAUser):
-        member_changes.change_role(the_place(acme), a_leo(acme, status=status), Role.ADMIN, now=now())
+        changes.change_role(the_place(acme), a_leo(acme, status=status), Role.ADMIN, now=now())
 
 
 # --- owners ---------------------------------------------------------------------------------------
 
 TAKING_AWAY = {
-    "disable": lambda place, member: member_changes.disable(place, member, now=now()),
-    "make a guest": lambda place, member: member_changes.make_guest(place, member, now=now()),
-    "remove": lambda place, member: member_changes.remove(place, member, now=now()),
-    "change the role": lambda place, member: member_changes.change_role(
+    "disable": lambda place, member: changes.disable(place, member, now=now()),
+    "make a guest": lambda place, member: changes.make_guest(place, member, now=now()),
+    "remove": lambda place, member: changes.remove(place, member, now=now()),
+    "change the role": lambda place, member: changes.change_role(
         place, member, Role.MEMBER, now=now()
     ),
 }
@@ -305,17 +313,17 @@ def test_an_admin_brings_no_former_owner_back_and_removes_none():
     admin = the_admin(acme)
     for as_guest in (False, True):
         with pytest.raises(OwnersOnly):
-            member_changes.enable(admin, former, as_guest=as_guest, now=now())
+            changes.enable(admin, former, as_guest=as_guest, now=now())
     with pytest.raises(OwnersOnly):
-        member_changes.remove(admin, former, now=now())
-    member_changes.remove(the_place(acme), former, now=now())
+        changes.remove(admin, former, now=now())
+    changes.remove(the_place(acme), former, now=now())
 
 
 @pytest.mark.parametrize("own_role", [Role.OWNER, Role.ADMIN, Role.MEMBER])
 def test_ownership_is_handed_over_and_the_giver_becomes_what_they_choose(own_role):
     acme = a_workspace()
     leo, place = a_leo(acme), the_place(acme)
-    member_changes.hand_over(place, leo, own_role=own_role, now=now())
+    changes.hand_over(place, leo, own_role=own_role, now=now())
     assert (as_it_is(leo).role, as_it_is(place.member).role) == (Role.OWNER, own_role)
     assert [letter["to"] for letter in letters("owner_made")] == ["leo@acme.test"]
     assert actions(acme).count("member.role_changed") == (1 if own_role == Role.OWNER else 2)
@@ -324,7 +332,7 @@ def test_ownership_is_handed_over_and_the_giver_becomes_what_they_choose(own_rol
 def test_an_owner_may_step_down_when_there_is_another():
     acme = a_workspace()
     leo, place = a_leo(acme, role=Role.OWNER), the_place(acme)
-    member_changes.hand_over(place, leo, own_role=Role.MEMBER, now=now())
+    changes.hand_over(place, leo, own_role=Role.MEMBER, now=now())
     assert as_it_is(place.member).role == Role.MEMBER
     assert letters("owner_made") == []
 
@@ -339,7 +347,7 @@ def test_ownership_goes_to_nobody_who_is_not_there():
         (NotOnYourself, place.member),
     ):
         with pytest.raises(refusal):
-            member_changes.hand_over(place, member, own_role=Role.MEMBER, now=now())
+            changes.hand_over(place, member, own_role=Role.MEMBER, now=now())
     assert as_it_is(place.member).role == Role.OWNER
 
 
@@ -347,11 +355,11 @@ def test_two_owners_who_step_down_for_each_other_leave_one():
     acme = a_workspace()
     second = a_leo(acme, role=Role.OWNER)
     mine, theirs = the_place(acme), seen_by(second.person, acme)
-    member_changes.hand_over(mine, second, own_role=Role.MEMBER, now=now())
-    member_changes.hand_over(theirs, mine.member, own_role=Role.MEMBER, now=now())
+    changes.hand_over(mine, second, own_role=Role.MEMBER, now=now())
+    changes.hand_over(theirs, mine.member, own_role=Role.MEMBER, now=now())
     assert [owner.person.email for owner in Member.owners(acme)] == ["owner@acme.test"]
     with pytest.raises(OwnersOnly):
-        member_changes.hand_over(theirs, mine.member, own_role=Role.MEMBER, now=now())
+        changes.hand_over(theirs, mine.member, own_role=Role.MEMBER, now=now())
 
 
 def test_on_the_free_plan_ownership_moves_on_whole():
@@ -360,8 +368,8 @@ def test_on_the_free_plan_ownership_moves_on_whole():
     leo, place = a_leo(acme), the_place(acme)
     for own_role in (Role.OWNER, Role.ADMIN):
         with pytest.raises(AdministratorsFull):
-            member_changes.hand_over(place, leo, own_role=own_role, now=now())
-    member_changes.hand_over(place, leo, own_role=Role.MEMBER, now=now())
+            changes.hand_over(place, leo, own_role=own_role, now=now())
+    changes.hand_over(place, leo, own_role=Role.MEMBER, now=now())
     assert as_it_is(leo).role == Role.OWNER
 
 
@@ -370,9 +378,9 @@ def test_an_owner_takes_billing_access_away():
     leo = flagged(a_leo(acme))
     assert Right.REFUND in seen_by(leo.person, acme).may
     with pytest.raises(OwnersOnly):
-        member_changes.end_billing_access(the_admin(acme), leo, now=now())
+        changes.end_billing_access(the_admin(acme), leo, now=now())
     for _ in range(2):
-        member_changes.end_billing_access(the_place(acme), leo, now=now())
+        changes.end_billing_access(the_place(acme), leo, now=now())
     assert Right.REFUND not in seen_by(leo.person, acme).may
     assert actions(acme).count("member.billing_access_ended") == 1
 
@@ -386,8 +394,8 @@ def test_removing_ends_membership_invitation_and_sessions_and_keeps_the_person()
     a_session(leo.person)
     path = mailed_path("invitation")
     for member in (leo, zoe):
-        member_changes.remove(the_place(acme), member, now=now())
-    assert workspaces.enter(person=leo.person, slug=acme.slug) is None
+        changes.remove(the_place(acme), member, now=now())
+    assert places.enter(person=leo.person, slug=acme.slug) is None
     assert (Session.select().count(), Link.select().count()) == (0, 0)
     with pytest.raises(LinkUnusable):
         invitations.open_invitation(path.rpartition("/")[2])
@@ -402,16 +410,16 @@ def test_a_member_of_two_workspaces_stays_signed_in_to_the_other():
     leo = a_leo(acme)
     a_member(other, leo.person)
     a_session(leo.person)
-    member_changes.remove(the_place(acme), leo, now=now())
+    changes.remove(the_place(acme), leo, now=now())
     assert Session.select().count() == 1
-    assert workspaces.enter(person=leo.person, slug=other.slug) is not None
+    assert places.enter(person=leo.person, slug=other.slug) is not None
 
 
 @every_way
 def test_whoever_was_removed_meanwhile_is_gone(take_away):
     acme = a_workspace()
     leo = a_leo(acme)
-    member_changes.remove(the_place(acme), leo, now=now())
+    changes.remove(the_place(acme), leo, now=now())
     with pytest.raises(MemberGone):
         take_away(the_place(acme), leo)
 
@@ -420,13 +428,13 @@ def test_repeating_changes_nothing():
     acme = a_workspace()
     leo = a_leo(acme)
     for _ in range(2):
-        member_changes.disable(the_place(acme), leo, now=now())
+        changes.disable(the_place(acme), leo, now=now())
     for _ in range(2):
-        member_changes.enable(the_place(acme), leo, now=now())
+        changes.enable(the_place(acme), leo, now=now())
     for _ in range(2):
-        member_changes.make_guest(the_place(acme), leo, now=now())
+        changes.make_guest(the_place(acme), leo, now=now())
     for _ in range(2):
-        member_changes.make_users(the_place(acme), [leo.id], now=now())
+        changes.make_users(the_place(acme), [leo.id], now=now())
     assert actions(acme)[-4:] == [
         "member.disabled",
         "member.enabled",

@@ -8,10 +8,18 @@ from portal.domain.errors import LinkUnusable
 from portal.domain.vocabulary import MemberStatus, Right, Role, WhoMayBuy
 from portal.models import AuditEntry, Link, Member, Person, Plan, Subscription, Workspace
 from portal.runtime import current
-from portal.services import invitations, member_changes, members, people, workspaces
-from portal.services.invitations import AlreadyMembers, MustSignIn, NoRoom
-from portal.services.members import AdministratorsFull, Counts, OwnersOnly
-from portal.services.passwords import PasswordTooCommon
+from portal.services.members import invitations
+from portal.services.members import changes
+from portal.services.members import roster
+from portal.services.people import signing_in
+from portal.services import places
+from portal.services.members.invitations import AlreadyMembers
+from portal.services.members.invitations import MustSignIn
+from portal.services.members.invitations import NoRoom
+from portal.services.members.roster import AdministratorsFull
+from portal.services.members.roster import Counts
+from portal.services.members.roster import OwnersOnly
+from portal.services.people.passwords import PasswordTooCommon
 from tests.factories import PASSWORD, a_member, a_person, a_workspace, letters, mailed_path, owner_of, seen_by
 
 pytestmark = pytest.mark.usefixtures("runtime")
@@ -63,30 +71,30 @@ def test_owners_are_named_first_among_those_who_can():
     a_member(acme, a_person("admin@acme.test"), role=Role.ADMIN)
     a_member(acme, a_person("gone@acme.test"), role=Role.BILLING_MANAGER, status=MemberStatus.DISABLED)
     a_member(acme, a_person("invited@acme.test"), role=Role.BILLING_MANAGER, joined=False)
-    assert members.people_with(acme, Right.REFUND) == [owner_of(acme), billing]
+    assert roster.people_with(acme, Right.REFUND) == [owner_of(acme), billing]
 
 
 def test_an_upgrader_is_among_those_who_may_pay():
     acme = a_workspace()
     upgrader = a_member(acme, a_person("up@acme.test"))
     Member.update(is_upgrader=True).where(Member.id == upgrader.id).execute()
-    assert upgrader.person in members.people_with(acme, Right.REFUND)
-    assert upgrader.person not in members.people_with(acme, Right.MANAGE_MEMBERS)
+    assert upgrader.person in roster.people_with(acme, Right.REFUND)
+    assert upgrader.person not in roster.people_with(acme, Right.MANAGE_MEMBERS)
 
 
 def test_who_may_buy_follows_the_setting():
     acme = a_workspace()
     leo = a_member(acme, a_person("leo@acme.test")).person
-    assert leo in members.people_with(acme, Right.BUY)
+    assert leo in roster.people_with(acme, Right.BUY)
     acme.who_may_buy = WhoMayBuy.BILLING
-    assert leo not in members.people_with(acme, Right.BUY)
+    assert leo not in roster.people_with(acme, Right.BUY)
 
 
 def test_at_most_twenty_people_are_named():
     acme = a_workspace()
     for number in range(25):
         a_member(acme, a_person(f"m{number}@acme.test"))
-    assert len(members.people_with(acme, Right.SEE_PLANS)) == 20
+    assert len(roster.people_with(acme, Right.SEE_PLANS)) == 20
 
 
 # --- the list -------------------------------------------------------------------------------------
@@ -97,8 +105,8 @@ def test_the_list_pages_from_the_newest_and_never_shows_another_workspace():
     a_member(other, a_person("stranger@other.test"))
     for number in range(4):
         a_member(acme, a_person(f"m{number}@acme.test"))
-    first = members.list_members(acme, limit=3)
-    rest = members.list_members(acme, limit=3, before=first.older)
+    first = roster.list_members(acme, limit=3)
+    rest = roster.list_members(acme, limit=3, before=first.older)
     assert [row.email for row in (*first.rows, *rest.rows)] == [
         "m3@acme.test",
         "m2@acme.test",
@@ -115,14 +123,14 @@ def test_the_list_pages_from_the_newest_and_never_shows_another_workspace():
 def test_the_search_looks_into_names_and_addresses_as_typed(search, found):
     acme = a_workspace()
     a_member(acme, a_person("leo@acme.test", name="Léo Dupont"))
-    assert len(members.list_members(acme, search=search).rows) == found
+    assert len(roster.list_members(acme, search=search).rows) == found
 
 
 def test_the_list_is_narrowed_to_a_status_and_its_pages_too():
     acme = a_workspace()
     a_crowd(acme, users=2, guests=3)
-    first = members.list_members(acme, status=MemberStatus.GUEST, limit=2)
-    rest = members.list_members(acme, status=MemberStatus.GUEST, limit=2, before=first.older)
+    first = roster.list_members(acme, status=MemberStatus.GUEST, limit=2)
+    rest = roster.list_members(acme, status=MemberStatus.GUEST, limit=2, before=first.older)
     assert [row.email for row in (*first.rows, *rest.rows)] == [f"guest{n}@acme.test" for n in (2, 1, 0)]
     assert rest.older is None
 
@@ -133,7 +141,7 @@ def test_members_are_counted_by_status_and_the_invited_as_what_they_will_be():
     a_member(acme, a_person("gone@acme.test"), status=MemberStatus.DISABLED)
     a_crowd(a_workspace("Other"), users=5)
     invite_all(acme, "a@acme.test", "b@acme.test", "c@acme.test")
-    counts = members.counts_of(acme)
+    counts = roster.counts_of(acme)
     assert counts == Counts(active=3, guest=3, disabled=1)
     assert counts.everybody == 7
 
@@ -142,8 +150,8 @@ def test_a_name_is_shown_only_once_its_owner_has_joined():
     """Else an invitation would tell the name behind any address."""
     acme = a_workspace()
     a_member(acme, a_person("leo@acme.test", name="Leo Secret"), joined=False)
-    assert members.list_members(acme).rows[0].name == ""
-    assert members.list_members(acme, search="secret").rows == []
+    assert roster.list_members(acme).rows[0].name == ""
+    assert roster.list_members(acme, search="secret").rows == []
 
 
 # --- inviting -------------------------------------------------------------------------------------
@@ -157,7 +165,7 @@ def test_an_invitation_takes_the_seat_and_lets_nobody_in_yet():
         None,
         None,
     )
-    assert workspaces.enter(person=member.person, slug=acme.slug) is None
+    assert places.enter(person=member.person, slug=acme.slug) is None
     [letter] = letters("invitation")
     assert letter["context"] == {"inviter": "Owner of Acme", "workspace": "Acme", "hours": 48}
     link = Link.get()
@@ -168,9 +176,9 @@ def test_somebody_new_joins_with_a_name_and_a_password():
     acme = a_workspace()
     member = invite(acme)
     accept(name="Leo Durand", password=PASSWORD)
-    leo = people.authenticate("leo@acme.test", PASSWORD)
+    leo = signing_in.authenticate("leo@acme.test", PASSWORD)
     assert leo.name == "Leo Durand"
-    assert workspaces.enter(person=leo, slug=acme.slug).member == member
+    assert places.enter(person=leo, slug=acme.slug).member == member
 
 
 def test_a_weak_password_does_not_use_the_invitation_up():
@@ -190,7 +198,7 @@ def test_somebody_known_joins_only_signed_in_as_themselves():
     with pytest.raises(MustSignIn):
         accept(signed_in_as=owner_of(acme))
     accept(signed_in_as=leo)
-    assert workspaces.enter(person=leo, slug=acme.slug) is not None
+    assert places.enter(person=leo, slug=acme.slug) is not None
 
 
 def test_an_invitation_works_once_and_within_48_hours(clock):
@@ -328,7 +336,7 @@ def test_an_invited_guest_who_became_a_user_meanwhile_joins_as_one():
     leo = a_person("leo@acme.test")
     acme = a_workspace(plan="business-3")
     member = invite_all(acme, "leo@acme.test", as_guests=True).guests[0]
-    member_changes.make_users(the_place(acme), [member.id], now=now())
+    changes.make_users(the_place(acme), [member.id], now=now())
     accept(signed_in_as=leo)
     assert Right.SEE_PLANS in seen_by(leo, acme).may
 

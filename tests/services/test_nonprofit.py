@@ -8,9 +8,15 @@ from portal.database.connecting import connection
 from portal.domain.errors import PlanFull, PlanTooSmall, PortalError
 from portal.domain.vocabulary import MemberStatus, NonprofitState, Role, SubscriptionState
 from portal.models import AuditEntry, Member, NonprofitRequest, Person, Workspace
-from portal.services import due, members, nonprofit, operations, plans, subscriptions
-from portal.services.deletion import MoneyOnItsWay
-from portal.services.nonprofit import AlreadyDecided, NoSuchWorkspace
+from portal.services.renewals import run
+from portal.services.members import roster
+from portal.services.subscriptions import nonprofit
+from portal.services import operator
+from portal.services import plans
+from portal.services.subscriptions import agreement
+from portal.services.workspace.deletion import MoneyOnItsWay
+from portal.services.subscriptions.nonprofit import AlreadyDecided
+from portal.services.subscriptions.nonprofit import NoSuchWorkspace
 from tests import paying
 from tests.books import assert_books_clean
 from tests.factories import a_nonprofit_request, a_person, letters, plan_of
@@ -51,9 +57,9 @@ def test_the_same_request_twice_is_one(staff):
 def test_accepted_it_has_the_plan_at_once_without_price_and_end(staff, place, clock):
     request = accept(a_nonprofit_request(), place, staff, clock)
     assert (request.state, request.decided_by) == (NonprofitState.ACCEPTED, staff)
-    subscription = subscriptions.of_workspace(place.workspace)
+    subscription = agreement.of_workspace(place.workspace)
     assert (subscription.plan.code, subscription.price, subscription.due_on) == ("nonprofit", None, None)
-    status = subscriptions.status_of(subscription, today=place.workspace.day(clock.now()))
+    status = agreement.status_of(subscription, today=place.workspace.day(clock.now()))
     assert status.state == SubscriptionState.FREE
     assert letters("nonprofit_accepted")[0]["context"]["slug"] == "acme"
     assert_books_clean()
@@ -64,9 +70,9 @@ def test_accepting_ends_automatic_renewal_and_nothing_is_charged_any_more(staff,
     accept(a_nonprofit_request(), place, staff, clock)
     for _ in range(3):
         clock.advance(days=31)
-        due.run_due(now=clock.now())
+        run.run_due(now=clock.now())
     assert len(paying.paid_charges()) == 1
-    assert not subscriptions.of_workspace(place.workspace).auto_renewal
+    assert not agreement.of_workspace(place.workspace).auto_renewal
     assert_books_clean()
 
 
@@ -74,7 +80,7 @@ def test_it_brings_a_blocked_workspace_back(staff, place, clock):
     clock.advance(days=90)
     accept(a_nonprofit_request(), place, staff, clock)
     today = place.workspace.day(clock.now())
-    assert not subscriptions.status_of(subscriptions.of_workspace(place.workspace), today=today).is_blocked
+    assert not agreement.status_of(agreement.of_workspace(place.workspace), today=today).is_blocked
 
 
 def test_refused_nothing_changes_and_the_reason_is_told(staff, place, clock):
@@ -151,7 +157,7 @@ def fill(place, count):
 def test_the_thousand_and_first_user_is_refused(staff, place, clock):
     accept(a_nonprofit_request(), place, staff, clock)
     fill(place, 999)
-    members.refuse_if_full(place.workspace, Role.MEMBER)
+    roster.refuse_if_full(place.workspace, Role.MEMBER)
     Member.create(
         workspace=place.workspace,
         person=a_person("last@acme.test"),
@@ -159,16 +165,16 @@ def test_the_thousand_and_first_user_is_refused(staff, place, clock):
         created_at=clock.now(),
     )
     with pytest.raises(PlanFull) as refusal:
-        members.refuse_if_full(place.workspace, Role.MEMBER)
+        roster.refuse_if_full(place.workspace, Role.MEMBER)
     assert (refusal.value.limit, refusal.value.used) == (1000, 1000)
 
 
 def test_who_is_larger_than_the_plan_cannot_get_it(staff, place, clock):
-    operations.set_used_storage(place.workspace, used_bytes=2 * GIGABYTE + 1, now=clock.now())
+    operator.set_used_storage(place.workspace, used_bytes=2 * GIGABYTE + 1, now=clock.now())
     with pytest.raises(PlanTooSmall) as refusal:
         accept(a_nonprofit_request(), place, staff, clock)
     assert [violation.limit for violation in refusal.value.violations] == ["storage"]
-    operations.set_used_storage(place.workspace, used_bytes=2 * GIGABYTE, now=clock.now())
+    operator.set_used_storage(place.workspace, used_bytes=2 * GIGABYTE, now=clock.now())
     accept(a_nonprofit_request(), place, staff, clock)
     limits = plans.limits_of(plan_of(place.workspace))
     assert (limits.max_users, limits.storage_bytes, len(limits.services)) == (1000, 2 * GIGABYTE, 5)

@@ -6,8 +6,10 @@ import pytest
 from argon2 import PasswordHasher
 
 from portal.domain.errors import LimitReached
-from portal.services import passwords
-from portal.services.passwords import PasswordLengthWrong, PasswordTooCommon, Weakness
+from portal.services.people import passwords
+from portal.services.people.passwords import PasswordLengthWrong
+from portal.services.people.passwords import PasswordTooCommon
+from portal.services.people.passwords import Weakness
 
 WORDS = ("Jeanne Martin", "jeanne.martin@acme-design.example", "Acme Design SARL")
 

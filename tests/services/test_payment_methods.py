@@ -8,15 +8,15 @@ from portal.domain.vocabulary import PaymentMethodKind, PaymentState, SetupState
 from portal.gateways.base import GatewayUnavailable, ResultUnknown
 from portal.models import AuditEntry, MethodSetup, Payment, PaymentMethod, Subscription
 from portal.runtime import Runtime, current, install
-from portal.services import (
-    due,
-    method_setups,
-    payment_methods,
-    payments,
-    renewal_outcomes,
-    subscriptions,
-)
-from portal.services.payment_methods import MethodExpired, MethodGone, MethodNeeded
+from portal.services.renewals import run
+from portal.services.payments import method_setups
+from portal.services.payments import methods as payments_methods
+from portal.services.payments import charging
+from portal.services.payments import renewal_outcomes
+from portal.services.subscriptions import agreement
+from portal.services.payments.methods import MethodExpired
+from portal.services.payments.methods import MethodGone
+from portal.services.payments.methods import MethodNeeded
 from tests.books import assert_books_clean
 from tests.factories import letters
 from tests.paying import (
@@ -59,7 +59,7 @@ def added(place, clock, number=PAID):
 
 def order_of(place):
     """The last digits, in the order in which they are charged; in brackets the preferred one."""
-    subscription = subscriptions.of_workspace(place.workspace)
+    subscription = agreement.of_workspace(place.workspace)
     return [
         f"[{each.last4}]" if each.is_preferred else each.last4
         for each in renewal_outcomes.methods_of(subscription)
@@ -324,12 +324,12 @@ def test_the_chosen_card_is_preferred_alone_and_the_next_automatic_charge_is_on_
     clock.advance_wall(minutes=1)
     other = added(place, clock, MASTERCARD)
     assert charged_method() == "4242"
-    payment_methods.choose(place, other, now=clock.now())
+    payments_methods.choose(place, other, now=clock.now())
     assert (order_of(place), charged_method()) == (["[4444]", "4242"], "4444")
     assert Subscription.get().look_at == clock.now()
     assert acts()[-1] == "payment_method.chosen"
     clock.advance(days=30)
-    due.run_due(now=clock.now())
+    run.run_due(now=clock.now())
     assert Payment.select().order_by(Payment.id.desc()).get().method_id == other.id
     assert len(paid_charges()) == 2
     assert_books_clean()
@@ -338,7 +338,7 @@ def test_the_chosen_card_is_preferred_alone_and_the_next_automatic_charge_is_on_
 def test_choosing_twice_is_one_act(place, clock):
     method = added(place, clock)
     before = acts()
-    payment_methods.choose(place, method, now=clock.now())
+    payments_methods.choose(place, method, now=clock.now())
     assert acts() == before
 
 
@@ -347,7 +347,7 @@ def test_an_expired_card_is_not_chosen(place, clock):
     other = added(place, clock, MASTERCARD)
     PaymentMethod.update(exp_month=10, exp_year=2026).where(PaymentMethod.id == other.id).execute()
     with pytest.raises(MethodExpired):
-        payment_methods.choose(place, other, now=clock.now())
+        payments_methods.choose(place, other, now=clock.now())
     assert order_of(place) == ["[4242]", "4444"]
 
 
@@ -355,7 +355,7 @@ def test_a_card_is_good_until_the_end_of_its_month(place, clock):
     added(place, clock)
     other = added(place, clock, MASTERCARD)
     PaymentMethod.update(exp_month=11, exp_year=2026).where(PaymentMethod.id == other.id).execute()
-    payment_methods.choose(place, other, now=clock.now())
+    payments_methods.choose(place, other, now=clock.now())
     assert order_of(place) == ["[4444]", "4242"]
 
 
@@ -366,7 +366,7 @@ def test_the_only_card_of_automatic_renewal_stays(place, clock):
     pay(an_order(place), auto_renewal=True)
     [method] = PaymentMethod.select()
     with pytest.raises(MethodNeeded):
-        payment_methods.remove(place, method, now=clock.now())
+        payments_methods.remove(place, method, now=clock.now())
     assert (order_of(place), charged_method()) == (["[4242]"], "4242")
 
 
@@ -376,8 +376,8 @@ def test_an_expired_card_is_no_other_card(place, clock):
     other = added(place, clock, MASTERCARD)
     PaymentMethod.update(exp_month=10, exp_year=2026).where(PaymentMethod.id == other.id).execute()
     with pytest.raises(MethodNeeded):
-        payment_methods.remove(place, method, now=clock.now())
-    assert payment_methods.remove(place, other, now=clock.now()).id == method.id
+        payments_methods.remove(place, method, now=clock.now())
+    assert payments_methods.remove(place, other, now=clock.now()).id == method.id
 
 
 def test_the_next_card_takes_the_place_of_one_that_is_removed(place, clock):
@@ -386,7 +386,7 @@ def test_the_next_card_takes_the_place_of_one_that_is_removed(place, clock):
     added(place, clock, JCB)
     PaymentMethod.update(exp_month=10, exp_year=2026).where(PaymentMethod.last4 == "0505").execute()
     added(place, clock, MASTERCARD)
-    instead = payment_methods.remove(place, method, now=clock.now())
+    instead = payments_methods.remove(place, method, now=clock.now())
     assert instead.last4 == "4444", "the first that has not expired"
     assert (order_of(place), charged_method()) == (["[4444]", "0505"], "4444")
     row = PaymentMethod.get_by_id(method.id)
@@ -398,18 +398,18 @@ def test_the_next_card_takes_the_place_of_one_that_is_removed(place, clock):
 
 def test_without_automatic_renewal_the_last_card_may_go(place, clock):
     method = added(place, clock)
-    assert payment_methods.remove(place, method, now=clock.now()) is None
+    assert payments_methods.remove(place, method, now=clock.now()) is None
     assert (order_of(place), charged_method()) == ([], None)
     with pytest.raises(MethodGone):
-        payment_methods.remove(place, method, now=clock.now())
+        payments_methods.remove(place, method, now=clock.now())
     with pytest.raises(MethodGone):
-        payment_methods.choose(place, method, now=clock.now())
+        payments_methods.choose(place, method, now=clock.now())
 
 
 def test_a_card_further_down_goes_without_moving_the_others(place, clock):
     added(place, clock)
     other = added(place, clock, MASTERCARD)
-    assert payment_methods.remove(place, other, now=clock.now()).last4 == "4242"
+    assert payments_methods.remove(place, other, now=clock.now()).last4 == "4242"
     assert (order_of(place), charged_method()) == (["[4242]"], "4242")
 
 
@@ -419,16 +419,16 @@ def test_a_card_further_down_goes_without_moving_the_others(place, clock):
 def test_a_new_card_retries_a_failed_renewal_at_once(place, clock):
     pay(an_order(place), auto_renewal=True)
     broken = added(place, clock, DECLINED_WHEN_CHARGED)
-    payment_methods.choose(place, broken, now=clock.now())
-    payment_methods.remove(place, PaymentMethod.get(PaymentMethod.last4 == "4242"), now=clock.now())
+    payments_methods.choose(place, broken, now=clock.now())
+    payments_methods.remove(place, PaymentMethod.get(PaymentMethod.last4 == "4242"), now=clock.now())
     clock.advance(days=30)
-    due.run_due(now=clock.now())
+    run.run_due(now=clock.now())
     assert Subscription.get().renewal_failed_on is not None
     assert len(paid_charges()) == 1
     clock.advance(days=2)
     clock.advance_wall(minutes=5)
     added(place, clock, MASTERCARD)
-    due.run_due(now=clock.now())
+    run.run_due(now=clock.now())
     assert Subscription.get().renewal_failed_on is None
     assert len(paid_charges()) == 2
     assert Payment.select().order_by(Payment.id.desc()).get().last4 == "4444"
@@ -439,10 +439,10 @@ def test_the_same_card_added_anew_has_another_chance(place, clock):
     pay(an_order(place), auto_renewal=True)
     PaymentMethod.update(reference="gone").execute()
     clock.advance(days=30)
-    due.run_due(now=clock.now())
+    run.run_due(now=clock.now())
     assert Subscription.get().renewal_failed_on is not None
     added(place, clock)
-    due.run_due(now=clock.now())
+    run.run_due(now=clock.now())
     assert Subscription.get().renewal_failed_on is None
     assert (order_of(place), len(paid_charges())) == (["[4242]"], 2)
     assert_books_clean()
@@ -452,10 +452,10 @@ def failed_with_a_bad_card(place, clock):
     """Renewed by itself with a card that its bank refuses for good when it is charged."""
     pay(an_order(place), auto_renewal=True)
     broken = added(place, clock, DECLINED_WHEN_CHARGED)
-    payment_methods.choose(place, broken, now=clock.now())
-    payment_methods.remove(place, PaymentMethod.get(PaymentMethod.last4 == "4242"), now=clock.now())
+    payments_methods.choose(place, broken, now=clock.now())
+    payments_methods.remove(place, PaymentMethod.get(PaymentMethod.last4 == "4242"), now=clock.now())
     clock.advance(days=30)
-    due.run_due(now=clock.now())
+    run.run_due(now=clock.now())
     assert Subscription.get().renewal_failed_on is not None
 
 
@@ -463,13 +463,13 @@ def test_the_card_that_paid_a_failed_renewal_is_charged_first_from_then_on(place
     failed_with_a_bad_card(place, clock)
     added(place, clock, MASTERCARD)
     assert (order_of(place), charged_method()) == (["[0341]", "4444"], "0341")
-    due.run_due(now=clock.now())
+    run.run_due(now=clock.now())
     assert (order_of(place), charged_method()) == (["[4444]", "0341"], "4444")
     clock.advance(days=25)
-    due.run_due(now=clock.now())
+    run.run_due(now=clock.now())
     assert letters("renewal_ahead")[-1]["context"]["method"]["last4"] == "4444"
     clock.advance(days=6)
-    due.run_due(now=clock.now())
+    run.run_due(now=clock.now())
     assert [each.last4 for each in Payment.select().order_by(Payment.id)][-2:] == ["4444", "4444"]
     assert_books_clean()
 
@@ -478,15 +478,15 @@ def test_the_card_that_paid_a_failed_renewal_is_charged_first_from_then_on(place
 def test_what_somebody_chose_while_the_bank_was_asked_stays(place, clock, act):
     failed_with_a_bad_card(place, clock)
     asking = answer(add(place, clock, ASKS_ALWAYS), confirmed=True).method
-    due.run_due(now=clock.now())
+    run.run_due(now=clock.now())
     payment = Payment.get(Payment.state == PaymentState.ACTION_REQUIRED)
     if act == "choose":
-        payment_methods.choose(place, added(place, clock, MASTERCARD), now=clock.now())
+        payments_methods.choose(place, added(place, clock, MASTERCARD), now=clock.now())
     else:
-        payment_methods.remove(place, asking, now=clock.now())
+        payments_methods.remove(place, asking, now=clock.now())
     before = (order_of(place), charged_method())
     the_sandbox().answer_challenge(payment.action_url.rpartition("/")[2], confirmed=True)
-    payments.look_up(payment, now=clock.now())
+    charging.look_up(payment, now=clock.now())
     assert Payment.get_by_id(payment.id).state == PaymentState.SUCCEEDED
     assert (order_of(place), charged_method()) == before
     assert_books_clean()
@@ -508,7 +508,7 @@ def test_two_tabs_that_remove_the_last_two_cards_leave_one_to_automatic_renewal(
     added(place, clock, MASTERCARD)
     methods = list(PaymentMethod.select())
     results = at_once(
-        [lambda each=each: payment_methods.remove(place, each, now=clock.now()) for each in methods]
+        [lambda each=each: payments_methods.remove(place, each, now=clock.now()) for each in methods]
     )
     assert len([each for each in results if isinstance(each, MethodNeeded)]) == 1
     assert order_of(place) == [f"[{charged_method()}]"]
@@ -526,7 +526,7 @@ def test_one_answer_that_comes_by_two_roads_saves_one_card(place, clock):
 def test_what_others_have_is_not_found(place, clock):
     setup = add(place, clock)
     stranger = a_place("Zenith", owner="Zoe Stranger").workspace
-    assert payment_methods.find_method(stranger, setup.method_id) is None
+    assert payments_methods.find_method(stranger, setup.method_id) is None
     assert method_setups.find_setup(stranger, setup.key) is None
 
 
@@ -541,6 +541,6 @@ def test_paypal_that_was_saved_at_the_checkout_is_removed_like_a_card(place, clo
         holder="paid@paypal.example",
         created_at=clock.now(),
     )
-    payment_methods.choose(place, paypal, now=clock.now())
-    assert payment_methods.remove(place, paypal, now=clock.now()).last4 == "4242"
+    payments_methods.choose(place, paypal, now=clock.now())
+    assert payments_methods.remove(place, paypal, now=clock.now()).last4 == "4242"
     assert order_of(place) == ["[4242]"]

@@ -10,7 +10,9 @@ from portal.domain.vocabulary import MemberStatus, OrderState, PaymentMethodKind
 from portal.gateways.base import ActionRequired, GatewayUnavailable, NeverMade, ResultUnknown, Succeeded
 from portal.models import AuditEntry, Invoice, Member, OutboxMessage, Payment, PaymentMethod, Subscription
 from portal.runtime import Runtime, install
-from portal.services import checkout, payments, workspaces
+from portal.services import checkout
+from portal.services.payments import charging
+from portal.services import places
 from tests.books import assert_books_clean, broken_books
 from tests.factories import letters
 from tests.paying import (
@@ -42,15 +44,15 @@ def reference_of(payment):
 
 
 def looked_up(payment, clock):
-    return payments.look_up(Payment.get_by_id(payment.id), now=clock.now())
+    return charging.look_up(Payment.get_by_id(payment.id), now=clock.now())
 
 
 def given_up(payment, clock):
-    return payments.give_up(Payment.get_by_id(payment.id), now=clock.now())
+    return charging.give_up(Payment.get_by_id(payment.id), now=clock.now())
 
 
 def reconciled(clock):
-    return payments.reconcile(now=clock.now())
+    return charging.reconcile(now=clock.now())
 
 
 def is_paid_once(order, clock):
@@ -202,9 +204,9 @@ def test_a_browser_closed_before_the_return_is_found_by_the_worker(place, clock)
     order = an_order(place)
     payment = pay(order, ASKS_ALWAYS)
     the_sandbox().answer_challenge(reference_of(payment), confirmed=True)
-    assert payments.look_up_due(limit=10, now=clock.now()).asked == 0
+    assert charging.look_up_due(limit=10, now=clock.now()).asked == 0
     clock.advance_wall(minutes=5)
-    assert payments.look_up_due(limit=10, now=clock.now()).settled == 1
+    assert charging.look_up_due(limit=10, now=clock.now()).settled == 1
     is_paid_once(order, clock)
 
 
@@ -212,9 +214,9 @@ def test_what_nobody_confirms_in_a_day_is_closed(place, clock):
     order = an_order(place)
     pay(order, ASKS_ALWAYS)
     clock.advance_wall(hours=23)
-    assert payments.give_up_abandoned(limit=10, now=clock.now()) == 0
+    assert charging.give_up_abandoned(limit=10, now=clock.now()) == 0
     clock.advance_wall(hours=2)
-    assert payments.give_up_abandoned(limit=10, now=clock.now()) == 1
+    assert charging.give_up_abandoned(limit=10, now=clock.now()) == 1
     is_open_again(order)
 
 
@@ -262,7 +264,7 @@ def test_no_answer_though_charged_is_unknown_and_reconciled_into_paid_once(place
     with pytest.raises(OrderAlreadyPlaced):
         pay(order)
     assert_books_clean()
-    assert reconciled(clock) == payments.ReconcileReport(asked=1, settled=1)
+    assert reconciled(clock) == charging.ReconcileReport(asked=1, settled=1)
     is_paid_once(order, clock)
 
 
@@ -270,7 +272,7 @@ def test_no_answer_and_not_charged_opens_the_order_again(place, clock, settings)
     order = an_order(place)
     payment = pay(order, SILENT_NOT_CHARGED)
     clock.advance_wall(seconds=settings.gateway_timeout_seconds)
-    assert reconciled(clock) == payments.ReconcileReport(asked=1, settled=1)
+    assert reconciled(clock) == charging.ReconcileReport(asked=1, settled=1)
     assert Payment.get_by_id(payment.id).decline_code == "never_made"
     is_open_again(order)
     pay(reloaded(order))
@@ -302,11 +304,11 @@ def test_an_unknown_payment_is_looked_up_within_five_minutes_of_the_gateways_ret
     behind(runtime, Away(the_sandbox()))
     for minutes in [1] * 70 + [60 * 24] * 3:
         clock.advance_wall(minutes=minutes)
-        payments.look_up_due(limit=10, now=clock.now())
+        charging.look_up_due(limit=10, now=clock.now())
     assert asked_after == [1, 2, 5, 10, 70, 1510, 2950, 4390]
     install(runtime)
     clock.advance_wall(days=1)
-    assert payments.look_up_due(limit=10, now=clock.now()).settled == 1
+    assert charging.look_up_due(limit=10, now=clock.now()).settled == 1
     is_paid_once(order, clock)
 
 
@@ -322,7 +324,7 @@ def test_while_a_request_is_on_its_way_reconcile_leaves_it_alone(place, runtime,
 
     behind(runtime, Slow(the_sandbox()))
     assert pay(order).state == PaymentState.SUCCEEDED
-    assert reports == [payments.ReconcileReport(asked=0, settled=0)]
+    assert reports == [charging.ReconcileReport(asked=0, settled=0)]
     is_paid_once(order, clock)
 
 
@@ -330,14 +332,14 @@ def test_a_process_that_was_held_up_asks_no_more(place, clock, monkeypatch):
     """Its payment may have been looked up and its order paid otherwise while it slept."""
     order = an_order(place)
 
-    real_record_intent = payments.record_intent
+    real_record_intent = charging.record_intent
 
     def record_intent_and_sleep(*args, **options):
         payment = real_record_intent(*args, **options)
         clock.advance_wall(minutes=3)
         return payment
 
-    monkeypatch.setattr(payments, "record_intent", record_intent_and_sleep)
+    monkeypatch.setattr(charging, "record_intent", record_intent_and_sleep)
     payment = pay(order)
     assert (payment.state, payment.decline_code) == (PaymentState.DECLINED, "never_made")
     assert the_sandbox().charges() == []
@@ -355,7 +357,7 @@ def test_a_gateway_that_cannot_be_reached_leaves_the_payment_unknown(place, runt
     assert pay(order).state == PaymentState.UNKNOWN
     assert_books_clean()
     clock.advance_wall(minutes=1)
-    payments.look_up_due(limit=10, now=clock.now())
+    charging.look_up_due(limit=10, now=clock.now())
     is_open_again(order)
 
 
@@ -371,7 +373,7 @@ def test_a_pending_payment_that_cannot_be_looked_up_stays_pending_and_waits_long
     behind(runtime, Away(the_sandbox()))
     clock.advance_wall(minutes=1)
     before = Payment.get_by_id(payment.id).look_up_at
-    payments.look_up_due(limit=10, now=clock.now())
+    charging.look_up_due(limit=10, now=clock.now())
     after = Payment.get_by_id(payment.id)
     assert after.state == PaymentState.PENDING
     assert after.look_up_at > before
@@ -391,8 +393,8 @@ def test_one_payment_that_cannot_be_settled_does_not_keep_the_others_unknown(pla
 
     behind(runtime, Broken(the_sandbox()))
     clock.advance_wall(minutes=2)
-    assert payments.look_up_due(limit=1, now=clock.now()).failed == 1
-    assert payments.look_up_due(limit=1, now=clock.now()).settled == 1
+    assert charging.look_up_due(limit=1, now=clock.now()).failed == 1
+    assert charging.look_up_due(limit=1, now=clock.now()).settled == 1
     assert reloaded(other).state == OrderState.PAID
     assert Payment.get_by_id(poison.id).state == PaymentState.UNKNOWN
     assert_books_clean()
@@ -414,7 +416,7 @@ def test_another_amount_or_currency_marks_nothing_paid(place, runtime, clock, wr
     order = an_order(place)
     assert pay(order).state == PaymentState.UNKNOWN
     clock.advance_wall(minutes=2)
-    assert payments.look_up_due(limit=10, now=clock.now()).failed == 1
+    assert charging.look_up_due(limit=10, now=clock.now()).failed == 1
     assert (reloaded(order).state, Invoice.select().count()) == (OrderState.PLACED, 0)
     assert AuditEntry.select().where(AuditEntry.action == "payment.mismatch").count() == 1
     assert_books_clean()
@@ -425,8 +427,8 @@ def test_an_answer_that_comes_twice_has_one_effect(place, clock):
     payment = pay(order)
     outcome = the_sandbox().fetch(payment.key)
     for _ in range(3):
-        payments.record_answer(Payment.get_by_id(payment.id), outcome, now=clock.now())
-    payments.record_answer(Payment.get_by_id(payment.id), NeverMade(), now=clock.now())
+        charging.record_answer(Payment.get_by_id(payment.id), outcome, now=clock.now())
+    charging.record_answer(Payment.get_by_id(payment.id), NeverMade(), now=clock.now())
     is_paid_once(order, clock)
 
 
@@ -435,7 +437,7 @@ def test_money_for_a_declined_payment_is_said_aloud(place, clock):
     order = an_order(place)
     payment = pay(order, DECLINED)
     outcome = Succeeded("x", order.total_minor, "EUR", clock.now(), None)
-    payments.record_answer(Payment.get_by_id(payment.id), outcome, now=clock.now())
+    charging.record_answer(Payment.get_by_id(payment.id), outcome, now=clock.now())
     assert Payment.get_by_id(payment.id).state == PaymentState.DECLINED
     assert AuditEntry.select().where(AuditEntry.action == "payment.succeeded_after_decline").count() == 1
     is_open_again(order)
@@ -450,7 +452,7 @@ def test_a_charge_that_the_books_call_declined_is_found_by_them(place, clock):
 
 def test_a_late_answer_does_not_wake_a_settled_payment(place, clock):
     payment = pay(an_order(place))
-    payments.record_answer(Payment.get_by_id(payment.id), ActionRequired("http://x", "r"), now=clock.now())
+    charging.record_answer(Payment.get_by_id(payment.id), ActionRequired("http://x", "r"), now=clock.now())
     after = Payment.get_by_id(payment.id)
     assert (after.look_up_at, after.look_ups, after.action_url) == (None, 0, "")
 
@@ -503,7 +505,7 @@ def test_a_member_who_paid_keeps_access_to_billing(place):
     pay(an_order(buyer))
     member = Member.get_by_id(buyer.member.id)
     assert member.is_upgrader
-    assert Right.BILLING_SETTINGS in workspaces.rights_in(member)
+    assert Right.BILLING_SETTINGS in places.rights_in(member)
 
 
 def test_an_owner_and_a_billing_manager_need_no_such_flag(place):

@@ -9,9 +9,11 @@ from portal.domain.errors import LinkUnusable
 from portal.domain.vocabulary import LinkPurpose, MemberStatus, Role
 from portal.models import AuditEntry, Link, Member, Person, Session, Workspace
 from portal.runtime import current
-from portal.services import links, own_account, people
-from portal.services.passwords import PasswordTooCommon
-from portal.services.people import PasswordWrong
+from portal.services.people import links
+from portal.services.people import account
+from portal.services.people import signing_in
+from portal.services.people.passwords import PasswordTooCommon
+from portal.services.people.signing_in import PasswordWrong
 from tests.factories import (
     PASSWORD,
     a_member,
@@ -41,7 +43,7 @@ def sign_up(**changed):
         "language": "fr",
         "now": now(),
     }
-    people.sign_up(**{**facts, **changed})
+    signing_in.sign_up(**{**facts, **changed})
 
 
 def a_session(person, **changed):
@@ -93,7 +95,7 @@ def test_a_known_address_makes_nothing_but_a_mail_that_says_so():
     sign_up()
     sign_up(email="JEANNE@acme.test", name="Somebody Else", workspace_name="Other", password=NEW_PASSWORD)
     assert (Person.select().count(), Workspace.select().count()) == (1, 1)
-    assert people.authenticate("jeanne@acme.test", NEW_PASSWORD) is None
+    assert signing_in.authenticate("jeanne@acme.test", NEW_PASSWORD) is None
     assert letters()[-1]["template"] == "already_registered"
     assert letters()[-1]["context"] == {"name": "Jeanne Martin"}
 
@@ -115,70 +117,70 @@ def test_a_password_made_of_the_workspace_is_refused_before_anything_is_written(
 
 def test_only_the_right_password_of_a_known_address_signs_in():
     person = a_person()
-    assert people.authenticate("JEANNE@acme.test", PASSWORD) == person
-    assert people.authenticate("jeanne@acme.test", PASSWORD + " ") is None
-    assert people.authenticate("nobody@acme.test", PASSWORD) is None
-    assert people.authenticate("not an address\x00", PASSWORD) is None
+    assert signing_in.authenticate("JEANNE@acme.test", PASSWORD) == person
+    assert signing_in.authenticate("jeanne@acme.test", PASSWORD + " ") is None
+    assert signing_in.authenticate("nobody@acme.test", PASSWORD) is None
+    assert signing_in.authenticate("not an address\x00", PASSWORD) is None
 
 
 def test_somebody_invited_has_no_password_to_sign_in_with():
     a_person(password=False)
-    assert people.authenticate("jeanne@acme.test", PASSWORD) is None
+    assert signing_in.authenticate("jeanne@acme.test", PASSWORD) is None
 
 
 def test_signing_in_renews_an_outdated_hash():
     person = a_person()
     older = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
     Person.update(password_hash=older).execute()
-    assert people.authenticate(person.email, PASSWORD) == person
+    assert signing_in.authenticate(person.email, PASSWORD) == person
     assert Person.get().password_hash.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
-    assert people.authenticate(person.email, PASSWORD) == person
+    assert signing_in.authenticate(person.email, PASSWORD) == person
 
 
 def test_a_link_is_kept_as_a_hash_and_its_address_is_a_secret_of_the_outbox():
     person = a_person()
-    people.request_link(person.email, LinkPurpose.MAGIC)
+    signing_in.request_link(person.email, LinkPurpose.MAGIC)
     link = Link.get()
     [letter] = letters("magic_link")
     assert token_of("magic_link") not in str([link.__data__, letter["context"]])
     assert letter["context"] == {"name": "Jeanne Martin", "minutes": 15}
     assert link.expires_at - link.created_at == timedelta(minutes=15)
-    assert people.sign_in_by_link(token_of("magic_link"), now=now()) == (person, False)
+    assert signing_in.sign_in_by_link(token_of("magic_link"), now=now()) == (person, False)
 
 
 def test_the_first_proof_of_an_address_ends_the_password_of_who_made_the_account():
     """Somebody may have signed up with another's address and wait for them to be invited (trust.md §2)."""
     person = a_person(proved=False)
-    people.request_link(person.email, LinkPurpose.MAGIC)
-    assert people.sign_in_by_link(token_of("magic_link"), now=now()) == (person, True)
-    assert people.authenticate(person.email, PASSWORD) is None
+    signing_in.request_link(person.email, LinkPurpose.MAGIC)
+    assert signing_in.sign_in_by_link(token_of("magic_link"), now=now()) == (person, True)
+    assert signing_in.authenticate(person.email, PASSWORD) is None
     assert Person.get().email_proved_at is not None
 
 
 def test_a_password_chosen_by_a_link_proves_the_address_and_stays():
     person = a_person(proved=False)
-    people.request_link(person.email, LinkPurpose.RESET)
-    people.reset_password(token_of("reset_link"), "another long enough one", now=now())
-    people.request_link(person.email, LinkPurpose.MAGIC)
-    assert people.sign_in_by_link(token_of("magic_link"), now=now()) == (person, False)
-    assert people.authenticate(person.email, "another long enough one") == person
+    signing_in.request_link(person.email, LinkPurpose.RESET)
+    signing_in.reset_password(token_of("reset_link"), "another long enough one", now=now())
+    signing_in.request_link(person.email, LinkPurpose.MAGIC)
+    assert signing_in.sign_in_by_link(token_of("magic_link"), now=now()) == (person, False)
+    assert signing_in.authenticate(person.email, "another long enough one") == person
 
 
 def test_a_link_works_once():
     person = a_person()
-    people.request_link(person.email, LinkPurpose.MAGIC)
+    signing_in.request_link(person.email, LinkPurpose.MAGIC)
     token = token_of("magic_link")
     links.open_link(token, LinkPurpose.MAGIC)
-    people.sign_in_by_link(token, now=now())
+    signing_in.sign_in_by_link(token, now=now())
     with pytest.raises(LinkUnusable):
-        people.sign_in_by_link(token, now=now())
+        signing_in.sign_in_by_link(token, now=now())
     with pytest.raises(LinkUnusable):
         links.open_link(token, LinkPurpose.MAGIC)
 
 
 def test_two_clicks_at_once_use_a_link_once():
     person = a_person()
-    people.request_link(person.email, LinkPurpose.MAGIC)
+    signing_in.request_link(person.email, LinkPurpose.MAGIC)
     first = links.open_link(token_of("magic_link"), LinkPurpose.MAGIC)
     second = links.open_link(token_of("magic_link"), LinkPurpose.MAGIC)
     links.consume_link(first)
@@ -188,7 +190,7 @@ def test_two_clicks_at_once_use_a_link_once():
 
 def test_a_link_is_over_after_15_minutes(clock):
     a_person()
-    people.request_link("jeanne@acme.test", LinkPurpose.MAGIC)
+    signing_in.request_link("jeanne@acme.test", LinkPurpose.MAGIC)
     clock.advance_wall(minutes=15)
     with pytest.raises(LinkUnusable):
         links.open_link(token_of("magic_link"), LinkPurpose.MAGIC)
@@ -196,24 +198,24 @@ def test_a_link_is_over_after_15_minutes(clock):
 
 def test_business_time_does_not_age_a_link(clock):
     a_person()
-    people.request_link("jeanne@acme.test", LinkPurpose.MAGIC)
+    signing_in.request_link("jeanne@acme.test", LinkPurpose.MAGIC)
     clock.advance(days=31)
     links.open_link(token_of("magic_link"), LinkPurpose.MAGIC)
 
 
 def test_a_link_serves_its_own_purpose_alone():
     a_person()
-    people.request_link("jeanne@acme.test", LinkPurpose.MAGIC)
+    signing_in.request_link("jeanne@acme.test", LinkPurpose.MAGIC)
     with pytest.raises(LinkUnusable):
-        people.reset_password(token_of("magic_link"), NEW_PASSWORD, now=now())
+        signing_in.reset_password(token_of("magic_link"), NEW_PASSWORD, now=now())
 
 
 def test_a_new_link_ends_the_older_one_of_its_purpose():
     a_person()
-    people.request_link("jeanne@acme.test", LinkPurpose.MAGIC)
+    signing_in.request_link("jeanne@acme.test", LinkPurpose.MAGIC)
     older = token_of("magic_link")
-    people.request_link("jeanne@acme.test", LinkPurpose.RESET)
-    people.request_link("jeanne@acme.test", LinkPurpose.MAGIC)
+    signing_in.request_link("jeanne@acme.test", LinkPurpose.RESET)
+    signing_in.request_link("jeanne@acme.test", LinkPurpose.MAGIC)
     with pytest.raises(LinkUnusable):
         links.open_link(older, LinkPurpose.MAGIC)
     links.open_link(token_of("magic_link"), LinkPurpose.MAGIC)
@@ -227,24 +229,24 @@ def test_a_made_up_token_opens_nothing(token):
 
 
 def test_an_unknown_address_gets_no_link():
-    people.request_link("nobody@acme.test", LinkPurpose.MAGIC)
+    signing_in.request_link("nobody@acme.test", LinkPurpose.MAGIC)
     assert (Link.select().count(), letters()) == (0, [])
 
 
 def test_an_operator_gets_no_link_to_sign_in_but_may_choose_a_new_password():
     a_person("op@portal.test", operator=True)
-    people.request_link("op@portal.test", LinkPurpose.MAGIC)
+    signing_in.request_link("op@portal.test", LinkPurpose.MAGIC)
     assert letters() == []
-    people.request_link("op@portal.test", LinkPurpose.RESET)
+    signing_in.request_link("op@portal.test", LinkPurpose.RESET)
     assert len(letters("reset_link")) == 1
 
 
 def test_somebody_who_became_an_operator_meanwhile_cannot_use_the_link():
     person = a_person()
-    people.request_link(person.email, LinkPurpose.MAGIC)
+    signing_in.request_link(person.email, LinkPurpose.MAGIC)
     Person.update(is_operator=True).execute()
     with pytest.raises(LinkUnusable):
-        people.sign_in_by_link(token_of("magic_link"), now=now())
+        signing_in.sign_in_by_link(token_of("magic_link"), now=now())
 
 
 # --- a new password -------------------------------------------------------------------------------
@@ -253,30 +255,30 @@ def test_somebody_who_became_an_operator_meanwhile_cannot_use_the_link():
 def test_a_reset_ends_every_session_and_every_link_and_is_mailed():
     person = a_person()
     a_session(person)
-    people.request_link(person.email, LinkPurpose.MAGIC)
-    people.request_link(person.email, LinkPurpose.RESET)
-    people.reset_password(token_of("reset_link"), NEW_PASSWORD, now=now())
-    assert people.authenticate(person.email, NEW_PASSWORD) == person
-    assert people.authenticate(person.email, PASSWORD) is None
+    signing_in.request_link(person.email, LinkPurpose.MAGIC)
+    signing_in.request_link(person.email, LinkPurpose.RESET)
+    signing_in.reset_password(token_of("reset_link"), NEW_PASSWORD, now=now())
+    assert signing_in.authenticate(person.email, NEW_PASSWORD) == person
+    assert signing_in.authenticate(person.email, PASSWORD) is None
     assert Session.select().count() == 0
     assert letters()[-1]["template"] == "password_changed"
     with pytest.raises(LinkUnusable):
-        people.sign_in_by_link(token_of("magic_link"), now=now())
+        signing_in.sign_in_by_link(token_of("magic_link"), now=now())
 
 
 def test_a_refused_password_leaves_the_link_usable():
     person = a_person()
-    people.request_link(person.email, LinkPurpose.RESET)
+    signing_in.request_link(person.email, LinkPurpose.RESET)
     with pytest.raises(PasswordTooCommon):
-        people.reset_password(token_of("reset_link"), "jeanne-martin-2026", now=now())
-    people.reset_password(token_of("reset_link"), NEW_PASSWORD, now=now())
+        signing_in.reset_password(token_of("reset_link"), "jeanne-martin-2026", now=now())
+    signing_in.reset_password(token_of("reset_link"), NEW_PASSWORD, now=now())
 
 
 def test_a_password_made_of_a_workspace_of_the_person_is_refused():
     person = a_person()
     a_workspace("Brasserie du Port", owner=person)
     with pytest.raises(PasswordTooCommon):
-        people.change_password(
+        signing_in.change_password(
             person,
             current_password=PASSWORD,
             new_password="brasserieduport-2026",
@@ -289,15 +291,15 @@ def test_a_change_needs_the_current_password_and_ends_the_other_sessions():
     person, other = a_person(), a_person("leo@acme.test")
     kept, ended, foreign = a_session(person), a_session(person), a_session(other)
     with pytest.raises(PasswordWrong):
-        people.change_password(
+        signing_in.change_password(
             person, current_password="wrong", new_password=NEW_PASSWORD, keep_session=kept, now=now()
         )
-    people.change_password(
+    signing_in.change_password(
         person, current_password=PASSWORD, new_password=NEW_PASSWORD, keep_session=kept, now=now()
     )
     assert {row.id for row in Session.select()} == {kept.id, foreign.id}
     assert ended.id not in {row.id for row in Session.select()}
-    assert people.authenticate(person.email, NEW_PASSWORD) == person
+    assert signing_in.authenticate(person.email, NEW_PASSWORD) == person
     assert letters()[-1]["template"] == "password_changed"
 
 
@@ -310,16 +312,16 @@ def test_only_live_sessions_are_listed(clock):
     live = a_session(person, seen_at=wall - timedelta(minutes=59))
     a_session(person, seen_at=wall - timedelta(minutes=61))
     a_session(person, created_at=wall - timedelta(hours=13))
-    found = own_account.list_sessions(person, idle=timedelta(minutes=60), life=timedelta(hours=12))
+    found = account.list_sessions(person, idle=timedelta(minutes=60), life=timedelta(hours=12))
     assert [row.id for row in found] == [live.id]
 
 
 def test_nobody_ends_the_session_of_somebody_else():
     person, other = a_person(), a_person("leo@acme.test")
     theirs = a_session(other)
-    assert not own_account.end_session(person, theirs.id, now=now())
-    assert own_account.end_session(other, theirs.id, now=now())
-    assert not own_account.end_session(other, theirs.id, now=now())
+    assert not account.end_session(person, theirs.id, now=now())
+    assert account.end_session(other, theirs.id, now=now())
+    assert not account.end_session(other, theirs.id, now=now())
 
 
 def test_the_workspaces_of_a_person_are_those_that_they_can_enter():
@@ -327,14 +329,14 @@ def test_the_workspaces_of_a_person_are_those_that_they_can_enter():
     a_workspace("Acme", owner=person)
     a_member(a_workspace("Invited"), person, joined=False)
     a_member(a_workspace("Disabled"), person, status=MemberStatus.DISABLED)
-    assert [workspace.name for workspace in own_account.workspaces_of(person)] == ["Acme"]
+    assert [workspace.name for workspace in account.workspaces_of(person)] == ["Acme"]
 
 
 def test_every_act_leaves_a_trace():
     person = a_person()
-    people.change_password(
+    signing_in.change_password(
         person, current_password=PASSWORD, new_password=NEW_PASSWORD, keep_session=None, now=now()
     )
-    own_account.save_profile(person, name="Jeanne M.", language="en", now=now())
+    account.save_profile(person, name="Jeanne M.", language="en", now=now())
     traces = [entry.action for entry in AuditEntry.select().where(AuditEntry.subject == str(person.id))]
     assert traces == ["person.password_changed", "person.profile_changed"]

@@ -22,9 +22,12 @@ from portal.models import (
     Workspace,
 )
 from portal.runtime import Runtime, install
-from portal.services import refund_quotes, refunds
-from portal.services.refund_quotes import NotRefundable, RefundImpossible, RefusalReason
-from portal.services.refunds import RefundChanged
+from portal.services.payments import refund_quotes
+from portal.services.payments import refunds
+from portal.services.payments.refund_quotes import NotRefundable
+from portal.services.payments.refund_quotes import RefundImpossible
+from portal.services.payments.refund_quotes import RefusalReason
+from portal.services.payments.refunds import RefundChanged
 from tests.books import assert_books_clean
 from tests.factories import letters
 from tests.paying import (

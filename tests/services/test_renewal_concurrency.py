@@ -4,7 +4,10 @@ from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
 from portal.domain.vocabulary import Interval, PaymentMethodKind
 from portal.models import AuditEntry, PaymentMethod, SubscriptionPeriod
-from portal.services import auto_renewal, free_plan, scheduled_change, subscriptions
+from portal.services.subscriptions import auto_renewal
+from portal.services.subscriptions import free_plan
+from portal.services.subscriptions import scheduled_change
+from portal.services.subscriptions import agreement
 from tests.books import assert_books_clean
 from tests.factories import letters
 from tests.paying import an_order, buy, pay
@@ -47,7 +50,7 @@ def test_on_and_off_at_once_leave_one_of_the_two(place, clock):
         return auto_renewal.switch_off(place, now=clock.now())
 
     assert faults_of(at_once([switch_on, switch_off] * 4)) == []
-    found = subscriptions.of_workspace(place.workspace)
+    found = agreement.of_workspace(place.workspace)
     assert found.auto_renewal == (found.renew_on is not None) == (found.announced_minor is not None)
 
 
@@ -58,7 +61,7 @@ def test_a_schedule_is_withdrawn_or_begun_and_never_both(place, clock):
 
     def begin():
         with transaction(lock=place.workspace):
-            subscription = subscriptions.of_workspace(place.workspace)
+            subscription = agreement.of_workspace(place.workspace)
             if subscription.scheduled_plan_id is None:
                 return False
             return free_plan.begin_scheduled(subscription, clock.now())
@@ -69,7 +72,7 @@ def test_a_schedule_is_withdrawn_or_begun_and_never_both(place, clock):
     results = at_once([begin, withdraw] * 4)
     assert faults_of(results) == []
     assert len([each for each in results if each]) == 1
-    begun = subscriptions.of_workspace(place.workspace).plan.code == "startup"
+    begun = agreement.of_workspace(place.workspace).plan.code == "startup"
     assert (len(letters("plan_begun")), len(letters("plan_schedule_withdrawn"))) == (
         int(begun),
         int(not begun),
@@ -93,5 +96,5 @@ def test_two_schedules_at_once_leave_one(place, clock):
         )
 
     assert faults_of(at_once([schedule("business-3"), schedule("business-5")])) == []
-    assert subscriptions.of_workspace(place.workspace).scheduled_plan.code in shown
+    assert agreement.of_workspace(place.workspace).scheduled_plan.code in shown
     assert len(letters("plan_scheduled")) == 2

@@ -6,7 +6,9 @@ import pytest
 
 from portal.domain.vocabulary import Interval, NoticeKind, OrderKind, PaymentState, SubscriptionState
 from portal.models import Invoice, Notice, Order, OutboxMessage, Payment, PaymentMethod, Subscription
-from portal.services import due, payments, subscriptions
+from portal.services.renewals import run as renewals_run
+from portal.services.payments import charging
+from portal.services.subscriptions import agreement
 from tests import factories
 from tests.books import assert_books_clean
 from tests.factories import letters
@@ -26,7 +28,7 @@ from tests.paying import (
 
 
 def run(clock, **options):
-    return due.run_due(now=clock.now(), **options)
+    return renewals_run.run_due(now=clock.now(), **options)
 
 
 def live(clock, days):
@@ -38,11 +40,11 @@ def live(clock, days):
 
 
 def subscription_of(place):
-    return subscriptions.of_workspace(place.workspace)
+    return agreement.of_workspace(place.workspace)
 
 
 def state_of(place, clock):
-    return subscriptions.status_of(subscription_of(place), today=place.workspace.day(clock.now())).state
+    return agreement.status_of(subscription_of(place), today=place.workspace.day(clock.now())).state
 
 
 def bought_with(place, number=PAID, *, plan="business-5", interval=Interval.MONTH):
@@ -236,7 +238,7 @@ def test_a_new_card_is_charged_at_once(place, clock):
     spoil(place, DECLINED_WHEN_CHARGED)
     live(clock, 32)
     a_saved(place, "5555555555554444")
-    subscriptions.retry_with_new_method(place.workspace)
+    agreement.retry_with_new_method(place.workspace)
     run(clock)
     assert state_of(place, clock) == SubscriptionState.PAID
     assert len(renewals()) == 1
@@ -248,7 +250,7 @@ def test_each_card_that_is_declined_is_told_on_the_same_day_too(place, clock):
     spoil(place, DECLINED_WHEN_CHARGED)
     live(clock, 30)
     a_saved(place, NOT_ENOUGH_FUNDS)
-    subscriptions.retry_with_new_method(place.workspace)
+    agreement.retry_with_new_method(place.workspace)
     run(clock)
     run(clock)
     assert [letter["context"]["method"]["last4"] for letter in letters("renewal_failed")] == ["0341", "9995"]
@@ -257,13 +259,13 @@ def test_each_card_that_is_declined_is_told_on_the_same_day_too(place, clock):
 
 def test_a_new_card_promises_the_run_only_where_a_renewal_waits(place, clock):
     bought_with(place)
-    subscriptions.retry_with_new_method(place.workspace)
+    agreement.retry_with_new_method(place.workspace)
     promised = OutboxMessage.select().where(OutboxMessage.topic == "run_due")
     assert promised.count() == 0
     spoil(place, DECLINED_WHEN_CHARGED)
     live(clock, 30)
     a_saved(place, "5555555555554444")
-    subscriptions.retry_with_new_method(place.workspace)
+    agreement.retry_with_new_method(place.workspace)
     assert (promised.count(), len(paid_charges())) == (1, 1)
 
 
@@ -307,7 +309,7 @@ def test_a_bank_that_asks_for_the_payer_is_a_letter_with_a_way_to_pay(place, clo
     assert payment.state == PaymentState.ACTION_REQUIRED
     assert state_of(place, clock) == SubscriptionState.PAID
     the_sandbox().answer_challenge(payment.action_url.rpartition("/")[2], confirmed=True)
-    payments.look_up(Payment.get_by_id(payment.id), now=clock.now())
+    charging.look_up(Payment.get_by_id(payment.id), now=clock.now())
     assert subscription_of(place).due_on == date(2027, 1, 21)
     assert_books_clean()
 

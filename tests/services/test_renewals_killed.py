@@ -11,7 +11,7 @@ import pytest
 
 from portal.domain.vocabulary import OrderKind, OrderState, PaymentState
 from portal.models import Invoice, Order, Payment, Subscription
-from portal.services import due
+from portal.services.renewals import run
 from tests.books import assert_books_clean
 from tests.paying import paid_charges
 from tests.processes import exit_codes_of
@@ -71,7 +71,7 @@ def test_runs_that_are_killed_charge_each_renewal_once(renewals_due, environment
     # What the dead had asked for is looked up; what they had not asked for is asked for.
     for _ in range(3):
         clock.advance_wall(minutes=10)
-        due.run_due(now=clock.now())
+        run.run_due(now=clock.now())
     renewals = Order.select().where(Order.kind == OrderKind.RENEWAL)
     assert renewals.where(Order.state == OrderState.PAID).count() == RENEWALS
     assert len(paid_charges()) == 2 * RENEWALS

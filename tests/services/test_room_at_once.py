@@ -8,8 +8,12 @@ from portal.domain.errors import LastOwner, PlanFull, PortalError
 from portal.domain.vocabulary import MemberStatus, Role
 from portal.models import Member, OutboxMessage
 from portal.runtime import current
-from portal.services import invitations, member_changes, members
-from portal.services.invitations import AlreadyMembers, Invited, NoRoom
+from portal.services.members import invitations
+from portal.services.members import changes
+from portal.services.members import roster
+from portal.services.members.invitations import AlreadyMembers
+from portal.services.members.invitations import Invited
+from portal.services.members.invitations import NoRoom
 from tests.factories import a_member, a_person, a_workspace, owner_of, seen_by
 from tests.services.test_concurrency import at_once, faults_of
 
@@ -46,7 +50,7 @@ def test_the_last_seat_and_the_last_guest_are_invited_once(acme):
     invited = [result for result in results if isinstance(result, Invited)]
     assert sorted((len(each.users), len(each.guests)) for each in invited) == [(0, 1), (1, 0)]
     assert sum(isinstance(result, NoRoom) for result in results) == TIMES - 2
-    assert (members.counts_of(acme).active, members.counts_of(acme).guest) == (3, 6)
+    assert (roster.counts_of(acme).active, roster.counts_of(acme).guest) == (3, 6)
     assert OutboxMessage.select().where(OutboxMessage.topic == "mail").count() == 2
 
 
@@ -57,7 +61,7 @@ def test_one_address_invited_by_many_takes_one_seat(acme):
     )
     assert faults_of(results) == []
     assert Counter(type(result) for result in results) == {Invited: 1, AlreadyMembers: TIMES - 1}
-    assert members.counts_of(acme).active == 3
+    assert roster.counts_of(acme).active == 3
 
 
 def test_the_same_people_are_invited_to_many_workspaces_in_any_order():
@@ -85,17 +89,17 @@ def test_guests_and_disabled_members_do_not_take_one_seat_together(acme):
     results = at_once(
         [
             *[
-                lambda guest=guest: member_changes.make_users(place, [guest.id], now=now()).users
+                lambda guest=guest: changes.make_users(place, [guest.id], now=now()).users
                 for guest in guests
             ],
-            *[lambda member=member: member_changes.enable(place, member, now=now()) for member in gone],
+            *[lambda member=member: changes.enable(place, member, now=now()) for member in gone],
         ]
     )
     assert faults_of(results) == []
     taken = sum(len(result) for result in results if isinstance(result, list)) + results.count(None)
     assert taken == 1
     assert all(isinstance(result, PlanFull) for result in results if isinstance(result, PortalError))
-    assert members.counts_of(acme).active == 3
+    assert roster.counts_of(acme).active == 3
 
 
 def test_an_owner_is_left_whoever_removes_whom_first():
@@ -106,7 +110,7 @@ def test_an_owner_is_left_whoever_removes_whom_first():
     places = [seen_by(owner.person, acme) for owner in owners]
     results = at_once(
         [
-            lambda place=place, other=other: member_changes.remove(place, other, now=now())
+            lambda place=place, other=other: changes.remove(place, other, now=now())
             for place, other in zip(places, owners[1:] + owners[:1], strict=True)
         ]
     )

@@ -13,8 +13,10 @@ from portal.domain.errors import (
 )
 from portal.domain.vocabulary import Interval, Role
 from portal.models import AuditEntry, Subscription
-from portal.services import checkout, scheduled_change, subscriptions
-from portal.services.scheduled_change import NothingWaits
+from portal.services import checkout
+from portal.services.subscriptions import scheduled_change
+from portal.services.subscriptions import agreement
+from portal.services.subscriptions.scheduled_change import NothingWaits
 from tests.books import assert_books_clean
 from tests.factories import letters
 from tests.paying import SILENT_CHARGED, an_order, as_seen_by, buy, pay
@@ -25,7 +27,7 @@ DUE_ON = date(2026, 12, 21)
 
 
 def subscription_of(place) -> Subscription:
-    return subscriptions.of_workspace(place.workspace)
+    return agreement.of_workspace(place.workspace)
 
 
 def preview(place, clock, plan="business-3", interval=MONTH):
@@ -219,7 +221,7 @@ def test_a_larger_plan_ends_the_schedule(on_business_10, clock):
 
 def test_the_obstacles_are_those_of_today(on_business_10, clock):
     schedule(on_business_10, clock)
-    status = subscriptions.status_of(subscription_of(on_business_10), today=DUE_ON)
+    status = agreement.status_of(subscription_of(on_business_10), today=DUE_ON)
     found = scheduled_change.waiting_plan(status)
     assert (found.plan.code, found.interval) == ("business-3", MONTH)
     assert scheduled_change.obstacles(on_business_10.workspace, found) == ()

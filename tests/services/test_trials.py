@@ -6,21 +6,24 @@ import pytest
 
 from portal.domain.vocabulary import SubscriptionState
 from portal.models import AuditEntry, SubscriptionPeriod
-from portal.services import due, subscriptions, trials
-from portal.services.trials import NotOnTrial, TrialChanged
+from portal.services.renewals import run
+from portal.services.subscriptions import agreement
+from portal.services.subscriptions import trials
+from portal.services.subscriptions.trials import NotOnTrial
+from portal.services.subscriptions.trials import TrialChanged
 from tests import paying
 from tests.books import assert_books_clean
 from tests.factories import letters
 
 
 def extend(place, clock, days, *, shown=None):
-    shown = shown or subscriptions.of_workspace(place.workspace).due_on.isoformat()
+    shown = shown or agreement.of_workspace(place.workspace).due_on.isoformat()
     return trials.extend(place.workspace, days=days, shown_due_on=shown, now=clock.now())
 
 
 def state_of(place, clock):
     today = place.workspace.day(clock.now())
-    return subscriptions.status_of(subscriptions.of_workspace(place.workspace), today=today).state
+    return agreement.status_of(agreement.of_workspace(place.workspace), today=today).state
 
 
 def test_days_are_added_to_the_end_of_a_running_trial(place, clock):
@@ -51,7 +54,7 @@ def test_a_trial_that_is_over_goes_on_from_today_and_access_is_back(place, clock
 def test_the_letters_before_the_end_are_written_for_the_new_end(place, clock):
     for day in range(1, 45):
         clock.advance(days=1)
-        due.run_due(now=clock.now())
+        run.run_due(now=clock.now())
         if day == 27:
             assert len(letters("trial_ending")) == 1
             extend(place, clock, 14)

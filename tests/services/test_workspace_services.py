@@ -5,19 +5,19 @@ import pytest
 from portal.domain.vocabulary import Service
 from portal.models import AuditEntry, Workspace
 from portal.runtime import current
-from portal.services import workspace_services
-from portal.services.workspace_services import ServicesNotIncluded
+from portal.services.workspace import features
+from portal.services.workspace.features import ServicesNotIncluded
 from tests.factories import a_workspace
 
 pytestmark = pytest.mark.usefixtures("runtime")
 
 
 def switch(workspace, *, shown=(), wanted=()):
-    return workspace_services.switch(workspace, shown=shown, wanted=wanted, now=current().clock.now())
+    return features.switch(workspace, shown=shown, wanted=wanted, now=current().clock.now())
 
 
 def on(workspace):
-    return workspace_services.services_of(Workspace.get_by_id(workspace.id))
+    return features.services_of(Workspace.get_by_id(workspace.id))
 
 
 def test_a_new_workspace_has_everything_off():

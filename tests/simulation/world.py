@@ -27,22 +27,20 @@ from portal.gateways.base import (
 from portal.gateways.sandbox.gateway import Sandbox
 from portal.models import Invoice, Member, Order, OutboxMessage, Payment, Refund, Subscription, Workspace
 from portal.runtime import Runtime, current, install
-from portal.services import (
-    auto_renewal,
-    books,
-    catalogue,
-    due,
-    free_plan,
-    invitations,
-    member_changes,
-    payments,
-    plans,
-    refund_quotes,
-    refunds,
-    scheduled_change,
-    subscriptions,
-)
-from portal.services.workspaces import Place
+from portal.services.subscriptions import auto_renewal
+from portal.services.upkeep import books
+from portal.services import catalogue
+from portal.services.renewals import run
+from portal.services.subscriptions import free_plan
+from portal.services.members import invitations
+from portal.services.members import changes
+from portal.services.payments import charging
+from portal.services import plans
+from portal.services.payments import refund_quotes
+from portal.services.payments import refunds
+from portal.services.subscriptions import scheduled_change
+from portal.services.subscriptions import agreement
+from portal.services.places import Place
 from tests import factories
 from tests.paying import (
     ASKS_ONCE,
@@ -176,7 +174,7 @@ class World:
             self.tell(f"the worker is away until day {self.worker_away_until}")
 
     def _run(self) -> None:
-        report = due.run_due(now=self.clock.now())
+        report = run.run_due(now=self.clock.now())
         done = {name: count for name, count in report.items() if count and not name.startswith("swept")}
         if done:
             self.tell(f"run-due: {done}")
@@ -261,12 +259,12 @@ class World:
         self._order(place, self.chance.choice(PLANS), self.chance.choice(tuple(Interval)))
 
     def _prolong(self, place: Place) -> None:
-        subscription = subscriptions.of_workspace(place.workspace)
+        subscription = agreement.of_workspace(place.workspace)
         if subscription.price is not None:
             self._order(place, subscription.plan.code, subscription.price.interval)
 
     def _order(self, place: Place, plan: str, interval: Interval) -> None:
-        subscription = subscriptions.of_workspace(place.workspace)
+        subscription = agreement.of_workspace(place.workspace)
         currency = subscription.price.currency if subscription.price else self.chance.choice(("EUR", "USD"))
         order = an_order(
             place,
@@ -292,7 +290,7 @@ class World:
             payment.workspace = place.workspace
             reference = payment.action_url.rpartition("/")[2]
             current().gateways["sandbox"].answer_challenge(reference, confirmed=self.chance.random() < 0.7)
-            payments.look_up(payment, now=self.clock.now())
+            charging.look_up(payment, now=self.clock.now())
 
     def _schedule(self, place: Place) -> None:
         plan, interval = self.chance.choice(PLANS), self.chance.choice(tuple(Interval))
@@ -338,7 +336,7 @@ class World:
             .first()
         )
         if member is not None:
-            member_changes.disable(place, member, now=self.clock.now())
+            changes.disable(place, member, now=self.clock.now())
 
     def _use_storage(self, place: Place) -> None:
         used = self.chance.choice((0, 1, 5, 30)) * 1024**3
@@ -349,9 +347,9 @@ class World:
 
     def _go_free(self, place: Place) -> None:
         if self.chance.random() < 0.1:
-            subscription = subscriptions.of_workspace(place.workspace)
+            subscription = agreement.of_workspace(place.workspace)
             today = place.workspace.day(self.clock.now())
-            status = subscriptions.status_of(subscription, today=today)
+            status = agreement.status_of(subscription, today=today)
             found = free_plan.free_plan_for(place.workspace, status)
             begins_on = found.begins_on.isoformat() if found.begins_on else ""
             free_plan.take(place, shown_begins_on=begins_on, now=self.clock.now())
@@ -433,7 +431,7 @@ class World:
 
     def _the_plan_holds_its_people(self, workspace: Workspace) -> None:
         """More people than the plan holds only where paying back or the end of a trial left them there."""
-        subscription = subscriptions.of_workspace(workspace)
+        subscription = agreement.of_workspace(workspace)
         usage = plans.usage_of(workspace)
         limit = subscription.plan.max_users
         refunded = Refund.select().where(Refund.workspace == workspace).exists()
@@ -458,7 +456,7 @@ class World:
             self.clock.advance(days=1)
             self.clock.advance_wall(days=1)
             self._run()
-        payments.reconcile(now=self.clock.now())
+        charging.reconcile(now=self.clock.now())
         refunds.reconcile(now=self.clock.now())
         unknown = Payment.select().where(Payment.state == PaymentState.UNKNOWN).count()
         if unknown:

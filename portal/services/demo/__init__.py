@@ -14,8 +14,11 @@ from portal.gateways.base import ChargeRequest, Outcome, Succeeded
 from portal.gateways.sandbox.gateway import Sandbox
 from portal.models import Invoice, NonprofitRequest, Person, Plan, Workspace
 from portal.runtime import current
-from portal.services import audit, operators, plans, subscriptions
-from portal.services.passwords import hash_password
+from portal.services import audit
+from portal.services import operators
+from portal.services import plans
+from portal.services.subscriptions import agreement
+from portal.services.people.passwords import hash_password
 from portal.settings import SettingsError
 
 from .accounts import Account, Purchase, Shop
@@ -84,7 +87,7 @@ def build(*, size: str, seed: int, now: datetime) -> DemoReport:
     _refuse_to_number_late(purchases)
     paid = _tell_sandbox(purchases)
     password_hash = hash_password(PASSWORD)
-    product = subscriptions.workspace_product()
+    product = agreement.workspace_product()
     with transaction():
         _write_operator(password_hash, now=now)
         _write_nonprofit_request(now=now)
@@ -113,7 +116,7 @@ def build(*, size: str, seed: int, now: datetime) -> DemoReport:
 def _shop(today: date) -> Shop:
     """The workspace plan as it is on sale today. Raises SettingsError before a catalogue was applied."""
     settings = current().settings
-    product = subscriptions.workspace_product()
+    product = agreement.workspace_product()
     on_sale = plans.plans_on_sale(product, on=today)
     paid = [sold for sold in on_sale if sold.prices and not sold.plan.free]
     trial = Plan.get_or_none(Plan.product == product, Plan.trial)

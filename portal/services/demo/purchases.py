@@ -13,7 +13,7 @@ from portal.domain.vocabulary import DocumentKind, OrderState, PaymentState
 from portal.gateways.base import Succeeded
 from portal.models import Invoice, NumberSeries, Order, OutboxMessage, Payment, SubscriptionPeriod
 from portal.runtime import current
-from portal.services import invoices
+from portal.services.invoices import issuing
 
 from .accounts import Account, DemoMethod, Purchase
 from .customers import Written
@@ -106,7 +106,7 @@ def _invoice(
 ) -> dict[str, Any]:
     account, quote, (series, sequence) = purchase.account, purchase.quote, number
     runtime, method = current(), _method(account)
-    seller, issued_on = runtime.settings.seller, invoices.sellers_day(purchase.at)
+    seller, issued_on = runtime.settings.seller, issuing.sellers_day(purchase.at)
     facts = invoice_facts(
         number=f"{series}-{sequence:06d}",
         issued_on=issued_on,
@@ -192,8 +192,8 @@ def _method(account: Account) -> DemoMethod:
 
 def _take_numbers(purchases: Sequence[Purchase]) -> list[Number]:
     """The next numbers of each year's series, whose rows stay locked until the transaction ends."""
-    years = [invoices.sellers_day(purchase.at).year for purchase in purchases]
-    series = [f"{invoices.PREFIXES[DocumentKind.INVOICE]}-{year}" for year in years]
+    years = [issuing.sellers_day(purchase.at).year for purchase in purchases]
+    series = [f"{issuing.PREFIXES[DocumentKind.INVOICE]}-{year}" for year in years]
     following = {name: _reserve(name, count) for name, count in Counter(series).items()}
     taken = []
     for name in series:

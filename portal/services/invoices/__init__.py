@@ -1,0 +1,1 @@
+"""Issuing invoices, their documents, and the history that shows them."""

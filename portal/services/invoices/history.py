@@ -1,0 +1,114 @@
+"""What a workspace was charged and given back, newest first. Keyset pages: no count, any length."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from peewee import JOIN
+
+from portal.database.prepared import Prepared
+from portal.database.prepared import Slot
+from portal.domain.money import Money
+from portal.domain.vocabulary import DocumentKind
+from portal.domain.vocabulary import PaymentMethodKind
+from portal.domain.vocabulary import PaymentState
+from portal.models import Invoice
+from portal.models import Order
+from portal.models import Payment
+from portal.models import Workspace
+
+AFTER_ALL = 2**62
+"""Above every id: the first page is the one before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """One issued document with how it was paid. The total of a credit note is negative here."""
+
+    invoice_id: int
+    kind: DocumentKind
+    number: str
+    issued_at: datetime
+    total: Money
+    is_refunded: bool
+    method_kind: PaymentMethodKind
+    brand: str
+    last4: str
+    payer_name: str
+    payer_email: str
+    payment_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """`older` is the cursor of the next page, None on the last one."""
+
+    rows: Sequence[HistoryRow]
+    older: int | None
+
+
+def page_of(workspace: Workspace, *, size: int, before: int | None = None) -> HistoryPage:
+    """The newest `size` documents, or those issued before the document whose id is `before`. One query."""
+    cursor = AFTER_ALL if before is None else before
+    found = _documents.rows(workspace=workspace.id, before=cursor, size=size + 1)
+    rows = [_row(*each) for each in found]
+    return HistoryPage(rows=rows[:size], older=rows[size - 1].invoice_id if len(rows) > size else None)
+
+
+def _row(
+    invoice_id: int,
+    kind: DocumentKind,
+    number: str,
+    issued_at: datetime,
+    total_minor: int,
+    currency: str,
+    is_refunded: int,
+    *paid: Any,
+) -> HistoryRow:
+    total = Money(total_minor, currency)
+    if kind == DocumentKind.CREDIT_NOTE:
+        total = -total
+    return HistoryRow(invoice_id, kind, number, issued_at, total, bool(is_refunded), *paid)
+
+
+_credit_note = Invoice.alias()
+_documents = Prepared(
+    lambda: (
+        Invoice.select(
+            Invoice.id,
+            Invoice.kind,
+            Invoice.number,
+            Invoice.issued_at,
+            Invoice.total_minor,
+            Invoice.currency,
+            _credit_note.id.is_null(False),
+            Payment.method_kind,
+            Payment.brand,
+            Payment.last4,
+            Payment.payer_name,
+            Payment.payer_email,
+            Payment.key,
+        )
+        .join(Payment, on=((Payment.order == Invoice.order) & (Payment.state == PaymentState.SUCCEEDED)))
+        .join_from(Invoice, _credit_note, JOIN.LEFT_OUTER, on=(_credit_note.credits == Invoice.id))
+        .where(Invoice.workspace == Slot("workspace"), Invoice.id < Slot("before"))
+        .order_by(Invoice.id.desc())
+        .limit(Slot("size"))
+        .tuples()
+    )
+)
+
+
+def credit_note_of(invoice: Invoice) -> Invoice | None:
+    return Invoice.get_or_none(Invoice.credits == invoice)
+
+
+def find_invoice(workspace: Workspace, number: str) -> Invoice | None:
+    """The workspace's document with its order; another workspace's is None."""
+    return (
+        Invoice.select(Invoice, Order)
+        .join(Order)
+        .where(Invoice.workspace == workspace, Invoice.number == number)
+        .first()
+    )

@@ -1,0 +1,155 @@
+"""Invoices and credit notes: numbered at issue, without a gap, as a frozen copy of every printed fact."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from portal.database import rows
+from portal.database.prepared import Prepared
+from portal.database.prepared import Slot
+from portal.documents.notes import notes_of
+from portal.domain.invoicing import credit_note_facts
+from portal.domain.invoicing import invoice_facts
+from portal.domain.pricing import facts_hash
+from portal.domain.vocabulary import DocumentKind
+from portal.models import Invoice
+from portal.models import NumberSeries
+from portal.models import Order
+from portal.models import Payment
+from portal.runtime import current
+
+from portal.services import audit
+
+PREFIXES = {DocumentKind.INVOICE: "INV", DocumentKind.CREDIT_NOTE: "CN"}
+
+
+def issue_for(order: Order, *, payment: Payment, now: datetime) -> Invoice:
+    """The invoice of a paid order. Inside the transaction that marks it paid; one per order."""
+    settings = current().settings
+    issued_on = sellers_day(now)
+    series, sequence = take_number(DocumentKind.INVOICE, issued_on)
+    facts = invoice_facts(
+        number=document_number(series, sequence),
+        issued_on=issued_on,
+        quote=order.quote,
+        notes=notes_of(order.quote),
+        details=order.details,
+        seller_name=settings.seller.name,
+        seller_address=settings.seller.address,
+        seller_country=settings.seller.country,
+        seller_vat_number=settings.seller.vat_number,
+        iban=settings.seller.iban,
+        bic=settings.seller.bic,
+        workspace_name=order.workspace.name,
+        customer_number=order.workspace.customer_number,
+        order_number=order.number,
+        language=order.workspace.language,
+        method_kind=payment.method_kind,
+        method_brand=payment.brand,
+        method_last4=payment.last4,
+        paid_on=issued_on,
+        processor=current().gateways[payment.gateway].capabilities().processor_name,
+    )
+    return _issue(
+        DocumentKind.INVOICE, order, facts, series=series, sequence=sequence, issued_on=issued_on, now=now
+    )
+
+
+def issue_credit_note(order: Order, *, now: datetime) -> Invoice:
+    """The credit note of a refunded order, for the whole of its invoice. Inside the refund's transaction."""
+    invoice = Invoice.get(Invoice.order == order, Invoice.kind == DocumentKind.INVOICE)
+    issued_on = sellers_day(now)
+    series, sequence = take_number(DocumentKind.CREDIT_NOTE, issued_on)
+    facts = credit_note_facts(invoice.facts, number=document_number(series, sequence), issued_on=issued_on)
+    return _issue(
+        DocumentKind.CREDIT_NOTE,
+        order,
+        facts,
+        series=series,
+        sequence=sequence,
+        issued_on=issued_on,
+        credited=invoice,
+        now=now,
+    )
+
+
+def _issue(
+    kind: DocumentKind,
+    order: Order,
+    facts: Mapping[str, Any],
+    *,
+    series: str,
+    sequence: int,
+    issued_on: date,
+    credited: Invoice | None = None,
+    now: datetime,
+) -> Invoice:
+    totals = facts["totals"]
+    document = Invoice(
+        workspace=order.workspace,
+        order=order,
+        credits=credited,
+        kind=kind,
+        series=series,
+        sequence=sequence,
+        number=facts["number"],
+        issued_on=issued_on,
+        issued_at=now,
+        currency=facts["currency"],
+        net_minor=totals["net_minor"],
+        tax_minor=totals["tax_minor"],
+        total_minor=totals["gross_minor"],
+        facts=facts,
+        facts_hash=facts_hash(facts),
+    )
+    rows.save(document)
+    audit.record(
+        f"{kind}.issued",
+        workspace=order.workspace,
+        subject=document.number,
+        changes={
+            "order": order.number,
+            "total_minor": document.total_minor,
+            "currency": document.currency,
+            **({"credits": credited.number} if credited else {}),
+        },
+        now=now,
+    )
+    return document
+
+
+def take_number(kind: DocumentKind, issued_on: date) -> tuple[str, int]:
+    """The next number of the kind's series for that year, e.g. ("INV-2026", 1).
+
+    The series' row stays locked until the transaction ends and goes back if it fails: no gap.
+    """
+    series = f"{PREFIXES[kind]}-{issued_on.year}"
+    taken = _take(series)
+    if not taken:
+        NumberSeries.insert(name=series).on_conflict_ignore().execute()
+        taken = _take(series)
+    return series, taken[0]
+
+
+def _take(series: str) -> tuple[int, ...]:
+    """The number, or nothing where the series has none yet."""
+    return tuple(row.next_number - 1 for row in _take_one.rows(series=series))
+
+
+_take_one = Prepared(
+    lambda: (
+        NumberSeries.update(next_number=NumberSeries.next_number + 1)
+        .where(NumberSeries.name == Slot("series"))
+        .returning(NumberSeries.next_number)
+    )
+)
+
+
+def document_number(series: str, sequence: int) -> str:
+    return f"{series}-{sequence:06d}"
+
+
+def sellers_day(now: datetime) -> date:
+    """The day at the seller's own place: it decides the date and the year of a document."""
+    return now.astimezone(ZoneInfo(current().settings.seller.time_zone)).date()

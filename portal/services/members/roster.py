@@ -1,0 +1,235 @@
+"""The members of a workspace: who they are, who may decide about them, and how many the plan holds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from peewee import Case, ModelSelect, fn
+
+from portal.database.prepared import Prepared
+from portal.database.prepared import Slot
+from portal.domain.capacity import Room
+from portal.domain.capacity import room_in
+from portal.domain.errors import PlanFull
+from portal.domain.errors import PortalError
+from portal.domain.rights import rights_of
+from portal.domain.vocabulary import MemberStatus
+from portal.domain.vocabulary import Right
+from portal.domain.vocabulary import Role
+from portal.models import Member
+from portal.models import Person
+from portal.models import Plan
+from portal.models import Workspace
+
+from portal.services import plans
+from portal.services.subscriptions import agreement
+from portal.services.places import Place
+
+PEOPLE_NAMED = 20
+ADMINISTRATORS = (Role.OWNER, Role.ADMIN)
+
+
+class AdministratorsFull(PortalError):
+    """The plan allows `limit` administrators, owners among them, and `used` are there."""
+
+
+class GuestsFull(PortalError):
+    """The plan allows `limit` guests and `used` are there."""
+
+
+class OwnersOnly(PortalError):
+    """Only an owner may do this to a member with the role `role`."""
+
+
+class MemberGone(PortalError):
+    """Somebody removed the member meanwhile."""
+
+
+# --- looking --------------------------------------------------------------------------------------
+
+
+def people_with(workspace: Workspace, right: Right) -> list[Person]:
+    """Up to 20 people who have the right here, owners first."""
+
+    def has(role: Role, *, is_upgrader: bool = False) -> bool:
+        return right in rights_of(
+            role=role,
+            status=MemberStatus.ACTIVE,
+            is_upgrader=is_upgrader,
+            who_may_buy=workspace.who_may_buy,
+            hides_plans_from_members=workspace.hides_plans_from_members,
+        )
+
+    able = Member.role << [role for role in Role if has(role)]
+    if has(Role.MEMBER, is_upgrader=True):
+        able |= Member.is_upgrader
+    owners_first = Case(None, [(Member.role == Role.OWNER, 0)], 1)
+    query = (
+        Member.select(Member, Person)
+        .join(Person)
+        .where(
+            Member.workspace == workspace,
+            Member.status == MemberStatus.ACTIVE,
+            Member.joined_at.is_null(False),
+            able,
+        )
+        .order_by(owners_first, Member.id)
+        .limit(PEOPLE_NAMED)
+    )
+    return [member.person for member in query]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRow:
+    """A member as the list shows them. The name is empty until they join: it is theirs to tell."""
+
+    member_id: int
+    person_id: int
+    name: str
+    email: str
+    role: Role
+    status: MemberStatus
+    is_upgrader: bool
+    has_joined: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPage:
+    """`older` is the cursor of the next page, None on the last one."""
+
+    rows: Sequence[MemberRow]
+    older: int | None
+
+
+def list_members(
+    workspace: Workspace,
+    *,
+    search: str = "",
+    status: MemberStatus | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> MemberPage:
+    """The newest members first, those whose name or address contains `search`. One query, any size."""
+    query = (
+        Member.select(Member, Person)
+        .join(Person)
+        .where(Member.workspace == workspace)
+        .order_by(Member.id.desc())
+        .limit(limit + 1)
+    )
+    if search:
+        by_name = Person.name.contains(search) & Member.joined_at.is_null(False)
+        query = query.where(Person.email.contains(search.lower()) | by_name)
+    if status is not None:
+        query = query.where(Member.status == status)
+    if before is not None:
+        query = query.where(Member.id < before)
+    rows = [
+        MemberRow(
+            member_id=member.id,
+            person_id=member.person_id,
+            name=member.person.name if member.joined_at else "",
+            email=member.person.email,
+            role=Role(member.role),
+            status=MemberStatus(member.status),
+            is_upgrader=member.is_upgrader,
+            has_joined=member.joined_at is not None,
+        )
+        for member in query
+    ]
+    return MemberPage(rows=rows[:limit], older=rows[limit - 1].member_id if len(rows) > limit else None)
+
+
+def find_member(workspace: Workspace, member_id: int) -> Member | None:
+    """The workspace's member with their person; another workspace's is None."""
+    return (
+        Member.select(Member, Person)
+        .join(Person)
+        .where(Member.workspace == workspace, Member.id == member_id)
+        .first()
+    )
+
+
+def roles_to_give(place: Place) -> tuple[Role, ...]:
+    """What the person may make of somebody whom they invite: an admin gives no right that they lack."""
+    if place.member.role == Role.OWNER:
+        return (Role.MEMBER, Role.BILLING_MANAGER, Role.ADMIN, Role.OWNER)
+    return (Role.MEMBER, Role.ADMIN)
+
+
+# --- how many -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Members by status; the invited are counted as what they will be."""
+
+    active: int
+    guest: int
+    disabled: int
+
+    @property
+    def everybody(self) -> int:
+        return self.active + self.guest + self.disabled
+
+
+def counts_of(workspace: Workspace) -> Counts:
+    """One query, answered from the index of the statuses."""
+    found = {row["status"]: row["members"] for row in _counts.rows(workspace=workspace.id)}
+    return Counts(**{status.value: found.get(status, 0) for status in MemberStatus})
+
+
+def _counts_query() -> "ModelSelect[Member]":
+    return (
+        Member.select(Member.status, fn.COUNT(Member.id).alias("members"))
+        .where(Member.workspace == Slot("workspace"))
+        .group_by(Member.status)
+        .dicts()
+    )
+
+
+_counts = Prepared(_counts_query)
+
+
+def room_of(plan: Plan, counts: Counts) -> Room:
+    return room_in(plans.limits_of(plan), users=counts.active, guests=counts.guest)
+
+
+# --- inside the workspace's lock ------------------------------------------------------------------
+
+
+def room_now(workspace: Workspace) -> Room:
+    """The room there is, read anew: call it with the lock held."""
+    return room_of(agreement.of_workspace(workspace).plan, counts_of(workspace))
+
+
+def refuse_if_full(workspace: Workspace, role: Role) -> None:
+    """Raises PlanFull, AdministratorsFull when one more user with the role is too many."""
+    room = room_now(workspace)
+    if room.is_full:
+        raise PlanFull(limit=room.max_users, used=room.users)
+    refuse_administrators(workspace, more=1 if role in ADMINISTRATORS else 0)
+
+
+def refuse_if_full_of_guests(workspace: Workspace) -> None:
+    """Raises GuestsFull."""
+    room = room_now(workspace)
+    if room.is_full_of_guests:
+        raise GuestsFull(limit=room.max_guests, used=room.guests)
+
+
+def refuse_administrators(workspace: Workspace, *, more: int) -> None:
+    """Raises AdministratorsFull when the plan does not hold so many more; the owners count."""
+    limit = agreement.of_workspace(workspace).plan.max_administrators
+    if more <= 0 or limit is None:
+        return
+    used = plans.usage_of(workspace).administrators
+    if used + more > limit:
+        raise AdministratorsFull(limit=limit, used=used)
+
+
+def reload_member(member: Member) -> Member:
+    """The member with their person, as they are now that the lock is held. Raises MemberGone."""
+    found = Member.select(Member, Person).join(Person).where(Member.id == member.id).first()
+    if found is None:
+        raise MemberGone()
+    return found

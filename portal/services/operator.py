@@ -1,0 +1,175 @@
+"""What the vendor's staff look up and set right."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from peewee import JOIN
+
+from portal.database.connecting import transaction
+from portal.domain.vocabulary import ProductKind
+from portal.models import AuditEntry
+from portal.models import Order
+from portal.models import Payment
+from portal.models import Person
+from portal.models import Plan
+from portal.models import Product
+from portal.models import Subscription
+from portal.models import Workspace
+
+from . import audit
+from portal.services.subscriptions.agreement import Status
+from portal.services.subscriptions.agreement import status_of
+
+MEGABYTE = 1024**2
+UNITS = {"MB": MEGABYTE, "GB": 1024 * MEGABYTE, "TB": 1024 * 1024 * MEGABYTE}
+LARGEST_STORAGE_BYTES = 1_000_000 * UNITS["GB"]
+SIZE = re.compile(r"(0|[1-9][0-9]{0,11})(MB|GB|TB)", re.ASCII)
+
+
+class StorageUnreadable(ValueError):
+    """The text is no size such as 3GB, or it is more than anybody has."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceRow:
+    """A workspace with its plan today."""
+
+    workspace: Workspace
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceList:
+    """`older` is the cursor of the next page, None on the last one."""
+
+    rows: Sequence[WorkspaceRow]
+    older: int | None
+
+
+def workspaces(*, search: str, before: int | None, size: int, now: datetime) -> WorkspaceList:
+    """The newest workspaces first, or those older than the one whose id is `before`. One query.
+
+    `search` is part of a name, or how a slug or a customer number begins; capitals do not matter.
+    """
+    query = (
+        Subscription.select(Subscription, Workspace, Plan, Product)
+        .join_from(Subscription, Workspace)
+        .join_from(Subscription, Plan, on=Subscription.plan)
+        .join_from(Subscription, Product)
+        .where(Product.kind == ProductKind.WORKSPACE_PLAN, Workspace.deleted_at.is_null())
+        .order_by(Workspace.id.desc())
+        .limit(size + 1)
+    )
+    if search:
+        query = query.where(
+            Workspace.name.contains(search)
+            | Workspace.slug.startswith(search)
+            | Workspace.customer_number.startswith(search)
+        )
+    if before is not None:
+        query = query.where(Workspace.id < before)
+    rows = [WorkspaceRow(each.workspace, status_of(each, today=each.workspace.day(now))) for each in query]
+    return WorkspaceList(rows=rows[:size], older=rows[size - 1].workspace.id if len(rows) > size else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A workspace that is gone. `why` is a word of deletion.Why."""
+
+    entry_id: int
+    slug: str
+    customer_number: str
+    at: datetime
+    why: str
+
+
+def deletions(*, before: int | None, size: int) -> list[Deletion]:
+    """The newest first, or those older than the audit entry whose id is `before`. One query."""
+    query = (
+        AuditEntry.select(AuditEntry, Workspace)
+        .join(Workspace)
+        .where(AuditEntry.action == "workspace.deleted", Workspace.deleted_at.is_null(False))
+        .order_by(AuditEntry.id.desc())
+        .limit(size)
+    )
+    if before is not None:
+        query = query.where(AuditEntry.id < before)
+    return [
+        Deletion(
+            entry_id=entry.id,
+            slug=workspace.slug,
+            customer_number=workspace.customer_number,
+            at=entry.at,
+            why=str(entry.changes["why"]),
+        )
+        for entry in query
+        if (workspace := entry.workspace) is not None
+    ]
+
+
+def find_workspace(slug: str) -> Workspace | None:
+    return Workspace.get_or_none(Workspace.slug == slug, Workspace.deleted_at.is_null())
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An order with one attempt to pay it; `payment` is None while nobody has tried."""
+
+    order: Order
+    payment: Payment | None
+
+
+def attempts(workspace: Workspace, *, limit: int) -> list[Attempt]:
+    """The newest orders first, one row for each attempt to pay; plan and buyer are loaded. One query."""
+    orders = (
+        Order.select(Order, Plan, Person, Payment)
+        .join_from(Order, Plan)
+        .join_from(Order, Person)
+        .join_from(Order, Payment, JOIN.LEFT_OUTER, attr="attempt")
+        .where(Order.workspace == workspace)
+        .order_by(Order.id.desc(), Payment.id.desc())
+        .limit(limit)
+    )
+    found = []
+    for order in orders:
+        payment = getattr(order, "attempt", None)
+        found.append(Attempt(order=order, payment=payment if payment is not None and payment.id else None))
+    return found
+
+
+def find_payment(workspace: Workspace, key: str) -> Payment | None:
+    """The workspace's payment; another workspace's is None."""
+    payment = Payment.get_or_none(Payment.workspace == workspace, Payment.key == key)
+    if payment is not None:
+        payment.workspace = workspace
+    return payment
+
+
+def set_used_storage(workspace: Workspace, *, used_bytes: int, now: datetime) -> int:
+    """Write down how much storage the workspace uses, until its host product tells. Returns what it was.
+
+    Locks the workspace. The plans page and every refusal read this figure.
+    """
+    with transaction(lock=workspace):
+        before = Workspace.get_by_id(workspace.id).used_storage_bytes
+        Workspace.update(used_storage_bytes=used_bytes).where(Workspace.id == workspace.id).execute()
+        audit.record(
+            "workspace.storage_set",
+            workspace=workspace,
+            subject=workspace.slug,
+            changes={"before_bytes": before, "after_bytes": used_bytes},
+            now=now,
+        )
+    workspace.used_storage_bytes = used_bytes
+    return int(before)
+
+
+def read_size(text: str) -> int:
+    """Bytes of `500MB`, `3GB` or `1TB`: whole numbers, 1 GB is 1024 MB. Raises StorageUnreadable."""
+    found = SIZE.fullmatch(text.strip().upper().replace(" ", ""))
+    size_bytes = int(found[1]) * UNITS[found[2]] if found else LARGEST_STORAGE_BYTES + 1
+    if size_bytes > LARGEST_STORAGE_BYTES:
+        raise StorageUnreadable(f"{text!r} is not a size like 500MB, 3GB or 1TB.")
+    return size_bytes

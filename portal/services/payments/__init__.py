@@ -1,0 +1,1 @@
+"""Money that moves: charges, refunds, saved methods, and what follows from their answers."""

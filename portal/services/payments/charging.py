@@ -1,0 +1,454 @@
+"""Moving money in three steps: record the intent, ask the gateway, record the answer.
+
+A cut connection means that we do not know: the payment waits as `unknown` and is looked up by its
+key, never asked anew. Every road to an answer (the call itself, a look-up, an event) ends in
+`record_answer`, which changes a payment only while it still waits.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from functools import partial
+from types import MappingProxyType
+from typing import cast
+
+from peewee import JOIN, ModelSelect
+
+from portal.database import rows
+from portal.database.connecting import is_postgresql
+from portal.database.connecting import transaction
+from portal.database.connecting import write_postponed
+from portal.domain.lifecycle import may_become
+from portal.domain.vocabulary import OrderKind
+from portal.domain.vocabulary import PaymentMethodKind
+from portal.domain.vocabulary import PaymentState
+from portal.gateways.base import ActionRequired
+from portal.gateways.base import CardData
+from portal.gateways.base import ChargeRequest
+from portal.gateways.base import Declined
+from portal.gateways.base import Gateway
+from portal.gateways.base import HostedRequest
+from portal.gateways.base import MethodFacts
+from portal.gateways.base import NeverMade
+from portal.gateways.base import Outcome
+from portal.gateways.base import Pending
+from portal.gateways.base import ResultUnknown
+from portal.gateways.base import SavedMethod
+from portal.gateways.base import Succeeded
+from portal.models import AuditEntry
+from portal.models import Order
+from portal.models import Payment
+from portal.models import PaymentMethod
+from portal.models import Person
+from portal.models import Plan
+from portal.models import Subscription
+from portal.models import Workspace
+from portal.runtime import current
+
+from portal.services import audit
+from . import outcomes
+from . import renewal_outcomes
+from portal.services.subscriptions import agreement
+from .saved_methods import what_fits
+from .waiting import ABANDONED_AFTER
+from .waiting import LOOK_UP_AFTER
+from .waiting import NEVER_MADE
+from .waiting import ReconcileReport
+from .waiting import comes_too_late
+from .waiting import longest_answer
+from .waiting import next_look
+from .waiting import patience
+from .waiting import settle_each
+
+WAITING = (PaymentState.CREATED, PaymentState.ACTION_REQUIRED, PaymentState.PENDING, PaymentState.UNKNOWN)
+NOTHING_TOLD: Mapping[str, object] = MappingProxyType({})
+
+log = logging.getLogger(__name__)
+
+
+class AmountMismatch(Exception):
+    """The gateway took another amount or currency than was asked: nothing is marked paid, a human looks."""
+
+
+def record_intent(
+    order: Order,
+    *,
+    person: Person,
+    wall: datetime,
+    method: PaymentMethod | None = None,
+    tried_on: date | None = None,
+) -> Payment:
+    """The payment's row, before anybody is asked. Inside the transaction that places the order.
+
+    `method` and `tried_on`: a saved method is to be charged while the payer is away.
+    """
+    payment = Payment(
+        key=uuid.uuid4().hex,
+        workspace=order.workspace,
+        order=order,
+        gateway=method.gateway if method else gateway_for(order.method_kind).name,
+        method=method,
+        tried_on=tried_on,
+        amount_minor=order.total_minor,
+        currency=order.currency,
+        method_kind=order.method_kind,
+        brand=method.brand if method else "",
+        last4=method.last4 if method else "",
+        payer_name=person.name,
+        payer_email=order.details["email"],
+        look_up_at=wall + patience(),
+        created_at=wall,
+    )
+    rows.save(payment)
+    return payment
+
+
+def ask(payment: Payment, *, card: CardData | None, save: bool, return_url: str, now: datetime) -> Payment:
+    """Ask the gateway under the payment's own key and record what it says; `unknown` if it does not say.
+
+    A process that was held up for so long that the payment may have been looked up meanwhile, and
+    its order opened again, asks no more: it looks the payment up like everybody else.
+    """
+    if comes_too_late(payment):
+        return look_up(payment, now=now)
+    gateway = current().gateways[payment.gateway]
+    try:
+        outcome = _ask(gateway, payment, card=card, save=save, return_url=return_url)
+    except ResultUnknown:
+        return _record_silence(payment)
+    try:
+        return record_answer(payment, outcome, now=now)
+    except AmountMismatch:
+        # Told to the operators; to the payer it is a payment that is not confirmed.
+        return Payment.get_by_id(payment.id)
+
+
+def charge_saved(payment: Payment, *, return_url: str) -> Outcome:
+    """Charge the payment's saved method while the payer is away. Reads and writes no table.
+
+    Order, plan, workspace and method are loaded. Raises ResultUnknown.
+    """
+    assert payment.method is not None, "a saved method is charged"
+    return (
+        current()
+        .gateways[payment.gateway]
+        .charge(
+            ChargeRequest(
+                key=payment.key,
+                amount_minor=payment.amount_minor,
+                currency=payment.currency,
+                description=_description(payment),
+                metadata=_metadata(payment),
+                source=SavedMethod(payment.method.reference),
+                save=False,
+                return_url=return_url,
+                off_session=True,
+            )
+        )
+    )
+
+
+def _metadata(payment: Payment) -> dict[str, str]:
+    return {"workspace": payment.workspace.customer_number, "order": payment.order.number}
+
+
+def _description(payment: Payment) -> str:
+    return f"{payment.order.plan.names['en']} ({payment.order.number})"
+
+
+def _ask(
+    gateway: Gateway, payment: Payment, *, card: CardData | None, save: bool, return_url: str
+) -> Outcome:
+    metadata, description = _metadata(payment), _description(payment)
+    if payment.method_kind in gateway.capabilities().hosted:
+        return gateway.open_hosted(
+            HostedRequest(
+                key=payment.key,
+                amount_minor=payment.amount_minor,
+                currency=payment.currency,
+                description=description,
+                metadata=metadata,
+                kind=payment.method_kind,
+                save=save,
+                return_url=return_url,
+            )
+        )
+    assert card is not None, "a card payment is asked for with a card"
+    return gateway.charge(
+        ChargeRequest(
+            key=payment.key,
+            amount_minor=payment.amount_minor,
+            currency=payment.currency,
+            description=description,
+            metadata=metadata,
+            source=card,
+            save=save,
+            return_url=return_url,
+            off_session=False,
+        )
+    )
+
+
+def look_up(payment: Payment, *, now: datetime) -> Payment:
+    """Ask the gateway how a waiting payment stands, by our key; moves no money.
+
+    That it was never made is believed only when the request can no longer be on its way.
+    """
+    gateway = current().gateways[payment.gateway]
+    asked_at = current().clock.wall()
+    try:
+        outcome = gateway.fetch(payment.key)
+    except ResultUnknown:
+        return _record_silence(payment)
+    if isinstance(outcome, NeverMade) and asked_at < payment.created_at + longest_answer():
+        return _record_silence(payment)
+    return record_answer(payment, outcome, now=now)
+
+
+def give_up(payment: Payment, *, now: datetime) -> Payment:
+    """Close a payment that waits for the payer, so that the order can be paid another way."""
+    gateway = current().gateways[payment.gateway]
+    try:
+        outcome = gateway.cancel(payment.key)
+    except ResultUnknown:
+        return _record_silence(payment)
+    return record_answer(payment, outcome, now=now)
+
+
+def record_answer(payment: Payment, outcome: Outcome, *, now: datetime) -> Payment:
+    """Write down what the gateway said, with everything that follows from it, in one transaction.
+
+    Does nothing when the payment no longer waits: two roads to one answer have one effect.
+    Raises AmountMismatch, after writing it down: the payment is unknown then, and not paid.
+    """
+    with transaction(lock=payment.workspace):
+        [(payment, subscription)] = _read_again([payment])
+        _write_answer(payment, outcome, subscription, now=now)
+    if _is_mismatch(payment, outcome):
+        raise AmountMismatch(f"payment {payment.key}: asked for {payment.amount}, got {outcome}")
+    return payment
+
+
+def record_answers(answers: Sequence[tuple[Payment, Outcome | None]], *, now: datetime) -> int:
+    """Write down many answers in one commit; None is silence. Returns how many payments are settled.
+
+    One that cannot be written must not keep the others waiting: then each is written on its own.
+    """
+    try:
+        with transaction():
+            _lock_workspaces(payment.workspace_id for payment, _outcome in answers)
+            written = _read_again([payment for payment, _outcome in answers])
+            for (payment, subscription), (_asked, outcome) in zip(written, answers, strict=True):
+                _write_answer(payment, outcome, subscription, now=now)
+    except Exception:
+        # The boundary: money has moved, and what can be written down is.
+        if len(answers) == 1:
+            log.exception("payment %s: the answer cannot be written", answers[0][0].key)
+            return 0
+        return sum(record_answers([answer], now=now) for answer in answers)
+    return sum(payment.state not in WAITING for payment, _subscription in written)
+
+
+def _lock_workspaces(ids: Iterable[int]) -> None:
+    """In the order of their ids, so that two processes never wait for each other. PostgreSQL only."""
+    if is_postgresql():
+        wanted = sorted(set(ids))
+        list(Workspace.select(Workspace.id).where(Workspace.id << wanted).order_by(Workspace.id).for_update())
+
+
+def _read_again(asked: Sequence[Payment]) -> list[tuple[Payment, Subscription]]:
+    """The same payments now that the locks are held, each with its order, and their subscriptions."""
+    found = (
+        Payment.select(Payment, Order, Plan, Workspace, PaymentMethod)
+        .join_from(Payment, Order)
+        .join_from(Order, Plan)
+        .join_from(Payment, Workspace)
+        .join_from(Payment, PaymentMethod, JOIN.LEFT_OUTER)
+        .where(Payment.id << [payment.id for payment in asked])
+    )
+    by_id = {payment.id: payment for payment in cast("Iterable[Payment]", found)}
+    for payment in by_id.values():
+        payment.order.workspace = payment.workspace
+    theirs = agreement.of_workspaces(payment.workspace for payment in by_id.values())
+    return [(by_id[payment.id], theirs[payment.workspace_id]) for payment in asked]
+
+
+def _write_answer(
+    payment: Payment, outcome: Outcome | None, subscription: Subscription, *, now: datetime
+) -> None:
+    """What record_answer does, inside its transaction, with the payment as it is there."""
+    wall = current().clock.wall()
+    # The page said that we would write; whoever is still at the page sees the answer there.
+    letter_is_due = payment.state in (PaymentState.UNKNOWN, PaymentState.PENDING)
+    match outcome:
+        case None:
+            _move(payment, PaymentState.UNKNOWN, wall=wall)
+            _look_up_later(payment, wall=wall)
+        case Succeeded() if _is_mismatch(payment, outcome):
+            _report(payment, "payment.mismatch", outcome, now=now)
+            _move(payment, PaymentState.UNKNOWN, wall=wall)
+            _look_up_later(payment, wall=wall)
+        case Succeeded():
+            told = {"reference": outcome.reference, **_method_facts(outcome.method)}
+            if _move(payment, PaymentState.SUCCEEDED, told, wall=wall):
+                outcomes.settle_paid(payment, outcome, subscription, now=now)
+            elif payment.state == PaymentState.DECLINED:
+                _report(payment, "payment.succeeded_after_decline", outcome, now=now)
+        case Declined(code=code, soft=soft, method=method):
+            told = {"decline_code": code.value, "may_work_later": soft, **_method_facts(method)}
+            if _move(payment, PaymentState.DECLINED, told, wall=wall):
+                outcomes.settle_declined(payment, subscription, tell=letter_is_due, now=now)
+        case NeverMade():
+            told = {"decline_code": NEVER_MADE, "may_work_later": True}
+            if _move(payment, PaymentState.DECLINED, told, wall=wall):
+                outcomes.settle_declined(payment, subscription, tell=letter_is_due, now=now)
+        case ActionRequired(url=url, reference=reference):
+            told = {"action_url": url, "reference": reference}
+            moved = _move(payment, PaymentState.ACTION_REQUIRED, told, wall=wall)
+            if moved and payment.order.kind == OrderKind.RENEWAL:
+                renewal_outcomes.ask_to_confirm(payment)
+            _look_up_later(payment, wall=wall)
+        case Pending(reference=reference):
+            _move(payment, PaymentState.PENDING, {"reference": reference}, wall=wall)
+            _look_up_later(payment, wall=wall)
+
+
+def _is_mismatch(payment: Payment, outcome: Outcome | None) -> bool:
+    if not isinstance(outcome, Succeeded):
+        return False
+    return (outcome.amount_minor, outcome.currency) != (payment.amount_minor, payment.currency)
+
+
+def look_up_due(*, limit: int, now: datetime) -> ReconcileReport:
+    """Ask about the waiting payments whose next look-up has come, a bounded number of them."""
+    wall = current().clock.wall()
+    due = _waiting().where(Payment.look_up_at <= wall).order_by(Payment.look_up_at, Payment.id).limit(limit)
+    return _settle_each(due, look_up, now=now)
+
+
+def give_up_abandoned(*, limit: int, now: datetime) -> int:
+    """Close payments that have waited for their payer for a day, so that the order can be paid; how many."""
+    wall = current().clock.wall()
+    abandoned = (
+        _waiting()
+        .where(
+            Payment.state == PaymentState.ACTION_REQUIRED,
+            Payment.created_at < wall - ABANDONED_AFTER,
+            # True of each that waits: by its index, those that were settled are passed by.
+            Payment.look_up_at <= wall + LOOK_UP_AFTER[-1],
+        )
+        .order_by(Payment.id)
+        .limit(limit)
+    )
+    return _settle_each(abandoned, give_up, now=now).settled
+
+
+def renewal_to_confirm(workspace: Workspace) -> Payment | None:
+    """The automatic renewal that waits for its payer to confirm it, with its order. One query."""
+    return (
+        Payment.select(Payment, Order)
+        .join(Order)
+        .where(
+            Payment.workspace == workspace,
+            Payment.state == PaymentState.ACTION_REQUIRED,
+            Order.kind == OrderKind.RENEWAL,
+        )
+        .first()
+    )
+
+
+def reconcile(*, now: datetime) -> ReconcileReport:
+    """Ask about every payment whose result is open, but those that are being asked for at this moment."""
+    asked_before = current().clock.wall() - patience()
+    settled_enough = (Payment.state != PaymentState.CREATED) | (Payment.created_at < asked_before)
+    return _settle_each(_waiting().where(settled_enough), look_up, now=now)
+
+
+def _settle_each(
+    waiting: Iterable[Payment], act: Callable[..., Payment], *, now: datetime
+) -> ReconcileReport:
+    return settle_each(waiting, partial(act, now=now), record_silence=_record_silence, still_open=WAITING)
+
+
+def _waiting() -> "ModelSelect[Payment]":
+    return Payment.select(Payment, Workspace).join(Workspace).where(Payment.state << list(WAITING))
+
+
+def gateway_for(kind: PaymentMethodKind) -> Gateway:
+    """The first configured gateway that offers this kind of method."""
+    for gateway in current().gateways.values():
+        if kind in gateway.capabilities().kinds:
+            return gateway
+    raise LookupError(f"no gateway offers {kind}")
+
+
+def _move(
+    payment: Payment, state: PaymentState, told: Mapping[str, object] = NOTHING_TOLD, *, wall: datetime
+) -> bool:
+    """Change the state where the table of transitions allows it and the row is as we read it.
+
+    `told` are the columns that the gateway's answer fills.
+    """
+    before = payment.state
+    if not may_become(before, state):
+        return False
+    payment.state = state
+    if state in (PaymentState.SUCCEEDED, PaymentState.DECLINED):
+        payment.settled_at, payment.look_up_at = wall, None
+    for column, value in told.items():
+        setattr(payment, column, value)
+    return rows.save(payment, only_if=(Payment.state, before))
+
+
+def _record_silence(payment: Payment) -> Payment:
+    """The gateway did not say: wait as `unknown`, and look the payment up later and later, never for ever."""
+    with transaction(lock=payment.workspace):
+        [(payment, subscription)] = _read_again([payment])
+        _write_answer(payment, None, subscription, now=current().clock.now())
+    return payment
+
+
+def _look_up_later(payment: Payment, *, wall: datetime) -> None:
+    """The next look-up of a waiting payment, later and later, once a day in the end and never forgotten."""
+    if payment.state not in WAITING:
+        return
+    payment.look_up_at = wall + next_look(LOOK_UP_AFTER, payment.look_ups)
+    payment.look_ups += 1
+    rows.save(payment)
+
+
+def _report(payment: Payment, action: str, outcome: Succeeded, *, now: datetime) -> None:
+    """Money that our books cannot take: said once in the audit log, and in the process's log each time."""
+    log.error("%s: payment %s, %d %s", action, payment.key, outcome.amount_minor, outcome.currency)
+    write_postponed()
+    said = AuditEntry.select().where(
+        AuditEntry.workspace == payment.workspace,
+        AuditEntry.action == action,
+        AuditEntry.subject == payment.key,
+    )
+    if not said.exists():
+        audit.record(
+            action,
+            workspace=payment.workspace,
+            subject=payment.key,
+            changes={
+                "asked_minor": payment.amount_minor,
+                "got_minor": outcome.amount_minor,
+                "currency": outcome.currency,
+                "reference": outcome.reference,
+            },
+            now=now,
+        )
+
+
+def _method_facts(method: MethodFacts | None) -> dict[str, object]:
+    """The columns of a payment that say how it was made; a name that the gateway does not tell is kept."""
+    if method is None:
+        return {}
+    payer = what_fits(method.holder)
+    return {
+        "brand": method.brand or "",
+        "last4": method.last4 or "",
+        **({"payer_name": payer} if payer else {}),
+    }

@@ -1,0 +1,272 @@
+"""Adding a payment method without a charge: record the set-up, ask the gateway, record the answer.
+
+A cut connection means that we do not know: the set-up waits as `unknown` and is looked up by its key, never
+asked anew. What follows from the answer is written with it, in one transaction.
+"""
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
+from portal.database.connecting import transaction
+from portal.domain.errors import PortalError
+from portal.domain.money import Money
+from portal.domain.vocabulary import PaymentMethodKind
+from portal.domain.vocabulary import SetupState
+from portal.gateways.base import ActionRequired
+from portal.gateways.base import CardData
+from portal.gateways.base import DeclineCode
+from portal.gateways.base import Declined
+from portal.gateways.base import MethodFacts
+from portal.gateways.base import NeverMade
+from portal.gateways.base import Outcome
+from portal.gateways.base import ResultUnknown
+from portal.gateways.base import SetupRequest
+from portal.gateways.base import Succeeded
+from portal.models import MethodSetup
+from portal.models import Payment
+from portal.models import PaymentMethod
+from portal.models import Subscription
+from portal.models import Workspace
+from portal.runtime import current
+
+from portal.services import audit
+from . import renewal_outcomes
+from portal.services.subscriptions import next_charge
+from portal.services.subscriptions import agreement
+from .methods import charge_first
+from .methods import record_act
+from .methods import take_away
+from .charging import gateway_for
+from .saved_methods import known_method
+from .saved_methods import new_method
+from .waiting import ABANDONED_AFTER
+from .waiting import LOOK_UP_AFTER
+from .waiting import NEVER_MADE
+from .waiting import ReconcileReport
+from .waiting import comes_too_late
+from .waiting import longest_answer
+from .waiting import next_look
+from .waiting import patience
+from .waiting import settle_each
+from portal.services.places import Place
+
+WAITING = (SetupState.CREATED, SetupState.ACTION_REQUIRED, SetupState.UNKNOWN)
+
+
+def find_setup(workspace: Workspace, key: str) -> MethodSetup | None:
+    setup = MethodSetup.get_or_none(MethodSetup.workspace == workspace, MethodSetup.key == key)
+    if setup is not None:
+        setup.workspace = workspace
+    return setup
+
+
+def begin_adding(
+    place: Place, card: CardData, *, result_address: Callable[[str], str], now: datetime
+) -> MethodSetup:
+    """Record the set-up, then ask the gateway to save the card, once; it is not charged here.
+
+    `result_address` gives the absolute address of the result page for a set-up's key: there the payer comes
+    back from the bank's page (`action_url`, in state `action_required`).
+    """
+    workspace, wall = place.workspace, current().clock.wall()
+    with transaction(lock=workspace):
+        price = agreement.of_workspace(workspace).price
+        setup = MethodSetup.create(
+            key=uuid.uuid4().hex,
+            workspace=workspace,
+            person=place.member.person_id,
+            gateway=gateway_for(PaymentMethodKind.CARD).name,
+            look_up_at=wall + patience(),
+            created_at=wall,
+        )
+        audit.record("payment_method.asked", workspace=workspace, subject=setup.key, now=now)
+    request = SetupRequest(
+        key=setup.key,
+        currency=price.currency if price is not None else workspace.currency,
+        description=f"{workspace.name} ({workspace.customer_number})",
+        metadata={"workspace": workspace.customer_number},
+        kind=PaymentMethodKind.CARD,
+        source=card,
+        return_url=result_address(setup.key),
+    )
+    if comes_too_late(setup):
+        # Held up for so long that it may have been looked up meanwhile: it is not asked for any more.
+        return look_up(setup, now=now)
+    outcome: Outcome | None
+    try:
+        outcome = current().gateways[setup.gateway].begin_setup(request)
+    except ResultUnknown:
+        outcome = None
+    return record_answer(setup, outcome, now=now)
+
+
+def charged_at_once(subscription: Subscription, *, now: datetime) -> Money | None:
+    """What is charged to a card that is added now: the renewal that failed and waits, if one does.
+
+    None too while a method that is there is asked for it.
+    """
+    today, renew_on = subscription.workspace.day(now), subscription.renew_on
+    if renew_on is not None and renew_on <= today:
+        methods = renewal_outcomes.methods_of(subscription)
+        if renewal_outcomes.asked_next(subscription, methods, on=today) is not None:
+            return None
+    return _waiting_renewal(subscription, now=now)
+
+
+def _waiting_renewal(subscription: Subscription, *, now: datetime) -> Money | None:
+    """The total of a renewal that failed; None where it could not be charged, or is to be announced anew."""
+    scheduled, announced = subscription.scheduled_plan, subscription.announced_minor
+    free_plan_waits = scheduled is not None and scheduled.free
+    if not subscription.auto_renewal or subscription.renewal_failed_on is None or free_plan_waits:
+        return None
+    try:
+        total = next_charge.upcoming(subscription, now=now).total
+    except PortalError:
+        return None
+    return total if announced is not None and total.minor <= announced else None
+
+
+def is_being_charged(setup: MethodSetup, *, now: datetime) -> bool:
+    """Whether the method that was saved is charged, has been, or was declined."""
+    subscription = agreement.of_workspace(setup.workspace)
+    if _waiting_renewal(subscription, now=now) is not None:
+        return True
+    return bool(Payment.select().where(Payment.method == setup.method).exists())
+
+
+# --- looking up -----------------------------------------------------------------------------------
+
+
+def look_up(setup: MethodSetup, *, now: datetime) -> MethodSetup:
+    """Ask the gateway how a waiting set-up stands; one that its payer left for a day is closed.
+
+    That it was never made is believed only when the request can no longer be on its way.
+    """
+    gateway, wall = current().gateways[setup.gateway], current().clock.wall()
+    is_left = setup.state == SetupState.ACTION_REQUIRED and wall - setup.created_at > ABANDONED_AFTER
+    outcome: Outcome | None
+    try:
+        outcome = gateway.cancel(setup.key) if is_left else gateway.fetch(setup.key)
+    except ResultUnknown:
+        outcome = None
+    if isinstance(outcome, NeverMade) and wall < setup.created_at + longest_answer():
+        outcome = None
+    return record_answer(setup, outcome, now=now)
+
+
+def look_up_reference(gateway: str, reference: str, *, now: datetime) -> None:
+    """Look up the set-up that the gateway knows by this reference, if it is one."""
+    setup = (
+        MethodSetup.select(MethodSetup, Workspace)
+        .join(Workspace)
+        .where(MethodSetup.gateway == gateway, MethodSetup.reference == reference)
+        .first()
+    )
+    if setup is not None:
+        look_up(setup, now=now)
+
+
+def look_up_due_setups(*, limit: int, now: datetime) -> ReconcileReport:
+    """Ask about the waiting set-ups whose next look-up has come, a bounded number of them."""
+    due = (
+        MethodSetup.select(MethodSetup, Workspace)
+        .join(Workspace)
+        .where(MethodSetup.state << list(WAITING), MethodSetup.look_up_at <= current().clock.wall())
+        .order_by(MethodSetup.look_up_at, MethodSetup.id)
+        .limit(limit)
+    )
+    return settle_each(
+        due,
+        partial(look_up, now=now),
+        record_silence=lambda setup: record_answer(setup, None, now=now),
+        still_open=WAITING,
+    )
+
+
+# --- the answer -----------------------------------------------------------------------------------
+
+
+def record_answer(setup: MethodSetup, outcome: Outcome | None, *, now: datetime) -> MethodSetup:
+    """Write down what the gateway said, with everything that follows; None: it did not say.
+
+    Does nothing when the set-up no longer waits: two roads to one answer have one effect.
+    """
+    with transaction(lock=setup.workspace):
+        setup = (
+            MethodSetup.select(MethodSetup, Workspace).join(Workspace).where(MethodSetup.id == setup.id).get()
+        )
+        if setup.state not in WAITING:
+            return setup
+        match outcome:
+            case Succeeded() if setup.workspace.deleted_at is not None:
+                _settle_declined(setup, DeclineCode.WITHDRAWN, now=now)
+            case Succeeded(method=MethodFacts(reference=str()) as facts):
+                setup.method = _keep(setup, facts, now=now)
+                setup.state, setup.look_up_at = SetupState.DONE, None
+            case Declined(code=code):
+                _settle_declined(setup, code.value, now=now)
+            case NeverMade():
+                _settle_declined(setup, NEVER_MADE, now=now)
+            case ActionRequired(url=url, reference=reference):
+                setup.state = SetupState.ACTION_REQUIRED
+                setup.action_url, setup.reference = url, reference
+                _look_up_later(setup)
+            case _:
+                if setup.state == SetupState.CREATED:
+                    setup.state = SetupState.UNKNOWN
+                _look_up_later(setup)
+        setup.save()
+    return setup
+
+
+def _settle_declined(setup: MethodSetup, code: str, *, now: datetime) -> None:
+    setup.state, setup.decline_code, setup.look_up_at = SetupState.DECLINED, code, None
+    audit.record(
+        "payment_method.declined",
+        workspace=setup.workspace,
+        subject=setup.key,
+        changes={"code": code},
+        now=now,
+    )
+
+
+def _keep(setup: MethodSetup, facts: MethodFacts, *, now: datetime) -> PaymentMethod:
+    """The saved method; the same card saved before gives way to it. A failed renewal is tried with it.
+
+    A renewal asks no method again that was declined for good: the same card, added anew, has another chance.
+    """
+    known = known_method(setup.gateway, facts)
+    if known is not None:
+        return known
+    workspace = setup.workspace
+    subscription = agreement.of_workspace(workspace)
+    before = renewal_outcomes.methods_of(subscription)
+    method = new_method(facts, workspace=workspace, added_by=setup.person_id, gateway=setup.gateway, now=now)
+    same = next((each for each in before if _looks_of(each) == _looks_of(method)), None)
+    if same is not None:
+        take_away(same, now=now)
+    if not before or before[0] == same:
+        charge_first(subscription, method)
+    record_act("payment_method.added", workspace, method, now=now)
+    agreement.retry_with_new_method(workspace)
+    return method
+
+
+def _looks_of(method: PaymentMethod) -> tuple[object, ...]:
+    return (
+        method.gateway,
+        method.kind,
+        method.brand,
+        method.last4,
+        method.exp_month,
+        method.exp_year,
+        method.holder,
+    )
+
+
+def _look_up_later(setup: MethodSetup) -> None:
+    """Later and later, once a day in the end and never forgotten."""
+    setup.look_up_at = current().clock.wall() + next_look(LOOK_UP_AFTER, setup.look_ups)
+    setup.look_ups += 1

@@ -1,0 +1,134 @@
+"""Saved payment methods: chosen, removed, and which is charged instead.
+
+services/method_setups.py adds them; renewal_outcomes.methods_of has the order in which they are charged.
+"""
+
+from datetime import date, datetime
+
+from portal.database.connecting import transaction
+from portal.domain.errors import PortalError
+from portal.gateways.cards import expires_before
+from portal.models import PaymentMethod
+from portal.models import Subscription
+from portal.models import Workspace
+
+from portal.services import audit
+from portal.services.subscriptions import agreement
+from .renewal_outcomes import methods_of
+from portal.services.places import Place
+
+
+class MethodGone(PortalError):
+    """Somebody removed the method meanwhile."""
+
+
+class MethodExpired(PortalError):
+    """The card is over: it cannot be the one that is charged."""
+
+
+class MethodNeeded(PortalError):
+    """Automatic renewal is on and no other method could be charged instead."""
+
+
+# --- looking --------------------------------------------------------------------------------------
+
+
+def find_method(workspace: Workspace, method_id: int) -> PaymentMethod | None:
+    """The workspace's saved method; None for a removed one, and for those of others."""
+    return PaymentMethod.get_or_none(
+        PaymentMethod.workspace == workspace,
+        PaymentMethod.id == method_id,
+        PaymentMethod.removed_at.is_null(),
+    )
+
+
+def is_expired(method: PaymentMethod, *, on: date) -> bool:
+    """Of a card; what has no date never is."""
+    if method.exp_month is None or method.exp_year is None:
+        return False
+    return expires_before(method.exp_month, method.exp_year, on)
+
+
+def charged_instead(subscription: Subscription, method: PaymentMethod, *, on: date) -> PaymentMethod | None:
+    """Which method is the first to be charged once `method` is removed; None when there is none.
+
+    Raises MethodNeeded where automatic renewal would be left with expired cards, or nothing.
+    """
+    methods = methods_of(subscription)
+    if methods and methods[0].id != method.id:
+        return methods[0]
+    others = methods[1:]
+    usable = [each for each in others if not is_expired(each, on=on)]
+    if subscription.auto_renewal and not usable:
+        raise MethodNeeded()
+    return next(iter(usable or others), None)
+
+
+# --- choosing and removing ------------------------------------------------------------------------
+
+
+def choose(place: Place, method: PaymentMethod, *, now: datetime) -> None:
+    """Charge this method first from now on. Safe to repeat. Raises MethodGone, MethodExpired."""
+    workspace = place.workspace
+    with transaction(lock=workspace):
+        method = _reload(method)
+        if is_expired(method, on=workspace.day(now)):
+            raise MethodExpired()
+        subscription = agreement.of_workspace(workspace)
+        if methods_of(subscription)[0].id != method.id:
+            charge_first(subscription, method)
+            record_act("payment_method.chosen", workspace, method, now=now)
+
+
+def remove(place: Place, method: PaymentMethod, *, now: datetime) -> PaymentMethod | None:
+    """Forget the method, and charge the next one instead; that one is returned.
+
+    Its row stays, since payments name it. Raises MethodGone, MethodNeeded.
+    """
+    workspace = place.workspace
+    with transaction(lock=workspace):
+        method = _reload(method)
+        subscription = agreement.of_workspace(workspace)
+        instead = charged_instead(subscription, method, on=workspace.day(now))
+        take_away(method, now=now)
+        if instead is None or method.is_preferred or subscription.payment_method_id == method.id:
+            charge_first(subscription, instead)
+        record_act("payment_method.removed", workspace, method, now=now)
+    return instead
+
+
+def _reload(method: PaymentMethod) -> PaymentMethod:
+    """As it is now that the lock is held."""
+    fresh = find_method(method.workspace, method.id)
+    if fresh is None:
+        raise MethodGone()
+    return fresh
+
+
+# --- what both need, inside the transaction of the act --------------------------------------------
+
+
+def charge_first(subscription: Subscription, method: PaymentMethod | None) -> None:
+    PaymentMethod.update(is_preferred=False).where(
+        PaymentMethod.workspace == subscription.workspace_id, PaymentMethod.is_preferred
+    ).execute()
+    if method is not None:
+        PaymentMethod.update(is_preferred=True).where(PaymentMethod.id == method.id).execute()
+    subscription.payment_method = method
+    agreement.look_soon(subscription)
+    subscription.version += 1
+    subscription.save()
+
+
+def take_away(method: PaymentMethod, *, now: datetime) -> None:
+    PaymentMethod.update(removed_at=now, is_preferred=False).where(PaymentMethod.id == method.id).execute()
+
+
+def record_act(action: str, workspace: Workspace, method: PaymentMethod, *, now: datetime) -> None:
+    audit.record(
+        action,
+        workspace=workspace,
+        subject=f"payment method {method.id}",
+        changes={"kind": method.kind.value, "brand": method.brand, "last4": method.last4},
+        now=now,
+    )

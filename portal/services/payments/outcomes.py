@@ -1,0 +1,139 @@
+"""What follows from the answer to a payment: the order, the plan, the invoice, the saved method, the letters.
+
+Called by services/payments.py inside the transaction that records the answer; what follows for automatic
+charges alone is in renewal_outcomes.py.
+"""
+
+from datetime import datetime
+
+from portal import outbox
+from portal.database import rows
+from portal.domain.vocabulary import OrderKind
+from portal.domain.vocabulary import OrderState
+from portal.domain.vocabulary import Right
+from portal.gateways.base import MethodFacts
+from portal.gateways.base import Succeeded
+from portal.models import Member
+from portal.models import Order
+from portal.models import Payment
+from portal.models import PaymentMethod
+from portal.models import Subscription
+from portal.runtime import current
+
+from portal.services import audit
+from portal.services.subscriptions import auto_renewal
+from portal.services.invoices import issuing
+from portal.services import letters
+from . import renewal_outcomes
+from portal.services.subscriptions import agreement
+from portal.services import places
+from .methods import charge_first
+from .saved_methods import known_method
+from .saved_methods import new_method
+
+
+def settle_paid(payment: Payment, outcome: Succeeded, subscription: Subscription, *, now: datetime) -> None:
+    order = payment.order
+    order.state, order.paid_at = OrderState.PAID, now
+    rows.save_later(order)
+    method = _save_method(order, payment, outcome.method, now=now)
+    renewed_by_itself = subscription.auto_renewal
+    if renewal_outcomes.paid_instead(payment, subscription):
+        charge_first(subscription, payment.method)
+    agreement.apply_paid_order(subscription, order, method=method, now=now)
+    if order.kind != OrderKind.RENEWAL:
+        _mark_upgrader(order)
+    invoice = issuing.issue_for(order, payment=payment, now=now)
+    audit.record(
+        "payment.succeeded",
+        workspace=order.workspace,
+        subject=payment.key,
+        changes={"order": order.number, "amount_minor": payment.amount_minor, "currency": payment.currency},
+        now=now,
+    )
+    wall = current().clock.wall()
+    outbox.publish("prepare_documents", key=invoice.number, payload={"invoice_id": invoice.id}, now=wall)
+    if order.kind == OrderKind.RENEWAL:
+        renewal_outcomes.tell_renewed(payment, invoice)
+        return
+    letters.send(
+        "order_confirmed",
+        to=[order.person, *letters.owners(order.workspace)],
+        workspace=order.workspace,
+        key=f"order-confirmed-{order.number}",
+        context={},
+        attachments=[invoice],
+        copies_to=[order.details["email"]],
+    )
+    if subscription.auto_renewal and not renewed_by_itself:
+        auto_renewal.tell_on(
+            subscription,
+            total=payment.amount,
+            plan_names=order.plan.names,
+            interval=order.interval,
+        )
+
+
+def settle_declined(payment: Payment, subscription: Subscription, *, tell: bool, now: datetime) -> None:
+    """The order is open again: the same quote may be paid another way. `tell`: the buyer gets a letter."""
+    Order.update(state=OrderState.OPEN).where(
+        Order.id == payment.order_id, Order.state == OrderState.PLACED
+    ).execute()
+    audit.record(
+        "payment.declined",
+        workspace=payment.workspace,
+        subject=payment.key,
+        changes={"order": payment.order.number, "code": payment.decline_code},
+        now=now,
+    )
+    if payment.order.kind == OrderKind.RENEWAL:
+        renewal_outcomes.after_decline(subscription, payment, now=now)
+    elif tell:
+        _tell_declined(payment)
+
+
+def _tell_declined(payment: Payment) -> None:
+    order = payment.order
+    letters.send(
+        "payment_failed",
+        to=[order.person],
+        workspace=payment.workspace,
+        key=f"payment-failed-{payment.key}",
+        context={
+            "order": order.number,
+            "description": dict(order.plan.names),
+            "total_minor": payment.amount_minor,
+            "currency": payment.currency,
+            "payment": letters.paid_with(payment),
+            "reason": payment.decline_code,
+        },
+    )
+
+
+def _save_method(
+    order: Order, payment: Payment, facts: MethodFacts | None, *, now: datetime
+) -> PaymentMethod | None:
+    """The method that the gateway kept, as the buyer asked by ticking auto-renewal; a renewal's own."""
+    if payment.method_id is not None:
+        return payment.method
+    if facts is None or facts.reference is None:
+        return None
+    return known_method(payment.gateway, facts) or new_method(
+        facts,
+        workspace=order.workspace,
+        added_by=order.person,
+        gateway=payment.gateway,
+        is_preferred=not PaymentMethod.select()
+        .where(PaymentMethod.workspace == order.workspace, PaymentMethod.removed_at.is_null())
+        .exists(),
+        now=now,
+    )
+
+
+def _mark_upgrader(order: Order) -> None:
+    """A member who paid for the plan keeps access to billing, until disabled (product.md §2, note 1)."""
+    member = Member.get_or_none(Member.workspace == order.workspace, Member.person == order.person)
+    if member is not None and member.is_active:
+        member.workspace = order.workspace
+        if Right.MANAGE_PAYMENT_METHODS not in places.rights_in(member):
+            Member.update(is_upgrader=True).where(Member.id == member.id).execute()

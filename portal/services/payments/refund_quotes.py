@@ -1,0 +1,232 @@
+"""What may be sent back, until when, and what that undoes: the same answers for the page and for the act."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from peewee import JOIN
+
+from portal.database.prepared import Prepared
+from portal.database.prepared import Slot
+from portal.domain.errors import PortalError
+from portal.domain.lifecycle import blocked_on
+from portal.domain.plans import Violation
+from portal.domain.plans import violations
+from portal.domain.pricing import facts_hash
+from portal.domain.refunds import last_refund_day
+from portal.domain.vocabulary import Interval
+from portal.domain.vocabulary import PaymentState
+from portal.domain.vocabulary import RefundState
+from portal.models import Order
+from portal.models import Payment
+from portal.models import Plan
+from portal.models import Price
+from portal.models import Refund
+from portal.models import Workspace
+from portal.runtime import current
+
+from . import charging
+from portal.services import plans
+from portal.services.subscriptions import restoring
+from portal.services.subscriptions import agreement
+
+
+class RefusalReason(StrEnum):
+    NOTHING_PAID = "nothing_paid"
+    NOT_LAST = "not_last"
+    REFUNDED = "refunded"
+    BEING_REFUNDED = "being_refunded"
+    TOO_LATE = "too_late"
+    MONEY_IS_OPEN = "money_is_open"
+    NOT_OFFERED = "not_offered"
+
+
+class RefundImpossible(PortalError):
+    """`reason`, and the `last_day` on which it was possible where that is past."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refundable:
+    """`last_day` is included."""
+
+    payment: Payment
+    last_day: date
+
+
+@dataclass(frozen=True, slots=True)
+class NotRefundable:
+    reason: RefusalReason
+    last_day: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LastPayment:
+    """The workspace's newest successful payment. `refund` is its refund that succeeded or may still."""
+
+    payment: Payment
+    refund: Refund | None
+    last_day: date
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a refund would do today, with what a page needs to say it.
+
+    `ended_on`: what was paid before is past since then, and due now. `blocked_on`: the first day without
+    access then, None unless it is due now. `exceeded`: limits of the earlier plan that today's use is above.
+    """
+
+    payment: Payment
+    last_day: date
+    plan: Plan
+    interval: Interval | None
+    due_on: date | None
+    plan_after: Plan
+    interval_after: Interval | None
+    due_on_after: date | None
+    ended_on: date | None
+    blocked_on: date | None
+    days_lost: int
+    exceeded: tuple[Violation, ...]
+    ends_auto_renewal: bool
+    unscheduled: Plan | None
+
+    @property
+    def hash(self) -> str:
+        """Of everything that the person is shown."""
+        return facts_hash(
+            {
+                "payment": self.payment.key,
+                "plan": self.plan.code,
+                "interval": self.interval,
+                "due_on": _text(self.due_on),
+                "plan_after": self.plan_after.code,
+                "interval_after": self.interval_after,
+                "due_on_after": _text(self.due_on_after),
+                "ended_on": _text(self.ended_on),
+                "blocked_on": _text(self.blocked_on),
+                "days_lost": self.days_lost,
+                "exceeded": [[each.limit, each.allowed, each.used] for each in self.exceeded],
+                "ends_auto_renewal": self.ends_auto_renewal,
+                "unscheduled": self.unscheduled.code if self.unscheduled else None,
+            }
+        )
+
+
+def last_payment(workspace: Workspace) -> LastPayment | None:
+    """The only payment that may ever be refunded, or None before the first. One query."""
+    payment = _newest_success.first(workspace=workspace.id)
+    if payment is None:
+        return None
+    payment.workspace = payment.order.workspace = workspace
+    order, refund = payment.order, getattr(payment, "live_refund", None)
+    last_day = last_refund_day(
+        paid_on=workspace.day(order.paid_at),
+        interval=order.interval,
+        base_end_on=date.fromisoformat(order.quote["base_end_on"]),
+    )
+    return LastPayment(payment, refund if refund is not None and refund.id else None, last_day)
+
+
+_newest_success = Prepared(
+    lambda: (
+        Payment.select(Payment, Order, Plan, Refund)
+        .join_from(Payment, Order)
+        .join_from(Order, Plan)
+        .join_from(
+            Payment,
+            Refund,
+            JOIN.LEFT_OUTER,
+            on=((Refund.payment == Payment.id) & (Refund.state != RefundState.REFUSED)),
+            attr="live_refund",
+        )
+        .where(Payment.workspace == Slot("workspace"), Payment.state == PaymentState.SUCCEEDED)
+        .order_by(Payment.id.desc())
+        .limit(1)
+    )
+)
+
+
+def refundable(workspace: Workspace, *, now: datetime) -> Refundable | NotRefundable:
+    """Whether the last payment can be sent back today, and until when."""
+    last = last_payment(workspace)
+    if last is None:
+        return NotRefundable(RefusalReason.NOTHING_PAID)
+    if last.refund is not None:
+        is_over = last.refund.state == RefundState.SUCCEEDED
+        return NotRefundable(RefusalReason.REFUNDED if is_over else RefusalReason.BEING_REFUNDED)
+    if workspace.day(now) > last.last_day:
+        return NotRefundable(RefusalReason.TOO_LATE, last.last_day)
+    gateway = current().gateways.get(last.payment.gateway)
+    if gateway is None or not gateway.capabilities().refunds:
+        return NotRefundable(RefusalReason.NOT_OFFERED)
+    if _payment_is_open(workspace):
+        return NotRefundable(RefusalReason.MONEY_IS_OPEN)
+    return Refundable(last.payment, last.last_day)
+
+
+def find_payment(workspace: Workspace, key: str) -> Payment | None:
+    """The workspace's payment with its order; another workspace's, and one that never succeeded, is None."""
+    payment = (
+        Payment.select(Payment, Order)
+        .join(Order)
+        .where(Payment.workspace == workspace, Payment.key == key, Payment.state == PaymentState.SUCCEEDED)
+        .first()
+    )
+    if payment is not None:
+        payment.workspace = payment.order.workspace = workspace
+    return payment
+
+
+def preview(payment: Payment, *, now: datetime) -> Preview:
+    """What refunding `payment` would do now. Raises RefundImpossible."""
+    workspace = payment.workspace
+    possible = refundable(workspace, now=now)
+    if isinstance(possible, NotRefundable):
+        raise RefundImpossible(reason=possible.reason, last_day=possible.last_day)
+    if possible.payment.id != payment.id:
+        raise RefundImpossible(reason=RefusalReason.NOT_LAST, last_day=None)
+    today = workspace.day(now)
+    subscription = agreement.of_workspace(workspace)
+    restored = restoring.without(payment.order, subscription=subscription, today=today)
+    plan_after, price_after = restored.newest.plan, restored.newest.price
+    grace_days = 0 if plan_after.trial else agreement.grace_days(subscription)
+    return Preview(
+        payment=possible.payment,
+        last_day=possible.last_day,
+        plan=subscription.plan,
+        interval=_interval(subscription.price),
+        due_on=subscription.due_on,
+        plan_after=plan_after,
+        interval_after=_interval(price_after),
+        due_on_after=restored.due_on,
+        ended_on=restored.ends_on if restored.is_due_now else None,
+        blocked_on=blocked_on(today, grace_days) if restored.is_due_now else None,
+        days_lost=_days_lost(subscription.due_on, restored.due_on, today=today),
+        exceeded=violations(plans.limits_of(plan_after), plans.usage_of(workspace)),
+        ends_auto_renewal=subscription.auto_renewal,
+        unscheduled=subscription.scheduled_plan,
+    )
+
+
+def _interval(price: Price | None) -> Interval | None:
+    return price.interval if price is not None else None
+
+
+def _days_lost(due_on: date | None, due_on_after: date | None, *, today: date) -> int:
+    """Paid days between the two due dates. Where nothing ends afterwards, those that were still paid."""
+    if due_on is None:
+        return 0
+    return max(0, (due_on - (due_on_after or today)).days)
+
+
+def _payment_is_open(workspace: Workspace) -> bool:
+    return (
+        Payment.select()
+        .where(Payment.workspace == workspace, Payment.state << list(charging.WAITING))
+        .exists()
+    )
+
+
+def _text(day: date | None) -> str | None:
+    return day.isoformat() if day else None

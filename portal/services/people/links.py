@@ -1,0 +1,81 @@
+"""Single-use links sent by mail: 256 random bits, kept as a hash only (trust.md §5.3)."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from portal.domain.errors import LinkUnusable
+from portal.domain.vocabulary import LinkPurpose
+from portal.models import Link
+from portal.models import Member
+from portal.models import Person
+from portal.runtime import current
+
+LIFE_OF_LINK = {
+    LinkPurpose.MAGIC: timedelta(minutes=15),
+    LinkPurpose.RESET: timedelta(minutes=15),
+    LinkPurpose.INVITATION: timedelta(hours=48),
+}
+PATH_OF_LINK = {
+    LinkPurpose.MAGIC: "/sign-in/link/",
+    LinkPurpose.RESET: "/reset/",
+    LinkPurpose.INVITATION: "/invitation/",
+}
+
+
+def make_link(person: Person, purpose: LinkPurpose, *, member: Member | None = None) -> tuple[str, Link]:
+    """A token, kept as a hash only, and its row. Inside a transaction.
+
+    It ends the person's older links of the purpose; for an invitation, those of the same member.
+    """
+    token = secrets.token_urlsafe(32)
+    wall = current().clock.wall()
+    Link.delete().where(
+        Link.person == person,
+        Link.purpose == purpose,
+        Link.used_at.is_null(),
+        Link.member.is_null() if member is None else Link.member == member,
+    ).execute()
+    link = Link.create(
+        token_hash=_hash(token),
+        purpose=purpose,
+        person=person,
+        member=member,
+        created_at=wall,
+        expires_at=wall + LIFE_OF_LINK[purpose],
+    )
+    return token, link
+
+
+def open_link(token: str, purpose: LinkPurpose) -> Link:
+    """The link with its person, not used up by looking. Raises LinkUnusable: wrong, used or expired alike."""
+    link = (
+        Link.select(Link, Person)
+        .join(Person)
+        .where(
+            Link.token_hash == _hash(token),
+            Link.purpose == purpose,
+            Link.used_at.is_null(),
+            Link.expires_at > current().clock.wall(),
+        )
+        .first()
+    )
+    if link is None:
+        raise LinkUnusable()
+    return link
+
+
+def consume_link(link: Link) -> None:
+    """Use the link up, inside the transaction of what it allows. Raises LinkUnusable for the second."""
+    wall = current().clock.wall()
+    used = (
+        Link.update(used_at=wall)
+        .where(Link.id == link.id, Link.used_at.is_null(), Link.expires_at > wall)
+        .execute()
+    )
+    if not used:
+        raise LinkUnusable()
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

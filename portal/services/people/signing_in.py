@@ -1,0 +1,297 @@
+"""People: how they come, prove who they are, and look after their own account.
+
+Nothing here tells whether an address is known: the answer to a visitor is the same, and what is
+true goes to the mailbox (trust.md §5.3). What each function refuses, it refuses by name.
+"""
+
+from datetime import datetime
+
+from babel.numbers import get_territory_currencies
+from email_validator import EmailNotValidError, validate_email
+from peewee import IntegrityError
+
+from portal import outbox
+from portal.database.connecting import transaction
+from portal.domain.errors import LinkUnusable
+from portal.domain.errors import PortalError
+from portal.domain.vocabulary import LinkPurpose
+from portal.models import Link
+from portal.models import Member
+from portal.models import Person
+from portal.models import Session
+from portal.models import Workspace
+from portal.runtime import current
+
+from portal.services import audit
+from . import passwords
+from portal.services.subscriptions import agreement
+from portal.services import places
+from .links import LIFE_OF_LINK
+from .links import PATH_OF_LINK
+from .links import consume_link
+from .links import make_link
+from .links import open_link
+
+MAIL_OF_LINK = {LinkPurpose.MAGIC: "magic_link", LinkPurpose.RESET: "reset_link"}
+
+
+class PasswordWrong(PortalError):
+    """The current password, asked for before a change, is not the one."""
+
+
+# --- coming ---------------------------------------------------------------------------------------
+
+
+def sign_up(
+    *, name: str, email: str, password: str, workspace_name: str, language: str, now: datetime
+) -> None:
+    """A person with a workspace of their own and its trial; the mail welcomes them.
+
+    An address that is known gets nothing but a mail that says so, after the same work. Raises
+    PasswordTooCommon and PasswordLengthWrong before looking.
+    """
+    passwords.refuse_weak(password, words=(name, email, workspace_name))
+    address = identity(email)
+    password_hash = passwords.hash_password(password)
+    for is_last_try in (False, True):
+        try:
+            with transaction():
+                known = Person.get_or_none(Person.email == address)
+                if known is not None:
+                    _tell_already_registered(known)
+                    return
+                person = Person.create(
+                    email=address, name=name, password_hash=password_hash, language=language, created_at=now
+                )
+                workspace = places.create(
+                    name=workspace_name, owner=person, language=language, currency=usual_currency(), now=now
+                )
+                _welcome(person, workspace)
+            return
+        except IntegrityError:
+            # Two at once with one address, or one name for two workspaces: the second look sees the first.
+            if is_last_try:
+                raise
+
+
+def usual_currency() -> str:
+    """The currency of the seller's country; the plans page falls back on one that is on sale."""
+    return str(get_territory_currencies(current().settings.seller.country)[0])
+
+
+def identity(email: str) -> str:
+    """The one spelling under which an address is kept and found."""
+    try:
+        return validate_email(email, check_deliverability=False, test_environment=True).normalized.lower()
+    except EmailNotValidError:
+        return "".join(sign for sign in email.strip().lower() if sign.isprintable())
+
+
+def _welcome(person: Person, workspace: Workspace) -> None:
+    trial_ends_on = agreement.of_workspace(workspace).due_on
+    _mail(
+        person,
+        "welcome",
+        key=f"welcome-{workspace.id}",
+        context={
+            "name": person.name,
+            "workspace": workspace.name,
+            "slug": workspace.slug,
+            "trial_ends_on": trial_ends_on.isoformat() if trial_ends_on else "",
+        },
+    )
+
+
+def _tell_already_registered(person: Person) -> None:
+    wall = current().clock.wall()
+    _mail(
+        person,
+        "already_registered",
+        key=f"already-registered-{person.id}-{wall.isoformat()}",
+        context={"name": person.name},
+    )
+
+
+# --- proving who one is ---------------------------------------------------------------------------
+
+
+def authenticate(email: str, password: str) -> Person | None:
+    """The person of this address if the password is theirs. The same work whether they exist or not.
+
+    The hash is made anew when its parameters are outdated. Raises LimitReached when too many wait.
+    """
+    person = Person.get_or_none(Person.email == identity(email))
+    is_right = passwords.verify(person.password_hash if person else None, password)
+    if person is None or not is_right:
+        return None
+    if passwords.is_outdated(person.password_hash):
+        renewed = passwords.hash_password(password)
+        with transaction():
+            Person.update(password_hash=renewed).where(
+                Person.id == person.id, Person.password_hash == person.password_hash
+            ).execute()
+    return person
+
+
+def request_link(email: str, purpose: LinkPurpose) -> None:
+    """Send a link to sign in, or to choose a new password, if the address is known.
+
+    The visitor learns nothing. An operator gets no link to sign in.
+    """
+    # Only a known address costs a write of some milliseconds: a hash for everybody hides it, since its
+    # own time varies more than that and the limits leave three tries an hour.
+    passwords.verify(None, email)
+    with transaction():
+        person = Person.get_or_none(Person.email == identity(email))
+        if person is None or (person.is_operator and purpose == LinkPurpose.MAGIC):
+            return
+        token, link = make_link(person, purpose)
+        minutes = int(LIFE_OF_LINK[purpose].total_seconds() // 60)
+        _mail(
+            person,
+            MAIL_OF_LINK[purpose],
+            key=f"link-{link.token_hash[:32]}",
+            context={"name": person.name, "minutes": minutes},
+            secrets={"path": PATH_OF_LINK[purpose] + token},
+        )
+
+
+def sign_in_by_link(token: str, *, now: datetime) -> tuple[Person, bool]:
+    """The person whom the link was sent to, and whether a password was taken from the account.
+
+    The first proof that the address is theirs ends the password and the sessions of whoever signed up
+    with it: that may have been somebody else, waiting for them to be invited somewhere. Raises
+    LinkUnusable, also for an operator.
+    """
+    with transaction():
+        link = open_link(token, LinkPurpose.MAGIC)
+        consume_link(link)
+        if link.person.is_operator:
+            raise LinkUnusable()
+        is_first_proof = link.person.email_proved_at is None
+        lost_password = is_first_proof and link.person.password_hash is not None
+        if is_first_proof:
+            prove_address(link.person)
+        if lost_password:
+            Person.update(password_hash=None).where(Person.id == link.person.id).execute()
+            end_sessions(link.person)
+        audit.record(
+            "person.signed_in_by_link",
+            workspace=None,
+            subject=str(link.person.id),
+            actor=link.person,
+            now=now,
+        )
+    return link.person, lost_password
+
+
+def prove_address(person: Person) -> None:
+    """Somebody used a link that only the address was sent. Inside a transaction."""
+    Person.update(email_proved_at=current().clock.wall()).where(
+        Person.id == person.id, Person.email_proved_at.is_null()
+    ).execute()
+
+
+def reset_password(token: str, password: str, *, now: datetime) -> Person:
+    """A new password by the link of a mail; every session ends.
+
+    Raises LinkUnusable, PasswordTooCommon, PasswordLengthWrong.
+    """
+    link = open_link(token, LinkPurpose.RESET)
+    person = link.person
+    passwords.refuse_weak(password, words=words_of(person))
+    password_hash = passwords.hash_password(password)
+    with transaction():
+        consume_link(link)
+        prove_address(person)
+        _set_password(person, password_hash, action="person.password_reset", now=now)
+        end_sessions(person)
+    return person
+
+
+def change_password(
+    person: Person, *, current_password: str, new_password: str, keep_session: Session | None, now: datetime
+) -> None:
+    """A new password for who knows the old one; every session but `keep_session` ends.
+
+    Raises PasswordWrong, PasswordTooCommon and PasswordLengthWrong.
+    """
+    if not passwords.verify(person.password_hash, current_password):
+        raise PasswordWrong()
+    passwords.refuse_weak(new_password, words=words_of(person))
+    password_hash = passwords.hash_password(new_password)
+    with transaction():
+        _set_password(person, password_hash, action="person.password_changed", now=now)
+        end_sessions(person, but=keep_session)
+
+
+def words_of(person: Person) -> tuple[str, ...]:
+    """What somebody who knows the person would try first."""
+    names = (
+        Workspace.select(Workspace.name)
+        .join(Member)
+        .where(Member.person == person, Workspace.deleted_at.is_null())
+        .limit(places.MENU_WORKSPACES)
+    )
+    return (person.name, person.email, *(workspace.name for workspace in names))
+
+
+def _set_password(person: Person, password_hash: str, *, action: str, now: datetime) -> None:
+    """With its mail and its trace; links that were on their way can no longer be used."""
+    wall = current().clock.wall()
+    Person.update(password_hash=password_hash).where(Person.id == person.id).execute()
+    Link.delete().where(
+        Link.person == person, Link.used_at.is_null(), Link.purpose << [LinkPurpose.MAGIC, LinkPurpose.RESET]
+    ).execute()
+    audit.record(action, workspace=None, subject=str(person.id), actor=person, now=now)
+    _mail(
+        person,
+        "password_changed",
+        key=f"password-changed-{person.id}-{wall.isoformat()}",
+        context={"name": person.name, "at": wall.isoformat()},
+    )
+
+
+# --- habits and sessions ---------------------------------------------------------------------------
+
+
+def skip_buy_dialog(person: Person, *, skips: bool = True) -> None:
+    """Whether the "Buy" dialog stays away from now on. A habit of the page, not an act: no trace."""
+    with transaction():
+        Person.update(skips_buy_dialog=skips).where(Person.id == person.id).execute()
+
+
+def end_sessions(person: Person, *, but: Session | None = None) -> int:
+    """Inside a transaction. Returns how many ended."""
+    query = Session.delete().where(Session.person == person)
+    if but is not None:
+        query = query.where(Session.id != but.id)
+    return int(query.execute())
+
+
+# --- mail -----------------------------------------------------------------------------------------
+
+
+def _mail(
+    person: Person,
+    template: str,
+    *,
+    key: str,
+    context: dict[str, outbox.JSON],
+    secrets: dict[str, outbox.JSON] | None = None,
+) -> None:
+    payload: dict[str, outbox.JSON] = {
+        "template": template,
+        "to": person.email,
+        "locale": mail_locale(person),
+        "context": context,
+    }
+    if secrets:
+        payload[outbox.SECRETS] = secrets
+    outbox.publish("mail", key=key, payload=payload, now=current().clock.wall())
+
+
+def mail_locale(person: Person) -> str:
+    """The language that mail to the person is written in."""
+    locales = current().settings.locales
+    return person.language if person.language in locales else locales[0]

@@ -1,0 +1,1 @@
+"""What time brings: the run, and one subscription's turn in it."""

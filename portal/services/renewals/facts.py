@@ -1,0 +1,121 @@
+"""What the run knows of a batch of subscriptions before it looks at them: one query for each kind of row."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TypeVar, cast
+
+from portal.domain.vocabulary import NoticeKind
+from portal.domain.vocabulary import OrderState
+from portal.models import BillingDetails
+from portal.models import Notice
+from portal.models import Order
+from portal.models import Payment
+from portal.models import PaymentMethod
+from portal.models import Person
+from portal.models import Refund
+from portal.models import Subscription
+
+from portal.services.payments import charging
+from portal.services.payments import refunds
+from portal.services.payments import renewal_outcomes
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What stands around one subscription, as it is under the lock.
+
+    `said` are the letters about its due date and the day of each; `renewal` is the order that renews it
+    then, with the tries that were `declined`; `open_payment` and `refund_is_open` tell of money whose result
+    is open. `methods` are all that are saved, in no order.
+    """
+
+    said: dict[NoticeKind, date] = field(default_factory=dict)
+    open_payment: Payment | None = None
+    refund_is_open: bool = False
+    renewal: Order | None = None
+    declined: Sequence[Payment] = ()
+    methods: Sequence[PaymentMethod] = ()
+    billing_details: BillingDetails | None = None
+
+
+def read_surroundings(subscriptions: Sequence[Subscription]) -> dict[int, Surroundings]:
+    """By the ids of the subscriptions, which are loaded with their workspaces. Seven queries at most."""
+    ids = [subscription.id for subscription in subscriptions]
+    workspaces = [subscription.workspace_id for subscription in subscriptions]
+    said = _said(ids)
+    waiting = _by(
+        "workspace_id",
+        Payment.select().where(Payment.workspace << workspaces, Payment.state << charging.WAITING),
+    )
+    refunding = _by(
+        "workspace_id",
+        Refund.select(Refund.workspace).where(
+            Refund.workspace << workspaces, Refund.state << refunds.WAITING
+        ),
+    )
+    renewals = _by("subscription_id", _renewals(ids))
+    declined = _by(
+        "order_id", renewal_outcomes.declined_tries(order for orders in renewals.values() for order in orders)
+    )
+    methods = _by(
+        "workspace_id",
+        PaymentMethod.select(PaymentMethod, Person.id, Person.name, Person.email)
+        .join(Person)
+        .where(PaymentMethod.workspace << workspaces, PaymentMethod.removed_at.is_null()),
+    )
+    details = _by("workspace_id", BillingDetails.select().where(BillingDetails.workspace << workspaces))
+    found = {}
+    for subscription in subscriptions:
+        at = subscription.workspace_id
+        renewal = _first(renewals, subscription.id)
+        found[subscription.id] = Surroundings(
+            said=said[subscription.id],
+            open_payment=_first(waiting, at),
+            refund_is_open=at in refunding,
+            renewal=renewal,
+            declined=declined.get(renewal.id, []) if renewal else [],
+            methods=methods.get(at, []),
+            billing_details=_first(details, at),
+        )
+    return found
+
+
+def _said(ids: Sequence[int]) -> Mapping[int, dict[NoticeKind, date]]:
+    said: dict[int, dict[NoticeKind, date]] = defaultdict(dict)
+    about_the_due_date = (
+        Notice.select(Notice, Subscription.id)
+        .join(Subscription)
+        .where(Subscription.id << ids, Notice.about_on == Subscription.due_on)
+    )
+    for notice in cast("Iterable[Notice]", about_the_due_date):
+        said[notice.subscription.id][notice.kind] = notice.said_on
+    return said
+
+
+def _renewals(ids: Sequence[int]) -> Iterable[Order]:
+    """The renewals of the due dates that were begun; a refunded one is none."""
+    return cast(
+        "Iterable[Order]",
+        Order.select()
+        .join(Subscription)
+        .where(
+            Subscription.id << ids,
+            Order.renews_on == Subscription.due_on,
+            Order.state != OrderState.REFUNDED,
+        ),
+    )
+
+
+def _by(name: str, rows: Iterable[T]) -> dict[int, list[T]]:
+    found: dict[int, list[T]] = defaultdict(list)
+    for row in rows:
+        found[getattr(row, name)].append(row)
+    return dict(found)
+
+
+def _first(rows: Mapping[int, list[T]], key: int) -> T | None:
+    return rows[key][0] if key in rows else None

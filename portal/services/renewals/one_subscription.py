@@ -1,0 +1,183 @@
+"""Looking at one subscription on one day: the letters that are due, and the acts.
+
+domain/timeline.py says what is due; this carries it out, inside the transaction of services/due.py that holds
+the workspace's lock. Nobody is asked here: a renewal ends with its intent recorded.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from portal.database import rows
+from portal.domain.errors import MissingVatRate
+from portal.domain.errors import PlanNotOffered
+from portal.domain.errors import PlanTooSmall
+from portal.domain.pricing import Quote
+from portal.domain.timeline import NOTICE_DAYS
+from portal.domain.timeline import Act
+from portal.domain.timeline import Step
+from portal.domain.timeline import look_again_on
+from portal.domain.timeline import steps_due
+from portal.domain.vocabulary import OrderState
+from portal.domain.vocabulary import PaymentState
+from portal.models import Notice
+from portal.models import Order
+from portal.models import Payment
+from portal.models import PaymentMethod
+from portal.models import Subscription
+from portal.runtime import current
+
+from portal.services import audit
+from . import calendar_letters
+from portal.services import checkout
+from portal.services.workspace import deletion
+from portal.services.subscriptions import free_plan
+from portal.services.payments import charging
+from portal.services.payments import renewal_outcomes
+from portal.services.subscriptions import next_charge
+from portal.services.subscriptions import agreement
+from portal.services.subscriptions.next_charge import NoBillingDetails
+from .facts import Surroundings
+
+WAIT_FOR_MONEY = timedelta(minutes=5)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Look:
+    """What came of looking at one subscription: the steps that did something; an intent to be asked for."""
+
+    steps: list[Step]
+    payment: Payment | None = None
+    to_close: Payment | None = None
+
+
+def look_at(subscription: Subscription, around: Surroundings, *, now: datetime) -> Look:
+    """Take every step that is due today, and write down when to look again.
+
+    `subscription` is loaded with workspace, product, plan and price, as they are under the lock.
+    """
+    workspace = subscription.workspace
+    today = workspace.day(now)
+    look = Look(steps=[])
+    again_at: datetime | None = None
+    course = agreement.course_of(subscription, said=around.said, today=today)
+    taken: set[Step] = set()
+    # No step is taken twice, so this ends.
+    while step := next((each for each in steps_due(course, today=today) if each not in taken), None):
+        taken.add(step)
+        if step is Act.RENEW:
+            again_at = _renew(subscription, around, look, now=now, today=today)
+            did_something = again_at is None
+        elif step is Act.BEGIN_FREE_PLAN:
+            did_something = free_plan.begin_scheduled(subscription, now)
+            if not did_something:
+                subscription.renewal_failed_on = subscription.renewal_failed_on or today
+        elif step is Act.DELETE:
+            deletion.delete_for_not_paying(workspace, now=now)
+            look.steps.append(step)
+            return look
+        else:
+            did_something = calendar_letters.LETTERS[step](subscription, course, today)
+            if did_something:
+                notice = Notice(subscription=subscription, kind=step, about_on=course.due_on, said_on=today)
+                rows.save_later(notice)
+                around.said[step] = today
+        if did_something:
+            look.steps.append(step)
+        course = agreement.course_of(subscription, said=around.said, today=today)
+    day = look_again_on(course, today=today)
+    subscription.look_at = again_at or (agreement.first_moment(workspace, day) if day else None)
+    rows.save_later(subscription)
+    return look
+
+
+def _renew(
+    subscription: Subscription, around: Surroundings, look: Look, *, now: datetime, today: date
+) -> datetime | None:
+    """Record the intent to charge, or say why that cannot be. When to look again, if not by the calendar."""
+    waiting = around.open_payment
+    if waiting is not None:
+        if waiting.state == PaymentState.ACTION_REQUIRED and waiting.tried_on and waiting.tried_on < today:
+            waiting.workspace = subscription.workspace
+            look.to_close = waiting
+        return now + WAIT_FOR_MONEY
+    if around.refund_is_open:
+        return now + WAIT_FOR_MONEY
+    order = around.renewal
+    try:
+        details = next_charge.details_of(subscription.workspace, around.billing_details)
+        quote = next_charge.upcoming(subscription, details=details, now=now)
+    except (PlanTooSmall, PlanNotOffered) as refusal:
+        reason, limits = calendar_letters.why_not(refusal)
+        renewal_outcomes.fail_without_asking(
+            subscription, subscription.workspace, reason=reason, limits=limits, today=today
+        )
+        return None
+    except (MissingVatRate, NoBillingDetails) as fault:
+        # Ours to mend: nobody is late for it.
+        log.error("subscription %s: the renewal waits: %r", subscription.id, fault)
+        return now + timedelta(days=1)
+    if subscription.announced_minor is None or quote.total.minor > subscription.announced_minor:
+        calendar_letters.announce(subscription, quote, renew_on=today + timedelta(days=NOTICE_DAYS))
+        return None
+    methods = renewal_outcomes.in_order(around.methods, subscription)
+    left = renewal_outcomes.round_of(methods, around.declined, today=today).left
+    if not left:
+        renewal_outcomes.fail_without_asking(
+            subscription, subscription.workspace, reason="no_method", order=order, today=today
+        )
+        return None
+    look.payment = _place(subscription, quote, details, order, method=left[0], now=now, today=today)
+    # Nobody is late while their bank is being asked.
+    subscription.renewal_failed_on = None
+    return None
+
+
+def _place(
+    subscription: Subscription,
+    quote: Quote,
+    details: dict[str, object],
+    order: Order | None,
+    *,
+    method: PaymentMethod,
+    now: datetime,
+    today: date,
+) -> Payment:
+    workspace = subscription.workspace
+    plan, interval = next_charge.next_terms(subscription)
+    if order is None:
+        order = Order(
+            number=checkout.new_order_number(),
+            workspace=workspace,
+            display_currency=quote.total.currency,
+            subscription=subscription,
+            renews_on=subscription.due_on,
+            auto_renewal=True,
+            created_at=now,
+        )
+    order.plan, order.interval = plan, interval
+    order.person = method.added_by
+    order.details = details
+    order.method_kind = method.kind
+    order.state = OrderState.PLACED
+    checkout.freeze(order, quote)
+    rows.save(order)
+    order.workspace = workspace
+    payment = charging.record_intent(
+        order, person=method.added_by, method=method, tried_on=today, wall=current().clock.wall()
+    )
+    audit.record(
+        "renewal.placed",
+        workspace=workspace,
+        subject=order.number,
+        changes={
+            "payment": payment.key,
+            "total_minor": order.total_minor,
+            "currency": order.currency,
+            "renews_on": str(order.renews_on),
+        },
+        now=now,
+    )
+    return payment

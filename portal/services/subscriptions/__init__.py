@@ -1,0 +1,1 @@
+"""The agreement and every change of it."""

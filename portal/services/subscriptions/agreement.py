@@ -1,0 +1,363 @@
+"""The running agreement of a workspace: begun as a trial, moved on by paid orders."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import cast
+from zoneinfo import ZoneInfo
+
+from peewee import JOIN, Case
+
+from portal import outbox
+from portal.database import rows
+from portal.database.prepared import Prepared
+from portal.database.prepared import Slot
+from portal.domain.lifecycle import blocked_on
+from portal.domain.lifecycle import subscription_state
+from portal.domain.money import Money
+from portal.domain.periods import Period
+from portal.domain.price_lock import PriceLock
+from portal.domain.price_lock import lock_after_payment
+from portal.domain.pricing import Standing
+from portal.domain.proration import PaidPeriod
+from portal.domain.timeline import Course
+from portal.domain.timeline import look_again_on
+from portal.domain.timeline import renewal_day
+from portal.domain.timeline import steps_due
+from portal.domain.vocabulary import Interval
+from portal.domain.vocabulary import NoticeKind
+from portal.domain.vocabulary import OrderKind
+from portal.domain.vocabulary import ProductKind
+from portal.domain.vocabulary import SubscriptionState
+from portal.models import Order
+from portal.models import PaymentMethod
+from portal.models import Plan
+from portal.models import Price
+from portal.models import Product
+from portal.models import Subscription
+from portal.models import SubscriptionPeriod
+from portal.models import Workspace
+from portal.runtime import current
+
+
+def start_trial(workspace: Workspace, *, now: datetime) -> Subscription:
+    """The workspace plan's trial from today. Inside the transaction that makes the workspace."""
+    product = workspace_product()
+    plan = Plan.get(Plan.product == product, Plan.trial)
+    today = workspace.day(now)
+    subscription = Subscription.create(
+        workspace=workspace,
+        product=product,
+        plan=plan,
+        started_on=today,
+        due_on=today + timedelta(days=product.trial_days) if product.trial_days else None,
+        anchor_day=today.day,
+        look_at=now,
+        created_at=now,
+    )
+    SubscriptionPeriod.create(
+        subscription=subscription,
+        plan=plan,
+        start_on=today,
+        base_end_on=subscription.due_on,
+        end_on=subscription.due_on,
+        created_at=now,
+    )
+    return subscription
+
+
+def workspace_product() -> Product:
+    return Product.get(Product.kind == ProductKind.WORKSPACE_PLAN, ~Product.withdrawn)
+
+
+def of_workspace(workspace: Workspace) -> Subscription:
+    """The subscription to the workspace plan, with workspace, plan, product and price. One query."""
+    [found] = _of_workspace.rows(workspace=workspace.id)
+    found.workspace = workspace
+    return cast(Subscription, found)
+
+
+_of_workspace = Prepared(
+    lambda: (
+        Subscription.select(Subscription, Plan, Product, Price)
+        .join_from(Subscription, Plan, on=Subscription.plan)
+        .join_from(Subscription, Product)
+        .join_from(Subscription, Price, JOIN.LEFT_OUTER)
+        .where(Subscription.workspace == Slot("workspace"), Product.kind == ProductKind.WORKSPACE_PLAN)
+        .limit(1)
+    )
+)
+
+
+def of_workspaces(workspaces: Iterable[Workspace]) -> dict[int, Subscription]:
+    """As of_workspace, of many, by the ids of their workspaces."""
+    by_id = {workspace.id: workspace for workspace in workspaces}
+    found = with_catalogue(
+        Subscription.select()
+        .join(Product)
+        .where(Subscription.workspace << list(by_id), Product.kind == ProductKind.WORKSPACE_PLAN)
+    )
+    for subscription in found:
+        subscription.workspace = by_id[subscription.workspace_id]
+    return {subscription.workspace_id: subscription for subscription in found}
+
+
+def with_catalogue(query: Iterable[Subscription]) -> list[Subscription]:
+    """The subscriptions of a query, each with its product, plan and price.
+
+    Many share a few of them: each is read once, since to make a model of a row takes longer than to read it.
+    """
+    found = list(query)
+    for field in (Subscription.product, Subscription.plan, Subscription.price):
+        ids = {subscription.__data__[field.name] for subscription in found} - {None}
+        shared = {row.id: row for row in field.rel_model.select().where(field.rel_model.id << list(ids))}
+        for subscription in found:
+            setattr(subscription, field.name, shared.get(subscription.__data__[field.name]))
+    for subscription in found:
+        rows.take_as_read(subscription)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A subscription on one day."""
+
+    subscription: Subscription
+    state: SubscriptionState
+    today: date
+
+    @property
+    def plan(self) -> Plan:
+        return self.subscription.plan
+
+    @property
+    def due_on(self) -> date | None:
+        return self.subscription.due_on
+
+    @property
+    def interval(self) -> Interval | None:
+        price = self.subscription.price
+        return price.interval if price is not None else None
+
+    @property
+    def is_blocked(self) -> bool:
+        return self.state == SubscriptionState.BLOCKED
+
+    @property
+    def blocked_on(self) -> date | None:
+        """The first day without access; None where nothing ends."""
+        if self.due_on is None:
+            return None
+        return blocked_on(
+            self.due_on,
+            grace_days(self.subscription),
+            renewal_failed_on=self.subscription.renewal_failed_on,
+            dunning_days=current().settings.dunning_days,
+        )
+
+    @property
+    def renews_by_itself(self) -> bool:
+        """Automatic renewal is on and has not failed: after a failure, paying by hand is a way out."""
+        return self.subscription.auto_renewal and self.subscription.renewal_failed_on is None
+
+
+def status_of(subscription: Subscription, *, today: date) -> Status:
+    state = subscription_state(
+        plan_is_trial=subscription.plan.trial,
+        plan_is_free=subscription.plan.free or subscription.plan.nonprofit,
+        due_on=subscription.due_on,
+        grace_days=grace_days(subscription),
+        today=today,
+        auto_renewal=subscription.auto_renewal,
+        renewal_failed_on=subscription.renewal_failed_on,
+        dunning_days=current().settings.dunning_days,
+    )
+    return Status(subscription=subscription, state=state, today=today)
+
+
+def grace_days(subscription: Subscription) -> int:
+    """The product's own, else the installation's; a trial has none."""
+    if subscription.plan.trial:
+        return 0
+    own = subscription.product.grace_days
+    return current().settings.grace_days if own is None else own
+
+
+def standing_of(status: Status) -> Standing:
+    """What a quote needs to know of the past. One query more, for periods that are not over."""
+    subscription = status.subscription
+    periods = (
+        SubscriptionPeriod.select()
+        .where(
+            SubscriptionPeriod.subscription == subscription,
+            SubscriptionPeriod.end_on > status.today,
+            # One that was cut before it began gives nothing.
+            SubscriptionPeriod.end_on > SubscriptionPeriod.start_on,
+            SubscriptionPeriod.net_minor > 0,
+        )
+        .order_by(SubscriptionPeriod.start_on, SubscriptionPeriod.id)
+    )
+    return Standing(
+        plan_code=status.plan.code,
+        interval=status.interval,
+        state=status.state,
+        due_on=subscription.due_on,
+        anchor_day=subscription.anchor_day,
+        paid=tuple(
+            PaidPeriod(
+                period=Period(row.start_on, cast(date, row.end_on)),
+                base_days=(cast(date, row.base_end_on) - row.start_on).days,
+                price=Money(row.net_minor, row.currency),
+            )
+            for row in periods
+        ),
+    )
+
+
+def course_of(subscription: Subscription, *, said: Mapping[NoticeKind, date], today: date) -> Course:
+    """The subscription as domain/timeline.py sees it; `said` are the letters about its due date."""
+    status = status_of(subscription, today=today)
+    scheduled = subscription.scheduled_plan
+    return Course(
+        state=status.state,
+        due_on=subscription.due_on,
+        blocked_on=status.blocked_on,
+        plan_is_trial=subscription.plan.trial,
+        renew_on=subscription.renew_on if subscription.auto_renewal else None,
+        renewal_failed_on=subscription.renewal_failed_on,
+        free_plan_waits=scheduled is not None and scheduled.free,
+        said=said if subscription.due_on else {},
+    )
+
+
+def first_moment(workspace: Workspace, day: date) -> datetime:
+    """When that day begins at the workspace's own place."""
+    return datetime.combine(day, time(0), tzinfo=ZoneInfo(workspace.time_zone)).astimezone(UTC)
+
+
+def look_soon(subscription: Subscription) -> None:
+    """Let the next run look at the subscription. For whoever changes it and saves it afterwards."""
+    subscription.look_at = current().clock.now()
+
+
+def _look_when_due(subscription: Subscription, *, now: datetime) -> None:
+    """Let the run look at what was just paid when something falls due: about its new end nothing was said."""
+    workspace = subscription.workspace
+    today = workspace.day(now)
+    course = course_of(subscription, said={}, today=today)
+    day = look_again_on(course, today=today)
+    if steps_due(course, today=today):
+        look_soon(subscription)
+    else:
+        subscription.look_at = first_moment(workspace, day) if day else None
+
+
+def retry_with_new_method(workspace: Workspace) -> None:
+    """A renewal that failed is tried at once, now that there is another method. In a transaction."""
+    subscription = of_workspace(workspace)
+    if subscription.auto_renewal and subscription.renewal_failed_on is not None:
+        clock = current().clock
+        subscription.renew_on = workspace.day(clock.now())
+        look_soon(subscription)
+        rows.save(subscription)
+        wall = clock.wall()
+        outbox.publish("run_due", key=f"{subscription.id}-{wall.isoformat()}", payload={}, now=wall)
+
+
+def lock_of(subscription: Subscription) -> PriceLock | None:
+    """The locked price, which counts while auto-renewal is on."""
+    if subscription.locked_price_minor is None or not subscription.auto_renewal:
+        return None
+    price, until = subscription.price, subscription.locked_until
+    assert price is not None, "only what has a price is locked"
+    assert until is not None, "a lock has its end"
+    return PriceLock(amount=Money(subscription.locked_price_minor, price.currency), until=until)
+
+
+def apply_paid_order(
+    subscription: Subscription, order: Order, *, method: PaymentMethod | None, now: datetime
+) -> None:
+    """Give what the order's quote promised, from its own dates. Inside the transaction that marks it paid.
+
+    What was running is cut at the new period's first day, so that periods touch and never overlap.
+    """
+    facts = order.quote
+    terms_before = (subscription.plan_id, subscription.price.interval if subscription.price else None)
+    lock_before = lock_of(subscription)
+    price = _price_paid(subscription, facts["price_id"])
+    start_on = date.fromisoformat(facts["start_on"])
+    due_on = date.fromisoformat(facts["due_on"])
+    if subscription.due_on is None or start_on < subscription.due_on:
+        # Whoever renews or prolongs begins where the last period ends: there is nothing to cut.
+        cut_periods(subscription, at=start_on)
+    period = SubscriptionPeriod(
+        subscription=subscription,
+        plan=order.plan,
+        price=price,
+        order=order,
+        start_on=start_on,
+        base_end_on=date.fromisoformat(facts["base_end_on"]),
+        end_on=due_on,
+        net_minor=order.net_minor,
+        currency=order.currency,
+        created_at=now,
+    )
+    rows.save_later(period)
+    subscription.plan = order.plan
+    subscription.price = price
+    subscription.started_on = start_on
+    subscription.due_on = due_on
+    subscription.anchor_day = facts["anchor_day"]
+    if order.auto_renewal and method is not None and order.kind != OrderKind.RENEWAL:
+        subscription.auto_renewal = True
+        subscription.payment_method = method
+    lock = lock_after_payment(
+        before=lock_before,
+        same_terms=terms_before == (order.plan_id, order.interval),
+        auto_renewal=subscription.auto_renewal,
+        charged=Money(order.net_minor, order.currency),
+        paid_on=order.workspace.day(now),
+        interval=order.interval,
+    )
+    subscription.locked_price_minor = lock.amount.minor if lock else None
+    subscription.locked_until = lock.until if lock else None
+    _announce_next_renewal(subscription, order, due_on=due_on, today=order.workspace.day(now))
+    if order.kind != OrderKind.PROLONG:
+        subscription.scheduled_plan = subscription.scheduled_interval = None
+    _look_when_due(subscription, now=now)
+    subscription.version += 1
+    rows.save_later(subscription)
+
+
+def _price_paid(subscription: Subscription, price_id: int) -> Price:
+    if subscription.price_id == price_id:
+        return cast(Price, subscription.price)
+    return Price.get_by_id(price_id)
+
+
+def _announce_next_renewal(subscription: Subscription, order: Order, *, due_on: date, today: date) -> None:
+    """What was just paid is what the person knows of the next charge."""
+    subscription.renewal_failed_on = None
+    if not subscription.auto_renewal:
+        subscription.renew_on = subscription.announced_minor = None
+        return
+    renewed_on = today if order.kind == OrderKind.RENEWAL else None
+    subscription.renew_on = renewal_day(due_on=due_on, last_renewed_on=renewed_on)
+    subscription.announced_minor = order.total_minor
+
+
+def cut_periods(subscription: Subscription, *, at: date) -> None:
+    """End what runs on `at` there; a period that had not begun becomes empty."""
+    _cut_periods.execute(subscription=subscription.id, at=at)
+
+
+_cut_periods = Prepared(
+    lambda: SubscriptionPeriod.update(
+        end_on=Case(
+            None, [(SubscriptionPeriod.start_on > Slot("at"), SubscriptionPeriod.start_on)], Slot("at")
+        )
+    ).where(
+        SubscriptionPeriod.subscription == Slot("subscription"),
+        SubscriptionPeriod.end_on.is_null() | (SubscriptionPeriod.end_on > Slot("at")),
+    )
+)

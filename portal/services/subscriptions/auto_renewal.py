@@ -1,0 +1,192 @@
+"""Automatic renewal, on and off: what is shown before is what is stored, and everybody who pays is told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import cast
+
+from portal.database.connecting import transaction
+from portal.domain.errors import PortalError
+from portal.domain.errors import QuoteChanged
+from portal.domain.money import Money
+from portal.domain.pricing import Quote
+from portal.domain.pricing import facts_hash
+from portal.domain.timeline import NOTICE_DAYS
+from portal.domain.vocabulary import Interval
+from portal.domain.vocabulary import NoticeKind
+from portal.domain.vocabulary import SubscriptionState
+from portal.models import Notice
+from portal.models import PaymentMethod
+from portal.models import Subscription
+from portal.models import Workspace
+from portal.outbox import JSON
+
+from portal.services import audit
+from portal.services import letters
+from . import next_charge as subscriptions_next_charge
+from . import agreement
+from portal.services.places import Place
+
+RENEWABLE = (SubscriptionState.PAID, SubscriptionState.LATE)
+
+
+class NotRenewable(PortalError):
+    """There is nothing to renew in this `state`, or a free plan is to begin (`free_plan_waits`)."""
+
+
+class NoSuchMethod(PortalError):
+    """The workspace has no such saved payment method (any more)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NextCharge:
+    """The next automatic charge, and the day on which it is made."""
+
+    quote: Quote
+    on: date
+
+    @property
+    def hash(self) -> str:
+        """Identifies everything that the person was shown."""
+        return facts_hash({**self.quote.facts, "charged_on": self.on.isoformat()})
+
+
+def methods_of(workspace: Workspace) -> list[PaymentMethod]:
+    """The saved payment methods, the preferred one first."""
+    return list(
+        PaymentMethod.select()
+        .where(PaymentMethod.workspace == workspace, PaymentMethod.removed_at.is_null())
+        .order_by(PaymentMethod.is_preferred.desc(), PaymentMethod.id)
+    )
+
+
+def next_charge(workspace: Workspace, *, now: datetime) -> NextCharge:
+    """What is charged next, as if automatic renewal were on.
+
+    Raises NotRenewable, and what renewal_quotes.upcoming does.
+    """
+    return _switched_on(agreement.of_workspace(workspace), now=now)
+
+
+def switch_on(place: Place, *, method_id: int, shown_hash: str, now: datetime) -> NextCharge:
+    """Let the plan be renewed with the saved method, from the due date on; today where that is past.
+
+    No more is charged than what was shown. Safe to repeat. A renewal that has failed stays failed until it is
+    paid: the days on which it is tried again are those of its first failure. Raises what `next_charge` does,
+    NoSuchMethod, and QuoteChanged when what was shown is no longer true.
+    """
+    workspace = place.workspace
+    with transaction(lock=workspace):
+        subscription = agreement.of_workspace(workspace)
+        method = next((each for each in methods_of(workspace) if each.id == method_id), None)
+        if method is None:
+            raise NoSuchMethod(method_id=method_id)
+        before = (subscription.auto_renewal, subscription.payment_method_id)
+        charge = _switched_on(subscription, now=now)
+        if before == (True, method.id):
+            return charge
+        if charge.hash != shown_hash:
+            raise QuoteChanged(shown=shown_hash, current=charge.hash)
+        subscription.payment_method = method
+        subscription.announced_minor = charge.quote.total.minor
+        _save(subscription, "auto_renewal.on", now=now)
+        _mark_announced(subscription, charge, today=workspace.day(now))
+        offer = charge.quote.offer
+        tell_on(subscription, total=charge.quote.total, plan_names=offer.plan_names, interval=offer.interval)
+    return charge
+
+
+def switch_off(place: Place, *, now: datetime) -> bool:
+    """Let the plan end on its due date: nothing else changes before. False when it was off already."""
+    workspace = place.workspace
+    with transaction(lock=workspace):
+        subscription = agreement.of_workspace(workspace)
+        if not subscription.auto_renewal:
+            return False
+        subscription.auto_renewal = False
+        subscription.renew_on = subscription.announced_minor = None
+        _save(subscription, "auto_renewal.off", now=now)
+        _tell(
+            "auto_renewal_off",
+            subscription,
+            {
+                "due_on": subscription.due_on.isoformat() if subscription.due_on else None,
+                "plan_names": dict(subscription.plan.names),
+            },
+        )
+    return True
+
+
+def tell_on(
+    subscription: Subscription, *, total: Money, plan_names: Mapping[str, str], interval: Interval
+) -> None:
+    """The mail that automatic renewal is on, with day, amount and method. In the transaction of the act.
+
+    `total` is the next charge, tax included; workspace, `renew_on` and `payment_method` are set and saved.
+    """
+    _tell(
+        "auto_renewal_on",
+        subscription,
+        {
+            "renew_on": cast(date, subscription.renew_on).isoformat(),
+            "total_minor": total.minor,
+            "currency": total.currency,
+            "plan_names": dict(plan_names),
+            "interval": interval.value,
+            "method": letters.method_facts(subscription.payment_method),
+        },
+    )
+
+
+def _switched_on(subscription: Subscription, *, now: datetime) -> NextCharge:
+    """Switches it on, unsaved: price lock and dates are then those of the charge itself."""
+    today = subscription.workspace.day(now)
+    status = agreement.status_of(subscription, today=today)
+    scheduled, due_on = subscription.scheduled_plan, subscription.due_on
+    free_plan_waits = scheduled is not None and scheduled.free
+    if status.state not in RENEWABLE or subscription.price is None or due_on is None or free_plan_waits:
+        raise NotRenewable(state=status.state, free_plan_waits=free_plan_waits)
+    if not subscription.auto_renewal:
+        subscription.auto_renewal = True
+        subscription.renew_on = max(due_on, today)
+    on = max(subscription.renew_on or due_on, today)
+    return NextCharge(quote=subscriptions_next_charge.upcoming(subscription, now=now), on=on)
+
+
+def _mark_announced(subscription: Subscription, charge: NextCharge, *, today: date) -> None:
+    """Whoever switches it on in the last week has been told what the letter of that week says."""
+    if today >= charge.on - timedelta(days=NOTICE_DAYS):
+        Notice.insert(
+            subscription=subscription,
+            kind=NoticeKind.RENEWAL_AHEAD,
+            about_on=subscription.due_on,
+            said_on=today,
+        ).on_conflict_ignore().execute()
+
+
+def _save(subscription: Subscription, action: str, *, now: datetime) -> None:
+    workspace = subscription.workspace
+    agreement.look_soon(subscription)
+    subscription.version += 1
+    subscription.save()
+    audit.record(
+        action,
+        workspace=workspace,
+        subject=workspace.slug,
+        changes={
+            "renew_on": subscription.renew_on.isoformat() if subscription.renew_on else None,
+            "announced_minor": subscription.announced_minor,
+            "method": subscription.payment_method_id,
+        },
+        now=now,
+    )
+
+
+def _tell(template: str, subscription: Subscription, context: dict[str, JSON]) -> None:
+    letters.send(
+        template,
+        to=letters.billing_people(subscription.workspace),
+        workspace=subscription.workspace,
+        key=f"{template.replace('_', '-')}-{subscription.id}-{subscription.version}",
+        context=context,
+    )

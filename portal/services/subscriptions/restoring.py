@@ -1,0 +1,93 @@
+"""The subscription as it would be had an order never been paid: computed once for preview and act."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from peewee import JOIN
+
+from portal.domain.refunds import Given
+from portal.domain.refunds import replay
+from portal.domain.vocabulary import OrderState
+from portal.models import Order
+from portal.models import Plan
+from portal.models import Price
+from portal.models import Subscription
+from portal.models import SubscriptionPeriod
+
+from . import agreement
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What applies again without the order.
+
+    `newest` is the period that the subscription follows then. It ends on `ends_on`, or never (None);
+    `due_on` is that day, or today where it is past: due now. `changed_ends`: periods by id whose end becomes
+    another.
+    """
+
+    newest: SubscriptionPeriod
+    ends_on: date | None
+    due_on: date | None
+    changed_ends: Mapping[int, date | None]
+
+    @property
+    def is_due_now(self) -> bool:
+        return self.due_on != self.ends_on
+
+
+def without(order: Order, *, subscription: Subscription, today: date) -> Restored:
+    """Reads only, one query. Every subscription began with a trial, so that something is left."""
+    rows = list(
+        SubscriptionPeriod.select(SubscriptionPeriod, Order, Plan, Price)
+        .join_from(SubscriptionPeriod, Order, JOIN.LEFT_OUTER)
+        .join_from(SubscriptionPeriod, Plan, on=SubscriptionPeriod.plan)
+        .join_from(SubscriptionPeriod, Price, JOIN.LEFT_OUTER)
+        .where(SubscriptionPeriod.subscription == subscription)
+        .order_by(SubscriptionPeriod.id)
+    )
+    kept = {row.id: row for row in rows if _still_gives(row, order)}
+    lasting = replay([Given(row.id, row.start_on, _given_until(row)) for row in kept.values()])
+    ends_on = lasting[-1].until
+    return Restored(
+        newest=kept[lasting[-1].key],
+        ends_on=ends_on,
+        due_on=None if ends_on is None else max(ends_on, today),
+        changed_ends={each.key: each.until for each in lasting if each.until != kept[each.key].end_on},
+    )
+
+
+def restore(subscription: Subscription, order: Order, restored: Restored) -> None:
+    """Write it down, with auto-renewal, its price lock and what was scheduled ended. Inside a transaction."""
+    SubscriptionPeriod.update(end_on=SubscriptionPeriod.start_on).where(
+        SubscriptionPeriod.order == order
+    ).execute()
+    for period_id, ends_on in restored.changed_ends.items():
+        SubscriptionPeriod.update(end_on=ends_on).where(SubscriptionPeriod.id == period_id).execute()
+    newest = restored.newest
+    subscription.plan = newest.plan
+    subscription.price = newest.price
+    subscription.started_on = newest.start_on
+    subscription.due_on = restored.due_on
+    subscription.anchor_day = newest.order.quote["anchor_day"] if newest.order else newest.start_on.day
+    subscription.auto_renewal = False
+    subscription.renew_on = subscription.announced_minor = subscription.renewal_failed_on = None
+    subscription.scheduled_plan = subscription.scheduled_interval = None
+    subscription.locked_price_minor = subscription.locked_until = None
+    agreement.look_soon(subscription)
+    subscription.version += 1
+    subscription.save()
+
+
+def _still_gives(period: SubscriptionPeriod, undone: Order) -> bool:
+    if period.order is None:
+        return True
+    return period.order.id != undone.id and period.order.state == OrderState.PAID
+
+
+def _given_until(period: SubscriptionPeriod) -> date | None:
+    """Its end before later ones cut it. What no order paid for was given to its base end, or for ever."""
+    if period.order is None:
+        return period.base_end_on
+    return date.fromisoformat(period.order.quote["due_on"])

@@ -1,0 +1,228 @@
+"""A smaller plan begins when what is paid is over: previewed, scheduled, withdrawn.
+
+Every act holds the workspace's lock. Nothing is charged here: services/renewals.py does what is scheduled.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import cast
+
+from portal.database.connecting import transaction
+from portal.domain.errors import PlanNotOffered
+from portal.domain.errors import PlanTooSmall
+from portal.domain.errors import PortalError
+from portal.domain.errors import QuoteChanged
+from portal.domain.plans import Violation
+from portal.domain.plans import has_days_left
+from portal.domain.plans import violations
+from portal.domain.pricing import Offer
+from portal.domain.pricing import Quote
+from portal.domain.pricing import facts_hash
+from portal.domain.vocabulary import Interval
+from portal.models import Plan
+from portal.models import Subscription
+from portal.models import Workspace
+
+from portal.services import audit
+from portal.services import checkout
+from portal.services import letters
+from portal.services import plans
+from . import next_charge
+from . import agreement
+from portal.services.places import Place
+
+
+class NothingWaits(PortalError):
+    """The plan is not smaller, or nothing that was paid is left: it begins as soon as it is paid."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledChange:
+    """What will be from `begins_on` on.
+
+    `charge` is the automatic one of the day `charged_on`; None where the person pays by hand.
+    """
+
+    plan: Plan
+    offer: Offer
+    begins_on: date
+    charged_on: date | None
+    charge: Quote | None
+
+    @property
+    def hash(self) -> str:
+        """Identifies everything that the person was shown."""
+        return facts_hash(
+            {
+                "plan": self.plan.code,
+                "interval": self.offer.interval.value,
+                "begins_on": self.begins_on.isoformat(),
+                "charged_on": self.charged_on.isoformat() if self.charged_on else None,
+                "total_minor": self.charge.total.minor if self.charge else None,
+                "price_id": self.offer.price_id,
+            }
+        )
+
+
+def preview(workspace: Workspace, *, plan_code: str, interval: Interval, now: datetime) -> ScheduledChange:
+    """What scheduling the plan would bring, in the currency that is paid.
+
+    Raises PlanNotOffered, NothingWaits, PlanTooSmall, and what the next charge may (renewal_quotes.upcoming).
+    """
+    return _preview(agreement.of_workspace(workspace), plan_code=plan_code, interval=interval, now=now)
+
+
+def schedule(
+    place: Place, *, plan_code: str, interval: Interval, shown_hash: str, now: datetime
+) -> ScheduledChange:
+    """Let the plan begin on the due date, in the place of what was scheduled before. Safe to repeat.
+
+    With auto-renewal on, no more than the charge that was shown is taken on that day. Raises what `preview`
+    does, QuoteChanged when that is not what was shown, and OrderAlreadyPlaced beside an open payment.
+    """
+    workspace = place.workspace
+    with transaction(lock=workspace):
+        checkout.refuse_beside_an_open_payment(workspace)
+        subscription = agreement.of_workspace(workspace)
+        before = (
+            subscription.scheduled_plan_id,
+            subscription.scheduled_interval,
+            subscription.announced_minor,
+        )
+        change = _preview(subscription, plan_code=plan_code, interval=interval, now=now)
+        if change.hash != shown_hash:
+            raise QuoteChanged(shown=shown_hash, current=change.hash)
+        subscription.scheduled_plan, subscription.scheduled_interval = change.plan, interval
+        if change.charge is not None:
+            subscription.announced_minor = change.charge.total.minor
+        if before != (change.plan.id, interval, subscription.announced_minor):
+            save_schedule(subscription, change.plan, interval=interval, now=now)
+    return change
+
+
+def withdraw(place: Place, *, now: datetime) -> Plan | None:
+    """Let the present plan go on; the plan that will not begin, or None when nothing was scheduled any more.
+
+    With auto-renewal on, the next charge is that of the present plan, as the page then says. Raises
+    OrderAlreadyPlaced while the scheduled plan is being paid.
+    """
+    workspace = place.workspace
+    with transaction(lock=workspace):
+        subscription = agreement.of_workspace(workspace)
+        withdrawn = subscription.scheduled_plan
+        if withdrawn is None:
+            return None
+        checkout.refuse_beside_an_open_payment(workspace)
+        subscription.scheduled_plan = subscription.scheduled_interval = None
+        if subscription.auto_renewal:
+            subscription.announced_minor = _total_of_next_charge(subscription, now=now)
+        agreement.look_soon(subscription)
+        subscription.version += 1
+        subscription.save()
+        audit.record(
+            "plan.schedule_withdrawn",
+            workspace=workspace,
+            subject=workspace.slug,
+            changes={"plan": withdrawn.code},
+            now=now,
+        )
+        letters.send(
+            "plan_schedule_withdrawn",
+            to=letters.billing_people(workspace),
+            workspace=workspace,
+            key=f"plan-schedule-withdrawn-{subscription.id}-{subscription.version}",
+            context={
+                "plan_names": dict(withdrawn.names),
+                "due_on": subscription.due_on.isoformat() if subscription.due_on else None,
+                "renews": subscription.auto_renewal,
+            },
+        )
+    return withdrawn
+
+
+def save_schedule(
+    subscription: Subscription, plan: Plan, *, interval: Interval | None, now: datetime
+) -> None:
+    """Write down that `plan` begins on the due date, and tell it. Inside the lock; free_plan.py's too."""
+    workspace, due_on = subscription.workspace, cast(date, subscription.due_on)
+    agreement.look_soon(subscription)
+    subscription.version += 1
+    subscription.save()
+    audit.record(
+        "plan.scheduled",
+        workspace=workspace,
+        subject=workspace.slug,
+        changes={
+            "plan": plan.code,
+            "interval": interval.value if interval else None,
+            "begins_on": due_on.isoformat(),
+        },
+        now=now,
+    )
+    letters.send(
+        "plan_scheduled",
+        to=letters.billing_people(workspace),
+        workspace=workspace,
+        key=f"plan-scheduled-{subscription.id}-{subscription.version}",
+        context={"plan_names": dict(plan.names), "due_on": due_on.isoformat()},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The plan that is to begin on the due date. `interval` is None for a free one."""
+
+    plan: Plan
+    interval: Interval | None
+
+
+def waiting_plan(status: agreement.Status) -> Waiting | None:
+    """What is scheduled, mostly without a query."""
+    subscription = status.subscription
+    if subscription.scheduled_plan_id is None:
+        return None
+    return Waiting(
+        plan=plans.find_plan(subscription.scheduled_plan_id, product=subscription.product, on=status.today),
+        interval=subscription.scheduled_interval,
+    )
+
+
+def obstacles(workspace: Workspace, waiting: Waiting) -> tuple[Violation, ...]:
+    """What keeps the scheduled plan from beginning as things are now. One query."""
+    return violations(plans.limits_of(waiting.plan), plans.usage_of(workspace))
+
+
+def _preview(
+    subscription: Subscription, *, plan_code: str, interval: Interval, now: datetime
+) -> ScheduledChange:
+    """Puts the plan on `subscription`, unsaved: the next charge is then reckoned as it will be."""
+    workspace = subscription.workspace
+    today = workspace.day(now)
+    status = agreement.status_of(subscription, today=today)
+    if subscription.price is None or not has_days_left(status.state, subscription.due_on, today=today):
+        raise NothingWaits()
+    on_sale = plans.plans_on_sale(subscription.product, on=today)
+    offer = plans.offer_of(
+        on_sale, plan_code=plan_code, interval=interval, currency=subscription.price.currency
+    )
+    plan = next(candidate.plan for candidate in on_sale if candidate.plan.code == plan_code)
+    if plan.free or plan.position >= status.plan.position:
+        raise NothingWaits()
+    plans.refuse_if_too_small(plan, plans.usage_of(workspace))
+    subscription.scheduled_plan, subscription.scheduled_interval = plan, interval
+    renews, begins_on = subscription.auto_renewal, cast(date, subscription.due_on)
+    return ScheduledChange(
+        plan=plan,
+        offer=offer,
+        begins_on=begins_on,
+        charged_on=subscription.renew_on or begins_on if renews else None,
+        charge=next_charge.upcoming(subscription, now=now) if renews else None,
+    )
+
+
+def _total_of_next_charge(subscription: Subscription, *, now: datetime) -> int | None:
+    """None where there is none to be told: the run says why when its time comes."""
+    try:
+        return next_charge.upcoming(subscription, now=now).total.minor
+    except (PlanNotOffered, PlanTooSmall, next_charge.NoBillingDetails):
+        return None

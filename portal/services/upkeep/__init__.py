@@ -1,0 +1,1 @@
+"""Health, cleaning up, and the books."""

@@ -1,0 +1,228 @@
+"""Orders, payments and refunds agree with each other."""
+
+from collections.abc import Sequence
+
+from peewee import JOIN, fn
+
+from portal.domain.pricing import facts_hash
+from portal.domain.vocabulary import DocumentKind
+from portal.domain.vocabulary import OrderState
+from portal.domain.vocabulary import PaymentState
+from portal.domain.vocabulary import RefundState
+from portal.models import Invoice
+from portal.models import Order
+from portal.models import Payment
+from portal.models import Refund
+
+from .reading import rows_of
+
+SETTLED = (PaymentState.SUCCEEDED, PaymentState.DECLINED)
+PAID_ONCE = (OrderState.PAID, OrderState.REFUNDED)
+REFUND_WAITS = (RefundState.CREATED, RefundState.UNKNOWN)
+
+
+def paid_orders_have_one_succeeded_payment() -> int:
+    """A paid order, refunded since or not, has exactly one succeeded payment, of its own total."""
+    succeeded = (
+        Payment.select(
+            Payment.order, fn.COUNT(Payment.id).alias("times"), fn.SUM(Payment.amount_minor).alias("paid")
+        )
+        .where(Payment.state == PaymentState.SUCCEEDED)
+        .group_by(Payment.order)
+        .alias("succeeded")
+    )
+    return (
+        Order.select(Order.id)
+        .join(succeeded, JOIN.LEFT_OUTER, on=(succeeded.c.order_id == Order.id))
+        .where(
+            Order.state << PAID_ONCE,
+            succeeded.c.times.is_null() | (succeeded.c.times != 1) | (succeeded.c.paid != Order.total_minor),
+        )
+        .count()
+    )
+
+
+def succeeded_payments_belong_to_paid_orders() -> int:
+    return (
+        Payment.select(Payment.id)
+        .join(Order)
+        .where(Payment.state == PaymentState.SUCCEEDED, Order.state.not_in(PAID_ONCE))
+        .count()
+    )
+
+
+def placed_orders_have_a_waiting_payment() -> int:
+    return (
+        Order.select(Order.id)
+        .join(Payment, JOIN.LEFT_OUTER, on=((Payment.order == Order.id) & Payment.state.not_in(SETTLED)))
+        .where(Order.state == OrderState.PLACED, Payment.id.is_null())
+        .count()
+    )
+
+
+def waiting_payments_belong_to_placed_orders() -> int:
+    """While a payment may still succeed its order is closed, so that nobody pays it a second time."""
+    return (
+        Payment.select(Payment.id)
+        .join(Order)
+        .where(Payment.state.not_in(SETTLED), Order.state != OrderState.PLACED)
+        .count()
+    )
+
+
+def workspaces_wait_for_one_payment_at_most() -> int:
+    return (
+        Payment.select(Payment.workspace)
+        .where(Payment.state.not_in(SETTLED))
+        .group_by(Payment.workspace)
+        .having(fn.COUNT(Payment.id) > 1)
+        .count()
+    )
+
+
+def paid_orders_have_their_invoice() -> int:
+    return _orders_without_their(DocumentKind.INVOICE, states=PAID_ONCE)
+
+
+def refunded_orders_have_their_credit_note() -> int:
+    """It credits the order's own invoice, in full."""
+    invoice = Invoice.alias()
+    of_another = (
+        Invoice.select(Invoice.id)
+        .join(invoice, on=(Invoice.credits == invoice.id))
+        .where(
+            (invoice.kind != DocumentKind.INVOICE)
+            | (invoice.order != Invoice.order)
+            | (invoice.total_minor != Invoice.total_minor)
+        )
+        .count()
+    )
+    return of_another + _orders_without_their(DocumentKind.CREDIT_NOTE, states=(OrderState.REFUNDED,))
+
+
+def _orders_without_their(kind: DocumentKind, *, states: Sequence[OrderState]) -> int:
+    """Orders in these states that lack a document of this kind over their own amounts."""
+    return (
+        Order.select(Order.id)
+        .join(Invoice, JOIN.LEFT_OUTER, on=((Invoice.order == Order.id) & (Invoice.kind == kind)))
+        .where(
+            Order.state << states,
+            Invoice.id.is_null()
+            | (Invoice.net_minor != Order.net_minor)
+            | (Invoice.tax_minor != Order.tax_minor)
+            | (Invoice.currency != Order.currency)
+            | (Invoice.workspace != Order.workspace),
+        )
+        .count()
+    )
+
+
+def invoices_are_of_paid_orders() -> int:
+    """And credit notes of refunded ones."""
+    return (
+        Invoice.select(Invoice.id)
+        .join(Order)
+        .where(
+            Order.state.not_in(PAID_ONCE)
+            | ((Invoice.kind == DocumentKind.CREDIT_NOTE) & (Order.state != OrderState.REFUNDED))
+        )
+        .count()
+    )
+
+
+def refunded_orders_were_paid_back_once() -> int:
+    """A refunded order has exactly one succeeded refund, of its own total; no other order has one."""
+    sent_back = (
+        Payment.select(
+            Payment.order, fn.COUNT(Refund.id).alias("times"), fn.SUM(Refund.amount_minor).alias("refunded")
+        )
+        .join(Refund)
+        .where(
+            Refund.state == RefundState.SUCCEEDED,
+            Refund.currency == Payment.currency,
+            Refund.workspace == Payment.workspace,
+        )
+        .group_by(Payment.order)
+        .alias("sent_back")
+    )
+    is_refunded = Order.state == OrderState.REFUNDED
+    return (
+        Order.select(Order.id)
+        .join(sent_back, JOIN.LEFT_OUTER, on=(sent_back.c.order_id == Order.id))
+        .where(
+            (
+                is_refunded
+                & (
+                    sent_back.c.times.is_null()
+                    | (sent_back.c.times != 1)
+                    | (sent_back.c.refunded != Order.total_minor)
+                )
+            )
+            | (~is_refunded & sent_back.c.times.is_null(False))
+        )
+        .count()
+    )
+
+
+def refunds_are_of_succeeded_payments() -> int:
+    """Whatever their state, and never of more than was paid."""
+    return (
+        Refund.select(Refund.id)
+        .join(Payment)
+        .where(
+            (Payment.state != PaymentState.SUCCEEDED)
+            | (Refund.amount_minor > Payment.amount_minor)
+            | (Refund.currency != Payment.currency)
+            | (Refund.workspace != Payment.workspace)
+        )
+        .count()
+    )
+
+
+def nothing_is_charged_beside_an_open_refund() -> int:
+    """Workspaces with an open refund that wait for a payment, or for a refund more."""
+    refunds = (
+        Refund.select(Refund.workspace)
+        .where(Refund.state << REFUND_WAITS)
+        .group_by(Refund.workspace)
+        .having(fn.COUNT(Refund.id) > 1)
+        .count()
+    )
+    return refunds + (
+        Payment.select(Payment.id)
+        .join(Refund, on=(Refund.workspace == Payment.workspace))
+        .where(Refund.state << REFUND_WAITS, Payment.state.not_in(SETTLED))
+        .count()
+    )
+
+
+def payments_ask_for_what_their_order_costs() -> int:
+    """Amount, currency and workspace. A declined one may be of an order that was quoted anew since."""
+    return (
+        Payment.select(Payment.id)
+        .join(Order)
+        .where(
+            Payment.state != PaymentState.DECLINED,
+            (Payment.amount_minor != Order.total_minor)
+            | (Payment.currency != Order.currency)
+            | (Payment.workspace != Order.workspace),
+        )
+        .count()
+    )
+
+
+def orders_are_as_they_were_quoted() -> int:
+    """The quote is the one that its hash names, and the columns repeat its amounts."""
+    columns = (
+        Order.quote,
+        Order.quote_hash,
+        Order.net_minor,
+        Order.tax_minor,
+        Order.total_minor,
+        Order.currency,
+    )
+    return sum(
+        facts_hash(quote) != kept_hash
+        or amounts != [quote["net_minor"], quote["tax_minor"], quote["total_minor"], quote["currency"]]
+        for quote, kept_hash, *amounts in rows_of(Order, *columns)
+    )

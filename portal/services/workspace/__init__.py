@@ -1,0 +1,1 @@
+"""A workspace's settings, switches, export and end."""

@@ -1,0 +1,316 @@
+"""The end of a workspace, by its owner or by the run after six months without a payment.
+
+People, payment methods, billing details, usage and mail are erased. Issued documents, payments and the audit
+log stay under a row without a name, for as long as the law asks. Whoever belongs to no other workspace is
+forgotten, but for the vendor's staff: their row goes, or stays without a name where money points at it.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TypeVar
+
+from peewee import Case
+
+from portal import outbox
+from portal.database.connecting import hold
+from portal.database.connecting import is_postgresql
+from portal.database.connecting import transaction
+from portal.database.connecting import write_postponed
+from portal.domain.errors import PortalError
+from portal.domain.vocabulary import MemberStatus
+from portal.domain.vocabulary import OrderState
+from portal.domain.vocabulary import Role
+from portal.models import AuditEntry
+from portal.models import AuditTrace
+from portal.models import BillingDetails
+from portal.models import Link
+from portal.models import Member
+from portal.models import NonprofitRequest
+from portal.models import Notice
+from portal.models import Order
+from portal.models import OutboxMessage
+from portal.models import Payment
+from portal.models import PaymentMethod
+from portal.models import Person
+from portal.models import Refund
+from portal.models import Session
+from portal.models import Subscription
+from portal.models import Workspace
+from portal.runtime import current
+
+from portal.services import audit
+from portal.services import letters
+from portal.services.payments import charging
+from portal.services.payments import refunds
+from portal.services.members.roster import OwnersOnly
+from portal.services.places import Place
+
+PEOPLE = "people"
+"""Held before anything is written: two workspaces that share people are erased one after the other."""
+POSTPONED_FOR = timedelta(hours=1)
+ERASED = "erased"
+ROWS_AT_ONCE = 500
+ADDRESSES_AT_ONCE = 10_000
+"""Each group of addresses is one walk through the outbox."""
+T = TypeVar("T")
+
+
+class Why(StrEnum):
+    """What the audit log keeps."""
+
+    OWNER = "owner"
+    NOT_PAID = "not_paid"
+
+
+class MoneyOnItsWay(PortalError):
+    """The result of a payment or a refund is open: nobody can say yet what the workspace has paid."""
+
+
+def refuse_while_money_moves(workspace: Workspace) -> None:
+    """Inside the workspace's lock. Raises MoneyOnItsWay."""
+    waiting = Payment.select().where(Payment.workspace == workspace, Payment.state << charging.WAITING)
+    if waiting.exists() or refunds.open_refund(workspace) is not None:
+        raise MoneyOnItsWay()
+
+
+def delete_by_owner(place: Place, *, now: datetime) -> bool:
+    """Erase the workspace and tell its owners. True when the one who did it was forgotten with it.
+
+    Locks the workspace; one that is deleted already is left alone. Raises MoneyOnItsWay, and OwnersOnly for
+    somebody who is an owner no longer.
+    """
+    workspace = place.workspace
+    with transaction(lock=workspace):
+        if _is_deleted(workspace):
+            return False
+        member = Member.get_or_none(Member.id == place.member.id)
+        if member is None or member.role != Role.OWNER or member.status != MemberStatus.ACTIVE:
+            raise OwnersOnly(role=Role.OWNER)
+        refuse_while_money_moves(workspace)
+        hold(PEOPLE)
+        _tell_owners(workspace, by=member.person)
+        return member.person_id in _erase(workspace, why=Why.OWNER, by=member.person, now=now)
+
+
+def delete_for_not_paying(workspace: Workspace, *, now: datetime) -> bool:
+    """Erase the workspace, inside the run's transaction that holds its lock. False where nothing was erased.
+
+    While the result of a payment or a refund is open, the run looks again in an hour.
+    """
+    if _is_deleted(workspace):
+        return False
+    try:
+        refuse_while_money_moves(workspace)
+    except MoneyOnItsWay:
+        Subscription.update(look_at=now + POSTPONED_FOR).where(
+            Subscription.workspace == workspace, Subscription.look_at <= now
+        ).execute()
+        return False
+    hold(PEOPLE)
+    _erase(workspace, why=Why.NOT_PAID, now=now)
+    return True
+
+
+def _is_deleted(workspace: Workspace) -> bool:
+    return Workspace.get_by_id(workspace.id).deleted_at is not None
+
+
+def _tell_owners(workspace: Workspace, *, by: Person) -> None:
+    """Names and addresses are forgotten here: they stand in the letter alone, and only until it is sent."""
+    for person in letters.owners(workspace):
+        outbox.publish(
+            "mail",
+            key=f"workspace-deleted-{workspace.id}-{person.id}",
+            payload={
+                "template": "workspace_deleted",
+                "locale": person.language or workspace.language,
+                "context": {},
+                outbox.SECRETS: {
+                    "to": person.email,
+                    "name": person.name,
+                    "workspace": workspace.name,
+                    "by": by.name,
+                },
+            },
+            now=current().clock.wall(),
+        )
+
+
+def _erase(workspace: Workspace, *, why: Why, by: Person | None = None, now: datetime) -> Sequence[int]:
+    """Everything that the module's first lines say. Returns the ids of the people who are forgotten."""
+    audit.record(
+        "workspace.deleted",
+        workspace=workspace,
+        subject=workspace.slug,
+        changes={"why": why.value},
+        actor=by,
+        now=now,
+    )
+    # What this transaction has just recorded and promised is forgotten too.
+    write_postponed()
+    involved = _people_of(workspace)
+    forgotten = _belonging_nowhere_else(involved, workspace)
+    _forget_mail(workspace, involved, forgotten)
+    _end_subscriptions(workspace)
+    _forget_orders(workspace)
+    _forget_methods(workspace, now=now)
+    for model in (BillingDetails, NonprofitRequest, Member):
+        model.delete().where(model.workspace == workspace).execute()
+    _forget_traces(workspace, forgotten)
+    _forget_people(forgotten)
+    Workspace.update(name="", services=[], used_storage_bytes=0, deleted_at=now).where(
+        Workspace.id == workspace.id
+    ).execute()
+    return forgotten
+
+
+# --- who ------------------------------------------------------------------------------------------
+
+
+def _people_of(workspace: Workspace) -> list[int]:
+    """Ids of the members, and of who bought, saved a method or had money sent back and left since."""
+    ids: set[int] = set()
+    for column in (Member.person, Order.person, PaymentMethod.added_by, Refund.person):
+        query = column.model.select(column).where(column.model.workspace == workspace).distinct()
+        ids.update(person_id for (person_id,) in query.tuples())
+    return sorted(ids)
+
+
+def _belonging_nowhere_else(people: Sequence[int], workspace: Workspace) -> list[int]:
+    """Those of the people whom no other workspace counts as a member, invited ones too; never staff.
+
+    Their rows stay locked: nobody invites them elsewhere meanwhile.
+    """
+    found: list[int] = []
+    for part in _parts(people):
+        if is_postgresql():
+            list(Person.select(Person.id).where(Person.id << part).order_by(Person.id).for_update())
+        elsewhere = Member.select(Member.person).where(Member.person << part, Member.workspace != workspace)
+        nowhere = Person.select(Person.id).where(
+            Person.id << part, Person.id.not_in(elsewhere), ~Person.is_operator
+        )
+        found += [person_id for (person_id,) in nowhere.tuples()]
+    return found
+
+
+def _forget_people(people: Sequence[int]) -> None:
+    """The row goes, or loses everything that tells who it was where money still points at it."""
+    for part in _parts(people):
+        for model in (Session, Link):
+            model.delete().where(model.person << part).execute()
+        needed: set[int] = set()
+        for column in (Order.person, PaymentMethod.added_by, Refund.person, NonprofitRequest.decided_by):
+            query = column.model.select(column).where(column << part).distinct()
+            needed.update(person_id for (person_id,) in query.tuples())
+        for person_id in needed:
+            Person.update(
+                email=f"{ERASED}-{person_id}@{ERASED}.invalid",
+                name="",
+                password_hash=None,
+                language=None,
+                skips_buy_dialog=False,
+                email_proved_at=None,
+            ).where(Person.id == person_id).execute()
+        Person.delete().where(Person.id << [each for each in part if each not in needed]).execute()
+
+
+# --- what -----------------------------------------------------------------------------------------
+
+
+def _forget_mail(workspace: Workspace, involved: Sequence[int], forgotten: Sequence[int]) -> None:
+    """All letters to those who are forgotten, and what is kept of letters sent to others about the workspace.
+
+    To somebody who stays, a letter on its way still goes out, but for an invitation: it would lead nowhere.
+    A copy to an address that was only typed is nobody's who stays.
+    """
+    payload = OutboxMessage.payload
+    reader = payload["to"].as_text()
+    is_over = OutboxMessage.done_at.is_null(False) | OutboxMessage.parked_at.is_null(False)
+    is_invitation = payload["template"].as_text() == "invitation"
+    is_copy = payload["context"]["name"].as_text() == ""
+    is_kept = (payload["context"]["slug"].as_text() == workspace.slug) & (is_over | is_copy)
+    for addresses in list(_parts(_addresses(forgotten), ADDRESSES_AT_ONCE)) or [[]]:
+        _forget_letters(is_kept | (reader << addresses))
+    for addresses in _parts(_addresses(set(involved) - set(forgotten)), ADDRESSES_AT_ONCE):
+        is_about = payload["context"]["workspace"].as_text() == workspace.name
+        _forget_letters((reader << addresses) & is_about & (is_over | is_invitation))
+
+
+def _forget_letters(which: object) -> None:
+    OutboxMessage.delete().where(OutboxMessage.topic == "mail", which).execute()
+
+
+def _addresses(people: "Sequence[int] | set[int]") -> list[str]:
+    return [
+        email
+        for part in _parts(list(people))
+        for (email,) in Person.select(Person.email).where(Person.id << part).tuples()
+    ]
+
+
+def _end_subscriptions(workspace: Workspace) -> None:
+    """Nothing is due any more, and nothing was said."""
+    mine = Subscription.select(Subscription.id).where(Subscription.workspace == workspace)
+    Notice.delete().where(Notice.subscription << mine).execute()
+    Subscription.update(
+        auto_renewal=False,
+        payment_method=None,
+        renew_on=None,
+        announced_minor=None,
+        scheduled_plan=None,
+        scheduled_interval=None,
+        look_at=None,
+        version=Subscription.version + 1,
+    ).where(Subscription.workspace == workspace).execute()
+
+
+def _forget_orders(workspace: Workspace) -> None:
+    """Quotes that nobody tried to pay go; the details of who paid stay, as they are on the invoice."""
+    unpaid = (Order.workspace == workspace) & (Order.state == OrderState.OPEN)
+    tried = Payment.select(Payment.order).where(Payment.workspace == workspace)
+    Order.delete().where(unpaid, Order.id.not_in(tried)).execute()
+    Order.update(details=None).where(unpaid).execute()
+    Payment.update(payer_name="", payer_email="", action_url="").where(
+        Payment.workspace == workspace
+    ).execute()
+
+
+def _forget_methods(workspace: Workspace, *, now: datetime) -> None:
+    """A method that a payment points at stays as a row that says nothing."""
+    used = Payment.select(Payment.method).where(Payment.workspace == workspace, Payment.method.is_null(False))
+    PaymentMethod.delete().where(
+        PaymentMethod.workspace == workspace, PaymentMethod.id.not_in(used)
+    ).execute()
+    for method in PaymentMethod.select(PaymentMethod.id).where(PaymentMethod.workspace == workspace):
+        PaymentMethod.update(
+            reference=f"{ERASED}-{method.id}",
+            brand="",
+            last4="",
+            exp_month=None,
+            exp_year=None,
+            holder="",
+            is_preferred=False,
+            removed_at=now,
+        ).where(PaymentMethod.id == method.id).execute()
+
+
+def _forget_traces(workspace: Workspace, people: Sequence[int]) -> None:
+    """Who did what, in the workspace's own entries and in all those of the forgotten; staff stays named."""
+    entries = AuditEntry.select(AuditEntry.id).where(AuditEntry.workspace == workspace)
+    staff = Person.select(Person.id).where(Person.is_operator)
+    _forget_actors(
+        (AuditTrace.entry << entries) & (AuditTrace.person.is_null() | AuditTrace.person.not_in(staff))
+    )
+    for part in _parts(people):
+        _forget_actors(AuditTrace.person << part)
+
+
+def _forget_actors(which: object) -> None:
+    """The portal's own acts stay the portal's."""
+    actor = Case(None, [(AuditTrace.actor == audit.PORTAL, audit.PORTAL)], ERASED)
+    AuditTrace.update(person=None, actor=actor, ip_address="").where(which).execute()
+
+
+def _parts(things: Sequence[T], size: int = ROWS_AT_ONCE) -> Iterator[Sequence[T]]:
+    return (things[first : first + size] for first in range(0, len(things), size))

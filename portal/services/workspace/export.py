@@ -1,0 +1,205 @@
+"""What a workspace may take away: every document in every language, its payments and its members.
+
+An archive holds a bounded number of documents, so that none takes long or fills the memory; a workspace with
+more of them has several. The lists are in the first one.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+
+from peewee import JOIN, fn
+
+from portal.database.connecting import transaction
+from portal.domain.money import Money
+from portal.domain.money import major_string
+from portal.domain.vocabulary import DocumentKind
+from portal.domain.vocabulary import PaymentState
+from portal.domain.vocabulary import RefundState
+from portal.models import Document
+from portal.models import Invoice
+from portal.models import Member
+from portal.models import Order
+from portal.models import Payment
+from portal.models import Person
+from portal.models import Plan
+from portal.models import Refund
+from portal.models import Workspace
+from portal.runtime import current
+
+from portal.services.invoices import pdfs
+
+DOCUMENTS_OF_A_PART = 200
+ROWS_AT_ONCE = 500
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+PAYMENT_COLUMNS = (
+    "at", "order", "plan", "interval", "state", "amount", "currency", "method", "brand", "last4",
+    "payer_name", "payer_email", "invoice", "refunded",
+)  # fmt: skip
+MEMBER_COLUMNS = ("name", "email", "role", "status", "billing_access", "invited_at", "joined_at")
+
+
+def count_parts(workspace: Workspace) -> int:
+    """How many archives hold everything; at least one."""
+    documents_issued = Invoice.select(fn.COUNT(Invoice.id)).where(Invoice.workspace == workspace).scalar()
+    return max(1, -(-int(documents_issued) // DOCUMENTS_OF_A_PART))
+
+
+def promise_missing(workspace: Workspace, *, part: int) -> int:
+    """Ask the worker for those documents of the part that were never made. How many invoices wait for one."""
+    invoices = _invoices_of(workspace, part)
+    locales = current().settings.locales
+    made = set(
+        Document.select(Document.invoice, Document.locale)
+        .where(Document.invoice << [invoice.id for invoice in invoices])
+        .tuples()
+    )
+    missing = [invoice for invoice in invoices if any((invoice.id, locale) not in made for locale in locales)]
+    if missing:
+        with transaction():
+            for invoice in missing:
+                pdfs.promise(invoice)
+    return len(missing)
+
+
+def make_part(workspace: Workspace, *, part: int) -> bytes:
+    """A ZIP; a document is about 33 KB in each language, so that a full part is some 13 MB."""
+    content = io.BytesIO()
+    with ZipFile(content, "w", ZIP_STORED) as archive:
+        if part == 1:
+            _write_list(archive, "payments.csv", PAYMENT_COLUMNS, _payments(workspace))
+            _write_list(archive, "members.csv", MEMBER_COLUMNS, _members(workspace))
+        for invoice in _invoices_of(workspace, part):
+            stored = (
+                Document.select(Document.locale, Document.content)
+                .where(Document.invoice == invoice)
+                .order_by(Document.locale)
+            )
+            for document in stored:
+                # Compressed already.
+                entry = _entry(f"documents/{invoice.number}-{document.locale}.pdf", invoice)
+                archive.writestr(entry, bytes(document.content))
+    return content.getvalue()
+
+
+def _invoices_of(workspace: Workspace, part: int) -> list[Invoice]:
+    """Invoices and credit notes of that part, in the order of issue."""
+    return list(
+        Invoice.select(Invoice.id, Invoice.number, Invoice.issued_at)
+        .where(Invoice.workspace == workspace)
+        .order_by(Invoice.id)
+        .offset((part - 1) * DOCUMENTS_OF_A_PART)
+        .limit(DOCUMENTS_OF_A_PART)
+    )
+
+
+def _entry(name: str, invoice: Invoice) -> ZipInfo:
+    return ZipInfo(name, date_time=invoice.issued_at.timetuple()[:6])
+
+
+# --- lists ----------------------------------------------------------------------------------------
+
+
+def safe_cell(value: object) -> str:
+    """Text that no spreadsheet takes for a formula (CWE-1236): an apostrophe goes before one."""
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
+
+
+def _write_list(
+    archive: ZipFile, name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
+) -> None:
+    """CSV in UTF-8 with the mark that Excel knows it by; each cell in quotes, whatever separates."""
+    entry = ZipInfo(name, date_time=current().clock.now().timetuple()[:6])
+    entry.compress_type = ZIP_DEFLATED
+    with (
+        archive.open(entry, "w", force_zip64=True) as raw,
+        io.TextIOWrapper(raw, "utf-8-sig", errors="replace", newline="") as text,
+    ):
+        writer = csv.writer(text, quoting=csv.QUOTE_ALL)
+        writer.writerow(columns)
+        for row in rows:
+            writer.writerow([safe_cell(value) for value in row])
+
+
+def _payments(workspace: Workspace) -> Iterator[Sequence[object]]:
+    """Every attempt to pay, the oldest first; amounts in the currency's own unit."""
+    newest = 0
+    while True:
+        query = (
+            Payment.select(Payment, Order, Plan, Invoice, Refund)
+            .join_from(Payment, Order)
+            .join_from(Order, Plan)
+            .join_from(
+                Payment,
+                Invoice,
+                JOIN.LEFT_OUTER,
+                on=(
+                    (Invoice.order == Payment.order)
+                    & (Invoice.kind == DocumentKind.INVOICE)
+                    & (Payment.state == PaymentState.SUCCEEDED)
+                ),
+                attr="invoice",
+            )
+            .join_from(
+                Payment,
+                Refund,
+                JOIN.LEFT_OUTER,
+                on=((Refund.payment == Payment.id) & (Refund.state == RefundState.SUCCEEDED)),
+                attr="sent_back",
+            )
+            .where(Payment.workspace == workspace, Payment.id > newest)
+            .order_by(Payment.id)
+            .limit(ROWS_AT_ONCE)
+        )
+        rows = list(query)
+        for payment in rows:
+            newest = payment.id
+            invoice, refund = getattr(payment, "invoice", None), getattr(payment, "sent_back", None)
+            yield (
+                payment.created_at.isoformat(),
+                payment.order.number,
+                payment.order.plan.code,
+                payment.order.interval,
+                payment.state,
+                major_string(payment.amount),
+                payment.currency,
+                payment.method_kind,
+                payment.brand,
+                payment.last4,
+                payment.payer_name,
+                payment.payer_email,
+                invoice.number if invoice else "",
+                major_string(Money(refund.amount_minor, refund.currency)) if refund else "",
+            )
+        if len(rows) < ROWS_AT_ONCE:
+            return
+
+
+def _members(workspace: Workspace) -> Iterator[Sequence[object]]:
+    """Everybody, the oldest first. A name is shown once its owner has joined: it is theirs to tell."""
+    newest = 0
+    while True:
+        query = (
+            Member.select(Member, Person)
+            .join(Person)
+            .where(Member.workspace == workspace, Member.id > newest)
+            .order_by(Member.id)
+            .limit(ROWS_AT_ONCE)
+        )
+        rows = list(query)
+        for member in rows:
+            newest = member.id
+            joined_at = member.joined_at
+            yield (
+                member.person.name if joined_at else "",
+                member.person.email,
+                member.role,
+                member.status,
+                "yes" if member.is_upgrader else "no",
+                member.created_at.isoformat(),
+                joined_at.isoformat() if joined_at else "",
+            )
+        if len(rows) < ROWS_AT_ONCE:
+            return
