@@ -32,6 +32,7 @@ from portal.database.columns import (
     WholeNumber,
     Word,
 )
+from portal.domain.lifecycle import OPEN_PAYMENT_STATES, OPEN_REFUND_STATES, OPEN_SETUP_STATES
 from portal.domain.money import Money
 from portal.domain.vocabulary import (
     ChangePolicy,
@@ -323,6 +324,11 @@ class MethodSetup(Model):
     workspace_id: int
     person_id: int
 
+    @property
+    def is_open(self) -> bool:
+        """Whether its result is not known yet."""
+        return self.state in OPEN_SETUP_STATES
+
 
 class Subscription(Model):
     """A workspace's running agreement to one plan of a product. Its state is derived from dates.
@@ -487,6 +493,11 @@ class Payment(Model):
     def amount(self) -> Money:
         return Money(self.amount_minor, self.currency)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether its result is not known yet."""
+        return self.state in OPEN_PAYMENT_STATES
+
 
 Payment.add_index(
     Payment.index(
@@ -521,6 +532,11 @@ class Refund(Model):
     @property
     def amount(self) -> Money:
         return Money(self.amount_minor, self.currency)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its result is not known yet."""
+        return self.state in OPEN_REFUND_STATES
 
 
 Refund.add_index(

@@ -8,12 +8,10 @@ from portal.database.connecting import transaction
 from portal.domain.vocabulary import MemberStatus, Role
 from portal.models import Member, NonprofitRequest, OutboxMessage, Person, Plan, Subscription, Workspace
 from portal.runtime import current
-from portal.services import catalogue
-from portal.services.subscriptions import nonprofit
-from portal.services.people import passwords
-from portal.services.subscriptions import agreement
-from portal.services import places
+from portal.services import catalogue, places
+from portal.services.people import passwords, signing_up
 from portal.services.places import Place
+from portal.services.subscriptions import agreement, nonprofit
 
 CATALOGUE = Path(__file__).resolve().parent.parent / "catalogue.toml"
 PASSWORD = "garden-cello-42-moss"
@@ -61,7 +59,7 @@ def a_workspace(name: str = "Acme", *, owner: Person | None = None, plan: str | 
     a_catalogue()
     owner = owner or a_person(f"owner@{name.lower()}.test", name=f"Owner of {name}")
     with transaction():
-        workspace = places.create(
+        workspace = signing_up.create(
             name=name, owner=owner, language="en", currency="EUR", now=current().clock.now()
         )
     if plan is not None:

@@ -95,12 +95,12 @@ def bound_settings() -> Settings:
 @click.pass_context
 def init(ctx: click.Context, catalogue: Path, operator_email: str | None) -> None:
     """Migrate, apply the catalogue, make the first operator. Safe to repeat."""
-    from portal.services import operators
+    from portal.services import operator
 
     ctx.invoke(migrate)
     ctx.invoke(catalogue_apply, file=catalogue)
     with at_work():
-        missing = not operators.exists()
+        missing = not operator.exists()
     if operator_email is None and missing:
         operator_email = click.prompt("E-mail address of the first operator")
     if operator_email:
@@ -186,11 +186,11 @@ def operator_add(email: str) -> None:
     """Make a person an operator, known or new."""
     from email_validator import EmailNotValidError
 
-    from portal.services import operators
+    from portal.services import operator
 
     with at_work() as runtime:
         try:
-            person = operators.add(email, now=runtime.clock.now())
+            person = operator.add(email, now=runtime.clock.now())
         except EmailNotValidError as error:
             raise click.ClickException(f"{email}: {error}") from error
         click.echo(f"operator: {person.email}")
@@ -307,8 +307,7 @@ def drain(limit: int, as_json: bool) -> None:
 @as_json
 def reconcile(as_json: bool) -> None:
     """Ask the gateways about every payment and refund whose result is unknown."""
-    from portal.services.payments import charging
-    from portal.services.payments import refunds
+    from portal.services.payments import charging, refunds
 
     with at_work() as runtime:
         now = runtime.clock.now()

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from types import MappingProxyType
 
 from .dunning import last_usable_day
-from .vocabulary import PaymentState, SubscriptionState
+from .vocabulary import PaymentState, RefundState, SetupState, SubscriptionState
 
 _ONE_DAY = timedelta(days=1)
 
@@ -96,6 +96,11 @@ PAYMENT_TRANSITIONS: Mapping[PaymentState, frozenset[PaymentState]] = MappingPro
         PaymentState.DECLINED: frozenset(),
     }
 )
+
+OPEN_PAYMENT_STATES = tuple(state for state, after in PAYMENT_TRANSITIONS.items() if after)
+"""Those of a payment whose result is open: created, with the payer, with the bank, or unknown."""
+OPEN_REFUND_STATES = (RefundState.CREATED, RefundState.UNKNOWN)
+OPEN_SETUP_STATES = (SetupState.CREATED, SetupState.ACTION_REQUIRED, SetupState.UNKNOWN)
 
 
 def may_become(old: PaymentState, new: PaymentState) -> bool:

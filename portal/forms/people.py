@@ -1,8 +1,6 @@
 """Signing up and in, links, accepting an invitation, and one's own account."""
 
-from portal.services.people.passwords import LONGEST
-from portal.services.people.passwords import SHORTEST
-from portal.services.people.passwords import Weakness
+from portal.services.people.passwords import LONGEST, SHORTEST, Weakness
 from portal.words.i18n import lazy_gettext as _l
 
 from .base import ChoiceField, EmailField, PasswordField, PortalForm, TextField

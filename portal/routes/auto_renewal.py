@@ -7,12 +7,10 @@ from portal.domain.vocabulary import Right, SubscriptionState
 from portal.forms.auto_renewal import AutoRenewalForm
 from portal.models import PaymentMethod
 from portal.runtime import current
-from portal.services.subscriptions import auto_renewal
-from portal.services.subscriptions.auto_renewal import NextCharge
-from portal.services.subscriptions.auto_renewal import NoSuchMethod
-from portal.services.subscriptions.auto_renewal import NotRenewable
-from portal.services.subscriptions.next_charge import NoBillingDetails
 from portal.services.places import Place
+from portal.services.subscriptions import auto_renewal
+from portal.services.subscriptions.auto_renewal import NextCharge, NoSuchMethod, NotRenewable
+from portal.services.subscriptions.next_charge import NoBillingDetails
 from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render
 from portal.words import formatting

@@ -30,12 +30,10 @@ from portal.forms.card import CardForm, PlaceOrderForm
 from portal.gateways.base import CardData
 from portal.models import BillingDetails, Invoice, Order, Payment
 from portal.runtime import current
-from portal.services import checkout
-from portal.services.payments import charging
-from portal.services import plans
-from portal.services.payments import refunds
+from portal.services import checkout, plans
 from portal.services.checkout import Details
 from portal.services.members.roster import people_with
+from portal.services.payments import charging, refunds
 from portal.services.places import Place
 from portal.web import limits
 from portal.web.access import limited, workspace_right

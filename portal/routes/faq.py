@@ -18,8 +18,8 @@ from portal.domain.timeline import DAYS_OF_WARNING, MONTHS_BEFORE_DELETION, NOTI
 from portal.domain.vocabulary import ChangePolicy, Interval
 from portal.models import Plan, Product
 from portal.runtime import current
-from portal.services.subscriptions import agreement
 from portal.services.plans import limits_of
+from portal.services.subscriptions import agreement
 from portal.web.access import public
 from portal.web.htmx import render
 from portal.words import formatting

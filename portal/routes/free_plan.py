@@ -5,9 +5,9 @@ from flask import Blueprint, Response, flash, request, url_for
 from portal.domain.errors import OrderAlreadyPlaced, PlanNotOffered, PlanTooSmall, QuoteChanged
 from portal.domain.vocabulary import Right, SubscriptionState
 from portal.runtime import current
+from portal.services.places import Place
 from portal.services.subscriptions import free_plan
 from portal.services.subscriptions.free_plan import FreePlan
-from portal.services.places import Place
 from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render
 from portal.words import formatting

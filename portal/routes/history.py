@@ -9,10 +9,8 @@ from flask_login import current_user
 from portal.domain.money import Money
 from portal.domain.vocabulary import DocumentKind, Right
 from portal.models import Invoice
-from portal.services.invoices import pdfs
-from portal.services.invoices import history
+from portal.services.invoices import history, pdfs
 from portal.services.payments import refund_quotes
-from portal.services.payments import refunds
 from portal.services.payments.refund_quotes import LastPayment
 from portal.services.places import Place
 from portal.web import limits
@@ -53,7 +51,7 @@ def _to_refund(place: Place, last: LastPayment | None) -> LastPayment | None:
     if last is None:
         return None
     if last.refund is not None:
-        return last if last.refund.state in refunds.WAITING else None
+        return last if last.refund.is_open else None
     return last if today_here(place) <= last.last_day else None
 
 

@@ -11,12 +11,10 @@ from portal.domain.vocabulary import OrderState
 from portal.forms.people import CURRENT_NOT_RIGHT, ChangePasswordForm, ProfileForm
 from portal.models import Person, Session
 from portal.runtime import current
-from portal.services.people import account
-from portal.services.people import signing_in
 from portal.services import places
+from portal.services.people import account, signing_in
 from portal.services.people.account import OwnOrder
-from portal.services.people.passwords import PasswordLengthWrong
-from portal.services.people.passwords import PasswordTooCommon
+from portal.services.people.passwords import PasswordLengthWrong, PasswordTooCommon
 from portal.services.people.signing_in import PasswordWrong
 from portal.web import limits
 from portal.web.access import limited, signed_in

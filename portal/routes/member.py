@@ -14,9 +14,7 @@ from portal.domain.vocabulary import MemberStatus, Right, Role
 from portal.forms.members import HandOverForm, RoleForm
 from portal.models import Member
 from portal.runtime import current
-from portal.services.members import invitations
-from portal.services.members import changes
-from portal.services.members import roster
+from portal.services.members import changes, invitations, roster
 from portal.services.members.roster import MemberGone
 from portal.services.places import Place
 from portal.web import limits

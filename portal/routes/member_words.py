@@ -1,12 +1,8 @@
 """Why something cannot be done to a member: a sentence with the figures, and what would help."""
 
 from portal.domain.errors import LastOwner, PlanFull, PortalError
-from portal.services.members.changes import NotAUser
-from portal.services.members.changes import NotJoined
-from portal.services.members.changes import NotOnYourself
-from portal.services.members.roster import AdministratorsFull
-from portal.services.members.roster import GuestsFull
-from portal.services.members.roster import OwnersOnly
+from portal.services.members.changes import NotAUser, NotJoined, NotOnYourself
+from portal.services.members.roster import AdministratorsFull, GuestsFull, OwnersOnly
 from portal.words.i18n import gettext as _
 
 REFUSALS = (

@@ -13,17 +13,10 @@ from portal.forms.base import TEXT_LENGTH, clean_text
 from portal.forms.members import InviteForm, listed
 from portal.models import Member
 from portal.runtime import current
-from portal.services.members import invitations
-from portal.services.members import changes
-from portal.services.members import roster
-from portal.services.members.invitations import AlreadyMembers
-from portal.services.members.invitations import Invited
-from portal.services.members.invitations import NoRoom
+from portal.services.members import changes, invitations, roster
 from portal.services.members.changes import Promoted
-from portal.services.members.roster import AdministratorsFull
-from portal.services.members.roster import Counts
-from portal.services.members.roster import MemberRow
-from portal.services.members.roster import OwnersOnly
+from portal.services.members.invitations import AlreadyMembers, Invited, NoRoom
+from portal.services.members.roster import AdministratorsFull, Counts, MemberRow, OwnersOnly
 from portal.services.places import Place
 from portal.web import limits
 from portal.web.access import limited, workspace_right

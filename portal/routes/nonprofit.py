@@ -9,13 +9,10 @@ from portal.domain.vocabulary import NonprofitState
 from portal.forms.nonprofit import AcceptForm, NonprofitForm, RefuseForm
 from portal.models import NonprofitRequest, Person, Workspace
 from portal.runtime import current
-from portal.services.subscriptions import nonprofit
+from portal.services.open_money import MoneyOnItsWay
 from portal.services.people import signing_in
-from portal.services.subscriptions import agreement
-from portal.services.workspace.deletion import MoneyOnItsWay
-from portal.services.subscriptions.nonprofit import AlreadyDecided
-from portal.services.subscriptions.nonprofit import Answers
-from portal.services.subscriptions.nonprofit import NoSuchWorkspace
+from portal.services.subscriptions import agreement, nonprofit
+from portal.services.subscriptions.nonprofit import AlreadyDecided, Answers, NoSuchWorkspace
 from portal.web import limits
 from portal.web.access import limited, operators_only, public
 from portal.web.htmx import redirect_after_write, render

@@ -10,17 +10,13 @@ from portal.forms.base import TEXT_LENGTH, clean_text
 from portal.forms.operator import MOST_TRIAL_DAYS, ExtendTrialForm, UsedStorageForm
 from portal.models import Member, Workspace
 from portal.runtime import current
-from portal.services.subscriptions import nonprofit
-from portal.services import operator
-from portal.services.payments import charging
-from portal.services import plans
-from portal.services.subscriptions import agreement
-from portal.services.subscriptions import trials
-from portal.services.workspace.deletion import Why
+from portal.services import operator, plans
 from portal.services.operator import Attempt
+from portal.services.payments import charging
 from portal.services.payments.charging import AmountMismatch
-from portal.services.subscriptions.trials import NotOnTrial
-from portal.services.subscriptions.trials import TrialChanged
+from portal.services.subscriptions import agreement, nonprofit, trials
+from portal.services.subscriptions.trials import NotOnTrial, TrialChanged
+from portal.services.workspace.deletion import Why
 from portal.web.access import operators_only
 from portal.web.htmx import redirect_after_write, render
 from portal.words import formatting
@@ -234,7 +230,7 @@ def _row(attempt: Attempt) -> AttemptRow:
         state=payment.state,
         state_label=payment_words(payment.state),
         method=method_words(payment.method_kind, payment.brand, payment.last4),
-        key=payment.key if payment.state in charging.WAITING else "",
+        key=payment.key if payment.is_open else "",
     )
 
 

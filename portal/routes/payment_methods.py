@@ -11,17 +11,13 @@ from portal.forms.card import NewCardForm
 from portal.gateways.base import CardData, DeclineCode
 from portal.models import MethodSetup, PaymentMethod, Subscription
 from portal.runtime import current
-from portal.services.payments import method_setups
+from portal.services.payments import charging, method_setups, renewal_outcomes
 from portal.services.payments import methods as payments_methods
-from portal.services.payments import charging
-from portal.services.payments import renewal_outcomes
-from portal.services.subscriptions import scheduled_change
-from portal.services.payments.methods import MethodExpired
-from portal.services.payments.methods import MethodGone
-from portal.services.payments.methods import MethodNeeded
-from portal.services.subscriptions.agreement import Status
+from portal.services.payments.methods import MethodExpired, MethodGone, MethodNeeded
 from portal.services.payments.waiting import NEVER_MADE
 from portal.services.places import Place
+from portal.services.subscriptions import scheduled_change
+from portal.services.subscriptions.agreement import Status
 from portal.web import limits
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render

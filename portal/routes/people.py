@@ -21,14 +21,11 @@ from portal.forms.people import (
 )
 from portal.models import Person
 from portal.runtime import current
-from portal.services.members import invitations
-from portal.services.people import links
-from portal.services.people import signing_in
 from portal.services import places
-from portal.services.members.invitations import Invitation
-from portal.services.members.invitations import MustSignIn
-from portal.services.people.passwords import PasswordLengthWrong
-from portal.services.people.passwords import PasswordTooCommon
+from portal.services.members import invitations
+from portal.services.members.invitations import Invitation, MustSignIn
+from portal.services.people import links, signing_in, signing_up
+from portal.services.people.passwords import PasswordLengthWrong, PasswordTooCommon
 from portal.web import limits, sessions
 from portal.web.access import limited, public, safe_next
 from portal.web.htmx import redirect_after_write, render
@@ -54,7 +51,7 @@ def sign_up() -> Response:
         return _sign_up_page(form)
     limits.count("sign_up", account=signing_in.identity(form.email.data))
     try:
-        signing_in.sign_up(
+        signing_up.sign_up(
             name=form.name.data,
             email=form.email.data,
             password=form.password.data,

@@ -10,8 +10,7 @@ from portal.domain.price_lock import PriceLock, renewal_price
 from portal.domain.vocabulary import Interval, SubscriptionState
 from portal.models import Price
 from portal.services.plans import PlanOffers, limits_of
-from portal.services.subscriptions.agreement import Status
-from portal.services.subscriptions.agreement import lock_of
+from portal.services.subscriptions.agreement import Status, lock_of
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated

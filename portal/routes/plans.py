@@ -19,14 +19,13 @@ from portal.domain.errors import (
 from portal.domain.plans import Usage, has_days_left, violations
 from portal.domain.vocabulary import Interval, Right, SubscriptionState
 from portal.runtime import current
-from portal.services import checkout
+from portal.services import checkout, plans
 from portal.services.people import signing_in
-from portal.services import plans
-from portal.services.subscriptions import scheduled_change
-from portal.services.plans import PlanOffers
-from portal.services.subscriptions.scheduled_change import Waiting
-from portal.services.subscriptions.agreement import Status
 from portal.services.places import Place
+from portal.services.plans import PlanOffers
+from portal.services.subscriptions import scheduled_change
+from portal.services.subscriptions.agreement import Status
+from portal.services.subscriptions.scheduled_change import Waiting
 from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render
 from portal.words import formatting

@@ -13,12 +13,10 @@ from portal.domain.money import Money
 from portal.domain.vocabulary import Interval, MemberStatus, Right
 from portal.models import Product, VendorLink
 from portal.runtime import current
-from portal.services.upkeep import csp_reports
-from portal.services.upkeep import health
+from portal.services import places, plans
 from portal.services.members import roster
-from portal.services import plans
 from portal.services.subscriptions import agreement
-from portal.services import places
+from portal.services.upkeep import csp_reports, health
 from portal.web import errors, limits
 from portal.web.access import limited, public, signed_in
 from portal.web.htmx import render

@@ -9,11 +9,8 @@ from portal.domain.vocabulary import Interval, RefundState, Right
 from portal.gateways.base import RefundRefusal
 from portal.models import Invoice, Payment, Plan, Refund
 from portal.runtime import current
-from portal.services.payments import refund_quotes
-from portal.services.payments import refunds
-from portal.services.payments.refund_quotes import Preview
-from portal.services.payments.refund_quotes import RefundImpossible
-from portal.services.payments.refund_quotes import RefusalReason
+from portal.services.payments import refund_quotes, refunds
+from portal.services.payments.refund_quotes import Preview, RefundImpossible, RefusalReason
 from portal.services.payments.refunds import RefundChanged
 from portal.services.places import Place
 from portal.web import limits
@@ -177,7 +174,7 @@ def _refusal_sentence(refund: Refund) -> str:
 
 def _result_page(place: Place, payment: Payment, refund: Refund) -> Response:
     """What is known of the refund. Only shows; asking the gateway again is the worker's work."""
-    waits = refund.state in refunds.WAITING
+    waits = refund.is_open
     credit_note = Invoice.get_or_none(Invoice.order == payment.order, Invoice.credits.is_null(False))
     response = render(
         "history/refunded.html",

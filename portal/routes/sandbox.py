@@ -19,8 +19,7 @@ from portal.gateways.sandbox.methods import MAGIC_CARDS, MAGIC_IBANS, MAGIC_PAYP
 from portal.mail.mailbox import Letter, read_mail, read_mailbox
 from portal.models import Payment, Workspace
 from portal.runtime import current
-from portal.services.payments import method_setups
-from portal.services.payments import charging
+from portal.services.payments import charging, method_setups
 from portal.settings import LOOPBACK_HOSTS
 from portal.web import errors
 from portal.web.access import ask_to_sign_in, public, safe_next

@@ -5,11 +5,10 @@ from flask import Blueprint, Response, flash, request, url_for
 from portal.domain.errors import OrderAlreadyPlaced, PlanTooSmall, PortalError, QuoteChanged
 from portal.domain.vocabulary import Interval, Right
 from portal.runtime import current
+from portal.services.places import Place
 from portal.services.subscriptions import scheduled_change
 from portal.services.subscriptions.next_charge import NoBillingDetails
-from portal.services.subscriptions.scheduled_change import NothingWaits
-from portal.services.subscriptions.scheduled_change import ScheduledChange
-from portal.services.places import Place
+from portal.services.subscriptions.scheduled_change import NothingWaits, ScheduledChange
 from portal.web.access import refuse_without, workspace_right
 from portal.web.htmx import redirect_after_write, render
 from portal.words import formatting

@@ -6,9 +6,9 @@ from portal.domain.vocabulary import Right, Service
 from portal.forms.services import ServicesForm
 from portal.runtime import current
 from portal.services import plans
+from portal.services.places import Place
 from portal.services.workspace import features
 from portal.services.workspace.features import ServicesNotIncluded
-from portal.services.places import Place
 from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render
 from portal.words.i18n import gettext as _

@@ -6,15 +6,13 @@ from flask_login import current_user
 from portal.domain.vocabulary import Right, WhoMayBuy
 from portal.forms.workspace_settings import DeleteWorkspaceForm, WorkspaceSettingsForm
 from portal.runtime import current
-from portal.services.workspace import deletion
-from portal.services.workspace import export
 from portal.services import plans
-from portal.services.workspace import settings as service
-from portal.services.workspace.deletion import MoneyOnItsWay
 from portal.services.members.roster import OwnersOnly
-from portal.services.workspace.settings import SettingsChanged
-from portal.services.workspace.settings import WorkspaceSettings
+from portal.services.open_money import MoneyOnItsWay
 from portal.services.places import Place
+from portal.services.workspace import deletion, export
+from portal.services.workspace import settings as service
+from portal.services.workspace.settings import SettingsChanged, WorkspaceSettings
 from portal.web import limits, sessions
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import redirect_after_write, render

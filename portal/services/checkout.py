@@ -4,7 +4,6 @@
 and records the intent; the gateway is asked by services/payments.py after the commit.
 """
 
-import secrets
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -24,7 +23,6 @@ from portal.domain.vocabulary import (
     OrderKind,
     OrderState,
     PaymentMethodKind,
-    PaymentState,
     Right,
     SubscriptionState,
     VatStatus,
@@ -33,15 +31,12 @@ from portal.gateways.base import CardData
 from portal.models import BillingDetails, Order, Payment, Person, Plan, Workspace
 from portal.runtime import current
 
-from . import audit
+from . import audit, plans
+from .open_money import refuse_beside_open_money
+from .orders import freeze, new_order_number
 from .payments import charging
-from . import plans
-from .payments import refunds
-from .subscriptions import agreement
 from .places import Place
-
-ORDER_ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
-ORDER_NUMBER_LENGTH = 12
+from .subscriptions import agreement
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +175,7 @@ def place_order(
     with transaction(lock=order.workspace):
         order = _reload(order)
         _refuse_if_placed(order)
-        refuse_beside_an_open_payment(order.workspace)
+        refuse_beside_open_money(order.workspace)
         quote, _plan = _quote_of(order, currency=order.currency, now=now)
         if quote.hash != shown_quote_hash or quote.tax is None:
             changed = QuoteChanged(shown=shown_quote_hash, current=quote.hash)
@@ -276,16 +271,6 @@ def _buyer(details: dict[str, object]) -> Buyer:
     )
 
 
-def freeze(order: Order, quote: Quote) -> None:
-    order.kind = quote.kind
-    order.currency = quote.total.currency
-    order.quote = quote.facts
-    order.quote_hash = quote.hash
-    order.net_minor = quote.net.minor
-    order.tax_minor = quote.tax_amount.minor
-    order.total_minor = quote.total.minor
-
-
 def _reload(order: Order) -> Order:
     """The order as it is now that the lock is held."""
     fresh = find_order(order.workspace, order.number)
@@ -298,27 +283,6 @@ def _refuse_if_placed(order: Order) -> None:
         raise OrderAlreadyPlaced(order=order.number)
 
 
-def refuse_beside_an_open_payment(workspace: Workspace) -> None:
-    """While the result of one payment or refund is open, nothing else of the workspace is charged.
-
-    Inside the workspace's lock. Raises OrderAlreadyPlaced with the order that is being paid, or paid back.
-    """
-    open_payment = (
-        Payment.select(Payment, Order)
-        .join(Order)
-        .where(
-            Payment.workspace == workspace,
-            Payment.state.not_in([PaymentState.SUCCEEDED, PaymentState.DECLINED]),
-        )
-        .first()
-    )
-    if open_payment is not None:
-        raise OrderAlreadyPlaced(order=open_payment.order.number)
-    open_refund = refunds.open_refund(workspace)
-    if open_refund is not None:
-        raise OrderAlreadyPlaced(order=open_refund.payment.order.number)
-
-
 def _remember_details(place: Place, details: Details) -> None:
     """They become the workspace's own when the buyer may change those, or when there are none yet."""
     values = {name: value for name, value in asdict(details).items() if name != "address_lines"}
@@ -327,7 +291,3 @@ def _remember_details(place: Place, details: Details) -> None:
         BillingDetails.create(workspace=place.workspace, **values)
     elif Right.BILLING_SETTINGS in place.may:
         BillingDetails.update(**values).where(BillingDetails.id == known.id).execute()
-
-
-def new_order_number() -> str:
-    return "".join(secrets.choice(ORDER_ALPHABET) for _ in range(ORDER_NUMBER_LENGTH))

@@ -94,3 +94,9 @@ def _people(which: Expression) -> "ModelSelect[Member]":
 
 _may_pay = Prepared(lambda: _people((Member.role << [Role.OWNER, Role.BILLING_MANAGER]) | Member.is_upgrader))
 _owners = Prepared(lambda: _people(Member.role == Role.OWNER))
+
+
+def mail_locale(person: Person) -> str:
+    """The language that mail to the person is written in."""
+    locales = current().settings.locales
+    return person.language if person.language in locales else locales[0]

@@ -5,22 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from email_validator import validate_email
 from peewee import JOIN
 
 from portal.database.connecting import transaction
 from portal.domain.vocabulary import ProductKind
-from portal.models import AuditEntry
-from portal.models import Order
-from portal.models import Payment
-from portal.models import Person
-from portal.models import Plan
-from portal.models import Product
-from portal.models import Subscription
-from portal.models import Workspace
+from portal.models import AuditEntry, Order, Payment, Person, Plan, Product, Subscription, Workspace
+from portal.services.subscriptions.agreement import Status, status_of
 
 from . import audit
-from portal.services.subscriptions.agreement import Status
-from portal.services.subscriptions.agreement import status_of
 
 MEGABYTE = 1024**2
 UNITS = {"MB": MEGABYTE, "GB": 1024 * MEGABYTE, "TB": 1024 * 1024 * MEGABYTE}
@@ -173,3 +166,25 @@ def read_size(text: str) -> int:
     if size_bytes > LARGEST_STORAGE_BYTES:
         raise StorageUnreadable(f"{text!r} is not a size like 500MB, 3GB or 1TB.")
     return size_bytes
+
+
+def add(email: str, *, now: datetime) -> Person:
+    """Make the person with this address an operator, known or new. Safe to repeat.
+
+    A new one has no password: they choose it by the link of the sign-in page. Raises
+    email_validator.EmailNotValidError.
+    """
+    address = validate_email(email, check_deliverability=False, allow_display_name=False).normalized.lower()
+    with transaction():
+        person = Person.get_or_none(Person.email == address)
+        if person is None:
+            person = Person.create(email=address, name=address.partition("@")[0], created_at=now)
+        if not person.is_operator:
+            person.is_operator = True
+            person.save(only=[Person.is_operator])
+            audit.record("operator.added", workspace=None, subject=str(person.id), now=now)
+    return person
+
+
+def exists() -> bool:
+    return bool(Person.select().where(Person.is_operator).exists())

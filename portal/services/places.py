@@ -1,25 +1,11 @@
 """A workspace: made, entered, seen from where a person stands in it."""
 
-import re
-import secrets
-import unicodedata
 from dataclasses import dataclass
-from datetime import datetime
 
-from peewee import fn
-
-from portal.database.prepared import Prepared
-from portal.database.prepared import Slot
+from portal.database.prepared import Prepared, Slot
 from portal.domain.rights import rights_of
-from portal.domain.vocabulary import MemberStatus
-from portal.domain.vocabulary import Right
-from portal.domain.vocabulary import Role
-from portal.models import Member
-from portal.models import Person
-from portal.models import Workspace
-
-from . import audit
-from .subscriptions import agreement
+from portal.domain.vocabulary import MemberStatus, Right
+from portal.models import Member, Person, Workspace
 
 MENU_WORKSPACES = 20
 
@@ -102,29 +88,3 @@ def is_shut_out(person: Person) -> bool:
         return False
     statuses = [row.status for row in Member.select(Member.status).where(Member.person == person)]
     return bool(statuses) and all(status == MemberStatus.DISABLED for status in statuses)
-
-
-def create(*, name: str, owner: Person, language: str, currency: str, now: datetime) -> Workspace:
-    """A workspace with its owner and a running trial of the workspace plan. Inside a transaction."""
-    workspace = Workspace.create(
-        slug=free_slug(name),
-        name=name,
-        customer_number=f"new-{secrets.token_hex(6)}",
-        language=language,
-        currency=currency,
-        created_at=now,
-    )
-    workspace.customer_number = f"C-{workspace.id:06d}"
-    workspace.save(only=[Workspace.customer_number])
-    Member.create(workspace=workspace, person=owner, role=Role.OWNER, created_at=now, joined_at=now)
-    audit.record("workspace.created", workspace=workspace, subject=workspace.slug, actor=owner, now=now)
-    agreement.start_trial(workspace, now=now)
-    return workspace
-
-
-def free_slug(name: str) -> str:
-    """The name in plain letters, with a few random characters: two of one name never meet."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    stem = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40] or "workspace"
-    taken = Workspace.select(fn.COUNT(Workspace.id)).where(Workspace.slug == stem).scalar()
-    return f"{stem}-{secrets.token_hex(3)}" if taken else stem

@@ -11,9 +11,9 @@ from portal.domain.timeline import DAYS_OF_WARNING
 from portal.domain.vocabulary import NoticeKind, Right, SubscriptionState
 from portal.models import Notice
 from portal.services.payments import charging
+from portal.services.places import Place
 from portal.services.subscriptions import scheduled_change
 from portal.services.subscriptions.agreement import Status
-from portal.services.places import Place
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated

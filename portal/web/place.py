@@ -3,8 +3,8 @@
 from flask import g
 
 from portal.runtime import current
-from portal.services.subscriptions.agreement import Status
 from portal.services.places import Place
+from portal.services.subscriptions.agreement import Status
 
 
 def status_here(place: "Place") -> "Status":

@@ -14,8 +14,8 @@ from flask import Flask
 from portal import outbox
 from portal.database.connecting import connection
 from portal.runtime import Runtime, current
-from portal.services.upkeep import housekeeping
 from portal.services.payments import charging
+from portal.services.upkeep import housekeeping
 
 from .handlers import HANDLERS
 
@@ -34,8 +34,7 @@ def drain() -> None:
 
 def look_up_due_payments() -> None:
     """Ask about payments, refunds and set-ups whose result is not known."""
-    from portal.services.payments import method_setups
-    from portal.services.payments import refunds
+    from portal.services.payments import method_setups, refunds
 
     with at_work() as runtime:
         now = runtime.clock.now()

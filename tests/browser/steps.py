@@ -12,8 +12,8 @@ from portal.clock import ShiftedClock
 from portal.gateways.sandbox.gateway import LedgerCharge
 from portal.models import Order, Payment, Person, Session, Workspace
 from portal.runtime import current
-from portal.services.renewals import run
 from portal.services.payments import charging
+from portal.services.renewals import run
 from portal.web.sessions import hash_token
 from portal.worker import jobs
 from tests.factories import CATALOGUE, PASSWORD, a_member, a_person, seen_by

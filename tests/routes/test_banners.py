@@ -5,8 +5,8 @@ import pytest
 from portal.domain.vocabulary import MemberStatus, PaymentMethodKind, PaymentState, Role, WhoMayBuy
 from portal.gateways.base import SetupRequest
 from portal.models import Payment, PaymentMethod, Subscription, Workspace
-from portal.services.renewals import run
 from portal.services.payments import charging
+from portal.services.renewals import run
 from portal.web.access import is_open_while_blocked
 from tests.attackers import PART, Attacker
 from tests.factories import a_member, a_person, owner_of

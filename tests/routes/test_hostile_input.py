@@ -28,9 +28,8 @@ from portal.domain.vocabulary import LinkPurpose, PaymentMethodKind, PaymentStat
 from portal.forms.base import clean_text
 from portal.models import Invoice, Member, OutboxMessage, Payment, Person, Workspace
 from portal.services.members import invitations
-from portal.services.people import links
 from portal.services.payments import method_setups
-from portal.services.people import passwords
+from portal.services.people import links, passwords
 from portal.services.subscriptions import agreement
 from portal.services.workspace import settings as workspace_settings
 from portal.settings import read_settings

@@ -6,8 +6,7 @@ from portal.domain.vocabulary import PaymentState
 from portal.models import AuditEntry, OutboxMessage, Payment, Workspace
 from portal.runtime import current
 from portal.services import operator
-from portal.services.operator import StorageUnreadable
-from portal.services.operator import read_size
+from portal.services.operator import StorageUnreadable, read_size
 from tests import paying
 from tests.factories import a_catalogue, a_person, a_workspace, letters, owner_of
 from tests.pages import by_testid, parse, spaced, text_of

@@ -6,8 +6,8 @@ from portal.domain.vocabulary import Role
 from portal.gateways.base import GatewayUnavailable
 from portal.models import ALL_MODELS, MethodSetup, PaymentMethod, Subscription, Workspace
 from portal.runtime import Runtime, current, install
-from portal.services.renewals import run
 from portal.services.payments import method_setups
+from portal.services.renewals import run
 from portal.worker.jobs import drain_outbox
 from tests import paying
 from tests.attackers import PART

@@ -5,8 +5,7 @@ import pytest
 from portal.domain.vocabulary import Role, WhoMayBuy
 from portal.models import AuditEntry, Workspace
 from portal.services.workspace import settings as workspace_settings
-from portal.services.workspace.settings import SettingsChanged
-from portal.services.workspace.settings import WorkspaceSettings
+from portal.services.workspace.settings import SettingsChanged, WorkspaceSettings
 from tests.factories import a_member, a_person, a_workspace, owner_of
 from tests.pages import by_testid, csrf_of, parse, text_of
 from tests.visiting import facts, post_form, visit_as

@@ -7,11 +7,8 @@ import pytest
 from portal.domain.errors import QuoteChanged
 from portal.domain.vocabulary import Interval, NoticeKind, PaymentMethodKind, Role, SubscriptionState
 from portal.models import AuditEntry, BillingDetails, Notice, PaymentMethod, Price, Subscription
-from portal.services.subscriptions import auto_renewal
-from portal.services.subscriptions import free_plan
-from portal.services.subscriptions import agreement
-from portal.services.subscriptions.auto_renewal import NoSuchMethod
-from portal.services.subscriptions.auto_renewal import NotRenewable
+from portal.services.subscriptions import agreement, auto_renewal, free_plan
+from portal.services.subscriptions.auto_renewal import NoSuchMethod, NotRenewable
 from portal.services.subscriptions.next_charge import NoBillingDetails
 from tests.factories import CATALOGUE, letters
 from tests.paying import a_place, an_order, apply_catalogue, as_seen_by, buy, pay

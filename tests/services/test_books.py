@@ -8,9 +8,8 @@ from portal.domain.vocabulary import OrderState, PaymentMethodKind, PaymentState
 from portal.gateways.base import ChargeRequest, RefundRequest
 from portal.models import Document, Invoice, Order, Payment, Refund, Workspace
 from portal.runtime import Runtime, current, install
+from portal.services.payments import refund_quotes, refunds
 from portal.services.upkeep import books
-from portal.services.payments import refund_quotes
-from portal.services.payments import refunds
 from portal.services.upkeep.books import reading
 from tests.books import assert_books_clean, broken_books
 from tests.conftest import TODAY

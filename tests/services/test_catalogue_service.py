@@ -8,8 +8,7 @@ from portal.domain.catalogue import CatalogueInvalid
 from portal.domain.errors import PlanNotOffered
 from portal.domain.vocabulary import Interval
 from portal.models import AuditEntry, Plan, Price, Product
-from portal.services import catalogue
-from portal.services import plans
+from portal.services import catalogue, plans
 from portal.services.subscriptions import agreement
 from tests.books import assert_books_clean
 from tests.factories import CATALOGUE

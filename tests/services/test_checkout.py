@@ -26,8 +26,7 @@ from portal.domain.vocabulary import (
     VatStatus,
 )
 from portal.models import Order, Payment, Price, Subscription, SubscriptionPeriod, Workspace
-from portal.services import checkout
-from portal.services import plans
+from portal.services import checkout, plans
 from portal.services.subscriptions import agreement
 from tests.books import assert_books_clean
 from tests.factories import CATALOGUE

@@ -30,14 +30,14 @@ from portal.models import (
     Workspace,
 )
 from portal.services import audit
-from portal.services.workspace import deletion
-from portal.services.renewals import run as renewals_run
-from portal.services.members import invitations
-from portal.services.people import signing_in
-from portal.services.subscriptions import agreement
 from portal.services import places as services_places
-from portal.services.workspace.deletion import MoneyOnItsWay
+from portal.services.members import invitations
 from portal.services.members.roster import OwnersOnly
+from portal.services.open_money import MoneyOnItsWay
+from portal.services.people import signing_in, signing_up
+from portal.services.renewals import run as renewals_run
+from portal.services.subscriptions import agreement
+from portal.services.workspace import deletion
 from portal.worker.jobs import drain_outbox
 from tests import paying
 from tests.books import assert_books_clean
@@ -232,7 +232,7 @@ def test_a_buyer_who_left_is_forgotten_too(place, clock):
 
 def test_the_same_address_signs_up_again(canary, clock):
     delete(canary, clock)
-    signing_in.sign_up(
+    signing_up.sign_up(
         name="Kanarie",
         email="kanarie@canary.test",
         password=PASSWORD,

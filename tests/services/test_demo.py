@@ -6,10 +6,10 @@ from portal.domain.vocabulary import MemberStatus, Role
 from portal.models import Document, Invoice, Member, Order, Payment, Person, Subscription, Workspace
 from portal.runtime import Runtime
 from portal.runtime import install as install_runtime
-from portal.services.upkeep import books
 from portal.services import demo
 from portal.services.people import passwords
 from portal.services.subscriptions import agreement
+from portal.services.upkeep import books
 from portal.settings import SettingsError, read_settings
 from tests.conftest import TODAY
 from tests.paying import paid_charges

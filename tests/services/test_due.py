@@ -10,8 +10,8 @@ from portal.domain.vocabulary import OrderKind, OrderState, PaymentState
 from portal.gateways.base import RateLimited, Succeeded
 from portal.models import GatewayPace, Order, Payment, Person, Subscription, Workspace
 from portal.runtime import current
-from portal.services.renewals import run
 from portal.services.payments import pace
+from portal.services.renewals import run
 from tests.books import assert_books_clean
 from tests.paying import paid_charges
 from tests.processes import in_processes

@@ -8,8 +8,7 @@ from portal.database.connecting import transaction
 from portal.domain.errors import OrderAlreadyPlaced, PlanNotOffered, PlanTooSmall, QuoteChanged
 from portal.domain.vocabulary import MemberStatus, Role, Service, SubscriptionState
 from portal.models import AuditEntry, Member, SubscriptionPeriod, Workspace
-from portal.services.subscriptions import free_plan
-from portal.services.subscriptions import agreement
+from portal.services.subscriptions import agreement, free_plan
 from tests.books import assert_books_clean
 from tests.factories import CATALOGUE, a_member, letters
 from tests.paying import SILENT_CHARGED, a_buyer, an_order, apply_catalogue, as_seen_by, buy, pay

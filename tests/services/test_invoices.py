@@ -9,9 +9,7 @@ from portal.domain.pricing import facts_hash
 from portal.domain.vocabulary import VatStatus
 from portal.models import BillingDetails, Invoice, Order, Person, Plan, Workspace
 from portal.runtime import Runtime, install
-from portal.services.invoices import pdfs
-from portal.services.invoices import history
-from portal.services.invoices import issuing
+from portal.services.invoices import history, issuing, pdfs
 from tests.books import assert_books_clean
 from tests.paying import DECLINED, a_place, an_order, as_seen_by, buy, pay, reloaded
 

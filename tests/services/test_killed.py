@@ -11,8 +11,7 @@ import pytest
 from portal import outbox
 from portal.domain.vocabulary import OrderState, PaymentState, RefundState
 from portal.models import Invoice, OutboxMessage, Payment, Refund, Subscription
-from portal.services.payments import charging
-from portal.services.payments import refunds
+from portal.services.payments import charging, refunds
 from tests.books import assert_books_clean
 from tests.factories import letters
 from tests.paying import an_order, paid_charges, pay, reloaded, the_sandbox

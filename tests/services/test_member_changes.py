@@ -6,17 +6,10 @@ from portal.domain.errors import LastOwner, LinkUnusable, PlanFull
 from portal.domain.vocabulary import MemberStatus, Right, Role
 from portal.models import AuditEntry, Link, Member, Person, Session
 from portal.runtime import current
-from portal.services.members import invitations
-from portal.services.members import changes
-from portal.services.members import roster
 from portal.services import places
-from portal.services.members.changes import NotAUser
-from portal.services.members.changes import NotJoined
-from portal.services.members.changes import NotOnYourself
-from portal.services.members.roster import AdministratorsFull
-from portal.services.members.roster import GuestsFull
-from portal.services.members.roster import MemberGone
-from portal.services.members.roster import OwnersOnly
+from portal.services.members import changes, invitations, roster
+from portal.services.members.changes import NotAUser, NotJoined, NotOnYourself
+from portal.services.members.roster import AdministratorsFull, GuestsFull, MemberGone, OwnersOnly
 from tests.factories import a_member, a_person, a_workspace, letters, mailed_path, owner_of, seen_by
 
 pytestmark = pytest.mark.usefixtures("runtime")
@@ -261,9 +254,7 @@ TAKING_AWAY = {
     "disable": lambda place, member: changes.disable(place, member, now=now()),
     "make a guest": lambda place, member: changes.make_guest(place, member, now=now()),
     "remove": lambda place, member: changes.remove(place, member, now=now()),
-    "change the role": lambda place, member: changes.change_role(
-        place, member, Role.MEMBER, now=now()
-    ),
+    "change the role": lambda place, member: changes.change_role(place, member, Role.MEMBER, now=now()),
 }
 every_way = pytest.mark.parametrize("take_away", TAKING_AWAY.values(), ids=TAKING_AWAY)
 

@@ -8,17 +8,11 @@ from portal.domain.errors import LinkUnusable
 from portal.domain.vocabulary import MemberStatus, Right, Role, WhoMayBuy
 from portal.models import AuditEntry, Link, Member, Person, Plan, Subscription, Workspace
 from portal.runtime import current
-from portal.services.members import invitations
-from portal.services.members import changes
-from portal.services.members import roster
-from portal.services.people import signing_in
 from portal.services import places
-from portal.services.members.invitations import AlreadyMembers
-from portal.services.members.invitations import MustSignIn
-from portal.services.members.invitations import NoRoom
-from portal.services.members.roster import AdministratorsFull
-from portal.services.members.roster import Counts
-from portal.services.members.roster import OwnersOnly
+from portal.services.members import changes, invitations, roster
+from portal.services.members.invitations import AlreadyMembers, MustSignIn, NoRoom
+from portal.services.members.roster import AdministratorsFull, Counts, OwnersOnly
+from portal.services.people import signing_in
 from portal.services.people.passwords import PasswordTooCommon
 from tests.factories import PASSWORD, a_member, a_person, a_workspace, letters, mailed_path, owner_of, seen_by
 

@@ -8,15 +8,12 @@ from portal.database.connecting import connection
 from portal.domain.errors import PlanFull, PlanTooSmall, PortalError
 from portal.domain.vocabulary import MemberStatus, NonprofitState, Role, SubscriptionState
 from portal.models import AuditEntry, Member, NonprofitRequest, Person, Workspace
-from portal.services.renewals import run
+from portal.services import operator, plans
 from portal.services.members import roster
-from portal.services.subscriptions import nonprofit
-from portal.services import operator
-from portal.services import plans
-from portal.services.subscriptions import agreement
-from portal.services.workspace.deletion import MoneyOnItsWay
-from portal.services.subscriptions.nonprofit import AlreadyDecided
-from portal.services.subscriptions.nonprofit import NoSuchWorkspace
+from portal.services.open_money import MoneyOnItsWay
+from portal.services.renewals import run
+from portal.services.subscriptions import agreement, nonprofit
+from portal.services.subscriptions.nonprofit import AlreadyDecided, NoSuchWorkspace
 from tests import paying
 from tests.books import assert_books_clean
 from tests.factories import a_nonprofit_request, a_person, letters, plan_of

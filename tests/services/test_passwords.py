@@ -7,9 +7,7 @@ from argon2 import PasswordHasher
 
 from portal.domain.errors import LimitReached
 from portal.services.people import passwords
-from portal.services.people.passwords import PasswordLengthWrong
-from portal.services.people.passwords import PasswordTooCommon
-from portal.services.people.passwords import Weakness
+from portal.services.people.passwords import PasswordLengthWrong, PasswordTooCommon, Weakness
 
 WORDS = ("Jeanne Martin", "jeanne.martin@acme-design.example", "Acme Design SARL")
 

@@ -8,15 +8,11 @@ from portal.domain.vocabulary import PaymentMethodKind, PaymentState, SetupState
 from portal.gateways.base import GatewayUnavailable, ResultUnknown
 from portal.models import AuditEntry, MethodSetup, Payment, PaymentMethod, Subscription
 from portal.runtime import Runtime, current, install
-from portal.services.renewals import run
-from portal.services.payments import method_setups
+from portal.services.payments import charging, method_setups, renewal_outcomes
 from portal.services.payments import methods as payments_methods
-from portal.services.payments import charging
-from portal.services.payments import renewal_outcomes
+from portal.services.payments.methods import MethodExpired, MethodGone, MethodNeeded
+from portal.services.renewals import run
 from portal.services.subscriptions import agreement
-from portal.services.payments.methods import MethodExpired
-from portal.services.payments.methods import MethodGone
-from portal.services.payments.methods import MethodNeeded
 from tests.books import assert_books_clean
 from tests.factories import letters
 from tests.paying import (

@@ -10,9 +10,8 @@ from portal.domain.vocabulary import MemberStatus, OrderState, PaymentMethodKind
 from portal.gateways.base import ActionRequired, GatewayUnavailable, NeverMade, ResultUnknown, Succeeded
 from portal.models import AuditEntry, Invoice, Member, OutboxMessage, Payment, PaymentMethod, Subscription
 from portal.runtime import Runtime, install
-from portal.services import checkout
+from portal.services import checkout, places
 from portal.services.payments import charging
-from portal.services import places
 from tests.books import assert_books_clean, broken_books
 from tests.factories import letters
 from tests.paying import (

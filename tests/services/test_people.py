@@ -9,9 +9,7 @@ from portal.domain.errors import LinkUnusable
 from portal.domain.vocabulary import LinkPurpose, MemberStatus, Role
 from portal.models import AuditEntry, Link, Member, Person, Session, Workspace
 from portal.runtime import current
-from portal.services.people import links
-from portal.services.people import account
-from portal.services.people import signing_in
+from portal.services.people import account, links, signing_in, signing_up
 from portal.services.people.passwords import PasswordTooCommon
 from portal.services.people.signing_in import PasswordWrong
 from tests.factories import (
@@ -43,7 +41,7 @@ def sign_up(**changed):
         "language": "fr",
         "now": now(),
     }
-    signing_in.sign_up(**{**facts, **changed})
+    signing_up.sign_up(**{**facts, **changed})
 
 
 def a_session(person, **changed):

@@ -22,11 +22,9 @@ from portal.models import (
     Workspace,
 )
 from portal.runtime import Runtime, install
-from portal.services.payments import refund_quotes
-from portal.services.payments import refunds
-from portal.services.payments.refund_quotes import NotRefundable
-from portal.services.payments.refund_quotes import RefundImpossible
-from portal.services.payments.refund_quotes import RefusalReason
+from portal.services import open_money
+from portal.services.payments import refund_quotes, refunds
+from portal.services.payments.refund_quotes import NotRefundable, RefundImpossible, RefusalReason
 from portal.services.payments.refunds import RefundChanged
 from tests.books import assert_books_clean
 from tests.factories import letters
@@ -465,7 +463,7 @@ def test_a_gateway_that_does_not_say_is_asked_again_under_the_same_key(place, ru
     # Nothing else has changed.
     assert (reloaded(order).state, standing(place)[0]) == (OrderState.PAID, "business-5")
     assert (numbers(), letters("refunded")) == (["INV-2026-000001"], [])
-    assert refunds.open_refund(place.workspace) == asked
+    assert open_money.open_refund(place.workspace) == asked
     assert why_not(place, clock) == RefusalReason.BEING_REFUNDED
     assert_books_clean()
     # 1 minute, 5 minutes, an hour, a day, then every day.
@@ -490,7 +488,7 @@ def test_a_gateway_that_does_not_say_is_asked_again_under_the_same_key(place, ru
     assert (report.asked, report.settled) == (1, 1)
     assert sent_back() == [3360]
     assert (Refund.get().state, numbers()[-1]) == (RefundState.SUCCEEDED, "CN-2026-000001")
-    assert refunds.open_refund(place.workspace) is None
+    assert open_money.open_refund(place.workspace) is None
     assert refunds.look_up_due_refunds(limit=10, now=clock.now()).asked == 0
     assert_books_clean()
 

@@ -4,10 +4,7 @@ from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
 from portal.domain.vocabulary import Interval, PaymentMethodKind
 from portal.models import AuditEntry, PaymentMethod, SubscriptionPeriod
-from portal.services.subscriptions import auto_renewal
-from portal.services.subscriptions import free_plan
-from portal.services.subscriptions import scheduled_change
-from portal.services.subscriptions import agreement
+from portal.services.subscriptions import agreement, auto_renewal, free_plan, scheduled_change
 from tests.books import assert_books_clean
 from tests.factories import letters
 from tests.paying import an_order, buy, pay

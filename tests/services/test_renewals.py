@@ -6,8 +6,8 @@ import pytest
 
 from portal.domain.vocabulary import Interval, NoticeKind, OrderKind, PaymentState, SubscriptionState
 from portal.models import Invoice, Notice, Order, OutboxMessage, Payment, PaymentMethod, Subscription
-from portal.services.renewals import run as renewals_run
 from portal.services.payments import charging
+from portal.services.renewals import run as renewals_run
 from portal.services.subscriptions import agreement
 from tests import factories
 from tests.books import assert_books_clean

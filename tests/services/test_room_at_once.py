@@ -8,12 +8,8 @@ from portal.domain.errors import LastOwner, PlanFull, PortalError
 from portal.domain.vocabulary import MemberStatus, Role
 from portal.models import Member, OutboxMessage
 from portal.runtime import current
-from portal.services.members import invitations
-from portal.services.members import changes
-from portal.services.members import roster
-from portal.services.members.invitations import AlreadyMembers
-from portal.services.members.invitations import Invited
-from portal.services.members.invitations import NoRoom
+from portal.services.members import changes, invitations, roster
+from portal.services.members.invitations import AlreadyMembers, Invited, NoRoom
 from tests.factories import a_member, a_person, a_workspace, owner_of, seen_by
 from tests.services.test_concurrency import at_once, faults_of
 
@@ -88,10 +84,7 @@ def test_guests_and_disabled_members_do_not_take_one_seat_together(acme):
     ]
     results = at_once(
         [
-            *[
-                lambda guest=guest: changes.make_users(place, [guest.id], now=now()).users
-                for guest in guests
-            ],
+            *[lambda guest=guest: changes.make_users(place, [guest.id], now=now()).users for guest in guests],
             *[lambda member=member: changes.enable(place, member, now=now()) for member in gone],
         ]
     )

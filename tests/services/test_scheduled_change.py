@@ -14,8 +14,7 @@ from portal.domain.errors import (
 from portal.domain.vocabulary import Interval, Role
 from portal.models import AuditEntry, Subscription
 from portal.services import checkout
-from portal.services.subscriptions import scheduled_change
-from portal.services.subscriptions import agreement
+from portal.services.subscriptions import agreement, scheduled_change
 from portal.services.subscriptions.scheduled_change import NothingWaits
 from tests.books import assert_books_clean
 from tests.factories import letters

@@ -7,10 +7,8 @@ import pytest
 from portal.domain.vocabulary import SubscriptionState
 from portal.models import AuditEntry, SubscriptionPeriod
 from portal.services.renewals import run
-from portal.services.subscriptions import agreement
-from portal.services.subscriptions import trials
-from portal.services.subscriptions.trials import NotOnTrial
-from portal.services.subscriptions.trials import TrialChanged
+from portal.services.subscriptions import agreement, trials
+from portal.services.subscriptions.trials import NotOnTrial, TrialChanged
 from tests import paying
 from tests.books import assert_books_clean
 from tests.factories import letters

@@ -27,20 +27,13 @@ from portal.gateways.base import (
 from portal.gateways.sandbox.gateway import Sandbox
 from portal.models import Invoice, Member, Order, OutboxMessage, Payment, Refund, Subscription, Workspace
 from portal.runtime import Runtime, current, install
-from portal.services.subscriptions import auto_renewal
-from portal.services.upkeep import books
-from portal.services import catalogue
-from portal.services.renewals import run
-from portal.services.subscriptions import free_plan
-from portal.services.members import invitations
-from portal.services.members import changes
-from portal.services.payments import charging
-from portal.services import plans
-from portal.services.payments import refund_quotes
-from portal.services.payments import refunds
-from portal.services.subscriptions import scheduled_change
-from portal.services.subscriptions import agreement
+from portal.services import catalogue, plans
+from portal.services.members import changes, invitations
+from portal.services.payments import charging, refund_quotes, refunds
 from portal.services.places import Place
+from portal.services.renewals import run
+from portal.services.subscriptions import agreement, auto_renewal, free_plan, scheduled_change
+from portal.services.upkeep import books
 from tests import factories
 from tests.paying import (
     ASKS_ONCE,

@@ -14,11 +14,9 @@ from portal.gateways.base import ChargeRequest, Outcome, Succeeded
 from portal.gateways.sandbox.gateway import Sandbox
 from portal.models import Invoice, NonprofitRequest, Person, Plan, Workspace
 from portal.runtime import current
-from portal.services import audit
-from portal.services import operators
-from portal.services import plans
-from portal.services.subscriptions import agreement
+from portal.services import audit, operator, plans
 from portal.services.people.passwords import hash_password
+from portal.services.subscriptions import agreement
 from portal.settings import SettingsError
 
 from .accounts import Account, Purchase, Shop
@@ -200,7 +198,7 @@ def _succeeded(outcome: Outcome) -> Succeeded:
 
 
 def _write_operator(password_hash: str, *, now: datetime) -> None:
-    person = operators.add(OPERATOR, now=now)
+    person = operator.add(OPERATOR, now=now)
     if person.password_hash is None:
         person.password_hash = password_hash
         person.name = "Portal operator"

@@ -16,7 +16,8 @@ from portal.domain.vat_numbers import vat_example
 from portal.domain.vocabulary import Interval, MemberStatus, PaymentMethodKind, Role, Service, VatStatus
 from portal.gateways.base import CardData, DebitAccount
 from portal.gateways.sandbox.methods import MAGIC_CARDS, MAGIC_IBANS, Behaviour
-from portal.services.checkout import ORDER_ALPHABET, ORDER_NUMBER_LENGTH, Details
+from portal.services.checkout import Details
+from portal.services.orders import ORDER_ALPHABET, ORDER_NUMBER_LENGTH
 
 from .names import Country
 

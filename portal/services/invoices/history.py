@@ -7,16 +7,10 @@ from typing import Any
 
 from peewee import JOIN
 
-from portal.database.prepared import Prepared
-from portal.database.prepared import Slot
+from portal.database.prepared import Prepared, Slot
 from portal.domain.money import Money
-from portal.domain.vocabulary import DocumentKind
-from portal.domain.vocabulary import PaymentMethodKind
-from portal.domain.vocabulary import PaymentState
-from portal.models import Invoice
-from portal.models import Order
-from portal.models import Payment
-from portal.models import Workspace
+from portal.domain.vocabulary import DocumentKind, PaymentMethodKind, PaymentState
+from portal.models import Invoice, Order, Payment, Workspace
 
 AFTER_ALL = 2**62
 """Above every id: the first page is the one before it."""

@@ -6,19 +6,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from portal.database import rows
-from portal.database.prepared import Prepared
-from portal.database.prepared import Slot
+from portal.database.prepared import Prepared, Slot
 from portal.documents.notes import notes_of
-from portal.domain.invoicing import credit_note_facts
-from portal.domain.invoicing import invoice_facts
+from portal.domain.invoicing import credit_note_facts, invoice_facts
 from portal.domain.pricing import facts_hash
 from portal.domain.vocabulary import DocumentKind
-from portal.models import Invoice
-from portal.models import NumberSeries
-from portal.models import Order
-from portal.models import Payment
+from portal.models import Invoice, NumberSeries, Order, Payment
 from portal.runtime import current
-
 from portal.services import audit
 
 PREFIXES = {DocumentKind.INVOICE: "INV", DocumentKind.CREDIT_NOTE: "CN"}

@@ -4,8 +4,7 @@ import hashlib
 
 from portal import outbox
 from portal.database.connecting import transaction
-from portal.models import Document
-from portal.models import Invoice
+from portal.models import Document, Invoice
 from portal.runtime import current
 
 

@@ -10,27 +10,23 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from portal.database.connecting import transaction
-from portal.domain.errors import LastOwner
-from portal.domain.errors import PortalError
-from portal.domain.vocabulary import MemberStatus
-from portal.domain.vocabulary import Role
-from portal.models import Link
-from portal.models import Member
-from portal.models import Person
-from portal.models import Workspace
-
-from portal.services import audit
-from portal.services import letters
+from portal.domain.errors import LastOwner, PortalError
+from portal.domain.vocabulary import MemberStatus, Role
+from portal.models import Link, Member, Person, Workspace
+from portal.services import audit, letters
 from portal.services.people import signing_in
-from .roster import ADMINISTRATORS
-from .roster import OwnersOnly
-from .roster import refuse_administrators
-from .roster import refuse_if_full
-from .roster import refuse_if_full_of_guests
-from .roster import reload_member
-from .roster import roles_to_give
-from .roster import room_now
 from portal.services.places import Place
+
+from .roster import (
+    ADMINISTRATORS,
+    OwnersOnly,
+    refuse_administrators,
+    refuse_if_full,
+    refuse_if_full_of_guests,
+    reload_member,
+    roles_to_give,
+    room_now,
+)
 
 
 class NotOnYourself(PortalError):

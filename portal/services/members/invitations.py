@@ -6,30 +6,16 @@ from datetime import datetime
 
 from portal import outbox
 from portal.database.connecting import transaction
-from portal.domain.capacity import Room
-from portal.domain.capacity import admit
-from portal.domain.errors import LinkUnusable
-from portal.domain.errors import PortalError
-from portal.domain.vocabulary import LinkPurpose
-from portal.domain.vocabulary import MemberStatus
-from portal.domain.vocabulary import Role
-from portal.models import Link
-from portal.models import Member
-from portal.models import Person
-from portal.models import Workspace
+from portal.domain.capacity import Room, admit
+from portal.domain.errors import LinkUnusable, PortalError
+from portal.domain.vocabulary import LinkPurpose, MemberStatus, Role
+from portal.models import Link, Member, Person, Workspace
 from portal.runtime import current
-
-from portal.services import audit
-from portal.services.people import links
-from portal.services.people import passwords
-from portal.services.people import signing_in
-from .roster import ADMINISTRATORS
-from .roster import OwnersOnly
-from .roster import refuse_administrators
-from .roster import reload_member
-from .roster import roles_to_give
-from .roster import room_now
+from portal.services import audit, letters
+from portal.services.people import links, passwords, signing_in
 from portal.services.places import Place
+
+from .roster import ADMINISTRATORS, OwnersOnly, refuse_administrators, reload_member, roles_to_give, room_now
 
 
 class AlreadyMembers(PortalError):
@@ -223,7 +209,7 @@ def _send_invitation(place: Place, member: Member) -> None:
         payload={
             "template": "invitation",
             "to": member.person.email,
-            "locale": signing_in.mail_locale(member.person),
+            "locale": letters.mail_locale(member.person),
             "context": {"inviter": inviter.name, "workspace": place.workspace.name, "hours": hours},
             outbox.SECRETS: {"path": links.PATH_OF_LINK[LinkPurpose.INVITATION] + token},
         },

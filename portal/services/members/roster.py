@@ -5,24 +5,15 @@ from dataclasses import dataclass
 
 from peewee import Case, ModelSelect, fn
 
-from portal.database.prepared import Prepared
-from portal.database.prepared import Slot
-from portal.domain.capacity import Room
-from portal.domain.capacity import room_in
-from portal.domain.errors import PlanFull
-from portal.domain.errors import PortalError
+from portal.database.prepared import Prepared, Slot
+from portal.domain.capacity import Room, room_in
+from portal.domain.errors import PlanFull, PortalError
 from portal.domain.rights import rights_of
-from portal.domain.vocabulary import MemberStatus
-from portal.domain.vocabulary import Right
-from portal.domain.vocabulary import Role
-from portal.models import Member
-from portal.models import Person
-from portal.models import Plan
-from portal.models import Workspace
-
+from portal.domain.vocabulary import MemberStatus, Right, Role
+from portal.models import Member, Person, Plan, Workspace
 from portal.services import plans
-from portal.services.subscriptions import agreement
 from portal.services.places import Place
+from portal.services.subscriptions import agreement
 
 PEOPLE_NAMED = 20
 ADMINISTRATORS = (Role.OWNER, Role.ADMIN)

@@ -16,52 +16,43 @@ from typing import cast
 from peewee import JOIN, ModelSelect
 
 from portal.database import rows
-from portal.database.connecting import is_postgresql
-from portal.database.connecting import transaction
-from portal.database.connecting import write_postponed
-from portal.domain.lifecycle import may_become
-from portal.domain.vocabulary import OrderKind
-from portal.domain.vocabulary import PaymentMethodKind
-from portal.domain.vocabulary import PaymentState
-from portal.gateways.base import ActionRequired
-from portal.gateways.base import CardData
-from portal.gateways.base import ChargeRequest
-from portal.gateways.base import Declined
-from portal.gateways.base import Gateway
-from portal.gateways.base import HostedRequest
-from portal.gateways.base import MethodFacts
-from portal.gateways.base import NeverMade
-from portal.gateways.base import Outcome
-from portal.gateways.base import Pending
-from portal.gateways.base import ResultUnknown
-from portal.gateways.base import SavedMethod
-from portal.gateways.base import Succeeded
-from portal.models import AuditEntry
-from portal.models import Order
-from portal.models import Payment
-from portal.models import PaymentMethod
-from portal.models import Person
-from portal.models import Plan
-from portal.models import Subscription
-from portal.models import Workspace
+from portal.database.connecting import is_postgresql, transaction, write_postponed
+from portal.domain.lifecycle import OPEN_PAYMENT_STATES, may_become
+from portal.domain.vocabulary import OrderKind, PaymentMethodKind, PaymentState
+from portal.gateways.base import (
+    ActionRequired,
+    CardData,
+    ChargeRequest,
+    Declined,
+    Gateway,
+    HostedRequest,
+    MethodFacts,
+    NeverMade,
+    Outcome,
+    Pending,
+    ResultUnknown,
+    SavedMethod,
+    Succeeded,
+)
+from portal.models import AuditEntry, Order, Payment, PaymentMethod, Person, Plan, Subscription, Workspace
 from portal.runtime import current
-
 from portal.services import audit
-from . import outcomes
-from . import renewal_outcomes
 from portal.services.subscriptions import agreement
-from .saved_methods import what_fits
-from .waiting import ABANDONED_AFTER
-from .waiting import LOOK_UP_AFTER
-from .waiting import NEVER_MADE
-from .waiting import ReconcileReport
-from .waiting import comes_too_late
-from .waiting import longest_answer
-from .waiting import next_look
-from .waiting import patience
-from .waiting import settle_each
 
-WAITING = (PaymentState.CREATED, PaymentState.ACTION_REQUIRED, PaymentState.PENDING, PaymentState.UNKNOWN)
+from . import outcomes, renewal_outcomes
+from .methods import what_fits
+from .waiting import (
+    ABANDONED_AFTER,
+    LOOK_UP_AFTER,
+    NEVER_MADE,
+    ReconcileReport,
+    comes_too_late,
+    longest_answer,
+    next_look,
+    patience,
+    settle_each,
+)
+
 NOTHING_TOLD: Mapping[str, object] = MappingProxyType({})
 
 log = logging.getLogger(__name__)
@@ -247,7 +238,7 @@ def record_answers(answers: Sequence[tuple[Payment, Outcome | None]], *, now: da
             log.exception("payment %s: the answer cannot be written", answers[0][0].key)
             return 0
         return sum(record_answers([answer], now=now) for answer in answers)
-    return sum(payment.state not in WAITING for payment, _subscription in written)
+    return sum(not payment.is_open for payment, _subscription in written)
 
 
 def _lock_workspaces(ids: Iterable[int]) -> None:
@@ -368,11 +359,13 @@ def reconcile(*, now: datetime) -> ReconcileReport:
 def _settle_each(
     waiting: Iterable[Payment], act: Callable[..., Payment], *, now: datetime
 ) -> ReconcileReport:
-    return settle_each(waiting, partial(act, now=now), record_silence=_record_silence, still_open=WAITING)
+    return settle_each(
+        waiting, partial(act, now=now), record_silence=_record_silence, still_open=OPEN_PAYMENT_STATES
+    )
 
 
 def _waiting() -> "ModelSelect[Payment]":
-    return Payment.select(Payment, Workspace).join(Workspace).where(Payment.state << list(WAITING))
+    return Payment.select(Payment, Workspace).join(Workspace).where(Payment.state << OPEN_PAYMENT_STATES)
 
 
 def gateway_for(kind: PaymentMethodKind) -> Gateway:
@@ -411,7 +404,7 @@ def _record_silence(payment: Payment) -> Payment:
 
 def _look_up_later(payment: Payment, *, wall: datetime) -> None:
     """The next look-up of a waiting payment, later and later, once a day in the end and never forgotten."""
-    if payment.state not in WAITING:
+    if not payment.is_open:
         return
     payment.look_up_at = wall + next_look(LOOK_UP_AFTER, payment.look_ups)
     payment.look_ups += 1

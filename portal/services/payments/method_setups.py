@@ -11,48 +11,41 @@ from functools import partial
 
 from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
+from portal.domain.lifecycle import OPEN_SETUP_STATES
 from portal.domain.money import Money
-from portal.domain.vocabulary import PaymentMethodKind
-from portal.domain.vocabulary import SetupState
-from portal.gateways.base import ActionRequired
-from portal.gateways.base import CardData
-from portal.gateways.base import DeclineCode
-from portal.gateways.base import Declined
-from portal.gateways.base import MethodFacts
-from portal.gateways.base import NeverMade
-from portal.gateways.base import Outcome
-from portal.gateways.base import ResultUnknown
-from portal.gateways.base import SetupRequest
-from portal.gateways.base import Succeeded
-from portal.models import MethodSetup
-from portal.models import Payment
-from portal.models import PaymentMethod
-from portal.models import Subscription
-from portal.models import Workspace
+from portal.domain.vocabulary import PaymentMethodKind, SetupState
+from portal.gateways.base import (
+    ActionRequired,
+    CardData,
+    DeclineCode,
+    Declined,
+    MethodFacts,
+    NeverMade,
+    Outcome,
+    ResultUnknown,
+    SetupRequest,
+    Succeeded,
+)
+from portal.models import MethodSetup, Payment, PaymentMethod, Subscription, Workspace
 from portal.runtime import current
-
 from portal.services import audit
-from . import renewal_outcomes
-from portal.services.subscriptions import next_charge
-from portal.services.subscriptions import agreement
-from .methods import charge_first
-from .methods import record_act
-from .methods import take_away
-from .charging import gateway_for
-from .saved_methods import known_method
-from .saved_methods import new_method
-from .waiting import ABANDONED_AFTER
-from .waiting import LOOK_UP_AFTER
-from .waiting import NEVER_MADE
-from .waiting import ReconcileReport
-from .waiting import comes_too_late
-from .waiting import longest_answer
-from .waiting import next_look
-from .waiting import patience
-from .waiting import settle_each
 from portal.services.places import Place
+from portal.services.subscriptions import agreement, next_charge
 
-WAITING = (SetupState.CREATED, SetupState.ACTION_REQUIRED, SetupState.UNKNOWN)
+from . import renewal_outcomes
+from .charging import gateway_for
+from .methods import charge_first, known_method, new_method, record_act, take_away
+from .waiting import (
+    ABANDONED_AFTER,
+    LOOK_UP_AFTER,
+    NEVER_MADE,
+    ReconcileReport,
+    comes_too_late,
+    longest_answer,
+    next_look,
+    patience,
+    settle_each,
+)
 
 
 def find_setup(workspace: Workspace, key: str) -> MethodSetup | None:
@@ -173,7 +166,7 @@ def look_up_due_setups(*, limit: int, now: datetime) -> ReconcileReport:
     due = (
         MethodSetup.select(MethodSetup, Workspace)
         .join(Workspace)
-        .where(MethodSetup.state << list(WAITING), MethodSetup.look_up_at <= current().clock.wall())
+        .where(MethodSetup.state << OPEN_SETUP_STATES, MethodSetup.look_up_at <= current().clock.wall())
         .order_by(MethodSetup.look_up_at, MethodSetup.id)
         .limit(limit)
     )
@@ -181,7 +174,7 @@ def look_up_due_setups(*, limit: int, now: datetime) -> ReconcileReport:
         due,
         partial(look_up, now=now),
         record_silence=lambda setup: record_answer(setup, None, now=now),
-        still_open=WAITING,
+        still_open=OPEN_SETUP_STATES,
     )
 
 
@@ -197,7 +190,7 @@ def record_answer(setup: MethodSetup, outcome: Outcome | None, *, now: datetime)
         setup = (
             MethodSetup.select(MethodSetup, Workspace).join(Workspace).where(MethodSetup.id == setup.id).get()
         )
-        if setup.state not in WAITING:
+        if not setup.is_open:
             return setup
         match outcome:
             case Succeeded() if setup.workspace.deleted_at is not None:

@@ -7,15 +7,14 @@ from datetime import date, datetime
 
 from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
+from portal.gateways.base import MethodFacts
 from portal.gateways.cards import expires_before
-from portal.models import PaymentMethod
-from portal.models import Subscription
-from portal.models import Workspace
-
+from portal.models import PaymentMethod, Person, Subscription, Workspace
 from portal.services import audit
-from portal.services.subscriptions import agreement
-from .renewal_outcomes import methods_of
 from portal.services.places import Place
+from portal.services.subscriptions import agreement
+
+from .renewal_outcomes import methods_of
 
 
 class MethodGone(PortalError):
@@ -132,3 +131,44 @@ def record_act(action: str, workspace: Workspace, method: PaymentMethod, *, now:
         changes={"kind": method.kind.value, "brand": method.brand, "last4": method.last4},
         now=now,
     )
+
+
+LONGEST_NAME = 200
+
+
+def known_method(gateway: str, facts: MethodFacts) -> PaymentMethod | None:
+    """The row of the method that the gateway keeps under that reference."""
+    return PaymentMethod.get_or_none(
+        PaymentMethod.gateway == gateway, PaymentMethod.reference == facts.reference
+    )
+
+
+def new_method(
+    facts: MethodFacts,
+    *,
+    workspace: Workspace,
+    added_by: Person | int,
+    gateway: str,
+    is_preferred: bool = False,
+    now: datetime,
+) -> PaymentMethod:
+    """A row for a method that the gateway keeps, with what may be shown of it."""
+    return PaymentMethod.create(
+        workspace=workspace,
+        added_by=added_by,
+        gateway=gateway,
+        reference=facts.reference,
+        kind=facts.kind,
+        brand=facts.brand or "",
+        last4=facts.last4 or "",
+        exp_month=facts.exp_month,
+        exp_year=facts.exp_year,
+        holder=what_fits(facts.holder),
+        is_preferred=is_preferred,
+        created_at=now,
+    )
+
+
+def what_fits(text: str) -> str:
+    """What the column can hold of a text of the gateway's: money that moved is recorded, whatever it says."""
+    return text.replace("\x00", "")[:LONGEST_NAME]

@@ -8,28 +8,16 @@ from datetime import datetime
 
 from portal import outbox
 from portal.database import rows
-from portal.domain.vocabulary import OrderKind
-from portal.domain.vocabulary import OrderState
-from portal.domain.vocabulary import Right
-from portal.gateways.base import MethodFacts
-from portal.gateways.base import Succeeded
-from portal.models import Member
-from portal.models import Order
-from portal.models import Payment
-from portal.models import PaymentMethod
-from portal.models import Subscription
+from portal.domain.vocabulary import OrderKind, OrderState, Right
+from portal.gateways.base import MethodFacts, Succeeded
+from portal.models import Member, Order, Payment, PaymentMethod, Subscription
 from portal.runtime import current
-
-from portal.services import audit
-from portal.services.subscriptions import auto_renewal
+from portal.services import audit, letters, places
 from portal.services.invoices import issuing
-from portal.services import letters
+from portal.services.subscriptions import agreement, auto_renewal
+
 from . import renewal_outcomes
-from portal.services.subscriptions import agreement
-from portal.services import places
-from .methods import charge_first
-from .saved_methods import known_method
-from .saved_methods import new_method
+from .methods import charge_first, known_method, new_method
 
 
 def settle_paid(payment: Payment, outcome: Succeeded, subscription: Subscription, *, now: datetime) -> None:

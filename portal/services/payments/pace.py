@@ -7,8 +7,7 @@ rate allows, however many processes run and however often they are killed.
 
 from datetime import datetime
 
-from portal.database.connecting import is_postgresql
-from portal.database.connecting import transaction
+from portal.database.connecting import is_postgresql, transaction
 from portal.models import GatewayPace
 
 SLOW_SECONDS = 60

@@ -6,29 +6,17 @@ from enum import StrEnum
 
 from peewee import JOIN
 
-from portal.database.prepared import Prepared
-from portal.database.prepared import Slot
+from portal.database.prepared import Prepared, Slot
 from portal.domain.errors import PortalError
 from portal.domain.lifecycle import blocked_on
-from portal.domain.plans import Violation
-from portal.domain.plans import violations
+from portal.domain.plans import Violation, violations
 from portal.domain.pricing import facts_hash
 from portal.domain.refunds import last_refund_day
-from portal.domain.vocabulary import Interval
-from portal.domain.vocabulary import PaymentState
-from portal.domain.vocabulary import RefundState
-from portal.models import Order
-from portal.models import Payment
-from portal.models import Plan
-from portal.models import Price
-from portal.models import Refund
-from portal.models import Workspace
+from portal.domain.vocabulary import Interval, PaymentState, RefundState
+from portal.models import Order, Payment, Plan, Price, Refund, Workspace
 from portal.runtime import current
-
-from . import charging
-from portal.services import plans
-from portal.services.subscriptions import restoring
-from portal.services.subscriptions import agreement
+from portal.services import open_money, plans
+from portal.services.subscriptions import agreement, restoring
 
 
 class RefusalReason(StrEnum):
@@ -160,7 +148,7 @@ def refundable(workspace: Workspace, *, now: datetime) -> Refundable | NotRefund
     gateway = current().gateways.get(last.payment.gateway)
     if gateway is None or not gateway.capabilities().refunds:
         return NotRefundable(RefusalReason.NOT_OFFERED)
-    if _payment_is_open(workspace):
+    if open_money.open_payment(workspace) is not None:
         return NotRefundable(RefusalReason.MONEY_IS_OPEN)
     return Refundable(last.payment, last.last_day)
 
@@ -218,14 +206,6 @@ def _days_lost(due_on: date | None, due_on_after: date | None, *, today: date) -
     if due_on is None:
         return 0
     return max(0, (due_on - (due_on_after or today)).days)
-
-
-def _payment_is_open(workspace: Workspace) -> bool:
-    return (
-        Payment.select()
-        .where(Payment.workspace == workspace, Payment.state << list(charging.WAITING))
-        .exists()
-    )
 
 
 def _text(day: date | None) -> str | None:

@@ -17,44 +17,33 @@ from peewee import ModelSelect
 from portal import outbox
 from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
-from portal.domain.vocabulary import OrderState
-from portal.domain.vocabulary import RefundState
-from portal.gateways.base import Refunded
-from portal.gateways.base import RefundOutcome
-from portal.gateways.base import RefundRefusal
-from portal.gateways.base import RefundRefused
-from portal.gateways.base import RefundRequest
-from portal.gateways.base import ResultUnknown
-from portal.models import Order
-from portal.models import Payment
-from portal.models import Refund
-from portal.models import Workspace
+from portal.domain.lifecycle import OPEN_REFUND_STATES
+from portal.domain.vocabulary import OrderState, RefundState
+from portal.gateways.base import (
+    Refunded,
+    RefundOutcome,
+    RefundRefusal,
+    RefundRefused,
+    RefundRequest,
+    ResultUnknown,
+)
+from portal.models import Order, Payment, Refund, Workspace
 from portal.runtime import current
-
-from portal.services import audit
+from portal.services import audit, letters
 from portal.services.invoices import issuing
-from portal.services import letters
-from portal.services.subscriptions import restoring
-from portal.services.subscriptions import agreement
-from .refund_quotes import preview
-from .waiting import ReconcileReport
-from .waiting import next_look
-from .waiting import settle_each
 from portal.services.places import Place
+from portal.services.subscriptions import agreement, restoring
+
+from .refund_quotes import preview
+from .waiting import ReconcileReport, next_look, settle_each
 
 ASK_AGAIN_AFTER = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))
-WAITING = (RefundState.CREATED, RefundState.UNKNOWN)
 
 log = logging.getLogger(__name__)
 
 
 class RefundChanged(PortalError):
     """What the person confirmed is no longer what a refund would do: `shown` and `current` hashes."""
-
-
-def open_refund(workspace: Workspace) -> Refund | None:
-    """The refund whose result is open: until it is known, nothing of the workspace may be charged."""
-    return Refund.get_or_none(Refund.workspace == workspace, Refund.state << list(WAITING))
 
 
 def live_refund(payment: Payment) -> Refund | None:
@@ -124,7 +113,7 @@ def _waiting() -> "ModelSelect[Refund]":
         Refund.select(Refund, Payment, Workspace)
         .join_from(Refund, Payment)
         .join_from(Refund, Workspace)
-        .where(Refund.state << list(WAITING))
+        .where(Refund.state << OPEN_REFUND_STATES)
     )
 
 
@@ -133,7 +122,7 @@ def _ask_each(waiting: Iterable[Refund], *, now: datetime) -> ReconcileReport:
         waiting,
         partial(_ask, now=now),
         record_silence=lambda refund: record_answer(refund, None, now=now),
-        still_open=WAITING,
+        still_open=OPEN_REFUND_STATES,
     )
 
 
@@ -166,7 +155,7 @@ def record_answer(refund: Refund, outcome: RefundOutcome | None, *, now: datetim
             .get()
         )
         refund.payment.workspace = refund.payment.order.workspace = refund.workspace
-        if refund.state not in WAITING:
+        if not refund.is_open:
             return refund
         match outcome:
             case Refunded(reference=reference, amount_minor=refund.amount_minor):

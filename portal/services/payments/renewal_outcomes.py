@@ -10,21 +10,14 @@ from datetime import date, datetime, timedelta
 from typing import cast
 
 from portal.database import rows
-from portal.domain.dunning import methods_left
-from portal.domain.dunning import next_round_on
-from portal.domain.vocabulary import OrderState
-from portal.domain.vocabulary import PaymentState
-from portal.models import Invoice
-from portal.models import Order
-from portal.models import Payment
-from portal.models import PaymentMethod
-from portal.models import Subscription
-from portal.models import Workspace
+from portal.domain.dunning import methods_left, next_round_on
+from portal.domain.vocabulary import OrderState, PaymentState
+from portal.models import Invoice, Order, Payment, PaymentMethod, Subscription, Workspace
 from portal.outbox import JSON
 from portal.runtime import current
-
 from portal.services import letters
 from portal.services.subscriptions import agreement
+
 from .waiting import NEVER_MADE
 
 

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
-from portal.models import MethodSetup
-from portal.models import Payment
-from portal.models import Refund
+from portal.models import MethodSetup, Payment, Refund
 from portal.runtime import current
 
 LOOK_UP_AFTER = (

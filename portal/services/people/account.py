@@ -8,23 +8,13 @@ from peewee import JOIN
 
 from portal.database.connecting import transaction
 from portal.domain.money import Money
-from portal.domain.vocabulary import MemberStatus
-from portal.domain.vocabulary import OrderKind
-from portal.domain.vocabulary import OrderState
-from portal.domain.vocabulary import Right
-from portal.models import Invoice
-from portal.models import Member
-from portal.models import Order
-from portal.models import Person
-from portal.models import Plan
-from portal.models import Session
-from portal.models import Workspace
+from portal.domain.vocabulary import MemberStatus, OrderKind, OrderState, Right
+from portal.models import Invoice, Member, Order, Person, Plan, Session, Workspace
 from portal.runtime import current
-
 from portal.services import audit
+from portal.services.places import MENU_WORKSPACES, rights_in
+
 from .signing_in import end_sessions
-from portal.services.places import MENU_WORKSPACES
-from portal.services.places import rights_in
 
 SESSIONS_SHOWN = 50
 

@@ -6,9 +6,7 @@ from datetime import timedelta
 
 from portal.domain.errors import LinkUnusable
 from portal.domain.vocabulary import LinkPurpose
-from portal.models import Link
-from portal.models import Member
-from portal.models import Person
+from portal.models import Link, Member, Person
 from portal.runtime import current
 
 LIFE_OF_LINK = {

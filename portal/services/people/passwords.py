@@ -10,8 +10,7 @@ from threading import BoundedSemaphore
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from portal.domain.errors import LimitReached
-from portal.domain.errors import PortalError
+from portal.domain.errors import LimitReached, PortalError
 
 SHORTEST, LONGEST = 12, 128
 HASHES_AT_ONCE = 4

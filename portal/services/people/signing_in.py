@@ -6,31 +6,19 @@ true goes to the mailbox (trust.md §5.3). What each function refuses, it refuse
 
 from datetime import datetime
 
-from babel.numbers import get_territory_currencies
 from email_validator import EmailNotValidError, validate_email
-from peewee import IntegrityError
 
 from portal import outbox
 from portal.database.connecting import transaction
-from portal.domain.errors import LinkUnusable
-from portal.domain.errors import PortalError
+from portal.domain.errors import LinkUnusable, PortalError
 from portal.domain.vocabulary import LinkPurpose
-from portal.models import Link
-from portal.models import Member
-from portal.models import Person
-from portal.models import Session
-from portal.models import Workspace
+from portal.models import Link, Member, Person, Session, Workspace
 from portal.runtime import current
+from portal.services import audit, places
+from portal.services.letters import mail_locale
 
-from portal.services import audit
 from . import passwords
-from portal.services.subscriptions import agreement
-from portal.services import places
-from .links import LIFE_OF_LINK
-from .links import PATH_OF_LINK
-from .links import consume_link
-from .links import make_link
-from .links import open_link
+from .links import LIFE_OF_LINK, PATH_OF_LINK, consume_link, make_link, open_link
 
 MAIL_OF_LINK = {LinkPurpose.MAGIC: "magic_link", LinkPurpose.RESET: "reset_link"}
 
@@ -42,74 +30,12 @@ class PasswordWrong(PortalError):
 # --- coming ---------------------------------------------------------------------------------------
 
 
-def sign_up(
-    *, name: str, email: str, password: str, workspace_name: str, language: str, now: datetime
-) -> None:
-    """A person with a workspace of their own and its trial; the mail welcomes them.
-
-    An address that is known gets nothing but a mail that says so, after the same work. Raises
-    PasswordTooCommon and PasswordLengthWrong before looking.
-    """
-    passwords.refuse_weak(password, words=(name, email, workspace_name))
-    address = identity(email)
-    password_hash = passwords.hash_password(password)
-    for is_last_try in (False, True):
-        try:
-            with transaction():
-                known = Person.get_or_none(Person.email == address)
-                if known is not None:
-                    _tell_already_registered(known)
-                    return
-                person = Person.create(
-                    email=address, name=name, password_hash=password_hash, language=language, created_at=now
-                )
-                workspace = places.create(
-                    name=workspace_name, owner=person, language=language, currency=usual_currency(), now=now
-                )
-                _welcome(person, workspace)
-            return
-        except IntegrityError:
-            # Two at once with one address, or one name for two workspaces: the second look sees the first.
-            if is_last_try:
-                raise
-
-
-def usual_currency() -> str:
-    """The currency of the seller's country; the plans page falls back on one that is on sale."""
-    return str(get_territory_currencies(current().settings.seller.country)[0])
-
-
 def identity(email: str) -> str:
     """The one spelling under which an address is kept and found."""
     try:
         return validate_email(email, check_deliverability=False, test_environment=True).normalized.lower()
     except EmailNotValidError:
         return "".join(sign for sign in email.strip().lower() if sign.isprintable())
-
-
-def _welcome(person: Person, workspace: Workspace) -> None:
-    trial_ends_on = agreement.of_workspace(workspace).due_on
-    _mail(
-        person,
-        "welcome",
-        key=f"welcome-{workspace.id}",
-        context={
-            "name": person.name,
-            "workspace": workspace.name,
-            "slug": workspace.slug,
-            "trial_ends_on": trial_ends_on.isoformat() if trial_ends_on else "",
-        },
-    )
-
-
-def _tell_already_registered(person: Person) -> None:
-    wall = current().clock.wall()
-    _mail(
-        person,
-        "already_registered",
-        key=f"already-registered-{person.id}-{wall.isoformat()}",
-        context={"name": person.name},
-    )
 
 
 # --- proving who one is ---------------------------------------------------------------------------
@@ -289,9 +215,3 @@ def _mail(
     if secrets:
         payload[outbox.SECRETS] = secrets
     outbox.publish("mail", key=key, payload=payload, now=current().clock.wall())
-
-
-def mail_locale(person: Person) -> str:
-    """The language that mail to the person is written in."""
-    locales = current().settings.locales
-    return person.language if person.language in locales else locales[0]

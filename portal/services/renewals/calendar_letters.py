@@ -9,24 +9,14 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 from portal.domain import plans as plan_rules
-from portal.domain.errors import MissingVatRate
-from portal.domain.errors import PlanNotOffered
-from portal.domain.errors import PlanTooSmall
+from portal.domain.errors import MissingVatRate, PlanNotOffered, PlanTooSmall
 from portal.domain.pricing import Quote
-from portal.domain.timeline import DAYS_OF_WARNING
-from portal.domain.timeline import Course
-from portal.domain.timeline import deletion_warning_on
-from portal.domain.vocabulary import Interval
-from portal.domain.vocabulary import NoticeKind
-from portal.models import Invoice
-from portal.models import Price
-from portal.models import Subscription
-from portal.models import SubscriptionPeriod
+from portal.domain.timeline import DAYS_OF_WARNING, Course, deletion_warning_on
+from portal.domain.vocabulary import Interval, NoticeKind
+from portal.models import Invoice, Price, Subscription, SubscriptionPeriod
 from portal.outbox import JSON
 from portal.runtime import current
-
-from portal.services import letters
-from portal.services import plans
+from portal.services import letters, plans
 from portal.services.payments import renewal_outcomes
 from portal.services.subscriptions import next_charge
 from portal.services.subscriptions.next_charge import NoBillingDetails

@@ -6,19 +6,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeVar, cast
 
-from portal.domain.vocabulary import NoticeKind
-from portal.domain.vocabulary import OrderState
-from portal.models import BillingDetails
-from portal.models import Notice
-from portal.models import Order
-from portal.models import Payment
-from portal.models import PaymentMethod
-from portal.models import Person
-from portal.models import Refund
-from portal.models import Subscription
-
-from portal.services.payments import charging
-from portal.services.payments import refunds
+from portal.domain.lifecycle import OPEN_PAYMENT_STATES, OPEN_REFUND_STATES
+from portal.domain.vocabulary import NoticeKind, OrderState
+from portal.models import BillingDetails, Notice, Order, Payment, PaymentMethod, Person, Refund, Subscription
 from portal.services.payments import renewal_outcomes
 
 T = TypeVar("T")
@@ -49,12 +39,12 @@ def read_surroundings(subscriptions: Sequence[Subscription]) -> dict[int, Surrou
     said = _said(ids)
     waiting = _by(
         "workspace_id",
-        Payment.select().where(Payment.workspace << workspaces, Payment.state << charging.WAITING),
+        Payment.select().where(Payment.workspace << workspaces, Payment.state << OPEN_PAYMENT_STATES),
     )
     refunding = _by(
         "workspace_id",
         Refund.select(Refund.workspace).where(
-            Refund.workspace << workspaces, Refund.state << refunds.WAITING
+            Refund.workspace << workspaces, Refund.state << OPEN_REFUND_STATES
         ),
     )
     renewals = _by("subscription_id", _renewals(ids))

@@ -9,34 +9,19 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from portal.database import rows
-from portal.domain.errors import MissingVatRate
-from portal.domain.errors import PlanNotOffered
-from portal.domain.errors import PlanTooSmall
+from portal.domain.errors import MissingVatRate, PlanNotOffered, PlanTooSmall
 from portal.domain.pricing import Quote
-from portal.domain.timeline import NOTICE_DAYS
-from portal.domain.timeline import Act
-from portal.domain.timeline import Step
-from portal.domain.timeline import look_again_on
-from portal.domain.timeline import steps_due
-from portal.domain.vocabulary import OrderState
-from portal.domain.vocabulary import PaymentState
-from portal.models import Notice
-from portal.models import Order
-from portal.models import Payment
-from portal.models import PaymentMethod
-from portal.models import Subscription
+from portal.domain.timeline import NOTICE_DAYS, Act, Step, look_again_on, steps_due
+from portal.domain.vocabulary import OrderState, PaymentState
+from portal.models import Notice, Order, Payment, PaymentMethod, Subscription
 from portal.runtime import current
-
-from portal.services import audit
-from . import calendar_letters
-from portal.services import checkout
-from portal.services.workspace import deletion
-from portal.services.subscriptions import free_plan
-from portal.services.payments import charging
-from portal.services.payments import renewal_outcomes
-from portal.services.subscriptions import next_charge
-from portal.services.subscriptions import agreement
+from portal.services import audit, orders
+from portal.services.payments import charging, renewal_outcomes
+from portal.services.subscriptions import agreement, free_plan, next_charge
 from portal.services.subscriptions.next_charge import NoBillingDetails
+from portal.services.workspace import deletion
+
+from . import calendar_letters
 from .facts import Surroundings
 
 WAIT_FOR_MONEY = timedelta(minutes=5)
@@ -149,7 +134,7 @@ def _place(
     plan, interval = next_charge.next_terms(subscription)
     if order is None:
         order = Order(
-            number=checkout.new_order_number(),
+            number=orders.new_order_number(),
             workspace=workspace,
             display_currency=quote.total.currency,
             subscription=subscription,
@@ -162,7 +147,7 @@ def _place(
     order.details = details
     order.method_kind = method.kind
     order.state = OrderState.PLACED
-    checkout.freeze(order, quote)
+    orders.freeze(order, quote)
     rows.save(order)
     order.workspace = workspace
     payment = charging.record_intent(

@@ -15,25 +15,17 @@ from datetime import datetime, timedelta
 
 from peewee import ModelSelect
 
-from portal.database.connecting import is_postgresql
-from portal.database.connecting import transaction
-from portal.gateways.base import Outcome
-from portal.gateways.base import RateLimited
-from portal.gateways.base import ResultUnknown
-from portal.models import Payment
-from portal.models import Subscription
-from portal.models import Workspace
+from portal.database.connecting import is_postgresql, transaction
+from portal.gateways.base import Outcome, RateLimited, ResultUnknown
+from portal.models import Payment, Subscription, Workspace
 from portal.runtime import current
-
-from portal.services.upkeep import housekeeping
-from portal.services.payments import method_setups
-from portal.services.payments import pace
-from portal.services.payments import charging
-from portal.services.payments import refunds
-from . import one_subscription
-from portal.services.subscriptions import agreement
-from .facts import read_surroundings
+from portal.services.payments import charging, method_setups, pace, refunds
 from portal.services.payments.waiting import comes_too_late
+from portal.services.subscriptions import agreement
+from portal.services.upkeep import housekeeping
+
+from . import one_subscription
+from .facts import read_surroundings
 
 BATCH = 100
 THREADS = 48

@@ -10,33 +10,25 @@ from peewee import JOIN, Case
 
 from portal import outbox
 from portal.database import rows
-from portal.database.prepared import Prepared
-from portal.database.prepared import Slot
-from portal.domain.lifecycle import blocked_on
-from portal.domain.lifecycle import subscription_state
+from portal.database.prepared import Prepared, Slot
+from portal.domain.lifecycle import blocked_on, subscription_state
 from portal.domain.money import Money
 from portal.domain.periods import Period
-from portal.domain.price_lock import PriceLock
-from portal.domain.price_lock import lock_after_payment
+from portal.domain.price_lock import PriceLock, lock_after_payment
 from portal.domain.pricing import Standing
 from portal.domain.proration import PaidPeriod
-from portal.domain.timeline import Course
-from portal.domain.timeline import look_again_on
-from portal.domain.timeline import renewal_day
-from portal.domain.timeline import steps_due
-from portal.domain.vocabulary import Interval
-from portal.domain.vocabulary import NoticeKind
-from portal.domain.vocabulary import OrderKind
-from portal.domain.vocabulary import ProductKind
-from portal.domain.vocabulary import SubscriptionState
-from portal.models import Order
-from portal.models import PaymentMethod
-from portal.models import Plan
-from portal.models import Price
-from portal.models import Product
-from portal.models import Subscription
-from portal.models import SubscriptionPeriod
-from portal.models import Workspace
+from portal.domain.timeline import Course, look_again_on, renewal_day, steps_due
+from portal.domain.vocabulary import Interval, NoticeKind, OrderKind, ProductKind, SubscriptionState
+from portal.models import (
+    Order,
+    PaymentMethod,
+    Plan,
+    Price,
+    Product,
+    Subscription,
+    SubscriptionPeriod,
+    Workspace,
+)
 from portal.runtime import current
 
 

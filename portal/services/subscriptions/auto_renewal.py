@@ -6,26 +6,18 @@ from datetime import date, datetime, timedelta
 from typing import cast
 
 from portal.database.connecting import transaction
-from portal.domain.errors import PortalError
-from portal.domain.errors import QuoteChanged
+from portal.domain.errors import PortalError, QuoteChanged
 from portal.domain.money import Money
-from portal.domain.pricing import Quote
-from portal.domain.pricing import facts_hash
+from portal.domain.pricing import Quote, facts_hash
 from portal.domain.timeline import NOTICE_DAYS
-from portal.domain.vocabulary import Interval
-from portal.domain.vocabulary import NoticeKind
-from portal.domain.vocabulary import SubscriptionState
-from portal.models import Notice
-from portal.models import PaymentMethod
-from portal.models import Subscription
-from portal.models import Workspace
+from portal.domain.vocabulary import Interval, NoticeKind, SubscriptionState
+from portal.models import Notice, PaymentMethod, Subscription, Workspace
 from portal.outbox import JSON
-
-from portal.services import audit
-from portal.services import letters
-from . import next_charge as subscriptions_next_charge
-from . import agreement
+from portal.services import audit, letters
 from portal.services.places import Place
+
+from . import agreement
+from . import next_charge as subscriptions_next_charge
 
 RENEWABLE = (SubscriptionState.PAID, SubscriptionState.LATE)
 

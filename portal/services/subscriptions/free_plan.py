@@ -4,28 +4,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from portal.database.connecting import transaction
-from portal.domain.errors import PlanNotOffered
-from portal.domain.errors import PlanTooSmall
-from portal.domain.errors import QuoteChanged
-from portal.domain.plans import Condition
-from portal.domain.plans import Violation
-from portal.domain.plans import conditions
-from portal.domain.plans import has_days_left
-from portal.domain.plans import violations
+from portal.domain.errors import PlanNotOffered, PlanTooSmall, QuoteChanged
+from portal.domain.plans import Condition, Violation, conditions, has_days_left, violations
 from portal.domain.vocabulary import SubscriptionState
-from portal.models import Plan
-from portal.models import Subscription
-from portal.models import SubscriptionPeriod
-from portal.models import Workspace
-
-from portal.services import audit
-from portal.services import checkout
-from portal.services import letters
-from portal.services import plans
-from . import scheduled_change
-from . import agreement
-from .agreement import Status
+from portal.models import Plan, Subscription, SubscriptionPeriod, Workspace
+from portal.services import audit, letters, open_money, plans
 from portal.services.places import Place
+
+from . import agreement, scheduled_change
+from .agreement import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +50,7 @@ def take(place: Place, *, shown_begins_on: str, now: datetime) -> FreePlan:
     """
     workspace = place.workspace
     with transaction(lock=workspace):
-        checkout.refuse_beside_an_open_payment(workspace)
+        open_money.refuse_beside_open_money(workspace)
         subscription = agreement.of_workspace(workspace)
         status = agreement.status_of(subscription, today=workspace.day(now))
         found = free_plan_for(workspace, status)

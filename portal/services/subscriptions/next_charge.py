@@ -3,25 +3,15 @@
 from datetime import date, datetime
 
 from portal.domain.addresses import format_address
-from portal.domain.errors import PlanNotOffered
-from portal.domain.errors import PortalError
+from portal.domain.errors import PlanNotOffered, PortalError
 from portal.domain.price_lock import renewal_price
-from portal.domain.pricing import Offer
-from portal.domain.pricing import Quote
-from portal.domain.pricing import Standing
-from portal.domain.pricing import make_quote
+from portal.domain.pricing import Offer, Quote, Standing, make_quote
 from portal.domain.tax import Buyer
-from portal.domain.vocabulary import Interval
-from portal.domain.vocabulary import PaymentMethodKind
-from portal.domain.vocabulary import VatStatus
-from portal.models import BillingDetails
-from portal.models import Plan
-from portal.models import Price
-from portal.models import Subscription
-from portal.models import Workspace
+from portal.domain.vocabulary import Interval, PaymentMethodKind, VatStatus
+from portal.models import BillingDetails, Plan, Price, Subscription, Workspace
 from portal.runtime import current
-
 from portal.services import plans
+
 from . import agreement
 
 DETAILS = (

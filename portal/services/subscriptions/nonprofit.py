@@ -9,27 +9,16 @@ from datetime import datetime
 from peewee import JOIN, ModelSelect
 
 from portal import outbox
-from portal.database.connecting import is_postgresql
-from portal.database.connecting import transaction
-from portal.domain.errors import PlanNotOffered
-from portal.domain.errors import PortalError
-from portal.domain.vocabulary import MemberStatus
-from portal.domain.vocabulary import NonprofitState
-from portal.domain.vocabulary import Role
-from portal.models import Member
-from portal.models import NonprofitRequest
-from portal.models import Person
-from portal.models import Plan
-from portal.models import Workspace
+from portal.database.connecting import is_postgresql, transaction
+from portal.domain.errors import PlanNotOffered, PortalError
+from portal.domain.vocabulary import MemberStatus, NonprofitState, Role
+from portal.models import Member, NonprofitRequest, Person, Plan, Workspace
 from portal.outbox import JSON
 from portal.runtime import current
+from portal.services import audit, open_money, plans
+from portal.services.letters import mail_locale
 
-from portal.services import audit
-from portal.services.workspace import deletion
-from . import free_plan
-from portal.services import plans
-from . import agreement
-from portal.services.people.signing_in import mail_locale
+from . import agreement, free_plan
 
 
 class AlreadyDecided(PortalError):
@@ -152,7 +141,7 @@ def accept(request: NonprofitRequest, *, slug: str, by: Person, now: datetime) -
         if Workspace.get_by_id(workspace.id).deleted_at is not None:
             raise NoSuchWorkspace(slug=slug)
         request = _undecided(request)
-        deletion.refuse_while_money_moves(workspace)
+        open_money.refuse_while_money_moves(workspace)
         subscription = agreement.of_workspace(workspace)
         subscription.workspace = workspace
         plan = Plan.get_or_none(Plan.product == subscription.product, Plan.nonprofit, ~Plan.withdrawn)

@@ -6,14 +6,9 @@ from datetime import date
 
 from peewee import JOIN
 
-from portal.domain.refunds import Given
-from portal.domain.refunds import replay
+from portal.domain.refunds import Given, replay
 from portal.domain.vocabulary import OrderState
-from portal.models import Order
-from portal.models import Plan
-from portal.models import Price
-from portal.models import Subscription
-from portal.models import SubscriptionPeriod
+from portal.models import Order, Plan, Price, Subscription, SubscriptionPeriod
 
 from . import agreement
 

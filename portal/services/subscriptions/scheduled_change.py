@@ -8,28 +8,15 @@ from datetime import date, datetime
 from typing import cast
 
 from portal.database.connecting import transaction
-from portal.domain.errors import PlanNotOffered
-from portal.domain.errors import PlanTooSmall
-from portal.domain.errors import PortalError
-from portal.domain.errors import QuoteChanged
-from portal.domain.plans import Violation
-from portal.domain.plans import has_days_left
-from portal.domain.plans import violations
-from portal.domain.pricing import Offer
-from portal.domain.pricing import Quote
-from portal.domain.pricing import facts_hash
+from portal.domain.errors import PlanNotOffered, PlanTooSmall, PortalError, QuoteChanged
+from portal.domain.plans import Violation, has_days_left, violations
+from portal.domain.pricing import Offer, Quote, facts_hash
 from portal.domain.vocabulary import Interval
-from portal.models import Plan
-from portal.models import Subscription
-from portal.models import Workspace
-
-from portal.services import audit
-from portal.services import checkout
-from portal.services import letters
-from portal.services import plans
-from . import next_charge
-from . import agreement
+from portal.models import Plan, Subscription, Workspace
+from portal.services import audit, letters, open_money, plans
 from portal.services.places import Place
+
+from . import agreement, next_charge
 
 
 class NothingWaits(PortalError):
@@ -82,7 +69,7 @@ def schedule(
     """
     workspace = place.workspace
     with transaction(lock=workspace):
-        checkout.refuse_beside_an_open_payment(workspace)
+        open_money.refuse_beside_open_money(workspace)
         subscription = agreement.of_workspace(workspace)
         before = (
             subscription.scheduled_plan_id,
@@ -112,7 +99,7 @@ def withdraw(place: Place, *, now: datetime) -> Plan | None:
         withdrawn = subscription.scheduled_plan
         if withdrawn is None:
             return None
-        checkout.refuse_beside_an_open_payment(workspace)
+        open_money.refuse_beside_open_money(workspace)
         subscription.scheduled_plan = subscription.scheduled_interval = None
         if subscription.auto_renewal:
             subscription.announced_minor = _total_of_next_charge(subscription, now=now)

@@ -5,11 +5,9 @@ from datetime import date, datetime, timedelta
 
 from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
-from portal.models import SubscriptionPeriod
-from portal.models import Workspace
+from portal.models import SubscriptionPeriod, Workspace
+from portal.services import audit, letters
 
-from portal.services import audit
-from portal.services import letters
 from . import agreement
 from .agreement import Status
 

@@ -2,9 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from portal.models import LimitBucket
-from portal.models import Link
-from portal.models import Session
+from portal.models import LimitBucket, Link, Session
 
 DEAD_SESSION_AFTER = timedelta(days=1)
 """Longer than any session lives (sessions.py); the row itself is refused long before."""

@@ -13,37 +13,30 @@ from typing import TypeVar
 from peewee import Case
 
 from portal import outbox
-from portal.database.connecting import hold
-from portal.database.connecting import is_postgresql
-from portal.database.connecting import transaction
-from portal.database.connecting import write_postponed
-from portal.domain.errors import PortalError
-from portal.domain.vocabulary import MemberStatus
-from portal.domain.vocabulary import OrderState
-from portal.domain.vocabulary import Role
-from portal.models import AuditEntry
-from portal.models import AuditTrace
-from portal.models import BillingDetails
-from portal.models import Link
-from portal.models import Member
-from portal.models import NonprofitRequest
-from portal.models import Notice
-from portal.models import Order
-from portal.models import OutboxMessage
-from portal.models import Payment
-from portal.models import PaymentMethod
-from portal.models import Person
-from portal.models import Refund
-from portal.models import Session
-from portal.models import Subscription
-from portal.models import Workspace
+from portal.database.connecting import hold, is_postgresql, transaction, write_postponed
+from portal.domain.vocabulary import MemberStatus, OrderState, Role
+from portal.models import (
+    AuditEntry,
+    AuditTrace,
+    BillingDetails,
+    Link,
+    Member,
+    NonprofitRequest,
+    Notice,
+    Order,
+    OutboxMessage,
+    Payment,
+    PaymentMethod,
+    Person,
+    Refund,
+    Session,
+    Subscription,
+    Workspace,
+)
 from portal.runtime import current
-
-from portal.services import audit
-from portal.services import letters
-from portal.services.payments import charging
-from portal.services.payments import refunds
+from portal.services import audit, letters
 from portal.services.members.roster import OwnersOnly
+from portal.services.open_money import MoneyOnItsWay, refuse_while_money_moves
 from portal.services.places import Place
 
 PEOPLE = "people"
@@ -61,17 +54,6 @@ class Why(StrEnum):
 
     OWNER = "owner"
     NOT_PAID = "not_paid"
-
-
-class MoneyOnItsWay(PortalError):
-    """The result of a payment or a refund is open: nobody can say yet what the workspace has paid."""
-
-
-def refuse_while_money_moves(workspace: Workspace) -> None:
-    """Inside the workspace's lock. Raises MoneyOnItsWay."""
-    waiting = Payment.select().where(Payment.workspace == workspace, Payment.state << charging.WAITING)
-    if waiting.exists() or refunds.open_refund(workspace) is not None:
-        raise MoneyOnItsWay()
 
 
 def delete_by_owner(place: Place, *, now: datetime) -> bool:

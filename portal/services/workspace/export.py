@@ -12,22 +12,10 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 from peewee import JOIN, fn
 
 from portal.database.connecting import transaction
-from portal.domain.money import Money
-from portal.domain.money import major_string
-from portal.domain.vocabulary import DocumentKind
-from portal.domain.vocabulary import PaymentState
-from portal.domain.vocabulary import RefundState
-from portal.models import Document
-from portal.models import Invoice
-from portal.models import Member
-from portal.models import Order
-from portal.models import Payment
-from portal.models import Person
-from portal.models import Plan
-from portal.models import Refund
-from portal.models import Workspace
+from portal.domain.money import Money, major_string
+from portal.domain.vocabulary import DocumentKind, PaymentState, RefundState
+from portal.models import Document, Invoice, Member, Order, Payment, Person, Plan, Refund, Workspace
 from portal.runtime import current
-
 from portal.services.invoices import pdfs
 
 DOCUMENTS_OF_A_PART = 200

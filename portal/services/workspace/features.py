@@ -7,9 +7,7 @@ from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
 from portal.domain.vocabulary import Service
 from portal.models import Workspace
-
-from portal.services import audit
-from portal.services import plans
+from portal.services import audit, plans
 from portal.services.subscriptions import agreement
 
 

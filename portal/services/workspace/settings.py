@@ -10,7 +10,6 @@ from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
 from portal.domain.vocabulary import WhoMayBuy
 from portal.models import Workspace
-
 from portal.services import audit
 
 

@@ -6,11 +6,7 @@ Run after each scenario of the tests, by `portal check`, and daily in production
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import documents
-from . import gateways
-from . import money
-from . import records
-from . import terms
+from . import documents, gateways, money, records, terms
 
 
 @dataclass(frozen=True, slots=True)

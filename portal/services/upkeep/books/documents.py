@@ -6,10 +6,7 @@ from typing import cast
 from peewee import JOIN, fn
 
 from portal.domain.pricing import facts_hash
-from portal.models import Document
-from portal.models import Invoice
-from portal.models import NumberSeries
-from portal.models import OutboxMessage
+from portal.models import Document, Invoice, NumberSeries, OutboxMessage
 
 from .reading import rows_of
 

@@ -3,10 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
-from portal.domain.vocabulary import PaymentState
-from portal.domain.vocabulary import RefundState
-from portal.models import Payment
-from portal.models import Refund
+from portal.domain.vocabulary import PaymentState, RefundState
+from portal.models import Payment, Refund
 from portal.runtime import current
 
 from .money import REFUND_WAITS

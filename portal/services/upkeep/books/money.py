@@ -5,14 +5,8 @@ from collections.abc import Sequence
 from peewee import JOIN, fn
 
 from portal.domain.pricing import facts_hash
-from portal.domain.vocabulary import DocumentKind
-from portal.domain.vocabulary import OrderState
-from portal.domain.vocabulary import PaymentState
-from portal.domain.vocabulary import RefundState
-from portal.models import Invoice
-from portal.models import Order
-from portal.models import Payment
-from portal.models import Refund
+from portal.domain.vocabulary import DocumentKind, OrderState, PaymentState, RefundState
+from portal.models import Invoice, Order, Payment, Refund
 
 from .reading import rows_of
 

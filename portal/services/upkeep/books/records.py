@@ -1,7 +1,6 @@
 """Promises to send something, and the log of who did what."""
 
-from portal.models import AuditEntry
-from portal.models import OutboxMessage
+from portal.models import AuditEntry, OutboxMessage
 from portal.services import audit
 
 

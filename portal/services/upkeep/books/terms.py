@@ -5,16 +5,8 @@ from typing import cast
 
 from peewee import JOIN, Case, Expression, fn
 
-from portal.domain.vocabulary import DocumentKind
-from portal.domain.vocabulary import MemberStatus
-from portal.domain.vocabulary import OrderState
-from portal.models import Invoice
-from portal.models import Member
-from portal.models import Order
-from portal.models import Plan
-from portal.models import Subscription
-from portal.models import SubscriptionPeriod
-from portal.models import Workspace
+from portal.domain.vocabulary import DocumentKind, MemberStatus, OrderState
+from portal.models import Invoice, Member, Order, Plan, Subscription, SubscriptionPeriod, Workspace
 
 from .money import PAID_ONCE
 from .reading import rows_of

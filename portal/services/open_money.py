@@ -1,0 +1,43 @@
+"""Whether money of a workspace is on its way: then nothing else of it is charged, paid back or deleted."""
+
+from portal.domain.errors import OrderAlreadyPlaced, PortalError
+from portal.domain.lifecycle import OPEN_PAYMENT_STATES, OPEN_REFUND_STATES
+from portal.models import Order, Payment, Refund, Workspace
+
+
+class MoneyOnItsWay(PortalError):
+    """The result of a payment or a refund is open: nobody can say yet what the workspace has paid."""
+
+
+def open_payment(workspace: Workspace) -> Payment | None:
+    """The payment whose result is open, with its order. One query."""
+    return (
+        Payment.select(Payment, Order)
+        .join(Order)
+        .where(Payment.workspace == workspace, Payment.state << OPEN_PAYMENT_STATES)
+        .first()
+    )
+
+
+def open_refund(workspace: Workspace) -> Refund | None:
+    """The refund whose result is open. One query."""
+    return Refund.get_or_none(Refund.workspace == workspace, Refund.state << OPEN_REFUND_STATES)
+
+
+def refuse_beside_open_money(workspace: Workspace) -> None:
+    """Before something is charged, chosen or scheduled. Inside the workspace's lock.
+
+    Raises OrderAlreadyPlaced with the order that is being paid, or paid back.
+    """
+    payment = open_payment(workspace)
+    if payment is None:
+        refund = open_refund(workspace)
+        payment = refund.payment if refund is not None else None
+    if payment is not None:
+        raise OrderAlreadyPlaced(order=payment.order.number)
+
+
+def refuse_while_money_moves(workspace: Workspace) -> None:
+    """Inside the workspace's lock. Raises MoneyOnItsWay."""
+    if open_payment(workspace) is not None or open_refund(workspace) is not None:
+        raise MoneyOnItsWay()
