@@ -19,7 +19,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     from flask_login import LoginManager
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from . import logs, runtime
+    from . import logs, routes, runtime
     from .database import connecting as database
     from .database import migrating
     from .models import Person
@@ -66,7 +66,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     assets.register(app)
     security.register(app)
     errors.register(app)
-    register_routes(app, settings)
+    routes.register(app, settings)
     wake.register(app)
     app.after_request(compress)
     return app
@@ -88,55 +88,6 @@ def make_gateways(settings: Settings, clock: Clock) -> "dict[str, Gateway]":
         timeout_seconds=settings.gateway_timeout_seconds,
     )
     return {"sandbox": sandbox}
-
-
-def register_routes(app: Flask, settings: Settings) -> None:
-    from .routes import (
-        auto_renewal,
-        checkout,
-        faq,
-        free_plan,
-        history,
-        me,
-        member,
-        members,
-        nonprofit,
-        operator,
-        payment_methods,
-        people,
-        plans,
-        public,
-        refunds,
-        scheduled_plan,
-        services,
-        workspace_settings,
-    )
-
-    for module in (
-        public,
-        faq,
-        people,
-        me,
-        plans,
-        scheduled_plan,
-        free_plan,
-        auto_renewal,
-        checkout,
-        payment_methods,
-        history,
-        refunds,
-        members,
-        member,
-        services,
-        workspace_settings,
-        operator,
-        nonprofit,
-    ):
-        app.register_blueprint(module.blueprint)
-    if settings.sandbox_only:
-        from .routes import sandbox
-
-        app.register_blueprint(sandbox.blueprint)
 
 
 def compress(response: Response) -> Response:

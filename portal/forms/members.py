@@ -22,10 +22,10 @@ from .base import (
     UNPRINTABLE_SENTENCE,
     ChoiceField,
     PortalForm,
+    RadioField,
     Requirable,
     is_email,
 )
-from .workspace_settings import RadioField
 
 MOST_AT_ONCE = 50
 LONGEST_SHOWN = 80

@@ -11,8 +11,7 @@ from wtforms.validators import StopValidation
 from portal.words.i18n import Choices
 from portal.words.i18n import lazy_gettext as _l
 
-from .base import CheckboxField, ChoiceField, EmailField, PortalForm, TextField, clean_text
-from .paragraph import ParagraphField
+from .base import CheckboxField, ChoiceField, EmailField, ParagraphField, PortalForm, TextField, clean_text
 
 ADDRESS_LENGTH = 500
 HOST = re.compile(r"[^\s.@:/\\]+(\.[^\s.@:/\\]+)+")

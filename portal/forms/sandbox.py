@@ -2,8 +2,7 @@
 
 from portal.words.i18n import lazy_gettext as _l
 
-from .base import CheckboxField, ChoiceField, EmailField, PortalForm, TextField
-from .workspace_settings import RadioField
+from .base import CheckboxField, ChoiceField, EmailField, PortalForm, RadioField, TextField
 
 
 class PayPalForm(PortalForm):

@@ -1,0 +1,41 @@
+"""One folder for each area; `register` puts every address on the site."""
+
+from flask import Flask
+
+from portal.settings import Settings
+
+
+def register(app: Flask, settings: Settings) -> None:
+    from .checkout import pages as checkout
+    from .invoices import history
+    from .members import one_member, roster
+    from .operator import nonprofit as nonprofit_requests
+    from .operator import workspaces
+    from .payments import methods, refunds
+    from .people import account, signing_in
+    from .plans import page as plans
+    from .public import faq, nonprofit
+    from .public import pages as public
+    from .subscriptions import auto_renewal, free_plan, scheduled_change
+    from .workspace import features
+    from .workspace import settings as workspace
+
+    areas = (
+        (public, faq, nonprofit),
+        (signing_in, account),
+        (plans,),
+        (scheduled_change, free_plan, auto_renewal),
+        (checkout,),
+        (methods, refunds),
+        (history,),
+        (roster, one_member),
+        (features, workspace),
+        (workspaces, nonprofit_requests),
+    )
+    for area in areas:
+        for module in area:
+            app.register_blueprint(module.blueprint)
+    if settings.sandbox_only:
+        from . import sandbox
+
+        app.register_blueprint(sandbox.blueprint)

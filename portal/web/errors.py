@@ -102,7 +102,7 @@ def is_guest(status: int) -> bool:
 def way_out(status: int) -> tuple[str, str] | None:
     """Label and address of what the reader can do; None for the start page, unless that was refused."""
     if status == 403 and request.endpoint == "public.enter":
-        return _("My account"), url_for("me.show")
+        return _("My account"), url_for("account.show")
     return None
 
 

@@ -93,9 +93,9 @@ def _workspace_items(place: Place) -> tuple[Link, ...]:
         items.append(_link(_("Payment methods"), "payment_methods.show", slug=place.workspace.slug))
     if Right.MANAGE_MEMBERS in place.may:
         items.append(_link(_("Members"), "members.index", slug=place.workspace.slug))
-        items.append(_link(_("Services"), "services.show", slug=place.workspace.slug))
+        items.append(_link(_("Services"), "features.show", slug=place.workspace.slug))
     if Right.MANAGE_WORKSPACE in place.may:
-        items.append(_link(_("Settings"), "settings.show", slug=place.workspace.slug))
+        items.append(_link(_("Settings"), "workspace.show", slug=place.workspace.slug))
     return tuple(items)
 
 
@@ -108,9 +108,9 @@ def _settings_items(place: Place) -> tuple[Link, ...]:
         items.append(_link(_("Payment methods"), "payment_methods.show", slug=place.workspace.slug))
     if Right.MANAGE_MEMBERS in place.may:
         items.append(_link(_("Members"), "members.index", slug=place.workspace.slug))
-        items.append(_link(_("Services"), "services.show", slug=place.workspace.slug))
+        items.append(_link(_("Services"), "features.show", slug=place.workspace.slug))
     if Right.MANAGE_WORKSPACE in place.may:
-        items.append(_link(_("Workspace"), "settings.show", slug=place.workspace.slug))
+        items.append(_link(_("Workspace"), "workspace.show", slug=place.workspace.slug))
     return tuple(items)
 
 
@@ -119,7 +119,7 @@ def _other_workspaces(place: Place) -> tuple[Link, ...]:
 
 
 def _personal_items() -> tuple[Link, ...]:
-    items = (_link(_("My account"), "me.show"),)
+    items = (_link(_("My account"), "account.show"),)
     return (*items, _link(_("Operator"), "operator.index")) if current_user.is_operator else items
 
 

@@ -1,17 +1,21 @@
 """The workspace that a request is about."""
 
+from datetime import date
+
 from flask import g
 
 from portal.runtime import current
 from portal.services.places import Place
+from portal.services.subscriptions import agreement
 from portal.services.subscriptions.agreement import Status
 
 
-def status_here(place: "Place") -> "Status":
+def status_here(place: Place) -> Status:
     """The workspace plan's status today, read once for the page, its banner and its access. One query."""
-    from portal.services.subscriptions import agreement
-
     if "status" not in g:
-        today = place.workspace.day(current().clock.now())
-        g.status = agreement.status_of(agreement.of_workspace(place.workspace), today=today)
+        g.status = agreement.status_of(agreement.of_workspace(place.workspace), today=today_here(place))
     return g.status
+
+
+def today_here(place: Place) -> date:
+    return place.workspace.day(current().clock.now())

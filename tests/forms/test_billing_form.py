@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.domain.addresses import countries, format_address
-from portal.forms.billing import BillingDetailsForm
+from portal.forms.billing_details import BillingDetailsForm
 from tests.forms.conftest import sentences
 
 LISTS = {

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.forms.card import CardForm, NewCardForm, PlaceOrderForm
+from portal.forms.cards import CardForm, NewCardForm, PlaceOrderForm
 from tests.forms.conftest import sentences
 
 TODAY = date(2026, 11, 21)

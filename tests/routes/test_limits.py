@@ -26,14 +26,14 @@ SENSITIVE = {
     "people.sign_in_by_link": "token",
     "people.reset": "token",
     "people.invitation": "token",
-    "me.change_password": "sign_in",
+    "account.change_password": "sign_in",
     "members.index": "invite",
     "member.invite_again": "invite",
     "checkout.review": "payment",
     "payment_methods.show": "payment",
     "refunds.show": "payment",
     "history.pdf": "document",
-    "settings.download": "document",
+    "workspace.download": "document",
     "public.csp_report": "csp_report",
 }
 

@@ -5,7 +5,7 @@ import pytest
 from portal.database.connecting import connection
 from portal.domain.vocabulary import Interval, MemberStatus, OrderKind, OrderState, Role
 from portal.models import Member, Order, Person, Session
-from portal.routes.me import browser_words
+from portal.routes.people.account import browser_words
 from portal.runtime import current
 from portal.services import checkout
 from portal.services.people import signing_in

@@ -15,7 +15,7 @@ from portal.runtime import current
 from portal.services import audit
 from portal.services.subscriptions import agreement
 
-from . import passwords, signing_up
+from . import passwords
 from .signing_in import _mail, identity
 
 
@@ -40,7 +40,7 @@ def sign_up(
                 person = Person.create(
                     email=address, name=name, password_hash=password_hash, language=language, created_at=now
                 )
-                workspace = signing_up.create(
+                workspace = create(
                     name=workspace_name, owner=person, language=language, currency=usual_currency(), now=now
                 )
                 _welcome(person, workspace)

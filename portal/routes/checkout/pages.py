@@ -1,0 +1,414 @@
+"""The checkout: billing details → review and pay → a result that tells the truth."""
+
+from dataclasses import asdict
+
+from flask import Blueprint, Response, abort, redirect, request, url_for
+from flask_login import current_user
+
+from portal.domain.addresses import format_address
+from portal.domain.errors import (
+    CurrencyMismatch,
+    MissingVatRate,
+    OrderAlreadyPlaced,
+    PlanNotOffered,
+    PlanTooSmall,
+    PortalError,
+    QuoteChanged,
+)
+from portal.domain.money import Money
+from portal.domain.pricing import Quote
+from portal.domain.vocabulary import (
+    OrderState,
+    PaymentMethodKind,
+    PaymentState,
+    Right,
+    SubscriptionState,
+    VatStatus,
+)
+from portal.forms.billing_details import BillingDetailsForm
+from portal.forms.cards import CardForm, PlaceOrderForm
+from portal.gateways.base import CardData
+from portal.models import BillingDetails, Invoice, Order, Payment
+from portal.routes.plans.page import CANNOT_BE_ORDERED, plans_page, refusal_sentence, refused
+from portal.runtime import current
+from portal.services import checkout, plans
+from portal.services.checkout import Details
+from portal.services.members.roster import people_with
+from portal.services.payments import charging, refunds
+from portal.services.places import Place
+from portal.web import limits
+from portal.web.access import limited, workspace_right
+from portal.web.htmx import htmx, redirect_after_write, render
+from portal.web.place import status_here, today_here
+from portal.words import formatting
+from portal.words.i18n import gettext as _
+from portal.words.i18n import locale_code
+from portal.words.money import decline_sentence, method_words
+
+from .order import (
+    confirm_label_of,
+    method_name_of,
+    methods_on_offer,
+    outcome_of,
+    recap_of,
+    renewal_hint_of,
+    summary_before_tax,
+    summary_of,
+)
+
+blueprint = Blueprint("checkout", __name__, url_prefix="/w/<slug>/checkout/<number>")
+REFRESH_SECONDS = 3
+
+
+# --- 1. billing details ---------------------------------------------------------------------------
+
+
+@blueprint.route("", methods=["GET", "POST"])
+@workspace_right(Right.BUY)
+def details(place: Place, number: str) -> Response:
+    order = _order_or_404(place, number)
+    if order.state != OrderState.OPEN:
+        return _to("result", place, order)
+    form = _details_form(place, order)
+    if form.validate_on_submit():
+        return _keep_details(place, order, form)
+    if request.method != "POST" or form.wants_update:
+        quote_or_page = _quote_or_refusal(place, order)
+        if isinstance(quote_or_page, Response):
+            return quote_or_page
+    return _details_page(place, order, form, status=422 if form.errors else 200)
+
+
+def _details_form(place: Place, order: Order) -> BillingDetailsForm:
+    """Filled with the order's details, else the workspace's where the buyer may see them."""
+    known = (
+        order.details or _remembered(place) or {"email": current_user.email, "country": _usual_country(place)}
+    )
+    on_sale = plans.plans_on_sale(status_here(place).subscription.product, on=today_here(place))
+    currencies = [(code, formatting.currency_label(code)) for code in plans.currencies_of(on_sale)]
+    return BillingDetailsForm(
+        currencies=currencies,
+        payment_methods=methods_on_offer(),
+        payment_currencies=currencies,
+        locale=locale_code(),
+        data={
+            **known,
+            "display_currency": order.display_currency,
+            "payment_currency": order.currency,
+            "payment_method": order.method_kind,
+        },
+    )
+
+
+def _remembered(place: Place) -> dict[str, object] | None:
+    if Right.SEE_BILLING_DETAILS not in place.may:
+        return None
+    known = BillingDetails.select().where(BillingDetails.workspace == place.workspace).dicts().first()
+    return dict(known) if known else None
+
+
+def _usual_country(place: Place) -> str:
+    return "FR" if place.workspace.language == "fr" else ""
+
+
+def _keep_details(place: Place, order: Order, form: BillingDetailsForm) -> Response:
+    answers = form.answers
+    try:
+        checkout.save_details(
+            order,
+            place=place,
+            details=Details(
+                **asdict(answers),
+                vat_status=VatStatus.UNCHECKED if answers.vat_number else VatStatus.NONE,
+                address_lines=format_address(answers, place.workspace.language),
+            ),
+            method_kind=PaymentMethodKind(form.payment_method.data),
+            currency=form.payment_currency.data,
+            display_currency=form.display_currency.data,
+            now=current().clock.now(),
+        )
+    except OrderAlreadyPlaced:
+        return _to("result", place, order)
+    except PlanTooSmall as refusal:
+        return refused(place, refusal, wanted=_value(order), currency=order.currency)
+    except CurrencyMismatch:
+        form.add_error(
+            "payment_currency", _("Your current plan is paid in another currency; choose that one.")
+        )
+    except MissingVatRate:
+        form.add_error("country", _("We do not know the VAT rate of this country yet. Please contact us."))
+    except CANNOT_BE_ORDERED as refusal:
+        return not_orderable(place, refusal)
+    else:
+        return redirect_after_write(
+            url_for("checkout.review", slug=place.workspace.slug, number=order.number)
+        )
+    return _details_page(place, order, form, status=422)
+
+
+def _details_page(place: Place, order: Order, form: BillingDetailsForm, *, status: int) -> Response:
+    """The price in the display currency that is chosen now, recomputed from the catalogue."""
+    chosen = form.display_currency.data
+    shown = _price_in(
+        place, order, chosen if chosen in form.display_currency.offered else order.display_currency
+    )
+    refresh = {
+        "hx-post": _address("details", place, order.number),
+        "hx-trigger": "change",
+        "hx-target": "#details",
+        "hx-vals": '{"update": "y"}',
+    }
+    return render(
+        "checkout/details.html",
+        status=status,
+        form=form,
+        order=order,
+        summary=summary_before_tax(order, shown),
+        refresh=refresh,
+    )
+
+
+def _price_in(place: Place, order: Order, currency: str) -> Money:
+    on_sale = plans.plans_on_sale(status_here(place).subscription.product, on=today_here(place))
+    try:
+        return plans.offer_of(
+            on_sale, plan_code=order.plan.code, interval=order.interval, currency=currency
+        ).amount
+    except PlanNotOffered:
+        return Money(order.net_minor, order.currency)
+
+
+# --- 2. review and pay ----------------------------------------------------------------------------
+
+
+@blueprint.route("/review", methods=["GET", "POST"])
+@workspace_right(Right.BUY)
+@limited("payment")
+def review(place: Place, number: str) -> Response:
+    order = _order_or_404(place, number)
+    if order.state != OrderState.OPEN:
+        return _to("result", place, order)
+    if order.details is None:
+        return _to("details", place, order)
+    form = _payment_form(place, order)
+    if request.method != "POST":
+        return _offer_to_pay(place, order, form)
+    if not form.validate():
+        return _review_page(place, order, form, status=422)
+    return _pay(place, order, form)
+
+
+def _payment_form(place: Place, order: Order) -> CardForm | PlaceOrderForm:
+    gateway = charging.gateway_for(order.method_kind)
+    if order.method_kind in gateway.capabilities().hosted:
+        return PlaceOrderForm()
+    return CardForm(today=today_here(place))
+
+
+def _offer_to_pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Response:
+    """Show what the order costs now; say so when that is not what it was."""
+    quote = _quote_or_refusal(place, order)
+    if isinstance(quote, Response):
+        return quote
+    changed = quote.hash != order.quote_hash
+    if changed:
+        order = checkout.refresh_quote(order, now=current().clock.now())
+    return _review_page(place, order, form, changed=changed, problem=_last_decline(order))
+
+
+def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Response:
+    limits.count("payment", account=current_user.id)
+    try:
+        payment = checkout.place_order(
+            order,
+            person=current_user._get_current_object(),
+            card=_card_of(form),
+            auto_renewal=form.auto_renewal.data,
+            shown_quote_hash=form.quote.data,
+            return_url=url_for(
+                "checkout.result", slug=place.workspace.slug, number=order.number, _external=True
+            ),
+            now=current().clock.now(),
+        )
+    except OrderAlreadyPlaced as placed:
+        return _paying_already(place, order, form, paid=placed.order)  # type: ignore[attr-defined]
+    except QuoteChanged:
+        # What changed may be the method, and the fields with it.
+        order = _order_or_404(place, order.number)
+        return _review_page(place, order, _payment_form(place, order), status=409, changed=True)
+    except PlanTooSmall as refusal:
+        return refused(place, refusal, wanted=_value(order), currency=order.currency)
+    except CANNOT_BE_ORDERED as refusal:
+        return not_orderable(place, refusal)
+    if payment.state == PaymentState.ACTION_REQUIRED:
+        return redirect_after_write(payment.action_url)
+    if payment.state == PaymentState.DECLINED:
+        order = _order_or_404(place, order.number)
+        return _review_page(place, order, form, status=422, problem=decline_sentence(payment.decline_code))
+    return redirect_after_write(_address("result", place, order.number))
+
+
+def _paying_already(place: Place, order: Order, form: CardForm | PlaceOrderForm, *, paid: str) -> Response:
+    """To the result of the order `paid`; where that is a colleague's, say who can see it."""
+    if _visible_order(place, paid) is not None:
+        return redirect_after_write(_address("result", place, paid))
+    names = [person.name for person in people_with(place.workspace, Right.SEE_BILLING_DETAILS)]
+    sentence = _(
+        "Nothing was charged: another payment of this workspace is being confirmed. Please try again later. "
+        "These people can see it: %(names)s.",
+        names=", ".join(names),
+    )
+    return _review_page(place, order, form, status=409, problem=sentence)
+
+
+def _card_of(form: CardForm | PlaceOrderForm) -> CardData | None:
+    if not isinstance(form, CardForm):
+        return None
+    return CardData(
+        number=form.number.data,
+        exp_month=int(form.exp_month.data),
+        exp_year=int(form.exp_year.data),
+        security_code=form.security_code.data,
+        holder=form.holder.data,
+    )
+
+
+def _review_page(
+    place: Place,
+    order: Order,
+    form: CardForm | PlaceOrderForm,
+    *,
+    status: int = 200,
+    changed: bool = False,
+    problem: str = "",
+) -> Response:
+    standing = status_here(place)
+    form.quote.data = order.quote_hash
+    return render(
+        "checkout/review.html",
+        status=status,
+        form=form,
+        order=order,
+        summary=summary_of(order),
+        recap=recap_of(order),
+        renewal_hint=renewal_hint_of(order),
+        is_card=isinstance(form, CardForm),
+        method=method_name_of(order),
+        total=formatting.money(Money(order.total_minor, order.currency)),
+        changed=changed,
+        problem=problem,
+        replaces_trial=standing.state == SubscriptionState.TRIAL,
+        renewal_stays_on=standing.renews_by_itself,
+        may_end_renewal=Right.AUTO_RENEWAL in place.may,
+        processor=charging.gateway_for(order.method_kind).capabilities().processor_name,
+    )
+
+
+# --- 3. the result --------------------------------------------------------------------------------
+
+
+@blueprint.get("/result")
+@workspace_right(Right.BUY)
+def result(place: Place, number: str) -> Response:
+    """What is known of the order's newest payment. Only shows; asking the gateway is the worker's work."""
+    order = _order_or_404(place, number)
+    payment = _newest_payment(order)
+    if payment is None:
+        return _to("details", place, order)
+    if Right.REFUND in place.may and refunds.live_refund(payment) is not None:
+        return redirect(url_for("refunds.show", slug=place.workspace.slug, key=payment.key), 303)  # type: ignore[return-value]
+    status_here(place)
+    heading, lead = outcome_of(order, payment)
+    waits = payment.state in (PaymentState.CREATED, PaymentState.PENDING, PaymentState.UNKNOWN)
+    response = render(
+        "checkout/result.html",
+        order=order,
+        payment=payment,
+        waits=waits,
+        is_paid=payment.state == PaymentState.SUCCEEDED,
+        needs_action=payment.state == PaymentState.ACTION_REQUIRED,
+        confirm_label=confirm_label_of(payment),
+        heading=heading,
+        lead=lead,
+        amount=formatting.money(payment.amount),
+        method=method_words(payment.method_kind, payment.brand, payment.last4),
+        invoice=Invoice.get_or_none(Invoice.order == order, Invoice.credits.is_null()),
+        may_download=Right.DOWNLOAD_DOCUMENTS in place.may or order.person_id == current_user.id,
+    )
+    if waits:
+        response.headers["Refresh"] = str(REFRESH_SECONDS)
+    elif htmx:
+        # Settled while the page was polling: its title changes too, so the whole page is loaded.
+        response.headers["HX-Redirect"] = _address("result", place, order.number)
+    return response
+
+
+@blueprint.post("/leave")
+@workspace_right(Right.BUY)
+def leave(place: Place, number: str) -> Response:
+    """Give up a payment that waits for the payer, to pay another way."""
+    order = _order_or_404(place, number)
+    payment = _newest_payment(order)
+    if payment is not None and payment.state == PaymentState.ACTION_REQUIRED:
+        charging.give_up(payment, now=current().clock.now())
+    order = _order_or_404(place, number)
+    page = "review" if order.state == OrderState.OPEN else "result"
+    return redirect_after_write(_address(page, place, order.number))
+
+
+# --- shared ---------------------------------------------------------------------------------------
+
+
+def _quote_or_refusal(place: Place, order: Order) -> Quote | Response:
+    """The quote of this moment, or the page that says why there is none."""
+    try:
+        return checkout.current_quote(order, now=current().clock.now())
+    except PlanTooSmall as refusal:
+        return refused(place, refusal, wanted=_value(order), currency=order.currency)
+    except CANNOT_BE_ORDERED as refusal:
+        return not_orderable(place, refusal)
+
+
+def not_orderable(place: Place, refusal: PortalError) -> Response:
+    return plans_page(place, wanted="", currency="", status=422, problem=refusal_sentence(refusal))
+
+
+def _last_decline(order: Order) -> str:
+    payment = _newest_payment(order)
+    if payment is None or payment.state != PaymentState.DECLINED:
+        return ""
+    return decline_sentence(payment.decline_code)
+
+
+def _newest_payment(order: Order) -> Payment | None:
+    payment = Payment.select().where(Payment.order == order).order_by(Payment.id.desc()).first()
+    if payment is not None:
+        payment.workspace = order.workspace
+    return payment
+
+
+def _order_or_404(place: Place, number: str) -> Order:
+    order = _visible_order(place, number)
+    if order is None:
+        abort(404)
+    return order
+
+
+def _visible_order(place: Place, number: str) -> Order | None:
+    """The buyer's own order; it shows billing details, so others need the right to those."""
+    order = checkout.find_order(place.workspace, number)
+    if order is None or order.person_id == current_user.id or Right.SEE_BILLING_DETAILS in place.may:
+        return order
+    return None
+
+
+def _value(order: Order) -> str:
+    return f"{order.plan.code}:{order.interval}"
+
+
+def _address(page: str, place: Place, number: str) -> str:
+    return url_for(f"checkout.{page}", slug=place.workspace.slug, number=number)
+
+
+def _to(page: str, place: Place, order: Order) -> Response:
+    return redirect(_address(page, place, order.number), 303)  # type: ignore[return-value]

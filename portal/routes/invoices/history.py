@@ -1,0 +1,162 @@
+"""The history, each statement page, and the documents."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from flask import Blueprint, Response, abort, make_response, request
+from flask_login import current_user
+
+from portal.domain.money import Money
+from portal.domain.vocabulary import DocumentKind, Right
+from portal.models import Invoice
+from portal.services.invoices import history, pdfs
+from portal.services.payments import refund_quotes
+from portal.services.payments.refund_quotes import LastPayment
+from portal.services.places import Place
+from portal.web import limits
+from portal.web.access import limited, workspace_right
+from portal.web.htmx import render
+from portal.web.place import status_here, today_here
+from portal.web.security import DOCUMENT_POLICY
+from portal.words import formatting
+from portal.words.i18n import gettext as _
+from portal.words.i18n import locale_code
+from portal.words.money import method_words, tax_words
+
+from .rows import payment_rows
+
+blueprint = Blueprint("history", __name__, url_prefix="/w/<slug>")
+ROWS_OF_A_PAGE = 50
+PREPARED_IN_SECONDS = 2
+
+
+@blueprint.get("/history")
+@workspace_right(Right.SEE_HISTORY)
+def index(place: Place) -> Response:
+    status_here(place)
+    before = request.args.get("before", "")
+    cursor = int(before) if before.isascii() and before.isdigit() and len(before) < 18 else None
+    last = refund_quotes.last_payment(place.workspace) if Right.REFUND in place.may else None
+    return render(
+        "invoices/history.html",
+        history=payment_rows(place, size=ROWS_OF_A_PAGE, before=cursor, last=_to_refund(place, last)),
+        refund_note=_refund_note(place, last),
+        sees_payers=Right.SEE_BILLING_DETAILS in place.may,
+        may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
+    )
+
+
+def _to_refund(place: Place, last: LastPayment | None) -> LastPayment | None:
+    """The payment with something to ask or to follow: refundable today, or its refund is not known yet."""
+    if last is None:
+        return None
+    if last.refund is not None:
+        return last if last.refund.is_open else None
+    return last if today_here(place) <= last.last_day else None
+
+
+def _refund_note(place: Place, last: LastPayment | None) -> str:
+    """Until when the last payment can be sent back, or could."""
+    if last is None or last.refund is not None:
+        return ""
+    date = formatting.day(last.last_day)
+    if today_here(place) <= last.last_day:
+        return _("The last payment can be refunded until %(date)s.", date=date)
+    return _("The last payment could be refunded until %(date)s.", date=date)
+
+
+@dataclass(frozen=True, slots=True)
+class StatementLine:
+    description: str
+    period: str
+    net: str
+
+
+@blueprint.get("/invoices/<number>")
+@workspace_right(Right.SEE_HISTORY)
+def statement(place: Place, number: str) -> Response:
+    """One document on a page; members without a right to billing details see no name and no address."""
+    status_here(place)
+    invoice = _invoice_or_404(place, number)
+    facts, currency = invoice.facts, invoice.currency
+    is_credit_note = invoice.kind == DocumentKind.CREDIT_NOTE
+    rows = [(_("Number"), invoice.number), (_("Customer number"), facts["customer_number"])]
+    if Right.SEE_BILLING_DETAILS in place.may:
+        buyer = facts["buyer"]
+        rows += [
+            (_("Billed to"), buyer["name"]),
+            (_("Address"), ", ".join(buyer["address"])),
+            (_("E-mail"), buyer["email"]),
+        ]
+        if buyer["vat_number"]:
+            rows.append((_("VAT number"), buyer["vat_number"]))
+    payment = facts["payment"]
+    method = method_words(payment["method"], payment["brand"], payment["last4"])
+    rows.append((_("Refunded to") if is_credit_note else _("Paid with"), method))
+    locale = locale_code()
+    lines = [
+        StatementLine(
+            description=line["description"].get(locale) or line["description"]["en"],
+            period=_(
+                "%(start)s to %(end)s",
+                start=formatting.day(date.fromisoformat(line["period"]["start"])),
+                end=formatting.day(date.fromisoformat(line["period"]["end"])),
+            ),
+            net=formatting.money(Money(line["net_minor"], currency)),
+        )
+        for line in facts["lines"]
+    ]
+    totals = [
+        (_("Net amount"), formatting.money(Money(invoice.net_minor, currency))),
+        (tax_words(facts["tax"]), formatting.money(Money(invoice.tax_minor, currency))),
+        (_("Total"), formatting.money(invoice.total)),
+    ]
+    return render(
+        "invoices/statement.html",
+        invoice=invoice,
+        is_credit_note=is_credit_note,
+        other=facts["corrects"]["number"] if is_credit_note else _credit_note_number(invoice),
+        facts=rows,
+        lines=lines,
+        totals=totals,
+        may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
+    )
+
+
+def _credit_note_number(invoice: Invoice) -> str:
+    credit_note = history.credit_note_of(invoice)
+    return credit_note.number if credit_note else ""
+
+
+@blueprint.get("/invoices/<number>.pdf")
+@workspace_right(Right.DOWNLOAD_DOCUMENTS)
+@limited("document")
+def pdf(place: Place, number: str) -> Response:
+    """The stored bytes; a document that was never made is promised to the worker and asked for again."""
+    limits.count("document", account=current_user.id)
+    invoice = _invoice_or_404(place, number)
+    content = pdfs.find(invoice.id, locale_code())
+    if content is None:
+        return _being_prepared(invoice)
+    response = make_response(content)
+    response.headers["Content-Type"] = "application/pdf"
+    response.headers["Content-Disposition"] = f'attachment; filename="{invoice.number}.pdf"'
+    response.headers["Content-Security-Policy"] = DOCUMENT_POLICY
+    return response
+
+
+def _being_prepared(invoice: Invoice) -> Response:
+    pdfs.promise(invoice)
+    is_credit_note = invoice.kind == DocumentKind.CREDIT_NOTE
+    response = render(
+        "invoices/preparing.html", status=202, number=invoice.number, is_credit_note=is_credit_note
+    )
+    response.headers["Refresh"] = f"{PREPARED_IN_SECONDS}"
+    return response
+
+
+def _invoice_or_404(place: Place, number: str) -> Invoice:
+    invoice = history.find_invoice(place.workspace, number)
+    if invoice is None:
+        abort(404)
+    return invoice

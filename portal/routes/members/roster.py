@@ -1,0 +1,326 @@
+"""The members of a workspace: the list, the invitation, and guests who become users."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, flash, request, url_for
+from flask_babel import ngettext
+from flask_login import current_user
+
+from portal.domain.capacity import Room
+from portal.domain.vocabulary import MemberStatus, Right, Role
+from portal.forms.base import TEXT_LENGTH, clean_text
+from portal.forms.members import InviteForm, listed
+from portal.models import Member
+from portal.runtime import current
+from portal.services.members import changes, invitations, roster
+from portal.services.members.changes import Promoted
+from portal.services.members.invitations import AlreadyMembers, Invited, NoRoom
+from portal.services.members.roster import AdministratorsFull, Counts, MemberRow, OwnersOnly
+from portal.services.places import Place
+from portal.web import limits
+from portal.web.access import limited, workspace_right
+from portal.web.htmx import redirect_after_write, render
+from portal.web.place import status_here
+from portal.words.i18n import gettext as _
+from portal.words.people import ROLE_WORDS
+
+from .refusals import administrators_full, owners_only
+
+blueprint = Blueprint("members", __name__, url_prefix="/w/<slug>/members")
+ROWS_OF_A_PAGE = 50
+BILLING_ROLES = (Role.OWNER, Role.BILLING_MANAGER)
+
+
+# --- the list -------------------------------------------------------------------------------------
+
+
+@blueprint.route("", methods=["GET", "POST"])
+@workspace_right(Right.MANAGE_MEMBERS)
+@limited("invite")
+def index(place: Place) -> Response:
+    counts = roster.counts_of(place.workspace)
+    room = roster.room_of(status_here(place).plan, counts)
+    form = InviteForm(roles=[(role, ROLE_WORDS[role]) for role in roster.roles_to_give(place)], room=room)
+    if not form.validate_on_submit():
+        return _page(place, form, room, counts)
+    limits.count("invite", account=current_user.id)
+    try:
+        invited = invitations.invite(
+            place,
+            emails=form.emails.data,
+            role=Role(form.role.data),
+            as_guests=form.status.data == MemberStatus.GUEST,
+            now=current().clock.now(),
+        )
+    except (AlreadyMembers, NoRoom) as refusal:
+        form.add_error("emails", _no_invitation(refusal))
+        return _page(place, form, room, counts)
+    except AdministratorsFull as refusal:
+        form.add_error("role", administrators_full(refusal))
+        return _page(place, form, room, counts)
+    except OwnersOnly:
+        form.add_error("role", owners_only())
+        return _page(place, form, room, counts)
+    _tell_of_invitations(invited, wanted_guests=form.status.data == MemberStatus.GUEST)
+    return to_list(place)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A member ready to print. `name` falls back on the address."""
+
+    member_id: int
+    name: str
+    email: str
+    role: str
+    state: str
+    state_label: str
+    is_you: bool
+    is_guest: bool
+    has_billing_access: bool
+    may_disable: bool
+    may_enable: bool
+    may_invite_again: bool
+
+
+def _page(place: Place, form: InviteForm, room: Room, counts: Counts) -> Response:
+    search, _fault = clean_text(request.args.get("q", ""), max_length=TEXT_LENGTH)
+    search = search[:TEXT_LENGTH]
+    wanted = request.args.get("status", "")
+    status = MemberStatus(wanted) if wanted in list(MemberStatus) else None
+    before = request.args.get("before", "")
+    cursor = int(before) if before.isascii() and before.isdigit() and len(before) < 10 else None
+    found = roster.list_members(
+        place.workspace, search=search, status=status, before=cursor, limit=ROWS_OF_A_PAGE
+    )
+    return render(
+        "members/roster.html",
+        status=422 if form.is_submitted() else 200,
+        form=form,
+        rows=[_row(place, row) for row in found.rows],
+        older=found.older,
+        search=search,
+        chosen_status=status.value if status else "",
+        tabs=list(_tabs(place, counts, search)),
+        room=room,
+        room_note=_room_note(room),
+        status_notes=_status_notes(room),
+        role_notes=_role_notes(),
+    )
+
+
+def _row(place: Place, row: MemberRow) -> Row:
+    is_you = row.person_id == place.member.person_id
+    is_disabled = row.status == MemberStatus.DISABLED
+    may_give = row.role in roster.roles_to_give(place)
+    state, label = state_of(row.status, has_joined=row.has_joined)
+    return Row(
+        member_id=row.member_id,
+        name=row.name or row.email,
+        email=row.email if row.name else "",
+        role=str(ROLE_WORDS[row.role]),
+        state=state,
+        state_label=label,
+        is_you=is_you,
+        is_guest=row.status == MemberStatus.GUEST,
+        has_billing_access=row.is_upgrader and row.role not in BILLING_ROLES,
+        may_disable=not is_you and not is_disabled and (row.role != Role.OWNER or may_give),
+        may_enable=is_disabled and may_give,
+        may_invite_again=not is_disabled and not row.has_joined,
+    )
+
+
+def state_of(status: MemberStatus, *, has_joined: bool) -> tuple[str, str]:
+    """The server's word for the badge, and what it says."""
+    if status == MemberStatus.DISABLED:
+        return "disabled", _("Disabled")
+    if status == MemberStatus.GUEST:
+        return ("guest", _("Guest")) if has_joined else ("invited", _("Invited as a guest"))
+    return ("active", _("Active")) if has_joined else ("invited", _("Invited"))
+
+
+def _tabs(place: Place, counts: Counts, search: str) -> Iterator[tuple[str, str, str]]:
+    """(key, label, address) of everybody and of each status."""
+    for key, label in (
+        ("", _("Everybody (%(number)s)", number=counts.everybody)),
+        (MemberStatus.ACTIVE, _("Active (%(number)s)", number=counts.active)),
+        (MemberStatus.GUEST, _("Guests (%(number)s)", number=counts.guest)),
+        (MemberStatus.DISABLED, _("Disabled (%(number)s)", number=counts.disabled)),
+    ):
+        yield (
+            str(key),
+            label,
+            url_for("members.index", slug=place.workspace.slug, status=key or None, q=search or None),
+        )
+
+
+# --- the invitation -------------------------------------------------------------------------------
+
+
+def _room_note(room: Room) -> str:
+    """What will become of those who are invited now, said before they are."""
+    if room.free_users is None:
+        return ""
+    if room.is_full and room.max_guests == 0:
+        return _("Every place for users is taken, and your plan has no guests.")
+    if room.is_full and room.is_full_of_guests:
+        return _("Every place of your plan is taken, for users and for guests.")
+    if room.is_full:
+        return _("Every place for users is taken. Whoever you invite now becomes a guest, who only looks on.")
+    if room.is_full_of_guests:
+        return ngettext(
+            "There is room for %(num)d more user, and for no guest.",
+            "There is room for %(num)d more users, and for no guest.",
+            room.free_users,
+        )
+    return ngettext(
+        "There is room for %(num)d more user. Whoever comes after becomes a guest, who only looks on.",
+        "There is room for %(num)d more users. Whoever comes after becomes a guest, who only looks on.",
+        room.free_users,
+    )
+
+
+def _status_notes(room: Room) -> dict[str, str]:
+    """A sentence under each choice: what it means, or why it cannot be made."""
+    users, guests = _("They work in the workspace with the role below."), _("They only look on.")
+    if room.is_full:
+        users = _("Every place for users is taken.")
+    if room.max_guests == 0:
+        guests = _("Your plan has no guests.")
+    elif room.is_full_of_guests:
+        guests = _("Every place for guests is taken.")
+    return {MemberStatus.ACTIVE: users, MemberStatus.GUEST: guests}
+
+
+def _role_notes() -> list[tuple[str, str]]:
+    """What each role may do, in one sentence."""
+    return [
+        (str(ROLE_WORDS[Role.OWNER]), _("May do everything.")),
+        (str(ROLE_WORDS[Role.ADMIN]), _("Manages members; sees plans, payments and invoices.")),
+        (str(ROLE_WORDS[Role.BILLING_MANAGER]), _("Manages payments, invoices and billing details.")),
+        (str(ROLE_WORDS[Role.MEMBER]), _("Uses the workspace.")),
+        (_("Guest"), _("Only looks on, without any role.")),
+    ]
+
+
+def _no_invitation(refusal: AlreadyMembers | NoRoom) -> str:
+    if isinstance(refusal, AlreadyMembers):
+        return " ".join(_known(refusal.members))
+    room, places = refusal.room, {"addresses": listed(refusal.refused)}
+    if room.max_guests == 0:
+        return _(
+            "Nobody was invited. Your plan holds %(limit)s active users and no guests, and %(used)s users "
+            "are there. There is no place for: %(addresses)s.",
+            limit=room.max_users,
+            used=room.users,
+            **places,
+        )
+    return _(
+        "Nobody was invited. Your plan holds %(users)s active users and %(guests)s guests; %(used_users)s "
+        "and %(used_guests)s are there. There is no place for: %(addresses)s.",
+        users=room.max_users,
+        guests=room.max_guests,
+        used_users=room.users,
+        used_guests=room.guests,
+        **places,
+    )
+
+
+def _known(found: Sequence[Member]) -> Iterator[str]:
+    """A sentence for each way in which some of the addresses are members already."""
+
+    def those(*, disabled: bool, joined: bool | None = None) -> str:
+        return listed(
+            [
+                member.person.email
+                for member in found
+                if (member.status == MemberStatus.DISABLED) == disabled
+                and joined in (None, member.joined_at is not None)
+            ]
+        )
+
+    if addresses := those(disabled=False, joined=True):
+        yield _("Members already: %(addresses)s.", addresses=addresses)
+    if addresses := those(disabled=False, joined=False):
+        yield _("Invited already: %(addresses)s. Invite them again from the list.", addresses=addresses)
+    if addresses := those(disabled=True):
+        yield _("Disabled members: %(addresses)s. Enable them in the list.", addresses=addresses)
+
+
+def _tell_of_invitations(invited: Invited, *, wanted_guests: bool) -> None:
+    if len(invited.users) == 1:
+        flash(_("The invitation is on its way to %(email)s.", email=invited.users[0].person.email), "done")
+    elif invited.users:
+        flash(
+            ngettext(
+                "%(num)d person is invited as a user.",
+                "%(num)d people are invited as users.",
+                len(invited.users),
+            ),
+            "done",
+        )
+    if invited.guests and wanted_guests:
+        flash(
+            ngettext(
+                "%(num)d person is invited as a guest.",
+                "%(num)d people are invited as guests.",
+                len(invited.guests),
+            ),
+            "done",
+        )
+    elif invited.guests:
+        flash(
+            ngettext(
+                "%(num)d person is invited as a guest, as every place for users is taken: %(addresses)s.",
+                "%(num)d people are invited as guests, as every place for users is taken: %(addresses)s.",
+                len(invited.guests),
+                addresses=listed([member.person.email for member in invited.guests]),
+            ),
+            "done",
+        )
+    if invited.repeated:
+        flash(_("Named twice and invited once: %(addresses)s.", addresses=listed(invited.repeated)), "done")
+
+
+# --- guests who become users ----------------------------------------------------------------------
+
+
+@blueprint.post("/users")
+@workspace_right(Right.MANAGE_MEMBERS)
+def make_users(place: Place) -> Response:
+    """Of the guests that were ticked, as many as fit; the rest are named."""
+    ticked = [int(text) for text in request.form.getlist("member")[:ROWS_OF_A_PAGE] if _is_number(text)]
+    promoted = changes.make_users(place, ticked, now=current().clock.now())
+    _tell_of_users(promoted)
+    return to_list(place)
+
+
+def _tell_of_users(promoted: Promoted) -> None:
+    if not promoted.users and not promoted.guests:
+        flash(_("Nothing was changed: tick the guests who become users."), "error")
+    if len(promoted.users) == 1:
+        flash(_("%(name)s is a user now.", name=name_of(promoted.users[0])), "done")
+    elif promoted.users:
+        flash(_("%(number)s guests are users now.", number=len(promoted.users)), "done")
+    if promoted.guests:
+        flash(
+            _(
+                "Every place for users is taken, so these stay guests: %(names)s. "
+                "Update your plan, then do it again.",
+                names=listed([name_of(member) for member in promoted.guests]),
+            ),
+            "error",
+        )
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
+def name_of(member: Member) -> str:
+    return str(member.person.name if member.joined_at else member.person.email)
+
+
+def to_list(place: Place) -> Response:
+    return redirect_after_write(url_for("members.index", slug=place.workspace.slug))

@@ -1,0 +1,292 @@
+"""The saved payment methods: which is charged and when, and adding, choosing, removing."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from flask import Blueprint, Response, abort, flash, request, url_for
+from flask_login import current_user
+
+from portal.domain.vocabulary import PaymentMethodKind, Right, SetupState
+from portal.forms.cards import NewCardForm
+from portal.gateways.base import CardData, DeclineCode
+from portal.models import MethodSetup, PaymentMethod, Subscription
+from portal.runtime import current
+from portal.services.payments import charging, method_setups, renewal_outcomes
+from portal.services.payments import methods as payments_methods
+from portal.services.payments.methods import MethodExpired, MethodGone, MethodNeeded
+from portal.services.payments.waiting import NEVER_MADE
+from portal.services.places import Place
+from portal.services.subscriptions import scheduled_change
+from portal.services.subscriptions.agreement import Status
+from portal.web import limits
+from portal.web.access import limited, workspace_right
+from portal.web.htmx import htmx, redirect_after_write, render
+from portal.web.place import status_here, today_here
+from portal.words import formatting
+from portal.words.i18n import gettext as _
+from portal.words.money import decline_sentence, method_words
+
+blueprint = Blueprint("payment_methods", __name__, url_prefix="/w/<slug>/payment-methods")
+METHOD = f"/<int(max={2**31 - 1}):method_id>"
+REFRESH_SECONDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One saved method. `mark` ends its data-testids; `expires` is empty for what has no date."""
+
+    method_id: int
+    mark: str
+    name: str
+    holder: str
+    expires: str
+    is_expired: bool
+    is_first: bool
+
+
+# --- the list, and adding -------------------------------------------------------------------------
+
+
+@blueprint.route("", methods=["GET", "POST"])
+@workspace_right(Right.MANAGE_PAYMENT_METHODS)
+@limited("payment")
+def show(place: Place) -> Response:
+    form = NewCardForm(today=today_here(place))
+    if not form.validate_on_submit():
+        return _page(place, form, status=422 if form.is_submitted() else 200)
+    limits.count("payment", account=current_user.id)
+    setup = method_setups.begin_adding(
+        place,
+        CardData(
+            number=form.number.data,
+            exp_month=int(form.exp_month.data),
+            exp_year=int(form.exp_year.data),
+            security_code=form.security_code.data,
+            holder=form.holder.data,
+        ),
+        result_address=lambda key: url_for(
+            "payment_methods.result", slug=place.workspace.slug, key=key, _external=True
+        ),
+        now=current().clock.now(),
+    )
+    match setup.state:
+        case SetupState.DONE:
+            flash(_saved_words(setup), "done")
+            return _to_list(place)
+        case SetupState.ACTION_REQUIRED:
+            return redirect_after_write(setup.action_url)
+        case SetupState.DECLINED:
+            return _page(place, form, status=422, problem=_why_declined(setup))
+    return redirect_after_write(url_for("payment_methods.result", slug=place.workspace.slug, key=setup.key))
+
+
+def _page(place: Place, form: NewCardForm, *, status: int, problem: str = "") -> Response:
+    standing = status_here(place)
+    methods = renewal_outcomes.methods_of(standing.subscription)
+    capabilities = charging.gateway_for(PaymentMethodKind.CARD).capabilities()
+    total = method_setups.charged_at_once(standing.subscription, now=current().clock.now())
+    return render(
+        "payments/methods.html",
+        status=status,
+        form=form,
+        problem=problem,
+        rows=[
+            _row(method, is_first=place_in_order == 0, today=standing.today)
+            for place_in_order, method in enumerate(methods)
+        ],
+        charge=_next_charge(standing, methods),
+        total=formatting.money(total) if total else "",
+        auto_renewal_is_on=standing.subscription.auto_renewal,
+        takes_card=capabilities.takes_card_here,
+        processor=capabilities.processor_name,
+    )
+
+
+def _row(method: PaymentMethod, *, is_first: bool, today: date) -> Row:
+    has_date = method.exp_month is not None and method.exp_year is not None
+    return Row(
+        method_id=method.id,
+        mark=method.last4 or method.kind,
+        name=_name(method),
+        holder=method.holder,
+        expires=f"{method.exp_month:02}/{method.exp_year}" if has_date else "",
+        is_expired=payments_methods.is_expired(method, on=today),
+        is_first=is_first,
+    )
+
+
+def _next_charge(status: Status, methods: list[PaymentMethod]) -> str:
+    """What is charged next and when; the sentence above the list, empty while the list is."""
+    subscription = status.subscription
+    if not methods:
+        return ""
+    if not subscription.auto_renewal:
+        return _("Nothing is charged by itself: automatic renewal is off.")
+    waiting = scheduled_change.waiting_plan(status)
+    if waiting is not None and waiting.plan.free:
+        return _("Nothing is charged on the due date: a free plan begins then.")
+    charged_on = max(subscription.renew_on or status.today, status.today)
+    method = renewal_outcomes.asked_next(subscription, methods, on=charged_on)
+    if subscription.renew_on is None or method is None:
+        return _("We do not try the payment again by ourselves. Add a card, and it is tried with that one.")
+    return _(
+        "%(method)s is charged on %(date)s.",
+        method=_name(method),
+        date=formatting.day(charged_on),
+    )
+
+
+# --- the result of adding -------------------------------------------------------------------------
+
+
+@blueprint.get("/setups/<key>")
+@workspace_right(Right.MANAGE_PAYMENT_METHODS)
+def result(place: Place, key: str) -> Response:
+    """What is known of the set-up. Only shows; asking the gateway is the worker's work."""
+    setup = method_setups.find_setup(place.workspace, key)
+    if setup is None:
+        abort(404)
+    standing = status_here(place)
+    waits = setup.state in (SetupState.CREATED, SetupState.UNKNOWN)
+    heading, lead = _outcome(setup, standing.subscription)
+    response = render(
+        "payments/method_result.html",
+        setup=setup,
+        waits=waits,
+        needs_action=setup.state == SetupState.ACTION_REQUIRED,
+        is_done=setup.state == SetupState.DONE,
+        heading=heading,
+        lead=lead,
+    )
+    if waits:
+        response.headers["Refresh"] = str(REFRESH_SECONDS)
+    elif htmx:
+        # Settled while the page was polling: its title changes too, so the whole page is loaded.
+        response.headers["HX-Redirect"] = request.path
+    return response
+
+
+def _outcome(setup: MethodSetup, subscription: Subscription) -> tuple[str, str]:
+    """Heading and lead: what is known, and nothing more."""
+    now = current().clock.now()
+    match setup.state:
+        case SetupState.DONE if method_setups.is_being_charged(setup, now=now):
+            return _("The card is saved"), _(
+                "The renewal that was waiting is tried with %(method)s. An e-mail tells you the result.",
+                method=_saved(setup),
+            )
+        case SetupState.DONE:
+            return _("The card is saved"), _("%(method)s was not charged.", method=_saved(setup))
+        case SetupState.ACTION_REQUIRED:
+            return _("Your bank asks you to confirm"), _("The card is not saved before you do.")
+        case SetupState.DECLINED:
+            return _("The card was not saved"), _why_declined(setup)
+    if method_setups.charged_at_once(subscription, now=now):
+        return _("Your card is being saved"), _(
+            "The bank has not answered yet. You need not do anything: this page follows it. "
+            "Once the card is saved, the renewal that is waiting is charged to it."
+        )
+    return _("Your card is being saved"), _(
+        "The bank has not answered yet. You need not do anything, and nothing is charged: "
+        "this page follows it."
+    )
+
+
+def _why_declined(setup: MethodSetup) -> str:
+    """What happened and what to do about it, where nothing was to be paid."""
+    sentences: dict[str, str] = {
+        DeclineCode.DECLINED: _("Your bank refused this card. Use another one, or ask your bank why."),
+        DeclineCode.AUTHENTICATION_FAILED: _(
+            "You did not confirm with your bank. The card was not saved; you can try again."
+        ),
+        DeclineCode.WITHDRAWN: _(
+            "You left before it was confirmed. The card was not saved; you can try again."
+        ),
+        NEVER_MADE: _("The request did not arrive at the bank. The card was not saved; you can try again."),
+    }
+    return sentences.get(setup.decline_code) or decline_sentence(setup.decline_code)
+
+
+# --- choosing and removing ------------------------------------------------------------------------
+
+
+@blueprint.post(f"{METHOD}/use")
+@workspace_right(Right.MANAGE_PAYMENT_METHODS)
+def choose(place: Place, method_id: int) -> Response:
+    method = _method_or_404(place, method_id)
+    try:
+        payments_methods.choose(place, method, now=current().clock.now())
+    except MethodGone:
+        abort(404)
+    except MethodExpired:
+        flash(_("%(method)s has expired. Choose another one.", method=_name(method)), "error")
+    else:
+        flash(_("From now on %(method)s is charged first.", method=_name(method)), "done")
+    return _to_list(place)
+
+
+@blueprint.route(f"{METHOD}/remove", methods=["GET", "POST"])
+@workspace_right(Right.MANAGE_PAYMENT_METHODS)
+def remove(place: Place, method_id: int) -> Response:
+    method = _method_or_404(place, method_id)
+    if request.method != "POST":
+        return _ask_to_remove(place, method)
+    try:
+        instead = payments_methods.remove(place, method, now=current().clock.now())
+    except MethodGone:
+        abort(404)
+    except MethodNeeded:
+        return _ask_to_remove(place, method, status=422)
+    flash(_removed_words(place, method, instead), "done")
+    return _to_list(place)
+
+
+def _ask_to_remove(place: Place, method: PaymentMethod, *, status: int = 200) -> Response:
+    """The question, or why it cannot be removed."""
+    standing = status_here(place)
+    is_needed, instead = False, None
+    try:
+        instead = payments_methods.charged_instead(standing.subscription, method, on=standing.today)
+    except MethodNeeded:
+        is_needed = True
+    return render(
+        "payments/remove_method.html",
+        status=status,
+        method=method,
+        mark=method.last4 or method.kind,
+        name=_name(method),
+        is_needed=is_needed,
+        instead=_name(instead) if instead else "",
+    )
+
+
+def _removed_words(place: Place, method: PaymentMethod, instead: PaymentMethod | None) -> str:
+    if instead is None:
+        return _("%(method)s is removed.", method=_name(method))
+    return _("%(method)s is removed. %(other)s is charged first.", method=_name(method), other=_name(instead))
+
+
+def _method_or_404(place: Place, method_id: int) -> PaymentMethod:
+    method = payments_methods.find_method(place.workspace, method_id)
+    if method is None:
+        abort(404)
+    return method
+
+
+def _name(method: PaymentMethod) -> str:
+    return method_words(method.kind, method.brand, method.last4)
+
+
+def _saved(setup: MethodSetup) -> str:
+    assert setup.method is not None, "a set-up that is done has saved a method"
+    return _name(setup.method)
+
+
+def _saved_words(setup: MethodSetup) -> str:
+    if method_setups.is_being_charged(setup, now=current().clock.now()):
+        return _("%(method)s is saved. The payment is being made.", method=_saved(setup))
+    return _("%(method)s is saved. It was not charged.", method=_saved(setup))
+
+
+def _to_list(place: Place) -> Response:
+    return redirect_after_write(url_for("payment_methods.show", slug=place.workspace.slug))

@@ -1,0 +1,161 @@
+"""A smaller plan for the due date: what it will bring, confirmed, withdrawn."""
+
+from flask import Blueprint, Response, flash, request, url_for
+
+from portal.domain.errors import OrderAlreadyPlaced, PlanTooSmall, PortalError, QuoteChanged
+from portal.domain.vocabulary import Interval, Right
+from portal.routes.plans.page import CANNOT_BE_ORDERED, plans_page, refusal_sentence, refused
+from portal.runtime import current
+from portal.services.places import Place
+from portal.services.subscriptions import scheduled_change
+from portal.services.subscriptions.next_charge import NoBillingDetails
+from portal.services.subscriptions.scheduled_change import NothingWaits, ScheduledChange
+from portal.web.access import refuse_without, workspace_right
+from portal.web.htmx import redirect_after_write, render
+from portal.web.place import status_here
+from portal.words import formatting
+from portal.words.i18n import gettext as _
+from portal.words.i18n import translated
+from portal.words.money import method_words
+from portal.words.plans import priced_name
+
+blueprint = Blueprint("scheduled_change", __name__, url_prefix="/w/<slug>/plans/scheduled")
+
+
+@blueprint.get("")
+@workspace_right(Right.BUY)
+def show(place: Place) -> Response:
+    refuse_spending_by_others(place)
+    if "price" not in request.args:
+        return _to_plans(place)
+    return _preview_page(place, request.args["price"])
+
+
+@blueprint.post("")
+@workspace_right(Right.BUY)
+def confirm(place: Place) -> Response:
+    refuse_spending_by_others(place)
+    wanted = request.form.get("price", "")
+    code, interval = _read(wanted)
+    try:
+        change = scheduled_change.schedule(
+            place,
+            plan_code=code,
+            interval=interval,
+            shown_hash=request.form.get("shown", ""),
+            now=current().clock.now(),
+        )
+    except QuoteChanged:
+        return _preview_page(place, wanted, changed=True)
+    except OrderAlreadyPlaced as placed:
+        return redirect_after_write(_result_of(place, placed))
+    except (PlanTooSmall, NothingWaits, NoBillingDetails, *CANNOT_BE_ORDERED) as refusal:
+        return _refused(place, refusal, wanted)
+    flash(_begins(change), "done")
+    return _to_plans(place)
+
+
+@blueprint.post("/withdraw")
+@workspace_right(Right.BUY)
+def withdraw(place: Place) -> Response:
+    """Without asking: the plans page then has the plan selected, and its button brings it back."""
+    refuse_spending_by_others(place)
+    waiting = scheduled_change.waiting_plan(status_here(place))
+    try:
+        withdrawn = scheduled_change.withdraw(place, now=current().clock.now())
+    except OrderAlreadyPlaced as placed:
+        return redirect_after_write(_result_of(place, placed))
+    if withdrawn is None or waiting is None:
+        flash(_("There was no change to withdraw any more."), "done")
+        return _to_plans(place)
+    name = translated(withdrawn.names)
+    flash(
+        _("Withdrawn: your plan stays as it is. To undo this, choose the plan %(plan)s again.", plan=name),
+        "done",
+    )
+    if waiting.interval is None:
+        # A free plan that waits has switched it off.
+        flash(
+            _("Automatic renewal is off. Switch it on again if the plan is to be renewed by itself."), "done"
+        )
+        return _to_plans(place)
+    return _to_plans(place, price=f"{withdrawn.code}:{waiting.interval}")
+
+
+def refuse_spending_by_others(place: Place) -> None:
+    """While automatic renewal is on, another plan is another charge on the saved method."""
+    if status_here(place).subscription.auto_renewal:
+        refuse_without(Right.AUTO_RENEWAL, place)
+
+
+def _preview_page(place: Place, wanted: str, *, changed: bool = False) -> Response:
+    code, interval = _read(wanted)
+    try:
+        change = scheduled_change.preview(
+            place.workspace, plan_code=code, interval=interval, now=current().clock.now()
+        )
+    except (PlanTooSmall, NothingWaits, NoBillingDetails, *CANNOT_BE_ORDERED) as refusal:
+        return _refused(place, refusal, wanted)
+    status = status_here(place)
+    replaced = scheduled_change.waiting_plan(status)
+    return render(
+        "subscriptions/scheduled_change.html",
+        status=409 if changed else 200,
+        name=translated(change.plan.names),
+        begins_on=change.begins_on,
+        facts=_facts(place, change),
+        current_name=translated(status.plan.names),
+        replaced=translated(replaced.plan.names) if replaced else "",
+        price=wanted,
+        shown=change.hash,
+        changed=changed,
+    )
+
+
+def _facts(place: Place, change: ScheduledChange) -> list[tuple[str, str]]:
+    rows = [
+        (_("Plan"), priced_name(change.plan.names, change.offer.interval)),
+        (_("Begins on"), formatting.day(change.begins_on)),
+    ]
+    if change.charge is None or change.charged_on is None:
+        price = formatting.money(change.offer.amount)
+        return [
+            *rows,
+            (_("Next payment"), _("None by itself: automatic renewal is off. You pay then by hand.")),
+            (_("Price today"), _("%(amount)s excl. VAT", amount=price)),
+        ]
+    total = formatting.money(change.charge.total)
+    day = formatting.day(change.charged_on)
+    rows.append((_("Next payment"), _("%(total)s on %(date)s, VAT included", total=total, date=day)))
+    method = status_here(place).subscription.payment_method
+    if method is not None:
+        rows.append((_("Paid with"), method_words(method.kind, method.brand, method.last4)))
+    return rows
+
+
+def _begins(change: ScheduledChange) -> str:
+    name, day = translated(change.plan.names), formatting.day(change.begins_on)
+    return _("The plan %(plan)s begins on %(date)s.", plan=name, date=day)
+
+
+def _refused(place: Place, refusal: PortalError, wanted: str) -> Response:
+    """The plans page with the reason, where the plan can be chosen anew."""
+    if isinstance(refusal, PlanTooSmall):
+        return refused(place, refusal, wanted=wanted, currency="")
+    if isinstance(refusal, NothingWaits):
+        # It is bought, not scheduled: the table knows.
+        return _to_plans(place, price=wanted)
+    return plans_page(place, wanted=wanted, currency="", status=422, problem=refusal_sentence(refusal))
+
+
+def _to_plans(place: Place, price: str | None = None) -> Response:
+    return redirect_after_write(url_for("plans.show", slug=place.workspace.slug, price=price))
+
+
+def _read(wanted: str) -> tuple[str, Interval]:
+    code, _colon, word = wanted.partition(":")
+    return code, Interval(word) if word in list(Interval) else Interval.MONTH
+
+
+def _result_of(place: Place, placed: OrderAlreadyPlaced) -> str:
+    return url_for("checkout.result", slug=place.workspace.slug, number=placed.order)  # type: ignore[attr-defined]

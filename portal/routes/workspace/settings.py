@@ -1,0 +1,182 @@
+"""Settings of the workspace itself, and its end."""
+
+from flask import Blueprint, Response, abort, flash, g, request, session, url_for
+from flask_login import current_user
+
+from portal.domain.vocabulary import Right, WhoMayBuy
+from portal.forms.workspace import DeleteWorkspaceForm, WorkspaceSettingsForm
+from portal.runtime import current
+from portal.services import plans
+from portal.services.members.roster import OwnersOnly
+from portal.services.open_money import MoneyOnItsWay
+from portal.services.places import Place
+from portal.services.workspace import deletion, export
+from portal.services.workspace import settings as service
+from portal.services.workspace.settings import SettingsChanged, WorkspaceSettings
+from portal.web import limits, sessions
+from portal.web.access import limited, workspace_right
+from portal.web.htmx import redirect_after_write, render
+from portal.web.navigation import LANGUAGE_NAMES
+from portal.web.place import status_here
+from portal.words import formatting
+from portal.words.i18n import gettext as _
+from portal.words.i18n import locale_code
+
+blueprint = Blueprint("workspace", __name__, url_prefix="/w/<slug>")
+PREPARED_IN_SECONDS = 5
+
+
+@blueprint.get("/settings")
+@workspace_right(Right.MANAGE_WORKSPACE)
+def show(place: Place) -> Response:
+    return _page(place, _form(place))
+
+
+@blueprint.post("/settings")
+@workspace_right(Right.MANAGE_WORKSPACE)
+def save(place: Place) -> Response:
+    form = _form(place)
+    if not form.validate_on_submit():
+        return _page(place, form, status=422)
+    try:
+        changed = service.change(
+            place.workspace, _wanted(form), shown_version=form.version.data, now=current().clock.now()
+        )
+    except SettingsChanged as refusal:
+        return _page(place, form, status=409, now=refusal.current)
+    flash(_("The settings are saved.") if changed else _("Nothing was changed."), "done")
+    return redirect_after_write(url_for("workspace.show", slug=place.workspace.slug))
+
+
+def _form(place: Place) -> WorkspaceSettingsForm:
+    workspace = place.workspace
+    shown = service.settings_of(workspace)
+    on_sale = plans.plans_on_sale(status_here(place).subscription.product, on=status_here(place).today)
+    currencies = sorted({*plans.currencies_of(on_sale), workspace.currency})
+    languages = dict.fromkeys((*current().settings.locales, workspace.language))
+    return WorkspaceSettingsForm(
+        obj=shown,
+        languages=[(code, LANGUAGE_NAMES[code]) for code in languages],
+        currencies=[(code, formatting.currency_label(code)) for code in currencies],
+        time_zone=workspace.time_zone,
+    )
+
+
+def _wanted(form: WorkspaceSettingsForm) -> WorkspaceSettings:
+    return WorkspaceSettings(
+        name=form.name.data,
+        time_zone=form.time_zone.data,
+        language=form.language.data,
+        currency=form.currency.data,
+        who_may_buy=WhoMayBuy(form.who_may_buy.data),
+        hides_plans_from_members=form.hides_plans_from_members.data,
+    )
+
+
+def _page(
+    place: Place, form: WorkspaceSettingsForm, *, status: int = 200, now: WorkspaceSettings | None = None
+) -> Response:
+    """`now`: what somebody else made of the settings meanwhile; saving again replaces it knowingly."""
+    if now is not None:
+        form.version.data = now.version
+    return render(
+        "workspace/settings.html",
+        status=status,
+        form=form,
+        customer_number=place.workspace.customer_number,
+        conflicts=_conflicts(form, now) if now else [],
+    )
+
+
+def _conflicts(form: WorkspaceSettingsForm, now: WorkspaceSettings) -> list[tuple[str, str, str]]:
+    """(label, what stands now, what this person wrote) of each field where the two differ."""
+    rows = []
+    for name in ("name", "time_zone", "language", "currency", "who_may_buy"):
+        field, theirs = form[name], str(getattr(now, name))
+        if field.data != theirs:
+            words = {choice.value: choice.label for choice in getattr(field, "choices", ())}
+            rows.append((field.label.text, words.get(theirs, theirs), words.get(field.data, field.data)))
+    hidden = form.hides_plans_from_members
+    if hidden.data != now.hides_plans_from_members:
+        rows.append((hidden.label.text, _yes_or_no(now.hides_plans_from_members), _yes_or_no(hidden.data)))
+    return rows
+
+
+def _yes_or_no(value: bool) -> str:
+    return _("yes") if value else _("no")
+
+
+# --- the end --------------------------------------------------------------------------------------
+
+
+@blueprint.route("/settings/delete", methods=["GET", "POST"])
+@workspace_right(Right.DELETE_WORKSPACE)
+def delete(place: Place) -> Response:
+    """What goes, what stays and what may be taken away; then the name of the workspace, and it is gone."""
+    form = DeleteWorkspaceForm(workspace_name=place.workspace.name)
+    if not form.validate_on_submit():
+        return _deletion_page(place, form)
+    try:
+        is_forgotten = deletion.delete_by_owner(place, now=current().clock.now())
+    except MoneyOnItsWay:
+        form.add_error(
+            None,
+            _(
+                "The result of a payment or a refund is not known yet, so nothing was deleted. Please try "
+                "again once it is: mostly within the hour, and within a day at the latest."
+            ),
+        )
+        return _deletion_page(place, form)
+    except OwnersOnly:
+        g.missing_right = Right.DELETE_WORKSPACE
+        abort(403)
+    if is_forgotten:
+        _forget_browser()
+    flash(_("The workspace %(workspace)s is deleted.", workspace=place.workspace.name), "done")
+    return redirect_after_write(url_for("public.home"))
+
+
+def _deletion_page(place: Place, form: DeleteWorkspaceForm) -> Response:
+    standing = status_here(place)
+    return render(
+        "workspace/delete.html",
+        status=422 if form.is_submitted() else 200,
+        form=form,
+        is_renewed=standing.subscription.auto_renewal,
+        renews_on=standing.subscription.renew_on or standing.due_on,
+        paid_until=standing.due_on if standing.interval and not standing.is_blocked else None,
+        parts=range(1, export.count_parts(place.workspace) + 1),
+    )
+
+
+def _forget_browser() -> None:
+    """The account is gone: what remains is a visitor who reads the same language."""
+    language = locale_code()
+    sessions.sign_out()
+    session["language"] = language
+
+
+@blueprint.get("/settings/export")
+@workspace_right(Right.DELETE_WORKSPACE)
+@limited("document")
+def download(place: Place) -> Response:
+    """Part `?part=` of everything that the workspace may take away; documents never made are made first."""
+    limits.count("document", account=current_user.id)
+    last = export.count_parts(place.workspace)
+    part = _part_or_404(request.args.get("part", "1"), last)
+    missing = export.promise_missing(place.workspace, part=part)
+    if missing:
+        response = render("workspace/export_preparing.html", status=202, missing=missing)
+        response.headers["Refresh"] = f"{PREPARED_IN_SECONDS}"
+        return response
+    name = place.workspace.slug if last == 1 else f"{place.workspace.slug}-{part}"
+    response = Response(export.make_part(place.workspace, part=part), mimetype="application/zip")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.zip"'
+    return response
+
+
+def _part_or_404(text: str, last: int) -> int:
+    part = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+    if not 1 <= part <= last:
+        abort(404)
+    return part
