@@ -434,7 +434,7 @@ class SubscriptionPeriod(Model):
     """What one payment (or a trial) gave: half-open [start, end), its base part ending at base_end.
 
     Append-only. A change cuts the running period short by setting `end` to its day; a refund of that change
-    sets it back (services/restoring.py).
+    sets it back (services/subscriptions/restoring.py).
     """
 
     subscription = ForeignKeyField(Subscription, backref="periods", on_delete="RESTRICT")

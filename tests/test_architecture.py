@@ -1,6 +1,7 @@
 """The floors of the house, read from the source: who may import whom, and what may be done where.
 
-routes, jobs, cli → services → {models, gateways, outbox} → domain
+commands, worker, routes → web, forms → services → {models, gateways, documents, mail, outbox} → words,
+database → domain; and no circle anywhere.
 """
 
 import ast
@@ -18,52 +19,66 @@ from tools import lint_templates
 ROOT = Path(__file__).resolve().parent.parent
 PORTAL = ROOT / "portal"
 
-# What runs the application and what answers a request: they may import everything below them.
-ENTRANCES = {
-    "",
-    "cli",
-    "development",
-    "doctor",
-    "gunicorn_conf",
-    "handlers",
-    "jobs",
-    "queue",
-    "routes",
-    "server",
-    "wsgi",
-}
-WEB = {
-    "assets",
-    "errors",
-    "forms",
-    "formatting",
-    "htmx",
-    "i18n",
-    "limits",
-    "money_words",
-    "navigation",
-    "security",
-    "sessions",
-}
-WORK = {"documents", "gateways", "mail", "outbox", "services", "vat_numbers", "addresses"}
-GROUND = {"clock", "database", "logs", "models", "rows", "runtime", "settings"}
-# Each floor and the floors that it may import besides itself and the domain.
-MAY_IMPORT = {
+# Each floor and those that it may import besides itself and the domain; "portal" is portal/__init__.py itself.
+GROUND = {"clock", "logs", "runtime", "settings"}
+DATA = {"database", "models", "words", *GROUND}
+MAY_IMPORT: dict[str, set[str]] = {
     "domain": set(),
-    "gateways": {"clock"},
-    "documents": set(),
-    "addresses": set(),
-    "vat_numbers": set(),
-    "settings": set(),
     "clock": set(),
     "logs": set(),
-    "database": set(),
-    "models": {"database"},
-    "rows": {"database", "models"},
+    "settings": set(),
     "runtime": {"clock", "gateways", "settings"},
-    "outbox": GROUND,
-    "mail": GROUND | {"documents", "formatting", "i18n", "outbox"},
-    "services": WORK | GROUND | {"formatting"},
+    "gateways": {"clock"},
+    "database": set(),
+    "words": {"runtime"},
+    "documents": {"words"},
+    "models": {"database"},
+    "outbox": DATA,
+    "mail": DATA | {"outbox"},
+    "services": DATA | {"documents", "gateways", "mail", "outbox"},
+}
+MAY_IMPORT["forms"] = MAY_IMPORT["services"] | {"services"}
+MAY_IMPORT["web"] = MAY_IMPORT["services"] | {"services"}
+MAY_IMPORT["worker"] = MAY_IMPORT["services"] | {"services", "portal"}
+MAY_IMPORT["routes"] = MAY_IMPORT["services"] | {"services", "forms", "web"}
+MAY_IMPORT["portal"] = MAY_IMPORT["routes"] | {"routes", "worker"}
+MAY_IMPORT["commands"] = MAY_IMPORT["portal"] | {"portal"}
+MOST_LOOSE_MODULES = 8
+
+# One area, one word on every floor. The second set stands on some floors only.
+AREAS = {
+    "checkout",
+    "invoices",
+    "members",
+    "operator",
+    "payments",
+    "people",
+    "plans",
+    "public",
+    "sandbox",
+    "subscriptions",
+    "workspace",
+}
+WORDS_OF_A_FLOOR = {
+    # What several areas stand on, and what no page shows.
+    "services": {
+        "audit",
+        "catalogue",
+        "demo",
+        "letters",
+        "open_money",
+        "orders",
+        "places",
+        "renewals",
+        "upkeep",
+    },
+    "routes": set(),
+    # Pieces of forms that two areas share.
+    "forms": {"addresses", "base", "billing_details", "cards"},
+    "templates": {"email", "error", "layout", "layout_plain", "ui"},
+    "tests/services": {"conftest", "outbox", "renewals", "upkeep", "catalogue", "demo"},
+    "tests/routes": {"hostile_input", "query_counts"},
+    "tests/forms": {"base", "conftest", "billing_details", "cards"},
 }
 VIEW_DECORATORS = {"route", "get", "post"}
 ACCESS_DECORATORS = {"public", "signed_in", "operators_only", "workspace_right", "token", "signature"}
@@ -89,7 +104,7 @@ class Module(NamedTuple):
 
     @property
     def floor(self) -> str:
-        return self.name.partition(".")[0]
+        return self.name.partition(".")[0] or "portal"
 
     def __str__(self) -> str:
         return str(self.path.relative_to(ROOT))
@@ -142,27 +157,107 @@ def calls(module: Module) -> Iterator[tuple[ast.Call, str]]:
 # --- floors ---------------------------------------------------------------------------------------
 
 
+def floor_of(name: str) -> str:
+    """The floor of a full name such as `portal.services.plans.usage_of`."""
+    word = name.split(".")[1]
+    return word if (PORTAL / word).is_dir() or (PORTAL / f"{word}.py").exists() else "portal"
+
+
 def test_imports_point_downwards() -> None:
-    wrong = []
-    for module in modules():
-        allowed = MAY_IMPORT.get(module.floor)
-        if allowed is None:
-            allowed = WEB | WORK | GROUND | (ENTRANCES if module.floor in ENTRANCES else set())
-        for node, name in imports(module):
-            top, _, rest = name.partition(".")
-            if top != "portal" or node.lineno in for_types_only(module):
-                continue
-            word = rest.partition(".")[0]
-            floor = word if (PORTAL / word).is_dir() or (PORTAL / f"{word}.py").exists() else ""
-            if floor not in allowed | {module.floor, "domain"}:
-                wrong.append(found(module, node, f"{module.floor or 'portal'} imports {name}"))
+    wrong = [
+        found(module, node, f"{module.floor} imports {name}")
+        for module in modules()
+        for node, name in imports(module)
+        if name.startswith("portal.") and node.lineno not in for_types_only(module)
+        if floor_of(name) not in MAY_IMPORT[module.floor] | {module.floor, "domain"}
+    ]
     assert not wrong, "\n".join(wrong)
 
 
 def test_every_module_stands_on_a_floor() -> None:
-    known = ENTRANCES | WEB | WORK | GROUND | {"domain"}
-    strangers = {module.floor for module in modules()} - known
+    strangers = {module.floor for module in modules()} - set(MAY_IMPORT)
     assert not strangers, f"say in tests/test_architecture.py where these stand: {sorted(strangers)}"
+
+
+def test_few_modules_stand_loose() -> None:
+    loose = sorted(path.name for path in PORTAL.glob("*.py"))
+    assert len(loose) <= MOST_LOOSE_MODULES, f"give one of these a room: {loose}"
+
+
+def imported_modules() -> dict[str, set[str]]:
+    """Each module's full name and the modules that it imports, those for types and in functions too."""
+    names = {f"portal.{module.name}".rstrip("."): module for module in modules()}
+    return {
+        name: {
+            imported if imported in names else imported.rpartition(".")[0]
+            for _node, imported in imports(module)
+            if imported.startswith("portal.")
+        }
+        - {name}
+        for name, module in names.items()
+    }
+
+
+def circle(arrows: dict[str, set[str]]) -> list[str]:
+    """The names on one circle of the arrows, in order; empty where there is none."""
+    done: set[str] = set()
+
+    def walk(name: str, path: list[str]) -> list[str]:
+        if name in path:
+            return path[path.index(name) :]
+        if name in done:
+            return []
+        for after in sorted(arrows.get(name, ())):
+            if found_circle := walk(after, [*path, name]):
+                return found_circle
+        done.add(name)
+        return []
+
+    return next(filter(None, (walk(name, []) for name in sorted(arrows))), [])
+
+
+def test_no_two_files_import_each_other() -> None:
+    assert circle(imported_modules()) == []
+
+
+def test_no_two_folders_import_each_other() -> None:
+    """In each folder: what its files and folders import of one another, files and folders alike."""
+    folders = {name.rpartition(".")[0] for name in imported_modules()} - {""}
+    for folder in sorted(folders):
+        arrows: dict[str, set[str]] = {}
+        for name, taken in imported_modules().items():
+            if name.startswith(f"{folder}."):
+                room = name.removeprefix(f"{folder}.").split(".")[0]
+                rooms = {
+                    other.removeprefix(f"{folder}.").split(".")[0]
+                    for other in taken
+                    if other.startswith(f"{folder}.")
+                }
+                arrows.setdefault(room, set()).update(rooms - {room})
+        assert circle(arrows) == [], f"a circle in {folder}"
+
+
+@pytest.mark.parametrize(
+    ("arrows", "found_circle"),
+    [
+        ({"a": {"b"}, "b": {"c"}, "c": set()}, []),
+        ({"a": {"b"}, "b": {"a"}}, ["a", "b"]),
+        ({"a": {"b", "c"}, "b": set(), "c": {"d"}, "d": {"c"}}, ["c", "d"]),
+        ({"a": {"a"}}, ["a"]),
+    ],
+)
+def test_a_circle_is_seen(arrows: dict[str, set[str]], found_circle: list[str]) -> None:
+    assert circle(arrows) == found_circle
+
+
+@pytest.mark.parametrize("floor", list(WORDS_OF_A_FLOOR))
+def test_an_area_has_one_word_on_every_floor(floor: str) -> None:
+    folder = ROOT / floor if floor.startswith("tests/") else PORTAL / floor
+    rooms = {
+        path.stem.removeprefix("test_") for path in folder.iterdir() if not path.name.startswith(("__", "."))
+    }
+    strangers = rooms - AREAS - WORDS_OF_A_FLOOR[floor]
+    assert not strangers, f"{floor}: neither an area nor known to this floor: {sorted(strangers)}"
 
 
 @pytest.mark.parametrize(
@@ -174,6 +269,7 @@ def test_every_module_stands_on_a_floor() -> None:
         ),
         ("gateways", {"flask", "flask_babel", "flask_login", "peewee", "playhouse"}),
         ("documents", {"flask", "peewee", "playhouse"}),
+        ("services", {"flask", "flask_babel", "flask_login", "flask_wtf", "werkzeug", "wtforms"}),
     ],
 )
 def test_a_pure_floor_knows_no_framework(floor: str, foreign: set[str]) -> None:

@@ -2,7 +2,7 @@
 
 One table of windows. A letter is written once about one due date, while its window is open: after an absence
 what is still true is said and what is past is left out. An act has no last day, so that an absence delays it
-and loses nothing. The services carry the steps out (services/renewals.py).
+and loses nothing. The services carry the steps out (services/renewals/one_subscription.py).
 """
 
 from collections.abc import Iterator, Mapping

@@ -17,7 +17,7 @@ from portal.domain.vat_numbers import VatNumberFault, VatNumberInvalid
 from portal.words.i18n import Choices, Sentence
 from portal.words.i18n import lazy_gettext as _l
 
-from .address_words import CITY_WORDS, POSTAL_CODE_WORDS, REGION_WORDS, TYPED_REGION_MISSING, AddressWords
+from .addresses import CITY_WORDS, POSTAL_CODE_WORDS, REGION_WORDS, TYPED_REGION_MISSING, AddressWords
 from .base import CheckboxField, ChoiceField, EmailField, PortalForm, TextField, clean_text, is_blank
 
 REGION_LENGTH = 100

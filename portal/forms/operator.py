@@ -2,7 +2,7 @@
 
 from portal.words.i18n import lazy_gettext as _l
 
-from .base import ChoiceField, HiddenTextField, PortalForm, QuantityField
+from .base import ChoiceField, HiddenTextField, ParagraphField, PortalForm, QuantityField, TextField
 
 LARGEST_STORAGE = 1_000_000
 """In either unit: more than a petabyte is a slip of the finger."""
@@ -29,3 +29,22 @@ class ExtendTrialForm(PortalForm):
         _l("Days"), minimum=1, maximum=MOST_TRIAL_DAYS, required=_l("Enter the number of days.")
     )
     due_on = HiddenTextField()
+
+
+class AcceptForm(PortalForm):
+    slug = TextField(
+        _l("Address of the workspace"),
+        required=_l("Enter the workspace that gets the plan."),
+        max_length=60,
+        description=_l("The part after /w/ in its address."),
+        render_kw={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"},
+    )
+
+
+class RefuseForm(PortalForm):
+    reason = ParagraphField(
+        _l("Reason"),
+        required=_l("Say why the request is refused."),
+        description=_l("It stands in the e-mail to the organisation, in these words."),
+        render_kw={"rows": 4},
+    )

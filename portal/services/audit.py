@@ -3,12 +3,11 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from flask import has_request_context, request
-from flask_login import current_user
 from peewee import fn
 
 from portal.database import rows
@@ -19,6 +18,23 @@ from portal.runtime import current
 JSONValue = str | int | bool | None
 PORTAL = "portal"
 """The actor of what nobody did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does what is being done, and from which address; nobody where the portal itself acts."""
+
+    person: Person | None = None
+    ip_address: str = ""
+
+
+_who_acts: Callable[[], Actor] = Actor
+
+
+def tell_who_acts(tell: Callable[[], Actor]) -> None:
+    """`tell` is asked at each act from now on, in this process."""
+    global _who_acts
+    _who_acts = tell
 
 
 def record(
@@ -32,17 +48,17 @@ def record(
 ) -> None:
     """Write the act down. Call inside the act's transaction, which holds the workspace's lock.
 
-    `actor` defaults to the signed-in person; without one the portal itself acted.
+    `actor` where it is not whoever `tell_who_acts` names: somebody who is signing in just now.
     """
-    if actor is None and has_request_context() and current_user.is_authenticated:
-        actor = current_user._get_current_object()
+    acting = _who_acts()
+    actor = actor or acting.person
     entry = AuditEntry(
         workspace=workspace, at=now, action=action, subject=subject, changes=dict(changes or {})
     )
     trace = AuditTrace(
         person=actor,
         actor=actor.email if actor else PORTAL,
-        ip_address=(request.remote_addr or "") if has_request_context() else "",
+        ip_address=acting.ip_address,
     )
     postpone(_write, (entry, trace))
 

@@ -1,7 +1,7 @@
 """From a chosen plan to a payment asked for: the order, its details, its review, its placing.
 
 `place` is where money begins to move. It holds the workspace's lock while it makes the quote anew
-and records the intent; the gateway is asked by services/payments.py after the commit.
+and records the intent; the gateway is asked by services/payments/charging.py after the commit.
 """
 
 from dataclasses import asdict, dataclass

@@ -72,7 +72,7 @@ def operators_only(view: View) -> View:
 
 
 def workspace_right(right: Right) -> Callable[[View], View]:
-    """A page of `/w/<slug>/…`, for members with the right. The view gets `place` (services/workspaces.Place).
+    """A page of `/w/<slug>/…`, for members with the right. The view gets `place` (services/places.Place).
 
     Not a member: 404, exactly like a workspace that does not exist. A member without the right:
     403 with the names of those who have it. While access is blocked, what does not help out of it leads

@@ -106,7 +106,7 @@ def _confirm_banner(status: Status, place: Place) -> Banner | None:
         return None
     order, action = payment.order, None
     result = url_for("checkout.result", slug=place.workspace.slug, number=order.number)
-    # To everybody else the page does not exist (routes/checkout.py).
+    # To everybody else the page does not exist (routes/checkout/pages.py).
     may_open = order.person_id == place.member.person_id or Right.SEE_BILLING_DETAILS in place.may
     if may_open and request.path != result:
         action = (_("Confirm"), result)

@@ -1,23 +1,15 @@
-"""Headers, hosts, cross-site requests, and who may open which route.
+"""Headers, hosts, cross-site requests, and who acts in a request."""
 
-Each view declares its access with exactly one decorator of this module; `portal routes` prints
-it and a test refuses a route without one.
-"""
-
-from typing import TYPE_CHECKING
-
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, has_request_context, request
 from flask_login import current_user
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.routing import BaseConverter
 
 from portal.runtime import current
+from portal.services import audit
 from portal.settings import LOOPBACK_HOSTS
 
 from . import limits
-
-if TYPE_CHECKING:
-    pass
 
 csrf = CSRFProtect()
 
@@ -55,10 +47,19 @@ def register(app: Flask) -> None:
     # `<slug>` in a rule means `<default:slug>`.
     app.url_map.converters["default"] = Word
     csrf.init_app(app)
+    audit.tell_who_acts(who_acts)
     app.before_request(refuse_foreign_hosts)
     app.before_request(refuse_cross_site_writes)
     app.before_request(count_writes)
     app.after_request(add_headers)
+
+
+def who_acts() -> audit.Actor:
+    """The signed-in person and their address; nobody outside a request."""
+    if not has_request_context():
+        return audit.Actor()
+    person = current_user._get_current_object() if current_user.is_authenticated else None
+    return audit.Actor(person, request.remote_addr or "")
 
 
 def refuse_foreign_hosts() -> None:

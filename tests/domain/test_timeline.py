@@ -205,7 +205,7 @@ def test_after_an_extension_the_charge_moves_to_the_new_due_date():
 
 @dataclass
 class Life:
-    """A monthly subscription that lives by the timeline; each look is what services/renewals.py does in one.
+    """A monthly subscription that lives by the timeline; each look is what one_subscription.py does in one.
 
     `answers` are the bank's, in order; after them it declines. `fits_from` and `asks_from` are the first days
     on which the free plan that waits can begin, and on which a charge can be asked for at all. `diary` holds

@@ -6,7 +6,7 @@ from flask_login import current_user
 from portal.domain import addresses
 from portal.domain.errors import PlanNotOffered, PlanTooSmall
 from portal.domain.vocabulary import NonprofitState
-from portal.forms.nonprofit import AcceptForm, RefuseForm
+from portal.forms.operator import AcceptForm, RefuseForm
 from portal.models import NonprofitRequest, Person
 from portal.routes.plans.limits import refusals_of
 from portal.runtime import current

@@ -4,7 +4,7 @@ from flask import Blueprint, Response, url_for
 from flask_login import current_user
 
 from portal.domain import addresses
-from portal.forms.nonprofit import NonprofitForm
+from portal.forms.public import NonprofitForm
 from portal.models import Workspace
 from portal.runtime import current
 from portal.services.people import signing_in

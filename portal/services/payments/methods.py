@@ -1,6 +1,6 @@
 """Saved payment methods: chosen, removed, and which is charged instead.
 
-services/method_setups.py adds them; renewal_outcomes.methods_of has the order in which they are charged.
+method_setups.py adds them; renewal_outcomes.methods_of has the order in which they are charged.
 """
 
 from datetime import date, datetime

@@ -1,6 +1,6 @@
 """What follows from the answer to a payment: the order, the plan, the invoice, the saved method, the letters.
 
-Called by services/payments.py inside the transaction that records the answer; what follows for automatic
+Called by charging.py inside the transaction that records the answer; what follows for automatic
 charges alone is in renewal_outcomes.py.
 """
 

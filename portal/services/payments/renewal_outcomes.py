@@ -1,6 +1,6 @@
 """What follows from the answer to an automatic charge: the next method, the next day, the letters.
 
-Called by services/payments.py inside the transaction that records the answer. A round asks the methods one
+Called by charging.py inside the transaction that records the answer. A round asks the methods one
 after the other; a round in which none pays is followed by the next dunning day (domain/dunning.py).
 """
 

@@ -1,6 +1,6 @@
 """The letters that the calendar makes due: what each says and to whom.
 
-Called by services/renewals.py inside its transaction. Each says whether there was something to write; what
+Called by one_subscription.py inside its transaction. Each says whether there was something to write; what
 stays unwritten may be due on a later day.
 """
 

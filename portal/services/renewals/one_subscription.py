@@ -1,6 +1,6 @@
 """Looking at one subscription on one day: the letters that are due, and the acts.
 
-domain/timeline.py says what is due; this carries it out, inside the transaction of services/due.py that holds
+domain/timeline.py says what is due; this carries it out, inside the transaction of run.py that holds
 the workspace's lock. Nobody is asked here: a renewal ends with its intent recorded.
 """
 

@@ -1,6 +1,6 @@
 """A smaller plan begins when what is paid is over: previewed, scheduled, withdrawn.
 
-Every act holds the workspace's lock. Nothing is charged here: services/renewals.py does what is scheduled.
+Every act holds the workspace's lock. Nothing is charged here: one_subscription.py does what is scheduled.
 """
 
 from dataclasses import dataclass

@@ -84,7 +84,7 @@ def test_workspaces_are_found_by_name_slug_and_number(app, staff, search, found)
 
 
 def test_the_list_goes_on_where_the_page_ended(app, staff, monkeypatch) -> None:
-    monkeypatch.setattr("portal.routes.operator.ROWS_OF_A_PAGE", 2)
+    monkeypatch.setattr("portal.routes.operator.workspaces.ROWS_OF_A_PAGE", 2)
     with facts(app):
         owner = a_person()
         for name in ("One", "Two", "Three"):

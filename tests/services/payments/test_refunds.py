@@ -40,7 +40,7 @@ from tests.paying import (
     reloaded,
     the_sandbox,
 )
-from tests.services.test_concurrency import at_once, faults_of
+from tests.services.payments.test_concurrency import at_once, faults_of
 
 
 def previewed(payment, clock):

@@ -227,7 +227,7 @@ def test_a_renewal_that_failed_is_told_as_such(jeanne, visitor):
 
 
 def test_orders_come_in_pages(jeanne, visitor, monkeypatch):
-    monkeypatch.setattr("portal.routes.me.ROWS_OF_A_PAGE", 2)
+    monkeypatch.setattr("portal.routes.people.account.ROWS_OF_A_PAGE", 2)
     acme = a_workspace("Acme", owner=jeanne)
     orders = [an_order(jeanne, acme) for _ in range(3)]
     first = visitor.get("/me/orders")

@@ -8,7 +8,7 @@ from portal.services.subscriptions import agreement, auto_renewal, free_plan, sc
 from tests.books import assert_books_clean
 from tests.factories import letters
 from tests.paying import an_order, buy, pay
-from tests.services.test_concurrency import at_once, faults_of
+from tests.services.payments.test_concurrency import at_once, faults_of
 
 TIMES = 8
 

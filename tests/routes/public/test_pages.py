@@ -210,7 +210,7 @@ def test_a_promise_kept_waiting_ten_minutes_turns_it_red(app, client, clock) -> 
 
 
 def test_a_pending_migration_turns_it_red(app, client, monkeypatch) -> None:
-    monkeypatch.setattr("portal.database.pending_migrations", lambda: ["0002_more"])
+    monkeypatch.setattr("portal.database.migrating.pending_migrations", lambda: ["0002_more"])
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json["pending_migrations"] == ["0002_more"]
@@ -305,7 +305,7 @@ def test_reports_are_limited(app, client) -> None:
 
 @pytest.mark.engine("sqlite")
 def test_a_full_table_counts_on_but_does_not_grow(app, client, monkeypatch) -> None:
-    monkeypatch.setattr("portal.services.csp_reports.MOST_ROWS", 1)
+    monkeypatch.setattr("portal.services.upkeep.csp_reports.MOST_ROWS", 1)
     report(client, OLD)
     report(client, {"csp-report": {"violated-directive": "style-src", "blocked-uri": "inline"}})
     report(client, OLD)

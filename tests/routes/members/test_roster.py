@@ -151,7 +151,7 @@ def test_an_empty_status_says_so(owner, status, sentence):
 
 
 def test_the_list_is_searched_and_paged_as_a_fragment_too(acme, owner, monkeypatch):
-    monkeypatch.setattr("portal.routes.members.ROWS_OF_A_PAGE", 2)
+    monkeypatch.setattr("portal.routes.members.roster.ROWS_OF_A_PAGE", 2)
     for number in range(3):
         a_member(acme, a_person(f"m{number}@acme.test", name=f"Member {number}"))
     first = owner.get(LIST)

@@ -168,7 +168,7 @@ def test_the_list_shows_what_waits(app, staff) -> None:
 
 @pytest.mark.engine("sqlite")
 def test_the_list_goes_on_where_the_page_ended(app, staff, monkeypatch) -> None:
-    monkeypatch.setattr("portal.routes.nonprofit.ROWS_OF_A_PAGE", 2)
+    monkeypatch.setattr("portal.routes.operator.nonprofit.ROWS_OF_A_PAGE", 2)
     with facts(app):
         for name in ("One", "Two", "Three"):
             a_nonprofit_request(name)

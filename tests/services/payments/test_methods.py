@@ -32,7 +32,7 @@ from tests.paying import (
     the_sandbox,
 )
 from tests.processes import DYING, exit_code_of
-from tests.services.test_concurrency import at_once, faults_of
+from tests.services.payments.test_concurrency import at_once, faults_of
 
 MASTERCARD = "5555555555554444"
 JCB = "3566002020360505"

@@ -14,7 +14,7 @@ from tests.attackers import PART
 from tests.books import assert_books_clean
 from tests.factories import a_member, a_person, a_workspace, owner_of, seen_by
 from tests.pages import by_testid, parse, text_of
-from tests.routes.test_payment_routes import typed_in
+from tests.routes.checkout.test_pages import typed_in
 from tests.visiting import facts, post_form, visit_as
 
 PAGE = "/w/acme/payment-methods"

@@ -11,7 +11,7 @@ from portal.runtime import current
 from portal.services.members import changes, invitations, roster
 from portal.services.members.invitations import AlreadyMembers, Invited, NoRoom
 from tests.factories import a_member, a_person, a_workspace, owner_of, seen_by
-from tests.services.test_concurrency import at_once, faults_of
+from tests.services.payments.test_concurrency import at_once, faults_of
 
 pytestmark = pytest.mark.usefixtures("runtime")
 TIMES = 8

@@ -1,4 +1,4 @@
-"""The request for the plan for non-profits, and the decision about it."""
+"""Forms that anybody may fill in: the request for the non-profit plan."""
 
 import re
 from collections.abc import Sequence
@@ -14,6 +14,8 @@ from portal.words.i18n import lazy_gettext as _l
 from .base import CheckboxField, ChoiceField, EmailField, ParagraphField, PortalForm, TextField, clean_text
 
 ADDRESS_LENGTH = 500
+
+
 HOST = re.compile(r"[^\s.@:/\\]+(\.[^\s.@:/\\]+)+")
 
 
@@ -104,22 +106,3 @@ class NonprofitForm(PortalForm):
             self.workspace.offer(choices)
         else:
             del self.workspace
-
-
-class AcceptForm(PortalForm):
-    slug = TextField(
-        _l("Address of the workspace"),
-        required=_l("Enter the workspace that gets the plan."),
-        max_length=60,
-        description=_l("The part after /w/ in its address."),
-        render_kw={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"},
-    )
-
-
-class RefuseForm(PortalForm):
-    reason = ParagraphField(
-        _l("Reason"),
-        required=_l("Say why the request is refused."),
-        description=_l("It stands in the e-mail to the organisation, in these words."),
-        render_kw={"rows": 4},
-    )

@@ -16,7 +16,7 @@ from portal.clock import SystemClock
 from portal.commands import cli
 from portal.models import OutboxMessage, Person
 
-CATALOGUE = Path(__file__).parent.parent / "catalogue.toml"
+CATALOGUE = Path(__file__).parents[2] / "catalogue.toml"
 COMMANDS = {
     "init",
     "serve",
