@@ -134,16 +134,59 @@ def postgresql_migrated(postgresql: PostgreSQL) -> Iterator[ReusedDatabase]:
 
 
 @pytest.fixture
-def database_url(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of a fresh, migrated, empty database that only this test knows."""
+def database_url(engine, tmp_path, request) -> Iterator[str]:
+    """The address of a fresh, migrated database that only this test knows.
+
+    It is empty; but a test with a `runtime` finds the demo catalogue applied, which takes a while.
+    """
+    on_sale = "runtime" in request.fixturenames
     if engine == "sqlite":
         path = tmp_path / "portal.sqlite"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        shutil.copy(request.getfixturevalue("sqlite_shop" if on_sale else "sqlite_template"), path)
         yield f"sqlite:///{path}"
-        return
-    empty = request.getfixturevalue("postgresql_migrated")
-    yield empty.url
-    empty.tidy_up()
+    elif on_sale:
+        shop = request.getfixturevalue("postgresql_shop")
+        yield shop.url
+        shop.tidy_up()
+    else:
+        empty = request.getfixturevalue("postgresql_migrated")
+        yield empty.url
+        empty.tidy_up()
+
+
+@pytest.fixture(scope="session")
+def postgresql_shop(postgresql) -> Iterator[ReusedDatabase]:
+    from portal.models import table_names
+
+    url = postgresql.create_database()
+    fill_shop_at(url)
+    yield ReusedDatabase(url, table_names())
+    postgresql.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def sqlite_shop(sqlite_template, tmp_path_factory) -> Path:
+    """A migrated SQLite file with the demo catalogue, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "for-sale.sqlite"
+    shutil.copy(sqlite_template, path)
+    fill_shop_at(f"sqlite:///{path}")
+    return path
+
+
+def fill_shop_at(url: str) -> None:
+    migrate_at(url)
+    from portal import runtime
+    from portal.clock import FixedClock
+    from portal.database import connecting
+    from portal.settings import read_settings
+    from tests.factories import a_catalogue
+
+    settings = read_settings({"PORTAL_DATABASE_URL": url, "PORTAL_SECRET_KEY": "only-for-tests-" * 4})
+    bound = connecting.bind(url)
+    runtime.install(runtime.Runtime(settings, FixedClock(TODAY), {}))
+    with connecting.connection():
+        a_catalogue()
+    bound.close_all()
 
 
 @pytest.fixture
@@ -155,6 +198,25 @@ def database(database_url: str) -> Iterator[Any]:
     with portal_database.connection():
         yield bound
     bound.close_all()
+
+
+@pytest.fixture
+def runtime(database, settings, clock):
+    """An installed runtime with the sandbox on a ledger of its own, and the demo catalogue on sale."""
+    from portal import runtime as portal_runtime
+    from tests.paying import make_runtime
+
+    installed = make_runtime(settings, clock)
+    portal_runtime.install(installed)
+    return installed
+
+
+@pytest.fixture
+def place(runtime):
+    """The workspace Acme on the first day of its trial, as its owner sees it."""
+    from tests.paying import a_place
+
+    return a_place()
 
 
 # --- the application ----------------------------------------------------------------------------

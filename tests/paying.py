@@ -104,7 +104,6 @@ def some_details(**changed: Any) -> Details:
         "region": "",
         "country": "FR",
         "email": "compta@acme.example",
-        "address_lines": ("12 rue de la Paix", "75002 Paris", "France"),
     }
     return Details(**{**facts, **changed})
 

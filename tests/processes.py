@@ -16,7 +16,8 @@ BEGINNING = """
 import json, sys
 from portal.models import *
 from tests.paying import *
-from portal import database, runtime
+from portal import runtime
+from portal.database import connecting as database
 from portal.clock import FixedClock
 from portal.settings import read_settings
 from tests.conftest import TODAY

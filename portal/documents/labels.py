@@ -162,18 +162,6 @@ LABELS: dict[str, dict[str, str]] = {
     },
 }
 
-CARD_BRANDS = {
-    "visa": "Visa",
-    "mastercard": "Mastercard",
-    "amex": "American Express",
-    "american_express": "American Express",
-    "jcb": "JCB",
-    "discover": "Discover",
-    "diners": "Diners Club",
-    "unionpay": "UnionPay",
-    "cartes_bancaires": "CB",
-}
-
 
 def language_of(locale: str) -> str:
     """The document's language for `locale` ("fr", "fr-CA", "fr_FR" alike); English where we have none."""

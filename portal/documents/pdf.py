@@ -16,8 +16,9 @@ from babel import Locale
 
 from portal.domain.vocabulary import PaymentMethodKind, TaxCategory
 from portal.words.formats import long_date, money_text, number_text, rate_text, short_date
+from portal.words.methods import card_name
 
-from .labels import CARD_BRANDS, LABELS, amendment, language_of, tax_mention, terms
+from .labels import LABELS, amendment, language_of, tax_mention, terms
 from .printable import FONTS_FOLDER, printable, printable_lines
 
 if TYPE_CHECKING:
@@ -220,10 +221,8 @@ def _payment(facts: Mapping[str, Any], labels: Mapping[str, str], language: str)
 def _how_paid(payment: Mapping[str, Any], labels: Mapping[str, str], *, preposition: str) -> str:
     if payment["method"] != PaymentMethodKind.CARD:
         return labels[f"{preposition}_{payment['method']}"]
-    brand = payment.get("brand") or ""
-    card = CARD_BRANDS.get(brand, printable(brand).title()) or labels["card"]
-    if payment.get("last4"):
-        card += f"\N{NO-BREAK SPACE}•••• {printable(payment['last4'])}"
+    brand, last4 = (printable(payment.get(name) or "") for name in ("brand", "last4"))
+    card = card_name(brand, last4, brandless=labels["card"])
     return labels[f"{preposition}_card"].format(card=card)
 
 

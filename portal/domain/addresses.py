@@ -56,6 +56,8 @@ class AddressFault(StrEnum):
 class UnknownCountry(PortalError):
     """`country` is no ISO 3166-1 code of two capitals."""
 
+    country: str
+
 
 class PostalAddress(Protocol):
     """Whatever has these attributes can be formatted: billing details, a form's answers."""

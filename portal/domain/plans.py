@@ -10,6 +10,7 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
+from .errors import PortalError
 from .vocabulary import Interval, Service, SubscriptionState
 
 
@@ -56,6 +57,30 @@ class Offer(NamedTuple):
     interval: Interval | None
 
 
+class PlanNotOffered(PortalError):
+    """The plan, interval or currency `wanted` has no price on sale today."""
+
+    wanted: tuple[str, str | None, str | None]
+
+
+class PlanChoice(NamedTuple):
+    """A plan as it is chosen in the table, written `business-5:month` in forms and addresses."""
+
+    plan_code: str
+    interval: Interval
+
+    def __str__(self) -> str:
+        return f"{self.plan_code}:{self.interval}"
+
+    @classmethod
+    def read(cls, text: str) -> "PlanChoice":
+        """Raises PlanNotOffered for a text that is none: nothing is guessed."""
+        plan_code, _colon, interval = text.partition(":")
+        if interval not in list(Interval):
+            raise PlanNotOffered(wanted=(plan_code, interval, None))
+        return cls(plan_code, Interval(interval))
+
+
 class LimitKind(StrEnum):
     USERS = "users"
     STORAGE = "storage"
@@ -83,6 +108,14 @@ class Violation:
     limit: LimitKind | Service
     allowed: int
     used: int
+
+
+class PlanTooSmall(PortalError):
+    """`plan_code` cannot hold the workspace: `violations` names each limit with both figures."""
+
+    plan_code: str
+    plan_names: dict[str, str]
+    violations: tuple[Violation, ...]
 
 
 class ActionLabel(StrEnum):

@@ -5,7 +5,7 @@ taxed where they are established, consumers where they live. Consumers abroad pa
 from the first euro; the option of art. 59c (below €10,000 a year, the seller's rate) is not taken.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -44,6 +44,17 @@ class Buyer:
     is_business: bool
     vat_number: str | None
     vat_status: VatStatus
+
+    @classmethod
+    def of(cls, details: Mapping[str, object]) -> "Buyer":
+        """The buyer that billing details name, as an order keeps them."""
+        return cls(
+            country=str(details["country"]),
+            postal_code=str(details["postal_code"]) or None,
+            is_business=bool(details["is_business"]),
+            vat_number=str(details["vat_number"]) or None,
+            vat_status=VatStatus(str(details["vat_status"])),
+        )
 
 
 @dataclass(frozen=True, slots=True)

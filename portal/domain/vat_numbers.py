@@ -30,6 +30,8 @@ class VatNumberFault(StrEnum):
 class VatNumberInvalid(PortalError):
     """`text` is not a VAT number of `country`, for the `reason` named."""
 
+    country: str
+    text: str
     reason: VatNumberFault
 
 

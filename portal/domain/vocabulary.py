@@ -191,3 +191,32 @@ class Right(StrEnum):
     MANAGE_MEMBERS = "manage_members"
     MANAGE_WORKSPACE = "manage_workspace"
     DELETE_WORKSPACE = "delete_workspace"
+
+
+class DeclineCode(StrEnum):
+    """Why money did not move, in our words; the sentences are in words/declines.py.
+
+    `never_made`: the gateway never heard of it, which is our trouble and not the payer's.
+    """
+
+    DECLINED = "declined"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    EXPIRED_CARD = "expired_card"
+    MANDATE_EXPIRED = "mandate_expired"
+    INVALID_SECURITY_CODE = "invalid_security_code"
+    AUTHENTICATION_FAILED = "authentication_failed"
+    REFUSED_BY_PAYER = "refused_by_payer"
+    CARD_NOT_ACCEPTED = "card_not_accepted"
+    ACCOUNT_NOT_ACCEPTED = "account_not_accepted"
+    METHOD_GONE = "method_gone"
+    UNSUPPORTED_CURRENCY = "unsupported_currency"
+    WITHDRAWN = "withdrawn"
+    NEVER_MADE = "never_made"
+
+
+class CardBrand(StrEnum):
+    VISA = "visa"
+    MASTERCARD = "mastercard"
+    AMEX = "amex"
+    JCB = "jcb"
+    DISCOVER = "discover"

@@ -21,12 +21,12 @@ from wtforms.fields.choices import SelectChoice, SelectField
 from wtforms.validators import StopValidation
 from wtforms.widgets import HiddenInput, ListWidget, PasswordInput, RadioInput, TextArea, TextInput
 
+from portal.services.people.passwords import LONGEST, SHORTEST
 from portal.words.i18n import Choices, Sentence
 from portal.words.i18n import lazy_gettext as _l
 
 TEXT_LENGTH = 200
 EMAIL_LENGTH = 254
-PASSWORD_LENGTHS = (12, 128)
 LARGEST_QUANTITY = 100_000
 
 UNPRINTABLE = re.compile(
@@ -191,7 +191,7 @@ class PasswordField(Requirable, StringField):
     ) -> None:
         kwargs.setdefault("render_kw", {"autocomplete": "new-password" if new else "current-password"})
         super().__init__(label, required=required or _l("Enter your password."), **kwargs)
-        shortest, self.longest = PASSWORD_LENGTHS
+        shortest, self.longest = SHORTEST, LONGEST
         self.shortest = shortest if new else 1
 
     def process_formdata(self, valuelist: Sequence[str]) -> None:
@@ -361,9 +361,7 @@ class RadioField(ChoiceField):
     option_widget = RadioInput()
 
 
-LONGEST = 2000
-
-
+LONGEST_PARAGRAPH = 2000
 MOST_LINES = 200
 
 
@@ -372,7 +370,9 @@ class ParagraphField(TextField):
 
     widget = TextArea()
 
-    def __init__(self, label: Sentence | None = None, *, max_length: int = LONGEST, **kwargs: Any) -> None:
+    def __init__(
+        self, label: Sentence | None = None, *, max_length: int = LONGEST_PARAGRAPH, **kwargs: Any
+    ) -> None:
         super().__init__(label, max_length=max_length, **kwargs)
 
     def process_formdata(self, valuelist: Sequence[str]) -> None:

@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import get_locale
@@ -13,7 +12,9 @@ from wtforms.widgets import Select, TextInput
 
 from portal.domain import addresses, vat_numbers
 from portal.domain.addresses import AddressFault, AddressRules
+from portal.domain.billing_details import Details
 from portal.domain.vat_numbers import VatNumberFault, VatNumberInvalid
+from portal.domain.vocabulary import VatStatus
 from portal.words.i18n import Choices, Sentence
 from portal.words.i18n import lazy_gettext as _l
 
@@ -68,24 +69,6 @@ class RegionField(ChoiceField):
 
     def _value(self) -> str:
         return str(self.data)
-
-
-@dataclass(frozen=True, slots=True)
-class BillingAnswers:
-    """What a valid form says, as it is stored. A person has no company and no VAT number."""
-
-    is_business: bool
-    company_name: str
-    vat_number: str
-    first_name: str
-    last_name: str
-    street: str
-    street2: str
-    city: str
-    postal_code: str
-    region: str
-    country: str
-    email: str
 
 
 class BillingDetailsForm(PortalForm):
@@ -216,22 +199,25 @@ class BillingDetailsForm(PortalForm):
         return not self.errors
 
     @property
-    def answers(self) -> BillingAnswers:
+    def answers(self) -> Details:
         """Call it on a valid form only."""
         business = bool(self.is_business.data)
         country = self.country.data
         postal_code = addresses.normalise_postal_code(country, self._text("postal_code"))
         typed_vat_number = self._text("vat_number") if business else ""
-        return BillingAnswers(
+        vat_number = vat_numbers.check_vat_number(country, typed_vat_number) if typed_vat_number else ""
+        return Details(
             is_business=business,
             company_name=self.company_name.data if business else "",
-            vat_number=vat_numbers.check_vat_number(country, typed_vat_number) if typed_vat_number else "",
+            vat_number=vat_number,
+            # The register is asked later.
+            vat_status=VatStatus.UNCHECKED if vat_number else VatStatus.NONE,
             first_name=self.first_name.data,
             last_name=self.last_name.data,
             street=self.street.data,
             street2=self._text("street2"),
-            city=self._text("city"),
             postal_code=postal_code,
+            city=self._text("city"),
             region=self._text("region") or addresses.region_from_postal_code(country, postal_code),
             country=country,
             email=self.email.data,

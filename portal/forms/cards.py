@@ -9,8 +9,8 @@ from flask_wtf import FlaskForm
 from wtforms.fields import Field, StringField
 from wtforms.validators import StopValidation
 
+from portal.domain.vocabulary import CardBrand
 from portal.gateways.cards import (
-    CardBrand,
     card_brand,
     expires_before,
     luhn_valid,

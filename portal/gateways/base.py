@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
-from portal.domain.vocabulary import PaymentMethodKind
+from portal.domain.vocabulary import DeclineCode, PaymentMethodKind
 
 
 class ResultUnknown(Exception):
@@ -39,23 +39,6 @@ class KeyReused(Exception):
 
 class EventRejected(Exception):
     """An event whose signature, age or shape is wrong; nothing in it may be believed. Answer it with 400."""
-
-
-class DeclineCode(StrEnum):
-    """Why money did not move, in our words. The page owns the sentence."""
-
-    DECLINED = "declined"
-    INSUFFICIENT_FUNDS = "insufficient_funds"
-    EXPIRED_CARD = "expired_card"
-    MANDATE_EXPIRED = "mandate_expired"
-    INVALID_SECURITY_CODE = "invalid_security_code"
-    AUTHENTICATION_FAILED = "authentication_failed"
-    REFUSED_BY_PAYER = "refused_by_payer"
-    CARD_NOT_ACCEPTED = "card_not_accepted"
-    ACCOUNT_NOT_ACCEPTED = "account_not_accepted"
-    METHOD_GONE = "method_gone"
-    UNSUPPORTED_CURRENCY = "unsupported_currency"
-    WITHDRAWN = "withdrawn"
 
 
 class RefundRefusal(StrEnum):

@@ -1,20 +1,13 @@
 """What can be told of a card from its number and date alone, for the checkout form."""
 
 from datetime import date
-from enum import StrEnum
+
+from portal.domain.vocabulary import CardBrand
 
 _FULL_WIDTH_DIGITS = {0xFF10 + digit: str(digit) for digit in range(10)}
 _SEPARATORS = dict.fromkeys(
     map(ord, " \t\u00a0\u2002\u2003\u2007\u2009\u200a\u202f\u3000-\u2010\u2011\u2012\u2013\u2212\uff0d")
 )
-
-
-class CardBrand(StrEnum):
-    VISA = "visa"
-    MASTERCARD = "mastercard"
-    AMEX = "amex"
-    JCB = "jcb"
-    DISCOVER = "discover"
 
 
 def normalise_number(text: str) -> str:

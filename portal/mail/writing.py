@@ -8,19 +8,18 @@ from typing import cast
 
 from flask import Flask, current_app
 from flask_babel import force_locale
-from flask_babel import gettext as _
 from jinja2 import Environment, StrictUndefined
 
-from portal.documents.labels import CARD_BRANDS
 from portal.domain.money import Money
 from portal.domain.plans import LimitKind
-from portal.domain.vocabulary import Interval, PaymentMethodKind
 from portal.outbox import JSON
 from portal.runtime import current
 from portal.settings import Settings
 from portal.words import formatting
+from portal.words.declines import decline_reason
 from portal.words.formats import rate_text
-from portal.words.i18n import translated
+from portal.words.methods import method_words
+from portal.words.plans import priced_name
 
 
 def render_mail(template: str, locale: str, context: Mapping[str, JSON]) -> tuple[str, str, str]:
@@ -38,27 +37,6 @@ def render_mail(template: str, locale: str, context: Mapping[str, JSON]) -> tupl
             values, subject=subject, layout="email/base.html", parts="email/_parts.html"
         )
     return subject, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", _with_inline_styles(html)
-
-
-def method_label(payment: Mapping[str, str]) -> str:
-    """`Visa •••• 4242`, `PayPal`, `SEPA direct debit`, `bank transfer`."""
-    method = payment["method"]
-    if method == PaymentMethodKind.PAYPAL:
-        return "PayPal"
-    if method == PaymentMethodKind.SEPA_DEBIT:
-        return _("SEPA direct debit")
-    if method == PaymentMethodKind.BANK_TRANSFER:
-        return _("bank transfer")
-    brand = CARD_BRANDS.get(payment["brand"], payment["brand"].title()) or _("card")
-    return f"{brand}\N{NO-BREAK SPACE}•••• {payment['last4']}"
-
-
-def plan_label(names: Mapping[str, str], interval: str) -> str:
-    """`Business 5, monthly`."""
-    plan = translated(dict(names))
-    if interval == Interval.YEAR:
-        return _("%(plan)s, yearly", plan=plan)
-    return _("%(plan)s, monthly", plan=plan)
 
 
 def absolute(path: str, *, base_url: str) -> str:
@@ -88,30 +66,13 @@ def _tools(settings: Settings, locale: str) -> dict[str, object]:
             formatting.storage(amount) if limit == LimitKind.STORAGE else str(amount)
         ),
         "named": lambda names: names.get(locale) or names["en"],
-        "plan_label": plan_label,
-        "method_label": method_label,
-        "decline_sentence": decline_sentence,
+        "plan_label": priced_name,
+        "method_label": lambda facts: method_words(facts["method"], facts["brand"], facts["last4"]),
+        "decline_reason": decline_reason,
         "locale": locale,
         "seller": settings.seller,
         "base_url": settings.base_url,
     }
-
-
-def decline_sentence(reason: str) -> str:
-    """What the reader can make of a refusal, by its decline code (gateways/base.py, `DeclineCode`)."""
-    known = {
-        "insufficient_funds": _("There is not enough money on the account."),
-        "expired_card": _("The card has expired."),
-        "mandate_expired": _("The direct debit mandate has expired."),
-        "invalid_security_code": _("The security code was wrong."),
-        "authentication_failed": _("The payment was not confirmed with the bank."),
-        "refused_by_payer": _("The payment was not confirmed."),
-        "card_not_accepted": _("This kind of card is not accepted."),
-        "account_not_accepted": _("This account is not accepted."),
-        "method_gone": _("The payment method is no longer there."),
-        "unsupported_currency": _("The method cannot pay in this currency."),
-    }
-    return known.get(reason) or _("The bank gave no reason: try another payment method, or ask your bank.")
 
 
 def _environments(app: Flask) -> tuple[Environment, Environment]:

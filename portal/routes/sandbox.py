@@ -27,7 +27,7 @@ from portal.web.htmx import render
 from portal.web.security import DOCUMENT_POLICY
 from portal.words import formatting
 from portal.words.i18n import gettext as _
-from portal.words.money import BRANDS, method_words
+from portal.words.methods import BRAND_NAMES, method_words
 
 blueprint = Blueprint("sandbox", __name__, url_prefix="/sandbox")
 THEMES = ("light", "dark")
@@ -61,7 +61,9 @@ def index() -> Response:
     return render(
         "sandbox/index.html",
         cards=[
-            (BRANDS[entry.brand], entry.display, _(entry.description)) for entry in MAGIC_CARDS if entry.brand
+            (BRAND_NAMES[entry.brand], entry.display, _(entry.description))
+            for entry in MAGIC_CARDS
+            if entry.brand
         ],
         paypal=_rows(MAGIC_PAYPAL),
         ibans=_rows(MAGIC_IBANS),

@@ -4,18 +4,13 @@
 and records the intent; the gateway is asked by services/payments/charging.py after the commit.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 
 from portal.database.connecting import transaction
-from portal.domain.errors import (
-    OrderAlreadyPlaced,
-    PlanNotOffered,
-    QuoteChanged,
-    SmallerPlanWaits,
-    TooEarlyToProlong,
-)
-from portal.domain.plans import has_days_left, is_prolongable
+from portal.domain.billing_details import Details
+from portal.domain.errors import OrderAlreadyPlaced, QuoteChanged, SmallerPlanWaits, TooEarlyToProlong
+from portal.domain.plans import PlanNotOffered, has_days_left, is_prolongable
 from portal.domain.pricing import Quote, make_quote, order_kind
 from portal.domain.tax import Buyer
 from portal.domain.vocabulary import (
@@ -25,7 +20,6 @@ from portal.domain.vocabulary import (
     PaymentMethodKind,
     Right,
     SubscriptionState,
-    VatStatus,
 )
 from portal.gateways.base import CardData
 from portal.models import BillingDetails, Order, Payment, Person, Plan, Workspace
@@ -37,26 +31,6 @@ from .orders import freeze, new_order_number
 from .payments import charging
 from .places import Place
 from .subscriptions import agreement
-
-
-@dataclass(frozen=True, slots=True)
-class Details:
-    """The buyer's details as the order keeps them; `address_lines` in the country's own format."""
-
-    is_business: bool
-    company_name: str
-    vat_number: str
-    vat_status: VatStatus
-    first_name: str
-    last_name: str
-    street: str
-    street2: str
-    postal_code: str
-    city: str
-    region: str
-    country: str
-    email: str
-    address_lines: tuple[str, ...]
 
 
 def open_order(place: Place, *, plan_code: str, interval: Interval, currency: str, now: datetime) -> Order:
@@ -126,7 +100,7 @@ def save_details(
     with transaction(lock=workspace):
         order = _reload(order)
         _refuse_if_placed(order)
-        order.details = {**asdict(details), "address_lines": list(details.address_lines)}
+        order.details = details.as_ordered(workspace.language)
         order.method_kind = method_kind
         order.display_currency = display_currency
         quote, _plan = _quote_of(order, currency=currency, now=now)
@@ -240,7 +214,7 @@ def _quote(
     quote = make_quote(
         standing=standing,
         offer=offer,
-        buyer=_buyer(details) if details else None,
+        buyer=Buyer.of(details) if details else None,
         seller_country=settings.seller.country,
         unchecked_counts_as_valid=settings.unchecked_vat_counts,
         on=today,
@@ -254,21 +228,11 @@ def _refuse_what_must_wait(status: agreement.Status, plan: Plan, *, kind: OrderK
     if status.state != SubscriptionState.PAID:
         return
     waits = has_days_left(status.state, status.due_on, today=status.today)
-    if kind == OrderKind.CHANGE and waits and plan.position < status.plan.position:
+    if kind == OrderKind.CHANGE and waits and status.due_on and plan.position < status.plan.position:
         raise SmallerPlanWaits(due_on=status.due_on)
     prolongable = is_prolongable(status.due_on, today=status.today, on_trial=False)
     if kind == OrderKind.PROLONG and (status.renews_by_itself or not prolongable):
         raise TooEarlyToProlong(due_on=status.due_on, auto_renewal=status.renews_by_itself)
-
-
-def _buyer(details: dict[str, object]) -> Buyer:
-    return Buyer(
-        country=str(details["country"]),
-        postal_code=str(details["postal_code"]) or None,
-        is_business=bool(details["is_business"]),
-        vat_number=str(details["vat_number"]) or None,
-        vat_status=VatStatus(str(details["vat_status"])),
-    )
 
 
 def _reload(order: Order) -> Order:
@@ -285,7 +249,7 @@ def _refuse_if_placed(order: Order) -> None:
 
 def _remember_details(place: Place, details: Details) -> None:
     """They become the workspace's own when the buyer may change those, or when there are none yet."""
-    values = {name: value for name, value in asdict(details).items() if name != "address_lines"}
+    values = asdict(details)
     known = BillingDetails.get_or_none(BillingDetails.workspace == place.workspace)
     if known is None:
         BillingDetails.create(workspace=place.workspace, **values)

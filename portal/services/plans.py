@@ -8,8 +8,7 @@ from functools import lru_cache
 from peewee import JOIN, Case, ModelSelect, fn
 
 from portal.database.prepared import Prepared, Slot
-from portal.domain.errors import PlanNotOffered, PlanTooSmall
-from portal.domain.plans import PlanLimits, Usage, Violation, violations
+from portal.domain.plans import PlanLimits, PlanNotOffered, PlanTooSmall, Usage, Violation, violations
 from portal.domain.pricing import Offer
 from portal.domain.vocabulary import Interval, MemberStatus, Role, Service
 from portal.models import Member, Plan, Price, Product, Workspace

@@ -63,7 +63,7 @@ def csrf_page(error: CSRFError) -> Response:
 
 def limit_page(error: LimitReached) -> Response:
     response = page(429)
-    response.headers["Retry-After"] = str(error.retry_after_seconds)  # type: ignore[attr-defined]
+    response.headers["Retry-After"] = str(error.retry_after_seconds)
     return response
 
 

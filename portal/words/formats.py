@@ -1,4 +1,4 @@
-"""Amounts, rates and dates as a reader of a language writes them."""
+"""Amounts, rates and dates as a given language writes them: for documents and for pages alike."""
 
 import re
 from datetime import date

@@ -1,14 +1,14 @@
-"""Amounts, dates and sizes as the reader's language writes them. Formatted once, in Python."""
+"""Amounts, dates and sizes in the language of whoever reads: `formats.py`, with the locale of the request."""
 
 from datetime import date, datetime
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from babel.numbers import format_currency, format_decimal, get_currency_name
+from babel.numbers import format_decimal, get_currency_name
 
-from portal.domain.money import Money, major_string
+from portal.domain.money import Money
 
-from .formats import date_text
+from .formats import date_text, money_text
 from .i18n import locale_code as _locale
 
 SIZE_UNITS = {"en": ("KB", "MB", "GB", "TB"), "fr": ("Ko", "Mo", "Go", "To")}
@@ -16,15 +16,8 @@ SIZE_UNITS = {"en": ("KB", "MB", "GB", "TB"), "fr": ("Ko", "Mo", "Go", "To")}
 
 def money(amount: Money) -> str:
     """`€18.00`, `−18,00 €`; cents always shown."""
-    return _money(amount, _locale())
-
-
-@lru_cache(maxsize=4096)
-def _money(amount: Money, locale: str) -> str:
-    # Babel reads the digits that money.py made exactly; no float in between.
-    written = format_currency(major_string(amount), amount.currency, locale=locale)
     # Babel writes a hyphen, at which a line may break.
-    return written.replace("-", "\N{MINUS SIGN}")
+    return money_text(amount.minor, amount.currency, _locale()).replace("-", "\N{MINUS SIGN}")
 
 
 def day(value: date) -> str:

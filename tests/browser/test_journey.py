@@ -153,7 +153,7 @@ def test_from_the_trial_to_the_invoice(page: Page, reader, acme, owner, say):
     pay(page, DECLINED)
     expect_refused(page)
     expect(page.get_by_test_id("error-summary")).to_contain_text(
-        say("Your bank declined the payment. Use another card, or ask your bank why.")
+        say("Your bank declined it and did not say why. Use another card, or ask your bank.")
     )
     expect(page.locator("[name=number]")).to_have_value("")
     expect(page.locator("[name=security_code]")).to_have_value("")

@@ -94,7 +94,7 @@ def test_an_old_schema_is_not_served(empty_url):
 def test_four_processes_migrating_at_once_apply_each_migration_once(
     empty_url, empty_environment, database_url
 ):
-    script = "print(json.dumps(database.migrate()))"
+    script = "from portal.database import migrating\nprint(json.dumps(migrating.migrate()))"
     applied = in_processes(4, script, empty_environment)
     names = on(empty_url, lambda: sorted(migrating.migration_files()))
     assert sorted(name for each in applied for name in each) == names
@@ -103,6 +103,7 @@ def test_four_processes_migrating_at_once_apply_each_migration_once(
 
 KILLED = """
 import os, signal
+from portal.database import migrating
 execute, seen = database.database.obj.execute_sql, 0
 def execute_and_die(sql, params=None):
     global seen
@@ -111,7 +112,7 @@ def execute_and_die(sql, params=None):
         os.kill(os.getpid(), signal.SIGKILL)
     return execute(sql, params)
 database.database.obj.execute_sql = execute_and_die
-database.migrate()
+migrating.migrate()
 """
 
 

@@ -14,12 +14,11 @@ from typing import Protocol, TypeVar
 
 import pytest
 
-from portal.domain.vocabulary import PaymentMethodKind
+from portal.domain.vocabulary import DeclineCode, PaymentMethodKind
 from portal.gateways.base import (
     ActionRequired,
     CardData,
     ChargeRequest,
-    DeclineCode,
     Declined,
     EventKind,
     Gateway,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portal.domain.vocabulary import CardBrand
 from portal.gateways.cards import (
-    CardBrand,
     card_brand,
     expires_before,
     luhn_valid,

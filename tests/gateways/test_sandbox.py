@@ -14,12 +14,11 @@ from pathlib import Path
 import pytest
 from stdnum import iban
 
-from portal.domain.vocabulary import PaymentMethodKind
+from portal.domain.vocabulary import DeclineCode, PaymentMethodKind
 from portal.gateways.base import (
     ActionRequired,
     CardData,
     DebitAccount,
-    DeclineCode,
     Declined,
     EventKind,
     EventRejected,
@@ -657,7 +656,7 @@ import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from portal.gateways.base import CardData, ChargeRequest
-from portal.gateways.sandbox import Sandbox
+from portal.gateways.sandbox.gateway import Sandbox
 
 def die(seconds):
     os.kill(os.getpid(), signal.SIGKILL)

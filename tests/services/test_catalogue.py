@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from portal.domain.catalogue import CatalogueInvalid
-from portal.domain.errors import PlanNotOffered
+from portal.domain.plans import PlanNotOffered
 from portal.domain.vocabulary import Interval
 from portal.models import AuditEntry, Plan, Price, Product
 from portal.services import catalogue, plans

@@ -8,13 +8,12 @@ from portal.domain.errors import (
     CurrencyMismatch,
     MissingVatRate,
     OrderAlreadyPlaced,
-    PlanNotOffered,
-    PlanTooSmall,
     QuoteChanged,
     SmallerPlanWaits,
     TooEarlyToProlong,
 )
 from portal.domain.money import Money
+from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.vocabulary import (
     Interval,
     OrderKind,

@@ -214,7 +214,8 @@ def test_a_worker_told_to_stop_takes_nothing_more():
 WORKER = """
 import sys
 from datetime import UTC, datetime, timedelta
-from portal import database, outbox
+from portal import outbox
+from portal.database import connecting as database
 
 url, kept_file, behaviour = sys.argv[1:]
 

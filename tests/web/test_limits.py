@@ -227,7 +227,7 @@ def test_a_limit_holds_over_four_threads(app) -> None:
 
 COUNT = """
 from flask import Flask
-from portal import limits
+from portal.web import limits
 from portal.domain.errors import LimitReached
 with Flask("x").test_request_context(environ_base={"REMOTE_ADDR": f"192.0.2.{facts['share']}"}):
     refused = 0

@@ -10,12 +10,11 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
-from portal.domain.vocabulary import PaymentMethodKind
+from portal.domain.vocabulary import DeclineCode, PaymentMethodKind
 from portal.gateways.base import (
     CardData,
     ChargeRequest,
     DebitAccount,
-    DeclineCode,
     EventKind,
     GatewayEvent,
     HostedRequest,

@@ -13,14 +13,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from portal.domain.vocabulary import PaymentMethodKind
+from portal.domain.vocabulary import DeclineCode, PaymentMethodKind
 from portal.gateways.base import (
     ActionRequired,
     Capabilities,
     CardData,
     ChargeRequest,
     DebitAccount,
-    DeclineCode,
     Declined,
     EventKind,
     EventRejected,

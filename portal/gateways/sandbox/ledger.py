@@ -14,15 +14,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from portal.domain.vocabulary import PaymentMethodKind
-from portal.gateways.base import (
-    DeclineCode,
-    EventKind,
-    GatewayEvent,
-    GatewayUnavailable,
-    RefundRefusal,
-    ResultUnknown,
-)
+from portal.domain.vocabulary import DeclineCode, PaymentMethodKind
+from portal.gateways.base import EventKind, GatewayEvent, GatewayUnavailable, RefundRefusal, ResultUnknown
 
 from .methods import Account, Behaviour
 

@@ -8,15 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from portal.domain.vocabulary import PaymentMethodKind
-from portal.gateways.base import CardData, DebitAccount, DeclineCode
-from portal.gateways.cards import (
-    CardBrand,
-    card_brand,
-    expires_before,
-    normalise_number,
-    security_code_length,
-)
+from portal.domain.vocabulary import CardBrand, DeclineCode, PaymentMethodKind
+from portal.gateways.base import CardData, DebitAccount
+from portal.gateways.cards import card_brand, expires_before, normalise_number, security_code_length
 
 
 class Behaviour(StrEnum):

@@ -10,9 +10,11 @@ from portal.domain.vocabulary import Interval, OrderState, PaymentMethodKind, Pa
 from portal.models import Order, Payment
 from portal.runtime import current
 from portal.words import formatting
+from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
-from portal.words.money import decline_sentence, method_words, tax_reason, tax_words
+from portal.words.methods import method_words
+from portal.words.money import tax_reason, tax_words
 from portal.words.plans import priced_name
 
 

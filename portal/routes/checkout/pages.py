@@ -1,21 +1,17 @@
 """The checkout: billing details → review and pay → a result that tells the truth."""
 
-from dataclasses import asdict
-
 from flask import Blueprint, Response, abort, redirect, request, url_for
 from flask_login import current_user
 
-from portal.domain.addresses import format_address
 from portal.domain.errors import (
     CurrencyMismatch,
     MissingVatRate,
     OrderAlreadyPlaced,
-    PlanNotOffered,
-    PlanTooSmall,
     PortalError,
     QuoteChanged,
 )
 from portal.domain.money import Money
+from portal.domain.plans import PlanChoice, PlanNotOffered, PlanTooSmall
 from portal.domain.pricing import Quote
 from portal.domain.vocabulary import (
     OrderState,
@@ -23,7 +19,6 @@ from portal.domain.vocabulary import (
     PaymentState,
     Right,
     SubscriptionState,
-    VatStatus,
 )
 from portal.forms.billing_details import BillingDetailsForm
 from portal.forms.cards import CardForm, PlaceOrderForm
@@ -32,7 +27,6 @@ from portal.models import BillingDetails, Invoice, Order, Payment
 from portal.routes.plans.page import CANNOT_BE_ORDERED, plans_page, refusal_sentence, refused
 from portal.runtime import current
 from portal.services import checkout, plans
-from portal.services.checkout import Details
 from portal.services.members.roster import people_with
 from portal.services.payments import charging, refunds
 from portal.services.places import Place
@@ -41,9 +35,10 @@ from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
 from portal.web.place import status_here, today_here
 from portal.words import formatting
+from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code
-from portal.words.money import decline_sentence, method_words
+from portal.words.methods import method_words
 
 from .order import (
     confirm_label_of,
@@ -112,16 +107,11 @@ def _usual_country(place: Place) -> str:
 
 
 def _keep_details(place: Place, order: Order, form: BillingDetailsForm) -> Response:
-    answers = form.answers
     try:
         checkout.save_details(
             order,
             place=place,
-            details=Details(
-                **asdict(answers),
-                vat_status=VatStatus.UNCHECKED if answers.vat_number else VatStatus.NONE,
-                address_lines=format_address(answers, place.workspace.language),
-            ),
+            details=form.answers,
             method_kind=PaymentMethodKind(form.payment_method.data),
             currency=form.payment_currency.data,
             display_currency=form.display_currency.data,
@@ -231,7 +221,7 @@ def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Respons
             now=current().clock.now(),
         )
     except OrderAlreadyPlaced as placed:
-        return _paying_already(place, order, form, paid=placed.order)  # type: ignore[attr-defined]
+        return _paying_already(place, order, form, paid=placed.order)
     except QuoteChanged:
         # What changed may be the method, and the fields with it.
         order = _order_or_404(place, order.number)
@@ -403,7 +393,7 @@ def _visible_order(place: Place, number: str) -> Order | None:
 
 
 def _value(order: Order) -> str:
-    return f"{order.plan.code}:{order.interval}"
+    return str(PlanChoice(order.plan.code, order.interval))
 
 
 def _address(page: str, place: Place, number: str) -> str:

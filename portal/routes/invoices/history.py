@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from flask import Blueprint, Response, abort, make_response, request
+from flask import Blueprint, Response, abort, make_response
 from flask_login import current_user
 
 from portal.domain.money import Money
@@ -16,12 +16,14 @@ from portal.services.places import Place
 from portal.web import limits
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import render
+from portal.web.lists import page_cursor
 from portal.web.place import status_here, today_here
 from portal.web.security import DOCUMENT_POLICY
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code
-from portal.words.money import method_words, tax_words
+from portal.words.methods import method_words
+from portal.words.money import tax_words
 
 from .rows import payment_rows
 
@@ -34,8 +36,7 @@ PREPARED_IN_SECONDS = 2
 @workspace_right(Right.SEE_HISTORY)
 def index(place: Place) -> Response:
     status_here(place)
-    before = request.args.get("before", "")
-    cursor = int(before) if before.isascii() and before.isdigit() and len(before) < 18 else None
+    cursor = page_cursor()
     last = refund_quotes.last_payment(place.workspace) if Right.REFUND in place.may else None
     return render(
         "invoices/history.html",

@@ -11,7 +11,7 @@ from portal.services.payments.refund_quotes import LastPayment
 from portal.services.places import Place
 from portal.words import formatting
 from portal.words.i18n import gettext as _
-from portal.words.money import method_words
+from portal.words.methods import method_words
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from portal.services.places import Place
 from portal.web import limits
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import redirect_after_write, render
+from portal.web.lists import page_cursor
 from portal.web.place import status_here
 from portal.words.i18n import gettext as _
 from portal.words.people import ROLE_WORDS
@@ -89,8 +90,7 @@ def _page(place: Place, form: InviteForm, room: Room, counts: Counts) -> Respons
     search = search[:TEXT_LENGTH]
     wanted = request.args.get("status", "")
     status = MemberStatus(wanted) if wanted in list(MemberStatus) else None
-    before = request.args.get("before", "")
-    cursor = int(before) if before.isascii() and before.isdigit() and len(before) < 10 else None
+    cursor = page_cursor()
     found = roster.list_members(
         place.workspace, search=search, status=status, before=cursor, limit=ROWS_OF_A_PAGE
     )

@@ -4,7 +4,7 @@ from flask import Blueprint, Response, abort, flash, request, url_for
 from flask_login import current_user
 
 from portal.domain import addresses
-from portal.domain.errors import PlanNotOffered, PlanTooSmall
+from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.vocabulary import NonprofitState
 from portal.forms.operator import AcceptForm, RefuseForm
 from portal.models import NonprofitRequest, Person
@@ -15,6 +15,7 @@ from portal.services.subscriptions import agreement, nonprofit
 from portal.services.subscriptions.nonprofit import AlreadyDecided, NoSuchWorkspace
 from portal.web.access import operators_only
 from portal.web.htmx import redirect_after_write, render
+from portal.web.lists import page_cursor
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code
@@ -29,8 +30,7 @@ REQUEST = f"/<int(max={2**31 - 1}):request_id>"
 def index() -> Response:
     """Those that wait for a decision, or all of them."""
     shows_all = request.args.get("show") == "all"
-    before = request.args.get("before", "")
-    cursor = int(before) if before.isascii() and before.isdigit() and len(before) < 10 else None
+    cursor = page_cursor()
     found = nonprofit.requests(
         state=None if shows_all else NonprofitState.RECEIVED, before=cursor, size=ROWS_OF_A_PAGE + 1
     )
@@ -129,7 +129,7 @@ def _accept_form(asked: NonprofitRequest) -> AcceptForm:
 
 def _too_small(refusal: PlanTooSmall) -> str:
     """Each limit with both figures."""
-    figures = [f"{limit.allowed} {limit.used}" for limit in refusals_of(refusal.violations)]  # type: ignore[attr-defined]
+    figures = [f"{limit.allowed} {limit.used}" for limit in refusals_of(refusal.violations)]
     return " ".join([_("The workspace is too large for this plan."), *figures])
 
 

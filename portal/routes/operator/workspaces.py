@@ -19,10 +19,11 @@ from portal.services.subscriptions.trials import NotOnTrial, TrialChanged
 from portal.services.workspace.deletion import Why
 from portal.web.access import operators_only
 from portal.web.htmx import redirect_after_write, render
+from portal.web.lists import page_cursor
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
-from portal.words.money import method_words
+from portal.words.methods import method_words
 from portal.words.states import order_words, payment_words, state_words
 
 blueprint = Blueprint("operator", __name__, url_prefix="/operator")
@@ -39,7 +40,7 @@ MEGABYTE, GIGABYTE = operator.UNITS["MB"], operator.UNITS["GB"]
 @operators_only
 def index() -> Response:
     search, _fault = clean_text(request.args.get("q", ""), max_length=TEXT_LENGTH)
-    cursor = _cursor()
+    cursor = page_cursor()
     found = operator.workspaces(
         search=search[:TEXT_LENGTH], before=cursor, size=ROWS_OF_A_PAGE, now=current().clock.now()
     )
@@ -57,7 +58,7 @@ def index() -> Response:
 @operators_only
 def deletions() -> Response:
     """Workspaces that are gone, and why."""
-    cursor = _cursor()
+    cursor = page_cursor()
     found = operator.deletions(before=cursor, size=ROWS_OF_A_PAGE + 1)
     rows = found[:ROWS_OF_A_PAGE]
     return render(
@@ -73,11 +74,6 @@ def why_words(why: str) -> str:
         Why.OWNER.value: _("By an owner"),
         Why.NOT_PAID.value: _("Not paid for six months"),
     }[why]
-
-
-def _cursor() -> int | None:
-    before = request.args.get("before", "")
-    return int(before) if before.isascii() and before.isdigit() and len(before) < 10 else None
 
 
 # --- one of them ----------------------------------------------------------------------------------
@@ -119,7 +115,7 @@ def extend_trial(slug: str) -> Response:
     except NotOnTrial:
         flash(_("This workspace is on no trial that could be extended. Nothing was changed."), "error")
     except TrialChanged as refusal:
-        form.due_on.data = refusal.due_on.isoformat()  # type: ignore[attr-defined]
+        form.due_on.data = refusal.due_on.isoformat() if refusal.due_on else ""
         form.add_error(
             None, _("Somebody extended the trial while you were here. Nothing was changed: look again.")
         )

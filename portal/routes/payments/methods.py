@@ -8,13 +8,12 @@ from flask_login import current_user
 
 from portal.domain.vocabulary import PaymentMethodKind, Right, SetupState
 from portal.forms.cards import NewCardForm
-from portal.gateways.base import CardData, DeclineCode
+from portal.gateways.base import CardData
 from portal.models import MethodSetup, PaymentMethod, Subscription
 from portal.runtime import current
 from portal.services.payments import charging, method_setups, renewal_outcomes
 from portal.services.payments import methods as payments_methods
 from portal.services.payments.methods import MethodExpired, MethodGone, MethodNeeded
-from portal.services.payments.waiting import NEVER_MADE
 from portal.services.places import Place
 from portal.services.subscriptions import scheduled_change
 from portal.services.subscriptions.agreement import Status
@@ -23,8 +22,9 @@ from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
 from portal.web.place import status_here, today_here
 from portal.words import formatting
+from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
-from portal.words.money import decline_sentence, method_words
+from portal.words.methods import method_words
 
 blueprint = Blueprint("payment_methods", __name__, url_prefix="/w/<slug>/payment-methods")
 METHOD = f"/<int(max={2**31 - 1}):method_id>"
@@ -76,7 +76,7 @@ def show(place: Place) -> Response:
         case SetupState.ACTION_REQUIRED:
             return redirect_after_write(setup.action_url)
         case SetupState.DECLINED:
-            return _page(place, form, status=422, problem=_why_declined(setup))
+            return _page(place, form, status=422, problem=decline_sentence(setup.decline_code))
     return redirect_after_write(url_for("payment_methods.result", slug=place.workspace.slug, key=setup.key))
 
 
@@ -180,7 +180,7 @@ def _outcome(setup: MethodSetup, subscription: Subscription) -> tuple[str, str]:
         case SetupState.ACTION_REQUIRED:
             return _("Your bank asks you to confirm"), _("The card is not saved before you do.")
         case SetupState.DECLINED:
-            return _("The card was not saved"), _why_declined(setup)
+            return _("The card was not saved"), decline_sentence(setup.decline_code)
     if method_setups.charged_at_once(subscription, now=now):
         return _("Your card is being saved"), _(
             "The bank has not answered yet. You need not do anything: this page follows it. "
@@ -190,21 +190,6 @@ def _outcome(setup: MethodSetup, subscription: Subscription) -> tuple[str, str]:
         "The bank has not answered yet. You need not do anything, and nothing is charged: "
         "this page follows it."
     )
-
-
-def _why_declined(setup: MethodSetup) -> str:
-    """What happened and what to do about it, where nothing was to be paid."""
-    sentences: dict[str, str] = {
-        DeclineCode.DECLINED: _("Your bank refused this card. Use another one, or ask your bank why."),
-        DeclineCode.AUTHENTICATION_FAILED: _(
-            "You did not confirm with your bank. The card was not saved; you can try again."
-        ),
-        DeclineCode.WITHDRAWN: _(
-            "You left before it was confirmed. The card was not saved; you can try again."
-        ),
-        NEVER_MADE: _("The request did not arrive at the bank. The card was not saved; you can try again."),
-    }
-    return sentences.get(setup.decline_code) or decline_sentence(setup.decline_code)
 
 
 # --- choosing and removing ------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from portal.web.place import status_here
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
-from portal.words.money import method_words
+from portal.words.methods import method_words
 
 blueprint = Blueprint("refunds", __name__, url_prefix="/w/<slug>/history/refunds")
 REFRESH_SECONDS = 3
@@ -84,7 +84,7 @@ def _offer(payment: Payment, *, status: int = 200, problem: str = "") -> Respons
 
 
 def _impossible(payment: Payment, refusal: RefundImpossible, *, status: int) -> Response:
-    reason, last_day = refusal.reason, refusal.last_day  # type: ignore[attr-defined]
+    reason, last_day = refusal.reason, refusal.last_day
     return render(
         "payments/refund.html",
         status=status,

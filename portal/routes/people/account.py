@@ -19,6 +19,7 @@ from portal.services.people.signing_in import PasswordWrong
 from portal.web import limits
 from portal.web.access import limited, signed_in
 from portal.web.htmx import redirect_after_write, render
+from portal.web.lists import page_cursor
 from portal.web.navigation import LANGUAGE_NAMES
 from portal.web.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT, IDLE_LIMIT_OF_OPERATORS
 from portal.words.i18n import gettext as _
@@ -186,8 +187,7 @@ def _this_session() -> Session | None:
 @blueprint.get("/orders")
 @signed_in
 def orders() -> Response:
-    before = request.args.get("before", "")
-    cursor = int(before) if before.isascii() and before.isdigit() and len(before) < 10 else None
+    cursor = page_cursor()
     return render(
         "people/orders.html",
         orders=account.orders_of(_me(), size=ROWS_OF_A_PAGE, before=cursor),

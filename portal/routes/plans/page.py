@@ -10,13 +10,11 @@ from portal.domain.errors import (
     CurrencyMismatch,
     ExtensionTooLong,
     MissingVatRate,
-    PlanNotOffered,
-    PlanTooSmall,
     PortalError,
     SmallerPlanWaits,
     TooEarlyToProlong,
 )
-from portal.domain.plans import Usage, has_days_left, violations
+from portal.domain.plans import PlanChoice, PlanNotOffered, PlanTooSmall, Usage, has_days_left, violations
 from portal.domain.vocabulary import Interval, Right, SubscriptionState
 from portal.routes.invoices.rows import payment_rows
 from portal.runtime import current
@@ -66,10 +64,9 @@ def choose(place: Place) -> Response:
     wanted, currency = request.form.get("price", ""), request.form.get("currency", "")
     if request.form.get("show"):
         return plans_page(place, wanted=wanted, currency=currency)
-    code, _colon, word = wanted.partition(":")
-    interval = Interval(word) if word in list(Interval) else Interval.MONTH
     now = current().clock.now()
     try:
+        code, interval = PlanChoice.read(wanted)
         if not request.form.get("confirmed") and asks_first(place):
             checkout.refuse_what_cannot_be_ordered(
                 place, plan_code=code, interval=interval, currency=currency, now=now
@@ -94,7 +91,7 @@ def refusal_sentence(refusal: PortalError) -> str:
     if isinstance(refusal, CurrencyMismatch):
         return _("Your current plan is paid in another currency. The currency can change when it is over.")
     if isinstance(refusal, SmallerPlanWaits):
-        until = formatting.day(refusal.due_on)  # type: ignore[attr-defined]
+        until = formatting.day(refusal.due_on)
         return _(
             "A smaller plan can begin when the paid period is over, on %(date)s, and not before.", date=until
         )
@@ -163,7 +160,7 @@ def plans_page(
         renews=standing.subscription.auto_renewal,
         problem=problem,
         refusal_open=refusal is not None,
-        refusals=refusals_of(refusal.violations) if refusal else table.refusals,  # type: ignore[attr-defined]
+        refusals=refusals_of(refusal.violations) if refusal else table.refusals,
         may_buy=Right.BUY in place.may,
         sees_payers=Right.SEE_BILLING_DETAILS in place.may,
         may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
@@ -200,7 +197,7 @@ def _preselected(status: Status, waiting: Waiting | None) -> str:
         return ""
     if has_days_left(status.state, status.due_on, today=status.today):
         return ""
-    return f"{waiting.plan.code}:{waiting.interval}"
+    return str(PlanChoice(waiting.plan.code, waiting.interval))
 
 
 def _lock_sentence(status: Status) -> str:

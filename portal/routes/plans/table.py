@@ -141,7 +141,10 @@ def _price_of_own(listed: Price, status: Status) -> Money:
 
 
 def value_of(offer: rules.Offer) -> str:
-    return f"{offer.plan.code}:{offer.interval}"
+    """What the form sends; a free plan is no choice of the form, and has its code alone."""
+    if offer.interval is None:
+        return offer.plan.code
+    return str(rules.PlanChoice(offer.plan.code, offer.interval))
 
 
 def _selected(

@@ -50,9 +50,6 @@ def ask() -> Response:
     return redirect_after_write(url_for("nonprofit.sent"))
 
 
-blueprint = Blueprint("nonprofit", __name__)
-
-
 @blueprint.get("/nonprofit/sent")
 @public
 def sent() -> Response:

@@ -2,7 +2,8 @@
 
 from flask import Blueprint, Response, flash, url_for
 
-from portal.domain.errors import MissingVatRate, PlanNotOffered, PlanTooSmall, PortalError, QuoteChanged
+from portal.domain.errors import MissingVatRate, PortalError, QuoteChanged
+from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.vocabulary import Right, SubscriptionState
 from portal.forms.subscriptions import AutoRenewalForm
 from portal.models import PaymentMethod
@@ -17,7 +18,7 @@ from portal.web.place import status_here
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
-from portal.words.money import method_words
+from portal.words.methods import method_words
 from portal.words.plans import priced_name
 
 blueprint = Blueprint("auto_renewal", __name__, url_prefix="/w/<slug>/auto-renewal")

@@ -2,7 +2,8 @@
 
 from flask import Blueprint, Response, flash, request, url_for
 
-from portal.domain.errors import OrderAlreadyPlaced, PlanNotOffered, PlanTooSmall, QuoteChanged
+from portal.domain.errors import OrderAlreadyPlaced, QuoteChanged
+from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.vocabulary import Right, SubscriptionState
 from portal.routes.plans.limits import checklist_of
 from portal.routes.plans.page import plans_page, refusal_sentence
@@ -46,7 +47,7 @@ def take(place: Place) -> Response:
             place, problem=_("Nothing was changed: the plan begins on another day than you saw."), status=409
         )
     except OrderAlreadyPlaced as placed:
-        number = placed.order  # type: ignore[attr-defined]
+        number = placed.order
         return redirect_after_write(url_for("checkout.result", slug=place.workspace.slug, number=number))
     except PlanNotOffered as refusal:
         return _not_offered(place, refusal)

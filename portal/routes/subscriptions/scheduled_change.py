@@ -2,8 +2,9 @@
 
 from flask import Blueprint, Response, flash, request, url_for
 
-from portal.domain.errors import OrderAlreadyPlaced, PlanTooSmall, PortalError, QuoteChanged
-from portal.domain.vocabulary import Interval, Right
+from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
+from portal.domain.plans import PlanChoice, PlanTooSmall
+from portal.domain.vocabulary import Right
 from portal.routes.plans.page import CANNOT_BE_ORDERED, plans_page, refusal_sentence, refused
 from portal.runtime import current
 from portal.services.places import Place
@@ -16,7 +17,7 @@ from portal.web.place import status_here
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
-from portal.words.money import method_words
+from portal.words.methods import method_words
 from portal.words.plans import priced_name
 
 blueprint = Blueprint("scheduled_change", __name__, url_prefix="/w/<slug>/plans/scheduled")
@@ -36,8 +37,8 @@ def show(place: Place) -> Response:
 def confirm(place: Place) -> Response:
     refuse_spending_by_others(place)
     wanted = request.form.get("price", "")
-    code, interval = _read(wanted)
     try:
+        code, interval = PlanChoice.read(wanted)
         change = scheduled_change.schedule(
             place,
             plan_code=code,
@@ -79,7 +80,7 @@ def withdraw(place: Place) -> Response:
             _("Automatic renewal is off. Switch it on again if the plan is to be renewed by itself."), "done"
         )
         return _to_plans(place)
-    return _to_plans(place, price=f"{withdrawn.code}:{waiting.interval}")
+    return _to_plans(place, price=str(PlanChoice(withdrawn.code, waiting.interval)))
 
 
 def refuse_spending_by_others(place: Place) -> None:
@@ -89,8 +90,8 @@ def refuse_spending_by_others(place: Place) -> None:
 
 
 def _preview_page(place: Place, wanted: str, *, changed: bool = False) -> Response:
-    code, interval = _read(wanted)
     try:
+        code, interval = PlanChoice.read(wanted)
         change = scheduled_change.preview(
             place.workspace, plan_code=code, interval=interval, now=current().clock.now()
         )
@@ -152,10 +153,5 @@ def _to_plans(place: Place, price: str | None = None) -> Response:
     return redirect_after_write(url_for("plans.show", slug=place.workspace.slug, price=price))
 
 
-def _read(wanted: str) -> tuple[str, Interval]:
-    code, _colon, word = wanted.partition(":")
-    return code, Interval(word) if word in list(Interval) else Interval.MONTH
-
-
 def _result_of(place: Place, placed: OrderAlreadyPlaced) -> str:
-    return url_for("checkout.result", slug=place.workspace.slug, number=placed.order)  # type: ignore[attr-defined]
+    return url_for("checkout.result", slug=place.workspace.slug, number=placed.order)

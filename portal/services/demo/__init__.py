@@ -39,6 +39,8 @@ class InvoicesCameFirst(PortalError):
     Nothing was made. Sizes M and L want a database in which nothing was bought.
     """
 
+    issued_at: datetime
+
 
 @dataclass(frozen=True, slots=True)
 class DemoUser:

@@ -3,12 +3,11 @@
 import unicodedata
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from random import Random
-from typing import cast
 
-from portal.domain.addresses import PostalAddress, format_address
+from portal.domain.billing_details import Details
 from portal.domain.plans import PlanLimits
 from portal.domain.pricing import Offer, Quote, Standing, make_quote
 from portal.domain.tax import Buyer
@@ -16,7 +15,6 @@ from portal.domain.vat_numbers import vat_example
 from portal.domain.vocabulary import Interval, MemberStatus, PaymentMethodKind, Role, Service, VatStatus
 from portal.gateways.base import CardData, DebitAccount
 from portal.gateways.sandbox.methods import MAGIC_CARDS, MAGIC_IBANS, Behaviour
-from portal.services.checkout import Details
 from portal.services.orders import ORDER_ALPHABET, ORDER_NUMBER_LENGTH
 
 from .names import Country
@@ -151,7 +149,7 @@ def billing_details(account: Account, country: Country, rng: Random) -> Details:
     first, _, last = account.owner.name.partition(" ")
     is_business = rng.random() < 0.85
     vat_number = vat_example(country.code) if is_business else ""
-    plain = Details(
+    return Details(
         is_business=is_business,
         company_name=account.name if is_business else "",
         vat_number=vat_number,
@@ -165,18 +163,12 @@ def billing_details(account: Account, country: Country, rng: Random) -> Details:
         region="",
         country=country.code,
         email=account.owner.email,
-        address_lines=(),
     )
-    return _with_lines(plain, account.language)
 
 
 def _street(country: Country, rng: Random) -> str:
     number, street = rng.randint(1, 120), rng.choice(country.streets)
     return f"{number} {street}" if country.code in ("FR", "GB", "BE") else f"{street} {number}"
-
-
-def _with_lines(details: Details, locale: str) -> Details:
-    return replace(details, address_lines=format_address(cast(PostalAddress, details), locale))
 
 
 def payment_method(account: Account, rng: Random, *, today: date) -> DemoMethod:
@@ -197,17 +189,10 @@ def payment_method(account: Account, rng: Random, *, today: date) -> DemoMethod:
 
 
 def quote_for(shop: Shop, offer: Offer, details: Details, standing: Standing, *, on: date) -> Quote:
-    buyer = Buyer(
-        country=details.country,
-        postal_code=details.postal_code or None,
-        is_business=details.is_business,
-        vat_number=details.vat_number or None,
-        vat_status=details.vat_status,
-    )
     return make_quote(
         standing=standing,
         offer=offer,
-        buyer=buyer,
+        buyer=Buyer.of(asdict(details)),
         seller_country=shop.seller_country,
         unchecked_counts_as_valid=True,
         on=on,

@@ -139,7 +139,6 @@ def _write_journal(accounts: Sequence[Account], written: Written) -> None:
 def _details(account: Account, written: Written) -> dict[str, Any]:
     assert account.details is not None
     values = asdict(account.details)
-    del values["address_lines"]
     return {"workspace": written.workspaces[account.slug], **values}
 
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from portal.database.rows import chunks, take_ids
@@ -182,7 +181,7 @@ def _paid_period(
 
 def _order_details(account: Account) -> dict[str, Any]:
     assert account.details is not None, "who bought has details"
-    return {**asdict(account.details), "address_lines": list(account.details.address_lines)}
+    return account.details.as_ordered(account.language)
 
 
 def _method(account: Account) -> DemoMethod:

@@ -22,13 +22,21 @@ ADMINISTRATORS = (Role.OWNER, Role.ADMIN)
 class AdministratorsFull(PortalError):
     """The plan allows `limit` administrators, owners among them, and `used` are there."""
 
+    limit: int
+    used: int
+
 
 class GuestsFull(PortalError):
     """The plan allows `limit` guests and `used` are there."""
 
+    limit: int
+    used: int
+
 
 class OwnersOnly(PortalError):
     """Only an owner may do this to a member with the role `role`."""
+
+    role: Role
 
 
 class MemberGone(PortalError):

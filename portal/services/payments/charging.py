@@ -18,7 +18,7 @@ from peewee import JOIN, ModelSelect
 from portal.database import rows
 from portal.database.connecting import is_postgresql, transaction, write_postponed
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, may_become
-from portal.domain.vocabulary import OrderKind, PaymentMethodKind, PaymentState
+from portal.domain.vocabulary import DeclineCode, OrderKind, PaymentMethodKind, PaymentState
 from portal.gateways.base import (
     ActionRequired,
     CardData,
@@ -44,7 +44,6 @@ from .methods import what_fits
 from .waiting import (
     ABANDONED_AFTER,
     LOOK_UP_AFTER,
-    NEVER_MADE,
     ReconcileReport,
     comes_too_late,
     longest_answer,
@@ -121,21 +120,45 @@ def charge_saved(payment: Payment, *, return_url: str) -> Outcome:
     Order, plan, workspace and method are loaded. Raises ResultUnknown.
     """
     assert payment.method is not None, "a saved method is charged"
-    return (
-        current()
-        .gateways[payment.gateway]
-        .charge(
-            ChargeRequest(
-                key=payment.key,
-                amount_minor=payment.amount_minor,
-                currency=payment.currency,
-                description=_description(payment),
-                metadata=_metadata(payment),
-                source=SavedMethod(payment.method.reference),
-                save=False,
-                return_url=return_url,
-                off_session=True,
-            )
+    source = SavedMethod(payment.method.reference)
+    return _charge(payment, source, save=False, return_url=return_url, off_session=True)
+
+
+def _ask(
+    gateway: Gateway, payment: Payment, *, card: CardData | None, save: bool, return_url: str
+) -> Outcome:
+    if payment.method_kind not in gateway.capabilities().hosted:
+        assert card is not None, "a card payment is asked for with a card"
+        return _charge(payment, card, save=save, return_url=return_url, off_session=False)
+    return gateway.open_hosted(
+        HostedRequest(
+            key=payment.key,
+            amount_minor=payment.amount_minor,
+            currency=payment.currency,
+            description=_description(payment),
+            metadata=_metadata(payment),
+            kind=payment.method_kind,
+            save=save,
+            return_url=return_url,
+        )
+    )
+
+
+def _charge(
+    payment: Payment, source: CardData | SavedMethod, *, save: bool, return_url: str, off_session: bool
+) -> Outcome:
+    gateway = current().gateways[payment.gateway]
+    return gateway.charge(
+        ChargeRequest(
+            key=payment.key,
+            amount_minor=payment.amount_minor,
+            currency=payment.currency,
+            description=_description(payment),
+            metadata=_metadata(payment),
+            source=source,
+            save=save,
+            return_url=return_url,
+            off_session=off_session,
         )
     )
 
@@ -146,39 +169,6 @@ def _metadata(payment: Payment) -> dict[str, str]:
 
 def _description(payment: Payment) -> str:
     return f"{payment.order.plan.names['en']} ({payment.order.number})"
-
-
-def _ask(
-    gateway: Gateway, payment: Payment, *, card: CardData | None, save: bool, return_url: str
-) -> Outcome:
-    metadata, description = _metadata(payment), _description(payment)
-    if payment.method_kind in gateway.capabilities().hosted:
-        return gateway.open_hosted(
-            HostedRequest(
-                key=payment.key,
-                amount_minor=payment.amount_minor,
-                currency=payment.currency,
-                description=description,
-                metadata=metadata,
-                kind=payment.method_kind,
-                save=save,
-                return_url=return_url,
-            )
-        )
-    assert card is not None, "a card payment is asked for with a card"
-    return gateway.charge(
-        ChargeRequest(
-            key=payment.key,
-            amount_minor=payment.amount_minor,
-            currency=payment.currency,
-            description=description,
-            metadata=metadata,
-            source=card,
-            save=save,
-            return_url=return_url,
-            off_session=False,
-        )
-    )
 
 
 def look_up(payment: Payment, *, now: datetime) -> Payment:
@@ -291,7 +281,7 @@ def _write_answer(
             if _move(payment, PaymentState.DECLINED, told, wall=wall):
                 outcomes.settle_declined(payment, subscription, tell=letter_is_due, now=now)
         case NeverMade():
-            told = {"decline_code": NEVER_MADE, "may_work_later": True}
+            told = {"decline_code": DeclineCode.NEVER_MADE, "may_work_later": True}
             if _move(payment, PaymentState.DECLINED, told, wall=wall):
                 outcomes.settle_declined(payment, subscription, tell=letter_is_due, now=now)
         case ActionRequired(url=url, reference=reference):

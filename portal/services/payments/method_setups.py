@@ -13,11 +13,10 @@ from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
 from portal.domain.lifecycle import OPEN_SETUP_STATES
 from portal.domain.money import Money
-from portal.domain.vocabulary import PaymentMethodKind, SetupState
+from portal.domain.vocabulary import DeclineCode, PaymentMethodKind, SetupState
 from portal.gateways.base import (
     ActionRequired,
     CardData,
-    DeclineCode,
     Declined,
     MethodFacts,
     NeverMade,
@@ -38,7 +37,6 @@ from .methods import charge_first, known_method, new_method, record_act, take_aw
 from .waiting import (
     ABANDONED_AFTER,
     LOOK_UP_AFTER,
-    NEVER_MADE,
     ReconcileReport,
     comes_too_late,
     longest_answer,
@@ -201,7 +199,7 @@ def record_answer(setup: MethodSetup, outcome: Outcome | None, *, now: datetime)
             case Declined(code=code):
                 _settle_declined(setup, code.value, now=now)
             case NeverMade():
-                _settle_declined(setup, NEVER_MADE, now=now)
+                _settle_declined(setup, DeclineCode.NEVER_MADE, now=now)
             case ActionRequired(url=url, reference=reference):
                 setup.state = SetupState.ACTION_REQUIRED
                 setup.action_url, setup.reference = url, reference

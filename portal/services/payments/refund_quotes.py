@@ -32,6 +32,9 @@ class RefusalReason(StrEnum):
 class RefundImpossible(PortalError):
     """`reason`, and the `last_day` on which it was possible where that is past."""
 
+    reason: RefusalReason
+    last_day: date | None
+
 
 @dataclass(frozen=True, slots=True)
 class Refundable:

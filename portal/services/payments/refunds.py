@@ -45,6 +45,9 @@ log = logging.getLogger(__name__)
 class RefundChanged(PortalError):
     """What the person confirmed is no longer what a refund would do: `shown` and `current` hashes."""
 
+    shown: str
+    current: str
+
 
 def live_refund(payment: Payment) -> Refund | None:
     """The refund of the payment that succeeded or may still."""

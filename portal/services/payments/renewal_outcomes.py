@@ -11,14 +11,12 @@ from typing import cast
 
 from portal.database import rows
 from portal.domain.dunning import methods_left, next_round_on
-from portal.domain.vocabulary import OrderState, PaymentState
+from portal.domain.vocabulary import DeclineCode, OrderState, PaymentState
 from portal.models import Invoice, Order, Payment, PaymentMethod, Subscription, Workspace
 from portal.outbox import JSON
 from portal.runtime import current
 from portal.services import letters
 from portal.services.subscriptions import agreement
-
-from .waiting import NEVER_MADE
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ def after_decline(subscription: Subscription, payment: Payment, *, now: datetime
         # Somebody tried by hand, and sees the answer where they are.
         return
     today = payment.workspace.day(now)
-    if payment.decline_code == NEVER_MADE:
+    if payment.decline_code == DeclineCode.NEVER_MADE:
         # The same method is simply asked anew.
         _try_on(subscription, today)
         return
@@ -239,7 +237,7 @@ def declined_tries(orders: Iterable[Order]) -> Iterable[Payment]:
     declined = Payment.select().where(
         Payment.order << ids,
         Payment.state == PaymentState.DECLINED,
-        Payment.decline_code != NEVER_MADE,
+        Payment.decline_code != DeclineCode.NEVER_MADE,
         Payment.tried_on.is_null(False),
     )
     return cast("Iterable[Payment]", declined)

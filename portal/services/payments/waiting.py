@@ -18,8 +18,6 @@ LOOK_UP_AFTER = (
     timedelta(days=1),
 )
 ABANDONED_AFTER = timedelta(days=1)
-NEVER_MADE = "never_made"
-"""The decline code of what the gateway never heard of: our trouble, not the payer's."""
 
 Waiting = TypeVar("Waiting", Payment, Refund, MethodSetup)
 

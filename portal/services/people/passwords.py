@@ -57,6 +57,8 @@ class PasswordTooCommon(PortalError):
 class PasswordLengthWrong(PortalError):
     """The password has `length` characters, fewer than SHORTEST or more than LONGEST."""
 
+    length: int
+
 
 # --- hashes ---------------------------------------------------------------------------------------
 

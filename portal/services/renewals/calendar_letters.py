@@ -9,7 +9,8 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 from portal.domain import plans as plan_rules
-from portal.domain.errors import MissingVatRate, PlanNotOffered, PlanTooSmall
+from portal.domain.errors import MissingVatRate
+from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.pricing import Quote
 from portal.domain.timeline import DAYS_OF_WARNING, Course, deletion_warning_on
 from portal.domain.vocabulary import Interval, NoticeKind
@@ -32,7 +33,7 @@ def why_not(refusal: PlanTooSmall | PlanNotOffered) -> tuple[str, list[JSON]]:
 
 
 def _limits(refusal: PlanTooSmall) -> list[JSON]:
-    exceeded: tuple[plan_rules.Violation, ...] = refusal.violations  # type: ignore[attr-defined]
+    exceeded: tuple[plan_rules.Violation, ...] = refusal.violations
     return [{"limit": each.limit.value, "allowed": each.allowed, "used": each.used} for each in exceeded]
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from portal.database import rows
-from portal.domain.errors import MissingVatRate, PlanNotOffered, PlanTooSmall
+from portal.domain.errors import MissingVatRate
+from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.pricing import Quote
 from portal.domain.timeline import NOTICE_DAYS, Act, Step, look_again_on, steps_due
 from portal.domain.vocabulary import OrderState, PaymentState

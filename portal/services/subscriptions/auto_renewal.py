@@ -25,9 +25,14 @@ RENEWABLE = (SubscriptionState.PAID, SubscriptionState.LATE)
 class NotRenewable(PortalError):
     """There is nothing to renew in this `state`, or a free plan is to begin (`free_plan_waits`)."""
 
+    state: SubscriptionState
+    free_plan_waits: bool
+
 
 class NoSuchMethod(PortalError):
     """The workspace has no such saved payment method (any more)."""
+
+    method_id: int
 
 
 @dataclass(frozen=True, slots=True)

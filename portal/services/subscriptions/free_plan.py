@@ -4,8 +4,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from portal.database.connecting import transaction
-from portal.domain.errors import PlanNotOffered, PlanTooSmall, QuoteChanged
-from portal.domain.plans import Condition, Violation, conditions, has_days_left, violations
+from portal.domain.errors import QuoteChanged
+from portal.domain.plans import (
+    Condition,
+    PlanNotOffered,
+    PlanTooSmall,
+    Violation,
+    conditions,
+    has_days_left,
+    violations,
+)
 from portal.domain.vocabulary import SubscriptionState
 from portal.models import Plan, Subscription, SubscriptionPeriod, Workspace
 from portal.services import audit, letters, open_money, plans

@@ -2,33 +2,18 @@
 
 from datetime import date, datetime
 
-from portal.domain.addresses import format_address
-from portal.domain.errors import PlanNotOffered, PortalError
+from portal.domain.billing_details import Details
+from portal.domain.errors import PortalError
+from portal.domain.plans import PlanNotOffered
 from portal.domain.price_lock import renewal_price
 from portal.domain.pricing import Offer, Quote, Standing, make_quote
 from portal.domain.tax import Buyer
-from portal.domain.vocabulary import Interval, PaymentMethodKind, VatStatus
+from portal.domain.vocabulary import Interval, PaymentMethodKind
 from portal.models import BillingDetails, Plan, Price, Subscription, Workspace
 from portal.runtime import current
 from portal.services import plans
 
 from . import agreement
-
-DETAILS = (
-    "is_business",
-    "company_name",
-    "vat_number",
-    "vat_status",
-    "first_name",
-    "last_name",
-    "street",
-    "street2",
-    "postal_code",
-    "city",
-    "region",
-    "country",
-    "email",
-)
 
 
 class NoBillingDetails(PortalError):
@@ -67,13 +52,7 @@ def upcoming(subscription: Subscription, *, details: dict[str, object] | None = 
             price_id=price.id,
             amount=price.amount,
         ),
-        buyer=Buyer(
-            country=str(details["country"]),
-            postal_code=str(details["postal_code"]) or None,
-            is_business=bool(details["is_business"]),
-            vat_number=str(details["vat_number"]) or None,
-            vat_status=VatStatus(str(details["vat_status"])),
-        ),
+        buyer=Buyer.of(details),
         seller_country=current().settings.seller.country,
         unchecked_counts_as_valid=current().settings.unchecked_vat_counts,
         on=charged_on,
@@ -97,8 +76,7 @@ def details_of(workspace: Workspace, known: BillingDetails | None = None) -> dic
     known = known or BillingDetails.get_or_none(BillingDetails.workspace == workspace)
     if known is None:
         raise NoBillingDetails()
-    details = {name: getattr(known, name) for name in DETAILS}
-    return {**details, "address_lines": list(format_address(known, workspace.language))}
+    return Details.of(known).as_ordered(workspace.language)
 
 
 def _price(

@@ -10,7 +10,8 @@ from peewee import JOIN, ModelSelect
 
 from portal import outbox
 from portal.database.connecting import is_postgresql, transaction
-from portal.domain.errors import PlanNotOffered, PortalError
+from portal.domain.errors import PortalError
+from portal.domain.plans import PlanNotOffered
 from portal.domain.vocabulary import MemberStatus, NonprofitState, Role
 from portal.models import Member, NonprofitRequest, Person, Plan, Workspace
 from portal.outbox import JSON
@@ -24,9 +25,13 @@ from . import agreement, free_plan
 class AlreadyDecided(PortalError):
     """Somebody decided about the request before."""
 
+    request_id: int
+
 
 class NoSuchWorkspace(PortalError):
     """There is no workspace `slug`, or it is deleted."""
+
+    slug: str
 
 
 # --- asking ---------------------------------------------------------------------------------------

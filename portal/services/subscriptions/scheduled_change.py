@@ -8,8 +8,8 @@ from datetime import date, datetime
 from typing import cast
 
 from portal.database.connecting import transaction
-from portal.domain.errors import PlanNotOffered, PlanTooSmall, PortalError, QuoteChanged
-from portal.domain.plans import Violation, has_days_left, violations
+from portal.domain.errors import PortalError, QuoteChanged
+from portal.domain.plans import PlanNotOffered, PlanTooSmall, Violation, has_days_left, violations
 from portal.domain.pricing import Offer, Quote, facts_hash
 from portal.domain.vocabulary import Interval
 from portal.models import Plan, Subscription, Workspace

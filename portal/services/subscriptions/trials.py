@@ -15,9 +15,14 @@ from .agreement import Status
 class NotOnTrial(PortalError):
     """The workspace has a plan, or a trial without an end: there is nothing to extend."""
 
+    plan_code: str
+
 
 class TrialChanged(PortalError):
     """The due date is no longer the one `shown`: somebody extended the trial meanwhile, to `due_on`."""
+
+    shown: date | None
+    due_on: date | None
 
 
 @dataclass(frozen=True, slots=True)

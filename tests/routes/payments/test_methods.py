@@ -164,9 +164,9 @@ def token_of(browser):
 @pytest.mark.parametrize(
     ("number", "sentence"),
     [
-        (paying.DECLINED, "Your bank refused this card."),
+        (paying.DECLINED, "Your bank declined it and did not say why."),
         (paying.EXPIRED, "The card has expired."),
-        ("4111111111111111", "This card is not accepted."),
+        ("4111111111111111", "This kind of card is not accepted."),
     ],
 )
 def test_a_card_that_is_declined_leaves_the_form_as_typed_without_its_digits(owner, number, sentence) -> None:
@@ -204,7 +204,7 @@ def test_who_refuses_at_the_bank_is_told_that_nothing_is_saved(app, owner) -> No
     back = post_form(owner, bank, answer="refuse").headers["Location"]
     text = words(owner, back)
     assert "The card was not saved" in text
-    assert "You did not confirm with your bank." in text
+    assert "It was not confirmed with your bank." in text
     assert "charged" not in text
     assert marks(owner) == []
 

@@ -184,13 +184,13 @@ def test_four_processes_issue_two_hundred_invoices_without_a_gap(place, environm
     placed_copies(an_order(place), count=200)
     keys = [key for (key,) in Payment.select(Payment.key).order_by(Payment.id).tuples()]
     script = """
-from portal.services import payments
+from portal.services.payments import charging
 from portal.gateways.base import Succeeded
 mine = facts["keys"][facts["share"] :: 4]
 for key in mine:
     payment = Payment.get(Payment.key == key)
     outcome = Succeeded(f"charge {key}", payment.amount_minor, payment.currency, clock.now(), None)
-    payments.record_answer(payment, outcome, now=clock.now())
+    charging.record_answer(payment, outcome, now=clock.now())
 print(json.dumps(len(mine)))
 """
     assert in_processes(4, script, environment, keys=keys) == [50] * 4

@@ -130,7 +130,7 @@ def test_killed_after_the_record_the_letters_go_out_once(place, environment, clo
 REFUND = (
     DYING
     + """
-from portal.services import refund_quotes, refunds
+from portal.services.payments import refund_quotes, refunds
 from tests import factories
 
 die_in("refund")

@@ -270,13 +270,13 @@ def test_one_set_up_that_cannot_be_settled_does_not_hold_up_the_others(place, cl
 KILLED = (
     DYING
     + """
-from portal.services import method_setups
+from portal.services.payments import method_setups
 from tests import factories
 
 die_in("begin_setup")
 if facts["point"] == "while the answer is written":
-    from portal.services import subscriptions
-    subscriptions.retry_with_new_method = die
+    from portal.services.subscriptions import agreement
+    agreement.retry_with_new_method = die
 workspace = Workspace.get_by_id(facts["workspace"])
 place = factories.seen_by(factories.owner_of(workspace), workspace)
 method_setups.begin_adding(place, a_card(), result_address=lambda key: RETURN_URL, now=clock.now())

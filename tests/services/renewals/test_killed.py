@@ -23,7 +23,7 @@ MOST_CALLS = 45
 RUN = """
 import os, signal, threading
 from portal.runtime import current
-from portal.services import due
+from portal.services.renewals import run
 
 calls, after_the_charge = facts["deaths"][facts["share"]]
 counted, lock = 0, threading.Lock()
@@ -48,7 +48,7 @@ class Killer:
 killer = Killer(current().gateways["sandbox"])
 runtime.install(runtime.Runtime(current().settings, clock, {"sandbox": killer}))
 clock.set(clock.now().fromisoformat(facts["now"]))
-due.run_due(now=clock.now())
+run.run_due(now=clock.now())
 """
 
 

@@ -237,7 +237,7 @@ def test_each_endpoint_has_a_pace_of_its_own(runtime, clock):
 
 
 TAKE = """
-from portal.services import pace
+from portal.services.payments import pace
 turns = []
 for _ in range(30):
     turns += pace.take_turns("sandbox:charge", count=4, per_second=50, wall=clock.wall())

@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 
 from portal.database.connecting import transaction
-from portal.domain.errors import OrderAlreadyPlaced, PlanNotOffered, PlanTooSmall, QuoteChanged
+from portal.domain.errors import OrderAlreadyPlaced, QuoteChanged
+from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.vocabulary import MemberStatus, Role, Service, SubscriptionState
 from portal.models import AuditEntry, Member, SubscriptionPeriod, Workspace
 from portal.services.subscriptions import agreement, free_plan

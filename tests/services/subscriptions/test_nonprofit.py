@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from portal.database.connecting import connection
-from portal.domain.errors import PlanFull, PlanTooSmall, PortalError
+from portal.domain.errors import PlanFull, PortalError
+from portal.domain.plans import PlanTooSmall
 from portal.domain.vocabulary import MemberStatus, NonprofitState, Role, SubscriptionState
 from portal.models import AuditEntry, Member, NonprofitRequest, Person, Workspace
 from portal.services import operator, plans

@@ -4,13 +4,8 @@ from datetime import date
 
 import pytest
 
-from portal.domain.errors import (
-    OrderAlreadyPlaced,
-    PlanNotOffered,
-    PlanTooSmall,
-    QuoteChanged,
-    SmallerPlanWaits,
-)
+from portal.domain.errors import OrderAlreadyPlaced, QuoteChanged, SmallerPlanWaits
+from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.vocabulary import Interval, Role
 from portal.models import AuditEntry, Subscription
 from portal.services import checkout

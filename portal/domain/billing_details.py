@@ -1,0 +1,39 @@
+"""Whom to invoice: the one list of billing details, for forms, orders, documents and the table alike."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+
+from .addresses import format_address
+from .vocabulary import VatStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """As somebody typed them, each checked. A person has no company and no VAT number."""
+
+    is_business: bool
+    company_name: str
+    vat_number: str
+    vat_status: VatStatus
+    first_name: str
+    last_name: str
+    street: str
+    street2: str
+    postal_code: str
+    city: str
+    region: str
+    country: str
+    email: str
+
+    @classmethod
+    def of(cls, row: object) -> "Details":
+        """Those of anything that has all of them as attributes, such as the workspace's own row."""
+        return cls(**{name: getattr(row, name) for name in cls.names()})
+
+    @classmethod
+    def names(cls) -> Iterable[str]:
+        return [field.name for field in fields(cls)]
+
+    def as_ordered(self, locale: str) -> dict[str, object]:
+        """The shape in which an order keeps them: with the address as its country writes it."""
+        return {**asdict(self), "address_lines": list(format_address(self, locale))}

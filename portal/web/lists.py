@@ -1,0 +1,12 @@
+"""Lists that are read a page at a time: the address names the row before which the next page begins."""
+
+from flask import request
+
+LARGEST_ID = 2**31 - 1
+
+
+def page_cursor() -> int | None:
+    """`?before=`: the id that a page's link to older rows gave; None for the first page, and for nonsense."""
+    text = request.args.get("before", "")
+    plain = text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST_ID))
+    return min(int(text), LARGEST_ID) if plain else None

@@ -1,0 +1,60 @@
+"""Why money did not move or a method was not saved, and what to do about it: one table for page and mail."""
+
+from dataclasses import dataclass
+
+from portal.domain.vocabulary import DeclineCode
+
+from .i18n import Sentence
+from .i18n import lazy_gettext as _l
+
+
+@dataclass(frozen=True, slots=True)
+class DeclineWords:
+    """`reason`: what happened, to a payment or to saving a method. `advice`: what the payer can do now."""
+
+    reason: Sentence
+    advice: Sentence
+
+
+_OTHER_CARD = _l("Use another card.")
+_OTHER_METHOD = _l("Use another payment method.")
+_AGAIN = _l("You can try again.")
+_WORDS = {
+    DeclineCode.DECLINED: DeclineWords(
+        _l("Your bank declined it and did not say why."), _l("Use another card, or ask your bank.")
+    ),
+    DeclineCode.INSUFFICIENT_FUNDS: DeclineWords(
+        _l("There is not enough money on the account."), _l("Try again later, or use another card.")
+    ),
+    DeclineCode.EXPIRED_CARD: DeclineWords(_l("The card has expired."), _OTHER_CARD),
+    DeclineCode.MANDATE_EXPIRED: DeclineWords(_l("The direct debit mandate has expired."), _OTHER_METHOD),
+    DeclineCode.INVALID_SECURITY_CODE: DeclineWords(
+        _l("The security code is wrong."), _l("Check it and try again.")
+    ),
+    DeclineCode.AUTHENTICATION_FAILED: DeclineWords(_l("It was not confirmed with your bank."), _AGAIN),
+    DeclineCode.REFUSED_BY_PAYER: DeclineWords(_l("It was not confirmed."), _AGAIN),
+    DeclineCode.CARD_NOT_ACCEPTED: DeclineWords(_l("This kind of card is not accepted."), _OTHER_CARD),
+    DeclineCode.ACCOUNT_NOT_ACCEPTED: DeclineWords(_l("This account is not accepted."), _OTHER_METHOD),
+    DeclineCode.METHOD_GONE: DeclineWords(_l("The payment method is no longer there."), _OTHER_METHOD),
+    DeclineCode.UNSUPPORTED_CURRENCY: DeclineWords(
+        _l("The payment method cannot pay in this currency."), _l("Choose another currency.")
+    ),
+    DeclineCode.WITHDRAWN: DeclineWords(_l("You left before it was confirmed."), _AGAIN),
+    DeclineCode.NEVER_MADE: DeclineWords(_l("The request did not arrive at the bank."), _AGAIN),
+}
+
+
+def decline_words(code: str) -> DeclineWords:
+    """The words of a stored decline code; one that this version does not know is a plain decline."""
+    known = code if code in set(DeclineCode) else DeclineCode.DECLINED
+    return _WORDS[DeclineCode(known)]
+
+
+def decline_reason(code: str) -> str:
+    return str(decline_words(code).reason)
+
+
+def decline_sentence(code: str) -> str:
+    """What happened and what to do about it."""
+    words = decline_words(code)
+    return f"{words.reason} {words.advice}"
