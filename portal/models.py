@@ -29,8 +29,8 @@ from portal.database.columns import (
     Model,
     ShortText,
     UTCDateTimeField,
+    VocabularyWord,
     WholeNumber,
-    Word,
 )
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, OPEN_REFUND_STATES, OPEN_SETUP_STATES
 from portal.domain.money import Money
@@ -67,8 +67,8 @@ class Product(Model):
 
     code = ShortText(max_length=60, unique=True)
     names = JSONField()
-    kind = Word(ProductKind)
-    change_policy = Word(ChangePolicy)
+    kind = VocabularyWord(ProductKind)
+    change_policy = VocabularyWord(ChangePolicy)
     trial_days = WholeNumber(default=0, constraints=[Check("trial_days >= 0")])
     grace_days = WholeNumber(null=True, constraints=[Check("grace_days >= 0")])
     bank_transfer = BooleanField(default=False)
@@ -106,9 +106,9 @@ class Price(Model):
     """An amount for a plan. Never edited: a new amount is a new row, the old one is closed."""
 
     plan = ForeignKeyField(Plan, backref="prices", on_delete="RESTRICT")
-    interval = Word(Interval)
+    interval = VocabularyWord(Interval)
     currency = CurrencyCode()
-    unit = Word(PriceUnit)
+    unit = VocabularyWord(PriceUnit)
     amount_minor = MinorUnits(constraints=[Check("amount_minor >= 0")])
     tiers = JSONField(null=True)
     valid_from = DateField()
@@ -179,7 +179,7 @@ class Workspace(Model):
     time_zone = ShortText(max_length=60, default="Europe/Paris")
     language = ShortText(max_length=5)
     currency = CurrencyCode()
-    who_may_buy = Word(WhoMayBuy, default=WhoMayBuy.ANY_MEMBER)
+    who_may_buy = VocabularyWord(WhoMayBuy, default=WhoMayBuy.ANY_MEMBER)
     hides_plans_from_members = BooleanField(default=False)
     used_storage_bytes = WholeNumber(default=0, constraints=[Check("used_storage_bytes >= 0")])
     services = JSONField(default=list)
@@ -196,8 +196,8 @@ class Member(Model):
 
     workspace = ForeignKeyField(Workspace, backref="members", on_delete="RESTRICT")
     person = ForeignKeyField(Person, backref="memberships", on_delete="RESTRICT")
-    role = Word(Role, default=Role.MEMBER)
-    status = Word(MemberStatus, default=MemberStatus.ACTIVE)
+    role = VocabularyWord(Role, default=Role.MEMBER)
+    status = VocabularyWord(MemberStatus, default=MemberStatus.ACTIVE)
     is_upgrader = BooleanField(default=False)
     created_at = UTCDateTimeField()
     joined_at = UTCDateTimeField(null=True)
@@ -240,7 +240,7 @@ class Link(Model):
     """A single-use link sent by mail. A new one for the same person and purpose ends the older ones."""
 
     token_hash = ShortText(max_length=64, unique=True)
-    purpose = Word(LinkPurpose)
+    purpose = VocabularyWord(LinkPurpose)
     person = ForeignKeyField(Person, on_delete="CASCADE")
     member = ForeignKeyField(Member, null=True, on_delete="CASCADE")
     created_at = UTCDateTimeField()
@@ -268,7 +268,7 @@ class BillingDetails(Model):
     is_business = BooleanField(default=False)
     company_name = ShortText(max_length=200, default="")
     vat_number = ShortText(max_length=20, default="")
-    vat_status = Word(VatStatus, default=VatStatus.NONE)
+    vat_status = VocabularyWord(VatStatus, default=VatStatus.NONE)
     first_name = ShortText(max_length=200)
     last_name = ShortText(max_length=200)
     street = ShortText(max_length=200)
@@ -287,7 +287,7 @@ class PaymentMethod(Model):
     added_by = ForeignKeyField(Person, on_delete="RESTRICT")
     gateway = ShortText(max_length=20)
     reference = ShortText(max_length=200)
-    kind = Word(PaymentMethodKind)
+    kind = VocabularyWord(PaymentMethodKind)
     brand = ShortText(max_length=20, default="")
     last4 = ShortText(max_length=4, default="")
     exp_month = SmallIntegerField(null=True)
@@ -312,7 +312,7 @@ class MethodSetup(Model):
     workspace = ForeignKeyField(Workspace, backref="method_setups", on_delete="RESTRICT")
     person = ForeignKeyField(Person, on_delete="RESTRICT")
     gateway = ShortText(max_length=20)
-    state = Word(SetupState, default=SetupState.CREATED)
+    state = VocabularyWord(SetupState, default=SetupState.CREATED)
     method = ForeignKeyField(PaymentMethod, null=True, on_delete="RESTRICT")
     decline_code = ShortText(max_length=40, default="")
     reference = ShortText(max_length=200, default="")
@@ -358,7 +358,7 @@ class Subscription(Model):
     announced_minor = MinorUnits(null=True, constraints=[Check("announced_minor >= 0")])
     renewal_failed_on = DateField(null=True)
     scheduled_plan = ForeignKeyField(Plan, null=True, backref="+", on_delete="RESTRICT")
-    scheduled_interval = Word(Interval, null=True)
+    scheduled_interval = VocabularyWord(Interval, null=True)
     look_at = UTCDateTimeField(null=True)
     version = WholeNumber(default=1)
     created_at = UTCDateTimeField()
@@ -389,13 +389,13 @@ class Order(Model):
     number = ShortText(max_length=20, unique=True)
     workspace = ForeignKeyField(Workspace, backref="orders", on_delete="RESTRICT")
     person = ForeignKeyField(Person, on_delete="RESTRICT")
-    kind = Word(OrderKind)
-    state = Word(OrderState, default=OrderState.OPEN)
+    kind = VocabularyWord(OrderKind)
+    state = VocabularyWord(OrderState, default=OrderState.OPEN)
     plan = ForeignKeyField(Plan, on_delete="RESTRICT")
-    interval = Word(Interval)
+    interval = VocabularyWord(Interval)
     display_currency = CurrencyCode()
     currency = CurrencyCode()
-    method_kind = Word(PaymentMethodKind, default=PaymentMethodKind.CARD)
+    method_kind = VocabularyWord(PaymentMethodKind, default=PaymentMethodKind.CARD)
     details = JSONField(null=True)
     quote = JSONField()
     quote_hash = ShortText(max_length=64)
@@ -469,12 +469,12 @@ class Payment(Model):
     method = ForeignKeyField(PaymentMethod, null=True, on_delete="RESTRICT")
     amount_minor = MinorUnits(constraints=[Check("amount_minor > 0")])
     currency = CurrencyCode()
-    state = Word(PaymentState, default=PaymentState.CREATED)
+    state = VocabularyWord(PaymentState, default=PaymentState.CREATED)
     decline_code = ShortText(max_length=40, default="")
     may_work_later = BooleanField(default=False)
     reference = ShortText(max_length=200, default="")
     action_url = ShortText(max_length=500, default="")
-    method_kind = Word(PaymentMethodKind)
+    method_kind = VocabularyWord(PaymentMethodKind)
     brand = ShortText(max_length=20, default="")
     last4 = ShortText(max_length=4, default="")
     payer_name = ShortText(max_length=200, default="")
@@ -518,7 +518,7 @@ class Refund(Model):
     person = ForeignKeyField(Person, on_delete="RESTRICT")
     amount_minor = MinorUnits(constraints=[Check("amount_minor > 0")])
     currency = CurrencyCode()
-    state = Word(RefundState, default=RefundState.CREATED)
+    state = VocabularyWord(RefundState, default=RefundState.CREATED)
     refusal_code = ShortText(max_length=40, default="")
     reference = ShortText(max_length=200, default="")
     tries = WholeNumber(default=0)
@@ -566,7 +566,7 @@ class Invoice(Model):
     workspace = ForeignKeyField(Workspace, backref="invoices", on_delete="RESTRICT")
     order = ForeignKeyField(Order, backref="documents", on_delete="RESTRICT")
     credits = ForeignKeyField("self", null=True, unique=True, backref="+", on_delete="RESTRICT")
-    kind = Word(DocumentKind, default=DocumentKind.INVOICE)
+    kind = VocabularyWord(DocumentKind, default=DocumentKind.INVOICE)
     series = ShortText(max_length=20)
     sequence = WholeNumber(constraints=[Check("sequence >= 1")])
     number = ShortText(max_length=30, unique=True)
@@ -613,7 +613,7 @@ class Notice(Model):
     """Something said once about one due date of a subscription; `said_on` is the workspace's day."""
 
     subscription = ForeignKeyField(Subscription, backref="notices", on_delete="CASCADE")
-    kind = Word(NoticeKind)
+    kind = VocabularyWord(NoticeKind)
     about_on = DateField()
     said_on = DateField()
 
@@ -633,7 +633,7 @@ class NonprofitRequest(Model):
     registration_number = ShortText(max_length=60)
     purpose = TextField()
     language = ShortText(max_length=5)
-    state = Word(NonprofitState, default=NonprofitState.RECEIVED)
+    state = VocabularyWord(NonprofitState, default=NonprofitState.RECEIVED)
     reason = TextField(default="")
     created_at = UTCDateTimeField()
     decided_at = UTCDateTimeField(null=True)

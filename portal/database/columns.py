@@ -77,7 +77,7 @@ class CurrencyCode(Checked, CharField):
         return f"length({column}) = 3 AND {column} = upper({column})"
 
 
-class Word(Checked, CharField):
+class VocabularyWord(Checked, CharField):
     """One value of an enum of domain/vocabulary.py."""
 
     def __init__(self, words: type[StrEnum], **options: Any) -> None:

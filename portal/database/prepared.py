@@ -11,7 +11,7 @@ from peewee import ModelSelect, ModelUpdate, Node
 from .connecting import database, is_postgresql
 
 
-class Slot(Node):
+class Parameter(Node):
     """Where a value goes that only the request knows: `Member.person == Slot("person")`."""
 
     def __init__(self, name: str) -> None:
@@ -23,9 +23,9 @@ class Slot(Node):
 
 
 class Prepared:
-    """A query with slots. `build` is called once; the rows are those of the query that it returns.
+    """A query with parameters. `build` is called once; the rows are those of the query that it returns.
 
-    The values of slots go to the database as they are: ids, texts, days; no model and no instant.
+    The values of parameters go to the database as they are: ids, texts, days; no model and no instant.
     """
 
     def __init__(self, build: Callable[[], "ModelSelect[Any] | ModelUpdate"]) -> None:
@@ -50,7 +50,7 @@ class Prepared:
         return next(iter(self.rows(**values)), None)
 
     def _filled(self, parameters: Sequence[object], values: Mapping[str, object]) -> list[object]:
-        return [values[each.name] if isinstance(each, Slot) else each for each in parameters]
+        return [values[each.name] if isinstance(each, Parameter) else each for each in parameters]
 
     def _for_this_engine(self) -> tuple[Any, str, list[Any]]:
         engine = is_postgresql()

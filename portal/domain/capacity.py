@@ -13,7 +13,7 @@ FEW_LEFT = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Capacity:
     """How many active users and guests there are, and how many the plan allows."""
 
     users: int
@@ -53,14 +53,14 @@ class Admitted:
     refused: int
 
 
-def room_in(plan: PlanLimits, *, users: int, guests: int) -> Room:
-    return Room(users=users, guests=guests, max_users=plan.max_users, max_guests=plan.max_guests)
+def capacity_in(plan: PlanLimits, *, users: int, guests: int) -> Capacity:
+    return Capacity(users=users, guests=guests, max_users=plan.max_users, max_guests=plan.max_guests)
 
 
-def admit(room: Room, coming: int, *, as_guests: bool = False) -> Admitted:
+def admit(capacity: Capacity, coming: int, *, as_guests: bool = False) -> Admitted:
     """Whoever finds no seat as a user becomes a guest; `as_guests`: nobody wants to be a user."""
-    users = 0 if as_guests else _at_most(room.free_users, coming)
-    guests = _at_most(room.free_guests, coming - users)
+    users = 0 if as_guests else _at_most(capacity.free_users, coming)
+    guests = _at_most(capacity.free_guests, coming - users)
     return Admitted(users=users, guests=guests, refused=coming - users - guests)
 
 

@@ -50,7 +50,7 @@ class PlanLimits:
         return None if self.max_users is None else self.max_users * self.guests_per_user
 
 
-class Offer(NamedTuple):
+class PlanCell(NamedTuple):
     """A cell of the pricing table; `interval` is None where nothing is paid: a trial or free plan."""
 
     plan: PlanLimits
@@ -102,7 +102,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Violation:
+class ExceededLimit:
     """Use above a limit. Storage is in bytes; a service that is on and must not be is 1 above 0."""
 
     limit: LimitKind | Service
@@ -111,11 +111,11 @@ class Violation:
 
 
 class PlanTooSmall(PortalError):
-    """`plan_code` cannot hold the workspace: `violations` names each limit with both figures."""
+    """`plan_code` cannot hold the workspace: `exceeded_limits` names each limit with both figures."""
 
     plan_code: str
     plan_names: dict[str, str]
-    violations: tuple[Violation, ...]
+    exceeded_limits: tuple[ExceededLimit, ...]
 
 
 class ActionLabel(StrEnum):
@@ -175,10 +175,10 @@ def conditions(plan: PlanLimits, usage: Usage) -> tuple[Condition, ...]:
     return tuple(asked)
 
 
-def violations(plan: PlanLimits, usage: Usage) -> tuple[Violation, ...]:
+def exceeded_limits(plan: PlanLimits, usage: Usage) -> tuple[ExceededLimit, ...]:
     """Each condition of `plan` that is not met; use equal to a limit is allowed."""
     return tuple(
-        Violation(asked.limit, asked.allowed, asked.used)
+        ExceededLimit(asked.limit, asked.allowed, asked.used)
         for asked in conditions(plan, usage)
         if asked.allowed is not None and not asked.is_met
     )
@@ -192,7 +192,7 @@ def has_days_left(state: SubscriptionState, due_on: date | None, *, today: date)
     return state is SubscriptionState.PAID and due_on is not None and today < due_on
 
 
-def recommended(on_sale: Iterable[Offer], usage: Usage) -> Offer | None:
+def recommended(on_sale: Iterable[PlanCell], usage: Usage) -> PlanCell | None:
     """The smallest paid offer with room to spare, by the month before by the year; None: contact us.
 
     Strictly more users and storage than used: 3 users on a plan for 3 are sent to the next one, though they
@@ -209,7 +209,7 @@ def recommended(on_sale: Iterable[Offer], usage: Usage) -> Offer | None:
 
 
 def user_range(
-    plan: PlanLimits, interval: Interval | None, on_sale: Iterable[Offer]
+    plan: PlanLimits, interval: Interval | None, on_sale: Iterable[PlanCell]
 ) -> tuple[int, int | None]:
     """The numbers of active users, both included, that `plan` is for; (4, None) is "4 and more".
 
@@ -241,8 +241,8 @@ def is_prolongable(due_on: date | None, *, today: date, on_trial: bool) -> bool:
 
 def plan_action(
     *,
-    selected: Offer | None,
-    current: Offer | None,
+    selected: PlanCell | None,
+    current: PlanCell | None,
     state: SubscriptionState | None,
     fits: bool,
     prolongable: bool,
@@ -275,7 +275,12 @@ def plan_action(
 
 
 def _action_on_current(
-    current: Offer, state: SubscriptionState | None, *, prolongable: bool, auto_renewal: bool, blocked: bool
+    current: PlanCell,
+    state: SubscriptionState | None,
+    *,
+    prolongable: bool,
+    auto_renewal: bool,
+    blocked: bool,
 ) -> PlanAction:
     if current.plan.free or current.plan.trial:
         return PlanAction(ActionLabel.PROLONG, enabled=False, note=ActionNote.FREE_PLAN_HAS_NO_END)
@@ -288,11 +293,11 @@ def _action_on_current(
     return PlanAction(ActionLabel.PROLONG, enabled=True, urgent=blocked)
 
 
-def _tiers(on_sale: Iterable[Offer]) -> list[Offer]:
+def _tiers(on_sale: Iterable[PlanCell]) -> list[PlanCell]:
     return [offer for offer in on_sale if not (offer.plan.free or offer.plan.hidden or offer.plan.trial)]
 
 
-def _by_size_then_month_first(offer: Offer) -> tuple[bool, int, int, bool]:
+def _by_size_then_month_first(offer: PlanCell) -> tuple[bool, int, int, bool]:
     plan = offer.plan
     return plan.max_users is None, plan.max_users or 0, plan.position, offer.interval is not Interval.MONTH
 
@@ -301,7 +306,7 @@ def _is_above(limit: int | None, used: int) -> bool:
     return limit is None or limit > used
 
 
-def _is_same(one: Offer, other: Offer) -> bool:
+def _is_same(one: PlanCell, other: PlanCell) -> bool:
     """A free plan has no interval that counts."""
     return one.plan.code == other.plan.code and (one.interval == other.interval or one.plan.free)
 

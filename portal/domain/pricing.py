@@ -32,7 +32,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PresentTerms:
     """Where the subscription stands on the day of the order; all that a quote needs to know of the past.
 
     `paid` is what was paid and is not over, in order: the running period and those prepaid after it.
@@ -102,18 +102,18 @@ class Quote:
         return facts_hash(self.facts)
 
 
-def order_kind(standing: Standing, *, plan_code: str, interval: Interval) -> OrderKind:
+def order_kind(present: PresentTerms, *, plan_code: str, interval: Interval) -> OrderKind:
     """Trial and free plans are bought from; the same plan and interval is prolonged; the rest is a change."""
-    if standing.state in (SubscriptionState.TRIAL, SubscriptionState.FREE) or standing.interval is None:
+    if present.state in (SubscriptionState.TRIAL, SubscriptionState.FREE) or present.interval is None:
         return OrderKind.BUY
-    if (standing.plan_code, standing.interval) == (plan_code, interval):
+    if (present.plan_code, present.interval) == (plan_code, interval):
         return OrderKind.PROLONG
     return OrderKind.CHANGE
 
 
 def make_quote(
     *,
-    standing: Standing,
+    present: PresentTerms,
     offer: Offer,
     buyer: Buyer | None,
     seller_country: str,
@@ -132,16 +132,16 @@ def make_quote(
     kind = (
         OrderKind.RENEWAL
         if renews
-        else order_kind(standing, plan_code=offer.plan_code, interval=offer.interval)
+        else order_kind(present, plan_code=offer.plan_code, interval=offer.interval)
     )
-    follows = kind in (OrderKind.PROLONG, OrderKind.RENEWAL) and standing.state != SubscriptionState.BLOCKED
+    follows = kind in (OrderKind.PROLONG, OrderKind.RENEWAL) and present.state != SubscriptionState.BLOCKED
     extension: Extension | None = None
-    if follows and standing.due_on:
-        _refuse_other_currency(standing.paid, offer.amount)
-        anchor_day = _anchor_at(standing.due_on, anchor_day=standing.anchor_day)
-        period = period_from(standing.due_on, offer.interval, anchor_day=anchor_day)
-    elif kind == OrderKind.CHANGE and standing.state == SubscriptionState.PAID and standing.paid:
-        extension = extend(paid=standing.paid, new_price=offer.amount, interval=offer.interval, on=on)
+    if follows and present.due_on:
+        _refuse_other_currency(present.paid, offer.amount)
+        anchor_day = _anchor_at(present.due_on, anchor_day=present.anchor_day)
+        period = period_from(present.due_on, offer.interval, anchor_day=anchor_day)
+    elif kind == OrderKind.CHANGE and present.state == SubscriptionState.PAID and present.paid:
+        extension = extend(paid=present.paid, new_price=offer.amount, interval=offer.interval, on=on)
         period, anchor_day = extension.base, extension.anchor_day
     else:
         period, anchor_day = period_from(on, offer.interval), on.day

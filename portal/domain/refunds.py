@@ -13,7 +13,7 @@ YEARLY_REFUND_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class GivenPeriod:
     """A period as its payment gave it, before later ones cut it. `until` None: it never ends."""
 
     key: int
@@ -31,19 +31,19 @@ def last_refund_day(*, paid_on: date, interval: Interval, base_end_on: date) -> 
     return base_end_on - timedelta(days=1)
 
 
-def replay(given: Sequence[Given]) -> list[Given]:
+def replay(given: Sequence[GivenPeriod]) -> list[GivenPeriod]:
     """The periods in the order in which they were given, each cut by those after it.
 
     A later one ends what runs on its first day there, and empties what had not begun.
     """
-    lasting: list[Given] = []
+    lasting: list[GivenPeriod] = []
     for newest in given:
         lasting = [_cut(period, at=newest.start) for period in lasting]
         lasting.append(newest)
     return lasting
 
 
-def _cut(period: Given, *, at: date) -> Given:
+def _cut(period: GivenPeriod, *, at: date) -> GivenPeriod:
     if period.start > at:
         return replace(period, until=period.start)
     if period.until is None or period.until > at:

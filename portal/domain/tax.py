@@ -15,12 +15,12 @@ from .vat_rates import (
     EU_MEMBER_STATES,
     TERRITORY_RULES,
     VAT_RATES,
-    Place,
+    TaxPlace,
     Territory,
     TerritoryRule,
     VatRate,
-    place_of,
     standard_rate,
+    tax_place_of,
 )
 from .vocabulary import TaxCategory, TaxReason, VatStatus
 
@@ -77,7 +77,7 @@ class TaxDecision:
 
 def vat_prefix(country: str) -> str:
     """The letters that begin a VAT number of `country`: EL for Greece, FR for Monaco, else the ISO code."""
-    country = place_of(country, None).country
+    country = tax_place_of(country, None).country
     return "EL" if country == "GR" else country
 
 
@@ -98,8 +98,8 @@ def decide_tax(
     for country in (seller_country, buyer.country):
         if not (len(country) == 2 and country.isascii() and country.isalpha() and country.isupper()):
             raise MissingVatRate(country=country, on=on)
-    home = place_of(seller_country, None).country
-    place = place_of(buyer.country, buyer.postal_code)
+    home = tax_place_of(seller_country, None).country
+    place = tax_place_of(buyer.country, buyer.postal_code)
     if place.territory is not None:
         rule = TERRITORY_RULES[place.territory]
         if rule is not TerritoryRule.REGIONAL_RATE:
@@ -115,17 +115,17 @@ def decide_tax(
 
 
 def _outside_the_vat_area(
-    place: Place, rule: TerritoryRule, *, is_home: bool, on: date, rates: Iterable[VatRate]
+    place: TaxPlace, rule: TerritoryRule, *, is_home: bool, on: date, rates: Iterable[VatRate]
 ) -> TaxDecision:
     if is_home and rule is TerritoryRule.HOME_RATE:
-        return _standard(Place(place.country, None), TaxReason.SELLER_COUNTRY, on=on, rates=rates)
+        return _standard(TaxPlace(place.country, None), TaxReason.SELLER_COUNTRY, on=on, rates=rates)
     if is_home and rule is TerritoryRule.HOME_REGIONAL_RATE:
         return _standard(place, TaxReason.SPECIAL_TERRITORY, on=on, rates=rates)
     reason = TaxReason.SPECIAL_TERRITORY
     return TaxDecision(0, TaxCategory.OUTSIDE_SCOPE, reason, place.country, place.territory)
 
 
-def _standard(place: Place, reason: TaxReason, *, on: date, rates: Iterable[VatRate]) -> TaxDecision:
+def _standard(place: TaxPlace, reason: TaxReason, *, on: date, rates: Iterable[VatRate]) -> TaxDecision:
     rate = standard_rate(place.country, on, place.territory, rates=rates)
     if place.territory is not None:
         reason = TaxReason.SPECIAL_TERRITORY

@@ -32,7 +32,7 @@ Step = NoticeKind | Act
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class SubscriptionDates:
     """A subscription as the timeline sees it on one day of its workspace.
 
     `blocked_on` is the first day without access; it counts for nothing while a renewal is untried or its
@@ -69,63 +69,63 @@ class _Window:
         return self.first <= day and (self.until is None or day < self.until)
 
 
-def steps_due(course: Course, *, today: date) -> tuple[Step, ...]:
+def steps_due(dates: SubscriptionDates, *, today: date) -> tuple[Step, ...]:
     """The steps of today in the order in which to take them.
 
     Each changes the course, so ask again after one. One that could not be taken stays due: a letter as long
     as its window is open, an act for ever.
     """
-    return tuple(window.step for window in _open_windows(course) if window.holds(today))
+    return tuple(window.step for window in _open_windows(dates) if window.holds(today))
 
 
-def look_again_on(course: Course, *, today: date) -> date | None:
+def look_again_on(dates: SubscriptionDates, *, today: date) -> date | None:
     """The next day on which a step falls due; tomorrow while an act is due and not done.
 
     None: nothing is to come.
     """
-    days = [window.first for window in _open_windows(course) if window.first > today]
-    if any(isinstance(step, Act) for step in steps_due(course, today=today)):
+    days = [window.first for window in _open_windows(dates) if window.first > today]
+    if any(isinstance(step, Act) for step in steps_due(dates, today=today)):
         days.append(today + _days(1))
     return min(days, default=None)
 
 
-def _open_windows(course: Course) -> Iterator[_Window]:
-    return (window for window in _windows(course) if window.step not in course.said)
+def _open_windows(dates: SubscriptionDates) -> Iterator[_Window]:
+    return (window for window in _windows(dates) if window.step not in dates.said)
 
 
-def _windows(course: Course) -> Iterator[_Window]:
-    if course.due_on is None or course.state is SubscriptionState.FREE:
+def _windows(dates: SubscriptionDates) -> Iterator[_Window]:
+    if dates.due_on is None or dates.state is SubscriptionState.FREE:
         return
-    due_on, failed = course.due_on, course.renewal_failed_on is not None
-    if course.free_plan_waits:
+    due_on, failed = dates.due_on, dates.renewal_failed_on is not None
+    if dates.free_plan_waits:
         yield _Window(Act.BEGIN_FREE_PLAN, due_on, None)
-    if course.plan_is_trial:
+    if dates.plan_is_trial:
         yield _Window(NoticeKind.TRIAL_ENDING, due_on - _days(TRIAL_WARNING_DAYS), due_on)
         yield _Window(NoticeKind.TRIAL_LAST_DAY, due_on, due_on + _days(1))
         yield _Window(NoticeKind.TRIAL_OVER, due_on + _days(1), due_on + _days(1 + TRIAL_OVER_DAYS))
-    elif course.free_plan_waits:
+    elif dates.free_plan_waits:
         yield _Window(NoticeKind.RENEWAL_AHEAD, due_on - _days(NOTICE_DAYS), due_on)
-    elif course.renew_on is not None:
-        yield _Window(Act.RENEW, course.renew_on, None)
+    elif dates.renew_on is not None:
+        yield _Window(Act.RENEW, dates.renew_on, None)
         if not failed:
-            ahead = course.renew_on - _days(NOTICE_DAYS)
-            yield _Window(NoticeKind.PRICE_RISE, course.renew_on - _days(PRICE_RISE_DAYS), ahead)
-            yield _Window(NoticeKind.RENEWAL_AHEAD, ahead, course.renew_on)
+            ahead = dates.renew_on - _days(NOTICE_DAYS)
+            yield _Window(NoticeKind.PRICE_RISE, dates.renew_on - _days(PRICE_RISE_DAYS), ahead)
+            yield _Window(NoticeKind.RENEWAL_AHEAD, ahead, dates.renew_on)
     elif not failed:
         yield _Window(NoticeKind.DUE_SOON, due_on - _days(NOTICE_DAYS), due_on + _days(1))
-    if course.access_ends_on is not None:
-        yield from _windows_of_not_paying(course, due_on=due_on, blocked_on=course.access_ends_on)
+    if dates.access_ends_on is not None:
+        yield from _windows_of_not_paying(dates, due_on=due_on, blocked_on=dates.access_ends_on)
 
 
-def _windows_of_not_paying(course: Course, *, due_on: date, blocked_on: date) -> Iterator[_Window]:
-    if not course.plan_is_trial:
+def _windows_of_not_paying(dates: SubscriptionDates, *, due_on: date, blocked_on: date) -> Iterator[_Window]:
+    if not dates.plan_is_trial:
         # Each failed charge has a letter of its own.
-        if course.free_plan_waits or course.renewal_failed_on is None:
+        if dates.free_plan_waits or dates.renewal_failed_on is None:
             yield _Window(NoticeKind.LATE, due_on + _days(1), blocked_on)
         yield _Window(NoticeKind.BLOCKED, blocked_on, blocked_on + _days(BLOCKED_LETTER_DAYS))
     # Nobody who may still work is told of deletion, however long the grace.
     yield _Window(NoticeKind.DELETION_AHEAD, max(deletion_warning_on(due_on), blocked_on), None)
-    warned_on = course.said.get(NoticeKind.DELETION_AHEAD)
+    warned_on = dates.said.get(NoticeKind.DELETION_AHEAD)
     if warned_on is not None:
         yield _Window(Act.DELETE, warned_on + _days(DAYS_OF_WARNING), None)
 

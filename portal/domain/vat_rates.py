@@ -159,7 +159,7 @@ _COUNTRY_CODES: Mapping[str, tuple[str, Territory | None]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TaxPlace:
     """A country as VAT sees it (Monaco is FR, Greece GR), and the special territory in it, if any."""
 
     country: str
@@ -254,7 +254,7 @@ def standard_rate(
     raise MissingVatRate(country=country, on=on)
 
 
-def place_of(country: str, postal_code: str | None) -> Place:
+def tax_place_of(country: str, postal_code: str | None) -> TaxPlace:
     """Where an address is for VAT. Spaces, dashes and a country letter in the post code do not matter.
 
     The post code is trusted to have the country's format: the form has seen to that.
@@ -262,8 +262,8 @@ def place_of(country: str, postal_code: str | None) -> Place:
     if country in _COUNTRY_CODES:
         country, territory = _COUNTRY_CODES[country]
         if territory is not None:
-            return Place(country, territory)
+            return TaxPlace(country, territory)
     digits = "".join(str(unicodedata.decimal(c)) for c in postal_code or "" if c.isdecimal())
     prefixes = _POSTCODES.get(country, {})
     found = max((prefix for prefix in prefixes if digits.startswith(prefix)), key=len, default=None)
-    return Place(country, prefixes[found] if found else None)
+    return TaxPlace(country, prefixes[found] if found else None)

@@ -9,7 +9,7 @@ from wtforms.fields import StringField
 from wtforms.validators import StopValidation
 from wtforms.widgets import TextArea
 
-from portal.domain.capacity import Room
+from portal.domain.capacity import Capacity
 from portal.domain.vocabulary import MemberStatus
 from portal.words.i18n import Choices
 from portal.words.i18n import gettext as _
@@ -84,7 +84,7 @@ def listed(texts: Sequence[str]) -> str:
 
 
 class InviteForm(PortalForm):
-    """`roles` are those that the inviting person may give; `room` says whether users or guests may come.
+    """`roles` are those that the inviting person may give; `capacity` says whether users or guests may come.
 
     `locked` are the statuses that nobody can be invited with. They stay in the list: where the last seat
     was taken after the page was shown, the service has the figures.
@@ -102,14 +102,14 @@ class InviteForm(PortalForm):
     status = RadioField(_l("Invite as"), required=_l("Choose one of the list."))
     role = ChoiceField(_l("Role"), required=_l("Choose a role."))
 
-    def __init__(self, *args: Any, roles: Choices, room: Room, **kwargs: Any) -> None:
-        first = MemberStatus.GUEST if room.is_full else MemberStatus.ACTIVE
+    def __init__(self, *args: Any, roles: Choices, capacity: Capacity, **kwargs: Any) -> None:
+        first = MemberStatus.GUEST if capacity.is_full else MemberStatus.ACTIVE
         super().__init__(*args, data={"status": first.value}, **kwargs)
         self.role.offer(roles)
         self.status.offer(
             [(MemberStatus.ACTIVE.value, _l("Users")), (MemberStatus.GUEST.value, _l("Guests"))]
         )
-        full = {MemberStatus.ACTIVE: room.is_full, MemberStatus.GUEST: room.is_full_of_guests}
+        full = {MemberStatus.ACTIVE: capacity.is_full, MemberStatus.GUEST: capacity.is_full_of_guests}
         self.locked = [status.value for status, is_full in full.items() if is_full]
 
 

@@ -209,10 +209,10 @@ def _quote(
     if plan.free:
         raise PlanNotOffered(wanted=(plan_code, interval, currency))
     plans.refuse_if_too_small(plan, plans.usage_of(workspace))
-    standing = agreement.standing_of(status)
-    _refuse_what_must_wait(status, plan, kind=order_kind(standing, plan_code=plan_code, interval=interval))
+    present = agreement.present_terms_of(status)
+    _refuse_what_must_wait(status, plan, kind=order_kind(present, plan_code=plan_code, interval=interval))
     quote = make_quote(
-        standing=standing,
+        present=present,
         offer=offer,
         buyer=Buyer.of(details) if details else None,
         seller_country=settings.seller.country,
@@ -223,7 +223,7 @@ def _quote(
     return quote, plan
 
 
-def _refuse_what_must_wait(status: agreement.Status, plan: Plan, *, kind: OrderKind) -> None:
+def _refuse_what_must_wait(status: agreement.SubscriptionStatus, plan: Plan, *, kind: OrderKind) -> None:
     """While a plan is paid: nothing smaller before its end, and no prolonging long ahead or twice."""
     if status.state != SubscriptionState.PAID:
         return

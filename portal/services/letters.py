@@ -6,7 +6,7 @@ from hashlib import blake2b
 from peewee import Expression, ModelSelect
 
 from portal import outbox
-from portal.database.prepared import Prepared, Slot
+from portal.database.prepared import Parameter, Prepared
 from portal.domain.vocabulary import MemberStatus, Role
 from portal.models import Invoice, Member, Payment, PaymentMethod, Person, Workspace
 from portal.outbox import JSON
@@ -83,7 +83,7 @@ def _people(which: Expression) -> "ModelSelect[Member]":
         Member.select(Member, Person)
         .join(Person)
         .where(
-            Member.workspace == Slot("workspace"),
+            Member.workspace == Parameter("workspace"),
             Member.status == MemberStatus.ACTIVE,
             Member.joined_at.is_null(False),
             which,

@@ -11,7 +11,7 @@ from peewee import JOIN
 from portal.database.connecting import transaction
 from portal.domain.vocabulary import ProductKind
 from portal.models import AuditEntry, Order, Payment, Person, Plan, Product, Subscription, Workspace
-from portal.services.subscriptions.agreement import Status, status_of
+from portal.services.subscriptions.agreement import SubscriptionStatus, status_of
 
 from . import audit
 
@@ -30,7 +30,7 @@ class WorkspaceRow:
     """A workspace with its plan today."""
 
     workspace: Workspace
-    status: Status
+    status: SubscriptionStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +107,14 @@ def find_workspace(slug: str) -> Workspace | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class PaymentAttempt:
     """An order with one attempt to pay it; `payment` is None while nobody has tried."""
 
     order: Order
     payment: Payment | None
 
 
-def attempts(workspace: Workspace, *, limit: int) -> list[Attempt]:
+def attempts(workspace: Workspace, *, limit: int) -> list[PaymentAttempt]:
     """The newest orders first, one row for each attempt to pay; plan and buyer are loaded. One query."""
     orders = (
         Order.select(Order, Plan, Person, Payment)
@@ -128,7 +128,9 @@ def attempts(workspace: Workspace, *, limit: int) -> list[Attempt]:
     found = []
     for order in orders:
         payment = getattr(order, "attempt", None)
-        found.append(Attempt(order=order, payment=payment if payment is not None and payment.id else None))
+        found.append(
+            PaymentAttempt(order=order, payment=payment if payment is not None and payment.id else None)
+        )
     return found
 
 

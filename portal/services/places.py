@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from portal.database.prepared import Prepared, Slot
+from portal.database.prepared import Parameter, Prepared
 from portal.domain.rights import rights_of
 from portal.domain.vocabulary import MemberStatus, Right
 from portal.models import Member, Person, Workspace
@@ -42,12 +42,12 @@ _memberships = Prepared(
         Member.select(Member, Workspace)
         .join(Workspace)
         .where(
-            Member.person == Slot("person"),
+            Member.person == Parameter("person"),
             Member.status != MemberStatus.DISABLED,
             Member.joined_at.is_null(False),
             Workspace.deleted_at.is_null(),
         )
-        .order_by((Workspace.slug == Slot("slug")).desc(), Workspace.name)
+        .order_by((Workspace.slug == Parameter("slug")).desc(), Workspace.name)
         .limit(MENU_WORKSPACES)
     )
 )

@@ -7,8 +7,15 @@ from functools import lru_cache
 
 from peewee import JOIN, Case, ModelSelect, fn
 
-from portal.database.prepared import Prepared, Slot
-from portal.domain.plans import PlanLimits, PlanNotOffered, PlanTooSmall, Usage, Violation, violations
+from portal.database.prepared import Parameter, Prepared
+from portal.domain.plans import (
+    ExceededLimit,
+    PlanLimits,
+    PlanNotOffered,
+    PlanTooSmall,
+    Usage,
+    exceeded_limits,
+)
 from portal.domain.pricing import Offer
 from portal.domain.vocabulary import Interval, MemberStatus, Role, Service
 from portal.models import Member, Plan, Price, Product, Workspace
@@ -36,13 +43,15 @@ def _usage_query() -> "ModelSelect[Member]":
             fn.SUM(Case(None, [(administers, 1)], 0)).alias("administrators"),
             # Not what was read with the workspace: a quote is made anew once the lock is held.
             Workspace.select(Workspace.used_storage_bytes)
-            .where(Workspace.id == Slot("workspace"))
+            .where(Workspace.id == Parameter("workspace"))
             .alias("storage_bytes"),
-            Workspace.select(Workspace.services).where(Workspace.id == Slot("workspace")).alias("services"),
+            Workspace.select(Workspace.services)
+            .where(Workspace.id == Parameter("workspace"))
+            .alias("services"),
         )
         # Those who left may be many; the index of the statuses passes them by.
         .where(
-            Member.workspace == Slot("workspace"),
+            Member.workspace == Parameter("workspace"),
             Member.status << [MemberStatus.ACTIVE, MemberStatus.GUEST],
         )
         .dicts()
@@ -110,12 +119,12 @@ _on_sale = Prepared(
             JOIN.LEFT_OUTER,
             on=(
                 (Price.plan == Plan.id)
-                & (Price.valid_from <= Slot("on"))
-                & (Price.valid_until.is_null() | (Price.valid_until > Slot("on")))
+                & (Price.valid_from <= Parameter("on"))
+                & (Price.valid_until.is_null() | (Price.valid_until > Parameter("on")))
             ),
             attr="one_price",
         )
-        .where(Plan.product == Slot("product"), ~Plan.hidden, ~Plan.withdrawn)
+        .where(Plan.product == Parameter("product"), ~Plan.hidden, ~Plan.withdrawn)
         .order_by(Plan.position, Price.interval, Price.currency)
     )
 )
@@ -157,6 +166,6 @@ def free_plan_of(offers: Sequence[PlanOffers]) -> Plan | None:
 
 def refuse_if_too_small(plan: Plan, usage: Usage) -> None:
     """Raises PlanTooSmall with both figures of each limit that the workspace exceeds."""
-    exceeded: tuple[Violation, ...] = violations(limits_of(plan), usage)
+    exceeded: tuple[ExceededLimit, ...] = exceeded_limits(limits_of(plan), usage)
     if exceeded:
-        raise PlanTooSmall(plan_code=plan.code, plan_names=plan.names, violations=exceeded)
+        raise PlanTooSmall(plan_code=plan.code, plan_names=plan.names, exceeded_limits=exceeded)

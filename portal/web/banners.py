@@ -13,7 +13,7 @@ from portal.models import Notice
 from portal.services.payments import charging
 from portal.services.places import Place
 from portal.services.subscriptions import scheduled_change
-from portal.services.subscriptions.agreement import Status
+from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
@@ -67,7 +67,7 @@ def banner() -> Banner | None:
     return None
 
 
-def _blocked_banner(status: Status, action: Action) -> Banner:
+def _blocked_banner(status: SubscriptionStatus, action: Action) -> Banner:
     title = _("The free trial is over.") if status.plan.trial else _("Access is blocked.")
     deleted_on = _deleted_on(status)
     if deleted_on is not None:
@@ -81,7 +81,7 @@ def _blocked_banner(status: Status, action: Action) -> Banner:
     return Banner(title, text, "blocked", action)
 
 
-def _deleted_on(status: Status) -> date | None:
+def _deleted_on(status: SubscriptionStatus) -> date | None:
     """The day of deletion, once the owners were warned of it. One query."""
     warning = Notice.get_or_none(
         Notice.subscription == status.subscription,
@@ -94,7 +94,7 @@ def _deleted_on(status: Status) -> date | None:
     return max(warning.said_on + timedelta(days=DAYS_OF_WARNING), status.today)
 
 
-def _confirm_banner(status: Status, place: Place) -> Banner | None:
+def _confirm_banner(status: SubscriptionStatus, place: Place) -> Banner | None:
     """The bank wants the payer of an automatic renewal. One query, while a renewal is being asked."""
     renew_on = status.subscription.renew_on
     if Right.BUY not in place.may or not status.renews_by_itself:
@@ -116,7 +116,7 @@ def _confirm_banner(status: Status, place: Place) -> Banner | None:
     return Banner(title, _("Nothing is charged before you do."), "waiting", action)
 
 
-def _schedule_banner(status: Status, place: Place, action: Action) -> Banner | None:
+def _schedule_banner(status: SubscriptionStatus, place: Place, action: Action) -> Banner | None:
     """A smaller plan was to begin, and the workspace has outgrown it meanwhile."""
     waiting = scheduled_change.waiting_plan(status)
     if waiting is None or not scheduled_change.obstacles(place.workspace, waiting):
@@ -130,7 +130,7 @@ def _schedule_banner(status: Status, place: Place, action: Action) -> Banner | N
     return Banner(title, text, "late", action)
 
 
-def _failed_banner(status: Status, place: Place, action: Action) -> Banner | None:
+def _failed_banner(status: SubscriptionStatus, place: Place, action: Action) -> Banner | None:
     """An automatic payment failed: when it is tried again, and what can be done before."""
     subscription = status.subscription
     if not subscription.auto_renewal or subscription.renewal_failed_on is None:
@@ -150,7 +150,7 @@ def _failed_banner(status: Status, place: Place, action: Action) -> Banner | Non
     return Banner(_("The payment failed."), f"{text} {_blocked_sentence(status)}", "late", action)
 
 
-def _late_banner(status: Status, action: Action) -> Banner | None:
+def _late_banner(status: SubscriptionStatus, action: Action) -> Banner | None:
     if status.state != SubscriptionState.LATE:
         return None
     until = formatting.day(status.due_on) if status.due_on else ""
@@ -158,7 +158,7 @@ def _late_banner(status: Status, action: Action) -> Banner | None:
     return Banner(_("Your payment is late."), f"{text} {_blocked_sentence(status)}", "late", action)
 
 
-def _blocked_sentence(status: Status) -> str:
+def _blocked_sentence(status: SubscriptionStatus) -> str:
     if status.blocked_on is None:
         return ""
     return _("Access is blocked on %(date)s.", date=formatting.day(status.blocked_on))
@@ -174,7 +174,9 @@ def _trial_banner(days: int, action: tuple[str, str] | None) -> Banner | None:
     return Banner(title, text, "trial", action)
 
 
-def _storage_banner(status: Status, place: Place, action: tuple[str, str] | None) -> Banner | None:
+def _storage_banner(
+    status: SubscriptionStatus, place: Place, action: tuple[str, str] | None
+) -> Banner | None:
     limit = status.plan.storage_bytes
     if status.state != SubscriptionState.PAID or limit is None:
         return None

@@ -17,7 +17,7 @@ LANGUAGE_NAMES = {"en": "English", "fr": "Français"}
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class MenuItem:
     label: str
     url: str
     current: bool = False
@@ -38,16 +38,16 @@ class Navigation:
     brand: str
     home_url: str
     workspace_name: str | None
-    workspace_items: tuple[Link, ...]
-    other_workspaces: tuple[Link, ...]
-    settings_items: tuple[Link, ...]
-    personal_items: tuple[Link, ...]
+    workspace_items: tuple[MenuItem, ...]
+    other_workspaces: tuple[MenuItem, ...]
+    settings_items: tuple[MenuItem, ...]
+    personal_items: tuple[MenuItem, ...]
     person_name: str | None
     sign_out_url: str | None
-    public_items: tuple[Link, ...]
-    sign_up: Link | None
+    public_items: tuple[MenuItem, ...]
+    sign_up: MenuItem | None
     languages: tuple[Language, ...]
-    footer_items: tuple[Link, ...]
+    footer_items: tuple[MenuItem, ...]
 
 
 def navigation() -> Navigation:
@@ -66,65 +66,65 @@ def navigation() -> Navigation:
         public_items=()
         if signed_in
         else (
-            _link(_("Pricing"), "public.pricing"),
-            _link(_("Questions"), "faq.show"),
-            _link(_("Sign in"), "people.sign_in"),
+            _item(_("Pricing"), "public.pricing"),
+            _item(_("Questions"), "faq.show"),
+            _item(_("Sign in"), "people.sign_in"),
         ),
-        sign_up=None if signed_in else _link(_("Try it free"), "people.sign_up"),
+        sign_up=None if signed_in else _item(_("Try it free"), "people.sign_up"),
         languages=_languages(),
         footer_items=(
-            _link(_("Questions"), "faq.show"),
-            _link(_("Terms"), "public.terms"),
-            _link(_("Privacy"), "public.privacy"),
-            _link(_("Security"), "public.security"),
-            Link(_("Help"), url_for("public.vendor_link", name="help")),
+            _item(_("Questions"), "faq.show"),
+            _item(_("Terms"), "public.terms"),
+            _item(_("Privacy"), "public.privacy"),
+            _item(_("Security"), "public.security"),
+            MenuItem(_("Help"), url_for("public.vendor_link", name="help")),
             *_sandbox_items(),
         ),
     )
 
 
-def _workspace_items(place: Place) -> tuple[Link, ...]:
+def _workspace_items(place: Place) -> tuple[MenuItem, ...]:
     items = []
     if Right.SEE_PLANS in place.may:
-        items.append(_link(_("Billing"), "plans.show", slug=place.workspace.slug))
+        items.append(_item(_("Billing"), "plans.show", slug=place.workspace.slug))
     if Right.SEE_HISTORY in place.may:
-        items.append(_link(_("History"), "history.index", slug=place.workspace.slug))
+        items.append(_item(_("History"), "history.index", slug=place.workspace.slug))
     if Right.MANAGE_PAYMENT_METHODS in place.may:
-        items.append(_link(_("Payment methods"), "payment_methods.show", slug=place.workspace.slug))
+        items.append(_item(_("Payment methods"), "payment_methods.show", slug=place.workspace.slug))
     if Right.MANAGE_MEMBERS in place.may:
-        items.append(_link(_("Members"), "members.index", slug=place.workspace.slug))
-        items.append(_link(_("Services"), "features.show", slug=place.workspace.slug))
+        items.append(_item(_("Members"), "members.index", slug=place.workspace.slug))
+        items.append(_item(_("Services"), "features.show", slug=place.workspace.slug))
     if Right.MANAGE_WORKSPACE in place.may:
-        items.append(_link(_("Settings"), "workspace.show", slug=place.workspace.slug))
+        items.append(_item(_("Settings"), "workspace.show", slug=place.workspace.slug))
     return tuple(items)
 
 
-def _settings_items(place: Place) -> tuple[Link, ...]:
+def _settings_items(place: Place) -> tuple[MenuItem, ...]:
     """Behind the gear: payments first, as in source-systems.md §1.1."""
     items = []
     if Right.SEE_PLANS in place.may:
-        items.append(_link(_("Payments"), "plans.show", slug=place.workspace.slug))
+        items.append(_item(_("Payments"), "plans.show", slug=place.workspace.slug))
     if Right.MANAGE_PAYMENT_METHODS in place.may:
-        items.append(_link(_("Payment methods"), "payment_methods.show", slug=place.workspace.slug))
+        items.append(_item(_("Payment methods"), "payment_methods.show", slug=place.workspace.slug))
     if Right.MANAGE_MEMBERS in place.may:
-        items.append(_link(_("Members"), "members.index", slug=place.workspace.slug))
-        items.append(_link(_("Services"), "features.show", slug=place.workspace.slug))
+        items.append(_item(_("Members"), "members.index", slug=place.workspace.slug))
+        items.append(_item(_("Services"), "features.show", slug=place.workspace.slug))
     if Right.MANAGE_WORKSPACE in place.may:
-        items.append(_link(_("Workspace"), "workspace.show", slug=place.workspace.slug))
+        items.append(_item(_("Workspace"), "workspace.show", slug=place.workspace.slug))
     return tuple(items)
 
 
-def _other_workspaces(place: Place) -> tuple[Link, ...]:
-    return tuple(Link(other.name, url_for("public.enter", slug=other.slug)) for other in place.others)
+def _other_workspaces(place: Place) -> tuple[MenuItem, ...]:
+    return tuple(MenuItem(other.name, url_for("public.enter", slug=other.slug)) for other in place.others)
 
 
-def _personal_items() -> tuple[Link, ...]:
-    items = (_link(_("My account"), "account.show"),)
-    return (*items, _link(_("Operator"), "operator.index")) if current_user.is_operator else items
+def _personal_items() -> tuple[MenuItem, ...]:
+    items = (_item(_("My account"), "account.show"),)
+    return (*items, _item(_("Operator"), "operator.index")) if current_user.is_operator else items
 
 
-def _sandbox_items() -> tuple[Link, ...]:
-    return (_link(_("Sandbox"), "sandbox.index"),) if current().settings.sandbox_only else ()
+def _sandbox_items() -> tuple[MenuItem, ...]:
+    return (_item(_("Sandbox"), "sandbox.index"),) if current().settings.sandbox_only else ()
 
 
 def _languages() -> tuple[Language, ...]:
@@ -139,5 +139,5 @@ def _languages() -> tuple[Language, ...]:
     )
 
 
-def _link(label: str, endpoint: str, **values: Any) -> Link:
-    return Link(label, url_for(endpoint, **values), request.endpoint == endpoint)
+def _item(label: str, endpoint: str, **values: Any) -> MenuItem:
+    return MenuItem(label, url_for(endpoint, **values), request.endpoint == endpoint)

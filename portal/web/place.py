@@ -7,10 +7,10 @@ from flask import g
 from portal.runtime import current
 from portal.services.places import Place
 from portal.services.subscriptions import agreement
-from portal.services.subscriptions.agreement import Status
+from portal.services.subscriptions.agreement import SubscriptionStatus
 
 
-def status_here(place: Place) -> Status:
+def status_here(place: Place) -> SubscriptionStatus:
     """The workspace plan's status today, read once for the page, its banner and its access. One query."""
     if "status" not in g:
         g.status = agreement.status_of(agreement.of_workspace(place.workspace), today=today_here(place))

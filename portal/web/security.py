@@ -28,7 +28,7 @@ HEALTH_CHECKS = ("public.healthz", "public.readyz")
 UNSAFE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
 
 
-class Word(BaseConverter):
+class AddressPart(BaseConverter):
     """A part of an address that is no number: slugs, numbers of documents, tokens, names of files.
 
     Only what we print into addresses ourselves; anything else is no address of ours and reaches no query.
@@ -45,7 +45,7 @@ class Word(BaseConverter):
 
 def register(app: Flask) -> None:
     # `<slug>` in a rule means `<default:slug>`.
-    app.url_map.converters["default"] = Word
+    app.url_map.converters["default"] = AddressPart
     csrf.init_app(app)
     audit.tell_who_acts(who_acts)
     app.before_request(refuse_foreign_hosts)

@@ -24,7 +24,7 @@ from werkzeug.datastructures import CallbackDict
 
 from portal import outbox
 from portal.database.connecting import database
-from portal.database.prepared import Prepared, Slot
+from portal.database.prepared import Parameter, Prepared
 from portal.models import Person, Session
 from portal.runtime import current
 
@@ -161,7 +161,7 @@ def _live_row(token: str, request: Request) -> Session | None:
 
 
 _with_person = Prepared(
-    lambda: Session.select(Session, Person).join(Person).where(Session.token_hash == Slot("token_hash"))
+    lambda: Session.select(Session, Person).join(Person).where(Session.token_hash == Parameter("token_hash"))
 )
 
 

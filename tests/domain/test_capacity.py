@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.domain.capacity import Admitted, Room, admit, room_in
+from portal.domain.capacity import Admitted, Capacity, admit, capacity_in
 from portal.domain.plans import PlanLimits
 
 
 def a_room(users, of, guests=0, guests_of=None):
     """`users` of so many, `guests` of so many: two for each user that the plan allows, unless said."""
-    return Room(
+    return Capacity(
         users=users,
         guests=guests,
         max_users=of,
@@ -37,9 +37,9 @@ SEATINGS = {
 }
 
 
-@pytest.mark.parametrize(("room", "coming", "as_guests", "admitted"), SEATINGS.values(), ids=SEATINGS)
-def test_seats_are_given_to_users_first(room, coming, as_guests, admitted):
-    assert admit(room, coming, as_guests=as_guests) == Admitted(*admitted)
+@pytest.mark.parametrize(("capacity", "coming", "as_guests", "admitted"), SEATINGS.values(), ids=SEATINGS)
+def test_seats_are_given_to_users_first(capacity, coming, as_guests, admitted):
+    assert admit(capacity, coming, as_guests=as_guests) == Admitted(*admitted)
 
 
 NEARLY_FULL = {0: True, 4: True, 5: False}
@@ -47,14 +47,14 @@ NEARLY_FULL = {0: True, 4: True, 5: False}
 
 @pytest.mark.parametrize(("left", "proposed"), NEARLY_FULL.items())
 def test_a_larger_plan_comes_first_with_fewer_than_five_seats_left(left, proposed):
-    room = a_room(10 - left, of=10)
-    assert (room.free_users, room.is_full, room.is_nearly_full) == (left, left == 0, proposed)
+    capacity = a_room(10 - left, of=10)
+    assert (capacity.free_users, capacity.is_full, capacity.is_nearly_full) == (left, left == 0, proposed)
 
 
 def test_without_a_limit_nothing_is_ever_full():
-    room = a_room(10_000, of=None, guests=10_000)
-    assert (room.free_users, room.free_guests) == (None, None)
-    assert not (room.is_full or room.is_full_of_guests or room.is_nearly_full)
+    capacity = a_room(10_000, of=None, guests=10_000)
+    assert (capacity.free_users, capacity.free_guests) == (None, None)
+    assert not (capacity.is_full or capacity.is_full_of_guests or capacity.is_nearly_full)
 
 
 def test_two_guests_for_each_user_allowed_not_for_each_user_present():
@@ -69,7 +69,7 @@ def test_two_guests_for_each_user_allowed_not_for_each_user_present():
         free=False,
         hidden=False,
     )
-    assert room_in(plan, users=1, guests=3) == Room(users=1, guests=3, max_users=5, max_guests=10)
+    assert capacity_in(plan, users=1, guests=3) == Capacity(users=1, guests=3, max_users=5, max_guests=10)
 
 
 limits = st.none() | st.integers(min_value=0, max_value=40)
@@ -78,8 +78,8 @@ people = st.integers(min_value=0, max_value=60)
 
 @given(people, people, limits, limits, people, st.booleans())
 def test_nobody_is_lost_and_no_limit_is_passed(users, guests, max_users, max_guests, coming, as_guests):
-    room = Room(users=users, guests=guests, max_users=max_users, max_guests=max_guests)
-    given_ = admit(room, coming, as_guests=as_guests)
+    capacity = Capacity(users=users, guests=guests, max_users=max_users, max_guests=max_guests)
+    given_ = admit(capacity, coming, as_guests=as_guests)
     assert given_.users + given_.guests + given_.refused == coming
     assert min(given_.users, given_.guests, given_.refused) >= 0
     after_users, after_guests = users + given_.users, guests + given_.guests

@@ -8,19 +8,19 @@ from hypothesis import strategies as st
 from portal.domain.plans import (
     ActionLabel,
     ActionNote,
+    ExceededLimit,
     LimitKind,
-    Offer,
     PlanAction,
+    PlanCell,
     PlanLimits,
     Usage,
-    Violation,
     conditions,
+    exceeded_limits,
     has_days_left,
     is_prolongable,
     plan_action,
     recommended,
     user_range,
-    violations,
 )
 from portal.domain.vocabulary import Interval, Service, SubscriptionState
 
@@ -65,14 +65,14 @@ WITHDRAWN_4 = a_plan("business-4", position=3, max_users=4, storage_gb=30, hidde
 
 # Business 10 is sold by the year only. The order is not that of the sizes, on purpose.
 ON_SALE = [
-    Offer(STARTUP, None),
-    Offer(BUSINESS_20, YEAR),
-    Offer(BUSINESS_20, MONTH),
-    Offer(BUSINESS_10, YEAR),
-    Offer(BUSINESS_5, YEAR),
-    Offer(BUSINESS_5, MONTH),
-    Offer(BUSINESS_3, YEAR),
-    Offer(BUSINESS_3, MONTH),
+    PlanCell(STARTUP, None),
+    PlanCell(BUSINESS_20, YEAR),
+    PlanCell(BUSINESS_20, MONTH),
+    PlanCell(BUSINESS_10, YEAR),
+    PlanCell(BUSINESS_5, YEAR),
+    PlanCell(BUSINESS_5, MONTH),
+    PlanCell(BUSINESS_3, YEAR),
+    PlanCell(BUSINESS_3, MONTH),
 ]
 
 
@@ -167,7 +167,7 @@ def a_usage(*, users=1, guests=0, administrators=1, storage_gb=0, storage_bytes=
     ],
 )
 def test_violations_name_each_limit_with_both_figures(plan, usage, expected):
-    assert violations(plan, usage) == tuple(Violation(*facts) for facts in expected)
+    assert exceeded_limits(plan, usage) == tuple(ExceededLimit(*facts) for facts in expected)
 
 
 def test_the_checklist_of_a_free_plan_names_what_is_met_too():
@@ -228,13 +228,18 @@ def test_the_recommended_plan_is_the_smallest_with_room_to_spare(usage, expected
 
 
 def test_a_plan_without_limits_comes_last_and_fits_everybody():
-    offers = [Offer(UNLIMITED, MONTH), *ON_SALE]
+    offers = [PlanCell(UNLIMITED, MONTH), *ON_SALE]
     assert recommended(offers, a_usage(users=2)) == (BUSINESS_3, MONTH)
     assert recommended(offers, a_usage(users=20)) == (UNLIMITED, MONTH)
 
 
 def test_free_trial_and_withdrawn_plans_are_never_recommended():
-    others = [Offer(STARTUP, None), Offer(TRIAL, None), Offer(NONPROFIT, None), Offer(WITHDRAWN_4, MONTH)]
+    others = [
+        PlanCell(STARTUP, None),
+        PlanCell(TRIAL, None),
+        PlanCell(NONPROFIT, None),
+        PlanCell(WITHDRAWN_4, MONTH),
+    ]
     assert recommended(others, a_usage()) is None
 
 
@@ -247,11 +252,11 @@ usages = st.builds(
 )
 
 
-@given(usages, st.lists(st.sampled_from([*ON_SALE, Offer(UNLIMITED, YEAR)]), unique=True))
+@given(usages, st.lists(st.sampled_from([*ON_SALE, PlanCell(UNLIMITED, YEAR)]), unique=True))
 def test_what_is_recommended_may_be_chosen_and_nothing_smaller_has_room(usage, offers):
     best = recommended(offers, usage)
     larger = Usage(usage.active_users + 1, usage.guests, usage.administrators, usage.storage_bytes + 1)
-    roomy = [o for o in offers if not o.plan.free and not violations(o.plan, larger)]
+    roomy = [o for o in offers if not o.plan.free and not exceeded_limits(o.plan, larger)]
     assert (best is None) == (not roomy)
     if best is not None:
         assert best in roomy
@@ -309,8 +314,12 @@ def test_prolonging_compares_months_and_not_days(due_on, today, expected):
     assert is_prolongable(due_on, today=today, on_trial=True)
 
 
-MONTHLY_3, MONTHLY_5, YEARLY_5 = Offer(BUSINESS_3, MONTH), Offer(BUSINESS_5, MONTH), Offer(BUSINESS_5, YEAR)
-ON_TRIAL, ON_STARTUP = Offer(TRIAL, None), Offer(STARTUP, None)
+MONTHLY_3, MONTHLY_5, YEARLY_5 = (
+    PlanCell(BUSINESS_3, MONTH),
+    PlanCell(BUSINESS_5, MONTH),
+    PlanCell(BUSINESS_5, YEAR),
+)
+ON_TRIAL, ON_STARTUP = PlanCell(TRIAL, None), PlanCell(STARTUP, None)
 PAID, LATE, BLOCKED = SubscriptionState.PAID, SubscriptionState.LATE, SubscriptionState.BLOCKED
 BUY, CHANGE, PROLONG = ActionLabel.BUY_NOW, ActionLabel.CHANGE, ActionLabel.PROLONG
 
@@ -318,8 +327,8 @@ BUY, CHANGE, PROLONG = ActionLabel.BUY_NOW, ActionLabel.CHANGE, ActionLabel.PROL
 @dataclass
 class Case:
     rule: str
-    selected: Offer | None
-    current: Offer | None
+    selected: PlanCell | None
+    current: PlanCell | None
     state: SubscriptionState | None
     expected: PlanAction
     fits: bool = True
@@ -363,7 +372,7 @@ ACTIONS = [
     Case(
         "from the non-profit plan",
         MONTHLY_3,
-        Offer(NONPROFIT, None),
+        PlanCell(NONPROFIT, None),
         SubscriptionState.FREE,
         PlanAction(BUY, True),
     ),
@@ -408,13 +417,13 @@ ACTIONS = [
     ),
     Case("too early", YEARLY_5, YEARLY_5, PAID, TOO_EARLY, prolongable=False),
     Case("the free plan has no end", ON_STARTUP, ON_STARTUP, SubscriptionState.FREE, NO_END),
-    Case("free in any column", Offer(STARTUP, MONTH), ON_STARTUP, SubscriptionState.FREE, NO_END),
+    Case("free in any column", PlanCell(STARTUP, MONTH), ON_STARTUP, SubscriptionState.FREE, NO_END),
     # Row 6: another plan, or the same by another interval.
     Case("larger", MONTHLY_5, MONTHLY_3, PAID, NOTED_CHANGE),
     Case("smaller, while paid days are left", MONTHLY_3, MONTHLY_5, PAID, WAITING_CHANGE, days_left=True),
     Case(
         "smaller by the year, auto-renewal on",
-        Offer(BUSINESS_3, YEAR),
+        PlanCell(BUSINESS_3, YEAR),
         MONTHLY_5,
         PAID,
         WAITING_CHANGE,
@@ -451,7 +460,7 @@ ACTIONS = [
         replace(NOTED_CHANGE, urgent=True),
         blocked=True,
     ),
-    Case("from a withdrawn plan", MONTHLY_5, Offer(WITHDRAWN_4, MONTH), PAID, NOTED_CHANGE),
+    Case("from a withdrawn plan", MONTHLY_5, PlanCell(WITHDRAWN_4, MONTH), PAID, NOTED_CHANGE),
     # A free plan is changed to, never bought.
     Case("trial to free", ON_STARTUP, ON_TRIAL, SubscriptionState.TRIAL, PlanAction(CHANGE, True)),
     Case("paid to free", ON_STARTUP, MONTHLY_3, PAID, PlanAction(CHANGE, True)),
@@ -476,7 +485,7 @@ def test_the_one_button_follows_the_table_of_the_source(case):
     assert action == case.expected
 
 
-offers = st.sampled_from([None, ON_TRIAL, *ON_SALE, Offer(NONPROFIT, None), Offer(WITHDRAWN_4, MONTH)])
+offers = st.sampled_from([None, ON_TRIAL, *ON_SALE, PlanCell(NONPROFIT, None), PlanCell(WITHDRAWN_4, MONTH)])
 
 
 @given(

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from portal.domain.errors import CurrencyMismatch, MissingVatRate
 from portal.domain.money import EXPONENTS, Money
 from portal.domain.periods import Period
-from portal.domain.pricing import Offer, Standing, facts_hash, make_quote, order_kind
+from portal.domain.pricing import Offer, PresentTerms, facts_hash, make_quote, order_kind
 from portal.domain.proration import PaidPeriod
 from portal.domain.tax import Buyer
 from portal.domain.vocabulary import Interval, OrderKind, SubscriptionState, VatStatus
 
 TODAY = date(2026, 11, 21)
 PERSON_FR = Buyer("FR", "75002", is_business=False, vat_number=None, vat_status=VatStatus.NONE)
-ON_TRIAL = Standing("trial", None, SubscriptionState.TRIAL, date(2026, 12, 21), 21)
+ON_TRIAL = PresentTerms("trial", None, SubscriptionState.TRIAL, date(2026, 12, 21), 21)
 
 
 def an_offer(minor=2800, currency="EUR", *, plan="business-5", interval=Interval.MONTH, price_id=7):
@@ -37,12 +37,12 @@ def paid_standing(
     """One month of `plan`, paid on `start`."""
     end = start + timedelta(days=days)
     part = PaidPeriod(Period(start, end), days, Money(minor, currency))
-    return Standing(plan, Interval.MONTH, state, end, start.day, (part,) if state == "paid" else ())
+    return PresentTerms(plan, Interval.MONTH, state, end, start.day, (part,) if state == "paid" else ())
 
 
-def a_quote(standing=ON_TRIAL, offer=None, *, buyer=PERSON_FR, on=TODAY, **options):
+def a_quote(present=ON_TRIAL, offer=None, *, buyer=PERSON_FR, on=TODAY, **options):
     return make_quote(
-        standing=standing,
+        present=present,
         offer=offer or an_offer(),
         buyer=buyer,
         seller_country="FR",
@@ -56,12 +56,12 @@ def a_quote(standing=ON_TRIAL, offer=None, *, buyer=PERSON_FR, on=TODAY, **optio
 
 
 @pytest.mark.parametrize(
-    ("standing", "plan", "interval", "kind"),
+    ("present", "plan", "interval", "kind"),
     [
         (ON_TRIAL, "business-5", Interval.MONTH, OrderKind.BUY),
         (replace(ON_TRIAL, state=SubscriptionState.BLOCKED), "business-5", Interval.MONTH, OrderKind.BUY),
         (
-            Standing("startup", None, SubscriptionState.FREE, None, 1),
+            PresentTerms("startup", None, SubscriptionState.FREE, None, 1),
             "business-5",
             Interval.YEAR,
             OrderKind.BUY,
@@ -73,8 +73,8 @@ def a_quote(standing=ON_TRIAL, offer=None, *, buyer=PERSON_FR, on=TODAY, **optio
         (paid_standing(state=SubscriptionState.BLOCKED), "business-5", Interval.MONTH, OrderKind.CHANGE),
     ],
 )
-def test_the_kind_of_an_order(standing, plan, interval, kind):
-    assert order_kind(standing, plan_code=plan, interval=interval) == kind
+def test_the_kind_of_an_order(present, plan, interval, kind):
+    assert order_kind(present, plan_code=plan, interval=interval) == kind
 
 
 # --- periods --------------------------------------------------------------------------------------
@@ -99,34 +99,34 @@ def test_a_year_from_29_february_ends_on_the_28th():
 
 @pytest.mark.parametrize("state", [SubscriptionState.PAID, SubscriptionState.LATE])
 def test_prolonging_begins_at_the_due_date(state):
-    standing = paid_standing(state=state)
-    quote = a_quote(standing, an_offer(plan="business-3"), on=date(2026, 11, 28))
+    present = paid_standing(state=state)
+    quote = a_quote(present, an_offer(plan="business-3"), on=date(2026, 11, 28))
     assert periods(quote) == (date(2026, 12, 1), date(2027, 1, 1), date(2027, 1, 1), 1)
 
 
 def test_prolonging_when_blocked_begins_on_the_day_of_the_payment():
-    standing = paid_standing(state=SubscriptionState.BLOCKED)
-    quote = a_quote(standing, an_offer(plan="business-3"), on=date(2027, 3, 31))
+    present = paid_standing(state=SubscriptionState.BLOCKED)
+    quote = a_quote(present, an_offer(plan="business-3"), on=date(2027, 3, 31))
     assert periods(quote) == (date(2027, 3, 31), date(2027, 4, 30), date(2027, 4, 30), 31)
 
 
 def test_prolonging_in_february_returns_to_the_anchor_day():
-    standing = replace(paid_standing(start=date(2027, 1, 31), days=28), anchor_day=31)
-    quote = a_quote(standing, an_offer(plan="business-3"), on=date(2027, 2, 20))
+    present = replace(paid_standing(start=date(2027, 1, 31), days=28), anchor_day=31)
+    quote = a_quote(present, an_offer(plan="business-3"), on=date(2027, 2, 20))
     assert periods(quote) == (date(2027, 2, 28), date(2027, 3, 31), date(2027, 3, 31), 31)
 
 
 def test_a_due_date_off_the_anchor_becomes_the_anchor():
     """Nothing of ours leads there; whoever moved the due date by hand moved the anchor too."""
-    standing = replace(paid_standing(start=date(2027, 1, 3), days=28), anchor_day=5)
-    quote = a_quote(standing, an_offer(plan="business-3"), on=date(2027, 1, 20))
+    present = replace(paid_standing(start=date(2027, 1, 3), days=28), anchor_day=5)
+    quote = a_quote(present, an_offer(plan="business-3"), on=date(2027, 1, 20))
     assert periods(quote) == (date(2027, 1, 31), date(2027, 2, 28), date(2027, 2, 28), 31)
 
 
 def test_the_published_example_of_a_change():
     """18 → 30 USD on 3 January: 28 × 18/31 ÷ 30/31 = 16.8 → 16 days; 3 February + 16 = 19 February."""
-    standing = paid_standing(start=date(2027, 1, 1), days=31, minor=1800, currency="USD")
-    quote = a_quote(standing, an_offer(3000, "USD"), on=date(2027, 1, 3))
+    present = paid_standing(start=date(2027, 1, 1), days=31, minor=1800, currency="USD")
+    quote = a_quote(present, an_offer(3000, "USD"), on=date(2027, 1, 3))
     assert periods(quote) == (date(2027, 1, 3), date(2027, 2, 3), date(2027, 2, 19), 19)
     figures = quote.facts["extension"]
     # 1800/31 = 58.06…, 3000/31 = 96.77…, 28 × 1800/31 = 50400/31 = 1625.8…
@@ -151,10 +151,10 @@ def test_a_running_period_keeps_its_currency(plan):
 
 def test_a_change_reckons_without_vat_on_both_sides():
     """source-systems.md §3.5: 20 % or none, the money left and the extra days are the same."""
-    standing = paid_standing(start=date(2027, 1, 1), days=31, minor=1800, currency="USD")
-    taxed = a_quote(standing, an_offer(3000, "USD"), on=date(2027, 1, 3))
+    present = paid_standing(start=date(2027, 1, 1), days=31, minor=1800, currency="USD")
+    taxed = a_quote(present, an_offer(3000, "USD"), on=date(2027, 1, 3))
     untaxed = a_quote(
-        standing, an_offer(3000, "USD"), on=date(2027, 1, 3), buyer=replace(PERSON_FR, country="US")
+        present, an_offer(3000, "USD"), on=date(2027, 1, 3), buyer=replace(PERSON_FR, country="US")
     )
     assert (taxed.total.minor, untaxed.total.minor) == (3600, 3000)
     assert taxed.extension == untaxed.extension
@@ -171,7 +171,7 @@ def test_two_changes_on_one_day():
         an_offer(3000, "USD"),
         on=on,
     )
-    standing = Standing(
+    present = PresentTerms(
         "business-5",
         Interval.MONTH,
         SubscriptionState.PAID,
@@ -179,7 +179,7 @@ def test_two_changes_on_one_day():
         first.anchor_day,
         (PaidPeriod(Period(on, first.due_on), first.period.days, first.net),),
     )
-    second = a_quote(standing, an_offer(6000, "USD", plan="business-10"), on=on)
+    second = a_quote(present, an_offer(6000, "USD", plan="business-10"), on=on)
     assert (second.extension.unused_days, second.extension.extra_days) == (46, 23)
     assert periods(second) == (on, date(2027, 2, 3), date(2027, 2, 26), 26)
 
@@ -190,7 +190,7 @@ def test_two_changes_on_one_day():
 def due(text, *, anchor_day=None, state=SubscriptionState.PAID, plan="business-3"):
     """A monthly subscription due on that day, nothing of it left."""
     due_on = date.fromisoformat(text)
-    return Standing(plan, Interval.MONTH, state, due_on, anchor_day or due_on.day)
+    return PresentTerms(plan, Interval.MONTH, state, due_on, anchor_day or due_on.day)
 
 
 YEAR = Interval.YEAR
@@ -231,10 +231,10 @@ RENEWALS = {
 
 
 @pytest.mark.parametrize(
-    ("standing", "offer", "on", "start", "end", "anchor"), RENEWALS.values(), ids=RENEWALS
+    ("present", "offer", "on", "start", "end", "anchor"), RENEWALS.values(), ids=RENEWALS
 )
-def test_a_renewal_follows_what_was_paid(standing, offer, on, start, end, anchor):
-    quote = a_quote(standing, an_offer(plan="business-3", **offer), on=date.fromisoformat(on), renews=True)
+def test_a_renewal_follows_what_was_paid(present, offer, on, start, end, anchor):
+    quote = a_quote(present, an_offer(plan="business-3", **offer), on=date.fromisoformat(on), renews=True)
     assert quote.kind is OrderKind.RENEWAL
     assert quote.extension is None
     assert [each.isoformat() for each in (quote.period.start, quote.period.end)] == [start, end]
@@ -252,8 +252,8 @@ def test_a_renewal_is_taxed_by_the_day_of_the_charge():
 
 
 def test_renewing_and_prolonging_give_the_same_and_are_told_apart():
-    standing, offer = due("2027-01-31"), an_offer(plan="business-3")
-    prolonged, renewed = a_quote(standing, offer), a_quote(standing, offer, renews=True)
+    present, offer = due("2027-01-31"), an_offer(plan="business-3")
+    prolonged, renewed = a_quote(present, offer), a_quote(present, offer, renews=True)
     assert periods(prolonged) == periods(renewed)
     assert prolonged.total == renewed.total
     assert prolonged.hash != renewed.hash
@@ -266,18 +266,18 @@ def test_renewing_and_prolonging_give_the_same_and_are_told_apart():
 )
 def test_renewals_tile_whatever_day_they_are_charged_on(start, intervals, delays):
     """In time or in dunning: no day is paid twice, none is left out, the anchor is never lost."""
-    standing = Standing("business-3", Interval.MONTH, SubscriptionState.PAID, start, start.day)
+    present = PresentTerms("business-3", Interval.MONTH, SubscriptionState.PAID, start, start.day)
     for interval, delay in zip(intervals, delays, strict=False):
         quote = a_quote(
-            replace(standing, state=LATE if delay else SubscriptionState.PAID),
+            replace(present, state=LATE if delay else SubscriptionState.PAID),
             an_offer(plan="business-3", interval=interval),
-            on=standing.due_on + timedelta(days=delay),
+            on=present.due_on + timedelta(days=delay),
             buyer=None,
             renews=True,
         )
-        assert quote.period.start == standing.due_on
+        assert quote.period.start == present.due_on
         assert quote.anchor_day == start.day
-        standing = replace(standing, interval=interval, due_on=quote.due_on, anchor_day=quote.anchor_day)
+        present = replace(present, interval=interval, due_on=quote.due_on, anchor_day=quote.anchor_day)
 
 
 # --- tax ------------------------------------------------------------------------------------------
@@ -354,10 +354,10 @@ def test_net_and_tax_are_the_total_in_every_currency(offer, buyer, on):
 )
 def test_the_preview_is_the_act(offer, on, age, minor, state):
     """The same inputs give the same facts and hash, also after a stay in the database as JSON."""
-    standing = paid_standing(
+    present = paid_standing(
         start=on - timedelta(days=age), days=30, minor=minor, currency=offer.amount.currency, state=state
     )
-    preview, act = a_quote(standing, offer, on=on), a_quote(standing, offer, on=on)
+    preview, act = a_quote(present, offer, on=on), a_quote(present, offer, on=on)
     assert (preview.facts, preview.hash) == (act.facts, act.hash)
     assert facts_hash(json.loads(json.dumps(preview.facts))) == act.hash
 
@@ -365,10 +365,10 @@ def test_the_preview_is_the_act(offer, on, age, minor, state):
 @given(offer=offers, on=days, age=st.integers(0, 30), minor=old_prices, buyer=st.none() | buyers)
 def test_a_quote_always_gives_at_least_what_its_price_buys(offer, on, age, minor, buyer):
     """However the past stands, the due date is never before the end of one full interval."""
-    standing = paid_standing(
+    present = paid_standing(
         start=on - timedelta(days=age), days=31, minor=minor, currency=offer.amount.currency
     )
-    quote = a_quote(standing, offer, on=on, buyer=buyer)
+    quote = a_quote(present, offer, on=on, buyer=buyer)
     assert quote.period.start >= on
     assert quote.due_on >= quote.period.end > quote.period.start
     assert quote.net == offer.amount
@@ -391,7 +391,7 @@ def test_two_quotes_have_one_hash_only_if_they_say_the_same(first, second, on, o
         {"on": date(2026, 11, 22)},
         {"buyer": replace(PERSON_FR, country="DE")},
         {"buyer": None},
-        {"standing": paid_standing()},
+        {"present": paid_standing()},
         {"reviewed": {"details": {"email": "a@b.example"}, "method_kind": "card"}},
     ],
     ids=str,

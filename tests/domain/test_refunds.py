@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portal.domain.periods import period_from
-from portal.domain.refunds import Given, last_refund_day, replay
+from portal.domain.refunds import GivenPeriod, last_refund_day, replay
 from portal.domain.vocabulary import Interval
 
 MONTH, YEAR = Interval.MONTH, Interval.YEAR
@@ -59,7 +59,7 @@ def given_periods(*texts):
     found = []
     for key, text in enumerate(texts, start=1):
         start, until = text.split("/")
-        found.append(Given(key, day(start), day(until) if until else None))
+        found.append(GivenPeriod(key, day(start), day(until) if until else None))
     return found
 
 
@@ -157,7 +157,7 @@ def histories(draw):
         base = period_from(due_on if prolongs else today, draw(st.sampled_from(Interval)))
         until = base.end + timedelta(days=draw(st.integers(0, 40)))
         due_on = None if draw(st.sampled_from([True, False, False, False])) else until
-        periods.append(Given(key, base.start, due_on))
+        periods.append(GivenPeriod(key, base.start, due_on))
     return periods
 
 

@@ -12,11 +12,11 @@ from portal.domain.vat_rates import (
     EU_MEMBER_STATES,
     TERRITORY_RULES,
     VAT_RATES,
-    Place,
+    TaxPlace,
     Territory,
     TerritoryRule,
-    place_of,
     standard_rate,
+    tax_place_of,
 )
 from portal.domain.vocabulary import TaxCategory, TaxReason, VatStatus
 
@@ -256,7 +256,7 @@ ABROAD = {"FR": "DE"}
 )
 def test_special_territories(buyer_kind, country, postal_code, territory, home_bp, abroad_bp):
     buyer = buyer_kind(country, postal_code=postal_code)
-    state = place_of(country, postal_code).country
+    state = tax_place_of(country, postal_code).country
     for seller, rate_bp in ((state, home_bp), (ABROAD.get(state, "FR"), abroad_bp)):
         decision = decide(buyer, seller=seller)
         assert decision.country == state
@@ -301,7 +301,7 @@ ORDINARY = {
 
 @pytest.mark.parametrize(("country", "postal_code"), ORDINARY.values(), ids=ORDINARY)
 def test_neighbours_of_special_territories_are_ordinary(country, postal_code):
-    assert place_of(country, postal_code) == Place(country, None)
+    assert tax_place_of(country, postal_code) == TaxPlace(country, None)
 
 
 def test_a_seller_in_another_member_state():

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from portal.domain.dunning import next_round_on
 from portal.domain.lifecycle import blocked_on, subscription_state
 from portal.domain.periods import add_months, period_from
-from portal.domain.timeline import Act, Course, deletion_warning_on, look_again_on, renewal_day, steps_due
+from portal.domain.timeline import (
+    Act,
+    SubscriptionDates,
+    deletion_warning_on,
+    look_again_on,
+    renewal_day,
+    steps_due,
+)
 from portal.domain.vocabulary import Interval, NoticeKind, SubscriptionState
 
 DUE = date(2026, 3, 15)
@@ -32,24 +39,24 @@ def day(text):
     return date.fromisoformat(text)
 
 
-def a_course(**facts):
+def some_dates(**facts):
     """Due on 15 March, five days of grace, nothing said yet."""
-    return Course(**{"state": PAID, "due_on": DUE, "blocked_on": day("2026-03-21"), **facts})
+    return SubscriptionDates(**{"state": PAID, "due_on": DUE, "blocked_on": day("2026-03-21"), **facts})
 
 
-def is_due(step, course, on):
-    return step in steps_due(course, today=on)
+def is_due(step, dates, on):
+    return step in steps_due(dates, today=on)
 
 
 # --- the windows ----------------------------------------------------------------------------------
 
-ON_TRIAL = a_course(state=TRIAL, plan_is_trial=True, blocked_on=day("2026-03-16"))
-BY_HAND = a_course()
-BY_HAND_WITHOUT_GRACE = a_course(blocked_on=day("2026-03-16"))
-AUTOMATIC = a_course(renew_on=DUE)
+ON_TRIAL = some_dates(state=TRIAL, plan_is_trial=True, blocked_on=day("2026-03-16"))
+BY_HAND = some_dates()
+BY_HAND_WITHOUT_GRACE = some_dates(blocked_on=day("2026-03-16"))
+AUTOMATIC = some_dates(renew_on=DUE)
 # Failed on the due date: usable for 14 days more, 29 March; without grace and with dunning over.
-FAILED = a_course(renewal_failed_on=DUE, blocked_on=day("2026-03-30"))
-FREE_PLAN_WAITS = a_course(free_plan_waits=True)
+FAILED = some_dates(renewal_failed_on=DUE, blocked_on=day("2026-03-30"))
+FREE_PLAN_WAITS = some_dates(free_plan_waits=True)
 
 # course, step, its first day, its last day (None: it never comes too late).
 WINDOWS = {
@@ -67,10 +74,10 @@ WINDOWS = {
     "blocked without grace": (BY_HAND_WITHOUT_GRACE, NoticeKind.BLOCKED, "2026-03-16", "2026-04-14"),
     "six months after the due date": (BY_HAND, NoticeKind.DELETION_AHEAD, "2026-09-15", None),
     "six months after 31 August": (
-        a_course(due_on=day("2026-08-31"), blocked_on=day("2026-09-01")),
+        some_dates(due_on=day("2026-08-31"), blocked_on=day("2026-09-01")),
         NoticeKind.DELETION_AHEAD, "2027-02-28", None),
     "a grace of a year: not before it is over": (
-        a_course(blocked_on=day("2027-03-16")), NoticeKind.DELETION_AHEAD, "2027-03-16", None),
+        some_dates(blocked_on=day("2027-03-16")), NoticeKind.DELETION_AHEAD, "2027-03-16", None),
     # 13 February + 30 = 15 March.
     "price rise: thirty days": (AUTOMATIC, NoticeKind.PRICE_RISE, "2026-02-13", "2026-03-07"),
     "renewal ahead: 15 - 7": (AUTOMATIC, NoticeKind.RENEWAL_AHEAD, "2026-03-08", "2026-03-14"),
@@ -80,7 +87,7 @@ WINDOWS = {
     "six months, though the renewal failed": (FAILED, NoticeKind.DELETION_AHEAD, "2026-09-15", None),
     # Away until 10 September: failed then, usable until the 24th, past the six months of 15 September.
     "first failed after half a year": (
-        a_course(renewal_failed_on=day("2026-09-10"), blocked_on=day("2026-09-25")),
+        some_dates(renewal_failed_on=day("2026-09-10"), blocked_on=day("2026-09-25")),
         NoticeKind.DELETION_AHEAD, "2026-09-25", None),
     "a free plan begins": (FREE_PLAN_WAITS, Act.BEGIN_FREE_PLAN, "2026-03-15", None),
     "a free plan ahead": (FREE_PLAN_WAITS, NoticeKind.RENEWAL_AHEAD, "2026-03-08", "2026-03-14"),
@@ -90,24 +97,24 @@ WINDOWS = {
         NoticeKind.LATE, "2026-03-16", "2026-03-29"),
     # 15 September + 7.
     "deletion": (
-        a_course(state=BLOCKED, said={NoticeKind.DELETION_AHEAD: day("2026-09-15")}),
+        some_dates(state=BLOCKED, said={NoticeKind.DELETION_AHEAD: day("2026-09-15")}),
         Act.DELETE, "2026-09-22", None),
     "deletion, warned late": (
-        a_course(state=BLOCKED, said={NoticeKind.DELETION_AHEAD: day("2026-12-30")}),
+        some_dates(state=BLOCKED, said={NoticeKind.DELETION_AHEAD: day("2026-12-30")}),
         Act.DELETE, "2027-01-06", None),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("course", "step", "first", "last"), WINDOWS.values(), ids=WINDOWS)
-def test_the_first_and_the_last_day(course, step, first, last):
+@pytest.mark.parametrize(("dates", "step", "first", "last"), WINDOWS.values(), ids=WINDOWS)
+def test_the_first_and_the_last_day(dates, step, first, last):
     first = day(first)
-    assert not is_due(step, course, first - timedelta(days=1))
-    assert is_due(step, course, first)
+    assert not is_due(step, dates, first - timedelta(days=1))
+    assert is_due(step, dates, first)
     if last is None:
-        assert is_due(step, course, first + timedelta(days=900))
+        assert is_due(step, dates, first + timedelta(days=900))
     else:
-        assert is_due(step, course, day(last))
-        assert not is_due(step, course, day(last) + timedelta(days=1))
+        assert is_due(step, dates, day(last))
+        assert not is_due(step, dates, day(last) + timedelta(days=1))
 
 
 SAID_AND_DONE = {NoticeKind.DELETION_AHEAD: DUE}
@@ -129,26 +136,27 @@ NEVER = {
         ON_TRIAL, {NoticeKind.DUE_SOON, NoticeKind.LATE, NoticeKind.BLOCKED, Act.RENEW}),
     "no deletion without a warning": (BY_HAND, {Act.DELETE}),
     "no second warning": (replace(BY_HAND, said=SAID_AND_DONE), {NoticeKind.DELETION_AHEAD}),
-    "a free plan has no due date": (a_course(state=FREE, due_on=None, blocked_on=None), {*NoticeKind, *Act}),
-    "nor has a paid plan without an end": (a_course(due_on=None, blocked_on=None), {*NoticeKind, *Act}),
+    "a free plan has no due date": (
+        some_dates(state=FREE, due_on=None, blocked_on=None), {*NoticeKind, *Act}),
+    "nor has a paid plan without an end": (some_dates(due_on=None, blocked_on=None), {*NoticeKind, *Act}),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("course", "steps"), NEVER.values(), ids=NEVER)
-def test_what_is_never_due(course, steps):
+@pytest.mark.parametrize(("dates", "steps"), NEVER.values(), ids=NEVER)
+def test_what_is_never_due(dates, steps):
     for offset in range(-60, 420):
-        assert not steps & set(steps_due(course, today=DUE + timedelta(days=offset)))
+        assert not steps & set(steps_due(dates, today=DUE + timedelta(days=offset)))
 
 
 def test_paying_comes_before_blocking_and_deletion():
     """Away for seven months with a card that may pay: it is asked before anything ends."""
-    course = a_course(
+    dates = some_dates(
         state=BLOCKED,
         renew_on=DUE,
         renewal_failed_on=DUE,
         said={NoticeKind.DELETION_AHEAD: day("2026-09-15"), NoticeKind.BLOCKED: day("2026-03-21")},
     )
-    assert steps_due(course, today=day("2026-10-01")) == (Act.RENEW, Act.DELETE)
+    assert steps_due(dates, today=day("2026-10-01")) == (Act.RENEW, Act.DELETE)
 
 
 LOOKS = {
@@ -165,13 +173,13 @@ LOOKS = {
     "then the charge": (AUTOMATIC, "2026-03-08", "2026-03-15"),
     "a charge that could not be asked for": (AUTOMATIC, "2026-03-15", "2026-03-16"),
     "a free plan that does not fit": (FREE_PLAN_WAITS, "2026-03-18", "2026-03-19"),
-    "nothing ever": (a_course(state=FREE, due_on=None, blocked_on=None), "2026-03-18", None),
+    "nothing ever": (some_dates(state=FREE, due_on=None, blocked_on=None), "2026-03-18", None),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("course", "today", "expected"), LOOKS.values(), ids=LOOKS)
-def test_when_to_look_again(course, today, expected):
-    assert look_again_on(course, today=day(today)) == (expected and day(expected))
+@pytest.mark.parametrize(("dates", "today", "expected"), LOOKS.values(), ids=LOOKS)
+def test_when_to_look_again(dates, today, expected):
+    assert look_again_on(dates, today=day(today)) == (expected and day(expected))
 
 
 # --- the catch-up rule ----------------------------------------------------------------------------
@@ -228,7 +236,7 @@ class Life:
         self.failed_on, self.said, self.asked = None, {}, 0
         self.is_free = self.is_gone = False
 
-    def course(self, today):
+    def dates(self, today):
         dunning = {"renewal_failed_on": self.failed_on, "dunning_days": DUNNING_DAYS}
         state = subscription_state(
             plan_is_trial=self.trial,
@@ -239,7 +247,7 @@ class Life:
             auto_renewal=self.automatic,
             **dunning,
         )
-        return Course(
+        return SubscriptionDates(
             state=state,
             due_on=self.due_on,
             blocked_on=blocked_on(self.due_on, 0 if self.trial else self.grace_days, **dunning),
@@ -253,18 +261,18 @@ class Life:
     def look(self, today):
         taken = set()
         while not self.is_gone:
-            course = self.course(today)
-            step = next((step for step in steps_due(course, today=today) if step not in taken), None)
+            dates = self.dates(today)
+            step = next((step for step in steps_due(dates, today=today) if step not in taken), None)
             if step is None:
-                return look_again_on(course, today=today)
+                return look_again_on(dates, today=today)
             taken.add(step)
-            if self.take(step, course, today):
-                self.diary.append((today, step, course.due_on))
+            if self.take(step, dates, today):
+                self.diary.append((today, step, dates.due_on))
         return None
 
-    def take(self, step, course, today):
+    def take(self, step, dates, today):
         if step is Act.RENEW:
-            return today >= self.asks_from and self.charge(course, today)
+            return today >= self.asks_from and self.charge(dates, today)
         if step is Act.BEGIN_FREE_PLAN:
             self.is_free = today >= self.fits_from
             if not self.is_free and self.automatic:
@@ -276,13 +284,13 @@ class Life:
         self.said = {**self.said, step: today}
         return True
 
-    def charge(self, course, today):
+    def charge(self, dates, today):
         self.asked += 1
         if self.asked > len(self.answers) or not self.answers[self.asked - 1]:
             self.failed_on = self.failed_on or today
             self.renew_on = next_round_on(failed_on=self.failed_on, today=today, days=DUNNING_DAYS)
             return False
-        if course.state is BLOCKED:
+        if dates.state is BLOCKED:
             start, self.anchor_day = today, today.day
         else:
             start = self.due_on
@@ -518,5 +526,5 @@ def test_the_next_look_is_always_later(life, days):
     lived = live_every_day(again(life), since=SINCE, days=days)
     today = SINCE + timedelta(days=days)
     if not lived.is_gone:
-        found = look_again_on(lived.course(today), today=today)
+        found = look_again_on(lived.dates(today), today=today)
         assert found is None or found > today

@@ -156,7 +156,7 @@ def test_a_plan_below_the_use_is_refused_with_both_figures(place):
         as_seen_by(place, name)
     with pytest.raises(PlanTooSmall) as refused:
         an_open_order(place, "business-3")
-    [violation] = refused.value.violations
+    [violation] = refused.value.exceeded_limits
     assert (violation.limit, violation.allowed, violation.used) == ("users", 3, 4)
 
 
@@ -180,7 +180,7 @@ def test_storage_that_grew_meanwhile_refuses_the_payment(place):
     Workspace.update(used_storage_bytes=21 * 1024**3).where(Workspace.id == place.workspace.id).execute()
     with pytest.raises(PlanTooSmall) as refused:
         pay(order)
-    assert refused.value.violations[0].used == 21 * 1024**3
+    assert refused.value.exceeded_limits[0].used == 21 * 1024**3
     assert the_sandbox().charges() == []
 
 

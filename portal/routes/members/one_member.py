@@ -93,7 +93,7 @@ def show(place: Place, member: Member) -> Response:
 
 def _page(place: Place, member: Member, form: RoleForm) -> Response:
     """Each act is shown only to whom the server would let do it now."""
-    room = roster.room_of(status_here(place).plan, roster.counts_of(place.workspace))
+    capacity = roster.capacity_of(status_here(place).plan, roster.counts_of(place.workspace))
     is_owner, is_you = place.member.role == Role.OWNER, member.id == place.member.id
     may_give = member.role in roster.roles_to_give(place)
     may_take = not is_you and (member.role != Role.OWNER or is_owner)
@@ -108,7 +108,7 @@ def _page(place: Place, member: Member, form: RoleForm) -> Response:
         state=state,
         state_label=state_label,
         form=form,
-        room=room,
+        capacity=capacity,
         has_billing_access=member.is_upgrader and member.role not in BILLING_ROLES,
         may_change_role=not is_you and member.is_active and may_give,
         may_end_billing_access=is_owner,

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, flash, request, url_for
 from flask_babel import ngettext
 from flask_login import current_user
 
-from portal.domain.capacity import Room
+from portal.domain.capacity import Capacity
 from portal.domain.vocabulary import MemberStatus, Right, Role
 from portal.forms.base import TEXT_LENGTH, clean_text
 from portal.forms.members import InviteForm, listed
@@ -15,7 +15,7 @@ from portal.models import Member
 from portal.runtime import current
 from portal.services.members import changes, invitations, roster
 from portal.services.members.changes import Promoted
-from portal.services.members.invitations import AlreadyMembers, Invited, NoRoom
+from portal.services.members.invitations import AlreadyMembers, CapacityReached, Invited
 from portal.services.members.roster import AdministratorsFull, Counts, MemberRow, OwnersOnly
 from portal.services.places import Place
 from portal.web import limits
@@ -41,10 +41,12 @@ BILLING_ROLES = (Role.OWNER, Role.BILLING_MANAGER)
 @limited("invite")
 def index(place: Place) -> Response:
     counts = roster.counts_of(place.workspace)
-    room = roster.room_of(status_here(place).plan, counts)
-    form = InviteForm(roles=[(role, ROLE_WORDS[role]) for role in roster.roles_to_give(place)], room=room)
+    capacity = roster.capacity_of(status_here(place).plan, counts)
+    form = InviteForm(
+        roles=[(role, ROLE_WORDS[role]) for role in roster.roles_to_give(place)], capacity=capacity
+    )
     if not form.validate_on_submit():
-        return _page(place, form, room, counts)
+        return _page(place, form, capacity, counts)
     limits.count("invite", account=current_user.id)
     try:
         invited = invitations.invite(
@@ -54,21 +56,21 @@ def index(place: Place) -> Response:
             as_guests=form.status.data == MemberStatus.GUEST,
             now=current().clock.now(),
         )
-    except (AlreadyMembers, NoRoom) as refusal:
+    except (AlreadyMembers, CapacityReached) as refusal:
         form.add_error("emails", _no_invitation(refusal))
-        return _page(place, form, room, counts)
+        return _page(place, form, capacity, counts)
     except AdministratorsFull as refusal:
         form.add_error("role", administrators_full(refusal))
-        return _page(place, form, room, counts)
+        return _page(place, form, capacity, counts)
     except OwnersOnly:
         form.add_error("role", owners_only())
-        return _page(place, form, room, counts)
+        return _page(place, form, capacity, counts)
     _tell_of_invitations(invited, wanted_guests=form.status.data == MemberStatus.GUEST)
     return to_list(place)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RosterRow:
     """A member ready to print. `name` falls back on the address."""
 
     member_id: int
@@ -85,7 +87,7 @@ class Row:
     may_invite_again: bool
 
 
-def _page(place: Place, form: InviteForm, room: Room, counts: Counts) -> Response:
+def _page(place: Place, form: InviteForm, capacity: Capacity, counts: Counts) -> Response:
     search, _fault = clean_text(request.args.get("q", ""), max_length=TEXT_LENGTH)
     search = search[:TEXT_LENGTH]
     wanted = request.args.get("status", "")
@@ -103,19 +105,19 @@ def _page(place: Place, form: InviteForm, room: Room, counts: Counts) -> Respons
         search=search,
         chosen_status=status.value if status else "",
         tabs=list(_tabs(place, counts, search)),
-        room=room,
-        room_note=_room_note(room),
-        status_notes=_status_notes(room),
+        capacity=capacity,
+        capacity_note=_capacity_note(capacity),
+        status_notes=_status_notes(capacity),
         role_notes=_role_notes(),
     )
 
 
-def _row(place: Place, row: MemberRow) -> Row:
+def _row(place: Place, row: MemberRow) -> RosterRow:
     is_you = row.person_id == place.member.person_id
     is_disabled = row.status == MemberStatus.DISABLED
     may_give = row.role in roster.roles_to_give(place)
     state, label = state_of(row.status, has_joined=row.has_joined)
-    return Row(
+    return RosterRow(
         member_id=row.member_id,
         name=row.name or row.email,
         email=row.email if row.name else "",
@@ -158,37 +160,37 @@ def _tabs(place: Place, counts: Counts, search: str) -> Iterator[tuple[str, str,
 # --- the invitation -------------------------------------------------------------------------------
 
 
-def _room_note(room: Room) -> str:
+def _capacity_note(capacity: Capacity) -> str:
     """What will become of those who are invited now, said before they are."""
-    if room.free_users is None:
+    if capacity.free_users is None:
         return ""
-    if room.is_full and room.max_guests == 0:
+    if capacity.is_full and capacity.max_guests == 0:
         return _("Every place for users is taken, and your plan has no guests.")
-    if room.is_full and room.is_full_of_guests:
+    if capacity.is_full and capacity.is_full_of_guests:
         return _("Every place of your plan is taken, for users and for guests.")
-    if room.is_full:
+    if capacity.is_full:
         return _("Every place for users is taken. Whoever you invite now becomes a guest, who only looks on.")
-    if room.is_full_of_guests:
+    if capacity.is_full_of_guests:
         return ngettext(
             "There is room for %(num)d more user, and for no guest.",
             "There is room for %(num)d more users, and for no guest.",
-            room.free_users,
+            capacity.free_users,
         )
     return ngettext(
         "There is room for %(num)d more user. Whoever comes after becomes a guest, who only looks on.",
         "There is room for %(num)d more users. Whoever comes after becomes a guest, who only looks on.",
-        room.free_users,
+        capacity.free_users,
     )
 
 
-def _status_notes(room: Room) -> dict[str, str]:
+def _status_notes(capacity: Capacity) -> dict[str, str]:
     """A sentence under each choice: what it means, or why it cannot be made."""
     users, guests = _("They work in the workspace with the role below."), _("They only look on.")
-    if room.is_full:
+    if capacity.is_full:
         users = _("Every place for users is taken.")
-    if room.max_guests == 0:
+    if capacity.max_guests == 0:
         guests = _("Your plan has no guests.")
-    elif room.is_full_of_guests:
+    elif capacity.is_full_of_guests:
         guests = _("Every place for guests is taken.")
     return {MemberStatus.ACTIVE: users, MemberStatus.GUEST: guests}
 
@@ -204,25 +206,25 @@ def _role_notes() -> list[tuple[str, str]]:
     ]
 
 
-def _no_invitation(refusal: AlreadyMembers | NoRoom) -> str:
+def _no_invitation(refusal: AlreadyMembers | CapacityReached) -> str:
     if isinstance(refusal, AlreadyMembers):
         return " ".join(_known(refusal.members))
-    room, places = refusal.room, {"addresses": listed(refusal.refused)}
-    if room.max_guests == 0:
+    capacity, places = refusal.capacity, {"addresses": listed(refusal.refused)}
+    if capacity.max_guests == 0:
         return _(
             "Nobody was invited. Your plan holds %(limit)s active users and no guests, and %(used)s users "
             "are there. There is no place for: %(addresses)s.",
-            limit=room.max_users,
-            used=room.users,
+            limit=capacity.max_users,
+            used=capacity.users,
             **places,
         )
     return _(
         "Nobody was invited. Your plan holds %(users)s active users and %(guests)s guests; %(used_users)s "
         "and %(used_guests)s are there. There is no place for: %(addresses)s.",
-        users=room.max_users,
-        guests=room.max_guests,
-        used_users=room.users,
-        used_guests=room.guests,
+        users=capacity.max_users,
+        guests=capacity.max_guests,
+        used_users=capacity.users,
+        used_guests=capacity.guests,
         **places,
     )
 

@@ -98,10 +98,10 @@ def _page(
     status: int = 200,
 ) -> Response:
     workspace = asked.workspace
-    standing = None
+    status_today = None
     if workspace is not None and asked.state == NonprofitState.RECEIVED:
         today = workspace.day(current().clock.now())
-        standing = agreement.status_of(agreement.of_workspace(workspace), today=today)
+        status_today = agreement.status_of(agreement.of_workspace(workspace), today=today)
     return render(
         "operator/nonprofit_request.html",
         status=status,
@@ -110,7 +110,7 @@ def _page(
         state_label=state_words(asked),
         decision=_decision(asked),
         is_undecided=asked.state == NonprofitState.RECEIVED,
-        standing=standing,
+        status_today=status_today,
         accept_form=accept_form or _accept_form(asked),
         refuse_form=refuse_form or RefuseForm(formdata=None),
     )
@@ -129,7 +129,7 @@ def _accept_form(asked: NonprofitRequest) -> AcceptForm:
 
 def _too_small(refusal: PlanTooSmall) -> str:
     """Each limit with both figures."""
-    figures = [f"{limit.allowed} {limit.used}" for limit in refusals_of(refusal.violations)]
+    figures = [f"{limit.allowed} {limit.used}" for limit in refusals_of(refusal.exceeded_limits)]
     return " ".join([_("The workspace is too large for this plan."), *figures])
 
 

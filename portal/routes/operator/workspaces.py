@@ -11,7 +11,7 @@ from portal.forms.operator import MOST_TRIAL_DAYS, ExtendTrialForm, UsedStorageF
 from portal.models import Member, Workspace
 from portal.runtime import current
 from portal.services import operator, plans
-from portal.services.operator import Attempt
+from portal.services.operator import PaymentAttempt
 from portal.services.payments import charging
 from portal.services.payments.charging import AmountMismatch
 from portal.services.subscriptions import agreement, nonprofit, trials
@@ -151,19 +151,19 @@ def _page(
     status: int = 200,
 ) -> Response:
     now = current().clock.now()
-    standing = agreement.status_of(agreement.of_workspace(workspace), today=workspace.day(now))
-    trial_form = trial_form or _trial_form(standing)
+    status_today = agreement.status_of(agreement.of_workspace(workspace), today=workspace.day(now))
+    trial_form = trial_form or _trial_form(status_today)
     return render(
         "operator/workspace.html",
         status=status,
         form=form,
         trial_form=trial_form,
-        extension=trials.extension_of(standing, days=trial_form.days.data or USUAL_EXTENSION_DAYS),
+        extension=trials.extension_of(status_today, days=trial_form.days.data or USUAL_EXTENSION_DAYS),
         subject=workspace,
         owners=list(Member.owners(workspace)),
-        plan_name=translated(standing.plan.names),
-        standing=standing,
-        state_label=state_words(standing.state),
+        plan_name=translated(status_today.plan.names),
+        status_today=status_today,
+        state_label=state_words(status_today.state),
         usage=plans.usage_of(workspace),
         rows=[_row(attempt) for attempt in operator.attempts(workspace, limit=ATTEMPTS_SHOWN)],
     )
@@ -180,14 +180,14 @@ def _storage_form(workspace: Workspace, *, posted: bool = True) -> UsedStorageFo
     return UsedStorageForm(data=shown) if posted else UsedStorageForm(formdata=None, data=shown)
 
 
-def _trial_form(standing: agreement.Status) -> ExtendTrialForm:
+def _trial_form(status_today: agreement.SubscriptionStatus) -> ExtendTrialForm:
     """With the days that the address asks for: the page shows the new due date while they are typed."""
     days = request.args.get("days", "")
     in_range = days.isascii() and days.isdigit() and len(days) < 4 and 1 <= int(days) <= MOST_TRIAL_DAYS
     return ExtendTrialForm(
         formdata=None,
         days=int(days) if in_range else USUAL_EXTENSION_DAYS,
-        due_on=standing.due_on.isoformat() if standing.due_on else "",
+        due_on=status_today.due_on.isoformat() if status_today.due_on else "",
     )
 
 
@@ -206,7 +206,7 @@ class AttemptRow:
     key: str = ""
 
 
-def _row(attempt: Attempt) -> AttemptRow:
+def _row(attempt: PaymentAttempt) -> AttemptRow:
     order, payment = attempt.order, attempt.payment
     ordered = AttemptRow(
         number=order.number,

@@ -16,7 +16,7 @@ from portal.services.payments import methods as payments_methods
 from portal.services.payments.methods import MethodExpired, MethodGone, MethodNeeded
 from portal.services.places import Place
 from portal.services.subscriptions import scheduled_change
-from portal.services.subscriptions.agreement import Status
+from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.web import limits
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
@@ -32,7 +32,7 @@ REFRESH_SECONDS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MethodRow:
     """One saved method. `mark` ends its data-testids; `expires` is empty for what has no date."""
 
     method_id: int
@@ -102,9 +102,9 @@ def _page(place: Place, form: NewCardForm, *, status: int, problem: str = "") ->
     )
 
 
-def _row(method: PaymentMethod, *, is_first: bool, today: date) -> Row:
+def _row(method: PaymentMethod, *, is_first: bool, today: date) -> MethodRow:
     has_date = method.exp_month is not None and method.exp_year is not None
-    return Row(
+    return MethodRow(
         method_id=method.id,
         mark=method.last4 or method.kind,
         name=_name(method),
@@ -115,7 +115,7 @@ def _row(method: PaymentMethod, *, is_first: bool, today: date) -> Row:
     )
 
 
-def _next_charge(status: Status, methods: list[PaymentMethod]) -> str:
+def _next_charge(status: SubscriptionStatus, methods: list[PaymentMethod]) -> str:
     """What is charged next and when; the sentence above the list, empty while the list is."""
     subscription = status.subscription
     if not methods:

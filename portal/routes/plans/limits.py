@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from flask import url_for
 
-from portal.domain.plans import Condition, LimitKind, Violation
+from portal.domain.plans import Condition, ExceededLimit, LimitKind
 from portal.domain.vocabulary import Right, Service
 from portal.services.places import Place
 from portal.words import formatting
@@ -33,7 +33,7 @@ class ChecklistLine:
     mend: tuple[str, str] | None
 
 
-def refusals_of(exceeded: Sequence[Violation]) -> tuple[Refusal, ...]:
+def refusals_of(exceeded: Sequence[ExceededLimit]) -> tuple[Refusal, ...]:
     return tuple(
         Refusal(violation.limit, *_sentences(violation.limit, violation.allowed, violation.used))
         for violation in exceeded

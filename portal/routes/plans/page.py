@@ -14,7 +14,14 @@ from portal.domain.errors import (
     SmallerPlanWaits,
     TooEarlyToProlong,
 )
-from portal.domain.plans import PlanChoice, PlanNotOffered, PlanTooSmall, Usage, has_days_left, violations
+from portal.domain.plans import (
+    PlanChoice,
+    PlanNotOffered,
+    PlanTooSmall,
+    Usage,
+    exceeded_limits,
+    has_days_left,
+)
 from portal.domain.vocabulary import Interval, Right, SubscriptionState
 from portal.routes.invoices.rows import payment_rows
 from portal.runtime import current
@@ -23,7 +30,7 @@ from portal.services.people import signing_in
 from portal.services.places import Place
 from portal.services.plans import PlanOffers
 from portal.services.subscriptions import scheduled_change
-from portal.services.subscriptions.agreement import Status
+from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.services.subscriptions.scheduled_change import Waiting
 from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render
@@ -160,7 +167,7 @@ def plans_page(
         renews=standing.subscription.auto_renewal,
         problem=problem,
         refusal_open=refusal is not None,
-        refusals=refusals_of(refusal.violations) if refusal else table.refusals,
+        refusals=refusals_of(refusal.exceeded_limits) if refusal else table.refusals,
         may_buy=Right.BUY in place.may,
         sees_payers=Right.SEE_BILLING_DETAILS in place.may,
         may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
@@ -179,8 +186,8 @@ class Scheduled:
     obstacles: tuple[Refusal, ...]
 
 
-def _scheduled(status: Status, waiting: Waiting, usage: Usage) -> Scheduled:
-    obstacles = refusals_of(violations(plans.limits_of(waiting.plan), usage))
+def _scheduled(status: SubscriptionStatus, waiting: Waiting, usage: Usage) -> Scheduled:
+    obstacles = refusals_of(exceeded_limits(plans.limits_of(waiting.plan), usage))
     day = formatting.day(status.due_on) if status.due_on else ""
     title = _("From %(date)s: %(plan)s", date=day, plan=priced_name(waiting.plan.names, waiting.interval))
     if waiting.interval is None:
@@ -191,7 +198,7 @@ def _scheduled(status: Status, waiting: Waiting, usage: Usage) -> Scheduled:
     return Scheduled(title, text, obstacles)
 
 
-def _preselected(status: Status, waiting: Waiting | None) -> str:
+def _preselected(status: SubscriptionStatus, waiting: Waiting | None) -> str:
     """From the due date on, the plan that was to begin and is not paid yet."""
     if waiting is None or waiting.interval is None:
         return ""
@@ -200,7 +207,7 @@ def _preselected(status: Status, waiting: Waiting | None) -> str:
     return str(PlanChoice(waiting.plan.code, waiting.interval))
 
 
-def _lock_sentence(status: Status) -> str:
+def _lock_sentence(status: SubscriptionStatus) -> str:
     """Which price automatic renewal charges, and until when; empty where nothing is guaranteed."""
     lock = lock_charged(status)
     if lock is None:
@@ -211,7 +218,7 @@ def _lock_sentence(status: Status) -> str:
     return _("Your price, %(price)s a month excl. VAT, is guaranteed until %(date)s.", **words)
 
 
-def _renewal_sentence(status: Status) -> str:
+def _renewal_sentence(status: SubscriptionStatus) -> str:
     """With the next payment, where one is to come: of one that has failed the banner tells."""
     on = status.subscription.renew_on
     if on is None or on < status.today or not status.renews_by_itself:
@@ -219,7 +226,7 @@ def _renewal_sentence(status: Status) -> str:
     return _("Automatic renewal is on: the next payment is made on %(date)s.", date=formatting.day(on))
 
 
-def _free_code(place: Place, status: Status, on_sale: Sequence[PlanOffers]) -> str | None:
+def _free_code(place: Place, status: SubscriptionStatus, on_sale: Sequence[PlanOffers]) -> str | None:
     """The free plan that this person may continue with, if it is not theirs already."""
     plan = plans.free_plan_of(on_sale)
     if plan is None or status.state == SubscriptionState.FREE or not _may_change_what_waits(place, status):
@@ -227,13 +234,13 @@ def _free_code(place: Place, status: Status, on_sale: Sequence[PlanOffers]) -> s
     return plan.code
 
 
-def _may_change_what_waits(place: Place, status: Status) -> bool:
+def _may_change_what_waits(place: Place, status: SubscriptionStatus) -> bool:
     """While automatic renewal is on, what begins on the due date decides about the next charge."""
     needed = Right.AUTO_RENEWAL if status.subscription.auto_renewal else Right.BUY
     return needed in place.may
 
 
-def _may_renew(place: Place, status: Status, waiting: Waiting | None) -> bool:
+def _may_renew(place: Place, status: SubscriptionStatus, waiting: Waiting | None) -> bool:
     """Whether there is something to renew for this person to switch; a free plan that waits is not."""
     if Right.AUTO_RENEWAL not in place.may or status.interval is None:
         return False
@@ -242,14 +249,14 @@ def _may_renew(place: Place, status: Status, waiting: Waiting | None) -> bool:
     return status.state in (SubscriptionState.PAID, SubscriptionState.LATE)
 
 
-def _own_currency(place: Place, status: Status, currencies: list[str]) -> str:
+def _own_currency(place: Place, status: SubscriptionStatus, currencies: list[str]) -> str:
     """The currency that is being paid, else the workspace's, else the first on sale."""
     price = status.subscription.price
     paid = price.currency if price is not None else place.workspace.currency
     return paid if paid in currencies else (currencies[0] if currencies else paid)
 
 
-def current_plan_sentences(status: Status) -> list[str]:
+def current_plan_sentences(status: SubscriptionStatus) -> list[str]:
     """What is used now and until when, by state (source-systems.md §1.2)."""
     name = translated(status.plan.names)
     until = formatting.day(status.due_on) if status.due_on else ""

@@ -10,7 +10,7 @@ from portal.domain.price_lock import PriceLock, renewal_price
 from portal.domain.vocabulary import Interval, SubscriptionState
 from portal.models import Price
 from portal.services.plans import PlanOffers, limits_of
-from portal.services.subscriptions.agreement import Status, lock_of
+from portal.services.subscriptions.agreement import SubscriptionStatus, lock_of
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
@@ -34,7 +34,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PlanRow:
     code: str
     name: str
     users: str
@@ -49,7 +49,7 @@ class PlanTable:
     """`rows` makes the rows when they are shown: a new choice shows only what stands below them."""
 
     currency: str
-    rows: Callable[[], tuple[Row, ...]]
+    rows: Callable[[], tuple[PlanRow, ...]]
     selected: Cell | None
     selected_name: str
     selected_text: str
@@ -63,23 +63,25 @@ class PlanTable:
 def plan_table(
     *,
     on_sale: Sequence[PlanOffers],
-    status: Status,
+    status: SubscriptionStatus,
     usage: Usage,
     currency: str,
     wanted: str,
     skips_dialog: bool,
 ) -> PlanTable:
     """`wanted` is the value of the cell that the person chose; empty for the one chosen for them."""
-    offers = [rules.Offer(sold.limits, price.interval) for sold in on_sale for price in _in(sold, currency)]
+    offers = [
+        rules.PlanCell(sold.limits, price.interval) for sold in on_sale for price in _in(sold, currency)
+    ]
     needs_none = status.state in PAID_STATES or status.plan.nonprofit
     recommended = None if needs_none else rules.recommended(offers, usage)
     subscription = status.subscription
     current = None
     if subscription.plan:
-        current = rules.Offer(limits_of(subscription.plan), status.interval)
+        current = rules.PlanCell(limits_of(subscription.plan), status.interval)
     selected = _selected(offers, wanted=wanted, current=current, recommended=recommended, status=status)
 
-    def row_of(sold: PlanOffers) -> Row:
+    def row_of(sold: PlanOffers) -> PlanRow:
         return _row(
             sold,
             currency,
@@ -94,7 +96,7 @@ def plan_table(
     if selected:
         row = row_of(next(sold for sold in on_sale if sold.limits == selected.plan))
         chosen = (row, next(cell for cell in row.cells if cell.is_selected))
-    exceeded = rules.violations(selected.plan, usage) if selected else ()
+    exceeded = rules.exceeded_limits(selected.plan, usage) if selected else ()
     prolongable = rules.is_prolongable(
         status.due_on, today=status.today, on_trial=status.state == SubscriptionState.TRIAL
     )
@@ -126,13 +128,13 @@ def plan_table(
     )
 
 
-def lock_charged(status: Status) -> PriceLock | None:
+def lock_charged(status: SubscriptionStatus) -> PriceLock | None:
     """The guaranteed price while automatic renewal charges it: paying by hand costs the list price."""
     lock = lock_of(status.subscription) if status.renews_by_itself else None
     return lock if lock is not None and lock.holds(status.today) else None
 
 
-def _price_of_own(listed: Price, status: Status) -> Money:
+def _price_of_own(listed: Price, status: SubscriptionStatus) -> Money:
     """What the next period of the own plan costs."""
     lock = lock_charged(status)
     if lock is None or status.due_on is None or lock.amount.currency != listed.currency:
@@ -140,7 +142,7 @@ def _price_of_own(listed: Price, status: Status) -> Money:
     return renewal_price(list_price=listed.amount, lock=lock, on=status.due_on) or listed.amount
 
 
-def value_of(offer: rules.Offer) -> str:
+def value_of(offer: rules.PlanCell) -> str:
     """What the form sends; a free plan is no choice of the form, and has its code alone."""
     if offer.interval is None:
         return offer.plan.code
@@ -148,13 +150,13 @@ def value_of(offer: rules.Offer) -> str:
 
 
 def _selected(
-    offers: Sequence[rules.Offer],
+    offers: Sequence[rules.PlanCell],
     *,
     wanted: str,
-    current: rules.Offer | None,
-    recommended: rules.Offer | None,
-    status: Status,
-) -> rules.Offer | None:
+    current: rules.PlanCell | None,
+    recommended: rules.PlanCell | None,
+    status: SubscriptionStatus,
+) -> rules.PlanCell | None:
     by_value = {value_of(offer): offer for offer in offers}
     if wanted in by_value:
         return by_value[wanted]
@@ -166,17 +168,17 @@ def _selected(
 def _row(
     sold: PlanOffers,
     currency: str,
-    offers: Sequence[rules.Offer],
+    offers: Sequence[rules.PlanCell],
     *,
-    current: rules.Offer | None,
-    recommended: rules.Offer | None,
-    selected: rules.Offer | None,
-    status: Status | None,
-) -> Row:
+    current: rules.PlanCell | None,
+    recommended: rules.PlanCell | None,
+    selected: rules.PlanCell | None,
+    status: SubscriptionStatus | None,
+) -> PlanRow:
     cells = []
     for interval in Interval:
         price = sold.price(interval, currency)
-        here = rules.Offer(sold.limits, interval)
+        here = rules.PlanCell(sold.limits, interval)
         is_current = _same(here, current)
         amount = price.amount if price else None
         if price and status and is_current:
@@ -194,7 +196,7 @@ def _row(
         )
     sold_interval = Interval.MONTH if sold.price(Interval.MONTH, currency) else Interval.YEAR
     low, high = rules.user_range(sold.limits, None if sold.plan.free else sold_interval, offers)
-    return Row(
+    return PlanRow(
         code=sold.plan.code,
         name=translated(sold.plan.names),
         users=_users(low, high),
@@ -205,7 +207,7 @@ def _row(
     )
 
 
-def _same(one: rules.Offer, other: rules.Offer | None) -> bool:
+def _same(one: rules.PlanCell, other: rules.PlanCell | None) -> bool:
     return other is not None and (one.plan.code, one.interval) == (other.plan.code, other.interval)
 
 
@@ -221,7 +223,7 @@ def _users(low: int, high: int | None) -> str:
     return _("%(low)s–%(high)s active users", low=low, high=high)
 
 
-def _summary(row: Row, cell: Cell) -> str:
+def _summary(row: PlanRow, cell: Cell) -> str:
     if cell.interval == Interval.MONTH:
         return _(
             "%(users)s, %(size)s, %(amount)s a month excl. VAT",
@@ -244,7 +246,7 @@ def label_of(action: PlanAction) -> str:
     }[action.label]
 
 
-def note_of(action: PlanAction, status: Status) -> str:
+def note_of(action: PlanAction, status: SubscriptionStatus) -> str:
     if status.plan.nonprofit:
         return _("Your plan for non-profit organisations ends when you buy this one.")
     if action.note is None:
@@ -265,9 +267,11 @@ def note_of(action: PlanAction, status: Status) -> str:
     }[action.note]
 
 
-def price_rows(on_sale: Sequence[PlanOffers], *, currency: str) -> tuple[Row, ...]:
+def price_rows(on_sale: Sequence[PlanOffers], *, currency: str) -> tuple[PlanRow, ...]:
     """The table for somebody without a workspace: nothing is current, recommended or selected."""
-    offers = [rules.Offer(sold.limits, price.interval) for sold in on_sale for price in _in(sold, currency)]
+    offers = [
+        rules.PlanCell(sold.limits, price.interval) for sold in on_sale for price in _in(sold, currency)
+    ]
     return tuple(
         _row(sold, currency, offers, current=None, recommended=None, selected=None, status=None)
         for sold in on_sale

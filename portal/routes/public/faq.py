@@ -65,7 +65,7 @@ def _opened(asked: str) -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class FreePlan:
+class FreePlanFacts:
     """A plan without a price. `limits`: (what, at most) for each limit that it has."""
 
     name: str
@@ -80,8 +80,8 @@ class Sold:
     trial: Plan | None
     trial_days: int
     trial_users: str | None
-    startup: FreePlan | None
-    nonprofit: FreePlan | None
+    startup: FreePlanFacts | None
+    nonprofit: FreePlanFacts | None
     guests_per_user: int
     extends: bool
 
@@ -111,14 +111,14 @@ def _plans_of(product: Product) -> list[Plan]:
     return list(Plan.select().where(Plan.product == product, ~Plan.withdrawn).order_by(Plan.position))
 
 
-def _free_plan(plan: Plan) -> FreePlan:
+def _free_plan(plan: Plan) -> FreePlanFacts:
     limits = [
         (_("Active users"), _number(plan.max_users)),
         (_("Administrators, owners included"), _number(plan.max_administrators)),
         (_("Guests"), _number(limits_of(plan).max_guests)),
         (_("Storage"), None if plan.storage_bytes is None else formatting.storage(plan.storage_bytes)),
     ]
-    return FreePlan(
+    return FreePlanFacts(
         name=translated(plan.names),
         limits=[(what, most) for what, most in limits if most is not None],
         missing_services=[

@@ -200,11 +200,11 @@ def csp_report() -> Response:
     limits.count("csp_report")
     request.max_content_length = LARGEST_REPORT_BYTES
     try:
-        violations = csp_reports.read(request.get_json(force=True))
+        exceeded_limits = csp_reports.read(request.get_json(force=True))
     except (ValueError, RecursionError):
         # RecursionError: brackets in brackets in brackets.
         abort(400)
-    by_rule = [replace(violation, page=_rule_of(violation.page)) for violation in violations]
+    by_rule = [replace(violation, page=_rule_of(violation.page)) for violation in exceeded_limits]
     csp_reports.count(by_rule, wall=current().clock.wall())
     return Response(status=204)
 

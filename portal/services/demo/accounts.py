@@ -9,7 +9,7 @@ from random import Random
 
 from portal.domain.billing_details import Details
 from portal.domain.plans import PlanLimits
-from portal.domain.pricing import Offer, Quote, Standing, make_quote
+from portal.domain.pricing import Offer, PresentTerms, Quote, make_quote
 from portal.domain.tax import Buyer
 from portal.domain.vat_numbers import vat_example
 from portal.domain.vocabulary import Interval, MemberStatus, PaymentMethodKind, Role, Service, VatStatus
@@ -188,9 +188,9 @@ def payment_method(account: Account, rng: Random, *, today: date) -> DemoMethod:
     return DemoMethod(PaymentMethodKind.CARD, source, brand, card.last4)
 
 
-def quote_for(shop: Shop, offer: Offer, details: Details, standing: Standing, *, on: date) -> Quote:
+def quote_for(shop: Shop, offer: Offer, details: Details, present: PresentTerms, *, on: date) -> Quote:
     return make_quote(
-        standing=standing,
+        present=present,
         offer=offer,
         buyer=Buyer.of(asdict(details)),
         seller_country=shop.seller_country,

@@ -11,7 +11,7 @@ from itertools import pairwise
 from random import Random
 
 from portal.domain.plans import PlanLimits
-from portal.domain.pricing import Quote, Standing
+from portal.domain.pricing import PresentTerms, Quote
 from portal.domain.vocabulary import Interval, MemberStatus, Role, Service, SubscriptionState
 
 from .accounts import (
@@ -161,11 +161,11 @@ def _buy_and_prolong(
     account.renews = story is not Story.LAPSED and rng.random() < 0.4
     stop_on = today - timedelta(days=rng.randint(40, 120)) if story is Story.LAPSED else today
     day = account.created_at.date() + timedelta(days=rng.randint(2, 20))
-    standing = Standing(account.plan.code, None, SubscriptionState.TRIAL, None, day.day)
+    present = PresentTerms(account.plan.code, None, SubscriptionState.TRIAL, None, day.day)
     while day < stop_on:
-        quote = quote_for(shop, offer, account.details, standing, on=day)
+        quote = quote_for(shop, offer, account.details, present, on=day)
         account.purchases.append(Purchase(account, order_number(rng), office_hour(day, rng), quote))
-        standing = Standing(
+        present = PresentTerms(
             account.plan.code, offer.interval, SubscriptionState.PAID, quote.due_on, quote.anchor_day
         )
         day = quote.due_on - timedelta(days=rng.randint(0, 4))
@@ -205,8 +205,8 @@ def large_account(shop: Shop, *, seed: int, now: datetime, members: int, invoice
         offer = largest if is_newest else rng.choice(smaller)
         day = first_day + timedelta(days=place * (LARGE_SINCE_DAYS - 2) // invoices)
         if (offer.plan_code, day) not in quotes:
-            standing = Standing(account.plan.code, None, SubscriptionState.FREE, None, day.day)
-            quotes[offer.plan_code, day] = quote_for(shop, offer, account.details, standing, on=day)
+            present = PresentTerms(account.plan.code, None, SubscriptionState.FREE, None, day.day)
+            quotes[offer.plan_code, day] = quote_for(shop, offer, account.details, present, on=day)
         part = place * (LARGE_SINCE_DAYS - 2) % invoices / invoices
         at = datetime.combine(day, time(7), UTC) + timedelta(seconds=int(part * 36_000))
         quote = quotes[offer.plan_code, day]

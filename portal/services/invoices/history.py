@@ -7,7 +7,7 @@ from typing import Any
 
 from peewee import JOIN
 
-from portal.database.prepared import Prepared, Slot
+from portal.database.prepared import Parameter, Prepared
 from portal.domain.money import Money
 from portal.domain.vocabulary import DocumentKind, PaymentMethodKind, PaymentState
 from portal.models import Invoice, Order, Payment, Workspace
@@ -86,9 +86,9 @@ _documents = Prepared(
         )
         .join(Payment, on=((Payment.order == Invoice.order) & (Payment.state == PaymentState.SUCCEEDED)))
         .join_from(Invoice, _credit_note, JOIN.LEFT_OUTER, on=(_credit_note.credits == Invoice.id))
-        .where(Invoice.workspace == Slot("workspace"), Invoice.id < Slot("before"))
+        .where(Invoice.workspace == Parameter("workspace"), Invoice.id < Parameter("before"))
         .order_by(Invoice.id.desc())
-        .limit(Slot("size"))
+        .limit(Parameter("size"))
         .tuples()
     )
 )

@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from portal.database import rows
-from portal.database.prepared import Prepared, Slot
+from portal.database.prepared import Parameter, Prepared
 from portal.documents.notes import notes_of
 from portal.domain.invoicing import credit_note_facts, invoice_facts
 from portal.domain.pricing import facts_hash
@@ -134,7 +134,7 @@ def _take(series: str) -> tuple[int, ...]:
 _take_one = Prepared(
     lambda: (
         NumberSeries.update(next_number=NumberSeries.next_number + 1)
-        .where(NumberSeries.name == Slot("series"))
+        .where(NumberSeries.name == Parameter("series"))
         .returning(NumberSeries.next_number)
     )
 )

@@ -20,12 +20,12 @@ from portal.services.places import Place
 from .roster import (
     ADMINISTRATORS,
     OwnersOnly,
+    capacity_now,
     refuse_administrators,
     refuse_if_full,
     refuse_if_full_of_guests,
     reload_member,
     roles_to_give,
-    room_now,
 )
 
 
@@ -140,7 +140,7 @@ def make_users(place: Place, member_ids: Iterable[int], *, now: datetime) -> Pro
             )
             .order_by(Member.id)
         )
-        free = room_now(workspace).free_users
+        free = capacity_now(workspace).free_users
         promoted = Promoted(users=guests[:free], guests=[] if free is None else guests[free:])
         for member in promoted.users:
             member.status = MemberStatus.ACTIVE

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from portal import outbox
 from portal.database.connecting import transaction
-from portal.domain.capacity import Room, admit
+from portal.domain.capacity import Capacity, admit
 from portal.domain.errors import LinkUnusable, PortalError
 from portal.domain.vocabulary import LinkPurpose, MemberStatus, Role
 from portal.models import Link, Member, Person, Workspace
@@ -15,7 +15,14 @@ from portal.services import audit, letters
 from portal.services.people import links, passwords, signing_in
 from portal.services.places import Place
 
-from .roster import ADMINISTRATORS, OwnersOnly, refuse_administrators, reload_member, roles_to_give, room_now
+from .roster import (
+    ADMINISTRATORS,
+    OwnersOnly,
+    capacity_now,
+    refuse_administrators,
+    reload_member,
+    roles_to_give,
+)
 
 
 class AlreadyMembers(PortalError):
@@ -24,11 +31,11 @@ class AlreadyMembers(PortalError):
     members: Sequence[Member]
 
 
-class NoRoom(PortalError):
-    """No seat for the addresses `refused`, neither as users nor as guests; `room` has the figures."""
+class CapacityReached(PortalError):
+    """No seat for the addresses `refused`, neither as users nor as guests; `capacity` has the figures."""
 
     refused: Sequence[str]
-    room: Room
+    capacity: Capacity
 
 
 class MustSignIn(PortalError):
@@ -59,11 +66,11 @@ def invite(
     named = [signing_in.identity(email) for email in emails]
     addresses = list(dict.fromkeys(named))
     with transaction(lock=workspace):
-        room = room_now(workspace)
-        admitted = admit(room, len(addresses), as_guests=as_guests)
+        capacity = capacity_now(workspace)
+        admitted = admit(capacity, len(addresses), as_guests=as_guests)
         _refuse_members(workspace, addresses)
         if admitted.refused:
-            raise NoRoom(refused=addresses[-admitted.refused :], room=room)
+            raise CapacityReached(refused=addresses[-admitted.refused :], capacity=capacity)
         if role in ADMINISTRATORS:
             refuse_administrators(workspace, more=admitted.users)
         persons = _people_of(addresses, language=workspace.language, now=now)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from peewee import Case, ModelSelect, fn
 
-from portal.database.prepared import Prepared, Slot
-from portal.domain.capacity import Room, room_in
+from portal.database.prepared import Parameter, Prepared
+from portal.domain.capacity import Capacity, capacity_in
 from portal.domain.errors import PlanFull, PortalError
 from portal.domain.rights import rights_of
 from portal.domain.vocabulary import MemberStatus, Right, Role
@@ -180,7 +180,7 @@ def counts_of(workspace: Workspace) -> Counts:
 def _counts_query() -> "ModelSelect[Member]":
     return (
         Member.select(Member.status, fn.COUNT(Member.id).alias("members"))
-        .where(Member.workspace == Slot("workspace"))
+        .where(Member.workspace == Parameter("workspace"))
         .group_by(Member.status)
         .dicts()
     )
@@ -189,31 +189,31 @@ def _counts_query() -> "ModelSelect[Member]":
 _counts = Prepared(_counts_query)
 
 
-def room_of(plan: Plan, counts: Counts) -> Room:
-    return room_in(plans.limits_of(plan), users=counts.active, guests=counts.guest)
+def capacity_of(plan: Plan, counts: Counts) -> Capacity:
+    return capacity_in(plans.limits_of(plan), users=counts.active, guests=counts.guest)
 
 
 # --- inside the workspace's lock ------------------------------------------------------------------
 
 
-def room_now(workspace: Workspace) -> Room:
+def capacity_now(workspace: Workspace) -> Capacity:
     """The room there is, read anew: call it with the lock held."""
-    return room_of(agreement.of_workspace(workspace).plan, counts_of(workspace))
+    return capacity_of(agreement.of_workspace(workspace).plan, counts_of(workspace))
 
 
 def refuse_if_full(workspace: Workspace, role: Role) -> None:
     """Raises PlanFull, AdministratorsFull when one more user with the role is too many."""
-    room = room_now(workspace)
-    if room.is_full:
-        raise PlanFull(limit=room.max_users, used=room.users)
+    capacity = capacity_now(workspace)
+    if capacity.is_full:
+        raise PlanFull(limit=capacity.max_users, used=capacity.users)
     refuse_administrators(workspace, more=1 if role in ADMINISTRATORS else 0)
 
 
 def refuse_if_full_of_guests(workspace: Workspace) -> None:
     """Raises GuestsFull."""
-    room = room_now(workspace)
-    if room.is_full_of_guests:
-        raise GuestsFull(limit=room.max_guests, used=room.guests)
+    capacity = capacity_now(workspace)
+    if capacity.is_full_of_guests:
+        raise GuestsFull(limit=capacity.max_guests, used=capacity.guests)
 
 
 def refuse_administrators(workspace: Workspace, *, more: int) -> None:

@@ -40,15 +40,15 @@ from portal.services import audit
 from portal.services.subscriptions import agreement
 
 from . import outcomes, renewal_outcomes
-from .methods import what_fits
+from .methods import cut_to_column
 from .waiting import (
     ABANDONED_AFTER,
     LOOK_UP_AFTER,
     ReconcileReport,
-    comes_too_late,
     longest_answer,
+    longest_on_its_way,
+    may_have_been_looked_up,
     next_look,
-    patience,
     settle_each,
 )
 
@@ -87,7 +87,7 @@ def record_intent(
         last4=method.last4 if method else "",
         payer_name=person.name,
         payer_email=order.details["email"],
-        look_up_at=wall + patience(),
+        look_up_at=wall + longest_on_its_way(),
         created_at=wall,
     )
     rows.save(payment)
@@ -100,7 +100,7 @@ def ask(payment: Payment, *, card: CardData | None, save: bool, return_url: str,
     A process that was held up for so long that the payment may have been looked up meanwhile, and
     its order opened again, asks no more: it looks the payment up like everybody else.
     """
-    if comes_too_late(payment):
+    if may_have_been_looked_up(payment):
         return look_up(payment, now=now)
     gateway = current().gateways[payment.gateway]
     try:
@@ -341,7 +341,7 @@ def renewal_to_confirm(workspace: Workspace) -> Payment | None:
 
 def reconcile(*, now: datetime) -> ReconcileReport:
     """Ask about every payment whose result is open, but those that are being asked for at this moment."""
-    asked_before = current().clock.wall() - patience()
+    asked_before = current().clock.wall() - longest_on_its_way()
     settled_enough = (Payment.state != PaymentState.CREATED) | (Payment.created_at < asked_before)
     return _settle_each(_waiting().where(settled_enough), look_up, now=now)
 
@@ -429,7 +429,7 @@ def _method_facts(method: MethodFacts | None) -> dict[str, object]:
     """The columns of a payment that say how it was made; a name that the gateway does not tell is kept."""
     if method is None:
         return {}
-    payer = what_fits(method.holder)
+    payer = cut_to_column(method.holder)
     return {
         "brand": method.brand or "",
         "last4": method.last4 or "",

@@ -38,10 +38,10 @@ from .waiting import (
     ABANDONED_AFTER,
     LOOK_UP_AFTER,
     ReconcileReport,
-    comes_too_late,
     longest_answer,
+    longest_on_its_way,
+    may_have_been_looked_up,
     next_look,
-    patience,
     settle_each,
 )
 
@@ -69,7 +69,7 @@ def begin_adding(
             workspace=workspace,
             person=place.member.person_id,
             gateway=gateway_for(PaymentMethodKind.CARD).name,
-            look_up_at=wall + patience(),
+            look_up_at=wall + longest_on_its_way(),
             created_at=wall,
         )
         audit.record("payment_method.asked", workspace=workspace, subject=setup.key, now=now)
@@ -82,7 +82,7 @@ def begin_adding(
         source=card,
         return_url=result_address(setup.key),
     )
-    if comes_too_late(setup):
+    if may_have_been_looked_up(setup):
         # Held up for so long that it may have been looked up meanwhile: it is not asked for any more.
         return look_up(setup, now=now)
     outcome: Outcome | None

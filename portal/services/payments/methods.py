@@ -163,12 +163,12 @@ def new_method(
         last4=facts.last4 or "",
         exp_month=facts.exp_month,
         exp_year=facts.exp_year,
-        holder=what_fits(facts.holder),
+        holder=cut_to_column(facts.holder),
         is_preferred=is_preferred,
         created_at=now,
     )
 
 
-def what_fits(text: str) -> str:
+def cut_to_column(text: str) -> str:
     """What the column can hold of a text of the gateway's: money that moved is recorded, whatever it says."""
     return text.replace("\x00", "")[:LONGEST_NAME]

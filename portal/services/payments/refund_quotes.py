@@ -6,10 +6,10 @@ from enum import StrEnum
 
 from peewee import JOIN
 
-from portal.database.prepared import Prepared, Slot
+from portal.database.prepared import Parameter, Prepared
 from portal.domain.errors import PortalError
 from portal.domain.lifecycle import blocked_on
-from portal.domain.plans import Violation, violations
+from portal.domain.plans import ExceededLimit, exceeded_limits
 from portal.domain.pricing import facts_hash
 from portal.domain.refunds import last_refund_day
 from portal.domain.vocabulary import Interval, PaymentState, RefundState
@@ -78,7 +78,7 @@ class Preview:
     ended_on: date | None
     blocked_on: date | None
     days_lost: int
-    exceeded: tuple[Violation, ...]
+    exceeded: tuple[ExceededLimit, ...]
     ends_auto_renewal: bool
     unscheduled: Plan | None
 
@@ -131,7 +131,7 @@ _newest_success = Prepared(
             on=((Refund.payment == Payment.id) & (Refund.state != RefundState.REFUSED)),
             attr="live_refund",
         )
-        .where(Payment.workspace == Slot("workspace"), Payment.state == PaymentState.SUCCEEDED)
+        .where(Payment.workspace == Parameter("workspace"), Payment.state == PaymentState.SUCCEEDED)
         .order_by(Payment.id.desc())
         .limit(1)
     )
@@ -194,7 +194,7 @@ def preview(payment: Payment, *, now: datetime) -> Preview:
         ended_on=restored.ends_on if restored.is_due_now else None,
         blocked_on=blocked_on(today, grace_days) if restored.is_due_now else None,
         days_lost=_days_lost(subscription.due_on, restored.due_on, today=today),
-        exceeded=violations(plans.limits_of(plan_after), plans.usage_of(workspace)),
+        exceeded=exceeded_limits(plans.limits_of(plan_after), plans.usage_of(workspace)),
         ends_auto_renewal=subscription.auto_renewal,
         unscheduled=subscription.scheduled_plan,
     )

@@ -99,14 +99,14 @@ def after_decline(subscription: Subscription, payment: Payment, *, now: datetime
         # The same method is simply asked anew.
         _try_on(subscription, today)
         return
-    standing = round_of(methods_of(subscription), list(declined_tries([order])), today=payment.tried_on)
-    subscription.renewal_failed_on = standing.failed_on
-    if standing.left:
+    so_far = round_of(methods_of(subscription), list(declined_tries([order])), today=payment.tried_on)
+    subscription.renewal_failed_on = so_far.failed_on
+    if so_far.left:
         _try_on(subscription, today)
         return
     next_on = None
-    if standing.may_try_later:
-        next_on = _next_round(standing.failed_on, today)
+    if so_far.may_try_later:
+        next_on = _next_round(so_far.failed_on, today)
     _try_on(subscription, next_on)
     tell_failed(
         subscription,
@@ -116,7 +116,7 @@ def after_decline(subscription: Subscription, payment: Payment, *, now: datetime
         total=(payment.amount_minor, payment.currency),
         plan_names=dict(order.plan.names),
         method=letters.paid_with(payment),
-        asks_new_card=not standing.may_try_later,
+        asks_new_card=not so_far.may_try_later,
         today=today,
     )
 

@@ -71,11 +71,11 @@ def longest_answer() -> timedelta:
     return timedelta(seconds=current().settings.gateway_timeout_seconds)
 
 
-def patience() -> timedelta:
+def longest_on_its_way() -> timedelta:
     """How long a request may still be on its way: longer than the time-out, and never less than a minute."""
     return max(timedelta(minutes=1), 2 * longest_answer())
 
 
-def comes_too_late(asked: LooksUpLater) -> bool:
+def may_have_been_looked_up(asked: LooksUpLater) -> bool:
     """Whether the request would be sent so late that somebody may have looked it up meanwhile."""
     return current().clock.wall() > asked.look_up_at - longest_answer()

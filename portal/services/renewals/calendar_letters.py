@@ -12,7 +12,7 @@ from portal.domain import plans as plan_rules
 from portal.domain.errors import MissingVatRate
 from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.pricing import Quote
-from portal.domain.timeline import DAYS_OF_WARNING, Course, deletion_warning_on
+from portal.domain.timeline import DAYS_OF_WARNING, SubscriptionDates, deletion_warning_on
 from portal.domain.vocabulary import Interval, NoticeKind
 from portal.models import Invoice, Price, Subscription, SubscriptionPeriod
 from portal.outbox import JSON
@@ -33,7 +33,7 @@ def why_not(refusal: PlanTooSmall | PlanNotOffered) -> tuple[str, list[JSON]]:
 
 
 def _limits(refusal: PlanTooSmall) -> list[JSON]:
-    exceeded: tuple[plan_rules.Violation, ...] = refusal.violations
+    exceeded: tuple[plan_rules.ExceededLimit, ...] = refusal.exceeded_limits
     return [{"limit": each.limit.value, "allowed": each.allowed, "used": each.used} for each in exceeded]
 
 
@@ -52,11 +52,13 @@ def _letter(
     return True
 
 
-def _trial_ending(subscription: Subscription, course: Course, today: date) -> bool:
+def _trial_ending(subscription: Subscription, dates: SubscriptionDates, today: date) -> bool:
     usage = plans.usage_of(subscription.workspace)
     on_sale = plans.plans_on_sale(subscription.product, on=today)
     offers = [
-        plan_rules.Offer(sold.limits, Interval(price.interval)) for sold in on_sale for price in sold.prices
+        plan_rules.PlanCell(sold.limits, Interval(price.interval))
+        for sold in on_sale
+        for price in sold.prices
     ]
     recommended = plan_rules.recommended(offers, usage)
     names = {sold.plan.code: dict(sold.plan.names) for sold in on_sale}
@@ -64,26 +66,26 @@ def _trial_ending(subscription: Subscription, course: Course, today: date) -> bo
         "trial_ending",
         subscription,
         {
-            "due_on": _iso(course.due_on),
+            "due_on": _iso(dates.due_on),
             "users": usage.active_users,
             "recommended": names[recommended.plan.code] if recommended else None,
         },
     )
 
 
-def _trial_last_day(subscription: Subscription, course: Course, today: date) -> bool:
-    return _letter("trial_last_day", subscription, {"due_on": _iso(course.due_on)})
+def _trial_last_day(subscription: Subscription, dates: SubscriptionDates, today: date) -> bool:
+    return _letter("trial_last_day", subscription, {"due_on": _iso(dates.due_on)})
 
 
-def _trial_over(subscription: Subscription, course: Course, today: date) -> bool:
+def _trial_over(subscription: Subscription, dates: SubscriptionDates, today: date) -> bool:
     return _letter(
         "trial_over",
         subscription,
-        {"due_on": _iso(course.due_on), "warned_on": _iso(_warning_day(course))},
+        {"due_on": _iso(dates.due_on), "warned_on": _iso(_warning_day(dates))},
     )
 
 
-def _price_rise(subscription: Subscription, course: Course, today: date) -> bool:
+def _price_rise(subscription: Subscription, dates: SubscriptionDates, today: date) -> bool:
     """Said only of a price that does rise; until then the letter stays unwritten and may be due later."""
     price = subscription.price
     quote = _quote_or_none(subscription)
@@ -105,8 +107,8 @@ def _price_rise(subscription: Subscription, course: Course, today: date) -> bool
     )
 
 
-def _renewal_ahead(subscription: Subscription, course: Course, today: date) -> bool:
-    if course.free_plan_waits:
+def _renewal_ahead(subscription: Subscription, dates: SubscriptionDates, today: date) -> bool:
+    if dates.free_plan_waits:
         return _free_plan_ahead(subscription)
     quote, problem = None, None
     limits: list[JSON] = []
@@ -164,46 +166,46 @@ def _ahead_letter(
     return True
 
 
-def _due_soon(subscription: Subscription, course: Course, today: date) -> bool:
+def _due_soon(subscription: Subscription, dates: SubscriptionDates, today: date) -> bool:
     quote = _quote_or_none(subscription)
     return _letter(
         "due_soon",
         subscription,
         {
             **_terms(subscription),
-            "due_on": _iso(course.due_on),
+            "due_on": _iso(dates.due_on),
             "net_minor": quote.net.minor if quote else None,
             "currency": quote.net.currency if quote else None,
         },
     )
 
 
-def _late(subscription: Subscription, course: Course, today: date) -> bool:
+def _late(subscription: Subscription, dates: SubscriptionDates, today: date) -> bool:
     return _letter(
         "late",
         subscription,
         {
             "plan_names": dict(subscription.plan.names),
-            "due_on": _iso(course.due_on),
-            "blocked_on": _iso(course.blocked_on),
+            "due_on": _iso(dates.due_on),
+            "blocked_on": _iso(dates.blocked_on),
         },
     )
 
 
-def _blocked(subscription: Subscription, course: Course, today: date) -> bool:
+def _blocked(subscription: Subscription, dates: SubscriptionDates, today: date) -> bool:
     return _letter(
         "blocked",
         subscription,
-        {"due_on": _iso(course.due_on), "warned_on": _iso(_warning_day(course))},
+        {"due_on": _iso(dates.due_on), "warned_on": _iso(_warning_day(dates))},
     )
 
 
-def _deletion_ahead(subscription: Subscription, course: Course, today: date) -> bool:
+def _deletion_ahead(subscription: Subscription, dates: SubscriptionDates, today: date) -> bool:
     return _letter(
         "deletion_ahead",
         subscription,
         {
-            "due_on": _iso(course.due_on),
+            "due_on": _iso(dates.due_on),
             "delete_on": _iso(today + timedelta(days=DAYS_OF_WARNING)),
             "has_documents": Invoice.select().where(Invoice.workspace == subscription.workspace).exists(),
         },
@@ -211,7 +213,7 @@ def _deletion_ahead(subscription: Subscription, course: Course, today: date) -> 
     )
 
 
-LETTERS: dict[NoticeKind, Callable[[Subscription, Course, date], bool]] = {
+LETTERS: dict[NoticeKind, Callable[[Subscription, SubscriptionDates, date], bool]] = {
     NoticeKind.TRIAL_ENDING: _trial_ending,
     NoticeKind.TRIAL_LAST_DAY: _trial_last_day,
     NoticeKind.TRIAL_OVER: _trial_over,
@@ -250,8 +252,8 @@ def _terms(subscription: Subscription) -> dict[str, JSON]:
     return {"plan_names": dict(plan.names), "interval": interval.value}
 
 
-def _warning_day(course: Course) -> date | None:
-    return deletion_warning_on(course.due_on) if course.due_on else None
+def _warning_day(dates: SubscriptionDates) -> date | None:
+    return deletion_warning_on(dates.due_on) if dates.due_on else None
 
 
 def _iso(day: date | None) -> str | None:

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Surroundings:
+class RenewalFacts:
     """What stands around one subscription, as it is under the lock.
 
     `said` are the letters about its due date and the day of each; `renewal` is the order that renews it
@@ -32,7 +32,7 @@ class Surroundings:
     billing_details: BillingDetails | None = None
 
 
-def read_surroundings(subscriptions: Sequence[Subscription]) -> dict[int, Surroundings]:
+def read_facts(subscriptions: Sequence[Subscription]) -> dict[int, RenewalFacts]:
     """By the ids of the subscriptions, which are loaded with their workspaces. Seven queries at most."""
     ids = [subscription.id for subscription in subscriptions]
     workspaces = [subscription.workspace_id for subscription in subscriptions]
@@ -62,7 +62,7 @@ def read_surroundings(subscriptions: Sequence[Subscription]) -> dict[int, Surrou
     for subscription in subscriptions:
         at = subscription.workspace_id
         renewal = _first(renewals, subscription.id)
-        found[subscription.id] = Surroundings(
+        found[subscription.id] = RenewalFacts(
             said=said[subscription.id],
             open_payment=_first(waiting, at),
             refund_is_open=at in refunding,

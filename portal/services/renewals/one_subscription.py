@@ -23,7 +23,7 @@ from portal.services.subscriptions.next_charge import NoBillingDetails
 from portal.services.workspace import deletion
 
 from . import calendar_letters
-from .facts import Surroundings
+from .facts import RenewalFacts
 
 WAIT_FOR_MONEY = timedelta(minutes=5)
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Look:
+class Examined:
     """What came of looking at one subscription: the steps that did something; an intent to be asked for."""
 
     steps: list[Step]
@@ -39,22 +39,22 @@ class Look:
     to_close: Payment | None = None
 
 
-def look_at(subscription: Subscription, around: Surroundings, *, now: datetime) -> Look:
+def look_at(subscription: Subscription, facts: RenewalFacts, *, now: datetime) -> Examined:
     """Take every step that is due today, and write down when to look again.
 
     `subscription` is loaded with workspace, product, plan and price, as they are under the lock.
     """
     workspace = subscription.workspace
     today = workspace.day(now)
-    look = Look(steps=[])
+    examined = Examined(steps=[])
     again_at: datetime | None = None
-    course = agreement.course_of(subscription, said=around.said, today=today)
+    dates = agreement.dates_of(subscription, said=facts.said, today=today)
     taken: set[Step] = set()
     # No step is taken twice, so this ends.
-    while step := next((each for each in steps_due(course, today=today) if each not in taken), None):
+    while step := next((each for each in steps_due(dates, today=today) if each not in taken), None):
         taken.add(step)
         if step is Act.RENEW:
-            again_at = _renew(subscription, around, look, now=now, today=today)
+            again_at = _renew(subscription, facts, examined, now=now, today=today)
             did_something = again_at is None
         elif step is Act.BEGIN_FREE_PLAN:
             did_something = free_plan.begin_scheduled(subscription, now)
@@ -62,38 +62,38 @@ def look_at(subscription: Subscription, around: Surroundings, *, now: datetime) 
                 subscription.renewal_failed_on = subscription.renewal_failed_on or today
         elif step is Act.DELETE:
             deletion.delete_for_not_paying(workspace, now=now)
-            look.steps.append(step)
-            return look
+            examined.steps.append(step)
+            return examined
         else:
-            did_something = calendar_letters.LETTERS[step](subscription, course, today)
+            did_something = calendar_letters.LETTERS[step](subscription, dates, today)
             if did_something:
-                notice = Notice(subscription=subscription, kind=step, about_on=course.due_on, said_on=today)
+                notice = Notice(subscription=subscription, kind=step, about_on=dates.due_on, said_on=today)
                 rows.save_later(notice)
-                around.said[step] = today
+                facts.said[step] = today
         if did_something:
-            look.steps.append(step)
-        course = agreement.course_of(subscription, said=around.said, today=today)
-    day = look_again_on(course, today=today)
+            examined.steps.append(step)
+        dates = agreement.dates_of(subscription, said=facts.said, today=today)
+    day = look_again_on(dates, today=today)
     subscription.look_at = again_at or (agreement.first_moment(workspace, day) if day else None)
     rows.save_later(subscription)
-    return look
+    return examined
 
 
 def _renew(
-    subscription: Subscription, around: Surroundings, look: Look, *, now: datetime, today: date
+    subscription: Subscription, facts: RenewalFacts, examined: Examined, *, now: datetime, today: date
 ) -> datetime | None:
     """Record the intent to charge, or say why that cannot be. When to look again, if not by the calendar."""
-    waiting = around.open_payment
+    waiting = facts.open_payment
     if waiting is not None:
         if waiting.state == PaymentState.ACTION_REQUIRED and waiting.tried_on and waiting.tried_on < today:
             waiting.workspace = subscription.workspace
-            look.to_close = waiting
+            examined.to_close = waiting
         return now + WAIT_FOR_MONEY
-    if around.refund_is_open:
+    if facts.refund_is_open:
         return now + WAIT_FOR_MONEY
-    order = around.renewal
+    order = facts.renewal
     try:
-        details = next_charge.details_of(subscription.workspace, around.billing_details)
+        details = next_charge.details_of(subscription.workspace, facts.billing_details)
         quote = next_charge.upcoming(subscription, details=details, now=now)
     except (PlanTooSmall, PlanNotOffered) as refusal:
         reason, limits = calendar_letters.why_not(refusal)
@@ -108,14 +108,14 @@ def _renew(
     if subscription.announced_minor is None or quote.total.minor > subscription.announced_minor:
         calendar_letters.announce(subscription, quote, renew_on=today + timedelta(days=NOTICE_DAYS))
         return None
-    methods = renewal_outcomes.in_order(around.methods, subscription)
-    left = renewal_outcomes.round_of(methods, around.declined, today=today).left
+    methods = renewal_outcomes.in_order(facts.methods, subscription)
+    left = renewal_outcomes.round_of(methods, facts.declined, today=today).left
     if not left:
         renewal_outcomes.fail_without_asking(
             subscription, subscription.workspace, reason="no_method", order=order, today=today
         )
         return None
-    look.payment = _place(subscription, quote, details, order, method=left[0], now=now, today=today)
+    examined.payment = _place(subscription, quote, details, order, method=left[0], now=now, today=today)
     # Nobody is late while their bank is being asked.
     subscription.renewal_failed_on = None
     return None

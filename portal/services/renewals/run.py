@@ -20,12 +20,12 @@ from portal.gateways.base import Outcome, RateLimited, ResultUnknown
 from portal.models import Payment, Subscription, Workspace
 from portal.runtime import current
 from portal.services.payments import charging, method_setups, pace, refunds
-from portal.services.payments.waiting import comes_too_late
+from portal.services.payments.waiting import may_have_been_looked_up
 from portal.services.subscriptions import agreement
 from portal.services.upkeep import housekeeping
 
 from . import one_subscription
-from .facts import read_surroundings
+from .facts import read_facts
 
 BATCH = 100
 THREADS = 48
@@ -95,28 +95,28 @@ def _look_at_batch(charges: "_Charges", counts: Counter[str], *, size: int, now:
         # A run without work must not take SQLite's only write lock.
         return 0
     try:
-        looks = _look_at_all(due, now=now)
+        looks = _examine_all(due, now=now)
     except Exception:
         # The boundary: the one that is at fault is found by settling each on its own.
         log.exception("a batch cannot be settled as one")
-        looks = [look for subscription_id in due for look in _look_at_one(subscription_id, now=now)]
-    for look in looks:
-        counts.update(str(step) for step in look.steps)
-        if look.to_close is not None:
-            charging.give_up(look.to_close, now=now)
-    charges.ask([look.payment for look in looks if look.payment is not None])
+        looks = [examined for subscription_id in due for examined in _examine_one(subscription_id, now=now)]
+    for examined in looks:
+        counts.update(str(step) for step in examined.steps)
+        if examined.to_close is not None:
+            charging.give_up(examined.to_close, now=now)
+    charges.ask([examined.payment for examined in looks if examined.payment is not None])
     return len(looks)
 
 
-def _look_at_all(ids: Sequence[int], *, now: datetime) -> list[one_subscription.Look]:
+def _examine_all(ids: Sequence[int], *, now: datetime) -> list[one_subscription.Examined]:
     with transaction():
         if is_postgresql():
             ids = _lock(ids)
         # Read only now that the locks are held: another run may have looked at some of them meanwhile.
         still_due = subscriptions_due(now).where(Subscription.id << list(ids))
         found = agreement.with_catalogue(still_due.select(Subscription, Workspace).join(Workspace))
-        around = read_surroundings(found)
-        return [one_subscription.look_at(each, around[each.id], now=now) for each in found]
+        facts = read_facts(found)
+        return [one_subscription.look_at(each, facts[each.id], now=now) for each in found]
 
 
 def _lock(ids: Sequence[int]) -> list[int]:
@@ -131,9 +131,9 @@ def _lock(ids: Sequence[int]) -> list[int]:
     return [row.id for row in query]
 
 
-def _look_at_one(subscription_id: int, *, now: datetime) -> list[one_subscription.Look]:
+def _examine_one(subscription_id: int, *, now: datetime) -> list[one_subscription.Examined]:
     try:
-        return _look_at_all([subscription_id], now=now)
+        return _examine_all([subscription_id], now=now)
     except Exception:
         # The boundary: one subscription that cannot be settled must not keep the others waiting.
         log.exception("subscription %s cannot be settled", subscription_id)
@@ -141,7 +141,7 @@ def _look_at_one(subscription_id: int, *, now: datetime) -> list[one_subscriptio
             Subscription.update(look_at=now + AFTER_A_FAULT).where(
                 Subscription.id == subscription_id
             ).execute()
-        return [one_subscription.Look(steps=[])]
+        return [one_subscription.Examined(steps=[])]
 
 
 def subscriptions_due(now: datetime) -> "ModelSelect[Subscription]":
@@ -227,7 +227,7 @@ def _endpoint(gateway: str) -> str:
 def _charge(payment: Payment, turn: float) -> Outcome | _TooMany | None:
     """One request at its turn, in a thread of its own; None: we do not know, so it is looked up later."""
     time.sleep(max(0.0, turn - current().clock.wall().timestamp()))
-    if comes_too_late(payment):
+    if may_have_been_looked_up(payment):
         return None
     try:
         return charging.charge_saved(payment, return_url=_return_url(payment))

@@ -10,14 +10,14 @@ from peewee import JOIN, Case
 
 from portal import outbox
 from portal.database import rows
-from portal.database.prepared import Prepared, Slot
+from portal.database.prepared import Parameter, Prepared
 from portal.domain.lifecycle import blocked_on, subscription_state
 from portal.domain.money import Money
 from portal.domain.periods import Period
 from portal.domain.price_lock import PriceLock, lock_after_payment
-from portal.domain.pricing import Standing
+from portal.domain.pricing import PresentTerms
 from portal.domain.proration import PaidPeriod
-from portal.domain.timeline import Course, look_again_on, renewal_day, steps_due
+from portal.domain.timeline import SubscriptionDates, look_again_on, renewal_day, steps_due
 from portal.domain.vocabulary import Interval, NoticeKind, OrderKind, ProductKind, SubscriptionState
 from portal.models import (
     Order,
@@ -75,7 +75,7 @@ _of_workspace = Prepared(
         .join_from(Subscription, Plan, on=Subscription.plan)
         .join_from(Subscription, Product)
         .join_from(Subscription, Price, JOIN.LEFT_OUTER)
-        .where(Subscription.workspace == Slot("workspace"), Product.kind == ProductKind.WORKSPACE_PLAN)
+        .where(Subscription.workspace == Parameter("workspace"), Product.kind == ProductKind.WORKSPACE_PLAN)
         .limit(1)
     )
 )
@@ -111,7 +111,7 @@ def with_catalogue(query: Iterable[Subscription]) -> list[Subscription]:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class SubscriptionStatus:
     """A subscription on one day."""
 
     subscription: Subscription
@@ -153,7 +153,7 @@ class Status:
         return self.subscription.auto_renewal and self.subscription.renewal_failed_on is None
 
 
-def status_of(subscription: Subscription, *, today: date) -> Status:
+def status_of(subscription: Subscription, *, today: date) -> SubscriptionStatus:
     state = subscription_state(
         plan_is_trial=subscription.plan.trial,
         plan_is_free=subscription.plan.free or subscription.plan.nonprofit,
@@ -164,7 +164,7 @@ def status_of(subscription: Subscription, *, today: date) -> Status:
         renewal_failed_on=subscription.renewal_failed_on,
         dunning_days=current().settings.dunning_days,
     )
-    return Status(subscription=subscription, state=state, today=today)
+    return SubscriptionStatus(subscription=subscription, state=state, today=today)
 
 
 def grace_days(subscription: Subscription) -> int:
@@ -175,7 +175,7 @@ def grace_days(subscription: Subscription) -> int:
     return current().settings.grace_days if own is None else own
 
 
-def standing_of(status: Status) -> Standing:
+def present_terms_of(status: SubscriptionStatus) -> PresentTerms:
     """What a quote needs to know of the past. One query more, for periods that are not over."""
     subscription = status.subscription
     periods = (
@@ -189,7 +189,7 @@ def standing_of(status: Status) -> Standing:
         )
         .order_by(SubscriptionPeriod.start_on, SubscriptionPeriod.id)
     )
-    return Standing(
+    return PresentTerms(
         plan_code=status.plan.code,
         interval=status.interval,
         state=status.state,
@@ -206,11 +206,13 @@ def standing_of(status: Status) -> Standing:
     )
 
 
-def course_of(subscription: Subscription, *, said: Mapping[NoticeKind, date], today: date) -> Course:
+def dates_of(
+    subscription: Subscription, *, said: Mapping[NoticeKind, date], today: date
+) -> SubscriptionDates:
     """The subscription as domain/timeline.py sees it; `said` are the letters about its due date."""
     status = status_of(subscription, today=today)
     scheduled = subscription.scheduled_plan
-    return Course(
+    return SubscriptionDates(
         state=status.state,
         due_on=subscription.due_on,
         blocked_on=status.blocked_on,
@@ -236,9 +238,9 @@ def _look_when_due(subscription: Subscription, *, now: datetime) -> None:
     """Let the run look at what was just paid when something falls due: about its new end nothing was said."""
     workspace = subscription.workspace
     today = workspace.day(now)
-    course = course_of(subscription, said={}, today=today)
-    day = look_again_on(course, today=today)
-    if steps_due(course, today=today):
+    dates = dates_of(subscription, said={}, today=today)
+    day = look_again_on(dates, today=today)
+    if steps_due(dates, today=today):
         look_soon(subscription)
     else:
         subscription.look_at = first_moment(workspace, day) if day else None
@@ -346,10 +348,12 @@ def cut_periods(subscription: Subscription, *, at: date) -> None:
 _cut_periods = Prepared(
     lambda: SubscriptionPeriod.update(
         end_on=Case(
-            None, [(SubscriptionPeriod.start_on > Slot("at"), SubscriptionPeriod.start_on)], Slot("at")
+            None,
+            [(SubscriptionPeriod.start_on > Parameter("at"), SubscriptionPeriod.start_on)],
+            Parameter("at"),
         )
     ).where(
-        SubscriptionPeriod.subscription == Slot("subscription"),
-        SubscriptionPeriod.end_on.is_null() | (SubscriptionPeriod.end_on > Slot("at")),
+        SubscriptionPeriod.subscription == Parameter("subscription"),
+        SubscriptionPeriod.end_on.is_null() | (SubscriptionPeriod.end_on > Parameter("at")),
     )
 )

@@ -7,12 +7,12 @@ from portal.database.connecting import transaction
 from portal.domain.errors import QuoteChanged
 from portal.domain.plans import (
     Condition,
+    ExceededLimit,
     PlanNotOffered,
     PlanTooSmall,
-    Violation,
     conditions,
+    exceeded_limits,
     has_days_left,
-    violations,
 )
 from portal.domain.vocabulary import SubscriptionState
 from portal.models import Plan, Subscription, SubscriptionPeriod, Workspace
@@ -20,7 +20,7 @@ from portal.services import audit, letters, open_money, plans
 from portal.services.places import Place
 
 from . import agreement, scheduled_change
-from .agreement import Status
+from .agreement import SubscriptionStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class FreePlan:
         return all(condition.is_met for condition in self.checklist)
 
 
-def free_plan_for(workspace: Workspace, status: Status) -> FreePlan:
+def free_plan_for(workspace: Workspace, status: SubscriptionStatus) -> FreePlan:
     """The free plan as the workspace stands to it. Raises PlanNotOffered: none on sale, or had already."""
     plan = plans.free_plan_of(plans.plans_on_sale(status.subscription.product, on=status.today))
     if plan is None or status.state == SubscriptionState.FREE:
@@ -66,7 +66,7 @@ def take(place: Place, *, shown_begins_on: str, now: datetime) -> FreePlan:
             raise PlanTooSmall(
                 plan_code=found.plan.code,
                 plan_names=found.plan.names,
-                violations=_obstacles(workspace, found.plan),
+                exceeded_limits=_obstacles(workspace, found.plan),
             )
         begins_on = found.begins_on.isoformat() if found.begins_on else ""
         if begins_on != shown_begins_on:
@@ -125,8 +125,8 @@ def begin_free_plan(subscription: Subscription, plan: Plan, now: datetime) -> No
     )
 
 
-def _obstacles(workspace: Workspace, plan: Plan) -> tuple[Violation, ...]:
-    return violations(plans.limits_of(plan), plans.usage_of(workspace))
+def _obstacles(workspace: Workspace, plan: Plan) -> tuple[ExceededLimit, ...]:
+    return exceeded_limits(plans.limits_of(plan), plans.usage_of(workspace))
 
 
 def _end_auto_renewal(subscription: Subscription) -> None:

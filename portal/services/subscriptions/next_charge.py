@@ -6,7 +6,7 @@ from portal.domain.billing_details import Details
 from portal.domain.errors import PortalError
 from portal.domain.plans import PlanNotOffered
 from portal.domain.price_lock import renewal_price
-from portal.domain.pricing import Offer, Quote, Standing, make_quote
+from portal.domain.pricing import Offer, PresentTerms, Quote, make_quote
 from portal.domain.tax import Buyer
 from portal.domain.vocabulary import Interval, PaymentMethodKind
 from portal.models import BillingDetails, Plan, Price, Subscription, Workspace
@@ -38,7 +38,7 @@ def upcoming(subscription: Subscription, *, details: dict[str, object] | None = 
     price = _price(subscription, plan, interval, charged_on=charged_on, begins_on=begins_on)
     details = details or details_of(workspace)
     return make_quote(
-        standing=Standing(
+        present=PresentTerms(
             plan_code=status.plan.code,
             interval=status.interval,
             state=status.state,

@@ -6,7 +6,7 @@ from datetime import date
 
 from peewee import JOIN
 
-from portal.domain.refunds import Given, replay
+from portal.domain.refunds import GivenPeriod, replay
 from portal.domain.vocabulary import OrderState
 from portal.models import Order, Plan, Price, Subscription, SubscriptionPeriod
 
@@ -43,7 +43,7 @@ def without(order: Order, *, subscription: Subscription, today: date) -> Restore
         .order_by(SubscriptionPeriod.id)
     )
     kept = {row.id: row for row in rows if _still_gives(row, order)}
-    lasting = replay([Given(row.id, row.start_on, _given_until(row)) for row in kept.values()])
+    lasting = replay([GivenPeriod(row.id, row.start_on, _given_until(row)) for row in kept.values()])
     ends_on = lasting[-1].until
     return Restored(
         newest=kept[lasting[-1].key],

@@ -9,7 +9,7 @@ from typing import cast
 
 from portal.database.connecting import transaction
 from portal.domain.errors import PortalError, QuoteChanged
-from portal.domain.plans import PlanNotOffered, PlanTooSmall, Violation, has_days_left, violations
+from portal.domain.plans import ExceededLimit, PlanNotOffered, PlanTooSmall, exceeded_limits, has_days_left
 from portal.domain.pricing import Offer, Quote, facts_hash
 from portal.domain.vocabulary import Interval
 from portal.models import Plan, Subscription, Workspace
@@ -163,7 +163,7 @@ class Waiting:
     interval: Interval | None
 
 
-def waiting_plan(status: agreement.Status) -> Waiting | None:
+def waiting_plan(status: agreement.SubscriptionStatus) -> Waiting | None:
     """What is scheduled, mostly without a query."""
     subscription = status.subscription
     if subscription.scheduled_plan_id is None:
@@ -174,9 +174,9 @@ def waiting_plan(status: agreement.Status) -> Waiting | None:
     )
 
 
-def obstacles(workspace: Workspace, waiting: Waiting) -> tuple[Violation, ...]:
+def obstacles(workspace: Workspace, waiting: Waiting) -> tuple[ExceededLimit, ...]:
     """What keeps the scheduled plan from beginning as things are now. One query."""
-    return violations(plans.limits_of(waiting.plan), plans.usage_of(workspace))
+    return exceeded_limits(plans.limits_of(waiting.plan), plans.usage_of(workspace))
 
 
 def _preview(

@@ -9,7 +9,7 @@ from portal.models import SubscriptionPeriod, Workspace
 from portal.services import audit, letters
 
 from . import agreement
-from .agreement import Status
+from .agreement import SubscriptionStatus
 
 
 class NotOnTrial(PortalError):
@@ -26,19 +26,19 @@ class TrialChanged(PortalError):
 
 
 @dataclass(frozen=True, slots=True)
-class Extension:
+class TrialExtension:
     """More days, `starts_on` to `due_on`: the running trial goes on, one that is over begins again today."""
 
     starts_on: date
     due_on: date
 
 
-def extension_of(status: Status, *, days: int) -> Extension | None:
+def extension_of(status: SubscriptionStatus, *, days: int) -> TrialExtension | None:
     """What `days` more would give today; None where there is no trial with an end."""
     if not status.plan.trial or status.due_on is None:
         return None
     starts_on = max(status.due_on, status.today)
-    return Extension(starts_on=starts_on, due_on=starts_on + timedelta(days=days))
+    return TrialExtension(starts_on=starts_on, due_on=starts_on + timedelta(days=days))
 
 
 def extend(workspace: Workspace, *, days: int, shown_due_on: str, now: datetime) -> date:

@@ -10,7 +10,7 @@ from portal.models import AuditEntry, Link, Member, Person, Plan, Subscription, 
 from portal.runtime import current
 from portal.services import places
 from portal.services.members import changes, invitations, roster
-from portal.services.members.invitations import AlreadyMembers, MustSignIn, NoRoom
+from portal.services.members.invitations import AlreadyMembers, CapacityReached, MustSignIn
 from portal.services.members.roster import AdministratorsFull, Counts, OwnersOnly
 from portal.services.people import signing_in
 from portal.services.people.passwords import PasswordTooCommon
@@ -279,11 +279,11 @@ def test_the_overflow_of_a_full_plan_becomes_guests_in_the_order_of_the_list():
 def test_the_seventh_guest_of_a_plan_for_three_is_refused_by_name_and_nobody_invited():
     acme = a_workspace(plan="business-3")
     a_crowd(acme, users=2, guests=5)
-    with pytest.raises(NoRoom) as refusal:
+    with pytest.raises(CapacityReached) as refusal:
         invite_all(acme, "sixth@acme.test", "seventh@acme.test")
     assert refusal.value.refused == ["seventh@acme.test"]
-    room = refusal.value.room
-    assert (room.users, room.max_users, room.guests, room.max_guests) == (3, 3, 5, 6)
+    capacity = refusal.value.capacity
+    assert (capacity.users, capacity.max_users, capacity.guests, capacity.max_guests) == (3, 3, 5, 6)
     assert Person.get_or_none(Person.email == "sixth@acme.test") is None
     assert letters("invitation") == []
     assert emails_of(invite_all(acme, "sixth@acme.test").guests) == ["sixth@acme.test"]
@@ -292,9 +292,9 @@ def test_the_seventh_guest_of_a_plan_for_three_is_refused_by_name_and_nobody_inv
 def test_the_free_plan_has_no_guests():
     acme = a_workspace(plan="startup")
     a_crowd(acme, users=4)
-    with pytest.raises(NoRoom):
+    with pytest.raises(CapacityReached):
         invite_all(acme, "sixth@acme.test")
-    with pytest.raises(NoRoom):
+    with pytest.raises(CapacityReached):
         invite_all(acme, "sixth@acme.test", as_guests=True)
 
 

@@ -9,7 +9,7 @@ from portal.domain.vocabulary import MemberStatus, Role
 from portal.models import Member, OutboxMessage
 from portal.runtime import current
 from portal.services.members import changes, invitations, roster
-from portal.services.members.invitations import AlreadyMembers, Invited, NoRoom
+from portal.services.members.invitations import AlreadyMembers, CapacityReached, Invited
 from tests.factories import a_member, a_person, a_workspace, owner_of, seen_by
 from tests.services.payments.test_concurrency import at_once, faults_of
 
@@ -45,7 +45,7 @@ def test_the_last_seat_and_the_last_guest_are_invited_once(acme):
     assert faults_of(results) == []
     invited = [result for result in results if isinstance(result, Invited)]
     assert sorted((len(each.users), len(each.guests)) for each in invited) == [(0, 1), (1, 0)]
-    assert sum(isinstance(result, NoRoom) for result in results) == TIMES - 2
+    assert sum(isinstance(result, CapacityReached) for result in results) == TIMES - 2
     assert (roster.counts_of(acme).active, roster.counts_of(acme).guest) == (3, 6)
     assert OutboxMessage.select().where(OutboxMessage.topic == "mail").count() == 2
 

@@ -58,7 +58,7 @@ def why_not(place, clock):
     return found.reason if isinstance(found, NotRefundable) else None
 
 
-def standing(place):
+def present(place):
     """Plan, first day, due date and anchor day."""
     subscription = Subscription.get(Subscription.workspace == place.workspace)
     return subscription.plan.code, subscription.started_on, subscription.due_on, subscription.anchor_day
@@ -150,7 +150,7 @@ def test_extra_days_do_not_prolong_the_time_for_a_refund(place, clock):
     clock.advance(days=10)
     buy(place, "business-5")
     # 1 December to 1 January; the extra days come after.
-    due_on = standing(place)[2]
+    due_on = present(place)[2]
     assert due_on > date(2027, 1, 1)
     clock.set(datetime(2026, 12, 31, 9, tzinfo=UTC))
     assert why_not(place, clock) is None
@@ -198,7 +198,7 @@ def test_a_refund_sends_the_money_back_and_undoes_the_order(place, clock):
     assert sent_back() == [3360]
     assert Order.get().state == OrderState.REFUNDED
     # The trial of 30 days goes on as if nothing had been bought.
-    assert standing(place) == ("trial", date(2026, 11, 21), date(2026, 12, 21), 21)
+    assert present(place) == ("trial", date(2026, 11, 21), date(2026, 12, 21), 21)
     assert periods() == [
         ("trial", date(2026, 11, 21), date(2026, 12, 21)),
         ("business-5", date(2026, 11, 21), date(2026, 11, 21)),
@@ -314,14 +314,14 @@ def test_after_a_trial_that_is_past_the_workspace_is_due_now(place, clock):
     # 10 to 20 January.
     assert shown.days_lost == 10
     refund(place, payment, clock)
-    assert standing(place) == ("trial", date(2026, 11, 21), date(2027, 1, 10), 21)
+    assert present(place) == ("trial", date(2026, 11, 21), date(2027, 1, 10), 21)
     assert periods()[0] == ("trial", date(2026, 11, 21), date(2026, 12, 21))
     assert_books_clean()
     clock.advance(days=40)
     assert_books_clean()
     # Whoever comes back buys from the day on which they pay.
     buy(place)
-    assert standing(place)[1] == date(2027, 2, 19)
+    assert present(place)[1] == date(2027, 2, 19)
     assert_books_clean()
 
 
@@ -329,17 +329,17 @@ def test_a_refunded_change_gives_the_earlier_plan_back_with_its_extra_days(place
     buy(place, "business-3")
     clock.advance(days=10)
     buy(place, "business-5")
-    before = standing(place)
+    before = present(place)
     assert before[2] > date(2027, 1, 1), "extra days"
     clock.advance(days=5)
     payment = buy(place, "business-10")
-    larger = standing(place)
+    larger = present(place)
     clock.advance(days=2)
     shown = previewed(payment, clock)
     assert (shown.plan_after.code, shown.due_on_after) == ("business-5", before[2])
     assert shown.days_lost == max(0, (larger[2] - before[2]).days)
     refund(place, payment, clock)
-    assert standing(place) == before
+    assert present(place) == before
     assert_books_clean()
     # And what is left of it still counts at the next change.
     buy(place, "business-10")
@@ -349,13 +349,13 @@ def test_a_refunded_change_gives_the_earlier_plan_back_with_its_extra_days(place
 
 def test_a_refunded_prolongation_ends_what_had_not_begun(place, clock):
     buy(place)
-    before = standing(place)
+    before = present(place)
     clock.advance(days=15)
     payment = buy(place)
-    assert standing(place)[2] == date(2027, 1, 21)
+    assert present(place)[2] == date(2027, 1, 21)
     assert previewed(payment, clock).days_lost == 31
     refund(place, payment, clock)
-    assert standing(place) == before
+    assert present(place) == before
     assert periods()[-1] == ("business-5", date(2026, 12, 21), date(2026, 12, 21))
     assert_books_clean()
     # The empty period of the refunded order counts for nothing.
@@ -371,7 +371,7 @@ def test_the_earlier_plan_that_has_become_too_small_is_given_back_and_said(place
     [exceeded] = previewed(payment, clock).exceeded
     assert (exceeded.limit, exceeded.allowed, exceeded.used) == (LimitKind.USERS, 3, 5)
     refund(place, payment, clock)
-    assert standing(place)[0] == "business-3"
+    assert present(place)[0] == "business-3"
     assert_books_clean()
 
 
@@ -379,9 +379,9 @@ def test_bought_again_after_a_refund_and_refunded_again(place, clock):
     refund(place, buy(place), clock)
     clock.advance(days=1)
     payment = buy(place, "business-10", Interval.YEAR)
-    assert standing(place)[0] == "business-10"
+    assert present(place)[0] == "business-10"
     refund(place, payment, clock)
-    assert standing(place) == ("trial", date(2026, 11, 21), date(2026, 12, 21), 21)
+    assert present(place) == ("trial", date(2026, 11, 21), date(2026, 12, 21), 21)
     assert numbers() == ["INV-2026-000001", "CN-2026-000001", "INV-2026-000002", "CN-2026-000002"]
     assert_books_clean()
 
@@ -399,7 +399,7 @@ def test_a_free_plan_that_began_since_stays(place, clock):
         )
         Subscription.update(plan=nonprofit, price=None, started_on=today, due_on=None).execute()
     refund(place, payment, clock)
-    assert standing(place)[::2] == ("nonprofit", None)
+    assert present(place)[::2] == ("nonprofit", None)
     assert_books_clean()
 
 
@@ -461,7 +461,7 @@ def test_a_gateway_that_does_not_say_is_asked_again_under_the_same_key(place, ru
     asked = refund(place, payment, clock)
     assert (asked.state, sent_back()) == (RefundState.UNKNOWN, [gone])
     # Nothing else has changed.
-    assert (reloaded(order).state, standing(place)[0]) == (OrderState.PAID, "business-5")
+    assert (reloaded(order).state, present(place)[0]) == (OrderState.PAID, "business-5")
     assert (numbers(), letters("refunded")) == (["INV-2026-000001"], [])
     assert open_money.open_refund(place.workspace) == asked
     assert why_not(place, clock) == RefusalReason.BEING_REFUNDED
@@ -526,12 +526,12 @@ def test_a_refund_that_cannot_be_settled_does_not_keep_the_others_waiting(place,
 
 def test_a_refused_refund_changes_nothing_and_may_be_asked_again(place, runtime, clock):
     payment = buy(place)
-    before = standing(place)
+    before = present(place)
     behind(runtime, lambda sandbox, request: RefundRefused(RefundRefusal.DISPUTED))
     asked = refund(place, payment, clock)
     assert (asked.state, asked.refusal_code) == (RefundState.REFUSED, "disputed")
     assert (asked.ask_again_at, asked.settled_at) == (None, clock.wall())
-    assert (standing(place), Order.get().state, numbers()) == (before, OrderState.PAID, ["INV-2026-000001"])
+    assert (present(place), Order.get().state, numbers()) == (before, OrderState.PAID, ["INV-2026-000001"])
     assert letters("refunded") + letters("refund_refused") == []
     assert AuditEntry.select().where(AuditEntry.action == "refund.refused").count() == 1
     assert_books_clean()

@@ -179,7 +179,7 @@ def test_each_condition_that_is_not_met_is_named_and_refused(place, clock, obsta
     assert len(found.checklist) == 9
     with pytest.raises(PlanTooSmall) as refused:
         take(place, clock)
-    assert [(each.limit, each.allowed, each.used) for each in refused.value.violations] == [expected]
+    assert [(each.limit, each.allowed, each.used) for each in refused.value.exceeded_limits] == [expected]
     assert status_of(place, clock).plan.code == "trial"
     assert letters("plan_begun") == []
 

@@ -171,7 +171,7 @@ def test_who_is_larger_than_the_plan_cannot_get_it(staff, place, clock):
     operator.set_used_storage(place.workspace, used_bytes=2 * GIGABYTE + 1, now=clock.now())
     with pytest.raises(PlanTooSmall) as refusal:
         accept(a_nonprofit_request(), place, staff, clock)
-    assert [violation.limit for violation in refusal.value.violations] == ["storage"]
+    assert [violation.limit for violation in refusal.value.exceeded_limits] == ["storage"]
     operator.set_used_storage(place.workspace, used_bytes=2 * GIGABYTE, now=clock.now())
     accept(a_nonprofit_request(), place, staff, clock)
     limits = plans.limits_of(plan_of(place.workspace))

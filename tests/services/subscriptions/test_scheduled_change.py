@@ -116,7 +116,9 @@ def test_a_plan_that_does_not_fit_is_refused_with_both_figures(on_business_10, c
         as_seen_by(on_business_10, name)
     with pytest.raises(PlanTooSmall) as refused:
         preview(on_business_10, clock)
-    assert [(each.limit, each.allowed, each.used) for each in refused.value.violations] == [("users", 3, 4)]
+    assert [(each.limit, each.allowed, each.used) for each in refused.value.exceeded_limits] == [
+        ("users", 3, 4)
+    ]
     assert waiting(on_business_10) == (None, None)
 
 
