@@ -60,10 +60,11 @@ class DrainReport:
 def publish(
     topic: str, *, key: str, payload: dict[str, JSON], now: datetime, run_at: datetime | None = None
 ) -> None:
-    """Promise an effect, inside the caller's transaction. The same topic and key a second time is a no-op.
+    """Promise an effect, in the caller's transaction if there is one.
 
-    `now` and `run_at` are the machine's time (`clock.wall()`). What stands under "secrets" in the
-    payload, such as the address of a single-use link, is wiped once the promise is kept or parked.
+    The same topic and key a second time is a no-op. `now` and `run_at` are the machine's time
+    (`clock.wall()`). What stands under "secrets" in the payload, such as the address of a single-use link, is
+    wiped once the promise is kept or parked.
     """
     message = OutboxMessage(topic=topic, key=key, payload=payload, run_at=run_at or now, created_at=now)
     postpone(_write, message)

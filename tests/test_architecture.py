@@ -76,7 +76,7 @@ WORDS_OF_A_FLOOR = {
     # Pieces of forms that two areas share.
     "forms": {"addresses", "base", "billing_details", "cards"},
     "templates": {"email", "error", "layout", "layout_plain", "ui"},
-    "tests/services": {"outbox", "renewals", "upkeep", "catalogue", "demo"},
+    "tests/services": {"letters", "outbox", "renewals", "upkeep", "catalogue", "demo"},
     "tests/routes": {"hostile_input", "query_counts"},
     "tests/forms": {"base", "conftest", "billing_details", "cards"},
 }

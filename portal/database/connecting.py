@@ -33,6 +33,10 @@ SQLITE_PRAGMAS = {
 POSTGRESQL_OPTIONS = "-c lock_timeout=5s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
 
 
+class OutsideTransaction(RuntimeError):
+    """Our own mistake: a part of an act was called on its own, and could have been written alone."""
+
+
 def make_database(url: str) -> Database:
     """A pooled Peewee database for a sqlite:/// or postgresql:// URL."""
     if url.startswith("sqlite:"):
@@ -93,6 +97,14 @@ def transaction(*, lock: Model | None = None) -> Iterator[None]:
             # Only now: what a part postponed that failed was never asked for.
             for write, items in mine.items():
                 around.setdefault(write, []).extend(items)
+
+
+def require_transaction() -> None:
+    """First line of what is only right as a part of its caller's act. Raises OutsideTransaction."""
+    if not database.in_transaction():
+        raise OutsideTransaction(
+            "call this inside `with transaction():`, where the rest of the act is written"
+        )
 
 
 def postpone(write: Callable[[list[T]], None], item: T) -> None:

@@ -13,7 +13,7 @@ import peewee
 from peewee import Field, Function, fn
 
 from .columns import JSONField, Model
-from .connecting import database, is_postgresql, postpone
+from .connecting import database, is_postgresql, postpone, require_transaction
 
 ROWS_AT_ONCE = 500
 T = TypeVar("T")
@@ -67,6 +67,7 @@ def insert_all(new: Sequence[Model], *, unless_known: tuple[str, ...] = ()) -> N
 
 def take_ids(model: type[Model], count: int) -> list[int]:
     """New ids that nobody else will get. SQLite: inside a transaction, which is the only writer."""
+    require_transaction()
     if is_postgresql():
         rows = database.execute_sql(
             "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",

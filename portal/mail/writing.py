@@ -4,11 +4,13 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import date, datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import cast
 
 from flask import Flask, current_app
 from flask_babel import force_locale
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, meta, nodes
 
 from portal.domain.money import Money
 from portal.domain.plans import LimitKind
@@ -20,6 +22,31 @@ from portal.words.declines import decline_reason
 from portal.words.formats import rate_text
 from portal.words.methods import method_words
 from portal.words.plans import priced_name
+
+TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
+NAMES_OF_TOOLS = frozenset(
+    {
+        "_",
+        "ngettext",
+        "layout",
+        "parts",
+        "subject",
+        "absolute",
+        "money",
+        "day",
+        "moment",
+        "rate",
+        "capacity",
+        "named",
+        "plan_label",
+        "method_label",
+        "decline_reason",
+        "locale",
+        "seller",
+        "base_url",
+    }
+)
+"""What a template may call besides the letter's own facts."""
 
 
 def render_mail(template: str, locale: str, context: Mapping[str, JSON]) -> tuple[str, str, str]:
@@ -37,6 +64,31 @@ def render_mail(template: str, locale: str, context: Mapping[str, JSON]) -> tupl
             values, subject=subject, layout="email/base.html", parts="email/_parts.html"
         )
     return subject, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", _with_inline_styles(html)
+
+
+@lru_cache
+def names_needed(template: str) -> frozenset[str]:
+    """What the context of the letter must hold: the names that its template says, and those that it includes.
+
+    Each of them always, with None for what is not known: a branch that is seldom taken has them too.
+    """
+    unread = Environment(loader=FileSystemLoader(TEMPLATES))  # noqa: S701 — it is parsed, never rendered
+    return frozenset(_names_in(unread, f"email/{template}.jinja") - NAMES_OF_TOOLS)
+
+
+def _names_in(unread: Environment, path: str) -> set[str]:
+    assert unread.loader is not None
+    parsed = unread.parse(unread.loader.get_source(unread, path)[0])
+    names = meta.find_undeclared_variables(parsed)
+    for included in parsed.find_all(nodes.Include):
+        if isinstance(included.template, nodes.Const):
+            names |= _names_in(unread, included.template.value)
+    imported = {
+        name for each in parsed.find_all(nodes.FromImport) for name in each.names if isinstance(name, str)
+    }
+    greets_in_its_own_way = any(block.name == "greeting" for block in parsed.find_all(nodes.Block))
+    is_letter = any(parsed.find_all(nodes.Extends))
+    return names - imported | ({"name"} if is_letter and not greets_in_its_own_way else set())
 
 
 def absolute(path: str, *, base_url: str) -> str:

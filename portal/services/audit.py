@@ -11,7 +11,7 @@ from typing import cast
 from peewee import fn
 
 from portal.database import rows
-from portal.database.connecting import hold, postpone
+from portal.database.connecting import hold, postpone, require_transaction
 from portal.models import AuditEntry, AuditTrace, Person, Workspace
 from portal.runtime import current
 
@@ -50,6 +50,7 @@ def record(
 
     `actor` where it is not whoever `tell_who_acts` names: somebody who is signing in just now.
     """
+    require_transaction()
     acting = _who_acts()
     actor = actor or acting.person
     entry = AuditEntry(

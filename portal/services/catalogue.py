@@ -8,7 +8,6 @@ from datetime import date, datetime
 from portal.database.connecting import hold, transaction
 from portal.domain.catalogue import DeclaredPlan, DeclaredPrice, DeclaredProduct, Links, parse_catalogue
 from portal.models import Plan, Price, Product, Subscription, VendorLink
-from portal.runtime import current
 
 from . import audit
 
@@ -30,7 +29,6 @@ def apply(text: str, *, filename: str, now: datetime) -> ApplyReport:
     What the file no longer names is withdrawn from sale, never deleted.
     """
     declared = parse_catalogue(text, filename=filename)
-    today = now.date()
     added = closed = 0
     with transaction():
         hold("catalogue")
@@ -43,7 +41,7 @@ def apply(text: str, *, filename: str, now: datetime) -> ApplyReport:
             product = _save_product(declared_product, position=position)
             for declared_plan in declared_product.plans:
                 plan = _save_plan(product, declared_plan)
-                plan_added, plan_closed = _save_prices(plan, declared_plan.prices, today=today)
+                plan_added, plan_closed = _save_prices(plan, declared_plan.prices, now=now)
                 added += plan_added
                 closed += plan_closed
         _save_links(declared.links)
@@ -93,11 +91,12 @@ def _save_plan(product: Product, declared: DeclaredPlan) -> Plan:
     return plan
 
 
-def _save_prices(plan: Plan, declared: tuple[DeclaredPrice, ...], *, today: date) -> tuple[int, int]:
+def _save_prices(plan: Plan, declared: tuple[DeclaredPrice, ...], *, now: datetime) -> tuple[int, int]:
     """Close what is no longer declared, then add what is new. Returns (added, closed).
 
     A price that is closed on its first day keeps its row, valid on no day, for the orders that took it.
     """
+    today = now.date()
     rows = list(Price.select().where(Price.plan == plan).order_by(Price.id.desc()))
     known = [_known_price(rows, wanted, today=today) for wanted in declared]
     kept = [price.id for price in known if price is not None]
@@ -127,13 +126,13 @@ def _save_prices(plan: Plan, declared: tuple[DeclaredPrice, ...], *, today: date
         elif price.valid_until != wanted.valid_until:
             Price.update(valid_until=wanted.valid_until).where(Price.id == price.id).execute()
     if added or closed:
-        _look_at_renewals_of(plan)
+        _look_at_renewals_of(plan, now=now)
     return added, closed
 
 
-def _look_at_renewals_of(plan: Plan) -> None:
+def _look_at_renewals_of(plan: Plan, *, now: datetime) -> None:
     """Whoever renews it may have to be told of a rise: the next run looks at them."""
-    Subscription.update(look_at=current().clock.now()).where(
+    Subscription.update(look_at=now).where(
         (Subscription.plan == plan) | (Subscription.scheduled_plan == plan), Subscription.auto_renewal
     ).execute()
 

@@ -1,16 +1,25 @@
 """Letters to the people of a workspace, promised in the transaction of what they tell about."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 
 from peewee import Expression, ModelSelect
 
 from portal import outbox
 from portal.database.prepared import Parameter, Prepared
+from portal.domain.errors import PortalError
 from portal.domain.vocabulary import MemberStatus, Role
+from portal.mail.writing import names_needed
 from portal.models import Invoice, Member, Payment, PaymentMethod, Person, Workspace
 from portal.outbox import JSON
 from portal.runtime import current
+
+
+class LetterIncomplete(PortalError):
+    """Our own mistake: the context lacks names that the letter's template says."""
+
+    template: str
+    missing: tuple[str, ...]
 
 
 def send(
@@ -36,20 +45,41 @@ def send(
         (str(person.id), person.email, person.name, person.language or workspace.language)
         for person in people
     ] + [(_short_key(folded), address, "", workspace.language) for folded, address in copies.items()]
-    wall = current().clock.wall()
     for reader, address, name, locale in readers:
-        outbox.publish(
-            "mail",
+        promise(
+            template,
             key=f"{key}-{reader}",
-            payload={
-                "template": template,
-                "to": address,
-                "locale": locale,
-                "context": {"name": name, "workspace": workspace.name, "slug": workspace.slug, **context},
-                "attachments": [{"invoice_id": invoice.id, "locale": locale} for invoice in attachments],
-            },
-            now=wall,
+            to=address,
+            locale=locale,
+            context={"name": name, "workspace": workspace.name, "slug": workspace.slug, **context},
+            attachments=attachments,
         )
+
+
+def promise(
+    template: str,
+    *,
+    key: str,
+    locale: str,
+    context: dict[str, JSON],
+    to: str = "",
+    secrets: Mapping[str, JSON] | None = None,
+    attachments: Sequence[Invoice] = (),
+) -> None:
+    """One letter to one address; the same `key` a second time is a no-op.
+
+    `secrets` are wiped once it is sent; without `to` the address is one of them. Raises LetterIncomplete
+    where the template says a name that neither has: here and now, not in the worker hours later.
+    """
+    payload: dict[str, JSON] = {"template": template, "to": to, "locale": locale, "context": context}
+    given = {*context, *(secrets or ())} | ({"facts"} if attachments else set())
+    if missing := names_needed(template) - given:
+        raise LetterIncomplete(template=template, missing=tuple(sorted(missing)))
+    if secrets:
+        payload[outbox.SECRETS] = dict(secrets)
+    if attachments:
+        payload["attachments"] = [{"invoice_id": invoice.id, "locale": locale} for invoice in attachments]
+    outbox.publish("mail", key=key, payload=payload, now=current().clock.wall())
 
 
 def _short_key(address: str) -> str:

@@ -1,5 +1,6 @@
 """Whether money of a workspace is on its way: then nothing else of it is charged, paid back or deleted."""
 
+from portal.database.connecting import require_transaction
 from portal.domain.errors import OrderAlreadyPlaced, PortalError
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, OPEN_REFUND_STATES
 from portal.models import Order, Payment, Refund, Workspace
@@ -29,6 +30,7 @@ def refuse_beside_open_money(workspace: Workspace) -> None:
 
     Raises OrderAlreadyPlaced with the order that is being paid, or paid back.
     """
+    require_transaction()
     payment = open_payment(workspace)
     if payment is None:
         refund = open_refund(workspace)
@@ -39,5 +41,6 @@ def refuse_beside_open_money(workspace: Workspace) -> None:
 
 def refuse_while_money_moves(workspace: Workspace) -> None:
     """Inside the workspace's lock. Raises MoneyOnItsWay."""
+    require_transaction()
     if open_payment(workspace) is not None or open_refund(workspace) is not None:
         raise MoneyOnItsWay()

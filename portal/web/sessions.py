@@ -22,11 +22,11 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from peewee import OperationalError
 from werkzeug.datastructures import CallbackDict
 
-from portal import outbox
 from portal.database.connecting import database
 from portal.database.prepared import Parameter, Prepared
 from portal.models import Person, Session
 from portal.runtime import current
+from portal.services import letters
 
 from .limits import ip_address
 
@@ -145,16 +145,12 @@ def _live_row(token: str, request: Request) -> Session | None:
     if not same_network(row.ip_address, request.remote_addr or ""):
         row.delete_instance()
         g.session_left_network = True
-        outbox.publish(
-            "mail",
+        letters.promise(
+            "security_notice",
             key=f"other-network-{row.person.id}-{wall:%Y-%m-%d}",
-            payload={
-                "template": "security_notice",
-                "to": row.person.email,
-                "locale": row.person.language or current().settings.locales[0],
-                "context": {"name": row.person.name, "at": wall.isoformat()},
-            },
-            now=wall,
+            to=row.person.email,
+            locale=letters.mail_locale(row.person),
+            context={"name": row.person.name, "at": wall.isoformat()},
         )
         return None
     return row

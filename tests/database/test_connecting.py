@@ -4,7 +4,13 @@ import pytest
 
 from portal import outbox
 from portal.database import rows
-from portal.database.connecting import postpone, transaction, write_postponed
+from portal.database.connecting import (
+    OutsideTransaction,
+    postpone,
+    require_transaction,
+    transaction,
+    write_postponed,
+)
 from portal.domain.vocabulary import PaymentState
 from portal.models import AuditEntry, AuditTrace, OutboxMessage, Payment
 from portal.services import audit
@@ -121,3 +127,12 @@ def test_a_row_is_changed_only_if_it_stands_as_it_was_read(runtime):
     kept = Payment.get_by_id(payment.id)
     # Only what was changed since is written.
     assert (kept.brand, kept.state) == ("other", PaymentState.SUCCEEDED)
+
+
+def test_a_part_of_an_act_is_refused_on_its_own(database):
+    with pytest.raises(OutsideTransaction):
+        require_transaction()
+    with transaction():
+        require_transaction()
+    with pytest.raises(OutsideTransaction):
+        require_transaction()

@@ -23,7 +23,7 @@ from werkzeug.test import TestResponse
 
 from portal import create_app, runtime
 from portal.clock import FixedClock
-from portal.database.connecting import database
+from portal.database.connecting import database, transaction
 from portal.domain.vocabulary import LinkPurpose, PaymentMethodKind, PaymentState, Role
 from portal.forms.base import clean_text
 from portal.models import Invoice, Member, OutboxMessage, Payment, Person, Workspace
@@ -251,7 +251,8 @@ class Site:
             acme = a_workspace("Acme")
             place = seen_by(owner_of(acme), acme)
             invited = invitations.invite(place, emails=["invited@acme.test"], role=Role.MEMBER, now=TODAY)
-            token, _link = links.make_link(a_person("forgot@acme.test"), LinkPurpose.RESET)
+            with transaction():
+                token, _link = links.make_link(a_person("forgot@acme.test"), LinkPurpose.RESET)
             self.names = {
                 "order": an_order_of(owner_of(acme), acme).number,
                 "invitation": mailed_path("invitation"),

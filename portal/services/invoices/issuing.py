@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from portal.database import rows
+from portal.database.connecting import require_transaction
 from portal.database.prepared import Parameter, Prepared
 from portal.documents.notes import notes_of
 from portal.domain.invoicing import credit_note_facts, invoice_facts
@@ -20,6 +21,7 @@ PREFIXES = {DocumentKind.INVOICE: "INV", DocumentKind.CREDIT_NOTE: "CN"}
 
 def issue_for(order: Order, *, payment: Payment, now: datetime) -> Invoice:
     """The invoice of a paid order. Inside the transaction that marks it paid; one per order."""
+    require_transaction()
     settings = current().settings
     issued_on = sellers_day(now)
     series, sequence = take_number(DocumentKind.INVOICE, issued_on)
@@ -52,6 +54,7 @@ def issue_for(order: Order, *, payment: Payment, now: datetime) -> Invoice:
 
 def issue_credit_note(order: Order, *, now: datetime) -> Invoice:
     """The credit note of a refunded order, for the whole of its invoice. Inside the refund's transaction."""
+    require_transaction()
     invoice = Invoice.get(Invoice.order == order, Invoice.kind == DocumentKind.INVOICE)
     issued_on = sellers_day(now)
     series, sequence = take_number(DocumentKind.CREDIT_NOTE, issued_on)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from portal import outbox
 from portal.database.connecting import transaction
 from portal.domain.capacity import Capacity, admit
 from portal.domain.errors import LinkUnusable, PortalError
@@ -210,15 +209,15 @@ def _send_invitation(place: Place, member: Member) -> None:
     token, link = links.make_link(member.person, LinkPurpose.INVITATION, member=member)
     inviter = Person.get_by_id(place.member.person_id)
     hours = int(links.LIFE_OF_LINK[LinkPurpose.INVITATION].total_seconds() // 3600)
-    outbox.publish(
-        "mail",
+    letters.promise(
+        "invitation",
         key=f"link-{link.token_hash[:32]}",
-        payload={
-            "template": "invitation",
-            "to": member.person.email,
-            "locale": letters.mail_locale(member.person),
-            "context": {"inviter": inviter.name, "workspace": place.workspace.name, "hours": hours},
-            outbox.SECRETS: {"path": links.PATH_OF_LINK[LinkPurpose.INVITATION] + token},
+        to=member.person.email,
+        locale=letters.mail_locale(member.person),
+        context={
+            "inviter": inviter.name,
+            "workspace": place.workspace.name,
+            "hours": hours,
         },
-        now=current().clock.wall(),
+        secrets={"path": links.PATH_OF_LINK[LinkPurpose.INVITATION] + token},
     )

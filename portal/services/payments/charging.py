@@ -16,7 +16,7 @@ from typing import cast
 from peewee import JOIN, ModelSelect
 
 from portal.database import rows
-from portal.database.connecting import is_postgresql, transaction, write_postponed
+from portal.database.connecting import is_postgresql, require_transaction, transaction, write_postponed
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, may_become
 from portal.domain.vocabulary import DeclineCode, OrderKind, PaymentMethodKind, PaymentState
 from portal.gateways.base import (
@@ -73,6 +73,7 @@ def record_intent(
 
     `method` and `tried_on`: a saved method is to be charged while the payer is away.
     """
+    require_transaction()
     payment = Payment(
         key=uuid.uuid4().hex,
         workspace=order.workspace,
@@ -106,7 +107,7 @@ def ask(payment: Payment, *, card: CardData | None, save: bool, return_url: str,
     try:
         outcome = _ask(gateway, payment, card=card, save=save, return_url=return_url)
     except ResultUnknown:
-        return _record_silence(payment)
+        return _record_silence(payment, now=now)
     try:
         return record_answer(payment, outcome, now=now)
     except AmountMismatch:
@@ -181,9 +182,9 @@ def look_up(payment: Payment, *, now: datetime) -> Payment:
     try:
         outcome = gateway.fetch(payment.key)
     except ResultUnknown:
-        return _record_silence(payment)
+        return _record_silence(payment, now=now)
     if isinstance(outcome, NeverMade) and asked_at < payment.created_at + longest_answer():
-        return _record_silence(payment)
+        return _record_silence(payment, now=now)
     return record_answer(payment, outcome, now=now)
 
 
@@ -193,7 +194,7 @@ def give_up(payment: Payment, *, now: datetime) -> Payment:
     try:
         outcome = gateway.cancel(payment.key)
     except ResultUnknown:
-        return _record_silence(payment)
+        return _record_silence(payment, now=now)
     return record_answer(payment, outcome, now=now)
 
 
@@ -259,6 +260,7 @@ def _write_answer(
     payment: Payment, outcome: Outcome | None, subscription: Subscription, *, now: datetime
 ) -> None:
     """What record_answer does, inside its transaction, with the payment as it is there."""
+    require_transaction()
     wall = current().clock.wall()
     # The page said that we would write; whoever is still at the page sees the answer there.
     letter_is_due = payment.state in (PaymentState.UNKNOWN, PaymentState.PENDING)
@@ -350,7 +352,10 @@ def _settle_each(
     waiting: Iterable[Payment], act: Callable[..., Payment], *, now: datetime
 ) -> ReconcileReport:
     return settle_each(
-        waiting, partial(act, now=now), record_silence=_record_silence, still_open=OPEN_PAYMENT_STATES
+        waiting,
+        partial(act, now=now),
+        record_silence=partial(_record_silence, now=now),
+        still_open=OPEN_PAYMENT_STATES,
     )
 
 
@@ -384,11 +389,11 @@ def _move(
     return rows.save(payment, only_if=(Payment.state, before))
 
 
-def _record_silence(payment: Payment) -> Payment:
+def _record_silence(payment: Payment, *, now: datetime) -> Payment:
     """The gateway did not say: wait as `unknown`, and look the payment up later and later, never for ever."""
     with transaction(lock=payment.workspace):
         [(payment, subscription)] = _read_again([payment])
-        _write_answer(payment, None, subscription, now=current().clock.now())
+        _write_answer(payment, None, subscription, now=now)
     return payment
 
 

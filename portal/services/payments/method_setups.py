@@ -239,9 +239,9 @@ def _keep(setup: MethodSetup, facts: MethodFacts, *, now: datetime) -> PaymentMe
     if same is not None:
         take_away(same, now=now)
     if not before or before[0] == same:
-        charge_first(subscription, method)
+        charge_first(subscription, method, now=now)
     record_act("payment_method.added", workspace, method, now=now)
-    agreement.retry_with_new_method(workspace)
+    agreement.retry_with_new_method(workspace, now=now)
     return method
 
 

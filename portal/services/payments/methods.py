@@ -75,7 +75,7 @@ def choose(place: Place, method: PaymentMethod, *, now: datetime) -> None:
             raise MethodExpired()
         subscription = agreement.of_workspace(workspace)
         if methods_of(subscription)[0].id != method.id:
-            charge_first(subscription, method)
+            charge_first(subscription, method, now=now)
             record_act("payment_method.chosen", workspace, method, now=now)
 
 
@@ -91,7 +91,7 @@ def remove(place: Place, method: PaymentMethod, *, now: datetime) -> PaymentMeth
         instead = charged_instead(subscription, method, on=workspace.day(now))
         take_away(method, now=now)
         if instead is None or method.is_preferred or subscription.payment_method_id == method.id:
-            charge_first(subscription, instead)
+            charge_first(subscription, instead, now=now)
         record_act("payment_method.removed", workspace, method, now=now)
     return instead
 
@@ -107,14 +107,14 @@ def _reload(method: PaymentMethod) -> PaymentMethod:
 # --- what both need, inside the transaction of the act --------------------------------------------
 
 
-def charge_first(subscription: Subscription, method: PaymentMethod | None) -> None:
+def charge_first(subscription: Subscription, method: PaymentMethod | None, *, now: datetime) -> None:
     PaymentMethod.update(is_preferred=False).where(
         PaymentMethod.workspace == subscription.workspace_id, PaymentMethod.is_preferred
     ).execute()
     if method is not None:
         PaymentMethod.update(is_preferred=True).where(PaymentMethod.id == method.id).execute()
     subscription.payment_method = method
-    agreement.look_soon(subscription)
+    agreement.look_soon(subscription, now=now)
     subscription.version += 1
     subscription.save()
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from portal import outbox
 from portal.database import rows
+from portal.database.connecting import require_transaction
 from portal.domain.vocabulary import OrderKind, OrderState, Right
 from portal.gateways.base import MethodFacts, Succeeded
 from portal.models import Member, Order, Payment, PaymentMethod, Subscription
@@ -21,13 +22,14 @@ from .methods import charge_first, known_method, new_method
 
 
 def settle_paid(payment: Payment, outcome: Succeeded, subscription: Subscription, *, now: datetime) -> None:
+    require_transaction()
     order = payment.order
     order.state, order.paid_at = OrderState.PAID, now
     rows.save_later(order)
     method = _save_method(order, payment, outcome.method, now=now)
     renewed_by_itself = subscription.auto_renewal
     if renewal_outcomes.paid_instead(payment, subscription):
-        charge_first(subscription, payment.method)
+        charge_first(subscription, payment.method, now=now)
     agreement.apply_paid_order(subscription, order, method=method, now=now)
     if order.kind != OrderKind.RENEWAL:
         _mark_upgrader(order)
@@ -64,6 +66,7 @@ def settle_paid(payment: Payment, outcome: Succeeded, subscription: Subscription
 
 def settle_declined(payment: Payment, subscription: Subscription, *, tell: bool, now: datetime) -> None:
     """The order is open again: the same quote may be paid another way. `tell`: the buyer gets a letter."""
+    require_transaction()
     Order.update(state=OrderState.OPEN).where(
         Order.id == payment.order_id, Order.state == OrderState.PLACED
     ).execute()

@@ -207,7 +207,7 @@ def _undo(refund: Refund, *, now: datetime) -> None:
     restored = restoring.without(order, subscription=subscription, today=workspace.day(now))
     order.state = OrderState.REFUNDED
     order.save(only=[Order.state])
-    restoring.restore(subscription, order, restored)
+    restoring.restore(subscription, order, restored, now=now)
     credit_note = issuing.issue_credit_note(order, now=now)
     due_on = subscription.due_on.isoformat() if subscription.due_on else None
     audit.record(

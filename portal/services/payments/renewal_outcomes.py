@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from typing import cast
 
 from portal.database import rows
+from portal.database.connecting import require_transaction
 from portal.domain.dunning import methods_left, next_round_on
 from portal.domain.vocabulary import DeclineCode, OrderState, PaymentState
 from portal.models import Invoice, Order, Payment, PaymentMethod, Subscription, Workspace
@@ -97,17 +98,17 @@ def after_decline(subscription: Subscription, payment: Payment, *, now: datetime
     today = payment.workspace.day(now)
     if payment.decline_code == DeclineCode.NEVER_MADE:
         # The same method is simply asked anew.
-        _try_on(subscription, today)
+        _try_on(subscription, today, now=now)
         return
     so_far = round_of(methods_of(subscription), list(declined_tries([order])), today=payment.tried_on)
     subscription.renewal_failed_on = so_far.failed_on
     if so_far.left:
-        _try_on(subscription, today)
+        _try_on(subscription, today, now=now)
         return
     next_on = None
     if so_far.may_try_later:
         next_on = _next_round(so_far.failed_on, today)
-    _try_on(subscription, next_on)
+    _try_on(subscription, next_on, now=now)
     tell_failed(
         subscription,
         payment.workspace,
@@ -128,14 +129,15 @@ def fail_without_asking(
     reason: str,
     limits: list[JSON] | None = None,
     order: Order | None = None,
-    today: date,
+    now: datetime,
 ) -> None:
     """Nothing can be charged today: it waits, late, as after a decline.
 
     `reason` is `too_small`, `not_sold` or `no_method`.
     """
+    today = subscription.workspace.day(now)
     subscription.renewal_failed_on = subscription.renewal_failed_on or today
-    _try_on(subscription, _next_round(subscription.renewal_failed_on, today))
+    _try_on(subscription, _next_round(subscription.renewal_failed_on, today), now=now)
     plan = subscription.scheduled_plan or subscription.plan
     currency = subscription.price.currency if subscription.price is not None else None
     tell_failed(
@@ -195,6 +197,7 @@ def _last_usable_day(subscription: Subscription, today: date) -> str | None:
 
 def ask_to_confirm(payment: Payment) -> None:
     """The bank wants the payer: the letter leads to the page on which they confirm."""
+    require_transaction()
     letters.send(
         "renewal_to_confirm",
         to=letters.billing_people(payment.workspace),
@@ -211,6 +214,7 @@ def ask_to_confirm(payment: Payment) -> None:
 
 
 def tell_renewed(payment: Payment, invoice: Invoice) -> None:
+    require_transaction()
     order = payment.order
     letters.send(
         "renewed",
@@ -247,7 +251,7 @@ def _next_round(failed_on: date, today: date) -> date | None:
     return next_round_on(failed_on=failed_on, today=today, days=current().settings.dunning_days)
 
 
-def _try_on(subscription: Subscription, day: date | None) -> None:
+def _try_on(subscription: Subscription, day: date | None, *, now: datetime) -> None:
     subscription.renew_on = day
-    agreement.look_soon(subscription)
+    agreement.look_soon(subscription, now=now)
     rows.save(subscription)

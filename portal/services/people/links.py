@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from datetime import timedelta
 
+from portal.database.connecting import require_transaction
 from portal.domain.errors import LinkUnusable
 from portal.domain.vocabulary import LinkPurpose
 from portal.models import Link, Member, Person
@@ -26,6 +27,7 @@ def make_link(person: Person, purpose: LinkPurpose, *, member: Member | None = N
 
     It ends the person's older links of the purpose; for an invitation, those of the same member.
     """
+    require_transaction()
     token = secrets.token_urlsafe(32)
     wall = current().clock.wall()
     Link.delete().where(
@@ -65,6 +67,7 @@ def open_link(token: str, purpose: LinkPurpose) -> Link:
 
 def consume_link(link: Link) -> None:
     """Use the link up, inside the transaction of what it allows. Raises LinkUnusable for the second."""
+    require_transaction()
     wall = current().clock.wall()
     used = (
         Link.update(used_at=wall)

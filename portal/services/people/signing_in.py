@@ -9,13 +9,12 @@ from datetime import datetime
 from email_validator import EmailNotValidError, validate_email
 
 from portal import outbox
-from portal.database.connecting import transaction
+from portal.database.connecting import require_transaction, transaction
 from portal.domain.errors import LinkUnusable, PortalError
 from portal.domain.vocabulary import LinkPurpose
 from portal.models import Link, Member, Person, Session, Workspace
 from portal.runtime import current
-from portal.services import audit, places
-from portal.services.letters import mail_locale
+from portal.services import audit, letters, places
 
 from . import passwords
 from .links import LIFE_OF_LINK, PATH_OF_LINK, consume_link, make_link, open_link
@@ -113,6 +112,7 @@ def sign_in_by_link(token: str, *, now: datetime) -> tuple[Person, bool]:
 
 def prove_address(person: Person) -> None:
     """Somebody used a link that only the address was sent. Inside a transaction."""
+    require_transaction()
     Person.update(email_proved_at=current().clock.wall()).where(
         Person.id == person.id, Person.email_proved_at.is_null()
     ).execute()
@@ -189,6 +189,7 @@ def skip_buy_dialog(person: Person, *, skips: bool = True) -> None:
 
 def end_sessions(person: Person, *, but: Session | None = None) -> int:
     """Inside a transaction. Returns how many ended."""
+    require_transaction()
     query = Session.delete().where(Session.person == person)
     if but is not None:
         query = query.where(Session.id != but.id)
@@ -206,12 +207,11 @@ def _mail(
     context: dict[str, outbox.JSON],
     secrets: dict[str, outbox.JSON] | None = None,
 ) -> None:
-    payload: dict[str, outbox.JSON] = {
-        "template": template,
-        "to": person.email,
-        "locale": mail_locale(person),
-        "context": context,
-    }
-    if secrets:
-        payload[outbox.SECRETS] = secrets
-    outbox.publish("mail", key=key, payload=payload, now=current().clock.wall())
+    letters.promise(
+        template,
+        key=key,
+        to=person.email,
+        locale=letters.mail_locale(person),
+        context=context,
+        secrets=secrets,
+    )

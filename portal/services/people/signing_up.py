@@ -8,7 +8,7 @@ from datetime import datetime
 from babel.numbers import get_territory_currencies
 from peewee import IntegrityError, fn
 
-from portal.database.connecting import transaction
+from portal.database.connecting import require_transaction, transaction
 from portal.domain.vocabulary import Role
 from portal.models import Member, Person, Workspace
 from portal.runtime import current
@@ -83,6 +83,7 @@ def _tell_already_registered(person: Person) -> None:
 
 def create(*, name: str, owner: Person, language: str, currency: str, now: datetime) -> Workspace:
     """A workspace with its owner and a running trial of the workspace plan. Inside a transaction."""
+    require_transaction()
     workspace = Workspace.create(
         slug=free_slug(name),
         name=name,

@@ -6,7 +6,7 @@ stays unwritten may be due on a later day.
 
 import logging
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from portal.domain import plans as plan_rules
 from portal.domain.errors import MissingVatRate
@@ -16,7 +16,6 @@ from portal.domain.timeline import DAYS_OF_WARNING, SubscriptionDates, deletion_
 from portal.domain.vocabulary import Interval, NoticeKind
 from portal.models import Invoice, Price, Subscription, SubscriptionPeriod
 from portal.outbox import JSON
-from portal.runtime import current
 from portal.services import letters, plans
 from portal.services.payments import renewal_outcomes
 from portal.services.subscriptions import next_charge
@@ -52,9 +51,9 @@ def _letter(
     return True
 
 
-def _trial_ending(subscription: Subscription, dates: SubscriptionDates, today: date) -> bool:
+def _trial_ending(subscription: Subscription, dates: SubscriptionDates, now: datetime) -> bool:
     usage = plans.usage_of(subscription.workspace)
-    on_sale = plans.plans_on_sale(subscription.product, on=today)
+    on_sale = plans.plans_on_sale(subscription.product, on=subscription.workspace.day(now))
     offers = [
         plan_rules.PlanCell(sold.limits, Interval(price.interval))
         for sold in on_sale
@@ -73,11 +72,11 @@ def _trial_ending(subscription: Subscription, dates: SubscriptionDates, today: d
     )
 
 
-def _trial_last_day(subscription: Subscription, dates: SubscriptionDates, today: date) -> bool:
+def _trial_last_day(subscription: Subscription, dates: SubscriptionDates, now: datetime) -> bool:
     return _letter("trial_last_day", subscription, {"due_on": _iso(dates.due_on)})
 
 
-def _trial_over(subscription: Subscription, dates: SubscriptionDates, today: date) -> bool:
+def _trial_over(subscription: Subscription, dates: SubscriptionDates, now: datetime) -> bool:
     return _letter(
         "trial_over",
         subscription,
@@ -85,10 +84,10 @@ def _trial_over(subscription: Subscription, dates: SubscriptionDates, today: dat
     )
 
 
-def _price_rise(subscription: Subscription, dates: SubscriptionDates, today: date) -> bool:
+def _price_rise(subscription: Subscription, dates: SubscriptionDates, now: datetime) -> bool:
     """Said only of a price that does rise; until then the letter stays unwritten and may be due later."""
     price = subscription.price
-    quote = _quote_or_none(subscription)
+    quote = _quote_or_none(subscription, now)
     if price is None or quote is None or subscription.scheduled_plan_id is not None:
         return False
     paid = _last_paid_net(subscription, price)
@@ -107,13 +106,13 @@ def _price_rise(subscription: Subscription, dates: SubscriptionDates, today: dat
     )
 
 
-def _renewal_ahead(subscription: Subscription, dates: SubscriptionDates, today: date) -> bool:
+def _renewal_ahead(subscription: Subscription, dates: SubscriptionDates, now: datetime) -> bool:
     if dates.free_plan_waits:
         return _free_plan_ahead(subscription)
     quote, problem = None, None
     limits: list[JSON] = []
     try:
-        quote = next_charge.upcoming(subscription, now=current().clock.now())
+        quote = next_charge.upcoming(subscription, now=now)
     except (PlanTooSmall, PlanNotOffered) as refusal:
         problem, limits = why_not(refusal)
     except (MissingVatRate, NoBillingDetails) as fault:
@@ -166,8 +165,8 @@ def _ahead_letter(
     return True
 
 
-def _due_soon(subscription: Subscription, dates: SubscriptionDates, today: date) -> bool:
-    quote = _quote_or_none(subscription)
+def _due_soon(subscription: Subscription, dates: SubscriptionDates, now: datetime) -> bool:
+    quote = _quote_or_none(subscription, now)
     return _letter(
         "due_soon",
         subscription,
@@ -180,7 +179,7 @@ def _due_soon(subscription: Subscription, dates: SubscriptionDates, today: date)
     )
 
 
-def _late(subscription: Subscription, dates: SubscriptionDates, today: date) -> bool:
+def _late(subscription: Subscription, dates: SubscriptionDates, now: datetime) -> bool:
     return _letter(
         "late",
         subscription,
@@ -192,7 +191,7 @@ def _late(subscription: Subscription, dates: SubscriptionDates, today: date) -> 
     )
 
 
-def _blocked(subscription: Subscription, dates: SubscriptionDates, today: date) -> bool:
+def _blocked(subscription: Subscription, dates: SubscriptionDates, now: datetime) -> bool:
     return _letter(
         "blocked",
         subscription,
@@ -200,20 +199,20 @@ def _blocked(subscription: Subscription, dates: SubscriptionDates, today: date) 
     )
 
 
-def _deletion_ahead(subscription: Subscription, dates: SubscriptionDates, today: date) -> bool:
+def _deletion_ahead(subscription: Subscription, dates: SubscriptionDates, now: datetime) -> bool:
     return _letter(
         "deletion_ahead",
         subscription,
         {
             "due_on": _iso(dates.due_on),
-            "delete_on": _iso(today + timedelta(days=DAYS_OF_WARNING)),
+            "delete_on": _iso(subscription.workspace.day(now) + timedelta(days=DAYS_OF_WARNING)),
             "has_documents": Invoice.select().where(Invoice.workspace == subscription.workspace).exists(),
         },
         to_owners_only=True,
     )
 
 
-LETTERS: dict[NoticeKind, Callable[[Subscription, SubscriptionDates, date], bool]] = {
+LETTERS: dict[NoticeKind, Callable[[Subscription, SubscriptionDates, datetime], bool]] = {
     NoticeKind.TRIAL_ENDING: _trial_ending,
     NoticeKind.TRIAL_LAST_DAY: _trial_last_day,
     NoticeKind.TRIAL_OVER: _trial_over,
@@ -226,9 +225,9 @@ LETTERS: dict[NoticeKind, Callable[[Subscription, SubscriptionDates, date], bool
 }
 
 
-def _quote_or_none(subscription: Subscription) -> Quote | None:
+def _quote_or_none(subscription: Subscription, now: datetime) -> Quote | None:
     try:
-        return next_charge.upcoming(subscription, now=current().clock.now())
+        return next_charge.upcoming(subscription, now=now)
     except (PlanTooSmall, PlanNotOffered, NoBillingDetails, MissingVatRate):
         return None
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from portal.database import rows
+from portal.database.connecting import require_transaction
 from portal.domain.errors import MissingVatRate
 from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.pricing import Quote
@@ -44,6 +45,7 @@ def look_at(subscription: Subscription, facts: RenewalFacts, *, now: datetime) -
 
     `subscription` is loaded with workspace, product, plan and price, as they are under the lock.
     """
+    require_transaction()
     workspace = subscription.workspace
     today = workspace.day(now)
     examined = Examined(steps=[])
@@ -65,7 +67,7 @@ def look_at(subscription: Subscription, facts: RenewalFacts, *, now: datetime) -
             examined.steps.append(step)
             return examined
         else:
-            did_something = calendar_letters.LETTERS[step](subscription, dates, today)
+            did_something = calendar_letters.LETTERS[step](subscription, dates, now)
             if did_something:
                 notice = Notice(subscription=subscription, kind=step, about_on=dates.due_on, said_on=today)
                 rows.save_later(notice)
@@ -98,7 +100,7 @@ def _renew(
     except (PlanTooSmall, PlanNotOffered) as refusal:
         reason, limits = calendar_letters.why_not(refusal)
         renewal_outcomes.fail_without_asking(
-            subscription, subscription.workspace, reason=reason, limits=limits, today=today
+            subscription, subscription.workspace, reason=reason, limits=limits, now=now
         )
         return None
     except (MissingVatRate, NoBillingDetails) as fault:
@@ -112,7 +114,7 @@ def _renew(
     left = renewal_outcomes.round_of(methods, facts.declined, today=today).left
     if not left:
         renewal_outcomes.fail_without_asking(
-            subscription, subscription.workspace, reason="no_method", order=order, today=today
+            subscription, subscription.workspace, reason="no_method", order=order, now=now
         )
         return None
     examined.payment = _place(subscription, quote, details, order, method=left[0], now=now, today=today)

@@ -10,6 +10,7 @@ from peewee import JOIN, Case
 
 from portal import outbox
 from portal.database import rows
+from portal.database.connecting import require_transaction
 from portal.database.prepared import Parameter, Prepared
 from portal.domain.lifecycle import blocked_on, subscription_state
 from portal.domain.money import Money
@@ -34,6 +35,7 @@ from portal.runtime import current
 
 def start_trial(workspace: Workspace, *, now: datetime) -> Subscription:
     """The workspace plan's trial from today. Inside the transaction that makes the workspace."""
+    require_transaction()
     product = workspace_product()
     plan = Plan.get(Plan.product == product, Plan.trial)
     today = workspace.day(now)
@@ -229,9 +231,9 @@ def first_moment(workspace: Workspace, day: date) -> datetime:
     return datetime.combine(day, time(0), tzinfo=ZoneInfo(workspace.time_zone)).astimezone(UTC)
 
 
-def look_soon(subscription: Subscription) -> None:
+def look_soon(subscription: Subscription, *, now: datetime) -> None:
     """Let the next run look at the subscription. For whoever changes it and saves it afterwards."""
-    subscription.look_at = current().clock.now()
+    subscription.look_at = now
 
 
 def _look_when_due(subscription: Subscription, *, now: datetime) -> None:
@@ -241,20 +243,20 @@ def _look_when_due(subscription: Subscription, *, now: datetime) -> None:
     dates = dates_of(subscription, said={}, today=today)
     day = look_again_on(dates, today=today)
     if steps_due(dates, today=today):
-        look_soon(subscription)
+        look_soon(subscription, now=now)
     else:
         subscription.look_at = first_moment(workspace, day) if day else None
 
 
-def retry_with_new_method(workspace: Workspace) -> None:
+def retry_with_new_method(workspace: Workspace, *, now: datetime) -> None:
     """A renewal that failed is tried at once, now that there is another method. In a transaction."""
+    require_transaction()
     subscription = of_workspace(workspace)
     if subscription.auto_renewal and subscription.renewal_failed_on is not None:
-        clock = current().clock
-        subscription.renew_on = workspace.day(clock.now())
-        look_soon(subscription)
+        subscription.renew_on = workspace.day(now)
+        look_soon(subscription, now=now)
         rows.save(subscription)
-        wall = clock.wall()
+        wall = current().clock.wall()
         outbox.publish("run_due", key=f"{subscription.id}-{wall.isoformat()}", payload={}, now=wall)
 
 
@@ -275,6 +277,7 @@ def apply_paid_order(
 
     What was running is cut at the new period's first day, so that periods touch and never overlap.
     """
+    require_transaction()
     facts = order.quote
     terms_before = (subscription.plan_id, subscription.price.interval if subscription.price else None)
     lock_before = lock_of(subscription)

@@ -163,7 +163,7 @@ def _mark_announced(subscription: Subscription, charge: NextCharge, *, today: da
 
 def _save(subscription: Subscription, action: str, *, now: datetime) -> None:
     workspace = subscription.workspace
-    agreement.look_soon(subscription)
+    agreement.look_soon(subscription, now=now)
     subscription.version += 1
     subscription.save()
     audit.record(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from portal.database.connecting import transaction
+from portal.database.connecting import require_transaction, transaction
 from portal.domain.errors import QuoteChanged
 from portal.domain.plans import (
     Condition,
@@ -85,6 +85,7 @@ def begin_scheduled(subscription: Subscription, now: datetime) -> bool:
 
     Inside the transaction of the run, which holds the workspace's lock.
     """
+    require_transaction()
     plan = subscription.scheduled_plan
     assert plan is not None, "a free plan waits"
     if _obstacles(subscription.workspace, plan):
@@ -95,6 +96,7 @@ def begin_scheduled(subscription: Subscription, now: datetime) -> bool:
 
 def begin_free_plan(subscription: Subscription, plan: Plan, now: datetime) -> None:
     """From today on, without a price and without an end. Inside a transaction with the lock; tells it."""
+    require_transaction()
     workspace = subscription.workspace
     today = workspace.day(now)
     agreement.cut_periods(subscription, at=today)
@@ -106,7 +108,7 @@ def begin_free_plan(subscription: Subscription, plan: Plan, now: datetime) -> No
     subscription.renewal_failed_on = None
     subscription.locked_price_minor = subscription.locked_until = None
     _end_auto_renewal(subscription)
-    agreement.look_soon(subscription)
+    agreement.look_soon(subscription, now=now)
     subscription.version += 1
     subscription.save()
     audit.record(

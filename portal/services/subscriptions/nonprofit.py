@@ -8,16 +8,13 @@ from datetime import datetime
 
 from peewee import JOIN, ModelSelect
 
-from portal import outbox
 from portal.database.connecting import is_postgresql, transaction
 from portal.domain.errors import PortalError
 from portal.domain.plans import PlanNotOffered
 from portal.domain.vocabulary import MemberStatus, NonprofitState, Role
 from portal.models import Member, NonprofitRequest, Person, Plan, Workspace
 from portal.outbox import JSON
-from portal.runtime import current
-from portal.services import audit, open_money, plans
-from portal.services.letters import mail_locale
+from portal.services import audit, letters, open_money, plans
 
 from . import agreement, free_plan
 
@@ -86,11 +83,11 @@ def ask(answers: Answers, *, workspace: Workspace | None, language: str, now: da
         audit.record("nonprofit.asked", workspace=workspace, subject=str(request.id), now=now)
         _tell(request, "nonprofit_received")
         for operator in Person.select().where(Person.is_operator).order_by(Person.id):
-            _mail(
+            letters.promise(
                 "nonprofit_to_decide",
                 key=f"nonprofit-to-decide-{request.id}-{operator.id}",
                 to=operator.email,
-                locale=mail_locale(operator),
+                locale=letters.mail_locale(operator),
                 context={
                     "name": operator.name,
                     "organisation": request.organisation,
@@ -201,7 +198,7 @@ def _decide(request: NonprofitRequest, state: NonprofitState, *, by: Person, now
 def _tell(request: NonprofitRequest, template: str, **more: JSON) -> None:
     """To the address that the request came with."""
     workspace = request.workspace
-    _mail(
+    letters.promise(
         template,
         key=f"{template.replace('_', '-')}-{request.id}",
         to=request.email,
@@ -213,13 +210,4 @@ def _tell(request: NonprofitRequest, template: str, **more: JSON) -> None:
             "slug": workspace.slug if workspace else None,
             **more,
         },
-    )
-
-
-def _mail(template: str, *, key: str, to: str, locale: str, context: dict[str, JSON]) -> None:
-    outbox.publish(
-        "mail",
-        key=key,
-        payload={"template": template, "to": to, "locale": locale, "context": context},
-        now=current().clock.wall(),
     )

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from peewee import JOIN
 
+from portal.database.connecting import require_transaction
 from portal.domain.refunds import GivenPeriod, replay
 from portal.domain.vocabulary import OrderState
 from portal.models import Order, Plan, Price, Subscription, SubscriptionPeriod
@@ -53,8 +54,9 @@ def without(order: Order, *, subscription: Subscription, today: date) -> Restore
     )
 
 
-def restore(subscription: Subscription, order: Order, restored: Restored) -> None:
+def restore(subscription: Subscription, order: Order, restored: Restored, *, now: datetime) -> None:
     """Write it down, with auto-renewal, its price lock and what was scheduled ended. Inside a transaction."""
+    require_transaction()
     SubscriptionPeriod.update(end_on=SubscriptionPeriod.start_on).where(
         SubscriptionPeriod.order == order
     ).execute()
@@ -70,7 +72,7 @@ def restore(subscription: Subscription, order: Order, restored: Restored) -> Non
     subscription.renew_on = subscription.announced_minor = subscription.renewal_failed_on = None
     subscription.scheduled_plan = subscription.scheduled_interval = None
     subscription.locked_price_minor = subscription.locked_until = None
-    agreement.look_soon(subscription)
+    agreement.look_soon(subscription, now=now)
     subscription.version += 1
     subscription.save()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import cast
 
-from portal.database.connecting import transaction
+from portal.database.connecting import require_transaction, transaction
 from portal.domain.errors import PortalError, QuoteChanged
 from portal.domain.plans import ExceededLimit, PlanNotOffered, PlanTooSmall, exceeded_limits, has_days_left
 from portal.domain.pricing import Offer, Quote, facts_hash
@@ -103,7 +103,7 @@ def withdraw(place: Place, *, now: datetime) -> Plan | None:
         subscription.scheduled_plan = subscription.scheduled_interval = None
         if subscription.auto_renewal:
             subscription.announced_minor = _total_of_next_charge(subscription, now=now)
-        agreement.look_soon(subscription)
+        agreement.look_soon(subscription, now=now)
         subscription.version += 1
         subscription.save()
         audit.record(
@@ -131,8 +131,9 @@ def save_schedule(
     subscription: Subscription, plan: Plan, *, interval: Interval | None, now: datetime
 ) -> None:
     """Write down that `plan` begins on the due date, and tell it. Inside the lock; free_plan.py's too."""
+    require_transaction()
     workspace, due_on = subscription.workspace, cast(date, subscription.due_on)
-    agreement.look_soon(subscription)
+    agreement.look_soon(subscription, now=now)
     subscription.version += 1
     subscription.save()
     audit.record(

@@ -67,7 +67,7 @@ def extend(workspace: Workspace, *, days: int, shown_due_on: str, now: datetime)
             created_at=now,
         )
         subscription.due_on = extension.due_on
-        agreement.look_soon(subscription)
+        agreement.look_soon(subscription, now=now)
         subscription.version += 1
         subscription.save()
         audit.record(

@@ -12,8 +12,7 @@ from typing import TypeVar
 
 from peewee import Case
 
-from portal import outbox
-from portal.database.connecting import hold, is_postgresql, transaction, write_postponed
+from portal.database.connecting import hold, is_postgresql, require_transaction, transaction, write_postponed
 from portal.domain.vocabulary import MemberStatus, OrderState, Role
 from portal.models import (
     AuditEntry,
@@ -33,7 +32,6 @@ from portal.models import (
     Subscription,
     Workspace,
 )
-from portal.runtime import current
 from portal.services import audit, letters
 from portal.services.members.roster import OwnersOnly
 from portal.services.open_money import MoneyOnItsWay, refuse_while_money_moves
@@ -80,6 +78,7 @@ def delete_for_not_paying(workspace: Workspace, *, now: datetime) -> bool:
 
     While the result of a payment or a refund is open, the run looks again in an hour.
     """
+    require_transaction()
     if _is_deleted(workspace):
         return False
     try:
@@ -101,21 +100,17 @@ def _is_deleted(workspace: Workspace) -> bool:
 def _tell_owners(workspace: Workspace, *, by: Person) -> None:
     """Names and addresses are forgotten here: they stand in the letter alone, and only until it is sent."""
     for person in letters.owners(workspace):
-        outbox.publish(
-            "mail",
+        letters.promise(
+            "workspace_deleted",
             key=f"workspace-deleted-{workspace.id}-{person.id}",
-            payload={
-                "template": "workspace_deleted",
-                "locale": person.language or workspace.language,
-                "context": {},
-                outbox.SECRETS: {
-                    "to": person.email,
-                    "name": person.name,
-                    "workspace": workspace.name,
-                    "by": by.name,
-                },
+            locale=person.language or workspace.language,
+            context={},
+            secrets={
+                "to": person.email,
+                "name": person.name,
+                "workspace": workspace.name,
+                "by": by.name,
             },
-            now=current().clock.wall(),
         )
 
 

@@ -7,6 +7,7 @@ more of them has several. The lists are in the first one.
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from peewee import JOIN, fn
@@ -51,13 +52,13 @@ def promise_missing(workspace: Workspace, *, part: int) -> int:
     return len(missing)
 
 
-def make_part(workspace: Workspace, *, part: int) -> bytes:
+def make_part(workspace: Workspace, *, part: int, now: datetime) -> bytes:
     """A ZIP; a document is about 33 KB in each language, so that a full part is some 13 MB."""
     content = io.BytesIO()
     with ZipFile(content, "w", ZIP_STORED) as archive:
         if part == 1:
-            _write_list(archive, "payments.csv", PAYMENT_COLUMNS, _payments(workspace))
-            _write_list(archive, "members.csv", MEMBER_COLUMNS, _members(workspace))
+            _write_list(archive, "payments.csv", PAYMENT_COLUMNS, _payments(workspace), now=now)
+            _write_list(archive, "members.csv", MEMBER_COLUMNS, _members(workspace), now=now)
         for invoice in _invoices_of(workspace, part):
             stored = (
                 Document.select(Document.locale, Document.content)
@@ -96,10 +97,10 @@ def safe_cell(value: object) -> str:
 
 
 def _write_list(
-    archive: ZipFile, name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
+    archive: ZipFile, name: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, now: datetime
 ) -> None:
     """CSV in UTF-8 with the mark that Excel knows it by; each cell in quotes, whatever separates."""
-    entry = ZipInfo(name, date_time=current().clock.now().timetuple()[:6])
+    entry = ZipInfo(name, date_time=now.timetuple()[:6])
     entry.compress_type = ZIP_DEFLATED
     with (
         archive.open(entry, "w", force_zip64=True) as raw,

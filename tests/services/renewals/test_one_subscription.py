@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from portal.database.connecting import transaction
 from portal.domain.vocabulary import Interval, NoticeKind, OrderKind, PaymentState, SubscriptionState
 from portal.models import Invoice, Notice, Order, OutboxMessage, Payment, PaymentMethod, Subscription
 from portal.services.payments import charging
@@ -238,7 +239,8 @@ def test_a_new_card_is_charged_at_once(place, clock):
     spoil(place, DECLINED_WHEN_CHARGED)
     live(clock, 32)
     a_saved(place, "5555555555554444")
-    agreement.retry_with_new_method(place.workspace)
+    with transaction():
+        agreement.retry_with_new_method(place.workspace, now=clock.now())
     run(clock)
     assert state_of(place, clock) == SubscriptionState.PAID
     assert len(renewals()) == 1
@@ -250,7 +252,8 @@ def test_each_card_that_is_declined_is_told_on_the_same_day_too(place, clock):
     spoil(place, DECLINED_WHEN_CHARGED)
     live(clock, 30)
     a_saved(place, NOT_ENOUGH_FUNDS)
-    agreement.retry_with_new_method(place.workspace)
+    with transaction():
+        agreement.retry_with_new_method(place.workspace, now=clock.now())
     run(clock)
     run(clock)
     assert [letter["context"]["method"]["last4"] for letter in letters("renewal_failed")] == ["0341", "9995"]
@@ -259,13 +262,15 @@ def test_each_card_that_is_declined_is_told_on_the_same_day_too(place, clock):
 
 def test_a_new_card_promises_the_run_only_where_a_renewal_waits(place, clock):
     bought_with(place)
-    agreement.retry_with_new_method(place.workspace)
+    with transaction():
+        agreement.retry_with_new_method(place.workspace, now=clock.now())
     promised = OutboxMessage.select().where(OutboxMessage.topic == "run_due")
     assert promised.count() == 0
     spoil(place, DECLINED_WHEN_CHARGED)
     live(clock, 30)
     a_saved(place, "5555555555554444")
-    agreement.retry_with_new_method(place.workspace)
+    with transaction():
+        agreement.retry_with_new_method(place.workspace, now=clock.now())
     assert (promised.count(), len(paid_charges())) == (1, 1)
 
 
