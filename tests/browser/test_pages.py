@@ -7,6 +7,7 @@ at in both. A page is loaded once and looked at in each way, since nothing but t
 import pytest
 from playwright.sync_api import Page, expect
 
+from portal.database.connecting import transaction
 from portal.domain.vocabulary import Interval, LinkPurpose, MemberStatus, PaymentMethodKind, Role
 from portal.services.people.links import make_link
 from portal.worker import jobs
@@ -88,7 +89,7 @@ def test_the_ways_in(page: Page, acme, owner, look):
     look("signed up")
     page.goto("/sign-in?next=/me")
     look("sent to sign in")
-    with jobs.at_work():
+    with jobs.at_work(), transaction():
         magic, reset = (make_link(owner, purpose)[0] for purpose in (LinkPurpose.MAGIC, LinkPurpose.RESET))
     page.goto(f"/sign-in/link/{magic}")
     look("a link to sign in with")
