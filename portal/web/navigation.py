@@ -10,8 +10,9 @@ from flask_login import current_user
 from portal.domain.vocabulary import Right
 from portal.runtime import current
 from portal.services.places import Place
+from portal.words.i18n import Sentence, locale_code
 from portal.words.i18n import gettext as _
-from portal.words.i18n import locale_code
+from portal.words.i18n import lazy_gettext as _l
 
 LANGUAGE_NAMES = {"en": "English", "fr": "Français"}
 
@@ -21,6 +22,48 @@ class MenuItem:
     label: str
     url: str
     current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a workspace with its one name, who sees it, and the blueprints whose pages stand under it."""
+
+    label: Sentence
+    endpoint: str
+    right: Right
+    blueprints: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A tab under the name of the workspace, with a tab for each of its pages where it has several."""
+
+    label: Sentence
+    pages: tuple[Page, ...]
+
+
+PLANS = Page(
+    _l("Plans"),
+    "plans.show",
+    Right.SEE_PLANS,
+    frozenset({"plans", "scheduled_change", "free_plan", "auto_renewal", "checkout"}),
+)
+HISTORY = Page(_l("History"), "history.index", Right.SEE_HISTORY, frozenset({"history", "refunds"}))
+PAYMENT_METHODS = Page(
+    _l("Payment methods"),
+    "payment_methods.show",
+    Right.MANAGE_PAYMENT_METHODS,
+    frozenset({"payment_methods"}),
+)
+MEMBERS = Page(_l("Members"), "members.index", Right.MANAGE_MEMBERS, frozenset({"members", "member"}))
+SERVICES = Page(_l("Services"), "features.show", Right.MANAGE_MEMBERS, frozenset({"features"}))
+WORKSPACE = Page(_l("Workspace"), "workspace.show", Right.MANAGE_WORKSPACE, frozenset({"workspace"}))
+AREAS = (
+    Area(_l("Billing"), (PLANS, HISTORY, PAYMENT_METHODS)),
+    Area(MEMBERS.label, (MEMBERS,)),
+    Area(SERVICES.label, (SERVICES,)),
+    Area(WORKSPACE.label, (WORKSPACE,)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +81,8 @@ class Navigation:
     brand: str
     home_url: str
     workspace_name: str | None
-    workspace_items: tuple[MenuItem, ...]
+    tabs: tuple[MenuItem, ...]
+    pages_of_area: tuple[MenuItem, ...]
     other_workspaces: tuple[MenuItem, ...]
     settings_items: tuple[MenuItem, ...]
     personal_items: tuple[MenuItem, ...]
@@ -57,7 +101,8 @@ def navigation() -> Navigation:
         brand="Portal",
         home_url=url_for("public.home"),
         workspace_name=place.workspace.name if place else None,
-        workspace_items=_workspace_items(place) if place else (),
+        tabs=_tabs(place) if place else (),
+        pages_of_area=_pages_of_area(place) if place else (),
         other_workspaces=_other_workspaces(place) if place else (),
         settings_items=_settings_items(place) if place else (),
         personal_items=_personal_items() if signed_in else (),
@@ -83,35 +128,46 @@ def navigation() -> Navigation:
     )
 
 
-def _workspace_items(place: Place) -> tuple[MenuItem, ...]:
-    items = []
-    if Right.SEE_PLANS in place.may:
-        items.append(_item(_("Billing"), "plans.show", slug=place.workspace.slug))
-    if Right.SEE_HISTORY in place.may:
-        items.append(_item(_("History"), "history.index", slug=place.workspace.slug))
-    if Right.MANAGE_PAYMENT_METHODS in place.may:
-        items.append(_item(_("Payment methods"), "payment_methods.show", slug=place.workspace.slug))
-    if Right.MANAGE_MEMBERS in place.may:
-        items.append(_item(_("Members"), "members.index", slug=place.workspace.slug))
-        items.append(_item(_("Services"), "features.show", slug=place.workspace.slug))
-    if Right.MANAGE_WORKSPACE in place.may:
-        items.append(_item(_("Settings"), "workspace.show", slug=place.workspace.slug))
-    return tuple(items)
+def _tabs(place: Place) -> tuple[MenuItem, ...]:
+    """The areas that this member may see; each leads to the first of its pages."""
+    here = _here()
+    return tuple(
+        MenuItem(str(area.label), _address(pages[0], place), here in area.pages)
+        for area in AREAS
+        if (pages := _pages(area, place))
+    )
+
+
+def _pages_of_area(place: Place) -> tuple[MenuItem, ...]:
+    """The pages of the area that the request is in, where it has several."""
+    here = _here()
+    area = next((area for area in AREAS if here in area.pages), None)
+    pages = _pages(area, place) if area else ()
+    items = tuple(MenuItem(str(page.label), _address(page, place), page is here) for page in pages)
+    return items if area and len(area.pages) > 1 else ()
 
 
 def _settings_items(place: Place) -> tuple[MenuItem, ...]:
-    """Behind the gear: payments first, as in source-systems.md §1.1."""
-    items = []
-    if Right.SEE_PLANS in place.may:
-        items.append(_item(_("Payments"), "plans.show", slug=place.workspace.slug))
-    if Right.MANAGE_PAYMENT_METHODS in place.may:
-        items.append(_item(_("Payment methods"), "payment_methods.show", slug=place.workspace.slug))
-    if Right.MANAGE_MEMBERS in place.may:
-        items.append(_item(_("Members"), "members.index", slug=place.workspace.slug))
-        items.append(_item(_("Services"), "features.show", slug=place.workspace.slug))
-    if Right.MANAGE_WORKSPACE in place.may:
-        items.append(_item(_("Workspace"), "workspace.show", slug=place.workspace.slug))
-    return tuple(items)
+    """Behind the gear: payments first, under the name that they have there (source-systems.md §1.1)."""
+    here = _here()
+    return tuple(
+        MenuItem(_("Payments") if page is PLANS else str(page.label), _address(page, place), page is here)
+        for area in AREAS
+        for page in _pages(area, place)
+        if page is not HISTORY
+    )
+
+
+def _pages(area: "Area", place: Place) -> tuple["Page", ...]:
+    return tuple(page for page in area.pages if page.right in place.may)
+
+
+def _here() -> "Page | None":
+    return next((page for area in AREAS for page in area.pages if request.blueprint in page.blueprints), None)
+
+
+def _address(page: "Page", place: Place) -> str:
+    return url_for(page.endpoint, slug=place.workspace.slug)
 
 
 def _other_workspaces(place: Place) -> tuple[MenuItem, ...]:

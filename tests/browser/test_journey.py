@@ -66,7 +66,7 @@ def test_from_the_trial_to_the_invoice(page: Page, reader, acme, owner, say):
 
     # The plans: use, the recommended one, a choice, another currency.
     sign_in(page, owner)
-    expect(heading(page)).to_have_text(say("Payments"))
+    expect(heading(page)).to_have_text(say("Plans"))
     expect(page.get_by_test_id("usage-users")).to_have_text("1")
     expect(page.get_by_test_id("usage-storage")).to_contain_text("10")
     expect(plan(page, "business-3")).to_contain_text(say("Recommended"))
@@ -93,7 +93,7 @@ def test_from_the_trial_to_the_invoice(page: Page, reader, acme, owner, say):
         expect(heading(page)).to_have_text(say("Buy"))
         page.get_by_role("link", name=say("Back to the plans")).click()
         expect(plan(page, "business-5").get_by_role("radio")).to_be_checked()
-    expect(heading(page)).to_have_text(say("Payments"))
+    expect(heading(page)).to_have_text(say("Plans"))
     buy(page)
 
     # Billing details: nothing filled in, then mistakes, then right.
@@ -218,7 +218,7 @@ def test_signing_up_leads_to_a_trial_workspace(page: Page, reader, live_server, 
     expect_refused(page)
     page.locator("[name=password]").fill(PASSWORD)
     page.get_by_test_id("sign-in").click()
-    expect(heading(page)).to_have_text(say("Payments"))
+    expect(heading(page)).to_have_text(say("Plans"))
     expect(page.get_by_test_id("workspace-menu").locator("summary")).to_have_text("Atelier Brun")
 
 

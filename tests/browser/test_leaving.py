@@ -250,7 +250,7 @@ def test_paying_after_five_months_brings_everything_back(
     paid_on = date(2027, 5, 21)
     come_to(clock, DUE + timedelta(days=1), paid_on)
     page.goto(f"/w/{acme.slug}/settings")
-    expect(heading(page)).to_have_text(say("Payments"))
+    expect(heading(page)).to_have_text(say("Plans"))
     buy(page)
     go_on(page)
     expect_step(page, "review")
@@ -265,7 +265,7 @@ def test_paying_after_five_months_brings_everything_back(
     expect(page.get_by_test_id("history-row")).to_have_count(2)
     come_to(clock, SIX_MONTHS_LATER, SIX_MONTHS_LATER + timedelta(days=7))
     open_plans(page, acme)
-    expect(heading(page)).to_have_text(say("Payments"))
+    expect(heading(page)).to_have_text(say("Plans"))
 
 
 # --- non-profit -----------------------------------------------------------------------------------

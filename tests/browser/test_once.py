@@ -118,7 +118,7 @@ def test_a_session_that_ended_meanwhile_leads_to_the_sign_in_page_and_back(page:
     expect(heading(page)).to_have_text(say("Sign in"))
     expect(page.get_by_test_id("workspace-menu")).to_have_count(0)
     send_sign_in(page, owner)
-    expect(heading(page)).to_have_text(say("Payments"))
+    expect(heading(page)).to_have_text(say("Plans"))
 
 
 def test_a_part_of_a_page_is_a_whole_page_when_it_is_opened(page: Page, acme, owner, say):
@@ -127,5 +127,5 @@ def test_a_part_of_a_page_is_a_whole_page_when_it_is_opened(page: Page, acme, ow
     with page.expect_response(lambda response: "price=" in response.url) as swapped:
         choose_plan(page, "business-10")
     page.goto(swapped.value.url)
-    expect(heading(page)).to_have_text(say("Payments"))
+    expect(heading(page)).to_have_text(say("Plans"))
     expect(page.locator(".plan-action")).to_contain_text("Business 10")

@@ -135,7 +135,7 @@ def test_a_disabled_user_is_out_at_once_and_not_counted(
         a_member(acme, leo)
     theirs = another_browser()
     sign_in(theirs, leo)
-    expect(heading(theirs)).to_have_text(say("Payments"))
+    expect(heading(theirs)).to_have_text(say("Plans"))
     come_signed_in(page, owner)
     open_members(page, acme)
     expect(page.get_by_test_id("usage-users")).to_have_text("2")
@@ -163,7 +163,7 @@ def test_a_disabled_user_is_out_at_once_and_not_counted(
     expect(page.get_by_test_id("usage-users")).to_have_text("2")
     sign_in(theirs, leo)
     open_plans(theirs, acme)
-    expect(heading(theirs)).to_have_text(say("Payments"))
+    expect(heading(theirs)).to_have_text(say("Plans"))
 
 
 # --- the trial ------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ def test_a_plan_that_is_too_small_is_refused_with_both_figures(page: Page, reade
     expect(users).to_contain_text(say("Active users now: %(number)s.", number=4))
     expect(storage).to_contain_text("20")
     expect(storage).to_contain_text("30")
-    expect(heading(page)).to_have_text(say("Payments"))
+    expect(heading(page)).to_have_text(say("Plans"))
     if reader.scripts:
         dialog.get_by_role("button", name="OK").click()
         expect(dialog).to_be_hidden()
@@ -125,7 +125,7 @@ def test_after_the_trial_every_page_leads_to_the_plans_which_work(page: Page, ac
     expect(banner).to_contain_text(say("The free trial is over."))
     if path in ("history", "members"):
         banner.get_by_role("link").click()
-    expect(heading(page)).to_have_text(say("Payments"))
+    expect(heading(page)).to_have_text(say("Plans"))
     expect(page.get_by_test_id("plan-action")).to_have_text(say("Buy now"))
 
 

@@ -315,9 +315,9 @@ def test_not_ticked_nothing_is_charged_and_it_is_late_blocked_and_back(
     for path in ("settings", "members", "services", "history"):
         page.goto(f"/w/{acme.slug}/{path}")
         expect(banner).to_be_visible()
-        if heading(page).inner_text() != say("Payments"):
+        if heading(page).inner_text() != say("Plans"):
             banner.get_by_role("link").click()
-        expect(heading(page)).to_have_text(say("Payments"))
+        expect(heading(page)).to_have_text(say("Plans"))
     button = page.get_by_test_id("plan-action")
     expect(button).to_have_text(say("Prolong"))
     expect(button).to_have_attribute("data-kind", "danger")
@@ -329,7 +329,7 @@ def test_not_ticked_nothing_is_charged_and_it_is_late_blocked_and_back(
     pay(page)
     expect(heading(page)).to_have_text(say("It is done"))
     page.goto(f"/w/{acme.slug}/settings")
-    expect(heading(page)).not_to_have_text(say("Payments"))
+    expect(heading(page)).not_to_have_text(say("Plans"))
     expect(banner).to_have_count(0)
     assert [charge.amount_minor for charge in charges()] == [3360, 3840]
 

@@ -23,7 +23,7 @@ def test_two_clicks_lead_to_the_payments_page(page: Page, acme, owner, say, menu
     come_signed_in(page, owner)
     page.goto(f"/w/{acme.slug}/members")
     open_menu(page, menu).get_by_role("link", name=say(WAYS[menu]), exact=True).click()
-    expect(heading(page)).to_have_text(say("Payments"))
+    expect(heading(page)).to_have_text(say("Plans"))
     expect(open_menu(page, menu).locator("[aria-current=page]")).to_have_text(say(WAYS[menu]))
 
 
@@ -35,7 +35,7 @@ def test_the_keyboard_alone_leads_to_the_payments_page(page: Page, acme, owner, 
     page.keyboard.press("Enter")
     tab_to(page, page.get_by_test_id(menu).get_by_role("link", name=say(WAYS[menu]), exact=True))
     page.keyboard.press("Enter")
-    expect(heading(page)).to_have_text(say("Payments"))
+    expect(heading(page)).to_have_text(say("Plans"))
 
 
 def test_escape_closes_a_menu_and_gives_the_focus_back(page: Page, acme, owner):

@@ -53,7 +53,7 @@ def test_each_service_has_a_switch_in_the_menu_s_page(owner):
         (name, "off") for name in ("ldap", "sso", "automatic_backup", "custom_dns", "external_services")
     }
     menu = text(owner.get("/w/acme/plans"))
-    assert menu.count(f'href="{PAGE}"') == 2, "in the workspace's menu and behind the gear"
+    assert menu.count(f'href="{PAGE}"') == 3, "in the menu, in the tabs and behind the gear"
 
 
 def test_switches_are_saved_and_shown(owner):

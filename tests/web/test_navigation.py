@@ -1,0 +1,93 @@
+"""The row of tabs under the workspace's name: what one may see, where one is, and one name for each page."""
+
+from xml.etree.ElementTree import Element
+
+import pytest
+
+from portal.domain.vocabulary import Role
+from tests.factories import a_member, a_person, owner_of
+from tests.pages import by_testid, parse, text_of
+from tests.paying import a_place
+from tests.visiting import facts, visit_as
+
+pytestmark = pytest.mark.engine("sqlite")
+BILLING = ["Plans", "History", "Payment methods"]
+AREAS = ["Billing", "Members", "Services", "Workspace"]
+
+
+@pytest.fixture
+def place(app, client):
+    with facts(app):
+        place = a_place()
+        visit_as(client, owner_of(place.workspace))
+        return place
+
+
+def tabs(client, path: str) -> list[Element]:
+    """The links of the row, areas first, then the pages of the one that is open."""
+    page = parse(client.get(path).get_data(as_text=True))
+    rows = by_testid(page, "workspace-tabs")
+    return list(rows[0].iter("a")) if rows else []
+
+
+def names(links: list[Element]) -> list[str]:
+    return [text_of(link) for link in links]
+
+
+def where_one_is(links: list[Element]) -> list[str]:
+    return [text_of(link) for link in links if link.get("aria-current")]
+
+
+@pytest.mark.parametrize(
+    ("path", "here"),
+    [
+        ("plans", ["Billing", "Plans"]),
+        ("auto-renewal", ["Billing", "Plans"]),
+        ("plans/free", ["Billing", "Plans"]),
+        ("history", ["Billing", "History"]),
+        ("payment-methods", ["Billing", "Payment methods"]),
+    ],
+)
+def test_billing_has_a_tab_for_each_of_its_pages(client, place, path, here) -> None:
+    links = tabs(client, f"/w/acme/{path}")
+    assert names(links) == AREAS + BILLING
+    assert where_one_is(links) == here
+
+
+@pytest.mark.parametrize(
+    ("path", "here"), [("members", "Members"), ("services", "Services"), ("settings", "Workspace")]
+)
+def test_an_area_of_one_page_has_no_second_row(client, place, path, here) -> None:
+    links = tabs(client, f"/w/acme/{path}")
+    assert names(links) == AREAS
+    assert where_one_is(links) == [here]
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_a_page_has_one_name_in_its_tab_its_heading_and_its_title(client, place, language) -> None:
+    for path in ("plans", "history", "payment-methods", "members", "services", "settings"):
+        address = f"/w/acme/{path}?lang={language}"
+        page = parse(client.get(address).get_data(as_text=True))
+        heading, title = text_of(next(page.iter("h1"))), text_of(next(page.iter("title")))
+        assert where_one_is(tabs(client, address))[-1] == heading, path
+        assert title.startswith(f"{heading} –"), path
+
+
+@pytest.mark.parametrize(
+    ("role", "seen"),
+    [
+        (Role.BILLING_MANAGER, ["Billing", *BILLING]),
+        (Role.ADMIN, ["Billing", "Members", "Services", "Plans", "History"]),
+        (Role.MEMBER, ["Billing", "Plans", "History"]),
+    ],
+)
+def test_what_one_may_not_open_has_no_tab(app, client, place, role, seen) -> None:
+    with facts(app):
+        member = a_member(place.workspace, a_person("other@acme.test"), role=role)
+        visit_as(client, member.person)
+    assert names(tabs(client, "/w/acme/plans")) == seen
+
+
+def test_outside_a_workspace_there_are_no_tabs(client, place) -> None:
+    assert tabs(client, "/me") == []
+    assert tabs(client, "/pricing") == []
