@@ -59,10 +59,6 @@ class Money:
         return cls(magnitude if numerator >= 0 else -magnitude, currency)
 
     @property
-    def is_zero(self) -> bool:
-        return self.minor == 0
-
-    @property
     def is_negative(self) -> bool:
         return self.minor < 0
 

@@ -28,14 +28,6 @@ BASIS_POINTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Seller:
-    """The vendor: ISO 3166 country of establishment, VAT number with its prefix."""
-
-    country: str
-    vat_number: str
-
-
-@dataclass(frozen=True, slots=True)
 class Buyer:
     """Who is invoiced: ISO 3166 country, post code as typed, compact VAT number with its prefix ("EL…")."""
 

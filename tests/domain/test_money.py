@@ -97,7 +97,6 @@ def test_arithmetic_within_a_currency():
     assert not eur(2) < eur(2) and not eur(2) > eur(2)
     assert not eur(2) <= eur(1) and not eur(1) >= eur(2)
     assert max(eur(1), eur(3), eur(2)) == eur(3)
-    assert eur(0).is_zero and not eur(1).is_zero
     assert eur(-1).is_negative and not eur(0).is_negative
     assert total([eur(1), eur(2)], "EUR") == eur(3)
     assert total([], "EUR") == Money.zero("EUR") == eur(0)
