@@ -30,6 +30,12 @@ POSTGRESQL_MISSING = "PostgreSQL's programs (initdb, postgres) are not installed
 for _name in [name for name in os.environ if name.startswith("PORTAL_")]:
     del os.environ[_name]
 
+# SQLite waits for the disk at every commit, so the files of tests are kept in memory where there is room.
+MEMORY = Path("/dev/shm")
+ROOM_BYTES = 1 << 30
+if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM_BYTES:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
 
 # --- the run as a whole -------------------------------------------------------------------------
 
