@@ -135,7 +135,9 @@ def postgresql_migrated(postgresql: PostgreSQL) -> Iterator[ReusedDatabase]:
 
     url = postgresql.create_database()
     migrate_at(url)
-    yield ReusedDatabase(url, table_names())
+    reused = ReusedDatabase(url, table_names())
+    yield reused
+    reused.close()
     postgresql.drop_database(url)
 
 
@@ -166,7 +168,9 @@ def postgresql_shop(postgresql) -> Iterator[ReusedDatabase]:
 
     url = postgresql.create_database()
     fill_shop_at(url)
-    yield ReusedDatabase(url, table_names())
+    reused = ReusedDatabase(url, table_names())
+    yield reused
+    reused.close()
     postgresql.drop_database(url)
 
 
