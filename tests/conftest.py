@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +243,38 @@ def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(Flask.jinja_options, "bytecode_cache", kept)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[dict[str, Any]]:
+    """Hashes that are made in no time, and a list of common passwords that is read once.
+
+    `real_passwords` has them as they are.
+    """
+    from argon2 import PasswordHasher
+
+    from portal.services.people import passwords
+
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    of_tests = {
+        "_hasher": quick,
+        "HASH_OF_NOBODY": quick.hash("nobody knows"),
+        "_common_passwords": cache(passwords._common_passwords),
+    }
+    real = {name: getattr(passwords, name) for name in of_tests}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in of_tests.items():
+            patch.setattr(passwords, name, value)
+        yield real
+
+
+@pytest.fixture
+def real_passwords(quick_passwords: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed in this test as they are for people."""
+    from portal.services.people import passwords
+
+    for name, value in quick_passwords.items():
+        monkeypatch.setattr(passwords, name, value)
 
 
 @pytest.fixture

@@ -12,11 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
-from functools import cache
 from pathlib import Path
 
 import pytest
-from argon2 import PasswordHasher
 from flask import Flask
 from markupsafe import escape
 from werkzeug.test import TestResponse
@@ -29,7 +27,7 @@ from portal.forms.base import clean_text
 from portal.models import Invoice, Member, OutboxMessage, Payment, Person, Workspace
 from portal.services.members import invitations
 from portal.services.payments import method_setups
-from portal.services.people import links, passwords
+from portal.services.people import links
 from portal.services.subscriptions import agreement
 from portal.services.workspace import settings as workspace_settings
 from portal.settings import read_settings
@@ -210,11 +208,8 @@ class Verdicts:
 
 
 @pytest.fixture
-def engines(sqlite_template, postgresql_migrated, tmp_path, monkeypatch, caplog) -> Iterator[dict[str, str]]:
+def engines(sqlite_template, postgresql_migrated, tmp_path, caplog) -> Iterator[dict[str, str]]:
     """The addresses of a fresh database on each."""
-    # Hashes that are made in no time, and a list that is read once: there are hundreds of passwords.
-    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    monkeypatch.setattr(passwords, "_common_passwords", cache(passwords._common_passwords))
     shutil.copy(sqlite_template, tmp_path / "portal.sqlite")
     with caplog.at_level(logging.CRITICAL, "portal"):
         yield {"sqlite": f"sqlite:///{tmp_path / 'portal.sqlite'}", "postgresql": postgresql_migrated.url}
