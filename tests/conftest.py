@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -323,16 +324,36 @@ def at_work(settings: Any, clock: Any, database: Any) -> Iterator[Any]:
         yield settings
 
 
+@pytest.fixture(scope="session")
+def sites() -> dict[Any, Any]:
+    """The sites of this test process by what they are made from: to make one takes longer than most tests."""
+    return {}
+
+
+def kind_of_site(settings: Any) -> Any:
+    """The settings without what a site finds anew for each request."""
+    scheme = settings.base_url.partition("://")[0]
+    nowhere = Path()
+    return replace(
+        settings, database_url="", queue_url="", data_dir=nowhere, clock_file=nowhere, base_url=scheme
+    )
+
+
 @pytest.fixture
-def app(settings: Any, clock: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+def app(settings: Any, clock: Any, sites: dict[Any, Any], request: pytest.FixtureRequest) -> Iterator[Any]:
     """The application on a fresh database. A fault that became an error page fails the test."""
-    from portal import create_app
+    from portal import make_site, run_with
     from portal.database.connecting import database
+    from portal.worker import wake
 
     faults = Faults()
     logger = logging.getLogger("portal")
     logger.addHandler(faults)
-    application = create_app(settings, clock=clock)
+    run_with(settings, clock)
+    kind = kind_of_site(settings)
+    application = sites.get(kind) or sites.setdefault(kind, make_site(settings))
+    # Its tasks: another site may have been made since.
+    wake.register(application)
     application.testing = True
     application.test_client_class = PageClient
     yield application
