@@ -50,7 +50,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "postgresql: set on each test that runs on PostgreSQL; -m 'not postgresql'"
     )
     config.addinivalue_line("markers", "settings(**variables): PORTAL_… variables of the test's settings")
+    config.addinivalue_line("markers", "at_least(count): set by read_by: readers of a story in each run")
     config.addinivalue_line("markers", "faults_expected: the application may answer 500 in this test")
+    if config.option.lf and config.option.tracing == "off":
+        # To record what the browser sees takes a quarter of its time, so it is done where a test had failed.
+        config.option.tracing = "retain-on-failure"
     sys.addaudithook(refuse_other_machines)
     if os.environ.get("CI") == "true" and postgresql_binaries() is None:
         raise pytest.UsageError(f"{POSTGRESQL_MISSING}: with CI=true its tests may not be skipped.")
