@@ -16,22 +16,33 @@ COMPRESS_FROM_BYTES = 1000
 
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> Flask:
     """The site. Raises SettingsError and SchemaOutdated with a sentence for the operator."""
+    settings = settings or read_settings()
+    run_with(settings, clock or default_clock(settings))
+    return make_site(settings)
+
+
+def run_with(settings: Settings, clock: Clock) -> None:
+    """From now on this process works with these settings, their database and this clock."""
+    from . import runtime
+    from .database import connecting as database
+    from .database import migrating
+
+    runtime.install(runtime.Runtime(settings, clock, make_gateways(settings, clock)))
+    database.bind(settings.database_url)
+    migrating.require_current_schema()
+
+
+def make_site(settings: Settings) -> Flask:
+    """The site's addresses, pages and habits. What may change while it stands, it asks the runtime for."""
     from flask_login import LoginManager
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from . import logs, routes, runtime
+    from . import logs, routes
     from .database import connecting as database
-    from .database import migrating
     from .models import Person
     from .web import assets, errors, pages, security, sessions
     from .words import i18n
     from .worker import wake
-
-    settings = settings or read_settings()
-    clock = clock or default_clock(settings)
-    runtime.install(runtime.Runtime(settings, clock, make_gateways(settings, clock)))
-    database.bind(settings.database_url)
-    migrating.require_current_schema()
 
     # Static files have a route of their own (assets.py), so Flask's is switched off.
     app = Flask(__name__, static_folder=None)

@@ -11,7 +11,9 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,12 @@ POSTGRESQL_MISSING = "PostgreSQL's programs (initdb, postgres) are not installed
 for _name in [name for name in os.environ if name.startswith("PORTAL_")]:
     del os.environ[_name]
 
+# SQLite waits for the disk at every commit, so the files of tests are kept in memory where there is room.
+MEMORY = Path("/dev/shm")
+ROOM_BYTES = 1 << 30
+if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM_BYTES:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
 
 # --- the run as a whole -------------------------------------------------------------------------
 
@@ -42,7 +50,11 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "postgresql: set on each test that runs on PostgreSQL; -m 'not postgresql'"
     )
     config.addinivalue_line("markers", "settings(**variables): PORTAL_… variables of the test's settings")
+    config.addinivalue_line("markers", "at_least(count): set by read_by: readers of a story in each run")
     config.addinivalue_line("markers", "faults_expected: the application may answer 500 in this test")
+    if config.option.lf and config.option.tracing == "off":
+        # To record what the browser sees takes a quarter of its time, so it is done where a test had failed.
+        config.option.tracing = "retain-on-failure"
     sys.addaudithook(refuse_other_machines)
     if os.environ.get("CI") == "true" and postgresql_binaries() is None:
         raise pytest.UsageError(f"{POSTGRESQL_MISSING}: with CI=true its tests may not be skipped.")
@@ -129,7 +141,9 @@ def postgresql_migrated(postgresql: PostgreSQL) -> Iterator[ReusedDatabase]:
 
     url = postgresql.create_database()
     migrate_at(url)
-    yield ReusedDatabase(url, table_names())
+    reused = ReusedDatabase(url, table_names())
+    yield reused
+    reused.close()
     postgresql.drop_database(url)
 
 
@@ -160,7 +174,9 @@ def postgresql_shop(postgresql) -> Iterator[ReusedDatabase]:
 
     url = postgresql.create_database()
     fill_shop_at(url)
-    yield ReusedDatabase(url, table_names())
+    reused = ReusedDatabase(url, table_names())
+    yield reused
+    reused.close()
     postgresql.drop_database(url)
 
 
@@ -234,6 +250,38 @@ def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[dict[str, Any]]:
+    """Hashes that are made in no time, and a list of common passwords that is read once.
+
+    `real_passwords` has them as they are.
+    """
+    from argon2 import PasswordHasher
+
+    from portal.services.people import passwords
+
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    of_tests = {
+        "_hasher": quick,
+        "HASH_OF_NOBODY": quick.hash("nobody knows"),
+        "_common_passwords": cache(passwords._common_passwords),
+    }
+    real = {name: getattr(passwords, name) for name in of_tests}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in of_tests.items():
+            patch.setattr(passwords, name, value)
+        yield real
+
+
+@pytest.fixture
+def real_passwords(quick_passwords: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed in this test as they are for people."""
+    from portal.services.people import passwords
+
+    for name, value in quick_passwords.items():
+        monkeypatch.setattr(passwords, name, value)
+
+
 @pytest.fixture
 def environment(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, str]:
     """The PORTAL_… variables of this test; `@pytest.mark.settings(PORTAL_LIMITS="1")` adds to them."""
@@ -280,16 +328,36 @@ def at_work(settings: Any, clock: Any, database: Any) -> Iterator[Any]:
         yield settings
 
 
+@pytest.fixture(scope="session")
+def sites() -> dict[Any, Any]:
+    """The sites of this test process by what they are made from: to make one takes longer than most tests."""
+    return {}
+
+
+def kind_of_site(settings: Any) -> Any:
+    """The settings without what a site finds anew for each request."""
+    scheme = settings.base_url.partition("://")[0]
+    nowhere = Path()
+    return replace(
+        settings, database_url="", queue_url="", data_dir=nowhere, clock_file=nowhere, base_url=scheme
+    )
+
+
 @pytest.fixture
-def app(settings: Any, clock: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+def app(settings: Any, clock: Any, sites: dict[Any, Any], request: pytest.FixtureRequest) -> Iterator[Any]:
     """The application on a fresh database. A fault that became an error page fails the test."""
-    from portal import create_app
+    from portal import make_site, run_with
     from portal.database.connecting import database
+    from portal.worker import wake
 
     faults = Faults()
     logger = logging.getLogger("portal")
     logger.addHandler(faults)
-    application = create_app(settings, clock=clock)
+    run_with(settings, clock)
+    kind = kind_of_site(settings)
+    application = sites.get(kind) or sites.setdefault(kind, make_site(settings))
+    # Its tasks: another site may have been made since.
+    wake.register(application)
     application.testing = True
     application.test_client_class = PageClient
     yield application

@@ -3,6 +3,10 @@
 Text is sent as UTF-8; half of a surrogate pair goes as the bytes that no decoder accepts.
 """
 
+from collections.abc import Sequence
+
+from tests.matrix import share
+
 EVIL = "evil.example"
 MARK = "1337*1337"
 """Where a template is evaluated, SUM appears instead."""
@@ -195,23 +199,20 @@ FORMULAS = (
 )
 VAT = ("FR00000000000", "fr 40 303 265 045", "XI123456789", "EL123456789", "GR123456789", "DE1", "ATU\u0661")
 
-VALUES: tuple[str, ...] = tuple(
-    dict.fromkeys(
-        (
-            *NAUGHTY,
-            *UNICODE,
-            *MONEY,
-            *DATES,
-            *EMAILS,
-            *REDIRECTS,
-            *HTML,
-            *TEMPLATES,
-            *SQL,
-            *FORMULAS,
-            *VAT,
-        )
-    )
-)
+KINDS: dict[str, tuple[str, ...]] = {
+    "naughty": NAUGHTY,
+    "unicode": UNICODE,
+    "money": MONEY,
+    "dates": DATES,
+    "emails": EMAILS,
+    "redirects": REDIRECTS,
+    "html": HTML,
+    "templates": TEMPLATES,
+    "sql": SQL,
+    "formulas": FORMULAS,
+    "vat": VAT,
+}
+VALUES: tuple[str, ...] = tuple(dict.fromkeys(value for kind in KINDS.values() for value in kind))
 
 FOR_A_DATABASE = frozenset((*NAUGHTY, *UNICODE, *MONEY, *DATES, *SQL))
 """What one engine may keep, compare or refuse otherwise than another; the rest is for pages and letters."""
@@ -328,3 +329,13 @@ BODIES: tuple[tuple[str, bytes], ...] = (
     ("", b"x"),
 )
 """(content type, body)"""
+
+
+def some_of(values: Sequence[str], turn: int) -> list[str]:
+    """Of each kind that is among them, the share whose turn it is; all of them with FULL=1.
+
+    Those for a database come first: what is sent there alone meets what it met where everything is sent.
+    """
+    chosen = (share([each for each in kind if each in values], turn) for kind in KINDS.values())
+    wanted = {value for of_kind in chosen for value in of_kind}
+    return sorted((each for each in values if each in wanted), key=lambda each: each not in FOR_A_DATABASE)

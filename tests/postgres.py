@@ -19,7 +19,6 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 SUPERUSER = "portal"
 ATTEMPTS = 3
@@ -220,53 +219,82 @@ def as_user(user: pwd.struct_passwd | None) -> dict[str, object]:
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if user else {}
 
 
-if __name__ == "__main__":
-    keep(Path(sys.argv[1]))
-
-
 class ReusedDatabase:
     """One database for many tests: to copy one takes PostgreSQL ten times as long as to tidy it up.
 
-    `tables` in an order in which each comes after those that it refers to.
+    The schema `kept` holds the rows as they were. A table is tidied where a row was written since, or where
+    rows are missing; foreign keys rest meanwhile, so that no order matters.
     """
 
     def __init__(self, url: str, tables: Sequence[str]) -> None:
+        # The keeper, which is this file run as a program, has no use for a driver.
+        import psycopg
+
         self.url = url
-        self.tables = tuple(f'"{name}"' for name in tables)
-        with _connect(url) as connection:
-            self.here_from_the_start = self._tables_in(connection)
-            connection.execute("CREATE SCHEMA kept")
-            for table in self.tables:
-                connection.execute(f"CREATE TABLE kept.{table} AS TABLE public.{table}")
+        self._connection = psycopg.connect(url, autocommit=True)
+        self._connection.execute(KEEP)
+        for name in tables:
+            self._connection.execute("SELECT kept.keep(%s)", (name,))
+        self._connection.execute(TIDY_UP)
 
     def tidy_up(self) -> None:
         """Every row as it was, and every sequence; whoever a test left connected is cut off.
 
         Tables that a test made, such as those of a queue, go.
         """
-        with _connect(self.url) as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-            for name in self._tables_in(connection) - self.here_from_the_start:
-                connection.execute(f'DROP TABLE "{name}" CASCADE')
-            for table in reversed(self.tables):
-                connection.execute(f"DELETE FROM {table}")
-            for table in self.tables:
-                connection.execute(f"INSERT INTO {table} SELECT * FROM kept.{table}")
-                connection.execute(
-                    f"SELECT setval(pg_get_serial_sequence('{table}', 'id'),"
-                    f" coalesce(max(id), 0) + 1, false) FROM {table}"
-                )
+        self._connection.execute("SELECT kept.tidy_up()")
 
-    def _tables_in(self, connection: Any) -> set[str]:
-        found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        return {name for (name,) in found}
+    def close(self) -> None:
+        self._connection.close()
 
 
-def _connect(url: str) -> Any:
-    # The keeper, which is this file run as a program, has no use for a driver.
-    import psycopg
+# The number of the transaction that wrote a row stands in its xmin.
+KEEP = """
+CREATE SCHEMA kept;
+CREATE TABLE kept.tables (name text, rows bigint, since bigint, sequence regclass, next_id bigint);
+CREATE TABLE kept.here_from_the_start AS SELECT tablename FROM pg_tables WHERE schemaname = 'public';
+CREATE FUNCTION kept.keep(name text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('CREATE TABLE kept.%1$I AS TABLE public.%1$I', name);
+    EXECUTE format(
+        'INSERT INTO kept.tables SELECT %1$L, count(*), txid_current(),
+            pg_get_serial_sequence(%2$L, ''id'')::regclass, coalesce(max(id), 0) + 1 FROM public.%1$I',
+        name, format('public.%I', name));
+    PERFORM setval(sequence, next_id, false) FROM kept.tables WHERE tables.name = keep.name;
+END $$
+"""
+TIDY_UP = """
+CREATE FUNCTION kept.tidy_up() RETURNS void LANGUAGE plpgsql SET session_replication_role = replica AS $$
+DECLARE
+    kept_table record;
+    is_dirty boolean;
+    stray text;
+BEGIN
+    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid();
+    FOR stray IN SELECT tablename FROM pg_tables WHERE schemaname = 'public'
+        EXCEPT SELECT tablename FROM kept.here_from_the_start
+    LOOP
+        EXECUTE format('DROP TABLE public.%I CASCADE', stray);
+    END LOOP;
+    FOR kept_table IN SELECT * FROM kept.tables LOOP
+        EXECUTE format(
+            'SELECT count(*) <> $1 OR coalesce(max(xmin::text::bigint), 0) > $2 FROM public.%I',
+            kept_table.name)
+            INTO is_dirty USING kept_table.rows, kept_table.since;
+        IF is_dirty THEN
+            EXECUTE format('DELETE FROM public.%I', kept_table.name);
+            IF kept_table.rows > 0 THEN
+                EXECUTE format('INSERT INTO public.%1$I SELECT * FROM kept.%1$I', kept_table.name);
+                UPDATE kept.tables SET since = txid_current() WHERE name = kept_table.name;
+            END IF;
+        END IF;
+    END LOOP;
+    PERFORM setval(sequence, next_id, false) FROM kept.tables
+        WHERE pg_sequence_last_value(sequence) IS NOT NULL;
+END $$
+"""
 
-    return psycopg.connect(url)
+
+if __name__ == "__main__":
+    keep(Path(sys.argv[1]))

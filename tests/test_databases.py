@@ -33,6 +33,44 @@ def test_a_test_finds_its_database_migrated_and_empty(database, turn: str) -> No
     LimitBucket.create(key=turn, tries=1, ends_at=TODAY)
 
 
+@pytest.mark.parametrize(
+    "left",
+    [
+        "INSERT INTO limit_bucket (key, tries, ends_at) VALUES ('left', 1, now())",
+        "UPDATE product SET code = code || '-changed'",
+        "DELETE FROM price",
+        "SELECT nextval(pg_get_serial_sequence('person', 'id'))",
+        "CREATE TABLE stray AS SELECT 1",
+    ],
+    ids=["a row", "a change", "rows gone", "a number taken", "a table"],
+)
+def test_whatever_a_test_left_in_a_shop_is_tidied_up(postgresql_shop, left: str) -> None:
+    before = contents(postgresql_shop.url)
+    for _turn in ("first", "second"):
+        with psycopg.connect(postgresql_shop.url) as connection:
+            connection.execute(left)
+        assert contents(postgresql_shop.url) != before
+        postgresql_shop.tidy_up()
+        assert contents(postgresql_shop.url) == before
+
+
+def test_whoever_a_test_left_connected_is_cut_off(postgresql_shop) -> None:
+    with psycopg.connect(postgresql_shop.url) as connection:
+        connection.execute("SELECT * FROM plan FOR UPDATE")
+        postgresql_shop.tidy_up()
+        with pytest.raises(psycopg.OperationalError):
+            connection.execute("SELECT 1")
+
+
+def contents(url: str) -> dict[str, object]:
+    """Every row of every table, and where the numbers of rows stand."""
+    with psycopg.connect(url) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        rows = {name: sorted(map(str, connection.execute(f'SELECT * FROM "{name}"'))) for (name,) in tables}
+        numbers = connection.execute("SELECT sequencename, last_value FROM pg_sequences").fetchall()
+    return {**rows, "numbers": sorted(map(str, numbers))}
+
+
 @pytest.mark.skipif(postgresql_binaries() is None, reason="PostgreSQL is not installed")
 def test_a_killed_test_run_leaves_no_server_behind() -> None:
     script = KEEPS_A_SERVER.format(binaries=str(postgresql_binaries()))

@@ -19,14 +19,15 @@ from werkzeug.serving import make_server
 from portal.domain.money import Money
 from portal.words import formatting
 from tests.books import broken_books
-from tests.browser.reader import Reader
+from tests.browser.reader import Reader, share_out
 from tests.browser.watch import Watch
 from tests.conftest import TODAY
 from tests.factories import a_catalogue
 from tools.setup import chromium
 
 # The machine may be busy with other tests; what is right appears at once all the same.
-expect.set_options(timeout=15_000)
+PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
 
 QUIET_BROWSER = (
     "--no-sandbox",
@@ -39,6 +40,12 @@ QUIET_BROWSER = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items[:], left = share_out(items)
+    if left:
+        config.hook.pytest_deselected(items=left)
 
 
 @pytest.fixture(scope="session")
@@ -75,13 +82,18 @@ def watch(live_server: str) -> Iterator[Watch]:
 
 @pytest.fixture
 def context(new_context: Callable[..., BrowserContext], watch: Watch) -> BrowserContext:
-    return watch.over(new_context())
+    return patient(watch.over(new_context()))
 
 
 @pytest.fixture
 def another_browser(new_context: Callable[..., BrowserContext], watch: Watch) -> Callable[..., Page]:
     """A page in a browser of its own, with cookies of its own; options are those of a browser context."""
-    return lambda **options: watch.over(new_context(**options)).new_page()
+    return lambda **options: patient(watch.over(new_context(**options))).new_page()
+
+
+def patient(context: BrowserContext) -> BrowserContext:
+    context.set_default_timeout(2 * PATIENCE_MS)
+    return context
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.paying import PAID, an_order, apply_catalogue, paid_charges
 
 GIGABYTE = 1024**3
 MORNING = time(9, 0, tzinfo=UTC)
-MAIL_PATIENCE = timedelta(seconds=20)
+MAIL_PATIENCE = timedelta(seconds=60)
 
 
 # --- coming and going -----------------------------------------------------------------------------

@@ -5,8 +5,9 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.reader import PAIRWISE, WITH_AND_WITHOUT_SCRIPTS, Reader, read_by
+from tests.browser.reader import LOOKS, PAIRWISE, WITH_AND_WITHOUT_SCRIPTS, Reader, read_by
 from tests.browser.watch import NARROWEST, assert_accessible, assert_fits_the_narrowest_screen
+from tests.matrix import taking_turns
 
 QUESTIONS = 22
 # Just wide enough for the table to be one, with its nine columns.
@@ -86,9 +87,9 @@ def test_the_questions_are_opened_by_keyboard_alone(page: Page, live_server):
 
 @read_by(Reader("en"), Reader("fr"))
 def test_the_page_in_every_look(page: Page, live_server, reader):
-    for address in ("/faq", "/faq?open=all"):
+    for turn, address in enumerate(("/faq", "/faq?open=all")):
         page.goto(address)
-        for width, theme in ((1280, "light"), (1280, "dark"), (360, "light"), (360, "dark")):
+        for width, theme in taking_turns(LOOKS[reader.language], turn):
             page.set_viewport_size({"width": width, "height": 800})
             page.emulate_media(color_scheme=theme)
             assert_accessible(page)

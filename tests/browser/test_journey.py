@@ -58,7 +58,7 @@ ORDER_CHANGED = "Nothing was charged. The order changed since you saw it: please
 NOT_A_NUMBER = "4242 4242 4242 4241"
 
 
-@read_by(*PAIRWISE)
+@read_by(*PAIRWISE, at_least=2)
 def test_from_the_trial_to_the_invoice(page: Page, reader, acme, owner, say):
     scripts = reader.scripts
     buyer = FRENCH_COMPANY if reader.language == "fr" else GERMAN_COMPANY

@@ -4,7 +4,7 @@ from playwright.sync_api import Page, expect
 
 from portal.models import Session
 from portal.worker import jobs
-from tests.browser.reader import WITH_AND_WITHOUT_SCRIPTS, read_by
+from tests.browser.reader import WITH_AND_WITHOUT_SCRIPTS, read_by_each
 from tests.browser.steps import (
     charges,
     choose_plan,
@@ -25,7 +25,7 @@ from tests.browser.steps import (
 from tests.paying import ASKS_ALWAYS
 
 
-@read_by(*WITH_AND_WITHOUT_SCRIPTS)
+@read_by_each(*WITH_AND_WITHOUT_SCRIPTS)
 def test_a_double_click_pays_once(page: Page, acme, owner, say):
     come_signed_in(page, owner)
     review_an_order(page, acme, owner)
@@ -36,7 +36,7 @@ def test_a_double_click_pays_once(page: Page, acme, owner, say):
     assert len(charges()) == len(payments_of(acme)) == 1
 
 
-@read_by(*WITH_AND_WITHOUT_SCRIPTS)
+@read_by_each(*WITH_AND_WITHOUT_SCRIPTS)
 def test_enter_pressed_again_and_again_pays_once(page: Page, acme, owner, say):
     come_signed_in(page, owner)
     review_an_order(page, acme, owner)
@@ -49,7 +49,7 @@ def test_enter_pressed_again_and_again_pays_once(page: Page, acme, owner, say):
     assert len(charges()) == len(payments_of(acme)) == 1
 
 
-@read_by(*WITH_AND_WITHOUT_SCRIPTS)
+@read_by_each(*WITH_AND_WITHOUT_SCRIPTS)
 def test_the_second_tab_of_an_order_lands_on_the_result_of_the_first(page: Page, acme, owner, say):
     come_signed_in(page, owner)
     review_an_order(page, acme, owner)
@@ -64,7 +64,7 @@ def test_the_second_tab_of_an_order_lands_on_the_result_of_the_first(page: Page,
     assert len(charges()) == len(payments_of(acme)) == 1
 
 
-@read_by(*WITH_AND_WITHOUT_SCRIPTS)
+@read_by_each(*WITH_AND_WITHOUT_SCRIPTS)
 def test_while_one_order_is_open_at_the_bank_another_one_leads_to_it(page: Page, acme, owner, say):
     come_signed_in(page, owner)
     first = review_an_order(page, acme, owner, "business-5")
@@ -78,7 +78,7 @@ def test_while_one_order_is_open_at_the_bank_another_one_leads_to_it(page: Page,
     assert len(payments_of(acme)) == 1
 
 
-@read_by(*WITH_AND_WITHOUT_SCRIPTS)
+@read_by_each(*WITH_AND_WITHOUT_SCRIPTS)
 def test_after_one_order_is_paid_the_other_shows_its_new_price_first(page: Page, acme, owner, say):
     come_signed_in(page, owner)
     review_an_order(page, acme, owner, "business-5")
@@ -92,7 +92,7 @@ def test_after_one_order_is_paid_the_other_shows_its_new_price_first(page: Page,
     assert len(charges()) == 1
 
 
-@read_by(*WITH_AND_WITHOUT_SCRIPTS)
+@read_by_each(*WITH_AND_WITHOUT_SCRIPTS)
 def test_going_back_after_paying_leads_to_the_result_again(page: Page, acme, owner, say):
     come_signed_in(page, owner)
     review_an_order(page, acme, owner)

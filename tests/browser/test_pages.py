@@ -1,8 +1,11 @@
 """Every page and every state of one: axe finds nothing, and nothing has to be scrolled sideways.
 
-The four looks (wide or small, light or dark) are shared out between the two languages; 320 px is looked
-at in both. A page is loaded once and looked at in each way, since nothing but the style sheet depends on it.
+The four looks (wide or small, light or dark) are shared out between the two languages, and take turns from
+one state to the next; 320 px is looked at in every state. A page is loaded once and looked at in each way,
+since nothing but the style sheet depends on it.
 """
+
+from itertools import count
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -11,7 +14,7 @@ from portal.database.connecting import transaction
 from portal.domain.vocabulary import Interval, LinkPurpose, MemberStatus, PaymentMethodKind, Role
 from portal.services.people.links import make_link
 from portal.worker import jobs
-from tests.browser.reader import Reader, read_by
+from tests.browser.reader import LOOKS, Reader, read_by
 from tests.browser.steps import (
     FRENCH_COMPANY,
     choose_plan,
@@ -32,10 +35,10 @@ from tests.browser.steps import (
 )
 from tests.browser.watch import assert_accessible, assert_fits_the_narrowest_screen
 from tests.factories import a_member, a_person, seen_by
+from tests.matrix import taking_turns
 from tests.paying import ASKS_ALWAYS, DECLINED, SILENT_CHARGED, an_open_order, an_order
 from tests.paying import buy as paid_plan
 
-LOOKS = {"en": ((1280, "light"), (360, "dark")), "fr": ((360, "light"), (1280, "dark"))}
 IN_BOTH_LANGUAGES = read_by(Reader("en"), Reader("fr"))
 
 
@@ -43,8 +46,10 @@ IN_BOTH_LANGUAGES = read_by(Reader("en"), Reader("fr"))
 def look(page: Page, reader: Reader):
     """Look at the page as it is now, in every way; `name` is for whoever reads a failure."""
 
+    turn = count()
+
     def at(name: str, page: Page = page) -> None:
-        for width, theme in LOOKS[reader.language]:
+        for width, theme in taking_turns(LOOKS[reader.language], next(turn)):
             page.set_viewport_size({"width": width, "height": 800})
             page.emulate_media(color_scheme=theme)
             assert_accessible(page)

@@ -2,11 +2,13 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Request, Route
 
 from portal.models import CspReport
 from portal.worker import jobs
@@ -19,6 +21,14 @@ EXPECTED_ON_A_CONSOLE = re.compile(
     r"|Autofocus processing was blocked"
 )
 NARROWEST = 320
+TOO_WIDE = """() => {
+  const root = document.documentElement, width = root.clientWidth;
+  if (root.scrollWidth <= width) return null;
+  const parts = [...document.querySelectorAll("body *")]
+    .filter((part) => part.getBoundingClientRect().right > width && !part.closest(".visually-hidden"))
+    .map((part) => `<${part.localName} class="${part.className}">`);
+  return `${root.scrollWidth} px: ${parts.slice(0, 5).join(" | ")}`;
+}"""
 
 
 class Watch:
@@ -67,11 +77,7 @@ def known_scripts() -> set[str]:
 
 def assert_accessible(page: Page) -> None:
     """Axe finds nothing on the page as it is shown now. Scripts must be on."""
-    if not page.evaluate("() => 'axe' in window"):
-        page.evaluate(AXE_SCRIPT)
-    found = page.evaluate(
-        "() => axe.run(document, {resultTypes: ['violations'], preload: false}).then(r => r.violations)"
-    )
+    found = while_it_stands_still(page, _violations)
     faults = [
         f"{violation['id']}: {violation['help']} {[node['target'] for node in violation['nodes']][:5]}"
         for violation in found
@@ -79,19 +85,46 @@ def assert_accessible(page: Page) -> None:
     assert not faults, f"{page.url}: {faults}"
 
 
+def _violations(page: Page) -> Any:
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    return page.evaluate(
+        "() => axe.run(document, {resultTypes: ['violations'], preload: false}).then(r => r.violations)"
+    )
+
+
+def while_it_stands_still(page: Page, look: Callable[[Page], Any]) -> Any:
+    """What `look` sees. Where a page refreshes itself, its requests wait meanwhile, and it stays.
+
+    A refresh that was under way may still take the page from under the first look, never from the second.
+    """
+    waiting: list[Route] = []
+
+    def hold_back(route: Route, request: Request) -> None:
+        if request.is_navigation_request() or "hx-request" in request.headers:
+            waiting.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/*", hold_back)
+    try:
+        try:
+            return look(page)
+        except Error as gone:
+            if "context was destroyed" not in gone.message:
+                raise
+            page.wait_for_load_state()
+            return look(page)
+    finally:
+        for route in waiting:
+            route.continue_()
+        page.unroute("**/*", hold_back)
+
+
 def assert_fits_the_narrowest_screen(page: Page) -> None:
     """No sideways scrolling at 320 px (WCAG 1.4.10)."""
     page.set_viewport_size({"width": NARROWEST, "height": 740})
-    too_wide = page.evaluate(
-        """() => {
-          const root = document.documentElement, width = root.clientWidth;
-          if (root.scrollWidth <= width) return null;
-          const parts = [...document.querySelectorAll("body *")]
-            .filter((part) => part.getBoundingClientRect().right > width && !part.closest(".visually-hidden"))
-            .map((part) => `<${part.localName} class="${part.className}">`);
-          return `${root.scrollWidth} px: ${parts.slice(0, 5).join(" | ")}`;
-        }"""
-    )
+    too_wide = while_it_stands_still(page, lambda page: page.evaluate(TOO_WIDE))
     assert too_wide is None, f"{page.url} does not fit {NARROWEST} px: {too_wide}"
 
 

@@ -1,29 +1,33 @@
-"""Small worlds that live 400 days with people, failing gateways and absent workers; more: `make simulate`.
+"""Small worlds that live up to 400 days with people, failing gateways and absent workers.
+
+With FULL=1 a hundred of them on SQLite, and `make simulate` lives through any number.
 
 A failure names its seed: `python -m tests.simulation --first SEED --seeds 1 --story` lives through it again.
 """
 
 import pytest
 
-from tests.simulation.world import make_world
+from tests.matrix import FULL
+from tests.simulation.world import DAYS, make_world
 
-SQLITE_SEEDS = range(1, 6)
-POSTGRESQL_SEEDS = range(101, 102)
+# (seed, days): a year is lived to its end once, and shorter worlds see other people and other faults.
+SQLITE_WORLDS = [(seed, DAYS) for seed in range(1, 101)] if FULL else [(1, DAYS), (2, 120), (3, 120)]
+POSTGRESQL_WORLDS = [(seed, DAYS) for seed in range(101, 104)] if FULL else [(101, 120)]
 
 
-def live(settings, clock, seed):
+def live(settings, clock, seed, days):
     world = make_world(settings, clock, seed=seed)
-    world.live()
+    world.live(days)
     assert world.summary()["invoices"] > 0
 
 
 @pytest.mark.engine("sqlite")
-@pytest.mark.parametrize("seed", SQLITE_SEEDS)
-def test_a_world_on_sqlite_keeps_its_promises(runtime, settings, clock, seed):
-    live(settings, clock, seed)
+@pytest.mark.parametrize(("seed", "days"), SQLITE_WORLDS)
+def test_a_world_on_sqlite_keeps_its_promises(runtime, settings, clock, seed, days):
+    live(settings, clock, seed, days)
 
 
 @pytest.mark.engine("postgresql")
-@pytest.mark.parametrize("seed", POSTGRESQL_SEEDS)
-def test_a_world_on_postgresql_keeps_its_promises(runtime, settings, clock, seed):
-    live(settings, clock, seed)
+@pytest.mark.parametrize(("seed", "days"), POSTGRESQL_WORLDS)
+def test_a_world_on_postgresql_keeps_its_promises(runtime, settings, clock, seed, days):
+    live(settings, clock, seed, days)

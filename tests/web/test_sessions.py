@@ -343,7 +343,7 @@ def test_a_database_that_cannot_be_written_still_shows_pages(app, clock, owner, 
 # --- passwords ------------------------------------------------------------------------------------
 
 
-def test_a_password_is_kept_as_argon2id_and_made_anew_when_parameters_grow(app, acme) -> None:
+def test_a_password_is_kept_as_argon2id_and_made_anew_when_parameters_grow(app, acme, real_passwords) -> None:
     from argon2 import PasswordHasher
 
     with facts(app):

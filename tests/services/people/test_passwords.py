@@ -9,6 +9,8 @@ from portal.domain.errors import LimitReached
 from portal.services.people import passwords
 from portal.services.people.passwords import PasswordLengthWrong, PasswordTooCommon, Weakness
 
+pytestmark = pytest.mark.usefixtures("real_passwords")
+
 WORDS = ("Jeanne Martin", "jeanne.martin@acme-design.example", "Acme Design SARL")
 
 

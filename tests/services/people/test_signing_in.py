@@ -127,7 +127,7 @@ def test_somebody_invited_has_no_password_to_sign_in_with():
     assert signing_in.authenticate("jeanne@acme.test", PASSWORD) is None
 
 
-def test_signing_in_renews_an_outdated_hash():
+def test_signing_in_renews_an_outdated_hash(real_passwords):
     person = a_person()
     older = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
     Person.update(password_hash=older).execute()
