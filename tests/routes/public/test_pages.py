@@ -36,6 +36,24 @@ def test_a_visitor_reads_what_is_sold(shop, client, language) -> None:
 
 
 @pytest.mark.engine("sqlite")
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_what_anybody_may_find_describes_itself(shop, client, language) -> None:
+    """In one sentence of its own, and may be indexed; every other page may not."""
+    told = {}
+    for address in ("/", "/pricing", "/faq", "/nonprofit", "/sign-up", *TEXTS):
+        named = {
+            meta.get("name"): meta.get("content")
+            for meta in parse(client.get(f"{address}?lang={language}").text).iter("meta")
+        }
+        assert "robots" not in named, address
+        told[address] = named["description"]
+    assert all(50 < len(each) < 170 or address in TEXTS for address, each in told.items()), told
+    assert len(set(told.values())) == len(told)
+    signed_out = parse(client.get("/sign-in").text)
+    assert {meta.get("content") for meta in signed_out.iter("meta")} >= {"noindex"}
+
+
+@pytest.mark.engine("sqlite")
 @pytest.mark.parametrize("address", ["/", "/pricing", *TEXTS])
 def test_public_pages_stand_without_a_catalogue(client, address) -> None:
     assert client.get(address).status_code == 200
