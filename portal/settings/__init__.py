@@ -1,36 +1,44 @@
 """Environment → one frozen `Settings`. Every variable is read here, once, and nowhere else.
 
-A missing or contradictory variable stops the start with one sentence that names it.
+A variable that is missing, nonsense or contradicts another stops the start with one sentence that names it
+and says what would be right: money is only taken by an installation that can finish what follows.
 """
 
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from . import addresses, files
+from .addresses import LOOPBACK_HOSTS, SQLITE, SmtpServer, smtp_server
+from .files import make_data_dir, open_to_others
+from .seller import SellerSettings, read_seller
+from .values import Reader, SettingsError
+
+__all__ = [
+    "LOOPBACK_HOSTS",
+    "SellerSettings",
+    "Settings",
+    "SettingsError",
+    "SmtpServer",
+    "known_variables",
+    "make_data_dir",
+    "open_to_others",
+    "read_settings",
+    "smtp_server",
+    "sqlite_file",
+]
+
 KNOWN_GATEWAYS = ("sandbox",)
+KNOWN_LOCALES = ("fr", "en")
 SESSION_BINDINGS = ("strict", "network", "off")
-SHORTEST_SECRET_KEY = 32
-LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]", "::1")
-
-
-class SettingsError(Exception):
-    """A variable that is missing, unreadable or contradicts another; the text names it."""
-
-
-@dataclass(frozen=True, slots=True)
-class SellerSettings:
-    """The vendor, as printed on every document."""
-
-    name: str
-    address: tuple[str, ...]
-    country: str
-    vat_number: str
-    iban: str
-    bic: str
-    time_zone: str
+LONGEST_GRACE_DAYS = 90
+LONGEST_DUNNING_DAYS = 60
+LONGEST_GATEWAY_SECONDS = 50
+"""Less than the minute after which the server ends a request."""
+SHORTEST_LEASE_SECONDS = 30
+"""Longer than a mail server may take; a shorter lease would send letters twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,137 +88,104 @@ class Settings:
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Settings from `environ` (the process's own by default). Raises SettingsError."""
-    read = _Reader(os.environ if environ is None else environ)
-    data_dir = Path(read.text("PORTAL_DATA_DIR", "var"))
-    gateways = tuple(read.words("PORTAL_GATEWAYS", "sandbox"))
-    for name in gateways:
-        if name not in KNOWN_GATEWAYS:
-            raise SettingsError(f"PORTAL_GATEWAYS names {name!r}; known are {', '.join(KNOWN_GATEWAYS)}.")
-    if not gateways:
-        raise SettingsError("PORTAL_GATEWAYS is empty: name at least one gateway.")
-    database_url = read.text("PORTAL_DATABASE_URL", f"sqlite:///{data_dir / 'portal.sqlite'}")
-    if not database_url.startswith(("sqlite:///", "postgresql://", "postgres://")):
-        raise SettingsError("PORTAL_DATABASE_URL must start with sqlite:/// or postgresql://.")
+    return _read(Reader(os.environ if environ is None else environ))
+
+
+def _read(read: Reader) -> Settings:
+    data_dir = files.folder("PORTAL_DATA_DIR", read.text("PORTAL_DATA_DIR", "var"))
+    gateways = read.words_of("PORTAL_GATEWAYS", "sandbox", KNOWN_GATEWAYS)
+    is_demo = gateways == ("sandbox",)
+    database_url = addresses.database_url(
+        "PORTAL_DATABASE_URL", read.text("PORTAL_DATABASE_URL", f"{SQLITE}{data_dir / 'portal.sqlite'}")
+    )
+    queue_url = addresses.queue_url(
+        "PORTAL_QUEUE_URL", read.text("PORTAL_QUEUE_URL", _queue_beside(database_url))
+    )
+    for name, url in (("PORTAL_DATABASE_URL", database_url), ("PORTAL_QUEUE_URL", queue_url)):
+        if path := sqlite_file(url):
+            files.file(name, str(path))
+    if sqlite_file(database_url) and sqlite_file(database_url) == sqlite_file(queue_url):
+        raise SettingsError("PORTAL_QUEUE_URL must name another file than PORTAL_DATABASE_URL.")
     settings = Settings(
         database_url=database_url,
-        queue_url=read.text("PORTAL_QUEUE_URL", _queue_beside(database_url)),
-        base_url=read.text("PORTAL_BASE_URL", "http://127.0.0.1:8000").rstrip("/"),
-        secret_key=read.text("PORTAL_SECRET_KEY", "") or _secret_key_file(data_dir),
-        secret_key_fallbacks=tuple(read.words("PORTAL_SECRET_KEY_FALLBACKS", "")),
-        trusted_proxies=read.number("PORTAL_TRUSTED_PROXIES", 0),
+        queue_url=queue_url,
+        base_url=addresses.base_url("PORTAL_BASE_URL", read.text("PORTAL_BASE_URL", "http://127.0.0.1:8000")),
+        secret_key=_secret_key(read, data_dir),
+        secret_key_fallbacks=_earlier_keys(read),
+        trusted_proxies=read.number("PORTAL_TRUSTED_PROXIES", 0, least=0, most=10),
         session_binding=read.one_of("PORTAL_SESSION_BINDING", "strict", SESSION_BINDINGS),
-        smtp_url=read.text("PORTAL_SMTP_URL", "") or None,
-        mail_from=read.text("PORTAL_MAIL_FROM", "Portal <billing@portal.example>"),
+        smtp_url=_smtp_url(read),
+        mail_from=addresses.sender(
+            "PORTAL_MAIL_FROM", read.line("PORTAL_MAIL_FROM", "Portal <billing@portal.example>")
+        ),
         gateways=gateways,
-        seller=_seller(read, is_demo=gateways == ("sandbox",)),
-        clock_file=Path(read.text("PORTAL_CLOCK_FILE", str(data_dir / "clock.json"))),
-        locales=tuple(read.words("PORTAL_LOCALES", "fr,en")),
+        seller=read_seller(read, is_demo=is_demo),
+        clock_file=files.file(
+            "PORTAL_CLOCK_FILE", read.text("PORTAL_CLOCK_FILE", str(data_dir / "clock.json"))
+        ),
+        locales=read.words_of("PORTAL_LOCALES", "fr,en", KNOWN_LOCALES),
         data_dir=data_dir,
-        grace_days=read.number("PORTAL_GRACE_DAYS", 0),
-        dunning_days=read.numbers("PORTAL_DUNNING_DAYS", "1,3,7,14"),
-        limits_factor=read.number("PORTAL_LIMITS", 50 if gateways == ("sandbox",) else 1),
-        lease_seconds=read.number("PORTAL_LEASE_SECONDS", 120),
-        gateway_timeout_seconds=read.decimal("PORTAL_GATEWAY_TIMEOUT", 8.0),
-        gateway_rate_per_second=read.number("PORTAL_GATEWAY_RATE", 20),
-        gateway_run_share=read.decimal("PORTAL_GATEWAY_RUN_SHARE", 0.8),
+        grace_days=read.number("PORTAL_GRACE_DAYS", 0, least=0, most=LONGEST_GRACE_DAYS),
+        dunning_days=read.rising_days("PORTAL_DUNNING_DAYS", "1,3,7,14", most=LONGEST_DUNNING_DAYS),
+        limits_factor=read.number("PORTAL_LIMITS", 50 if is_demo else 1, least=1, most=1_000_000),
+        lease_seconds=read.number("PORTAL_LEASE_SECONDS", 120, least=SHORTEST_LEASE_SECONDS, most=3600),
+        gateway_timeout_seconds=read.decimal(
+            "PORTAL_GATEWAY_TIMEOUT", 8.0, least=0.1, most=LONGEST_GATEWAY_SECONDS
+        ),
+        gateway_rate_per_second=read.number("PORTAL_GATEWAY_RATE", 20, least=1, most=1_000_000),
+        gateway_run_share=read.decimal("PORTAL_GATEWAY_RUN_SHARE", 0.8, least=0.05, most=1),
         unchecked_vat_counts=read.one_of("PORTAL_UNCHECKED_VAT", "accept", ("accept", "charge")) == "accept",
-        sentry_dsn=read.text("PORTAL_SENTRY_DSN", "") or None,
+        sentry_dsn=_sentry_dsn(read),
     )
     _refuse_contradictions(settings)
     return settings
 
 
 def _refuse_contradictions(settings: Settings) -> None:
-    if len(settings.secret_key) < SHORTEST_SECRET_KEY:
-        raise SettingsError(f"PORTAL_SECRET_KEY is shorter than {SHORTEST_SECRET_KEY} characters.")
-    if not settings.base_url.startswith(("http://", "https://")):
-        raise SettingsError("PORTAL_BASE_URL must start with http:// or https://.")
-    if not settings.is_https and not settings.is_loopback:
-        raise SettingsError("PORTAL_BASE_URL must be https except on a loopback address.")
-    unknown = set(settings.locales) - {"fr", "en"}
-    if unknown or not settings.locales:
-        raise SettingsError("PORTAL_LOCALES may name fr and en.")
+    if settings.secret_key in settings.secret_key_fallbacks:
+        raise SettingsError("PORTAL_SECRET_KEY_FALLBACKS names the present key: it lists earlier ones only.")
+    if settings.clock_file in (sqlite_file(settings.database_url), sqlite_file(settings.queue_url)):
+        raise SettingsError("PORTAL_CLOCK_FILE must be a file of its own, not a database.")
+    if settings.lease_seconds <= settings.gateway_timeout_seconds:
+        raise SettingsError("PORTAL_LEASE_SECONDS must be longer than PORTAL_GATEWAY_TIMEOUT.")
 
 
-def _seller(read: "_Reader", *, is_demo: bool) -> SellerSettings:
-    """The sandbox has a make-believe seller; with real money every line must be set."""
-    demo = {
-        "PORTAL_SELLER_NAME": "Atelier Logiciel SAS",
-        "PORTAL_SELLER_ADDRESS": "24 rue des Tanneurs\n69002 Lyon\nFrance",
-        "PORTAL_SELLER_COUNTRY": "FR",
-        "PORTAL_SELLER_VAT_NUMBER": "FR40303265045",
-        "PORTAL_SELLER_IBAN": "FR7630006000011234567890189",
-        "PORTAL_SELLER_BIC": "AGRIFRPP",
-        "PORTAL_SELLER_TIME_ZONE": "Europe/Paris",
-    }
-    values = {}
-    for name, value in demo.items():
-        values[name] = read.text(name, value if is_demo else "")
-        if not values[name]:
-            raise SettingsError(f"{name} is missing: it is printed on every invoice.")
-    return SellerSettings(
-        name=values["PORTAL_SELLER_NAME"],
-        address=tuple(values["PORTAL_SELLER_ADDRESS"].replace("\\n", "\n").split("\n")),
-        country=values["PORTAL_SELLER_COUNTRY"].upper(),
-        vat_number=values["PORTAL_SELLER_VAT_NUMBER"],
-        iban=values["PORTAL_SELLER_IBAN"],
-        bic=values["PORTAL_SELLER_BIC"],
-        time_zone=values["PORTAL_SELLER_TIME_ZONE"],
-    )
+def known_variables(environ: Mapping[str, str]) -> set[str]:
+    """The names of all variables that are read. Raises SettingsError."""
+    read = Reader(environ)
+    _read(read)
+    return read.names
+
+
+def sqlite_file(url: str) -> Path | None:
+    """The file of a sqlite:/// URL; None for another one."""
+    return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else None
+
+
+def _secret_key(read: Reader, data_dir: Path) -> str:
+    given = read.text("PORTAL_SECRET_KEY", "")
+    return files.secret_key("PORTAL_SECRET_KEY", given) if given else files.kept_secret_key(data_dir)
+
+
+def _earlier_keys(read: Reader) -> tuple[str, ...]:
+    name = "PORTAL_SECRET_KEY_FALLBACKS"
+    return tuple(files.secret_key(name, key) for key in read.words(name, ""))
+
+
+def _smtp_url(read: Reader) -> str | None:
+    url = read.text("PORTAL_SMTP_URL", "")
+    if url:
+        smtp_server(url)
+    return url or None
+
+
+def _sentry_dsn(read: Reader) -> str | None:
+    dsn = read.text("PORTAL_SENTRY_DSN", "")
+    return addresses.sentry_dsn("PORTAL_SENTRY_DSN", dsn) if dsn else None
 
 
 def _queue_beside(database_url: str) -> str:
     """Huey takes exclusive locks, so its SQLite file is never the application's own."""
-    if database_url.startswith("sqlite:///"):
+    if database_url.startswith(SQLITE):
         return database_url.removesuffix(".sqlite") + "-queue.sqlite"
     return database_url
-
-
-def _secret_key_file(data_dir: Path) -> str:
-    """The key kept in the data directory, made readable by its owner only when it is not there yet."""
-    path = data_dir / "secret_key"
-    data_dir.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(descriptor, "w") as file:
-        key = secrets.token_urlsafe(48)
-        file.write(key)
-    return key
-
-
-class _Reader:
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self.environ = environ
-
-    def text(self, name: str, default: str) -> str:
-        return self.environ.get(name, default).strip()
-
-    def words(self, name: str, default: str) -> list[str]:
-        return [word.strip() for word in self.text(name, default).split(",") if word.strip()]
-
-    def number(self, name: str, default: int) -> int:
-        text = self.text(name, str(default))
-        if not (text.isascii() and text.isdigit()):
-            raise SettingsError(f"{name} must be a whole number, not {text!r}.")
-        return int(text)
-
-    def numbers(self, name: str, default: str) -> tuple[int, ...]:
-        words = self.words(name, default)
-        if not all(word.isascii() and word.isdigit() for word in words):
-            raise SettingsError(f"{name} must be whole numbers with commas between them.")
-        return tuple(int(word) for word in words)
-
-    def decimal(self, name: str, default: float) -> float:
-        text = self.text(name, str(default))
-        try:
-            return float(text)
-        except ValueError:
-            raise SettingsError(f"{name} must be a number, not {text!r}.") from None
-
-    def one_of(self, name: str, default: str, choices: tuple[str, ...]) -> str:
-        text = self.text(name, default)
-        if text not in choices:
-            raise SettingsError(f"{name} must be one of {', '.join(choices)}, not {text!r}.")
-        return text
