@@ -182,6 +182,25 @@ NONSENSE = {
         "https://key@errors.example.com",
         "ftp://k@h/1",
     ],
+    "BRAND_NAME": ["", "—", "N" * 41, "A\nB", "\u202eecila"],
+    "BRAND_ACCENT": [
+        "blue",
+        "#fff",
+        "1752c4",
+        "#1752cg",
+        "#1752c4ff",
+        "rgb(0,0,0)",
+        "#1752c4;}",
+        "red",
+        "#١٢٣٤٥٦",
+    ],
+    "BRAND_LOGO": [
+        "{folder}/missing.svg",
+        "{folder}",
+        "{file}",
+        "/proc/self/mem",
+        "https://example.com/logo.svg",
+    ],
 }
 CASES = [(f"PORTAL_{name}", value) for name, values in NONSENSE.items() for value in values]
 

@@ -12,12 +12,16 @@ from urllib.parse import urlsplit
 
 from . import addresses, files
 from .addresses import LOOPBACK_HOSTS, SQLITE, SmtpServer, smtp_server
+from .brand import OUR_ACCENT, Brand, Logo, read_brand
 from .files import make_data_dir, open_to_others
 from .seller import SellerSettings, read_seller
 from .values import Reader, SettingsError
 
 __all__ = [
     "LOOPBACK_HOSTS",
+    "OUR_ACCENT",
+    "Brand",
+    "Logo",
     "SellerSettings",
     "Settings",
     "SettingsError",
@@ -66,6 +70,7 @@ class Settings:
     gateway_run_share: float
     unchecked_vat_counts: bool
     sentry_dsn: str | None
+    brand: Brand
 
     @property
     def sandbox_only(self) -> bool:
@@ -136,6 +141,7 @@ def _read(read: Reader) -> Settings:
         gateway_run_share=read.decimal("PORTAL_GATEWAY_RUN_SHARE", 0.8, least=0.05, most=1),
         unchecked_vat_counts=read.one_of("PORTAL_UNCHECKED_VAT", "accept", ("accept", "charge")) == "accept",
         sentry_dsn=_sentry_dsn(read),
+        brand=read_brand(read),
     )
     _refuse_contradictions(settings)
     return settings

@@ -35,7 +35,6 @@ class Language:
 class Navigation:
     """The shape that templates/layout.html reads; its first comment describes it."""
 
-    brand: str
     home_url: str
     workspace_name: str | None
     workspace_items: tuple[MenuItem, ...]
@@ -54,7 +53,6 @@ def navigation() -> Navigation:
     place: Place | None = g.get("place")
     signed_in = current_user.is_authenticated
     return Navigation(
-        brand="Portal",
         home_url=url_for("public.home"),
         workspace_name=place.workspace.name if place else None,
         workspace_items=_workspace_items(place) if place else (),
