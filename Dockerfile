@@ -16,7 +16,7 @@ RUN python -m compileall -qq /usr/local/lib/python3.11/site-packages portal || t
 RUN printf '#!/bin/sh\nexec python -m portal.commands.cli "$@"\n' > /usr/local/bin/portal \
     && chmod 0755 /usr/local/bin/portal \
     && useradd --system --uid 10001 portal \
-    && install --directory --owner=portal --group=portal --mode=0750 /var/lib/portal
+    && install --directory --owner=portal --group=portal --mode=0700 /var/lib/portal
 
 USER portal
 VOLUME /var/lib/portal

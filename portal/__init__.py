@@ -15,7 +15,7 @@ COMPRESS_FROM_BYTES = 1000
 
 
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> Flask:
-    """The site. Raises SettingsError and SchemaOutdated with a sentence for the operator."""
+    """The site. Raises SettingsError, SchemaOutdated and ClockUnusable with a sentence for the operator."""
     settings = settings or read_settings()
     run_with(settings, clock or default_clock(settings))
     return make_site(settings)
@@ -51,6 +51,8 @@ def make_site(settings: Settings) -> Flask:
         SECRET_KEY_FALLBACKS=list(settings.secret_key_fallbacks),
         SESSION_COOKIE_NAME="__Host-session" if settings.is_https else "session",
         WTF_CSRF_TIME_LIMIT=None,
+        # It wants a Referer, which some browsers never send; security.py asks for better witnesses.
+        WTF_CSRF_SSL_STRICT=False,
         MAX_CONTENT_LENGTH=2 * 1024 * 1024,
         MAX_FORM_PARTS=1000,
         TEMPLATES_AUTO_RELOAD=False,
@@ -84,8 +86,12 @@ def make_site(settings: Settings) -> Flask:
 
 
 def default_clock(settings: Settings) -> Clock:
-    """Movable where no real money can move."""
-    return ShiftedClock(settings.clock_file) if settings.sandbox_only else SystemClock()
+    """Movable where no real money can move. Raises ClockUnusable for a file that says no time."""
+    if not settings.sandbox_only:
+        return SystemClock()
+    movable = ShiftedClock(settings.clock_file)
+    movable.offset()
+    return movable
 
 
 def make_gateways(settings: Settings, clock: Clock) -> "dict[str, Gateway]":

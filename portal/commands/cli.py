@@ -12,19 +12,36 @@ from typing import Any
 
 import click
 from flask import Flask, current_app
-from peewee import OperationalError
+from peewee import DatabaseError, OperationalError
 
 from portal import create_app, default_clock, logs
-from portal.clock import ShiftedClock
+from portal.clock import ClockUnusable, ShiftedClock, SystemClock
 from portal.database import connecting as database
 from portal.database import migrating
 from portal.database.migrating import SchemaOutdated
 from portal.runtime import Runtime, current
-from portal.settings import Settings, SettingsError, read_settings
+from portal.settings import Settings, SettingsError, make_data_dir, read_settings
 
 UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 DEFAULT_CATALOGUE = Path("catalogue.toml")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+SETUP_FAULTS = (SettingsError, SchemaOutdated, ClockUnusable, DatabaseError, OSError)
+"""What an installation can get wrong."""
+
+
+def sentence_of(fault: Exception) -> str:
+    """One line that says what is wrong with the set-up. Raises `fault` itself where our code is wrong."""
+    if isinstance(fault, DatabaseError):
+        if type(fault) not in (DatabaseError, OperationalError):
+            raise fault
+        return f"The database of PORTAL_DATABASE_URL cannot be used: {_on_one_line(fault)}"
+    return _on_one_line(fault)
+
+
+def _on_one_line(fault: Exception) -> str:
+    return " ".join(str(fault).split())
 
 
 class PlainFaults(click.Group):
@@ -36,10 +53,10 @@ class PlainFaults(click.Group):
 
         try:
             return super().invoke(ctx)
-        except (SettingsError, SchemaOutdated, CatalogueInvalid, InvoicesCameFirst) as error:
+        except (CatalogueInvalid, InvoicesCameFirst) as error:
             raise click.ClickException(str(error)) from error
-        except OperationalError as error:
-            raise click.ClickException(f"The database does not answer: {error}") from error
+        except SETUP_FAULTS as error:
+            raise click.ClickException(sentence_of(error)) from error
 
 
 @click.group(cls=PlainFaults, context_settings={"help_option_names": ["-h", "--help"]})
@@ -82,6 +99,7 @@ def show(report: Any, *, as_json: bool) -> None:
 def bound_settings() -> Settings:
     """Settings with the models bound to their database, which may have an old schema or none."""
     settings = read_settings()
+    make_data_dir(settings.data_dir)
     database.bind(settings.database_url)
     return settings
 
@@ -112,7 +130,7 @@ def init(ctx: click.Context, catalogue: Path, operator_email: str | None) -> Non
 def migrate(check: bool = False) -> None:
     """Bring the database's schema up to date."""
     with let_go():
-        bound_settings().data_dir.mkdir(parents=True, exist_ok=True)
+        bound_settings()
         if check:
             with database.connection():
                 pending = migrating.pending_migrations()
@@ -218,7 +236,7 @@ def doctor() -> None:
 
     settings = read_settings()
     with let_go():
-        findings = list(service.examine(settings, default_clock(settings)))
+        findings = list(service.examine(settings, SystemClock()))
     for finding in findings:
         click.echo(f"FAULT {finding.name}: {finding.fault}" if finding.fault else f"ok    {finding.name}")
     raise SystemExit(1 if any(finding.fault for finding in findings) else 0)
@@ -243,8 +261,13 @@ def serve(port: int, host: str, workers: int, threads: int, embedded: bool) -> N
 
     with let_go():
         # The processes are forked from this one and may not share its connections.
-        bound_settings()
+        settings = bound_settings()
+        default_clock(settings)
         migrating.require_current_schema()
+        if embedded:
+            from portal.worker import queue
+
+            queue.open_queue(settings.queue_url, secret_key=settings.secret_key).huey.storage.close()
     if embedded:
         server.serve_with_worker(host=host, port=port)
     else:

@@ -11,11 +11,10 @@ from pathlib import Path
 from portal import logs
 from portal.database import connecting as database
 from portal.database import migrating
-from portal.database.migrating import SchemaOutdated
 from portal.domain.catalogue import CatalogueInvalid
 from portal.services import catalogue, demo
 from portal.services.demo import DemoReport
-from portal.settings import SettingsError, read_settings
+from portal.settings import make_data_dir, read_settings
 
 from . import cli, server
 
@@ -40,8 +39,11 @@ def main() -> int:
         os.environ.setdefault("PORTAL_BASE_URL", f"http://{HOST}:{port}")
         refuse_busy_port(port)
         report = prepare()
-    except (CannotRun, SettingsError, SchemaOutdated, CatalogueInvalid) as error:
+    except (CannotRun, CatalogueInvalid) as error:
         print(error, file=sys.stderr)
+        return 1
+    except cli.SETUP_FAULTS as error:
+        print(cli.sentence_of(error), file=sys.stderr)
         return 1
     print(welcome(report, base_url=os.environ["PORTAL_BASE_URL"]), flush=True)
     server.serve_with_worker(host=HOST, port=port)
@@ -75,7 +77,7 @@ def prepare() -> DemoReport:
             "make run is for trying Portal with the sandbox alone; PORTAL_GATEWAYS names other gateways too. "
             "Use portal init and portal serve."
         )
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    make_data_dir(settings.data_dir)
     database.bind(settings.database_url)
     migrating.migrate()
     with cli.at_work() as runtime:

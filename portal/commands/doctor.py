@@ -1,22 +1,33 @@
 """`portal doctor`: what is wrong with the set-up, in plain words, each fault with its remedy."""
 
-import stat
+import os
+import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 
 from peewee import fn
 
-from portal import outbox
-from portal.clock import Clock
+from portal import default_clock, outbox
+from portal.clock import Clock, ClockUnusable
 from portal.database import connecting as database
 from portal.database import migrating
 from portal.documents.printable import FONTS_FOLDER
 from portal.mail import sending as mail
 from portal.models import OutboxMessage, Person, Price
-from portal.settings import Settings
+from portal.settings import (
+    Settings,
+    SettingsError,
+    known_variables,
+    make_data_dir,
+    open_to_others,
+    smtp_server,
+    sqlite_file,
+)
 from portal.worker import queue as worker_queue
 
 TOLERATED_SKEW = timedelta(seconds=5)
@@ -34,12 +45,16 @@ class Finding:
 
 def examine(settings: Settings, clock: Clock) -> Iterator[Finding]:
     """Every finding, in the order in which faults are best mended. Writes nothing that stays."""
+    yield _finding("settings", lambda: settings_nobody_reads(os.environ))
     yield _finding("data directory", lambda: data_directory(settings))
-    yield _finding("secret key", lambda: secret_key(settings))
+    yield _finding("private files", lambda: private_files(settings))
+    yield _finding("clock file", lambda: clock_file(settings))
+    yield _finding("proxy", lambda: proxy(settings))
     yield _finding("fonts", fonts)
     yield _finding("translations", lambda: translations(settings))
     yield _finding("mail", lambda: mail_server(settings))
     yield _finding("queue", lambda: queue(settings))
+    yield _finding("sandbox", lambda: sandbox(settings))
     unreachable = _finding("database", lambda: reach_database(settings))
     yield unreachable
     if unreachable.fault:
@@ -57,18 +72,76 @@ def examine(settings: Settings, clock: Clock) -> Iterator[Finding]:
 
 def data_directory(settings: Settings) -> str | None:
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        make_data_dir(settings.data_dir)
         tempfile.TemporaryFile(dir=settings.data_dir).close()
+    except SettingsError as error:
+        return str(error)
     except OSError as error:
         return f"No file can be written in {settings.data_dir} ({error.strerror}): set PORTAL_DATA_DIR."
     return None
 
 
-def secret_key(settings: Settings) -> str | None:
-    path = settings.data_dir / "secret_key"
-    if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
-        return f"Others can read {path}: run chmod 600 on it, and replace the key if they may have."
+def settings_nobody_reads(environ: Mapping[str, str]) -> str | None:
+    """Others may set variables that begin like ours, so these do not stop the start."""
+    known = known_variables(environ)
+    for name in sorted(name for name in environ if name.startswith("PORTAL_") and name not in known):
+        near = get_close_matches(name, known, n=1)
+        hint = f"; {near[0]} is" if near else ""
+        return f"{name} is no setting of Portal, so it changes nothing{hint}."
     return None
+
+
+def private_files(settings: Settings) -> str | None:
+    """What customers and payments are in, and the key that signs."""
+    files = [
+        settings.data_dir,
+        settings.data_dir / "secret_key",
+        settings.data_dir / "mail",
+        settings.clock_file,
+    ]
+    databases = [sqlite_file(settings.database_url), sqlite_file(settings.queue_url)]
+    for base in [*filter(None, databases), settings.data_dir / "sandbox.sqlite"]:
+        files += [base, *(base.with_name(base.name + ending) for ending in ("-wal", "-shm"))]
+    wide = [f"chmod {mode} {path}" for path, mode in open_to_others(files)]
+    if wide:
+        return f"Others on this machine can read what is yours: run {'; '.join(wide)}."
+    return None
+
+
+def clock_file(settings: Settings) -> str | None:
+    try:
+        default_clock(settings)
+    except ClockUnusable as fault:
+        return str(fault)
+    return None
+
+
+def proxy(settings: Settings) -> str | None:
+    """The server speaks no TLS, and a slow visitor would hold one of its processes."""
+    if settings.trusted_proxies == 0 and not settings.is_loopback:
+        return (
+            "PORTAL_TRUSTED_PROXIES is 0: Portal needs a proxy such as nginx in front of it, for https and "
+            "against slow clients (docs/operating.md, section 4); set it to the number of proxies."
+        )
+    return None
+
+
+def sandbox(settings: Settings) -> str | None:
+    """Its ledger, where there is one."""
+    fault = broken_file(settings.data_dir / "sandbox.sqlite")
+    return f"{fault} The sandbox cannot take payments: put a copy there, or move it away." if fault else None
+
+
+def broken_file(path: Path) -> str | None:
+    """Why SQLite cannot read all of a file; None where it can, or there is none. Reads the whole file."""
+    if not path.exists():
+        return None
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as opened:
+            (answer,) = opened.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        answer = str(error)
+    return None if answer == "ok" else f"The file {path} is broken ({' '.join(str(answer).split())})."
 
 
 def fonts() -> str | None:
@@ -97,7 +170,7 @@ def mail_server(settings: Settings) -> str | None:
         if settings.sandbox_only:
             return None
         return "PORTAL_SMTP_URL is not set: mail is only kept as files and reaches nobody."
-    server = mail.smtp_server(settings.smtp_url)
+    server = smtp_server(settings.smtp_url)
     try:
         mail.connect(server, own_name=mail.own_domain(settings.mail_from)).close()
     except OSError as error:
@@ -117,6 +190,9 @@ def queue(settings: Settings) -> str | None:
 
 
 def reach_database(settings: Settings) -> str | None:
+    file = sqlite_file(settings.database_url)
+    if file and (fault := broken_file(file)):
+        return f"{fault} Put a copy there (docs/operating.md, section 8)."
     try:
         database.bind(settings.database_url)
         with database.connection():

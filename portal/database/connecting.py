@@ -4,10 +4,12 @@ SQLite writes with BEGIN IMMEDIATE and synchronous=FULL; PostgreSQL takes explic
 Why both: docs/adr/0004-immediate-transactions-and-the-three-step-charge.md.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, TypeVar
 from zlib import crc32
 
@@ -38,8 +40,9 @@ class OutsideTransaction(RuntimeError):
 
 
 def make_database(url: str) -> Database:
-    """A pooled Peewee database for a sqlite:/// or postgresql:// URL."""
+    """A pooled Peewee database for a sqlite:/// or postgresql:// URL. Raises OSError where no file can be."""
     if url.startswith("sqlite:"):
+        make_private(Path(url.removeprefix("sqlite:///")))
         return connect(
             url.replace("sqlite:", "sqlite+pool:", 1),
             pragmas=SQLITE_PRAGMAS,
@@ -52,12 +55,25 @@ def make_database(url: str) -> Database:
         )
     return connect(
         re.sub(r"^postgres(ql)?:", "psycopg3+pool:", url),
+        # As libpq does, which reads the same URL for the queue.
+        unquote_user=True,
+        unquote_password=True,
         options=POSTGRESQL_OPTIONS,
         max_connections=20,
         stale_timeout=300,
         timeout=5,
         autoconnect=False,
     )
+
+
+def make_private(file: Path) -> None:
+    """Make the file if it is not there, for its owner alone. Raises OSError.
+
+    SQLite gives the files that it puts beside it the same mode.
+    """
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def bind(url: str) -> Database:

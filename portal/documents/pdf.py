@@ -8,6 +8,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+
+@dataclass(frozen=True, slots=True)
+class Letterhead:
+    """The vendor's own mark at the top: a logo, else a name that is not the seller's."""
+
+    name: str
+    logo: bytes | None = None
+    is_svg: bool = False
+
+
 LAYOUT = Path(__file__).with_name("invoice.typ")
 PDF_STANDARDS: "list[PDFStandard]" = ["a-3a", "ua-1"]
 RECOVERY_CHARGE_MINOR = 4000
@@ -38,14 +49,15 @@ _local = threading.local()
 _first_process: list[int] = []
 
 
-def render_invoice(facts: Mapping[str, Any], *, locale: str) -> bytes:
+def render_invoice(facts: Mapping[str, Any], *, locale: str, letterhead: Letterhead | None = None) -> bytes:
     """The PDF of an issued invoice or credit note, in the language of `locale` (English where we have none).
 
-    `facts` is the JSON form of InvoiceFacts. The document is dated by its facts, so the same facts and locale
-    give the same bytes in every process, thread and year (as long as typst, fonts and layout are the same).
+    `facts` is the JSON form of InvoiceFacts. The document is dated by its facts, so the same facts, locale
+    and letterhead give the same bytes in every process, thread and year (as long as typst, fonts and layout
+    are the same).
     Amounts are printed as the facts hold them, never computed. Safe to call from several threads.
     """
-    content = json.dumps(_content(facts, locale=locale), sort_keys=True)
+    content = json.dumps({**_content(facts, locale=locale), "vendor": _vendor(letterhead)}, sort_keys=True)
     issued_at = datetime.combine(date.fromisoformat(facts["issued_on"]), time(), UTC)
     pdf = _compiler().compile(
         sys_inputs={"document": content}, pdf_standards=PDF_STANDARDS, format="pdf", timestamp=issued_at
@@ -70,6 +82,20 @@ def _compiler() -> "Compiler":
         )
     compiler: Compiler = _local.compiler
     return compiler
+
+
+def _vendor(letterhead: Letterhead | None) -> dict[str, Any] | None:
+    """A logo travels as text (SVG) or as numbers (PNG): nothing else passes typst's inputs."""
+    if letterhead is None:
+        return None
+    logo: str | list[int] | None = None
+    if letterhead.logo is not None:
+        logo = letterhead.logo.decode("utf-8-sig") if letterhead.is_svg else list(letterhead.logo)
+    return {
+        "name": printable(letterhead.name),
+        "logo": logo,
+        "format": "svg" if letterhead.is_svg else "png",
+    }
 
 
 def _content(facts: Mapping[str, Any], *, locale: str) -> dict[str, Any]:

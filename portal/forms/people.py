@@ -30,6 +30,10 @@ PASSWORD_LENGTH_WRONG = _l(
 NOT_RIGHT = _l("The e-mail address or the password is not right.")
 SHUT_OUT = _l("Your access was disabled. Ask an administrator of your workspace to enable it again.")
 CURRENT_NOT_RIGHT = _l("This is not your current password.")
+NO_COOKIE = _l(
+    "Your browser sent no cookie with the form: the page had been open for too long, or cookies are blocked "
+    "for this site. Nothing was sent: please try again."
+)
 OPEN_TOO_LONG = _l("The page had been open for too long. Nothing was sent: please try again.")
 
 

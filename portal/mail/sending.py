@@ -73,15 +73,13 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from portal.runtime import current
-from portal.settings import SettingsError
+from portal.settings import SmtpServer, smtp_server
 
 from .writing import one_line
 
 SMTP_SECONDS = 20
-DEFAULT_PORTS = {"smtp": 25, "starttls": 587, "smtps": 465}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,35 +151,6 @@ def send(message: MailMessage) -> None:
         _write_file(settings.data_dir / "mail", message, bytes(email))
     else:
         _send_by_smtp(settings.smtp_url, email, mail_from=settings.mail_from)
-
-
-@dataclass(frozen=True, slots=True)
-class SmtpServer:
-    scheme: str
-    host: str
-    port: int
-    user: str | None
-    password: str
-
-
-def smtp_server(url: str) -> SmtpServer:
-    """Scheme `smtp` (plain), `starttls` or `smtps`, then `user:password@host:port`. Raises SettingsError."""
-    parts = urlsplit(url)
-    if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
-        raise SettingsError(
-            "PORTAL_SMTP_URL must look like smtp://, starttls:// or smtps://user:password@host:port."
-        )
-    if parts.scheme == "smtp" and parts.username and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
-        raise SettingsError(
-            "PORTAL_SMTP_URL would send its password in the clear: use starttls:// or smtps://."
-        )
-    return SmtpServer(
-        scheme=parts.scheme,
-        host=parts.hostname,
-        port=parts.port or DEFAULT_PORTS[parts.scheme],
-        user=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password or ""),
-    )
 
 
 def connect(server: SmtpServer, *, own_name: str) -> smtplib.SMTP:

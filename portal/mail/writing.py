@@ -16,7 +16,7 @@ from portal.domain.money import Money
 from portal.domain.plans import LimitKind
 from portal.outbox import JSON
 from portal.runtime import current
-from portal.settings import Settings
+from portal.settings import OUR_ACCENT, Settings
 from portal.words import formatting
 from portal.words.declines import decline_reason
 from portal.words.formats import rate_text
@@ -27,6 +27,8 @@ TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 NAMES_OF_TOOLS = frozenset(
     {
         "_",
+        "accent",
+        "brand",
         "ngettext",
         "layout",
         "parts",
@@ -123,6 +125,8 @@ def _tools(settings: Settings, locale: str) -> dict[str, object]:
         "decline_reason": decline_reason,
         "locale": locale,
         "seller": settings.seller,
+        "brand": settings.brand,
+        "accent": settings.brand.accent or OUR_ACCENT,
         "base_url": settings.base_url,
     }
 

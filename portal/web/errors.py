@@ -20,6 +20,7 @@ from portal.words.i18n import gettext as _
 
 from .access import ask_to_sign_in
 from .htmx import VARY, wants_part
+from .security import FromElsewhere
 
 log = logging.getLogger(__name__)
 RETRY_WHEN_BUSY_SECONDS = 5
@@ -27,6 +28,7 @@ RETRY_WHEN_BUSY_SECONDS = 5
 
 def register(app: Flask) -> None:
     app.register_error_handler(CSRFError, csrf_page)
+    app.register_error_handler(FromElsewhere, elsewhere_page)
     app.register_error_handler(LimitReached, limit_page)
     app.register_error_handler(HTTPException, http_page)
     app.register_error_handler(OperationalError, busy_page)
@@ -59,6 +61,11 @@ def csrf_page(error: CSRFError) -> Response:
     if not current_user.is_authenticated and getattr(view, "access", "public") != "public":
         return make_response(ask_to_sign_in())
     return page(400)
+
+
+def elsewhere_page(error: FromElsewhere) -> Response:
+    """Nothing is wrong with the reader's role, so it is not what the page speaks of."""
+    return page(403, sentence=_("This form was not sent from a page of this site, so nothing was done."))
 
 
 def limit_page(error: LimitReached) -> Response:

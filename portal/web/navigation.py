@@ -78,7 +78,6 @@ class Language:
 class Navigation:
     """The shape that templates/layout.html reads; its first comment describes it."""
 
-    brand: str
     home_url: str
     workspace_name: str | None
     tabs: tuple[MenuItem, ...]
@@ -98,7 +97,6 @@ def navigation() -> Navigation:
     place: Place | None = g.get("place")
     signed_in = current_user.is_authenticated
     return Navigation(
-        brand="Portal",
         home_url=url_for("public.home"),
         workspace_name=place.workspace.name if place else None,
         tabs=_tabs(place) if place else (),

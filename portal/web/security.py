@@ -1,9 +1,13 @@
 """Headers, hosts, cross-site requests, and who acts in a request."""
 
-from flask import Flask, Response, abort, has_request_context, request
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, has_request_context, make_response, redirect, request
 from flask_login import current_user
 from flask_wtf.csrf import CSRFProtect
+from werkzeug.exceptions import Forbidden
 from werkzeug.routing import BaseConverter
+from werkzeug.sansio.utils import get_current_url
 
 from portal.runtime import current
 from portal.services import audit
@@ -37,7 +41,8 @@ class AddressPart(BaseConverter):
     regex = "[A-Za-z0-9._~-]{1,120}"
 
 
-# --- who may open a route -------------------------------------------------------------------------
+class FromElsewhere(Forbidden):
+    """A write that another site, or nobody knows who, made the browser send."""
 
 
 # --- every request and answer ---------------------------------------------------------------------
@@ -46,10 +51,12 @@ class AddressPart(BaseConverter):
 def register(app: Flask) -> None:
     # `<slug>` in a rule means `<default:slug>`.
     app.url_map.converters["default"] = AddressPart
-    csrf.init_app(app)
     audit.tell_who_acts(who_acts)
     app.before_request(refuse_foreign_hosts)
+    app.before_request(lead_to_https)
+    # Before the token is looked at: who came from elsewhere is not told that a form is out of date.
     app.before_request(refuse_cross_site_writes)
+    csrf.init_app(app)
     app.before_request(count_writes)
     app.after_request(add_headers)
 
@@ -74,18 +81,62 @@ def refuse_foreign_hosts() -> None:
     if settings.is_loopback:
         if name not in LOOPBACK_HOSTS:
             abort(400)
-    elif request.host != settings.base_url.partition("://")[2]:
+    elif request.host.lower() != settings.base_url.partition("://")[2]:
         abort(400)
 
 
+def lead_to_https() -> Response | None:
+    """Whoever reads a page of an https site in the clear is sent to the same page over https.
+
+    Health checks come from the machine itself. Behind a proxy that does not say how it was asked we would
+    lead in a circle, so a browser that shows that it came by https stays: none sends Sec-Fetch-… otherwise.
+    What a proxy says that is not trusted counts here too, since it can only keep us from leading.
+    """
+    settings = current().settings
+    if (
+        not settings.is_https
+        or settings.is_loopback
+        or request.is_secure
+        or request.method not in ("GET", "HEAD")
+        or request.endpoint in HEALTH_CHECKS
+        or request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip() == "https"
+        or "Sec-Fetch-Site" in request.headers
+    ):
+        return None
+    host = settings.base_url.partition("://")[2]
+    return make_response(
+        redirect(get_current_url("https", host, "", request.path, request.query_string), 308)
+    )
+
+
 def refuse_cross_site_writes() -> None:
-    """Second line behind the CSRF token; behind a proxy that says nothing of https, too."""
+    """Second line behind the CSRF token; behind a proxy that says nothing of https, too.
+
+    The best witness that the browser sends decides: Origin, else Sec-Fetch-Site, else over https the page
+    that the form stood on. Without any the token alone does, which no other site can know.
+    """
     if request.method not in UNSAFE_METHODS or request.endpoint == "public.csp_report":
         return
     settings = current().settings
     own = request.host_url.rstrip("/") if settings.is_loopback else settings.base_url
-    if request.headers.get("Sec-Fetch-Site") == "cross-site" or request.headers.get("Origin", own) != own:
-        abort(403)
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+    if origin is not None:
+        is_ours = origin == own and site != "cross-site"
+    elif site is not None:
+        is_ours = site in ("same-origin", "none")
+    else:
+        is_ours = not settings.is_https or request.referrer is None or _origin_of(request.referrer) == own
+    if not is_ours:
+        raise FromElsewhere
+
+
+def _origin_of(address: str) -> str:
+    """Of the address of a page; empty for what is none."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def count_writes() -> None:

@@ -4,6 +4,7 @@ import logging
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey, crontab
@@ -11,6 +12,7 @@ from huey.consumer import Consumer, Scheduler
 from huey.serializer import SignedSerializer
 
 from portal import outbox
+from portal.database.connecting import make_private
 from portal.runtime import current
 from portal.settings import SettingsError
 
@@ -47,9 +49,16 @@ def opened() -> Queue:
 
 
 def open_queue(url: str, *, secret_key: str) -> Queue:
-    """The queue at a sqlite:///, postgresql:// or redis:// URL. Raises SettingsError for another one."""
+    """The queue at a sqlite:///, postgresql:// or redis:// URL. Raises SettingsError."""
     # Huey's own serializer would run code for whoever can write to the queue.
-    huey = _storage(url, serializer=SignedSerializer(secret=secret_key, salt="portal-queue"))
+    serializer = SignedSerializer(secret=secret_key, salt="portal-queue")
+    try:
+        huey = _storage(url, serializer=serializer)
+    except Exception as error:
+        # The boundary: each kind of queue has errors of its own.
+        raise SettingsError(
+            f"The queue of PORTAL_QUEUE_URL cannot be used ({error}); nothing is lost if it is made anew."
+        ) from error
     for when, task in (
         (crontab(), jobs.look_up_due_payments),
         (crontab(minute="*/5"), jobs.run_due),
@@ -63,13 +72,15 @@ def _storage(url: str, *, serializer: SignedSerializer) -> Huey:
     options: dict[str, Any] = {"results": False, "serializer": serializer}
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite":
-        return SqliteHuey("portal", filename=rest.removeprefix("/"), **options)
+        file = Path(rest.removeprefix("/"))
+        make_private(file)
+        return SqliteHuey("portal", filename=str(file), **options)
     if scheme in ("postgresql", "postgres"):
         return PostgresHuey("portal", dsn=url, connect_timeout=CONNECT_SECONDS, **options)
     if scheme in ("redis", "rediss"):
         joint = "&" if "?" in url else "?"
         return RedisHuey("portal", url=f"{url}{joint}socket_connect_timeout={CONNECT_SECONDS}", **options)
-    raise SettingsError("PORTAL_QUEUE_URL must start with sqlite:///, postgresql:// or redis://.")
+    raise ValueError("it is none of sqlite:///, postgresql:// and redis://")
 
 
 # --- the consumer ---------------------------------------------------------------------------------

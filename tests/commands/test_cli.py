@@ -15,6 +15,7 @@ from portal import outbox
 from portal.clock import SystemClock
 from portal.commands import cli
 from portal.models import OutboxMessage, Person
+from portal.settings.seller import DEMO as DEMO_SELLER
 
 CATALOGUE = Path(__file__).parents[2] / "catalogue.toml"
 COMMANDS = {
@@ -139,7 +140,22 @@ def test_the_doctor_finds_a_dead_queue_and_a_dead_mail_server(portal, tmp_path):
     said = portal("doctor", exit_code=1)
     assert "FAULT queue" in said
     assert "FAULT mail: The mail server 127.0.0.1:9" in said
-    assert "FAULT secret key: Others can read" in said
+    assert f"run chmod 600 {tmp_path / 'secret_key'}" in said
+
+
+@sqlite_only
+@pytest.mark.settings(PORTAL_BASE_URL="https://billing.example", PORTAL_GRACE_DAY="3")
+def test_the_doctor_names_a_missing_proxy_and_a_slip_of_the_pen(portal):
+    said = portal("doctor", exit_code=1)
+    assert "FAULT proxy: PORTAL_TRUSTED_PROXIES is 0: Portal needs a proxy" in said
+    assert "FAULT settings: PORTAL_GRACE_DAY is no setting of Portal" in said
+    assert "PORTAL_GRACE_DAYS is." in said
+
+
+@sqlite_only
+@pytest.mark.settings(PORTAL_BASE_URL="https://billing.example", PORTAL_TRUSTED_PROXIES="1")
+def test_the_doctor_is_content_with_a_proxy(portal):
+    assert "ok    proxy" in portal("doctor", exit_code=1)
 
 
 # --- look after -----------------------------------------------------------------------------------
@@ -196,9 +212,8 @@ def test_the_clock_stands_firm_where_real_money_moves(portal, monkeypatch):
 
     monkeypatch.setattr(settings, "KNOWN_GATEWAYS", ("sandbox", "bank_transfer"))
     monkeypatch.setenv("PORTAL_GATEWAYS", "sandbox,bank_transfer")
-    for name in ("NAME", "ADDRESS", "COUNTRY", "VAT_NUMBER", "IBAN", "BIC"):
-        monkeypatch.setenv(f"PORTAL_SELLER_{name}", "x")
-    monkeypatch.setenv("PORTAL_SELLER_TIME_ZONE", "Europe/Paris")
+    for name, value in DEMO_SELLER.items():
+        monkeypatch.setenv(name, value)
     for words in (("show",), ("set", "2027-01-31"), ("advance", "1d"), ("real",)):
         assert "sandbox alone" in portal("clock", *words, exit_code=1)
 

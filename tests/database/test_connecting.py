@@ -6,6 +6,7 @@ from portal import outbox
 from portal.database import rows
 from portal.database.connecting import (
     OutsideTransaction,
+    make_database,
     postpone,
     require_transaction,
     transaction,
@@ -136,3 +137,10 @@ def test_a_part_of_an_act_is_refused_on_its_own(database):
         require_transaction()
     with pytest.raises(OutsideTransaction):
         require_transaction()
+
+
+def test_a_password_may_have_any_character_as_a_url_writes_it():
+    """The queue reads the same URL by libpq's rules."""
+    made = make_database("postgresql://por%40tal:a%2Fb%23c@db.example/portal")
+    assert made.connect_params["user"] == "por@tal"
+    assert made.connect_params["password"] == "a/b#c"

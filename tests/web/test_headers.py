@@ -41,6 +41,8 @@ HTML = "text/html; charset=utf-8"
 OF_A_PART = {"Cookie", "HX-Request", "HX-Request-Type", "HX-Target"}
 HTTPS = {"PORTAL_BASE_URL": "https://billing.example"}
 SITE = "https://billing.example"
+OVER_HTTPS = {"Sec-Fetch-Site": "none"}
+"""Which a browser says over https alone."""
 
 pytestmark = pytest.mark.engine("sqlite")
 
@@ -186,7 +188,7 @@ def test_nothing_tells_what_serves(owner) -> None:
 def test_over_https_the_browser_is_told_to_stay_there(app, scheme) -> None:
     """Also behind a proxy that does not say how it was asked."""
     visitor = Attacker(app)
-    response = visitor.get("/terms", base_url=f"{scheme}://billing.example")
+    response = visitor.get("/terms", base_url=f"{scheme}://billing.example", headers=OVER_HTTPS)
     assert (
         differences(
             response,
@@ -246,7 +248,45 @@ def test_a_foreign_host_is_refused(app) -> None:
 def test_on_a_public_site_only_its_own_name_will_do(app) -> None:
     for host in [*FOREIGN, "localhost", "127.0.0.1"]:
         assert Attacker(app).get("/terms", headers={"Host": host}).status_code == 400, host
-    assert Attacker(app).get("/terms", headers={"Host": "billing.example"}).status_code == 200
+    for host in ("billing.example", "Billing.Example"):
+        assert Attacker(app).get("/terms", headers={"Host": host, **OVER_HTTPS}).status_code == 200, host
+
+
+@pytest.mark.settings(**HTTPS)
+def test_a_page_asked_for_in_the_clear_leads_to_the_same_page_over_https(app) -> None:
+    for path in (
+        "/terms",
+        "/sign-in?next=/me%0d%0aX:%20y",
+        "/nothing/%C3%A9",
+        "/w/acme/plans?a=1&b=%26",
+    ):
+        answer = Attacker(app).get(path, base_url="http://billing.example")
+        assert answer.status_code == 308, path
+        assert answer.headers["Location"] == SITE + path
+    for path in ("/healthz", "/readyz"):
+        assert Attacker(app).get(path, base_url="http://10.0.0.2:8000").status_code in (200, 503), path
+    assert Attacker(app).get("/terms", base_url="http://evil.example").status_code == 400
+
+
+@pytest.mark.settings(PORTAL_TRUSTED_PROXIES="1", **HTTPS)
+def test_behind_a_proxy_its_word_of_https_decides(app) -> None:
+    clear = {"X-Forwarded-Proto": "http", "Host": "billing.example"}
+    assert Attacker(app).get("/terms", headers=clear).headers["Location"] == f"{SITE}/terms"
+    assert Attacker(app).get("/terms", headers={**clear, "X-Forwarded-Proto": "https"}).status_code == 200
+
+
+@pytest.mark.settings(**HTTPS)
+def test_behind_a_proxy_that_is_not_trusted_no_page_leads_in_a_circle(app) -> None:
+    """Browsers send Sec-Fetch-Site over https alone; what the proxy says can only keep us from leading."""
+    for headers in (OVER_HTTPS, {"X-Forwarded-Proto": "https"}):
+        assert (
+            Attacker(app).get("/terms", base_url="http://billing.example", headers=headers).status_code == 200
+        )
+
+
+@pytest.mark.settings(PORTAL_BASE_URL="HTTPS://Billing.Example:443/")
+def test_a_base_url_is_answered_however_it_was_written(app) -> None:
+    assert Attacker(app).get("/terms", base_url=SITE).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -348,13 +388,58 @@ def test_a_write_from_this_site_is_not(owner) -> None:
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_on_a_public_site_the_origin_is_its_own_address(app, scheme, origin, status) -> None:
-    """Whatever the proxy says of https; the strict check of the referrer is Flask-WTF's."""
+    """Whatever the proxy says of https, and without a Referer, which some browsers never send."""
+    visitor = an_https_visitor(app, scheme)
+    answer = visitor.post("/sign-in", {}, headers={"Origin": origin}, base_url=f"{scheme}://billing.example")
+    assert answer.status_code == status
+    assert ("n’a pas été envoyé depuis une page de ce site" in answer.text) == (status == 403)
+
+
+def an_https_visitor(app, scheme: str = "https") -> Attacker:
     visitor = Attacker(app)
-    options = {"base_url": f"{scheme}://billing.example"}
-    token_page = visitor.get("/terms", **options)
-    visitor.known_token = token_page.text.partition('X-CSRFToken": "')[2].partition('"')[0]
-    headers = {"Origin": origin, "Referer": "https://billing.example/sign-in"}
-    assert visitor.post("/sign-in", {}, headers=headers, **options).status_code == status
+    page = visitor.get("/terms", base_url=f"{scheme}://billing.example", headers=OVER_HTTPS)
+    visitor.known_token = page.text.partition('X-CSRFToken": "')[2].partition('"')[0]
+    return visitor
+
+
+@pytest.mark.settings(**HTTPS)
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 422),
+        ({"Sec-Fetch-Site": "same-origin"}, 422),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "nonsense"}, 403),
+        ({"Referer": f"{SITE}/sign-in"}, 422),
+        ({"Referer": "https://evil.example/"}, 403),
+        ({"Referer": "https://billing.example.evil.example/"}, 403),
+        ({"Referer": "http://billing.example/"}, 403),
+        ({"Referer": "https://[billing"}, 403),
+        ({"Sec-Fetch-Site": "same-origin", "Referer": "https://evil.example/"}, 422),
+    ],
+)
+def test_without_an_origin_the_next_best_witness_decides(app, headers, status) -> None:
+    assert an_https_visitor(app).post("/sign-in", {}, headers=headers, base_url=SITE).status_code == status
+
+
+@pytest.mark.settings(**HTTPS)
+def test_one_signs_in_over_https_without_a_referer(app) -> None:
+    with facts(app):
+        email = owner_of(a_workspace()).email
+    fields = {"email": email, "password": PASSWORD}
+    answer = an_https_visitor(app).post("/sign-in", fields, headers={"Origin": SITE}, base_url=SITE)
+    assert answer.status_code == 303
+
+
+@pytest.mark.settings(**HTTPS)
+def test_a_form_without_a_cookie_is_told_so(app) -> None:
+    visitor = an_https_visitor(app)
+    for path in ("/sign-in", "/sign-up"):
+        with_one = visitor.ask("POST", path, data="csrf_token=old", base_url=SITE)
+        assert "aucun cookie" not in with_one.text and "ouverte depuis trop longtemps" in with_one.text
+        without = Attacker(app).ask("POST", path, data="csrf_token=old", base_url=SITE)
+        assert "n’a joint aucun cookie au formulaire" in without.text
 
 
 # --- CSRF -----------------------------------------------------------------------------------------

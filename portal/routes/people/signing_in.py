@@ -1,6 +1,6 @@
 """The way in and out: sign-up, sign-in, links by mail, invitations, sign-out."""
 
-from flask import Blueprint, Response, flash, make_response, redirect, request, url_for
+from flask import Blueprint, Response, current_app, flash, make_response, redirect, request, url_for
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 
@@ -8,6 +8,7 @@ from portal.domain.errors import LinkUnusable
 from portal.domain.vocabulary import LinkPurpose
 from portal.forms.base import PortalForm
 from portal.forms.people import (
+    NO_COOKIE,
     NOT_RIGHT,
     OPEN_TOO_LONG,
     PASSWORD_LENGTH_WRONG,
@@ -262,15 +263,16 @@ def open_too_long(error: CSRFError) -> Response:
     """The visitor's session was over before they sent the form: the form again, with what they typed."""
     if request.endpoint == "people.sign_out" and not current_user.is_authenticated:
         return make_response(redirect(url_for("people.sign_in", reason="signed-out"), 303))
+    reason = OPEN_TOO_LONG if current_app.config["SESSION_COOKIE_NAME"] in request.cookies else NO_COOKIE
     if request.endpoint == "people.sign_in":
         form = SignInForm()
-        form.add_error(None, OPEN_TOO_LONG)
+        form.add_error(None, reason)
         return _sign_in_page(form)
     if request.endpoint == "people.sign_up":
         form = SignUpForm()
-        form.add_error(None, OPEN_TOO_LONG)
+        form.add_error(None, reason)
         return _sign_up_page(form)
-    flash(str(OPEN_TOO_LONG), "error")
+    flash(str(reason), "error")
     page = url_for("account.show") if request.endpoint == "people.sign_out" else request.path
     return make_response(redirect(page, 303))
 

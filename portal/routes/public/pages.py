@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from datetime import date
-from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, abort, current_app, g, jsonify, redirect, request, url_for
 from flask_login import current_user
@@ -117,7 +116,7 @@ def _chosen_currency(currencies: list[str]) -> str:
 
 def _today() -> date:
     """The seller's calendar day: prices begin and end on it."""
-    return current().clock.now().astimezone(ZoneInfo(current().settings.seller.time_zone)).date()
+    return current().clock.now().astimezone(current().settings.seller.zone).date()
 
 
 # --- texts ----------------------------------------------------------------------------------------

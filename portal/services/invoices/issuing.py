@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from portal.database import rows
 from portal.database.connecting import require_transaction
@@ -149,4 +148,4 @@ def document_number(series: str, sequence: int) -> str:
 
 def sellers_day(now: datetime) -> date:
     """The day at the seller's own place: it decides the date and the year of a document."""
-    return now.astimezone(ZoneInfo(current().settings.seller.time_zone)).date()
+    return now.astimezone(current().settings.seller.zone).date()

@@ -1,11 +1,16 @@
 """The bytes of an invoice: rendered once per language in the worker, stored, then served as they are."""
 
 import hashlib
+import logging
 
 from portal import outbox
 from portal.database.connecting import transaction
 from portal.models import Document, Invoice
 from portal.runtime import current
+
+SVG = "image/svg+xml"
+
+log = logging.getLogger(__name__)
 
 
 def prepare(invoice_id: int) -> None:
@@ -19,13 +24,10 @@ def pdf_of(invoice_id: int, locale: str) -> bytes:
     stored = find(invoice_id, locale)
     if stored is not None:
         return stored
-    from portal.documents.pdf import render_invoice
-
-    invoice = Invoice.get_by_id(invoice_id)
-    content = render_invoice(invoice.facts, locale=locale)
+    content = _render(Invoice.get_by_id(invoice_id), locale)
     with transaction():
         Document.insert(
-            invoice=invoice,
+            invoice=invoice_id,
             locale=locale,
             content=content,
             sha256=hashlib.sha256(content).hexdigest(),
@@ -34,6 +36,26 @@ def pdf_of(invoice_id: int, locale: str) -> bytes:
     kept = find(invoice_id, locale)
     assert kept is not None
     return kept
+
+
+def _render(invoice: Invoice, locale: str) -> bytes:
+    """With the vendor's mark, and without it rather than not at all: somebody has paid for this invoice."""
+    from portal.documents.pdf import Letterhead, render_invoice
+
+    brand = current().settings.brand
+    if not brand.is_vendors:
+        return render_invoice(invoice.facts, locale=locale)
+    logo = brand.logo
+    letterhead = Letterhead(
+        name=brand.name,
+        logo=logo.content if logo else None,
+        is_svg=logo is not None and logo.media_type == SVG,
+    )
+    try:
+        return render_invoice(invoice.facts, locale=locale, letterhead=letterhead)
+    except RuntimeError:
+        log.exception("the logo of PORTAL_BRAND_LOGO cannot be printed; %s goes without", invoice.number)
+        return render_invoice(invoice.facts, locale=locale)
 
 
 def promise(invoice: Invoice) -> None:
