@@ -1,6 +1,7 @@
 """The checkout: billing details → review and pay → a result that tells the truth."""
 
 from flask import Blueprint, Response, abort, redirect, request, url_for
+from flask_babel import ngettext
 from flask_login import current_user
 
 from portal.domain.errors import (
@@ -27,6 +28,7 @@ from portal.models import BillingDetails, Invoice, Order, Payment
 from portal.routes.plans.page import CANNOT_BE_ORDERED, plans_page, refusal_sentence, refused
 from portal.runtime import current
 from portal.services import checkout, plans
+from portal.services.members import overflow
 from portal.services.members.roster import people_with
 from portal.services.payments import charging, refunds
 from portal.services.places import Place
@@ -323,6 +325,7 @@ def result(place: Place, number: str) -> Response:
         amount=formatting.money(payment.amount),
         method=method_words(payment.method_kind, payment.brand, payment.last4),
         invoice=Invoice.get_or_none(Invoice.order == order, Invoice.credits.is_null()),
+        new_guests=_new_guests(order) if payment.state == PaymentState.SUCCEEDED else "",
         may_download=Right.DOWNLOAD_DOCUMENTS in place.may or order.person_id == current_user.id,
     )
     if waits:
@@ -331,6 +334,19 @@ def result(place: Place, number: str) -> Response:
         # Settled while the page was polling: its title changes too, so the whole page is loaded.
         response.headers["HX-Redirect"] = _address("result", place, order.number)
     return response
+
+
+def _new_guests(order: Order) -> str:
+    """Who lost a seat when the order was paid, in a sentence; empty for nobody."""
+    names = overflow.told_guests(order, current_user._get_current_object())
+    if not names:
+        return ""
+    return ngettext(
+        "There was no place left in the plan for %(num)d person, who is now a guest: %(names)s.",
+        "There was no place left in the plan for %(num)d people, who are now guests: %(names)s.",
+        len(names),
+        names=", ".join(names),
+    )
 
 
 @blueprint.post("/leave")

@@ -41,7 +41,7 @@ BILLING_ROLES = (Role.OWNER, Role.BILLING_MANAGER)
 @limited("invite")
 def index(place: Place) -> Response:
     counts = roster.counts_of(place.workspace)
-    capacity = roster.capacity_of(status_here(place).plan, counts)
+    capacity = roster.capacity_of(place.workspace, status_here(place).plan, counts)
     form = InviteForm(
         roles=[(role, ROLE_WORDS[role]) for role in roster.roles_to_give(place)], capacity=capacity
     )
@@ -162,6 +162,15 @@ def _tabs(place: Place, counts: Counts, search: str) -> Iterator[tuple[str, str,
 
 def _capacity_note(capacity: Capacity) -> str:
     """What will become of those who are invited now, said before they are."""
+    if capacity.is_between_plans:
+        waiting = _(
+            "A payment for another plan is open: until it is settled, the places of both plans count."
+        )
+        return f"{waiting} {_room_note(capacity)}".strip()
+    return _room_note(capacity)
+
+
+def _room_note(capacity: Capacity) -> str:
     if capacity.free_users is None:
         return ""
     if capacity.is_full and capacity.max_guests == 0:
