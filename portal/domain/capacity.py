@@ -76,7 +76,7 @@ def tightest(limits: Iterable[int | None]) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class ActiveUser:
     """An active user. Members come in the order of `member_id`."""
 
     member_id: int
@@ -84,15 +84,15 @@ class Seat:
     has_billing_access: bool
 
 
-def without_a_seat(seats: Sequence[Seat], *, max_users: int | None) -> list[int]:
+def who_become_guests(users: Sequence[ActiveUser], *, max_users: int | None) -> list[int]:
     """The members who become guests in a plan for `max_users`: the newest first, billing people last.
 
-    Owners keep their seats whatever the plan holds: nobody else could set things right.
+    Owners stay users whatever the plan holds: nobody else could set things right.
     """
-    too_many = 0 if max_users is None else max(0, len(seats) - max_users)
-    can_go = [seat for seat in seats if seat.role != Role.OWNER]
-    can_go.sort(key=lambda seat: (seat.has_billing_access, -seat.member_id))
-    return [seat.member_id for seat in can_go[:too_many]]
+    too_many = 0 if max_users is None else max(0, len(users) - max_users)
+    can_go = [user for user in users if user.role != Role.OWNER]
+    can_go.sort(key=lambda user: (user.has_billing_access, -user.member_id))
+    return [user.member_id for user in can_go[:too_many]]
 
 
 def admit(capacity: Capacity, coming: int, *, as_guests: bool = False) -> Admitted:

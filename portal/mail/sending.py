@@ -18,7 +18,7 @@ invitation                inviter, workspace, hours, path; no name
 welcome                   trial_ends_on
 owner_made                by (a name)
 workspace_deleted         by (a name)
-seats_lost                plan_names, limit (users of the plan), people (names of those who are guests now)
+became_guests                plan_names, limit (users of the plan), people (names of those who are guests now)
 made_guest                plan_names, limit
 
 order_confirmed           facts; name is empty for an address that was only typed

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.domain.capacity import Admitted, Capacity, Seat, admit, capacity_in, tightest, without_a_seat
+from portal.domain.capacity import (
+    ActiveUser,
+    Admitted,
+    Capacity,
+    admit,
+    capacity_in,
+    tightest,
+    who_become_guests,
+)
 from portal.domain.plans import PlanLimits
 from portal.domain.vocabulary import Role
 
@@ -102,11 +110,11 @@ def test_of_several_limits_the_smallest_counts(limits, smallest):
 
 
 OWNER, OLD, PAYER, ADMIN, NEW = (
-    Seat(1, Role.OWNER, has_billing_access=True),
-    Seat(2, Role.MEMBER, has_billing_access=False),
-    Seat(3, Role.MEMBER, has_billing_access=True),
-    Seat(4, Role.ADMIN, has_billing_access=False),
-    Seat(5, Role.MEMBER, has_billing_access=False),
+    ActiveUser(1, Role.OWNER, has_billing_access=True),
+    ActiveUser(2, Role.MEMBER, has_billing_access=False),
+    ActiveUser(3, Role.MEMBER, has_billing_access=True),
+    ActiveUser(4, Role.ADMIN, has_billing_access=False),
+    ActiveUser(5, Role.MEMBER, has_billing_access=False),
 )
 SEATS = [OWNER, OLD, PAYER, ADMIN, NEW]
 WITHOUT_A_SEAT = {None: [], 9: [], 5: [], 4: [5], 3: [5, 4], 2: [5, 4, 2], 1: [5, 4, 2, 3], 0: [5, 4, 2, 3]}
@@ -114,17 +122,17 @@ WITHOUT_A_SEAT = {None: [], 9: [], 5: [], 4: [5], 3: [5, 4], 2: [5, 4, 2], 1: [5
 
 @pytest.mark.parametrize(("max_users", "guests"), WITHOUT_A_SEAT.items())
 def test_the_newest_lose_their_seats_first_billing_people_last_and_owners_never(max_users, guests):
-    assert without_a_seat(SEATS, max_users=max_users) == guests
+    assert who_become_guests(SEATS, max_users=max_users) == guests
 
 
 @given(
     st.lists(st.tuples(st.sampled_from(Role), st.booleans()), max_size=12),
     st.one_of(st.none(), st.integers(0, 12)),
 )
-def test_no_more_lose_their_seats_than_must_and_the_rest_fit_where_they_can(people, max_users):
-    seats = [Seat(number, role, pays) for number, (role, pays) in enumerate(people)]
-    gone = without_a_seat(seats, max_users=max_users)
-    left = [seat for seat in seats if seat.member_id not in gone]
-    too_many = 0 if max_users is None else max(0, len(seats) - max_users)
-    assert len(gone) == min(too_many, sum(seat.role != Role.OWNER for seat in seats))
-    assert all(seat in left for seat in seats if seat.role == Role.OWNER)
+def test_no_more_lose_their_users_than_must_and_the_rest_fit_where_they_can(people, max_users):
+    users = [ActiveUser(number, role, pays) for number, (role, pays) in enumerate(people)]
+    gone = who_become_guests(users, max_users=max_users)
+    left = [user for user in users if user.member_id not in gone]
+    too_many = 0 if max_users is None else max(0, len(users) - max_users)
+    assert len(gone) == min(too_many, sum(user.role != Role.OWNER for user in users))
+    assert all(user in left for user in users if user.role == Role.OWNER)

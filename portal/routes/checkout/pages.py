@@ -30,9 +30,9 @@ from portal.runtime import current
 from portal.services import checkout, plans
 from portal.services.members import overflow
 from portal.services.members.roster import people_with
-from portal.services.payments import charging, refunds
+from portal.services.payments import asking, charging, refunds
 from portal.services.places import Place
-from portal.web import limits
+from portal.web import limits, patience
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
 from portal.web.place import status_here, today_here
@@ -237,6 +237,8 @@ def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Respons
     if payment.state == PaymentState.DECLINED:
         order = _order_or_404(place, order.number)
         return _review_page(place, order, form, status=422, problem=decline_sentence(payment.decline_code))
+    if payment.state == PaymentState.CREATED:
+        patience.follow(payment.key)
     return redirect_after_write(_address("result", place, order.number))
 
 
@@ -310,6 +312,8 @@ def result(place: Place, number: str) -> Response:
     if Right.REFUND in place.may and refunds.live_refund(payment) is not None:
         return redirect(url_for("refunds.show", slug=place.workspace.slug, key=payment.key), 303)  # type: ignore[return-value]
     status_here(place)
+    if payment.state == PaymentState.ACTION_REQUIRED and patience.has_followed(payment.key):
+        return redirect_after_write(payment.action_url)
     heading, lead = outcome_of(order, payment)
     waits = payment.state in (PaymentState.CREATED, PaymentState.PENDING, PaymentState.UNKNOWN)
     response = render(
@@ -356,7 +360,8 @@ def leave(place: Place, number: str) -> Response:
     order = _order_or_404(place, number)
     payment = _newest_payment(order)
     if payment is not None and payment.state == PaymentState.ACTION_REQUIRED:
-        charging.give_up(payment, now=current().clock.now())
+        now = current().clock.now()
+        asking.in_time(lambda _request: charging.give_up(payment, now=now), otherwise=lambda: payment)
     order = _order_or_404(place, number)
     page = "review" if order.state == OrderState.OPEN else "result"
     return redirect_after_write(_address(page, place, order.number))

@@ -8,11 +8,11 @@ from flask import Blueprint, Response, abort, flash, request, url_for
 from portal.domain.money import Money
 from portal.forms.base import TEXT_LENGTH, clean_text
 from portal.forms.operator import MOST_TRIAL_DAYS, ExtendTrialForm, UsedStorageForm
-from portal.models import Member, Workspace
+from portal.models import Member, Payment, Workspace
 from portal.runtime import current
 from portal.services import operator, plans
 from portal.services.operator import PaymentAttempt
-from portal.services.payments import charging
+from portal.services.payments import asking, charging
 from portal.services.payments.charging import AmountMismatch
 from portal.services.subscriptions import agreement, nonprofit, trials
 from portal.services.subscriptions.trials import NotOnTrial, TrialChanged
@@ -134,13 +134,18 @@ def look_up(slug: str, key: str) -> Response:
     if payment is None:
         abort(404)
     try:
-        payment = charging.look_up(payment, now=current().clock.now())
+        payment = _asked(payment, now=current().clock.now())
     except AmountMismatch:
         flash(_("The gateway took another amount than was asked for. Nothing was marked as paid."), "error")
     else:
         state = payment_words(payment.state)
         flash(_("The gateway was asked. The payment is now: %(state)s.", state=state), "done")
     return redirect_after_write(url_for("operator.show", slug=slug))
+
+
+def _asked(payment: Payment, *, now: datetime) -> Payment:
+    """As it stands after asking; after a silence as it stood."""
+    return asking.in_time(lambda _request: charging.look_up(payment, now=now), otherwise=lambda: payment)
 
 
 def _page(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from portal.database.connecting import require_transaction
-from portal.domain.capacity import Seat, without_a_seat
+from portal.domain.capacity import ActiveUser, who_become_guests
 from portal.domain.vocabulary import MemberStatus, Role
 from portal.models import Member, Order, Person, Workspace
 from portal.services import audit, letters
@@ -24,18 +24,18 @@ def make_guests(order: Order, *, now: datetime) -> Sequence[Member]:
     workspace, plan = order.workspace, order.plan
     if plan.max_users is None:
         return []
-    users = {member.id: member for member in _users(workspace)}
-    seats = [
-        Seat(member.id, Role(member.role), member.role == Role.BILLING_MANAGER or member.is_upgrader)
-        for member in users.values()
+    members = {member.id: member for member in _users(workspace)}
+    users = [
+        ActiveUser(member.id, Role(member.role), member.role == Role.BILLING_MANAGER or member.is_upgrader)
+        for member in members.values()
     ]
-    guests = [users[member_id] for member_id in without_a_seat(seats, max_users=plan.max_users)]
+    guests = [members[member_id] for member_id in who_become_guests(users, max_users=plan.max_users)]
     for member in guests:
         role = Role(member.role)
         member.status, member.role, member.is_upgrader = MemberStatus.GUEST, Role.MEMBER, False
         member.save(only=[Member.status, Member.role, Member.is_upgrader])
         audit.record(
-            "member.lost_seat",
+            "member.made_guest",
             workspace=workspace,
             subject=str(member.id),
             changes={"role": role.value, "order": order.number},
@@ -64,7 +64,7 @@ def _users(workspace: Workspace) -> list[Member]:
 def _tell(order: Order, guests: Sequence[Member], *, limit: int) -> None:
     workspace = order.workspace
     letters.send(
-        "seats_lost",
+        "became_guests",
         to=[order.person, *letters.billing_people(workspace)],
         workspace=workspace,
         key=_key(order),
@@ -84,7 +84,7 @@ def _tell(order: Order, guests: Sequence[Member], *, limit: int) -> None:
 
 
 def _key(order: Order) -> str:
-    return f"seats-lost-{order.number}"
+    return f"became-guests-{order.number}"
 
 
 def _listed(value: object) -> list[object]:

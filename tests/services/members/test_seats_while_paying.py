@@ -57,7 +57,7 @@ def test_an_invitation_fits_the_plan_that_is_being_paid_for(place, waiting):
     assert (len(invited.users), len(invited.guests)) == (2, 2)
     confirm(waiting)
     assert (plan_of(place.workspace).code, counts(place)) == ("business-3", (3, 2))
-    assert letters("seats_lost") == letters("made_guest") == []
+    assert letters("became_guests") == letters("made_guest") == []
     assert_books_clean()
 
 
@@ -73,7 +73,7 @@ def test_guests_are_counted_by_both_plans(place, waiting):
         invite(place, "g", as_guests=True)
 
 
-def test_nobody_comes_back_or_becomes_a_user_without_a_seat_in_both_plans(place, waiting):
+def test_nobody_comes_back_or_becomes_a_user_who_become_guests_in_both_plans(place, waiting):
     gone = a_member(place.workspace, a_person("gone@acme.test"), status=MemberStatus.DISABLED)
     invite(place, "a", "b")
     guest = invite(place, "c").guests[0]
@@ -155,7 +155,7 @@ def test_they_are_told_and_so_is_who_pays(place, waiting):
     a_member(place.workspace, a_person("new@acme.test", password=False), joined=False)
     Plan.update(max_users=1).where(Plan.code == "business-3").execute()
     confirm(waiting)
-    [told] = letters("seats_lost")
+    [told] = letters("became_guests")
     assert told["to"] == "jeanne.martin@acme.example"
     assert told["context"]["people"] == ["new@acme.test", "Old Hand"]
     assert [letter["to"] for letter in letters("made_guest")] == ["old.hand@acme.example"]
@@ -183,7 +183,7 @@ def test_the_question_of_the_books_finds_users_whom_the_ordered_plan_does_not_ho
 
 
 @pytest.mark.parametrize("plan", ["business-3", "business-5"])
-def test_an_order_and_six_invitations_at_once_leave_nobody_without_a_seat(place, plan):
+def test_an_order_and_six_invitations_at_once_leave_nobody_who_become_guests(place, plan):
     order = an_order(place, plan)
     acts = [lambda number=number: invite(place, f"new{number}") for number in range(6)]
     results = at_once([*acts[:3], lambda: pay(reloaded(order)), *acts[3:]])

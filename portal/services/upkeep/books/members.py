@@ -1,4 +1,4 @@
-"""Nobody works without a seat."""
+"""Members and the plans that hold them."""
 
 from peewee import fn
 
