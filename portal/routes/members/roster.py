@@ -9,7 +9,7 @@ from flask_login import current_user
 
 from portal.domain.capacity import Capacity
 from portal.domain.vocabulary import MemberStatus, Right, Role
-from portal.forms.base import TEXT_LENGTH, clean_text
+from portal.forms.base import CARD_NUMBER_SENTENCE, TEXT_LENGTH, clean_text
 from portal.forms.members import InviteForm, listed
 from portal.models import Member
 from portal.runtime import current
@@ -88,7 +88,8 @@ class RosterRow:
 
 
 def _page(place: Place, form: InviteForm, capacity: Capacity, counts: Counts) -> Response:
-    search, _fault = clean_text(request.args.get("q", ""), max_length=TEXT_LENGTH)
+    search, fault = clean_text(request.args.get("q", ""), max_length=TEXT_LENGTH)
+    holds_card_number = fault is CARD_NUMBER_SENTENCE
     search = search[:TEXT_LENGTH]
     wanted = request.args.get("status", "")
     status = MemberStatus(wanted) if wanted in list(MemberStatus) else None
@@ -98,8 +99,9 @@ def _page(place: Place, form: InviteForm, capacity: Capacity, counts: Counts) ->
     )
     return render(
         "members/roster.html",
-        status=422 if form.is_submitted() else 200,
+        status=422 if form.is_submitted() or holds_card_number else 200,
         form=form,
+        search_problem=fault if holds_card_number else "",
         rows=[_row(place, row) for row in found.rows],
         older=found.older,
         search=search,

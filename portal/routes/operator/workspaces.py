@@ -6,7 +6,7 @@ from datetime import datetime
 from flask import Blueprint, Response, abort, flash, request, url_for
 
 from portal.domain.money import Money
-from portal.forms.base import TEXT_LENGTH, clean_text
+from portal.forms.base import CARD_NUMBER_SENTENCE, TEXT_LENGTH, clean_text
 from portal.forms.operator import MOST_TRIAL_DAYS, ExtendTrialForm, UsedStorageForm
 from portal.models import Member, Payment, Workspace
 from portal.runtime import current
@@ -39,13 +39,16 @@ MEGABYTE, GIGABYTE = operator.UNITS["MB"], operator.UNITS["GB"]
 @blueprint.get("/")
 @operators_only
 def index() -> Response:
-    search, _fault = clean_text(request.args.get("q", ""), max_length=TEXT_LENGTH)
+    search, fault = clean_text(request.args.get("q", ""), max_length=TEXT_LENGTH)
+    holds_card_number = fault is CARD_NUMBER_SENTENCE
     cursor = page_cursor()
     found = operator.workspaces(
         search=search[:TEXT_LENGTH], before=cursor, size=ROWS_OF_A_PAGE, now=current().clock.now()
     )
     return render(
         "operator/index.html",
+        status=422 if holds_card_number else 200,
+        search_problem=fault if holds_card_number else "",
         rows=[(row.workspace, row.status, state_words(row.status.state)) for row in found.rows],
         older=found.older,
         search=search,
