@@ -237,7 +237,7 @@ class Session(Model):
 
 
 class Link(Model):
-    """A single-use link sent by mail. A new one for the same person and purpose ends the older ones."""
+    """A single-use link sent by mail. Using one ends the others of the same person and purpose."""
 
     token_hash = ShortText(max_length=64, unique=True)
     purpose = VocabularyWord(LinkPurpose)

@@ -78,7 +78,7 @@ WORDS_OF_A_FLOOR = {
     "templates": {"email", "error", "layout", "layout_plain", "ui"},
     "tests/services": {"letters", "outbox", "renewals", "upkeep", "catalogue", "demo"},
     "tests/routes": {"hostile_input", "query_counts"},
-    "tests/forms": {"base", "conftest", "billing_details", "cards"},
+    "tests/forms": {"base", "conftest", "billing_details", "cards", "card_numbers"},
 }
 VIEW_DECORATORS = {"route", "get", "post"}
 ACCESS_DECORATORS = {"public", "signed_in", "operators_only", "workspace_right", "token", "signature"}

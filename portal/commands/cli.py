@@ -252,7 +252,7 @@ def doctor() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes.")
 @click.option(
-    "--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of each process."
+    "--threads", type=click.IntRange(1), default=4, show_default=True, help="Threads of each process."
 )
 @click.option("--embedded", is_flag=True, help="Web and worker in one process of several threads.")
 def serve(port: int, host: str, workers: int, threads: int, embedded: bool) -> None:

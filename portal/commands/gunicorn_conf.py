@@ -1,18 +1,17 @@
 """gunicorn's settings: `gunicorn -c python:portal.commands.gunicorn_conf wsgi:app`, and `portal serve`.
 
-Two processes of one thread each suit CPU-bound pages best; more threads only keep a process alive
-during slow calls. The application is loaded after the fork: typst and database pools do not
-survive one.
+Pages are CPU-bound, so a core wants two processes; the threads of each keep pages coming while one of
+them waits for a database, a slow reader or a gateway. The application is loaded after the fork: typst, the
+database pools and the gateways' threads do not survive one.
 """
 
 import gc
 from typing import Any
 
 workers = 2
-threads = 1
-worker_class = "sync"
+threads = 4
+worker_class = "gthread"
 preload_app = False
-# Longer than the slowest answer of a gateway that a payment page waits for.
 timeout = 60
 # Shorter than the 30 seconds that a container is given to stop.
 graceful_timeout = 25
@@ -25,6 +24,9 @@ forwarded_allow_ips = ""
 
 
 def post_worker_init(worker: Any) -> None:
-    """Keep the application out of every later collection: walking it stops a process for 40 ms."""
+    """Threads for gateways; and the application is kept out of every later collection: that takes 40 ms."""
+    from portal.services.payments import asking
+
+    asking.serve_pages(request_threads=worker.cfg.threads)
     gc.collect()
     gc.freeze()

@@ -94,10 +94,11 @@ def transaction(*, lock: Model | None = None) -> Iterator[None]:
     SQLite: BEGIN IMMEDIATE, one writer at a time. PostgreSQL: `lock` is the workspace whose
     row is locked first, so that two acts on one workspace run one after the other; lock order is
     workspace → subscription → invoice. Call it in services only, with no gateway, mail or HTTP
-    call inside. What was postponed is written as its last act.
+    call inside. What was postponed is written as its last act. A thread without a connection has one
+    for the length of the transaction.
     """
     around = _postponed.get()
-    with database.atomic():
+    with connection(), database.atomic():
         if lock is not None and is_postgresql():
             key = lock._meta.primary_key
             type(lock).select(key).where(key == lock.get_id()).for_update().execute()

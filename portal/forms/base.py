@@ -21,6 +21,7 @@ from wtforms.fields.choices import SelectChoice, SelectField
 from wtforms.validators import StopValidation
 from wtforms.widgets import HiddenInput, ListWidget, PasswordInput, RadioInput, TextArea, TextInput
 
+from portal.domain.card_numbers import holds_card_number, without_card_numbers
 from portal.services.people.passwords import LONGEST, SHORTEST
 from portal.words.i18n import Choices, Sentence
 from portal.words.i18n import lazy_gettext as _l
@@ -28,6 +29,8 @@ from portal.words.i18n import lazy_gettext as _l
 TEXT_LENGTH = 200
 EMAIL_LENGTH = 254
 LARGEST_QUANTITY = 100_000
+LONGEST_SHOWN_AGAIN = 20_000
+"""Of a text that is far too long."""
 
 UNPRINTABLE = re.compile(
     "["
@@ -45,6 +48,9 @@ UNSEEN = frozenset(("Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Mn", "Mc", "Me"))
 BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Letters and a symbol by category, and yet nothing to see."""
 
+CARD_NUMBER_SENTENCE = _l(
+    "A card number was typed here. It was taken out and not kept: it belongs in the payment form alone."
+)
 UNPRINTABLE_SENTENCE = _l("Check this text: signs that cannot be printed were taken out of it.")
 
 
@@ -134,10 +140,12 @@ class TextField(Requirable, StringField):
         *,
         required: Sentence | None = None,
         max_length: int = TEXT_LENGTH,
+        card_number_sentence: Sentence = CARD_NUMBER_SENTENCE,
         **kwargs: Any,
     ) -> None:
         super().__init__(label, required=required, **kwargs)
         self.max_length = max_length
+        self.card_number_sentence = card_number_sentence
         self.fault: Sentence | None = None
 
     def process_data(self, value: Any) -> None:
@@ -148,12 +156,19 @@ class TextField(Requirable, StringField):
 
     def pre_validate(self, form: FlaskForm) -> None:
         if self.fault is not None:
-            raise StopValidation(self.fault)
+            is_card = self.fault is CARD_NUMBER_SENTENCE
+            raise StopValidation(self.card_number_sentence if is_card else self.fault)
         self.stop_when_missing(is_blank(self.data))
 
 
 class HiddenTextField(TextField):
+    """What the page itself put there: nobody types into it, and a hash may look like anything."""
+
     widget = HiddenInput()
+
+    def process_formdata(self, valuelist: Sequence[str]) -> None:
+        text = str(valuelist[0]) if valuelist else ""
+        self.data, self.fault = clean_text(text, max_length=self.max_length, may_hold_card_number=True)
 
 
 class EmailField(TextField):
@@ -231,6 +246,7 @@ class QuantityField(Requirable, StringField):
         super().__init__(label, required=required or _l("Enter a whole number."), **kwargs)
         self.minimum, self.maximum = minimum, maximum
         self.typed = ""
+        self.fault: Sentence | None = None
 
     def process_data(self, value: Any) -> None:
         self.data = value
@@ -238,13 +254,16 @@ class QuantityField(Requirable, StringField):
 
     def process_formdata(self, valuelist: Sequence[str]) -> None:
         self.data = None
-        self.typed, _fault = clean_text(str(valuelist[0]) if valuelist else "", max_length=TEXT_LENGTH)
+        text = str(valuelist[0]) if valuelist else ""
+        self.typed, self.fault = clean_text(text, max_length=TEXT_LENGTH)
         longest = len(str(self.maximum))
         digits = self.typed.lstrip("0") or self.typed[:1]
         if len(valuelist) == 1 and re.fullmatch(f"[0-9]{{1,{longest}}}", digits):
             self.data = int(digits)
 
     def pre_validate(self, form: FlaskForm) -> None:
+        if self.fault is CARD_NUMBER_SENTENCE:
+            raise StopValidation(self.fault)
         self.stop_when_missing(not self.typed)
         if self.data is None or not self.minimum <= self.data <= self.maximum:
             raise StopValidation(
@@ -311,16 +330,22 @@ class CheckboxField(Requirable, BooleanField):
         return "y"
 
 
-def clean_text(text: str, *, max_length: int) -> tuple[str, Sentence | None]:
+def clean_text(
+    text: str, *, max_length: int, may_hold_card_number: bool = False
+) -> tuple[str, Sentence | None]:
     """The text as it may be stored and shown, and the sentence that refuses it if it may not be stored.
+
+    A card number is taken out, for whatever it was typed.
 
     Too long a text is not composed: NFC of a long chain of accents takes time that grows as its square.
     """
     printable = UNPRINTABLE.sub("", text.strip()).strip().strip(INVISIBLE_ENDS).strip()
     too_long = _l("Use %(max_length)s characters at most.", max_length=max_length)
     if len(printable) > 2 * max_length:
-        return printable, too_long
+        return without_card_numbers(printable[:LONGEST_SHOWN_AGAIN]), too_long
     composed = unicodedata.normalize("NFC", printable)
+    if not may_hold_card_number and holds_card_number(composed):
+        return without_card_numbers(composed).strip(), CARD_NUMBER_SENTENCE
     if len(composed) > max_length:
         return composed, too_long
     if UNPRINTABLE.search(text.strip()):
@@ -379,8 +404,10 @@ class ParagraphField(TextField):
         text = str(valuelist[0]) if valuelist else ""
         lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ").split("\n")
         cleaned = [clean_text(line, max_length=self.max_length) for line in lines[:MOST_LINES]]
-        self.data = "\n".join(line for line, _fault in cleaned).strip()
+        self.data = "\n".join(line for line, _fault in cleaned).strip()[:LONGEST_SHOWN_AGAIN]
         self.fault = next((fault for _line, fault in cleaned if fault), None)
+        if holds_card_number(self.data):
+            self.data, self.fault = without_card_numbers(self.data), CARD_NUMBER_SENTENCE
         if len(lines) > MOST_LINES or len(self.data) > self.max_length:
             self.fault = _l(
                 "Use %(max_length)s characters in %(lines)s lines at most.",

@@ -22,6 +22,7 @@ from portal.words.i18n import lazy_gettext as _l
 from .base import CheckboxField, ChoiceField, HiddenTextField, PortalForm, Requirable, TextField, UnshownInput
 
 YEARS_OFFERED = 16
+HOLDER_IS_NO_NUMBER = _l("Enter the name on the card here, not its number.")
 CARD_NUMBER_LIKE = re.compile(r"(?:\d\W*){12}")
 
 
@@ -80,6 +81,7 @@ class NewCardForm(PortalForm):
     holder = TextField(
         _l("Name on the card"),
         required=_l("Enter the name as it is on the card."),
+        card_number_sentence=HOLDER_IS_NO_NUMBER,
         max_length=100,
         render_kw={"autocomplete": "cc-name"},
     )
@@ -114,7 +116,7 @@ class NewCardForm(PortalForm):
         """A number that slipped into the wrong field is not shown again either."""
         if CARD_NUMBER_LIKE.search(field.data):
             field.data = ""
-            raise StopValidation(_l("Enter the name on the card here, not its number."))
+            raise StopValidation(HOLDER_IS_NO_NUMBER)
 
     def validate(self, extra_validators: dict[str, list[Callable[..., None]]] | None = None) -> bool:
         super().validate(extra_validators)

@@ -10,6 +10,7 @@ from wtforms.validators import StopValidation
 from wtforms.widgets import TextArea
 
 from portal.domain.capacity import Capacity
+from portal.domain.card_numbers import holds_card_number, without_card_numbers
 from portal.domain.vocabulary import MemberStatus
 from portal.words.i18n import Choices
 from portal.words.i18n import gettext as _
@@ -17,7 +18,9 @@ from portal.words.i18n import lazy_gettext as _l
 from portal.words.people import ROLE_WORDS
 
 from .base import (
+    CARD_NUMBER_SENTENCE,
     INVISIBLE_ENDS,
+    LONGEST_SHOWN_AGAIN,
     UNPRINTABLE,
     UNPRINTABLE_SENTENCE,
     ChoiceField,
@@ -43,16 +46,21 @@ class EmailsField(Requirable, StringField):
     def process_data(self, value: Any) -> None:
         self.data: list[str] = []
         self.typed = ""
+        self.held_card_number = False
 
     def process_formdata(self, valuelist: Sequence[str]) -> None:
-        text = str(valuelist[0]) if valuelist else ""
+        text = str(valuelist[0])[:LONGEST_SHOWN_AGAIN] if valuelist else ""
         lines = text.splitlines()
         self.typed = "\n".join(UNPRINTABLE.sub("", line) for line in lines)
+        self.held_card_number = holds_card_number(self.typed)
+        self.typed = without_card_numbers(self.typed)
         self.is_printable = not any(UNPRINTABLE.search(line.replace("\t", " ")) for line in lines)
         pieces = (piece.strip(INVISIBLE_ENDS) for piece in re.split(r"[\s,;]+", self.typed))
         self.data = [piece for piece in pieces if piece]
 
     def pre_validate(self, form: FlaskForm) -> None:
+        if self.held_card_number:
+            raise StopValidation(CARD_NUMBER_SENTENCE)
         self.stop_when_missing(not self.data)
         if len(self.data) > MOST_AT_ONCE:
             raise StopValidation(

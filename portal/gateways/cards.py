@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from portal.domain.card_numbers import check_digit_holds
 from portal.domain.vocabulary import CardBrand
 
 _FULL_WIDTH_DIGITS = {0xFF10 + digit: str(digit) for digit in range(10)}
@@ -23,13 +24,7 @@ def luhn_valid(number: str) -> bool:
     """12 to 19 ASCII digits of which the last is the check digit (ISO/IEC 7812-1, annex B)."""
     if not (12 <= len(number) <= 19 and number.isascii() and number.isdigit()):
         return False
-    total = 0
-    for place, character in enumerate(reversed(number)):
-        digit = int(character)
-        if place % 2:
-            digit = digit * 2 - 9 if digit > 4 else digit * 2
-        total += digit
-    return total % 10 == 0
+    return check_digit_holds(number)
 
 
 def card_brand(number: str) -> CardBrand | None:

@@ -18,6 +18,8 @@ invitation                inviter, workspace, hours, path; no name
 welcome                   trial_ends_on
 owner_made                by (a name)
 workspace_deleted         by (a name)
+became_guests                plan_names, limit (users of the plan), people (names of those who are guests now)
+made_guest                plan_names, limit
 
 order_confirmed           facts; name is empty for an address that was only typed
 payment_failed            order, description (names), total_minor, currency, payment, reason (a

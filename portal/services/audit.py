@@ -3,7 +3,9 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -29,12 +31,27 @@ class Actor:
 
 
 _who_acts: Callable[[], Actor] = Actor
+_acting: ContextVar[Actor | None] = ContextVar("acting", default=None)
 
 
 def tell_who_acts(tell: Callable[[], Actor]) -> None:
     """`tell` is asked at each act from now on, in this process."""
     global _who_acts
     _who_acts = tell
+
+
+def who_acts() -> Actor:
+    return _acting.get() or _who_acts()
+
+
+@contextmanager
+def acting_as(actor: Actor) -> Iterator[None]:
+    """Inside, `actor` acts: for a thread that finishes what a request has begun."""
+    token = _acting.set(actor)
+    try:
+        yield
+    finally:
+        _acting.reset(token)
 
 
 def record(
@@ -51,7 +68,7 @@ def record(
     `actor` where it is not whoever `tell_who_acts` names: somebody who is signing in just now.
     """
     require_transaction()
-    acting = _who_acts()
+    acting = who_acts()
     actor = actor or acting.person
     entry = AuditEntry(
         workspace=workspace, at=now, action=action, subject=subject, changes=dict(changes or {})

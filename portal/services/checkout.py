@@ -28,7 +28,7 @@ from portal.runtime import current
 from . import audit, plans
 from .open_money import refuse_beside_open_money
 from .orders import freeze, new_order_number
-from .payments import charging
+from .payments import asking, charging
 from .places import Place
 from .subscriptions import agreement
 
@@ -140,10 +140,12 @@ def place_order(
 ) -> Payment:
     """Record the intent to pay, then ask the gateway, once. `card` is None for a hosted page.
 
-    Raises OrderAlreadyPlaced when a payment of this workspace is paid for this order or still open
-    (`order` names whose result to show); QuoteChanged when what was shown is no longer true: the
+    The payment is `created` still where the gateway takes its time (payments/asking.py). Raises GatewayBusy
+    before anything is recorded; OrderAlreadyPlaced when a payment of this workspace is paid for this order or
+    still open (`order` names whose result to show); QuoteChanged when what was shown is no longer true: the
     order then holds the new quote and nothing was charged.
     """
+    asking.refuse_when_busy()
     wall = current().clock.wall()
     changed: QuoteChanged | None = None
     with transaction(lock=order.workspace):
@@ -174,7 +176,17 @@ def place_order(
             )
     if changed is not None:
         raise changed
-    return charging.ask(payment, card=card, save=auto_renewal, return_url=return_url, now=now)
+    return asking.in_time(
+        lambda request: charging.ask(
+            payment,
+            card=card,
+            save=auto_renewal,
+            return_url=return_url,
+            is_awaited=request.is_awaited,
+            now=now,
+        ),
+        otherwise=lambda: Payment.get_by_id(payment.id),
+    )
 
 
 def _quote_of(order: Order, *, currency: str, now: datetime) -> tuple[Quote, Plan]:

@@ -10,7 +10,7 @@ from portal.database.prepared import Parameter, Prepared
 from portal.domain.errors import PortalError
 from portal.domain.vocabulary import MemberStatus, Role
 from portal.mail.writing import names_needed
-from portal.models import Invoice, Member, Payment, PaymentMethod, Person, Workspace
+from portal.models import Invoice, Member, OutboxMessage, Payment, PaymentMethod, Person, Workspace
 from portal.outbox import JSON
 from portal.runtime import current
 
@@ -80,6 +80,12 @@ def promise(
     if attachments:
         payload["attachments"] = [{"invoice_id": invoice.id, "locale": locale} for invoice in attachments]
     outbox.publish("mail", key=key, payload=payload, now=current().clock.wall())
+
+
+def context_of(key: str, reader: Person) -> dict[str, JSON] | None:
+    """What the letter of that `key` said to `reader` (see `send`); None where they got none. One query."""
+    sent = OutboxMessage.get_or_none(OutboxMessage.topic == "mail", OutboxMessage.key == f"{key}-{reader.id}")
+    return None if sent is None else dict(sent.payload["context"])
 
 
 def _short_key(address: str) -> str:

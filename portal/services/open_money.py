@@ -3,7 +3,7 @@
 from portal.database.connecting import require_transaction
 from portal.domain.errors import OrderAlreadyPlaced, PortalError
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, OPEN_REFUND_STATES
-from portal.models import Order, Payment, Refund, Workspace
+from portal.models import Order, Payment, Plan, Refund, Workspace
 
 
 class MoneyOnItsWay(PortalError):
@@ -15,6 +15,17 @@ def open_payment(workspace: Workspace) -> Payment | None:
     return (
         Payment.select(Payment, Order)
         .join(Order)
+        .where(Payment.workspace == workspace, Payment.state << OPEN_PAYMENT_STATES)
+        .first()
+    )
+
+
+def plan_being_paid(workspace: Workspace) -> Plan | None:
+    """The plan that an open payment is for: it may be the workspace's at any moment. One query."""
+    return (
+        Plan.select()
+        .join(Order)
+        .join(Payment)
         .where(Payment.workspace == workspace, Payment.state << OPEN_PAYMENT_STATES)
         .first()
     )

@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException
 
 from portal.domain.errors import LimitReached
 from portal.domain.vocabulary import MemberStatus, Right
+from portal.services.payments.asking import GatewayBusy
 from portal.words.i18n import gettext as _
 
 from .access import ask_to_sign_in
@@ -24,12 +25,14 @@ from .security import FromElsewhere
 
 log = logging.getLogger(__name__)
 RETRY_WHEN_BUSY_SECONDS = 5
+RETRY_WHEN_GATEWAY_BUSY_SECONDS = 30
 
 
 def register(app: Flask) -> None:
     app.register_error_handler(CSRFError, csrf_page)
     app.register_error_handler(FromElsewhere, elsewhere_page)
     app.register_error_handler(LimitReached, limit_page)
+    app.register_error_handler(GatewayBusy, gateway_busy_page)
     app.register_error_handler(HTTPException, http_page)
     app.register_error_handler(OperationalError, busy_page)
     app.register_error_handler(Exception, fault_page)
@@ -71,6 +74,18 @@ def elsewhere_page(error: FromElsewhere) -> Response:
 def limit_page(error: LimitReached) -> Response:
     response = page(429)
     response.headers["Retry-After"] = str(error.retry_after_seconds)
+    return response
+
+
+def gateway_busy_page(error: GatewayBusy) -> Response:
+    response = page(
+        503,
+        sentence=_(
+            "The payment service answers slowly at the moment. Nothing was charged or changed: please try "
+            "again in a minute."
+        ),
+    )
+    response.headers["Retry-After"] = str(RETRY_WHEN_GATEWAY_BUSY_SECONDS)
     return response
 
 

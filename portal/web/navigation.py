@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 from flask import g, request, url_for
 from flask_login import current_user
 
+from portal.domain.card_numbers import without_card_numbers
 from portal.domain.vocabulary import Right
 from portal.runtime import current
 from portal.services.places import Place
@@ -186,7 +187,11 @@ def _languages() -> tuple[Language, ...]:
     shown = locale_code()
     here = request.method == "GET" and request.endpoint is not None
     path = quote(request.path) if here else url_for("public.home")
-    kept = [(name, value) for name, value in request.args.items(multi=True) if name != "lang"] if here else []
+    kept = [
+        (name, without_card_numbers(value))
+        for name, value in (request.args.items(multi=True) if here else ())
+        if name != "lang"
+    ]
     return tuple(
         Language(code, LANGUAGE_NAMES[code], f"{path}?{urlencode([*kept, ('lang', code)])}", code == shown)
         for code in current().settings.locales

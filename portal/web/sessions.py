@@ -28,7 +28,7 @@ from portal.models import Person, Session
 from portal.runtime import current
 from portal.services import letters
 
-from .limits import ip_address
+from .limits import ip_address, remember_network
 
 IDLE_LIMIT = timedelta(minutes=60)
 IDLE_LIMIT_OF_OPERATORS = timedelta(minutes=30)
@@ -110,7 +110,10 @@ class DatabaseSessions(SessionInterface):
 
 
 def sign_in(person: Person) -> None:
-    """Make this browser the person's, under a new token; of the visitor only the language is kept."""
+    """Make this browser the person's, under a new token; of the visitor only the language is kept.
+
+    From now on the account knows the network that they come from.
+    """
     from flask import session
 
     assert isinstance(session._get_current_object(), ServerSession)  # type: ignore[attr-defined]
@@ -120,6 +123,14 @@ def sign_in(person: Person) -> None:
     if language:
         session["language"] = language
     login_user(person)
+    remember_network(person.email)
+
+
+def renew_token() -> None:
+    """The same session under a new token: who has a copy of the old one has nothing."""
+    from flask import session
+
+    session.rotate()  # type: ignore[attr-defined]
 
 
 def sign_out() -> None:

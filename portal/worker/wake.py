@@ -5,6 +5,7 @@ import logging
 from flask import Flask
 
 from portal import outbox
+from portal.services.payments import asking
 
 from . import jobs
 
@@ -18,10 +19,17 @@ def register(app: Flask) -> None:
         return
     app.extensions["portal-wake"] = True
 
+    asking.after_each(wake_if_promised)
+
     @app.teardown_request
-    def wake_if_promised(error: BaseException | None) -> None:
-        if outbox.take_promised():
-            wake()
+    def after_request(error: BaseException | None) -> None:
+        wake_if_promised()
+
+
+def wake_if_promised() -> None:
+    """For a thread that may have promised something."""
+    if outbox.take_promised():
+        wake()
 
 
 def wake() -> None:

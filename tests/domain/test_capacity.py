@@ -4,8 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.domain.capacity import Admitted, Capacity, admit, capacity_in
+from portal.domain.capacity import (
+    ActiveUser,
+    Admitted,
+    Capacity,
+    admit,
+    capacity_in,
+    tightest,
+    who_become_guests,
+)
 from portal.domain.plans import PlanLimits
+from portal.domain.vocabulary import Role
 
 
 def a_room(users, of, guests=0, guests_of=None):
@@ -90,3 +99,40 @@ def test_nobody_is_lost_and_no_limit_is_passed(users, guests, max_users, max_gue
         assert max_guests is not None and after_guests >= max_guests
     if (given_.guests or given_.refused) and not as_guests:
         assert max_users is not None and after_users >= max_users
+
+
+TIGHTEST = {(): None, (None, None): None, (3, None): 3, (5, 3): 3, (0, 3): 0}
+
+
+@pytest.mark.parametrize(("limits", "smallest"), TIGHTEST.items())
+def test_of_several_limits_the_smallest_counts(limits, smallest):
+    assert tightest(limits) == smallest
+
+
+OWNER, OLD, PAYER, ADMIN, NEW = (
+    ActiveUser(1, Role.OWNER, has_billing_access=True),
+    ActiveUser(2, Role.MEMBER, has_billing_access=False),
+    ActiveUser(3, Role.MEMBER, has_billing_access=True),
+    ActiveUser(4, Role.ADMIN, has_billing_access=False),
+    ActiveUser(5, Role.MEMBER, has_billing_access=False),
+)
+SEATS = [OWNER, OLD, PAYER, ADMIN, NEW]
+WITHOUT_A_SEAT = {None: [], 9: [], 5: [], 4: [5], 3: [5, 4], 2: [5, 4, 2], 1: [5, 4, 2, 3], 0: [5, 4, 2, 3]}
+
+
+@pytest.mark.parametrize(("max_users", "guests"), WITHOUT_A_SEAT.items())
+def test_the_newest_lose_their_seats_first_billing_people_last_and_owners_never(max_users, guests):
+    assert who_become_guests(SEATS, max_users=max_users) == guests
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(Role), st.booleans()), max_size=12),
+    st.one_of(st.none(), st.integers(0, 12)),
+)
+def test_no_more_lose_their_users_than_must_and_the_rest_fit_where_they_can(people, max_users):
+    users = [ActiveUser(number, role, pays) for number, (role, pays) in enumerate(people)]
+    gone = who_become_guests(users, max_users=max_users)
+    left = [user for user in users if user.member_id not in gone]
+    too_many = 0 if max_users is None else max(0, len(users) - max_users)
+    assert len(gone) == min(too_many, sum(user.role != Role.OWNER for user in users))
+    assert all(user in left for user in users if user.role == Role.OWNER)

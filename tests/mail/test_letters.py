@@ -90,6 +90,8 @@ LETTERS = {
     "welcome": HERE | {"trial_ends_on": "2026-12-21"},
     "owner_made": HERE | {"by": "Paul <Durand>"},
     "workspace_deleted": HERE | {"by": "Paul <Durand>"},
+    "became_guests": HERE | {"plan_names": NAMES, "limit": 3, "people": ["Paul <Durand>", "new@acme.test"]},
+    "made_guest": HERE | {"plan_names": NAMES, "limit": 3},
     "order_confirmed": HERE | {"facts": FACTS},
     "payment_failed": HERE
     | TOTAL

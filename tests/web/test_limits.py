@@ -4,12 +4,13 @@ import threading
 
 import pytest
 
+from portal.database.connecting import connection
 from portal.domain.errors import LimitReached
 from portal.models import LimitBucket
 from portal.web import limits
 from tests import paying
 from tests.attackers import Attacker, an_order_of
-from tests.factories import PASSWORD, a_person, a_workspace, owner_of
+from tests.factories import PASSWORD, a_catalogue, a_person, a_workspace, letters, mailed_path, owner_of
 from tests.processes import in_processes
 from tests.visiting import facts
 
@@ -44,7 +45,7 @@ def test_every_sensitive_address_names_its_limit(app) -> None:
         endpoint: view.limit for endpoint, view in app.view_functions.items() if getattr(view, "limit", None)
     }
     assert declared == SENSITIVE
-    known = {*limits.PER_ACCOUNT, *limits.PER_NETWORK}
+    known = {*limits.PER_ACCOUNT, *limits.PER_ACCOUNT_HERE, *limits.PER_NETWORK}
     assert set(declared.values()) <= known
 
 
@@ -147,18 +148,142 @@ def test_a_fourth_card_in_ten_minutes_waits(app) -> None:
         assert len(paying.the_sandbox().charges()) <= 3
 
 
-def test_the_day_of_an_account_is_not_used_up_from_elsewhere(app, clock) -> None:
-    """Twenty bad passwords a day, from each network; whoever owns the account still has a try."""
+# --- strangers ------------------------------------------------------------------------------------
+
+OWNER = "owner@acme.test"
+RIGHT = {"email": OWNER, "password": PASSWORD}
+WRONG = {"email": OWNER, "password": "wrong"}
+
+
+@pytest.fixture
+def acme(app):
     with facts(app):
-        a_workspace()
-    right = {"email": "owner@acme.test", "password": PASSWORD}
+        return a_workspace()
+
+
+def addresses():
+    """Of networks that nobody has signed in from."""
+    return (f"198.51.{high}.{low}" for high in range(100) for low in range(1, 255))
+
+
+def tried(app, address: str, fields=WRONG, times: int = 1, *, at: str = "/sign-in") -> list[int]:
+    visitor = Attacker(app, address=address)
+    return [visitor.post(at, fields).status_code for _ in range(times)]
+
+
+def in_the_name_of_the_owner(app, *, times: int) -> None:
+    """So many wrong passwords, each from another network."""
+    for _, address in zip(range(times), addresses(), strict=False):
+        with app.test_request_context(environ_base={"REMOTE_ADDR": address}), connection():
+            limits.count("sign_in", account=OWNER)
+
+
+def test_five_wrong_passwords_from_one_network_end_its_own_share_alone(app, acme) -> None:
+    assert tried(app, "203.0.113.7", times=6) == [422] * 5 + [429]
+    assert tried(app, "203.0.113.7", RIGHT) == [429]
+    assert tried(app, "192.0.2.1", RIGHT) == [303]
+
+
+def test_a_network_has_twenty_tries_a_day(app, acme, clock) -> None:
+    statuses = []
     for _ in range(5):
-        guesser = Attacker(app, address="203.0.113.7")
-        for _ in range(6):
-            guesser.post("/sign-in", {**right, "password": "wrong"})
+        statuses += tried(app, "203.0.113.7", times=5)
         clock.advance_wall(minutes=5)
-    assert guesser.post("/sign-in", right).status_code == 429
-    assert Attacker(app, address="192.0.2.1").post("/sign-in", right).status_code == 303
+    assert statuses == [422] * 20 + [429] * 5
+    assert tried(app, "192.0.2.1", RIGHT) == [303]
+
+
+def test_hundreds_of_networks_do_not_lock_the_owner_out(app, acme) -> None:
+    """Neither where they have signed in before, nor at a place where they have never been."""
+    assert tried(app, "192.0.2.1", RIGHT) == [303]
+    in_the_name_of_the_owner(app, times=300)
+    assert tried(app, "192.0.2.1", RIGHT) == [303]
+    assert tried(app, "192.0.2.99", RIGHT) == [303]
+
+
+def test_beyond_a_hundred_foreign_tries_a_day_a_network_has_one_in_five_minutes_and_three_a_day(
+    app, acme, clock
+) -> None:
+    in_the_name_of_the_owner(app, times=101)
+    assert tried(app, "203.0.113.7", times=2) == [422, 429]
+    statuses = []
+    for _ in range(4):
+        clock.advance_wall(minutes=5)
+        statuses += tried(app, "203.0.113.7")
+    assert statuses == [422, 422, 429, 429]
+
+
+def test_a_network_that_the_account_knows_keeps_its_five_tries(app, acme, clock) -> None:
+    assert tried(app, "192.0.2.1", RIGHT) == [303]
+    in_the_name_of_the_owner(app, times=101)
+    clock.advance_wall(minutes=5)
+    assert tried(app, "192.0.2.1", times=6) == [422] * 5 + [429]
+
+
+def test_a_network_is_known_to_one_account_for_ninety_days(app, acme, clock) -> None:
+    with facts(app):
+        a_person("other@acme.test")
+    assert tried(app, "192.0.2.1", RIGHT) == [303]
+    here, other = limits._account_here(OWNER, "192.0.2.1/32"), limits._account_here("other@acme.test", "x")
+    with facts(app):
+        assert (limits._is_known(here), limits._is_known(other)) == (True, False)
+    clock.advance_wall(days=91)
+    with facts(app):
+        assert not limits._is_known(here)
+
+
+def test_a_flood_of_the_site_does_not_refuse_who_is_known(app, acme, monkeypatch) -> None:
+    assert tried(app, "192.0.2.1", RIGHT) == [303]
+    monkeypatch.setitem(limits.PER_SITE, "sign_in", (limits.Allowance(2, 300),))
+    assert tried(app, "203.0.113.7", {"email": "x@acme.test", "password": "x"}, times=2) == [422, 429]
+    assert tried(app, "192.0.2.1", RIGHT) == [303]
+
+
+@pytest.mark.parametrize("at", ["/reset", "/sign-in/link"])
+def test_links_that_strangers_ask_for_never_end_the_owner_s_own(app, acme, at) -> None:
+    template = "reset_link" if at == "/reset" else "magic_link"
+    assert tried(app, "192.0.2.1", {"email": OWNER}, at=at) == [303]
+    with facts(app):
+        own = mailed_path(template)
+    for address in ("203.0.113.7", "203.0.113.8"):
+        assert tried(app, address, {"email": OWNER}, times=4, at=at) == [303] * 3 + [429]
+    assert Attacker(app, address="192.0.2.1").get(own).status_code == 200
+    assert tried(app, "192.0.2.1", {"email": OWNER}, at=at) == [303]
+
+
+def test_a_link_is_always_sent_or_lies_in_the_mailbox(app, acme, clock) -> None:
+    """Strangers have asked so often that no second mail is sent while the last one's link works."""
+    for address, _ in zip(addresses(), range(12), strict=False):
+        assert tried(app, address, {"email": OWNER}, at="/reset") == [303]
+    with facts(app):
+        sent, newest = len(letters("reset_link")), mailed_path("reset_link")
+    assert sent == 5
+    assert tried(app, "192.0.2.1", {"email": OWNER}, at="/reset") == [303]
+    assert Attacker(app, address="192.0.2.1").get(newest).status_code == 200
+    clock.advance_wall(minutes=11)
+    assert tried(app, "192.0.2.1", {"email": OWNER}, at="/reset") == [303]
+    with facts(app):
+        assert len(letters("reset_link")) == sent + 1
+        newest = mailed_path("reset_link")
+    assert Attacker(app, address="192.0.2.1").get(newest).status_code == 200
+
+
+def test_using_a_link_ends_the_others(app, acme) -> None:
+    tried(app, "192.0.2.1", {"email": OWNER}, times=2, at="/sign-in/link")
+    with facts(app):
+        first, second = (letter["secrets"]["path"] for letter in letters("magic_link"))
+    assert Attacker(app).post(first).status_code == 303
+    assert Attacker(app).post(second).status_code == 404
+
+
+def test_signing_up_with_somebody_s_address_uses_up_nothing_of_theirs(app) -> None:
+    with facts(app):
+        a_catalogue()
+    form = {"name": "a", "email": "new@acme.test", "workspace_name": "b", "password": PASSWORD}
+    assert tried(app, "203.0.113.7", form, times=4, at="/sign-up") == [303] * 3 + [429]
+    assert tried(app, "192.0.2.1", form, at="/sign-up") == [303]
+    with facts(app):
+        assert len(letters("already_registered")) == 1, "one an hour at most"
 
 
 def test_who_is_refused_uses_up_nothing_of_the_account(app) -> None:
@@ -205,7 +330,7 @@ def test_networks(address, network) -> None:
 def test_a_limit_holds_over_four_threads(app) -> None:
     with facts(app):
         a_person("jeanne@acme.test")
-    visitors = [Attacker(app, address=f"192.0.2.{n}") for n in range(4)]
+    visitors = [Attacker(app, address="192.0.2.1") for _ in range(4)]
     for visitor in visitors:
         assert visitor.token
     statuses: list[int] = []
@@ -225,11 +350,34 @@ def test_a_limit_holds_over_four_threads(app) -> None:
     assert sorted(statuses) == [422] * 5 + [429] * 11
 
 
+def test_strangers_are_counted_together_over_four_threads(app, acme) -> None:
+    """A hundred foreign tries, the last of them at once: after them each network has one."""
+    in_the_name_of_the_owner(app, times=92)
+    visitors = [Attacker(app, address=f"192.0.2.{n}") for n in range(4)]
+    for visitor in visitors:
+        assert visitor.token
+    statuses: list[int] = []
+    barrier = threading.Barrier(4)
+
+    def guess(visitor: Attacker) -> None:
+        barrier.wait()
+        for _ in range(4):
+            statuses.append(visitor.post("/sign-in", WRONG).status_code)
+
+    threads = [threading.Thread(target=guess, args=(visitor,)) for visitor in visitors]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    # Eight were left to all of them; after that each has one.
+    assert sorted(statuses) == [422] * 12 + [429] * 4
+
+
 COUNT = """
 from flask import Flask
 from portal.web import limits
 from portal.domain.errors import LimitReached
-with Flask("x").test_request_context(environ_base={"REMOTE_ADDR": f"192.0.2.{facts['share']}"}):
+with Flask("x").test_request_context(environ_base={"REMOTE_ADDR": "192.0.2.1"}):
     refused = 0
     for _ in range(3):
         try:

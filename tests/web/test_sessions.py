@@ -79,8 +79,11 @@ def test_the_database_keeps_no_token(app, owner) -> None:
 def test_a_new_password_ends_every_other_session(app, owner) -> None:
     thief, elsewhere = with_cookie(app, cookie_of(owner)), signed_in(app)
     change = {"current_password": PASSWORD, "new_password": NEW_PASSWORD}
+    token = cookie_of(elsewhere)
     assert elsewhere.post("/me/password", change).status_code == 303
     assert is_signed_in(elsewhere)
+    assert cookie_of(elsewhere) != token
+    assert not is_signed_in(with_cookie(app, token)), "a copy of one's own session is somebody else's"
     assert not is_signed_in(owner)
     assert not is_signed_in(thief)
 

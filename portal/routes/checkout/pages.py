@@ -1,6 +1,7 @@
 """The checkout: billing details → review and pay → a result that tells the truth."""
 
 from flask import Blueprint, Response, abort, redirect, request, url_for
+from flask_babel import ngettext
 from flask_login import current_user
 
 from portal.domain.errors import (
@@ -27,10 +28,11 @@ from portal.models import BillingDetails, Invoice, Order, Payment
 from portal.routes.plans.page import CANNOT_BE_ORDERED, plans_page, refusal_sentence, refused
 from portal.runtime import current
 from portal.services import checkout, plans
+from portal.services.members import overflow
 from portal.services.members.roster import people_with
-from portal.services.payments import charging, refunds
+from portal.services.payments import asking, charging, refunds
 from portal.services.places import Place
-from portal.web import limits
+from portal.web import limits, patience
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
 from portal.web.place import status_here, today_here
@@ -235,6 +237,8 @@ def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Respons
     if payment.state == PaymentState.DECLINED:
         order = _order_or_404(place, order.number)
         return _review_page(place, order, form, status=422, problem=decline_sentence(payment.decline_code))
+    if payment.state == PaymentState.CREATED:
+        patience.follow(payment.key)
     return redirect_after_write(_address("result", place, order.number))
 
 
@@ -308,6 +312,8 @@ def result(place: Place, number: str) -> Response:
     if Right.REFUND in place.may and refunds.live_refund(payment) is not None:
         return redirect(url_for("refunds.show", slug=place.workspace.slug, key=payment.key), 303)  # type: ignore[return-value]
     status_here(place)
+    if payment.state == PaymentState.ACTION_REQUIRED and patience.has_followed(payment.key):
+        return redirect_after_write(payment.action_url)
     heading, lead = outcome_of(order, payment)
     waits = payment.state in (PaymentState.CREATED, PaymentState.PENDING, PaymentState.UNKNOWN)
     response = render(
@@ -323,6 +329,7 @@ def result(place: Place, number: str) -> Response:
         amount=formatting.money(payment.amount),
         method=method_words(payment.method_kind, payment.brand, payment.last4),
         invoice=Invoice.get_or_none(Invoice.order == order, Invoice.credits.is_null()),
+        new_guests=_new_guests(order) if payment.state == PaymentState.SUCCEEDED else "",
         may_download=Right.DOWNLOAD_DOCUMENTS in place.may or order.person_id == current_user.id,
     )
     if waits:
@@ -333,6 +340,19 @@ def result(place: Place, number: str) -> Response:
     return response
 
 
+def _new_guests(order: Order) -> str:
+    """Who lost a seat when the order was paid, in a sentence; empty for nobody."""
+    names = overflow.told_guests(order, current_user._get_current_object())
+    if not names:
+        return ""
+    return ngettext(
+        "There was no place left in the plan for %(num)d person, who is now a guest: %(names)s.",
+        "There was no place left in the plan for %(num)d people, who are now guests: %(names)s.",
+        len(names),
+        names=", ".join(names),
+    )
+
+
 @blueprint.post("/leave")
 @workspace_right(Right.BUY)
 def leave(place: Place, number: str) -> Response:
@@ -340,7 +360,8 @@ def leave(place: Place, number: str) -> Response:
     order = _order_or_404(place, number)
     payment = _newest_payment(order)
     if payment is not None and payment.state == PaymentState.ACTION_REQUIRED:
-        charging.give_up(payment, now=current().clock.now())
+        now = current().clock.now()
+        asking.in_time(lambda _request: charging.give_up(payment, now=now), otherwise=lambda: payment)
     order = _order_or_404(place, number)
     page = "review" if order.state == OrderState.OPEN else "result"
     return redirect_after_write(_address(page, place, order.number))

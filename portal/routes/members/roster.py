@@ -9,7 +9,7 @@ from flask_login import current_user
 
 from portal.domain.capacity import Capacity
 from portal.domain.vocabulary import MemberStatus, Right, Role
-from portal.forms.base import TEXT_LENGTH, clean_text
+from portal.forms.base import CARD_NUMBER_SENTENCE, TEXT_LENGTH, clean_text
 from portal.forms.members import InviteForm, listed
 from portal.models import Member
 from portal.runtime import current
@@ -41,7 +41,7 @@ BILLING_ROLES = (Role.OWNER, Role.BILLING_MANAGER)
 @limited("invite")
 def index(place: Place) -> Response:
     counts = roster.counts_of(place.workspace)
-    capacity = roster.capacity_of(status_here(place).plan, counts)
+    capacity = roster.capacity_of(place.workspace, status_here(place).plan, counts)
     form = InviteForm(
         roles=[(role, ROLE_WORDS[role]) for role in roster.roles_to_give(place)], capacity=capacity
     )
@@ -88,7 +88,8 @@ class RosterRow:
 
 
 def _page(place: Place, form: InviteForm, capacity: Capacity, counts: Counts) -> Response:
-    search, _fault = clean_text(request.args.get("q", ""), max_length=TEXT_LENGTH)
+    search, fault = clean_text(request.args.get("q", ""), max_length=TEXT_LENGTH)
+    holds_card_number = fault is CARD_NUMBER_SENTENCE
     search = search[:TEXT_LENGTH]
     wanted = request.args.get("status", "")
     status = MemberStatus(wanted) if wanted in list(MemberStatus) else None
@@ -98,8 +99,9 @@ def _page(place: Place, form: InviteForm, capacity: Capacity, counts: Counts) ->
     )
     return render(
         "members/roster.html",
-        status=422 if form.is_submitted() else 200,
+        status=422 if form.is_submitted() or holds_card_number else 200,
         form=form,
+        search_problem=fault if holds_card_number else "",
         rows=[_row(place, row) for row in found.rows],
         older=found.older,
         search=search,
@@ -162,6 +164,15 @@ def _tabs(place: Place, counts: Counts, search: str) -> Iterator[tuple[str, str,
 
 def _capacity_note(capacity: Capacity) -> str:
     """What will become of those who are invited now, said before they are."""
+    if capacity.is_between_plans:
+        waiting = _(
+            "A payment for another plan is open: until it is settled, the places of both plans count."
+        )
+        return f"{waiting} {_room_note(capacity)}".strip()
+    return _room_note(capacity)
+
+
+def _room_note(capacity: Capacity) -> str:
     if capacity.free_users is None:
         return ""
     if capacity.is_full and capacity.max_guests == 0:

@@ -6,13 +6,13 @@ from datetime import datetime
 from flask import Blueprint, Response, abort, flash, request, url_for
 
 from portal.domain.money import Money
-from portal.forms.base import TEXT_LENGTH, clean_text
+from portal.forms.base import CARD_NUMBER_SENTENCE, TEXT_LENGTH, clean_text
 from portal.forms.operator import MOST_TRIAL_DAYS, ExtendTrialForm, UsedStorageForm
-from portal.models import Member, Workspace
+from portal.models import Member, Payment, Workspace
 from portal.runtime import current
 from portal.services import operator, plans
 from portal.services.operator import PaymentAttempt
-from portal.services.payments import charging
+from portal.services.payments import asking, charging
 from portal.services.payments.charging import AmountMismatch
 from portal.services.subscriptions import agreement, nonprofit, trials
 from portal.services.subscriptions.trials import NotOnTrial, TrialChanged
@@ -39,13 +39,16 @@ MEGABYTE, GIGABYTE = operator.UNITS["MB"], operator.UNITS["GB"]
 @blueprint.get("/")
 @operators_only
 def index() -> Response:
-    search, _fault = clean_text(request.args.get("q", ""), max_length=TEXT_LENGTH)
+    search, fault = clean_text(request.args.get("q", ""), max_length=TEXT_LENGTH)
+    holds_card_number = fault is CARD_NUMBER_SENTENCE
     cursor = page_cursor()
     found = operator.workspaces(
         search=search[:TEXT_LENGTH], before=cursor, size=ROWS_OF_A_PAGE, now=current().clock.now()
     )
     return render(
         "operator/index.html",
+        status=422 if holds_card_number else 200,
+        search_problem=fault if holds_card_number else "",
         rows=[(row.workspace, row.status, state_words(row.status.state)) for row in found.rows],
         older=found.older,
         search=search,
@@ -134,13 +137,18 @@ def look_up(slug: str, key: str) -> Response:
     if payment is None:
         abort(404)
     try:
-        payment = charging.look_up(payment, now=current().clock.now())
+        payment = _asked(payment, now=current().clock.now())
     except AmountMismatch:
         flash(_("The gateway took another amount than was asked for. Nothing was marked as paid."), "error")
     else:
         state = payment_words(payment.state)
         flash(_("The gateway was asked. The payment is now: %(state)s.", state=state), "done")
     return redirect_after_write(url_for("operator.show", slug=slug))
+
+
+def _asked(payment: Payment, *, now: datetime) -> Payment:
+    """As it stands after asking; after a silence as it stood."""
+    return asking.in_time(lambda _request: charging.look_up(payment, now=now), otherwise=lambda: payment)
 
 
 def _page(

@@ -17,7 +17,7 @@ from portal.services.payments.methods import MethodExpired, MethodGone, MethodNe
 from portal.services.places import Place
 from portal.services.subscriptions import scheduled_change
 from portal.services.subscriptions.agreement import SubscriptionStatus
-from portal.web import limits
+from portal.web import limits, patience
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
 from portal.web.place import status_here, today_here
@@ -77,6 +77,8 @@ def show(place: Place) -> Response:
             return redirect_after_write(setup.action_url)
         case SetupState.DECLINED:
             return _page(place, form, status=422, problem=decline_sentence(setup.decline_code))
+    if setup.state == SetupState.CREATED:
+        patience.follow(setup.key)
     return redirect_after_write(url_for("payment_methods.result", slug=place.workspace.slug, key=setup.key))
 
 
@@ -148,12 +150,15 @@ def result(place: Place, key: str) -> Response:
         abort(404)
     standing = status_here(place)
     waits = setup.state in (SetupState.CREATED, SetupState.UNKNOWN)
+    needs_action = setup.state == SetupState.ACTION_REQUIRED
+    if needs_action and patience.has_followed(setup.key):
+        return redirect_after_write(setup.action_url)
     heading, lead = _outcome(setup, standing.subscription)
     response = render(
         "payments/method_result.html",
         setup=setup,
         waits=waits,
-        needs_action=setup.state == SetupState.ACTION_REQUIRED,
+        needs_action=needs_action,
         is_done=setup.state == SetupState.DONE,
         heading=heading,
         lead=lead,

@@ -16,7 +16,7 @@ from portal.services.people import account, signing_in
 from portal.services.people.account import OwnOrder
 from portal.services.people.passwords import PasswordLengthWrong, PasswordTooCommon
 from portal.services.people.signing_in import PasswordWrong
-from portal.web import limits
+from portal.web import limits, sessions
 from portal.web.access import limited, signed_in
 from portal.web.htmx import redirect_after_write, render
 from portal.web.lists import page_cursor
@@ -87,6 +87,7 @@ def change_password() -> Response:
     except (PasswordTooCommon, PasswordLengthWrong) as refusal:
         add_password_error(form, "new_password", refusal)
         return _page(me, password=form)
+    sessions.renew_token()
     flash(_("Your password is changed. Your other sessions have ended."), "done")
     return redirect_after_write(url_for("account.show"))
 

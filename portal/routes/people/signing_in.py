@@ -140,8 +140,8 @@ def _ask(purpose: LinkPurpose) -> Response:
     form = EmailForm()
     if not form.validate_on_submit():
         return render("people/ask_link.html", status=_status(form), form=form, purpose=purpose)
-    limits.count("mail_link", account=signing_in.identity(form.email.data))
-    signing_in.request_link(form.email.data, purpose)
+    is_slowed = limits.count("mail_link", account=signing_in.identity(form.email.data))
+    signing_in.request_link(form.email.data, purpose, unless_one_waits=is_slowed)
     return redirect_after_write(url_for("people.link_sent"))
 
 

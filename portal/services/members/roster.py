@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from peewee import Case, ModelSelect, fn
 
 from portal.database.prepared import Parameter, Prepared
-from portal.domain.capacity import Capacity, capacity_in
+from portal.domain.capacity import Capacity, capacity_in, tightest
 from portal.domain.errors import PlanFull, PortalError
 from portal.domain.rights import rights_of
 from portal.domain.vocabulary import MemberStatus, Right, Role
 from portal.models import Member, Person, Plan, Workspace
-from portal.services import plans
+from portal.services import open_money, plans
 from portal.services.places import Place
 from portal.services.subscriptions import agreement
 
@@ -189,16 +189,31 @@ def _counts_query() -> "ModelSelect[Member]":
 _counts = Prepared(_counts_query)
 
 
-def capacity_of(plan: Plan, counts: Counts) -> Capacity:
-    return capacity_in(plans.limits_of(plan), users=counts.active, guests=counts.guest)
+def capacity_of(workspace: Workspace, present: Plan, counts: Counts) -> Capacity:
+    """The room in the `present` plan and, while one is being paid for, in that one too. One query."""
+    limits = [plans.limits_of(plan) for plan in _with_plan_being_paid(workspace, present)]
+    return capacity_in(*limits, users=counts.active, guests=counts.guest)
+
+
+def _with_plan_being_paid(workspace: Workspace, present: Plan) -> list[Plan]:
+    ordered = open_money.plan_being_paid(workspace)
+    return [present] if ordered is None else [present, ordered]
 
 
 # --- inside the workspace's lock ------------------------------------------------------------------
 
 
+def binding_plans(workspace: Workspace) -> list[Plan]:
+    """Whatever comes has to fit the present plan and the one that is being paid for: either may apply soon.
+
+    What is paid is always given (services/members/overflow.py), so nobody may slip in meanwhile.
+    """
+    return _with_plan_being_paid(workspace, agreement.of_workspace(workspace).plan)
+
+
 def capacity_now(workspace: Workspace) -> Capacity:
     """The room there is, read anew: call it with the lock held."""
-    return capacity_of(agreement.of_workspace(workspace).plan, counts_of(workspace))
+    return capacity_of(workspace, agreement.of_workspace(workspace).plan, counts_of(workspace))
 
 
 def refuse_if_full(workspace: Workspace, role: Role) -> None:
@@ -218,7 +233,7 @@ def refuse_if_full_of_guests(workspace: Workspace) -> None:
 
 def refuse_administrators(workspace: Workspace, *, more: int) -> None:
     """Raises AdministratorsFull when the plan does not hold so many more; the owners count."""
-    limit = agreement.of_workspace(workspace).plan.max_administrators
+    limit = tightest(plan.max_administrators for plan in binding_plans(workspace))
     if more <= 0 or limit is None:
         return
     used = plans.usage_of(workspace).administrators

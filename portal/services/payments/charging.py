@@ -16,7 +16,13 @@ from typing import cast
 from peewee import JOIN, ModelSelect
 
 from portal.database import rows
-from portal.database.connecting import is_postgresql, require_transaction, transaction, write_postponed
+from portal.database.connecting import (
+    connection,
+    is_postgresql,
+    require_transaction,
+    transaction,
+    write_postponed,
+)
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, may_become
 from portal.domain.vocabulary import DeclineCode, OrderKind, PaymentMethodKind, PaymentState
 from portal.gateways.base import (
@@ -95,8 +101,19 @@ def record_intent(
     return payment
 
 
-def ask(payment: Payment, *, card: CardData | None, save: bool, return_url: str, now: datetime) -> Payment:
+def ask(
+    payment: Payment,
+    *,
+    card: CardData | None,
+    save: bool,
+    return_url: str,
+    is_awaited: Callable[[], bool] = lambda: True,
+    now: datetime,
+) -> Payment:
     """Ask the gateway under the payment's own key and record what it says; `unknown` if it does not say.
+
+    `is_awaited` says, once there is an answer, whether the payer sees it where they are. Needs no connection
+    while the gateway is waited for.
 
     A process that was held up for so long that the payment may have been looked up meanwhile, and
     its order opened again, asks no more: it looks the payment up like everybody else.
@@ -109,10 +126,11 @@ def ask(payment: Payment, *, card: CardData | None, save: bool, return_url: str,
     except ResultUnknown:
         return _record_silence(payment, now=now)
     try:
-        return record_answer(payment, outcome, now=now)
+        return record_answer(payment, outcome, tell=not is_awaited(), now=now)
     except AmountMismatch:
         # Told to the operators; to the payer it is a payment that is not confirmed.
-        return Payment.get_by_id(payment.id)
+        with connection():
+            return Payment.get_by_id(payment.id)
 
 
 def charge_saved(payment: Payment, *, return_url: str) -> Outcome:
@@ -198,15 +216,17 @@ def give_up(payment: Payment, *, now: datetime) -> Payment:
     return record_answer(payment, outcome, now=now)
 
 
-def record_answer(payment: Payment, outcome: Outcome, *, now: datetime) -> Payment:
+def record_answer(payment: Payment, outcome: Outcome, *, tell: bool = False, now: datetime) -> Payment:
     """Write down what the gateway said, with everything that follows from it, in one transaction.
+
+    `tell`: the payer was told to wait, and learns of a decline by a letter.
 
     Does nothing when the payment no longer waits: two roads to one answer have one effect.
     Raises AmountMismatch, after writing it down: the payment is unknown then, and not paid.
     """
     with transaction(lock=payment.workspace):
         [(payment, subscription)] = _read_again([payment])
-        _write_answer(payment, outcome, subscription, now=now)
+        _write_answer(payment, outcome, subscription, tell=tell, now=now)
     if _is_mismatch(payment, outcome):
         raise AmountMismatch(f"payment {payment.key}: asked for {payment.amount}, got {outcome}")
     return payment
@@ -257,13 +277,18 @@ def _read_again(asked: Sequence[Payment]) -> list[tuple[Payment, Subscription]]:
 
 
 def _write_answer(
-    payment: Payment, outcome: Outcome | None, subscription: Subscription, *, now: datetime
+    payment: Payment,
+    outcome: Outcome | None,
+    subscription: Subscription,
+    *,
+    tell: bool = False,
+    now: datetime,
 ) -> None:
     """What record_answer does, inside its transaction, with the payment as it is there."""
     require_transaction()
     wall = current().clock.wall()
     # The page said that we would write; whoever is still at the page sees the answer there.
-    letter_is_due = payment.state in (PaymentState.UNKNOWN, PaymentState.PENDING)
+    letter_is_due = tell or payment.state in (PaymentState.UNKNOWN, PaymentState.PENDING)
     match outcome:
         case None:
             _move(payment, PaymentState.UNKNOWN, wall=wall)

@@ -31,7 +31,7 @@ from portal.services import audit
 from portal.services.places import Place
 from portal.services.subscriptions import agreement, next_charge
 
-from . import renewal_outcomes
+from . import asking, renewal_outcomes
 from .charging import gateway_for
 from .methods import charge_first, known_method, new_method, record_act, take_away
 from .waiting import (
@@ -59,8 +59,10 @@ def begin_adding(
     """Record the set-up, then ask the gateway to save the card, once; it is not charged here.
 
     `result_address` gives the absolute address of the result page for a set-up's key: there the payer comes
-    back from the bank's page (`action_url`, in state `action_required`).
+    back from the bank's page (`action_url`, in state `action_required`). The set-up is `created` still where
+    the gateway takes its time. Raises GatewayBusy.
     """
+    asking.refuse_when_busy()
     workspace, wall = place.workspace, current().clock.wall()
     with transaction(lock=workspace):
         price = agreement.of_workspace(workspace).price
@@ -82,6 +84,13 @@ def begin_adding(
         source=card,
         return_url=result_address(setup.key),
     )
+    return asking.in_time(
+        lambda _request: _ask(setup, request, now=now),
+        otherwise=lambda: MethodSetup.get_by_id(setup.id),
+    )
+
+
+def _ask(setup: MethodSetup, request: SetupRequest, *, now: datetime) -> MethodSetup:
     if may_have_been_looked_up(setup):
         # Held up for so long that it may have been looked up meanwhile: it is not asked for any more.
         return look_up(setup, now=now)

@@ -15,6 +15,7 @@ from portal.models import Member, Order, Payment, PaymentMethod, Subscription
 from portal.runtime import current
 from portal.services import audit, letters, places
 from portal.services.invoices import issuing
+from portal.services.members import overflow
 from portal.services.subscriptions import agreement, auto_renewal
 
 from . import renewal_outcomes
@@ -28,11 +29,14 @@ def settle_paid(payment: Payment, outcome: Succeeded, subscription: Subscription
     rows.save_later(order)
     method = _save_method(order, payment, outcome.method, now=now)
     renewed_by_itself = subscription.auto_renewal
+    other_plan = subscription.plan_id != order.plan_id
     if renewal_outcomes.paid_instead(payment, subscription):
         charge_first(subscription, payment.method, now=now)
     agreement.apply_paid_order(subscription, order, method=method, now=now)
     if order.kind != OrderKind.RENEWAL:
         _mark_upgrader(order)
+    if other_plan:
+        overflow.make_guests(order, now=now)
     invoice = issuing.issue_for(order, payment=payment, now=now)
     audit.record(
         "payment.succeeded",

@@ -7,7 +7,7 @@ transaction: the order, the credit note, the subscription as it was before, the 
 
 import logging
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
 from typing import cast
@@ -34,6 +34,7 @@ from portal.services.invoices import issuing
 from portal.services.places import Place
 from portal.services.subscriptions import agreement, restoring
 
+from . import asking
 from .refund_quotes import preview
 from .waiting import ReconcileReport, next_look, settle_each
 
@@ -65,8 +66,10 @@ def newest_refund(payment: Payment) -> Refund | None:
 def ask_refund(place: Place, payment: Payment, *, shown_hash: str, now: datetime) -> Refund:
     """Record the intent, then ask the gateway, once. One that was asked for already is returned as it stands.
 
-    Raises RefundImpossible; RefundChanged when it would no longer do what was shown: nothing is asked then.
+    Raises GatewayBusy; RefundImpossible; RefundChanged when it would no longer do what was shown. Nothing is
+    recorded or asked then.
     """
+    asking.refuse_when_busy()
     workspace, wall = place.workspace, current().clock.wall()
     with transaction(lock=workspace):
         asked = live_refund(payment)
@@ -96,7 +99,10 @@ def ask_refund(place: Place, payment: Payment, *, shown_hash: str, now: datetime
             },
             now=now,
         )
-    return _ask(refund, now=now)
+    return asking.in_time(
+        lambda request: _ask(refund, is_awaited=request.is_awaited, now=now),
+        otherwise=lambda: Refund.get_by_id(refund.id),
+    )
 
 
 def look_up_due_refunds(*, limit: int, now: datetime) -> ReconcileReport:
@@ -129,7 +135,7 @@ def _ask_each(waiting: Iterable[Refund], *, now: datetime) -> ReconcileReport:
     )
 
 
-def _ask(refund: Refund, *, now: datetime) -> Refund:
+def _ask(refund: Refund, *, is_awaited: Callable[[], bool] = lambda: True, now: datetime) -> Refund:
     payment = refund.payment
     request = RefundRequest(key=refund.key, charge=payment.reference, amount_minor=refund.amount_minor)
     outcome: RefundOutcome | None
@@ -137,14 +143,18 @@ def _ask(refund: Refund, *, now: datetime) -> Refund:
         outcome = current().gateways[payment.gateway].refund(request)
     except ResultUnknown:
         outcome = None
-    return record_answer(refund, outcome, now=now)
+    return record_answer(refund, outcome, tell=not is_awaited(), now=now)
 
 
 # --- the answer -----------------------------------------------------------------------------------
 
 
-def record_answer(refund: Refund, outcome: RefundOutcome | None, *, now: datetime) -> Refund:
+def record_answer(
+    refund: Refund, outcome: RefundOutcome | None, *, tell: bool = False, now: datetime
+) -> Refund:
     """Write down what the gateway said, with everything that follows; None: it did not say.
+
+    `tell`: whoever asked was told to wait, and learns of a refusal by a letter.
 
     Does nothing when the refund no longer waits: two roads to one answer have one effect.
     """
@@ -170,7 +180,7 @@ def record_answer(refund: Refund, outcome: RefundOutcome | None, *, now: datetim
                 _ask_later(refund)
             case RefundRefused(code=code):
                 # The page said that we would write; whoever has just asked sees the answer there.
-                if refund.state == RefundState.UNKNOWN:
+                if tell or refund.state == RefundState.UNKNOWN:
                     _tell_refused(refund, code)
                 _settle(refund, RefundState.REFUSED, refusal_code=code.value)
                 audit.record(

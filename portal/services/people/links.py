@@ -25,17 +25,19 @@ PATH_OF_LINK = {
 def make_link(person: Person, purpose: LinkPurpose, *, member: Member | None = None) -> tuple[str, Link]:
     """A token, kept as a hash only, and its row. Inside a transaction.
 
-    It ends the person's older links of the purpose; for an invitation, those of the same member.
+    An invitation ends the older ones of the same member. Links that anybody may ask for stand beside each
+    other until one is used: a stranger who asks must not end the one that the owner has just been sent.
     """
     require_transaction()
     token = secrets.token_urlsafe(32)
     wall = current().clock.wall()
-    Link.delete().where(
-        Link.person == person,
-        Link.purpose == purpose,
-        Link.used_at.is_null(),
-        Link.member.is_null() if member is None else Link.member == member,
-    ).execute()
+    if member is not None:
+        Link.delete().where(
+            Link.person == person,
+            Link.purpose == purpose,
+            Link.used_at.is_null(),
+            Link.member == member,
+        ).execute()
     link = Link.create(
         token_hash=_hash(token),
         purpose=purpose,
@@ -45,6 +47,24 @@ def make_link(person: Person, purpose: LinkPurpose, *, member: Member | None = N
         expires_at=wall + LIFE_OF_LINK[purpose],
     )
     return token, link
+
+
+def one_waits(person: Person, purpose: LinkPurpose) -> bool:
+    """Whether a link that was sent lately is still to be used, and for a third of its life at least."""
+    still_good = current().clock.wall() + LIFE_OF_LINK[purpose] / 3
+    waiting = Link.select().where(
+        Link.person == person,
+        Link.purpose == purpose,
+        Link.used_at.is_null(),
+        Link.expires_at >= still_good,
+    )
+    return bool(waiting.exists())
+
+
+def end_links(person: Person, *purposes: LinkPurpose) -> None:
+    """The person's links that were not used yet. Inside a transaction."""
+    require_transaction()
+    Link.delete().where(Link.person == person, Link.used_at.is_null(), Link.purpose << purposes).execute()
 
 
 def open_link(token: str, purpose: LinkPurpose) -> Link:

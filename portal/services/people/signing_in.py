@@ -12,12 +12,12 @@ from portal import outbox
 from portal.database.connecting import require_transaction, transaction
 from portal.domain.errors import LinkUnusable, PortalError
 from portal.domain.vocabulary import LinkPurpose
-from portal.models import Link, Member, Person, Session, Workspace
+from portal.models import Member, Person, Session, Workspace
 from portal.runtime import current
 from portal.services import audit, letters, places
 
 from . import passwords
-from .links import LIFE_OF_LINK, PATH_OF_LINK, consume_link, make_link, open_link
+from .links import LIFE_OF_LINK, PATH_OF_LINK, consume_link, end_links, make_link, one_waits, open_link
 
 MAIL_OF_LINK = {LinkPurpose.MAGIC: "magic_link", LinkPurpose.RESET: "reset_link"}
 
@@ -58,10 +58,11 @@ def authenticate(email: str, password: str) -> Person | None:
     return person
 
 
-def request_link(email: str, purpose: LinkPurpose) -> None:
+def request_link(email: str, purpose: LinkPurpose, *, unless_one_waits: bool = False) -> None:
     """Send a link to sign in, or to choose a new password, if the address is known.
 
-    The visitor learns nothing. An operator gets no link to sign in.
+    The visitor learns nothing. An operator gets no link to sign in. `unless_one_waits`: strangers have asked
+    often, so nothing is sent while a link that works for some time yet lies in the mailbox.
     """
     # Only a known address costs a write of some milliseconds: a hash for everybody hides it, since its
     # own time varies more than that and the limits leave three tries an hour.
@@ -69,6 +70,8 @@ def request_link(email: str, purpose: LinkPurpose) -> None:
     with transaction():
         person = Person.get_or_none(Person.email == identity(email))
         if person is None or (person.is_operator and purpose == LinkPurpose.MAGIC):
+            return
+        if unless_one_waits and one_waits(person, purpose):
             return
         token, link = make_link(person, purpose)
         minutes = int(LIFE_OF_LINK[purpose].total_seconds() // 60)
@@ -91,6 +94,7 @@ def sign_in_by_link(token: str, *, now: datetime) -> tuple[Person, bool]:
     with transaction():
         link = open_link(token, LinkPurpose.MAGIC)
         consume_link(link)
+        end_links(link.person, LinkPurpose.MAGIC)
         if link.person.is_operator:
             raise LinkUnusable()
         is_first_proof = link.person.email_proved_at is None
@@ -166,9 +170,7 @@ def _set_password(person: Person, password_hash: str, *, action: str, now: datet
     """With its mail and its trace; links that were on their way can no longer be used."""
     wall = current().clock.wall()
     Person.update(password_hash=password_hash).where(Person.id == person.id).execute()
-    Link.delete().where(
-        Link.person == person, Link.used_at.is_null(), Link.purpose << [LinkPurpose.MAGIC, LinkPurpose.RESET]
-    ).execute()
+    end_links(person, LinkPurpose.MAGIC, LinkPurpose.RESET)
     audit.record(action, workspace=None, subject=str(person.id), actor=person, now=now)
     _mail(
         person,

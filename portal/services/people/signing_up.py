@@ -72,11 +72,12 @@ def _welcome(person: Person, workspace: Workspace) -> None:
 
 
 def _tell_already_registered(person: Person) -> None:
+    """Once an hour at most: anybody may type the address, and it is their mailbox."""
     wall = current().clock.wall()
     _mail(
         person,
         "already_registered",
-        key=f"already-registered-{person.id}-{wall.isoformat()}",
+        key=f"already-registered-{person.id}-{wall:%Y-%m-%d-%H}",
         context={"name": person.name},
     )
 

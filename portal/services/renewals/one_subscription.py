@@ -58,6 +58,9 @@ def look_at(subscription: Subscription, facts: RenewalFacts, *, now: datetime) -
         if step is Act.RENEW:
             again_at = _renew(subscription, facts, examined, now=now, today=today)
             did_something = again_at is None
+        elif step is Act.BEGIN_FREE_PLAN and (facts.open_payment is not None or facts.refund_is_open):
+            # What is paid is given: nothing else begins before that is known.
+            again_at, did_something = now + WAIT_FOR_MONEY, False
         elif step is Act.BEGIN_FREE_PLAN:
             did_something = free_plan.begin_scheduled(subscription, now)
             if not did_something:

@@ -8,11 +8,11 @@ from portal.domain.errors import PortalError
 from portal.domain.vocabulary import Service
 from portal.models import Workspace
 from portal.services import audit, plans
-from portal.services.subscriptions import agreement
+from portal.services.members import roster
 
 
 class ServicesNotIncluded(PortalError):
-    """The workspace's plan does not include `services`; they could only be switched off."""
+    """The workspace's plan, or the one being paid for, does not include `services`: they stay off."""
 
     services: frozenset[Service]
 
@@ -33,7 +33,9 @@ def switch(
     with transaction(lock=workspace):
         before = services_of(Workspace.get_by_id(workspace.id))
         after = (before - turned) | (turned & frozenset(wanted))
-        included = plans.limits_of(agreement.of_workspace(workspace).plan).services
+        included = frozenset.intersection(
+            *(plans.limits_of(plan).services for plan in roster.binding_plans(workspace))
+        )
         if missing := after - before - included:
             raise ServicesNotIncluded(services=missing)
         if after != before:

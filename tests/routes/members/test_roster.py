@@ -602,3 +602,14 @@ def test_the_page_speaks_french(app, acme):
     owner.sign_in("owner@acme.test")
     owner.get(f"{LIST}?lang=fr")
     assert '<html lang="fr"' in text(owner.get(LIST))
+
+
+# --- a card number in the search ------------------------------------------------------------------
+
+
+def test_a_card_number_is_refused_beside_the_search_and_shown_nowhere(owner):
+    answer = owner.get("/w/acme/members?q=4242+4242+4242+4242")
+    assert answer.status_code == 422
+    assert 'aria-describedby="q-error"' in text(answer)
+    assert "A card number was typed here." in text(answer)
+    assert "4242" not in text(answer)

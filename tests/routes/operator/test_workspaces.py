@@ -328,3 +328,10 @@ def test_a_plan_has_no_trial_to_extend(app, staff) -> None:
     answer = post_form(staff, TRIAL, shown_at=ACME, days="20", due_on="2026-12-21")
     assert answer.status_code == 303
     assert by_testid(parse(staff.get(ACME).text), "flash")
+
+
+def test_a_card_number_is_refused_beside_the_search_and_shown_nowhere(staff) -> None:
+    answer = staff.get("/operator/?q=4242424242424242")
+    assert answer.status_code == 422
+    assert 'aria-describedby="q-error"' in answer.text
+    assert "4242" not in answer.text

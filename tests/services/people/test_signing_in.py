@@ -210,16 +210,30 @@ def test_a_link_serves_its_own_purpose_alone():
         signing_in.reset_password(token_of("magic_link"), NEW_PASSWORD, now=now())
 
 
-def test_a_new_link_ends_the_older_one_of_its_purpose():
+def test_a_new_link_leaves_the_older_ones_alone_and_the_first_that_is_used_ends_them():
+    """Anybody may ask for one in the name of the owner."""
     a_person()
     signing_in.request_link("jeanne@acme.test", LinkPurpose.MAGIC)
     older = token_of("magic_link")
     signing_in.request_link("jeanne@acme.test", LinkPurpose.RESET)
     signing_in.request_link("jeanne@acme.test", LinkPurpose.MAGIC)
+    newer = token_of("magic_link")
+    links.open_link(newer, LinkPurpose.MAGIC)
+    signing_in.sign_in_by_link(older, now=now())
     with pytest.raises(LinkUnusable):
-        links.open_link(older, LinkPurpose.MAGIC)
-    links.open_link(token_of("magic_link"), LinkPurpose.MAGIC)
+        links.open_link(newer, LinkPurpose.MAGIC)
     links.open_link(token_of("reset_link"), LinkPurpose.RESET)
+
+
+def test_a_password_that_was_reset_ends_every_link():
+    a_person()
+    for purpose in (LinkPurpose.MAGIC, LinkPurpose.RESET, LinkPurpose.RESET):
+        signing_in.request_link("jeanne@acme.test", purpose)
+    first, second = (letter["secrets"]["path"].rsplit("/", 1)[-1] for letter in letters("reset_link"))
+    signing_in.reset_password(first, NEW_PASSWORD, now=now())
+    for token, purpose in ((second, LinkPurpose.RESET), (token_of("magic_link"), LinkPurpose.MAGIC)):
+        with pytest.raises(LinkUnusable):
+            links.open_link(token, purpose)
 
 
 @pytest.mark.parametrize("token", ["", "x", "x" * 5000, "\x00", "\ud800", "été", "' OR 1=1 --"])

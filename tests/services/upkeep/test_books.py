@@ -15,6 +15,7 @@ from tests.books import assert_books_clean, broken_books
 from tests.conftest import TODAY
 from tests.factories import owner_of, seen_by
 from tests.paying import (
+    ASKS_ONCE,
     DECLINED,
     RETURN_URL,
     a_card,
@@ -102,6 +103,14 @@ def after_a_refund(*statements):
     return breach
 
 
+def an_order_for_a_plan_that_is_too_small(shop):
+    """Acme waits for its bank about a larger plan, which somebody makes smaller than the present one."""
+    shop.ask_the_gateway()
+    pay(an_order(the_owner_of_acme(), "business-20"), ASKS_ONCE)
+    assert_books_clean()
+    shop.sql("UPDATE plan SET max_users = 1 WHERE code = 'business-20'")
+
+
 def a_refund_of_a_declined_payment(shop):
     a_refund_row(Payment.get(Payment.state == PaymentState.DECLINED), state=RefundState.REFUSED)
 
@@ -179,6 +188,7 @@ BREACHES = {
         "UPDATE subscription SET due_on = '2027-06-01' WHERE price_id IS NOT NULL"
     ],
     "active_users_fit_their_plan": ["UPDATE plan SET max_users = 1 WHERE code = 'business-10'"],
+    "users_fit_the_plan_being_paid": an_order_for_a_plan_that_is_too_small,
     "invoices_promised_their_documents": [
         """DELETE FROM outbox_message
            WHERE id = (SELECT min(id) FROM outbox_message WHERE topic = 'prepare_documents')"""

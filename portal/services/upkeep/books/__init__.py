@@ -6,7 +6,7 @@ Run after each scenario of the tests, by `portal check`, and daily in production
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import documents, gateways, money, records, terms
+from . import documents, gateways, members, money, records, terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ QUESTIONS: tuple[Callable[[], int], ...] = (
     terms.periods_never_overlap,
     terms.subscriptions_are_as_their_last_period,
     terms.active_users_fit_their_plan,
+    members.users_fit_the_plan_being_paid,
     documents.invoices_promised_their_documents,
     records.promises_are_kept_or_tried_again,
     records.audit_entries_are_chained,
