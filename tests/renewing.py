@@ -126,7 +126,12 @@ def _of_copy(
             copy |= {"key": f"{row['key'][:20]}-{n}", "reference": f"charge_{n}"}
         case "Invoice":
             number = f"{row['series']}-{row['sequence'] + n:06d}"
-            facts = {**row["facts"], "number": number}
+            facts = {
+                **row["facts"],
+                "number": number,
+                "customer_number": f"C-{1_000_000 + n}",
+                "order_number": f"{row['facts']['order_number'][:8]}{n}",
+            }
             copy |= {
                 "sequence": row["sequence"] + n,
                 "number": number,

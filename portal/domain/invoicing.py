@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from .money import Money
+from .tax import BASIS_POINTS
 from .vocabulary import DocumentKind, Interval, PaymentMethodKind
 
 INTERVAL_WORDS = {
@@ -55,15 +57,7 @@ def invoice_facts(
             "iban": iban,
             "bic": bic,
         },
-        "buyer": {
-            "name": details["company_name"] if details["is_business"] else buyer_name(details),
-            "contact": buyer_name(details) if details["is_business"] else None,
-            "address": list(details["address_lines"]),
-            "country": details["country"],
-            "vat_number": details["vat_number"] or None,
-            "email": details["email"],
-            "is_business": details["is_business"],
-        },
+        "buyer": _buyer_facts(details),
         "workspace_name": workspace_name,
         "customer_number": customer_number,
         "order_number": order_number,
@@ -116,6 +110,91 @@ def credit_note_facts(invoice: Mapping[str, Any], *, number: str, issued_on: dat
         "corrects": {"number": invoice["number"], "issued_on": invoice["issued_on"]},
         "lines": [{**line, "notes": {}, "extension": None} for line in invoice["lines"]],
         "payment": {**invoice["payment"], "paid_on": issued_on.isoformat()},
+    }
+
+
+def adds_up(facts: Mapping[str, Any]) -> bool:
+    """Whether the frozen amounts follow from quantities, unit prices and rates (docs/adr/0001).
+
+    Each line is its quantity times its unit, its tax rounded half up by itself; a rate's sums and the totals
+    are sums of lines, and net + tax = gross.
+    """
+    currency, sums = facts["currency"], dict[int, tuple[int, int]]()
+    for line in facts["lines"]:
+        rate_bp, net_minor = line["rate_bp"], line["net_minor"]
+        if net_minor != line["quantity"] * line["unit_minor"]:
+            return False
+        tax = Money(net_minor, currency).split(part=rate_bp, whole=BASIS_POINTS)
+        net_before, tax_before = sums.get(rate_bp, (0, 0))
+        sums[rate_bp] = (net_before + net_minor, tax_before + tax.minor)
+    net_minor, tax_minor = (sum(each) for each in zip(*sums.values(), strict=True)) if sums else (0, 0)
+    totals = facts["totals"]
+    return [(rate["rate_bp"], rate["net_minor"], rate["tax_minor"]) for rate in totals["by_rate"]] == [
+        (rate_bp, *amounts) for rate_bp, amounts in sums.items()
+    ] and (totals["net_minor"], totals["tax_minor"], totals["gross_minor"]) == (
+        net_minor,
+        tax_minor,
+        net_minor + tax_minor,
+    )
+
+
+def is_of_the_sale(
+    facts: Mapping[str, Any],
+    *,
+    quote: Mapping[str, Any],
+    details: Mapping[str, Any],
+    order_number: str,
+    customer_number: str,
+    method_kind: PaymentMethodKind,
+    method_brand: str,
+    method_last4: str,
+) -> bool:
+    """Whether the frozen facts of an invoice are those of this order, its buyer and its payment.
+
+    Not asked: amounts (see `adds_up`), what seller and workspace were called that day, how things are worded.
+    A fact that was not yet printed when the invoice was issued is none that it lacks.
+    """
+    [line] = facts["lines"]
+    buyer = _buyer_facts(details)
+    return (
+        all(buyer.get(name) == value for name, value in facts["buyer"].items() if name in buyer)
+        and (facts["order_number"], facts["customer_number"]) == (order_number, customer_number)
+        and all(name in line["description"][language] for language, name in quote["plan_names"].items())
+        and line["period"] == {"start": quote["start_on"], "end": quote["due_on"]}
+        and (line["extension"], facts["tax"]) == (quote["extension"], quote["tax"])
+        and line["rate_bp"] == quote["tax"]["rate_bp"]
+        and [facts["payment"][name] for name in ("method", "brand", "last4")]
+        == [method_kind.value, method_brand, method_last4]
+    )
+
+
+def mirrors(credit_note: Mapping[str, Any], invoice: Mapping[str, Any]) -> bool:
+    """Whether a credit note says what its invoice said, but for its own name, its day and what is over."""
+    own = {"kind", "number", "issued_on", "lines", "payment"}
+    return (
+        credit_note["kind"] == DocumentKind.CREDIT_NOTE.value
+        and credit_note["corrects"] == {name: invoice[name] for name in ("number", "issued_on")}
+        and all(credit_note[name] == value for name, value in invoice.items() if name not in own)
+        and _lasting(credit_note) == _lasting(invoice)
+    )
+
+
+def _lasting(facts: Mapping[str, Any]) -> tuple[object, ...]:
+    """Lines and payment without what a credit note leaves out or has of its own."""
+    own = {"notes", "extension", "paid_on"}
+    parts = (*facts["lines"], facts["payment"])
+    return tuple({name: value for name, value in part.items() if name not in own} for part in parts)
+
+
+def _buyer_facts(details: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": details["company_name"] if details["is_business"] else buyer_name(details),
+        "contact": buyer_name(details) if details["is_business"] else None,
+        "address": list(details["address_lines"]),
+        "country": details["country"],
+        "vat_number": details["vat_number"] or None,
+        "email": details["email"],
+        "is_business": details["is_business"],
     }
 
 

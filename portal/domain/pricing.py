@@ -92,8 +92,8 @@ class Quote:
             "base_end_on": self.period.end.isoformat(),
             "due_on": self.due_on.isoformat(),
             "anchor_day": self.anchor_day,
-            "tax": _tax_facts(self.tax),
-            "extension": _extension_facts(self.extension),
+            "tax": tax_facts(self.tax),
+            "extension": extension_facts(self.extension),
             "reviewed": self.reviewed,
         }
 
@@ -138,7 +138,7 @@ def make_quote(
     extension: Extension | None = None
     if follows and present.due_on:
         _refuse_other_currency(present.paid, offer.amount)
-        anchor_day = _anchor_at(present.due_on, anchor_day=present.anchor_day)
+        anchor_day = anchor_at(present.due_on, anchor_day=present.anchor_day)
         period = period_from(present.due_on, offer.interval, anchor_day=anchor_day)
     elif kind == OrderKind.CHANGE and present.state == SubscriptionState.PAID and present.paid:
         extension = extend(paid=present.paid, new_price=offer.amount, interval=offer.interval, on=on)
@@ -171,7 +171,7 @@ def facts_hash(facts: Facts) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _anchor_at(due_on: date, *, anchor_day: int) -> int:
+def anchor_at(due_on: date, *, anchor_day: int) -> int:
     """The remembered anchor day; a due date that does not lie on it is its own anchor."""
     return anchor_day if add_months(due_on, 0, anchor_day=anchor_day) == due_on else due_on.day
 
@@ -182,7 +182,8 @@ def _refuse_other_currency(paid: Sequence[PaidPeriod], amount: Money) -> None:
             raise CurrencyMismatch(left=part.price.currency, right=amount.currency)
 
 
-def _tax_facts(tax: TaxDecision | None) -> dict[str, object] | None:
+def tax_facts(tax: TaxDecision | None) -> dict[str, object] | None:
+    """The decision as a quote keeps it."""
     if tax is None:
         return None
     return {
@@ -194,7 +195,8 @@ def _tax_facts(tax: TaxDecision | None) -> dict[str, object] | None:
     }
 
 
-def _extension_facts(extension: Extension | None) -> dict[str, object] | None:
+def extension_facts(extension: Extension | None) -> dict[str, object] | None:
+    """The six figures as a quote keeps them: amounts in minor units, exact ones as fractions in text."""
     if extension is None:
         return None
     return {

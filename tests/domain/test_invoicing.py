@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from portal.domain.invoicing import credit_note_facts, invoice_facts
+from portal.domain.invoicing import adds_up, credit_note_facts, invoice_facts, is_of_the_sale, mirrors
 from portal.domain.pricing import facts_hash
 from portal.domain.vocabulary import PaymentMethodKind
 
@@ -159,3 +159,82 @@ def test_a_credit_note_is_the_whole_invoice_under_another_number():
     [line] = note["lines"]
     assert (line["notes"], line["extension"], line["net_minor"]) == ({}, None, 2800)
     assert json.dumps(invoice, sort_keys=True) == before, "the invoice is not touched"
+
+
+def with_changed(made, path, value):
+    """A deep copy with one value changed; `path` is its way."""
+    copy = json.loads(json.dumps(made))
+    at = copy
+    for step in path[:-1]:
+        at = at[step]
+    at[path[-1]] = value
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("lines", 0, "net_minor"), 2801),
+        (("lines", 0, "unit_minor"), 2799),
+        (("lines", 0, "quantity"), 2),
+        (("lines", 0, "rate_bp"), 1900),
+        (("lines",), []),
+        (("totals", "net_minor"), 2801),
+        (("totals", "tax_minor"), 561),
+        (("totals", "gross_minor"), 3361),
+        (("totals", "by_rate"), []),
+        (("totals", "by_rate", 0, "rate_bp"), 1900),
+        (("totals", "by_rate", 0, "tax_minor"), 561),
+    ],
+)
+def test_amounts_that_do_not_follow_from_each_other_do_not_add_up(path, value):
+    assert adds_up(facts())
+    assert not adds_up(with_changed(facts(), path, value))
+
+
+def test_lines_of_one_rate_are_rounded_one_by_one_and_summed():
+    """25 × 20 % = 5; 3 × 20 % = 0.6 → 1, twice: 5 + 1 + 1 = 7, though 31 × 20 % = 6.2."""
+    made = facts()
+    [line] = made["lines"]
+    made["lines"] = [{**line, "unit_minor": minor, "net_minor": minor} for minor in (25, 3, 3)]
+    sums = {"net_minor": 31, "tax_minor": 7}
+    made["totals"] = {**sums, "gross_minor": 38, "by_rate": [{"rate_bp": 2000, **sums}]}
+    assert adds_up(made)
+
+
+def test_half_a_unit_of_tax_goes_up_in_any_currency():
+    """5 JPY × 10 % = 0.5 → 1."""
+    quote = {"net_minor": 5, "tax_minor": 1, "total_minor": 6, "currency": "JPY"}
+    assert adds_up(facts(quote={**quote, "tax": {**QUOTE["tax"], "rate_bp": 1000}}))
+
+
+def sold(made, **changed):
+    sale = {"quote": QUOTE, "details": DETAILS, "order_number": "abc", "customer_number": "C-000042"}
+    paid = {"method_kind": PaymentMethodKind.CARD, "method_brand": "visa", "method_last4": "4242"}
+    return is_of_the_sale(made, **{**sale, **paid, **changed})
+
+
+def test_an_invoice_is_of_its_order_its_buyer_and_its_payment():
+    assert sold(facts())
+    assert not sold(facts(), order_number="abd")
+    assert not sold(facts(), customer_number="C-000043")
+    assert not sold(facts(), method_last4="0000")
+    assert not sold(facts(), details={**DETAILS, "company_name": "Evil"})
+    assert not sold(facts(), quote={**QUOTE, "due_on": "2026-12-22"})
+    assert not sold(facts(), quote={**QUOTE, "tax": {**QUOTE["tax"], "reason": "eu_consumer"}})
+
+
+def test_a_fact_that_an_old_invoice_did_not_print_is_none_that_it_lacks():
+    made = facts()
+    del made["buyer"]["contact"]
+    assert sold(made)
+
+
+@pytest.mark.parametrize(
+    "path", [("tax", "rate_bp"), ("buyer", "name"), ("lines", 0, "net_minor"), ("corrects", "number")]
+)
+def test_a_credit_note_mirrors_its_invoice_in_everything_that_lasts(path):
+    invoice = facts(quote={"extension": {"extra_days": 15}})
+    note = credit_note_facts(invoice, number="CN-2026-000001", issued_on=date(2026, 12, 1))
+    assert mirrors(note, invoice)
+    assert not mirrors(with_changed(note, path, "changed"), invoice)

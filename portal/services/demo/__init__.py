@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import chain
 
 from portal.database.connecting import transaction
@@ -12,17 +12,17 @@ from portal.domain.pricing import Offer
 from portal.domain.vocabulary import Interval, MemberStatus
 from portal.gateways.base import ChargeRequest, Outcome, Succeeded
 from portal.gateways.sandbox.gateway import Sandbox
-from portal.models import Invoice, NonprofitRequest, Person, Plan, Workspace
+from portal.models import Invoice, NonprofitRequest, Person, Plan, Price, Workspace
 from portal.runtime import current
 from portal.services import audit, operator, plans
 from portal.services.people.passwords import hash_password
 from portal.services.subscriptions import agreement
 from portal.settings import SettingsError
 
-from .accounts import Account, Purchase, Shop
+from .accounts import Account, DatedOffer, Purchase, Shop
 from .customers import write_accounts
 from .purchases import write_purchases
-from .stories import accounts, large_account
+from .stories import LONGEST_PAST_DAYS, accounts, large_account
 
 PASSWORD = "portal-demo-2026"  # noqa: S105
 """Everybody's, and no secret: demo data exists only where the sandbox alone is on."""
@@ -70,13 +70,15 @@ def build(*, size: str, seed: int, now: datetime) -> DemoReport:
 
     The same seed gives the same customers, and S is part of M is part of L. A second run adds what is
     missing, another seed adds others beside them, as long as that keeps invoice numbers in the order of
-    issue. Everything is written in one transaction, after the sandbox was told of the charges: a run that
-    is killed has written nothing, and the next one finds its charges by their keys. Publishes nothing.
+    issue. Everything but the prices of the past is written in one transaction, after the sandbox was told of
+    the charges: a run that is killed has written nothing, and the next one finds its charges by their keys.
+    Publishes nothing.
 
     Raises SettingsError where real money could move, InvoicesCameFirst.
     """
     if not current().settings.sandbox_only:
         raise SettingsError("Demo data is made only where PORTAL_GATEWAYS names the sandbox alone.")
+    _write_past_prices(now.date())
     shop = _shop(now.date())
     wanted = list(_accounts(shop, size=size, seed=seed, now=now))
     missing = _missing(wanted)
@@ -128,18 +130,47 @@ def _shop(today: date) -> Shop:
         trial=plans.limits_of(trial),
         free=next((sold.limits for sold in on_sale if sold.plan.free), None),
         paid=tuple(sold.limits for sold in paid),
-        offers={
-            (sold.plan.code, price.interval, price.currency): Offer(
-                plan_code=sold.plan.code,
-                plan_names=sold.plan.names,
-                interval=Interval(price.interval),
-                price_id=price.id,
-                amount=price.amount,
-            )
-            for sold in paid
-            for price in sold.prices
-        },
+        offers=_offers([sold.plan for sold in paid]),
     )
+
+
+def _offers(sold: Sequence[Plan]) -> dict[tuple[str, Interval, str], list[DatedOffer]]:
+    """Every price that the plans ever had."""
+    offers: dict[tuple[str, Interval, str], list[DatedOffer]] = {}
+    plans_by_id = {plan.id: plan for plan in sold}
+    for price in Price.select().where(Price.plan << list(plans_by_id)).order_by(Price.id):
+        plan = plans_by_id[price.plan_id]
+        offer = Offer(
+            plan_code=plan.code,
+            plan_names=plan.names,
+            interval=Interval(price.interval),
+            price_id=price.id,
+            amount=price.amount,
+        )
+        dated = DatedOffer(offer, price.valid_from, price.valid_until)
+        offers.setdefault((plan.code, offer.interval, price.currency), []).append(dated)
+    return offers
+
+
+def _write_past_prices(today: date) -> None:
+    """The prices of today were on sale before too: a row of its own for the past of each that has none."""
+    first_day = today - timedelta(days=LONGEST_PAST_DAYS)
+    with transaction():
+        known: dict[tuple[int, str, str], Price] = {}
+        for price in Price.select().order_by(Price.valid_from, Price.id):
+            known.setdefault((price.plan_id, price.interval, price.currency), price)
+        for price in known.values():
+            if price.valid_from > first_day:
+                Price.create(
+                    plan=price.plan_id,
+                    interval=price.interval,
+                    currency=price.currency,
+                    unit=price.unit,
+                    amount_minor=price.amount_minor,
+                    tiers=price.tiers,
+                    valid_from=first_day,
+                    valid_until=price.valid_from,
+                )
 
 
 def _accounts(shop: Shop, *, size: str, seed: int, now: datetime) -> Iterator[Account]:

@@ -2,10 +2,11 @@
 
 import unicodedata
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from random import Random
+from typing import Any
 
 from portal.domain.billing_details import Details
 from portal.domain.plans import PlanLimits
@@ -27,20 +28,36 @@ Team = list[tuple[Role, MemberStatus]]
 
 
 @dataclass(frozen=True, slots=True)
+class DatedOffer:
+    """A price with the days `[since, until)` on which it is on sale."""
+
+    offer: Offer
+    since: date
+    until: date | None
+
+    def is_sold_on(self, day: date) -> bool:
+        return self.since <= day and (self.until is None or day < self.until)
+
+
+@dataclass(frozen=True, slots=True)
 class Shop:
-    """What is on sale today. `paid` is smallest first; `offers` by plan, interval and currency."""
+    """What is sold. `paid` is smallest first; `offers` by plan, interval and currency, with their days."""
 
     seller_country: str
     trial_days: int
     trial: PlanLimits
     free: PlanLimits | None
     paid: tuple[PlanLimits, ...]
-    offers: Mapping[tuple[str, Interval, str], Offer]
+    offers: Mapping[tuple[str, Interval, str], Sequence[DatedOffer]]
 
-    def offer(self, plan: PlanLimits, currency: str, wanted: Interval) -> Offer | None:
-        """The plan in that currency: by the wanted interval if it is sold so, else by the other one."""
-        found = [self.offers.get((plan.code, interval, currency)) for interval in (wanted, *Interval)]
+    def offer(self, plan: PlanLimits, currency: str, wanted: Interval, *, on: date) -> Offer | None:
+        """The plan in that currency on that day: by the wanted interval if it is sold so, else the other."""
+        found = [self._offer_on(on, plan.code, interval, currency) for interval in (wanted, *Interval)]
         return next(filter(None, found), None)
+
+    def _offer_on(self, day: date, *key: Any) -> Offer | None:
+        offers = self.offers.get(key, ())
+        return next((each.offer for each in offers if each.is_sold_on(day)), None)
 
     def trial_end(self, first_day: date) -> date | None:
         return first_day + timedelta(days=self.trial_days) if self.trial_days else None
@@ -97,7 +114,8 @@ class Account:
 class Purchase:
     """An order that was paid at once. `saves`: the gateway keeps the method for renewals.
 
-    `cut_on` is the day on which the next purchase of the account begins.
+    `cut_on` is the day on which the next purchase of the account begins; `then_on` is the code of the plan,
+    free of charge, that it has between the two.
     """
 
     account: Account
@@ -106,6 +124,7 @@ class Purchase:
     quote: Quote
     saves: bool = False
     cut_on: date | None = None
+    then_on: str | None = None
 
     @property
     def key(self) -> str:

@@ -1,7 +1,7 @@
 """The rows of what the demo's customers bought: orders, payments, numbered invoices, periods."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from portal.database.rows import chunks, take_ids
@@ -47,7 +47,11 @@ def write_purchases(
         insert(OutboxMessage, [_kept_promise(row) for row in rows])
         insert(
             SubscriptionPeriod,
-            [_paid_period(each, i, written, plan_ids) for each, i in zip(chunk, order_ids, strict=True)],
+            [
+                row
+                for each, i in zip(chunk, order_ids, strict=True)
+                for row in _periods(each, i, written, plan_ids)
+            ],
         )
 
 
@@ -160,12 +164,12 @@ def _kept_promise(invoice: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _paid_period(
+def _periods(
     purchase: Purchase, order_id: int, written: Written, plan_ids: Mapping[str, int]
-) -> dict[str, Any]:
-    """What the order gave, cut where the next one begins."""
+) -> Iterator[dict[str, Any]]:
+    """What the order gave, cut where the next one begins; then what it had on that day free of charge."""
     quote = purchase.quote
-    return {
+    paid = {
         "subscription": written.subscriptions[purchase.account.slug],
         "plan": plan_ids[quote.offer.plan_code],
         "price": quote.offer.price_id,
@@ -177,6 +181,11 @@ def _paid_period(
         "currency": quote.net.currency,
         "created_at": purchase.at,
     }
+    yield paid
+    if purchase.then_on is not None:
+        free = {"plan": plan_ids[purchase.then_on], "price": None, "order": None, "base_end_on": None}
+        on = {"start_on": purchase.cut_on, "end_on": purchase.cut_on}
+        yield {**paid, **free, **on, "net_minor": 0, "currency": None}
 
 
 def _order_details(account: Account) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The demo's customers, told by the seed and the day before a row is written.
 
 Each has a random generator of its own, so that customer 7 is the same in size M and in size L. What they
-paid is quoted by domain/pricing.py like any order; past orders took the prices of today.
+paid is quoted by domain/pricing.py like any order.
 """
 
 from collections.abc import Iterator
@@ -35,6 +35,8 @@ from .names import BY_CODE, COUNTRIES, Country
 
 LARGE_SINCE_DAYS = 1_500
 """Within the years that domain/vat_rates.py knows."""
+LONGEST_PAST_DAYS = LARGE_SINCE_DAYS + 100
+"""Nothing of the demo happened earlier."""
 
 
 class Story(Enum):
@@ -152,8 +154,7 @@ def _buy_and_prolong(
 ) -> None:
     """Bought in the trial, prolonged a few days before each due date; a lapsed account stopped doing so."""
     wanted = Interval.YEAR if story is Story.YEARLY else Interval.MONTH
-    offer = shop.offer(account.plan, account.currency, wanted)
-    if offer is None:
+    if shop.offer(account.plan, account.currency, wanted, on=today) is None:
         account.plan = shop.trial
         return
     account.details = billing_details(account, country, rng)
@@ -162,7 +163,7 @@ def _buy_and_prolong(
     stop_on = today - timedelta(days=rng.randint(40, 120)) if story is Story.LAPSED else today
     day = account.created_at.date() + timedelta(days=rng.randint(2, 20))
     present = PresentTerms(account.plan.code, None, SubscriptionState.TRIAL, None, day.day)
-    while day < stop_on:
+    while day < stop_on and (offer := shop.offer(account.plan, account.currency, wanted, on=day)):
         quote = quote_for(shop, offer, account.details, present, on=day)
         account.purchases.append(Purchase(account, order_number(rng), office_hour(day, rng), quote))
         present = PresentTerms(
@@ -196,14 +197,12 @@ def large_account(shop: Shop, *, seed: int, now: datetime, members: int, invoice
     account.members = list(people(account, country, large_team(account.plan, members), rng))
     account.details = billing_details(account, country, rng)
     account.method = payment_method(account, rng, today=now.date())
-    offers = [shop.offer(plan, account.currency, Interval.MONTH) for plan in shop.paid]
-    smaller = [offer for offer in offers[:-1] if offer] or [offer for offer in offers if offer]
-    largest = offers[-1] or smaller[-1]
     quotes: dict[tuple[str, date], Quote] = {}
     for place in range(invoices):
-        is_newest = place == invoices - 1
-        offer = largest if is_newest else rng.choice(smaller)
         day = first_day + timedelta(days=place * (LARGE_SINCE_DAYS - 2) // invoices)
+        offers = [shop.offer(plan, account.currency, Interval.MONTH, on=day) for plan in shop.paid]
+        smaller = [offer for offer in offers[:-1] if offer] or [offer for offer in offers if offer]
+        offer = (offers[-1] or smaller[-1]) if place == invoices - 1 else rng.choice(smaller)
         if (offer.plan_code, day) not in quotes:
             present = PresentTerms(account.plan.code, None, SubscriptionState.FREE, None, day.day)
             quotes[offer.plan_code, day] = quote_for(shop, offer, account.details, present, on=day)
@@ -212,6 +211,8 @@ def large_account(shop: Shop, *, seed: int, now: datetime, members: int, invoice
         quote = quotes[offer.plan_code, day]
         account.purchases.append(Purchase(account, order_number(rng), at, quote))
     _link(account.purchases)
+    for purchase in account.purchases[:-1]:
+        purchase.then_on = (shop.free or shop.trial).code
     return account
 
 

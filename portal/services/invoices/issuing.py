@@ -120,7 +120,7 @@ def take_number(kind: DocumentKind, issued_on: date) -> tuple[str, int]:
 
     The series' row stays locked until the transaction ends and goes back if it fails: no gap.
     """
-    series = f"{PREFIXES[kind]}-{issued_on.year}"
+    series = series_of(kind, issued_on)
     taken = _take(series)
     if not taken:
         NumberSeries.insert(name=series).on_conflict_ignore().execute()
@@ -140,6 +140,10 @@ _take_one = Prepared(
         .returning(NumberSeries.next_number)
     )
 )
+
+
+def series_of(kind: DocumentKind, issued_on: date) -> str:
+    return f"{PREFIXES[kind]}-{issued_on.year}"
 
 
 def document_number(series: str, sequence: int) -> str:

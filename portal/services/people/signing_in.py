@@ -144,13 +144,15 @@ def change_password(
 ) -> None:
     """A new password for who knows the old one; every session but `keep_session` ends.
 
-    Raises PasswordWrong, PasswordTooCommon and PasswordLengthWrong.
+    Raises PasswordWrong, also where the old one has been changed meanwhile, PasswordTooCommon and
+    PasswordLengthWrong.
     """
     if not passwords.verify(person.password_hash, current_password):
         raise PasswordWrong()
     passwords.refuse_weak(new_password, words=words_of(person))
     password_hash = passwords.hash_password(new_password)
     with transaction():
+        _refuse_if_changed(person)
         _set_password(person, password_hash, action="person.password_changed", now=now)
         end_sessions(person, but=keep_session)
 
@@ -164,6 +166,13 @@ def words_of(person: Person) -> tuple[str, ...]:
         .limit(places.MENU_WORKSPACES)
     )
     return (person.name, person.email, *(workspace.name for workspace in names))
+
+
+def _refuse_if_changed(person: Person) -> None:
+    """The hash that was compared must still be the person's; held until the transaction ends."""
+    is_same = (Person.id == person.id) & (Person.password_hash == person.password_hash)
+    if not Person.update(password_hash=person.password_hash).where(is_same).execute():
+        raise PasswordWrong()
 
 
 def _set_password(person: Person, password_hash: str, *, action: str, now: datetime) -> None:

@@ -1,5 +1,6 @@
 """The books answer 0 after every scenario; and each question finds what it is there for, and only it does."""
 
+import contextlib
 import sqlite3
 
 import pytest
@@ -13,6 +14,7 @@ from portal.services.upkeep import books
 from portal.services.upkeep.books import reading
 from tests.books import assert_books_clean, broken_books
 from tests.conftest import TODAY
+from tests.corruptions import CORRUPTIONS, a_past_of_everything
 from tests.factories import owner_of, seen_by
 from tests.paying import (
     ASKS_ONCE,
@@ -55,6 +57,8 @@ class Shop:
 
 
 FIRST_OF_ACME = "(SELECT min(id) FROM audit_entry WHERE workspace_id IS NOT NULL)"
+SETTLED = {"ask_again_at": None, "settled_at": TODAY}
+IS_OPEN = "settled_at = NULL, look_up_at = created_at"
 ONE_DECLINED = "id = (SELECT min(id) FROM payment WHERE state = 'declined')"
 ITS_ORDER = f"id = (SELECT order_id FROM payment WHERE {ONE_DECLINED})"
 NEWEST_PAID = "id = (SELECT max(id) FROM purchase_order WHERE state = 'paid')"
@@ -112,7 +116,7 @@ def an_order_for_a_plan_that_is_too_small(shop):
 
 
 def a_refund_of_a_declined_payment(shop):
-    a_refund_row(Payment.get(Payment.state == PaymentState.DECLINED), state=RefundState.REFUSED)
+    a_refund_row(Payment.get(Payment.state == PaymentState.DECLINED), **SETTLED, state=RefundState.REFUSED)
 
 
 def two_open_refunds(shop):
@@ -128,6 +132,7 @@ def a_refund_row(payment, **changed):
         "person": payment.order.person,
         "amount_minor": payment.amount_minor,
         "currency": payment.currency,
+        "ask_again_at": TODAY,
         "created_at": TODAY,
     }
     Refund.create(**facts | changed)
@@ -146,11 +151,11 @@ BREACHES = {
     ],
     "placed_orders_have_a_waiting_payment": [f"UPDATE purchase_order SET state = 'placed' WHERE {ITS_ORDER}"],
     "waiting_payments_belong_to_placed_orders": [
-        f"UPDATE payment SET state = 'unknown' WHERE {ONE_DECLINED}"
+        f"UPDATE payment SET state = 'unknown', {IS_OPEN} WHERE {ONE_DECLINED}"
     ],
     "workspaces_wait_for_one_payment_at_most": [
         "UPDATE purchase_order SET state = 'placed' WHERE state = 'open'",
-        "UPDATE payment SET state = 'unknown' WHERE state = 'declined'",
+        f"UPDATE payment SET state = 'unknown', {IS_OPEN} WHERE state = 'declined'",
     ],
     "payments_ask_for_what_their_order_costs": [f"UPDATE payment SET currency = 'USD' WHERE {OF_NEWEST}"],
     "charges_are_in_the_books": a_charge_that_nobody_asked_for,
@@ -161,8 +166,8 @@ BREACHES = {
         "UPDATE number_series SET next_number = 2",
     ],
     "invoices_are_of_paid_orders": [
-        f"UPDATE payment SET state = 'unknown' WHERE {OF_NEWEST}",
-        f"UPDATE purchase_order SET state = 'placed' WHERE {NEWEST_PAID}",
+        f"UPDATE payment SET state = 'unknown', {IS_OPEN} WHERE {OF_NEWEST}",
+        f"UPDATE purchase_order SET state = 'placed', paid_at = NULL WHERE {NEWEST_PAID}",
     ],
     "refunded_orders_were_paid_back_once": after_a_refund("UPDATE refund SET amount_minor = 1"),
     "refunded_orders_have_their_credit_note": after_a_refund(
@@ -180,7 +185,7 @@ BREACHES = {
     "issued_invoices_are_unchanged": [f"UPDATE invoice SET facts_hash = '0' WHERE {OF_NEWEST}"],
     "documents_are_unchanged": a_document_of_other_bytes,
     "paid_orders_gave_what_was_quoted": [f"UPDATE subscription_period SET net_minor = 1 WHERE {OF_NEWEST}"],
-    "periods_never_overlap": [
+    "periods_touch_and_never_overlap": [
         """UPDATE subscription_period SET end_on = '2026-11-30'
            WHERE id = (SELECT min(id) FROM subscription_period)"""
     ],
@@ -214,12 +219,13 @@ def test_a_question_finds_its_breach_and_no_other_does(shop, question):
 
 
 def test_every_question_has_its_breach():
-    assert set(BREACHES) == {question.__name__ for question in books.QUESTIONS}
+    careful = {name for _corrupt, named in CORRUPTIONS.values() for name in named}
+    assert set(BREACHES) | careful == set(books.questions())
 
 
 def test_the_books_of_an_empty_database_are_clean(runtime):
     assert_books_clean()
-    assert [result.name for result in books.check()] == [question.__name__ for question in books.QUESTIONS]
+    assert [result.name for result in books.check()] == books.questions()
 
 
 REFUNDED = "(SELECT id FROM purchase_order WHERE state = 'refunded')"
@@ -243,7 +249,7 @@ REFUNDED = "(SELECT id FROM purchase_order WHERE state = 'refunded')"
         (["DELETE FROM refund"], "refunded_orders_were_paid_back_once"),
         (
             [f"UPDATE subscription_period SET end_on = '2026-12-01' WHERE order_id = {REFUNDED}"],
-            "paid_orders_gave_what_was_quoted",
+            "periods_touch_and_never_overlap",
         ),
         (
             ["UPDATE subscription SET due_on = '2027-06-01' WHERE price_id IS NOT NULL"],
@@ -269,7 +275,7 @@ def test_breaches_after_a_refund_are_found_too(shop, breach, question):
         (f"DELETE FROM subscription_period WHERE {OF_NEWEST}", "paid_orders_gave_what_was_quoted"),
         (
             f"UPDATE subscription_period SET end_on = '2028-01-01' WHERE {OF_NEWEST}",
-            "paid_orders_gave_what_was_quoted",
+            "periods_touch_and_never_overlap",
         ),
         (
             "UPDATE subscription SET plan_id = (SELECT min(id) FROM plan)",
@@ -324,3 +330,25 @@ def test_more_rows_than_one_batch_are_all_asked(shop, monkeypatch):
     assert broken_books() == {}
     shop.sql("UPDATE invoice SET facts_hash = '0'")
     assert broken_books() == {"issued_invoices_are_unchanged": 2}
+
+
+class TakenBack(Exception):
+    """Ends a transaction that must not last."""
+
+
+def named_after(corrupt, database):
+    """What the books say after the corruption, which is taken back then."""
+    named = {}
+    with contextlib.suppress(TakenBack), database.atomic():
+        corrupt()
+        named = broken_books()
+        raise TakenBack
+    return set(named)
+
+
+def test_each_careful_corruption_is_named_by_its_questions(runtime, database, clock):
+    a_past_of_everything(clock)
+    assert_books_clean()
+    found = {name: named_after(corrupt, database) for name, (corrupt, _named) in CORRUPTIONS.items()}
+    assert found == {name: named for name, (_corrupt, named) in CORRUPTIONS.items()}
+    assert_books_clean()

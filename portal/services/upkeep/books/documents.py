@@ -1,14 +1,22 @@
-"""Numbers, invoices and the printed documents."""
+"""Numbers, invoices, credit notes and the printed documents."""
 
 import hashlib
-from typing import cast
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple, cast
 
 from peewee import JOIN, fn
 
-from portal.domain.pricing import facts_hash
-from portal.models import Document, Invoice, NumberSeries, OutboxMessage
+from portal.domain.invoicing import adds_up, is_of_the_sale, mirrors
+from portal.domain.pricing import facts_hash, tax_facts
+from portal.domain.tax import Buyer, decide_tax
+from portal.domain.vocabulary import DocumentKind, PaymentMethodKind, PaymentState
+from portal.models import Document, Invoice, NumberSeries, Order, OutboxMessage, Payment, Workspace
+from portal.services.invoices import issuing
 
-from .reading import rows_of
+from .reading import pages_of, rows_of
+
+A_DAY = timedelta(days=1)
 
 
 def numbers_have_no_gap() -> int:
@@ -37,37 +45,170 @@ def numbers_have_no_gap() -> int:
 
 
 def numbers_follow_the_order_of_issue() -> int:
+    """And are those of the document's kind and year."""
     highest: dict[str, int] = {}
     broken = 0
-    for series, sequence, number in rows_of(Invoice, Invoice.series, Invoice.sequence, Invoice.number):
-        broken += sequence <= highest.get(series, 0) or number != f"{series}-{sequence:06d}"
+    columns = (Invoice.kind, Invoice.series, Invoice.sequence, Invoice.number, Invoice.issued_on)
+    for kind, series, sequence, number, issued_on in rows_of(Invoice, *columns):
+        broken += (
+            sequence <= highest.get(series, 0)
+            or number != issuing.document_number(series, sequence)
+            or series != issuing.series_of(kind, issued_on)
+        )
         highest[series] = max(sequence, highest.get(series, 0))
     return broken
 
 
-def issued_invoices_are_unchanged() -> int:
+class IssuedDocument(NamedTuple):
+    """An invoice or credit note with its order, its payment, and the invoice of that order."""
+
+    kind: DocumentKind
+    number: str
+    issued_on: date
+    issued_at: datetime
+    currency: str
+    net_minor: int
+    tax_minor: int
+    total_minor: int
+    facts: dict[str, Any]
+    facts_hash: str
+    invoice_facts: dict[str, Any] | None
+    quote: dict[str, Any]
+    details: dict[str, Any]
+    order_number: str
+    paid_at: datetime | None
+    created_at: datetime
+    customer_number: str
+    method_kind: PaymentMethodKind | None
+    brand: str | None
+    last4: str | None
+
+
+def issued_documents() -> Iterator[IssuedDocument]:
+    invoice = Invoice.alias()
+    query = (
+        Invoice.select(
+            Invoice.id,
+            Invoice.kind,
+            Invoice.number,
+            Invoice.issued_on,
+            Invoice.issued_at,
+            Invoice.currency,
+            Invoice.net_minor,
+            Invoice.tax_minor,
+            Invoice.total_minor,
+            Invoice.facts,
+            Invoice.facts_hash,
+            invoice.facts,
+            Order.quote,
+            Order.details,
+            Order.number,
+            Order.paid_at,
+            Order.created_at,
+            Workspace.customer_number,
+            Payment.method_kind,
+            Payment.brand,
+            Payment.last4,
+        )
+        .join_from(Invoice, Order)
+        .join_from(Order, Workspace)
+        .join_from(
+            Order,
+            Payment,
+            JOIN.LEFT_OUTER,
+            on=((Payment.order == Order.id) & (Payment.state == PaymentState.SUCCEEDED)),
+        )
+        .join_from(
+            Order,
+            invoice,
+            JOIN.LEFT_OUTER,
+            on=((invoice.order == Order.id) & (invoice.kind == DocumentKind.INVOICE)),
+        )
+    )
+    return (IssuedDocument(*row) for row in pages_of(query, Invoice))
+
+
+def issued_invoices_are_unchanged(issued: IssuedDocument) -> bool:
     """The hash is that of the facts, and the columns repeat what the facts print."""
-    columns = (
-        Invoice.facts,
-        Invoice.facts_hash,
-        Invoice.number,
-        Invoice.currency,
-        Invoice.net_minor,
-        Invoice.tax_minor,
-        Invoice.total_minor,
+    facts, totals = issued.facts, issued.facts["totals"]
+    return facts_hash(facts) != issued.facts_hash or (
+        issued.kind,
+        issued.number,
+        issued.issued_on.isoformat(),
+        issued.currency,
+        issued.net_minor,
+        issued.tax_minor,
+        issued.total_minor,
+    ) != (
+        facts["kind"],
+        facts["number"],
+        facts["issued_on"],
+        facts["currency"],
+        totals["net_minor"],
+        totals["tax_minor"],
+        totals["gross_minor"],
     )
-    return sum(
-        facts_hash(facts) != kept_hash
-        or repeated
-        != [
-            facts["number"],
-            facts["currency"],
-            facts["totals"]["net_minor"],
-            facts["totals"]["tax_minor"],
-            facts["totals"]["gross_minor"],
-        ]
-        for facts, kept_hash, *repeated in rows_of(Invoice, *columns)
+
+
+def invoices_add_up(issued: IssuedDocument) -> bool:
+    """Lines, tax by rate and totals follow from quantities, unit prices and rates."""
+    return not adds_up(issued.facts)
+
+
+def invoices_are_of_their_sale(issued: IssuedDocument) -> bool:
+    """Plan, period, rate, buyer and payment are those of the order, and the day is that of its payment."""
+    if issued.kind != DocumentKind.INVOICE:
+        return False
+    if issued.method_kind is None:
+        # Asked by paid_orders_have_one_succeeded_payment.
+        return False
+    return not is_of_the_sale(
+        issued.facts,
+        quote=issued.quote,
+        details=issued.details,
+        order_number=issued.order_number,
+        customer_number=issued.customer_number,
+        method_kind=issued.method_kind,
+        method_brand=issued.brand or "",
+        method_last4=issued.last4 or "",
     )
+
+
+def invoices_are_of_their_day(issued: IssuedDocument) -> bool:
+    """An invoice is issued at the moment of the payment; each is dated as it was at the seller's then.
+
+    A day more or less: the installation may have moved to another time zone since.
+    """
+    is_invoice = issued.kind == DocumentKind.INVOICE
+    is_late = is_invoice and issued.paid_at is not None and issued.issued_at != issued.paid_at
+    return is_late or abs(issued.issued_on - issued.issued_at.date()) > A_DAY
+
+
+def taxes_are_as_the_law_says(issued: IssuedDocument) -> bool:
+    """The tax decision, made anew from the frozen buyer and the rates of the days of the order."""
+    if issued.kind != DocumentKind.INVOICE:
+        return False
+    decided = [
+        tax_facts(
+            decide_tax(
+                seller_country=issued.facts["seller"]["country"],
+                buyer=Buyer.of(issued.details),
+                on=on,
+                unchecked_counts_as_valid=counts,
+            )
+        )
+        for on in (issued.created_at.date() - A_DAY, issued.issued_at.date() + A_DAY)
+        # What counted then was a setting.
+        for counts in (True, False)
+    ]
+    return issued.quote["tax"] not in decided
+
+
+def credit_notes_mirror_their_invoice(issued: IssuedDocument) -> bool:
+    """Everything that its invoice said, but for what a credit note says of itself."""
+    if issued.kind != DocumentKind.CREDIT_NOTE or issued.invoice_facts is None:
+        return False
+    return not mirrors(issued.facts, issued.invoice_facts)
 
 
 def documents_are_unchanged() -> int:

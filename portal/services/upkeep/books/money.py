@@ -1,17 +1,30 @@
 """Orders, payments and refunds agree with each other."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from peewee import JOIN, fn
 
+from portal.domain.lifecycle import OPEN_SETUP_STATES
+from portal.domain.money import Money
 from portal.domain.pricing import facts_hash
-from portal.domain.vocabulary import DocumentKind, OrderState, PaymentState, RefundState
-from portal.models import Invoice, Order, Payment, Refund
+from portal.domain.tax import BASIS_POINTS
+from portal.domain.vocabulary import (
+    DocumentKind,
+    OrderKind,
+    OrderState,
+    PaymentMethodKind,
+    PaymentState,
+    RefundState,
+)
+from portal.models import Invoice, MethodSetup, Order, Payment, PaymentMethod, Plan, Refund
 
-from .reading import rows_of
+from .reading import pages_of
 
 SETTLED = (PaymentState.SUCCEEDED, PaymentState.DECLINED)
 PAID_ONCE = (OrderState.PAID, OrderState.REFUNDED)
+REFUND_SETTLED = (RefundState.SUCCEEDED, RefundState.REFUSED)
 REFUND_WAITS = (RefundState.CREATED, RefundState.UNKNOWN)
 
 
@@ -205,18 +218,106 @@ def payments_ask_for_what_their_order_costs() -> int:
     )
 
 
-def orders_are_as_they_were_quoted() -> int:
-    """The quote is the one that its hash names, and the columns repeat its amounts."""
-    columns = (
+def open_money_is_asked_about() -> int:
+    """What is open has a next look-up, and what is settled has its moment and none."""
+    broken = 0
+    for model, settled, ask_at in (
+        (Payment, SETTLED, Payment.look_up_at),
+        (Refund, REFUND_SETTLED, Refund.ask_again_at),
+    ):
+        is_settled = model.state << settled
+        rightly_settled = model.settled_at.is_null(False) & ask_at.is_null()
+        rightly_open = model.settled_at.is_null() & ask_at.is_null(False)
+        broken += (
+            model.select().where((is_settled & ~rightly_settled) | (~is_settled & ~rightly_open)).count()
+        )
+    waits = MethodSetup.state << list(OPEN_SETUP_STATES)
+    return broken + MethodSetup.select().where(waits & MethodSetup.look_up_at.is_null()).count()
+
+
+def payments_charge_methods_of_their_workspace() -> int:
+    return (
+        Payment.select(Payment.id)
+        .join(PaymentMethod)
+        .where((PaymentMethod.workspace != Payment.workspace) | (PaymentMethod.gateway != Payment.gateway))
+        .count()
+    )
+
+
+class Quoted(NamedTuple):
+    """An order with what it was quoted."""
+
+    quote: dict[str, Any]
+    quote_hash: str
+    kind: OrderKind
+    plan: str
+    interval: str
+    net_minor: int
+    tax_minor: int
+    total_minor: int
+    currency: str
+    details: dict[str, Any] | None
+    method_kind: PaymentMethodKind
+    state: OrderState
+    paid_at: datetime | None
+
+
+def quoted_orders() -> Iterator[Quoted]:
+    query = Order.select(
+        Order.id,
         Order.quote,
         Order.quote_hash,
+        Order.kind,
+        Plan.code,
+        Order.interval,
         Order.net_minor,
         Order.tax_minor,
         Order.total_minor,
         Order.currency,
+        Order.details,
+        Order.method_kind,
+        Order.state,
+        Order.paid_at,
+    ).join(Plan)
+    return (Quoted(*row) for row in pages_of(query, Order))
+
+
+def orders_are_as_they_were_quoted(order: Quoted) -> bool:
+    """The quote is the one that its hash names, and the columns repeat its terms, amounts and details."""
+    quote, reviewed = order.quote, order.quote["reviewed"]
+    if reviewed is not None and order.details is not None and reviewed not in _may_be_reviewed(order):
+        return True
+    return facts_hash(quote) != order.quote_hash or (
+        order.kind,
+        order.plan,
+        order.interval,
+        order.net_minor,
+        order.tax_minor,
+        order.total_minor,
+        order.currency,
+    ) != tuple(
+        quote[name]
+        for name in ("kind", "plan", "interval", "net_minor", "tax_minor", "total_minor", "currency")
     )
-    return sum(
-        facts_hash(quote) != kept_hash
-        or amounts != [quote["net_minor"], quote["tax_minor"], quote["total_minor"], quote["currency"]]
-        for quote, kept_hash, *amounts in rows_of(Order, *columns)
-    )
+
+
+def _may_be_reviewed(order: Quoted) -> list[str]:
+    """A renewal is quoted before it is decided which method is asked."""
+    kinds = {
+        order.method_kind,
+        PaymentMethodKind.CARD if order.kind == OrderKind.RENEWAL else order.method_kind,
+    }
+    return [facts_hash({"details": order.details, "method_kind": kind.value}) for kind in kinds]
+
+
+def quotes_add_up(order: Quoted) -> bool:
+    """Tax follows from net and rate, the total from both; without a buyer there is no tax yet."""
+    quote = order.quote
+    net, tax = Money(quote["net_minor"], quote["currency"]), quote["tax"]
+    rate_bp = tax["rate_bp"] if tax else 0
+    tax_minor = net.split(part=rate_bp, whole=BASIS_POINTS).minor
+    return (quote["tax_minor"], quote["total_minor"]) != (tax_minor, net.minor + tax_minor)
+
+
+def orders_say_when_they_were_paid(order: Quoted) -> bool:
+    return (order.state in PAID_ONCE) != (order.paid_at is not None)

@@ -1,124 +1,113 @@
 """What the workspaces have is what they were sold."""
 
-from datetime import date, datetime
-from typing import cast
+from datetime import date
 
-from peewee import JOIN, Case, Expression, fn
+from peewee import JOIN, Case, fn
 
-from portal.domain.vocabulary import DocumentKind, MemberStatus, OrderState
-from portal.models import Invoice, Member, Order, Plan, Subscription, SubscriptionPeriod, Workspace
+from portal.domain.vocabulary import DocumentKind, MemberStatus, ProductKind, Role
+from portal.models import (
+    Invoice,
+    Member,
+    Order,
+    PaymentMethod,
+    Plan,
+    Price,
+    Product,
+    Subscription,
+    SubscriptionPeriod,
+    Workspace,
+)
 
 from .money import PAID_ONCE
 from .reading import rows_of
-
-LAST_DAY = date(9999, 12, 31)
 
 
 def paid_orders_gave_what_was_quoted() -> int:
     """Each paid order has its period: the quoted first day, base and extra days, for the quoted price.
 
-    A later order may have cut the period short, never made it longer. That of a refunded order is empty.
+    When it ended is asked by periods_touch_and_never_overlap.
     """
     columns = (
-        Order.state,
         Order.quote,
         Order.plan,
         SubscriptionPeriod.plan,
         SubscriptionPeriod.price,
         SubscriptionPeriod.start_on,
         SubscriptionPeriod.base_end_on,
-        SubscriptionPeriod.end_on,
         SubscriptionPeriod.net_minor,
         SubscriptionPeriod.currency,
     )
     broken = 0
     rows = rows_of(Order, *columns, where=Order.state << PAID_ONCE, beside=SubscriptionPeriod)
-    for state, quote, ordered_plan, plan, price, start_on, base_end_on, end_on, *paid in rows:
-        if start_on is None:
+    for quote, ordered_plan, plan, price, start_on, base_end_on, *paid in rows:
+        if start_on is None or base_end_on is None:
             broken += 1
             continue
-        due_on = date.fromisoformat(quote["due_on"])
         extra_days = quote["extension"]["extra_days"] if quote["extension"] else 0
         gave = [plan, price, start_on.isoformat(), base_end_on.isoformat(), *paid]
         promised = [ordered_plan, quote["price_id"], quote["start_on"], quote["base_end_on"]]
         broken += (
             gave != [*promised, quote["net_minor"], quote["currency"]]
-            or end_on > (start_on if state == OrderState.REFUNDED else due_on)
-            or (due_on - base_end_on).days != extra_days
+            or (date.fromisoformat(quote["due_on"]) - base_end_on).days != extra_days
         )
     return broken
 
 
-def periods_never_overlap() -> int:
-    """A period that was cut before it began is empty and lies nowhere."""
-    ends_on = fn.COALESCE(SubscriptionPeriod.end_on, LAST_DAY)
-    in_order = (
-        SubscriptionPeriod.select(
-            SubscriptionPeriod.start_on,
-            fn.LAG(ends_on)
-            .over(
-                partition_by=[SubscriptionPeriod.subscription],
-                order_by=[SubscriptionPeriod.start_on, SubscriptionPeriod.id],
+def workspaces_have_one_subscription_a_product() -> int:
+    """One to the workspace plan and at most one to any other; its plan and price are the product's."""
+    several = (
+        Subscription.select(Subscription.workspace)
+        .group_by(Subscription.workspace, Subscription.product)
+        .having(fn.COUNT(Subscription.id) > 1)
+        .count()
+    )
+    of_the_plan = (
+        Subscription.select(Subscription.workspace)
+        .join(Product)
+        .where(Product.kind == ProductKind.WORKSPACE_PLAN)
+    )
+    without = Workspace.select(Workspace.id).where(Workspace.id.not_in(of_the_plan)).count()
+    of_another = (
+        Subscription.select(Subscription.id)
+        .join_from(Subscription, Plan, on=Subscription.plan)
+        .join_from(Subscription, Price, JOIN.LEFT_OUTER)
+        .where((Plan.product != Subscription.product) | (Price.plan != Plan.id))
+        .count()
+    )
+    return int(several + without + of_another)
+
+
+def renewals_wait_for_their_due_date() -> int:
+    """With auto-renewal on, nothing is charged before the due date, and only to a method of the workspace.
+
+    With it off, nothing is charged, and nothing was announced.
+    """
+    waits = Subscription.renew_on.is_null() | (Subscription.renew_on >= Subscription.due_on)
+    own = PaymentMethod.id.is_null() | (PaymentMethod.workspace == Subscription.workspace)
+    is_right = Case(
+        None,
+        [
+            (
+                Subscription.auto_renewal,
+                Subscription.due_on.is_null(False) & Subscription.price.is_null(False) & waits & own,
             )
-            .alias("before_ends_on"),
-        )
-        .where(_is_not_empty())
-        .alias("in_order")
+        ],
+        Subscription.renew_on.is_null() & Subscription.announced_minor.is_null(),
     )
     return (
-        SubscriptionPeriod.select(in_order.c.start_on)
-        .from_(in_order)
-        .where(in_order.c.before_ends_on > in_order.c.start_on)
+        Subscription.select(Subscription.id)
+        .join(PaymentMethod, JOIN.LEFT_OUTER, on=(Subscription.payment_method == PaymentMethod.id))
+        .where(~is_right)
         .count()
     )
 
 
-def subscriptions_are_as_their_last_period() -> int:
-    """The due date is the end of all periods, the plan that of the newest one.
-
-    Unless a refund gave back what was past already: that fell due on the day of the refund.
-    """
-    last = (
-        SubscriptionPeriod.select(
-            SubscriptionPeriod.subscription,
-            fn.MAX(SubscriptionPeriod.end_on).alias("end_on"),
-            fn.MAX(SubscriptionPeriod.id).alias("newest"),
-        )
-        .where(_is_not_empty())
-        .group_by(SubscriptionPeriod.subscription)
-        .alias("last")
+def workspaces_have_an_owner() -> int:
+    """Somebody active, in each that was not deleted."""
+    owned = Member.select(Member.workspace).where(
+        Member.role == Role.OWNER, Member.status == MemberStatus.ACTIVE
     )
-    newest = SubscriptionPeriod.alias()
-    only_later = (newest.plan == Subscription.plan) & (Subscription.due_on > last.c.end_on)
-    differing = (
-        Subscription.select(Subscription.workspace, Subscription.due_on, Case(None, [(only_later, 1)], 0))
-        .join(last, JOIN.LEFT_OUTER, on=(last.c.subscription_id == Subscription.id))
-        .join(newest, JOIN.LEFT_OUTER, on=(newest.id == last.c.newest))
-        .where(
-            newest.id.is_null()
-            | (newest.plan != Subscription.plan)
-            | (
-                Subscription.due_on.is_null(False)
-                & (last.c.end_on.is_null() | (last.c.end_on != Subscription.due_on))
-            )
-        )
-    )
-    return sum(
-        not (falls_later and _was_refunded_on(due_on, workspace_id))
-        for workspace_id, due_on, falls_later in cast("list[tuple[int, date, int]]", list(differing.tuples()))
-    )
-
-
-def _was_refunded_on(day: date, workspace_id: int) -> bool:
-    workspace = Workspace.get_by_id(workspace_id)
-    issued = Invoice.select(Invoice.issued_at).where(
-        Invoice.workspace == workspace, Invoice.kind == DocumentKind.CREDIT_NOTE
-    )
-    return any(workspace.day(at) == day for (at,) in cast("list[tuple[datetime]]", list(issued.tuples())))
-
-
-def _is_not_empty() -> Expression:
-    return SubscriptionPeriod.end_on.is_null() | (SubscriptionPeriod.end_on > SubscriptionPeriod.start_on)
+    return Workspace.select().where(Workspace.deleted_at.is_null(), Workspace.id.not_in(owned)).count()
 
 
 def active_users_fit_their_plan() -> int:

@@ -1,0 +1,389 @@
+"""What a subscription's past must look like, reckoned anew from what was sold and given back.
+
+Each period ends what runs on its first day, and its quote rests on what was running then, as when it was paid
+(services/subscriptions/agreement.py). The books repeat years of it (services/upkeep/books/history.py).
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Any
+
+from .errors import PortalError
+from .money import Money
+from .periods import Period, add_months, period_from
+from .price_lock import LOCK_MONTHS
+from .pricing import anchor_at, extension_facts
+from .proration import PaidPeriod, extend
+from .refunds import GivenPeriod, replay
+from .vocabulary import Interval, OrderKind
+
+NO_END = date.max
+A_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRow:
+    """A price of the catalogue with the days `[valid_from, valid_until)` on which it was on sale."""
+
+    plan: int
+    interval: Interval
+    amount: Money
+    valid_from: date
+    valid_until: date | None
+
+    def was_on_sale(self, days: Period) -> bool:
+        return self.valid_from < days.end and (self.valid_until is None or self.valid_until > days.start)
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """The paid order behind a period. `quote` is Quote.facts; `price` None: the catalogue has no such row.
+
+    `days` are those between the opening and the payment of the order, a day more on either side, since the
+    workspace may have moved to another time zone. `sold` and `undone` are the places of the invoice and of
+    its credit note in the order of issue; `undone_on` is the day of the latter.
+    """
+
+    quote: Mapping[str, Any]
+    price: PriceRow | None
+    days: Period
+    sold: int
+    undone: int | None = None
+    undone_on: date | None = None
+
+    @property
+    def kind(self) -> OrderKind:
+        return OrderKind(self.quote["kind"])
+
+    @property
+    def interval(self) -> Interval:
+        return Interval(self.quote["interval"])
+
+    @property
+    def net(self) -> Money:
+        return Money(self.quote["net_minor"], self.quote["currency"])
+
+    @property
+    def start_on(self) -> date:
+        return date.fromisoformat(self.quote["start_on"])
+
+    @property
+    def base_end_on(self) -> date:
+        return date.fromisoformat(self.quote["base_end_on"])
+
+    @property
+    def due_on(self) -> date:
+        return date.fromisoformat(self.quote["due_on"])
+
+
+@dataclass(frozen=True, slots=True)
+class PastPeriod:
+    """A row of a subscription's periods, as it stands. `sale` None: a trial, or a plan without a price."""
+
+    key: int
+    plan: int
+    price: int | None
+    start_on: date
+    base_end_on: date | None
+    end_on: date | None
+    sale: Sale | None
+
+
+@dataclass(frozen=True, slots=True)
+class PresentSubscription:
+    """The subscription's own row: what it says of its newest period. `locked_minor` is without VAT."""
+
+    plan: int
+    price: int | None
+    started_on: date
+    due_on: date | None
+    anchor_day: int
+    locked_minor: int | None
+    locked_until: date | None
+
+
+class Fault(StrEnum):
+    """What is not as it follows from the past. The words are the names of the books' questions."""
+
+    QUOTE = "quotes_follow_from_what_was_running"
+    LENGTH = "periods_are_as_long_as_was_sold"
+    END = "periods_touch_and_never_overlap"
+    PRICE = "orders_cost_a_price_of_their_day"
+    PRESENT = "subscriptions_are_as_their_last_period"
+    LOCK = "price_locks_are_of_a_payment"
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What is remembered of a period: as it was given, without its quote."""
+
+    key: int
+    plan: int
+    price: int | None
+    start_on: date
+    base_end_on: date | None
+    until: date
+    net: Money | None
+    interval: Interval | None
+    anchor_day: int
+
+    @classmethod
+    def of(cls, period: PastPeriod) -> "_Given":
+        sale = period.sale
+        until = sale.due_on if sale else period.base_end_on
+        return cls(
+            key=period.key,
+            plan=period.plan,
+            price=period.price,
+            start_on=period.start_on,
+            base_end_on=period.base_end_on,
+            until=until or NO_END,
+            net=sale.net if sale else None,
+            interval=sale.interval if sale else None,
+            anchor_day=int(sale.quote["anchor_day"]) if sale else period.start_on.day,
+        )
+
+
+class _Kept:
+    """What was given and not taken back, each with its end as it is by now."""
+
+    def __init__(self) -> None:
+        self.given: dict[int, _Given] = {}
+        self.until: dict[int, date] = {}
+        self.again_due_on: date | None = None
+        self._running: list[tuple[int, int]] = []
+
+    @property
+    def newest(self) -> _Given | None:
+        return next(reversed(self.given.values()), None)
+
+    def running_after(self, day: date) -> list[tuple[_Given, date]]:
+        """What is not over on that day, in order, each with its end."""
+        later = []
+        while self._running and -self._running[0][0] > day.toordinal():
+            later.append(heapq.heappop(self._running))
+        for each in later:
+            heapq.heappush(self._running, each)
+        found = [(self.given[key], self.until[key]) for _ordinal, key in later]
+        return sorted(found, key=lambda each: (each[0].start_on, each[0].key))
+
+    def cut(self, at: date) -> None:
+        """End what runs on that day there. One that has not begun is empty for good."""
+        ended = []
+        while self._running and -self._running[0][0] > at.toordinal():
+            _ordinal, key = heapq.heappop(self._running)
+            self.until[key] = max(at, self.given[key].start_on)
+            ended.append(key)
+        for key in ended:
+            if self.given[key].start_on < at:
+                self._run(key)
+
+    def give(self, period: _Given) -> None:
+        self.given[period.key], self.until[period.key] = period, period.until
+        self.again_due_on = None
+        self._run(period.key)
+
+    def take_back(self, key: int, on: date | None) -> None:
+        """As if it had never been given: what it cut runs on. What is over by then is due that day."""
+        del self.given[key]
+        lasting = replay([GivenPeriod(each.key, each.start_on, each.until) for each in self.given.values()])
+        self.until = {each.key: each.until or NO_END for each in lasting}
+        self._running = []
+        for each in self.given:
+            self._run(each)
+        self.again_due_on = on
+
+    def _run(self, key: int) -> None:
+        heapq.heappush(self._running, (-self.until[key].toordinal(), key))
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What a quote gives. `figures` None: no money left became days."""
+
+    base_end_on: date
+    due_on: date
+    anchor_day: int
+    figures: Mapping[str, object] | None = None
+
+    @classmethod
+    def plain(cls, period: Period, anchor_day: int) -> "_Terms":
+        return cls(period.end, period.end, anchor_day)
+
+    def are_quoted_by(self, sale: Sale) -> bool:
+        quoted = sale.quote["extension"]
+        if (self.base_end_on, self.due_on, self.anchor_day) != (
+            sale.base_end_on,
+            sale.due_on,
+            sale.quote["anchor_day"],
+        ):
+            return False
+        if self.figures is None or quoted is None:
+            return self.figures is None and quoted is None
+        # A quote keeps the figures that were known in its days.
+        return all(self.figures.get(name) == value for name, value in quoted.items())
+
+
+class _Locks:
+    """The price locks that payments may have begun: by plan and interval the amount and its last day."""
+
+    def __init__(self) -> None:
+        self._begun: dict[tuple[int, Interval | None], set[tuple[int, date]]] = {}
+
+    def begin(self, plan: int, sale: Sale) -> None:
+        paid_on = sale.days.end - 2 * A_DAY
+        until = add_months(paid_on, LOCK_MONTHS[sale.interval], anchor_day=paid_on.day)
+        self._begun.setdefault((plan, sale.interval), set()).add((sale.net.minor, until))
+
+    def hold(self, plan: int, sale: Sale) -> bool:
+        return any(
+            minor == sale.net.minor and sale.start_on < until + A_DAY
+            for minor, until in self._begun.get((plan, sale.interval), ())
+        )
+
+    def know(self, plan: int, interval: Interval | None, locked_minor: int, locked_until: date) -> bool:
+        return any(
+            minor == locked_minor and abs(until - locked_until) <= A_DAY
+            for minor, until in self._begun.get((plan, interval), ())
+        )
+
+
+def faults_of(periods: Iterable[PastPeriod], present: PresentSubscription) -> Iterator[Fault]:
+    """What does not follow from the past, once for each row where it shows.
+
+    `periods` are all those of one subscription in the order in which they were given.
+    """
+    kept, locks = _Kept(), _Locks()
+    undone: list[tuple[int, int, date | None]] = []
+    ends: dict[int, tuple[date, date | None]] = {}
+    for period in periods:
+        sale = period.sale
+        ends[period.key] = (period.start_on, period.end_on)
+        while sale is not None and undone and undone[0][0] < sale.sold:
+            _place, key, on = heapq.heappop(undone)
+            kept.take_back(key, on)
+        if sale is not None:
+            yield from _faults_of_sale(period, sale, kept, locks)
+            if sale.undone is not None:
+                heapq.heappush(undone, (sale.undone, period.key, sale.undone_on))
+        elif period.price is not None or not _is_a_trial_or_free(period):
+            yield Fault.LENGTH
+        kept.cut(period.start_on)
+        kept.give(_Given.of(period))
+    while undone:
+        _place, key, on = heapq.heappop(undone)
+        kept.take_back(key, on)
+    for key, (start_on, end_on) in ends.items():
+        # What was paid back is empty, wherever it began.
+        if (end_on or NO_END) != kept.until.get(key, start_on):
+            yield Fault.END
+    if not _is_as_its_newest(present, kept):
+        yield Fault.PRESENT
+    if not _lock_was_begun(present, kept, locks):
+        yield Fault.LOCK
+
+
+def _is_a_trial_or_free(period: PastPeriod) -> bool:
+    return period.base_end_on is None or period.base_end_on > period.start_on
+
+
+def _faults_of_sale(period: PastPeriod, sale: Sale, kept: _Kept, locks: _Locks) -> Iterator[Fault]:
+    before = kept.newest
+    try:
+        if before is None or sale.kind != _kind_after(before, period, sale):
+            yield Fault.QUOTE
+        elif not any(terms.are_quoted_by(sale) for terms in _right_terms(sale, before, kept)):
+            yield Fault.LENGTH
+    except (PortalError, ValueError):
+        # Nobody could have been quoted this.
+        yield Fault.LENGTH
+    if not _has_its_price(period, sale, before, locks):
+        yield Fault.PRICE
+
+
+def _kind_after(before: _Given, period: PastPeriod, sale: Sale) -> OrderKind:
+    """As pricing.order_kind; a renewal is told from a prolonging by nothing but its word."""
+    if before.interval is None:
+        return OrderKind.BUY
+    if sale.kind is OrderKind.RENEWAL:
+        return OrderKind.RENEWAL
+    if (before.plan, before.interval) == (period.plan, sale.interval):
+        return OrderKind.PROLONG
+    return OrderKind.CHANGE
+
+
+def _right_terms(sale: Sale, before: _Given, kept: _Kept) -> Iterator[_Terms]:
+    """What may have been quoted; nothing for a day that is neither the due date nor one of the order."""
+    start_on, due_on = sale.start_on, kept.until[before.key]
+    follows = sale.kind in (OrderKind.PROLONG, OrderKind.RENEWAL)
+    again = kept.again_due_on
+    is_due_again = again is not None and abs(start_on - again) <= A_DAY and start_on > due_on
+    if follows and (start_on == due_on or is_due_again):
+        anchor_day = anchor_at(start_on, anchor_day=before.anchor_day)
+        yield _Terms.plain(period_from(start_on, sale.interval, anchor_day=anchor_day), anchor_day)
+    if not sale.days.contains(start_on) or (follows and start_on <= due_on):
+        return
+    paid = () if follows else _paid_on(start_on, kept)
+    if sale.kind is OrderKind.CHANGE and paid:
+        extension = extend(paid=paid, new_price=sale.net, interval=sale.interval, on=start_on)
+        yield _Terms(extension.base.end, extension.due_on, extension.anchor_day, extension_facts(extension))
+    else:
+        yield _Terms.plain(period_from(start_on, sale.interval), start_on.day)
+
+
+def _paid_on(day: date, kept: _Kept) -> tuple[PaidPeriod, ...]:
+    """What was paid for and is not over on that day."""
+    return tuple(
+        PaidPeriod(
+            period=Period(each.start_on, until),
+            base_days=(each.base_end_on - each.start_on).days,
+            price=each.net,
+        )
+        for each, until in kept.running_after(day)
+        if each.net is not None and each.base_end_on is not None and each.net.minor
+    )
+
+
+def _has_its_price(period: PastPeriod, sale: Sale, before: _Given | None, locks: _Locks) -> bool:
+    """One on sale that day; a renewal's may be locked, or what was shown since the last payment."""
+    price = sale.price
+    if price is None or (price.plan, price.interval, price.amount) != (period.plan, sale.interval, sale.net):
+        return False
+    if price.was_on_sale(sale.days):
+        locks.begin(period.plan, sale)
+        return True
+    if sale.kind is not OrderKind.RENEWAL or before is None:
+        return False
+    paid_the_same = (before.plan, before.interval, before.net) == (period.plan, sale.interval, sale.net)
+    shown = Period(min(before.start_on, sale.days.start), sale.days.end)
+    return paid_the_same or locks.hold(period.plan, sale) or price.was_on_sale(shown)
+
+
+def _is_as_its_newest(present: PresentSubscription, kept: _Kept) -> bool:
+    """The due date is the end of the newest period, or the day on which a refund let it be due again."""
+    newest = kept.newest
+    if newest is None:
+        return False
+    until, due_on = kept.until[newest.key], present.due_on or NO_END
+    again = kept.again_due_on
+    is_due_again = again is not None and due_on > until and abs(due_on - again) <= A_DAY
+    is_sold = newest.interval is not None
+    return (
+        (present.plan, present.price) == (newest.plan, newest.price)
+        and (due_on == until or is_due_again)
+        # A trial that was prolonged keeps its first day, and its anchor is nobody's.
+        and (present.started_on == newest.start_on if is_sold else present.started_on <= newest.start_on)
+        and (present.anchor_day == newest.anchor_day or not is_sold)
+    )
+
+
+def _lock_was_begun(present: PresentSubscription, kept: _Kept, locks: _Locks) -> bool:
+    if present.locked_minor is None or present.locked_until is None:
+        return present.locked_minor is None and present.locked_until is None
+    newest = kept.newest
+    return newest is not None and locks.know(
+        newest.plan, newest.interval, present.locked_minor, present.locked_until
+    )

@@ -1,0 +1,167 @@
+"""The past of each subscription, reckoned anew (domain/subscription_history.py)."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+from peewee import JOIN
+
+from portal.database.rows import chunks
+from portal.domain.periods import Period
+from portal.domain.subscription_history import (
+    Fault,
+    PastPeriod,
+    PresentSubscription,
+    PriceRow,
+    Sale,
+    faults_of,
+)
+from portal.domain.vocabulary import DocumentKind, Interval, OrderState
+from portal.models import Invoice, Order, Price, Subscription, SubscriptionPeriod, Workspace
+
+from .reading import pages_of
+
+A_DAY = timedelta(days=1)
+QUESTIONS = tuple(fault.value for fault in Fault)
+
+
+def answers() -> dict[str, int]:
+    """Each question with its count; a few hundred subscriptions are looked at together."""
+    broken: Counter[str] = Counter(dict.fromkeys(QUESTIONS, 0))
+    prices = {price.id: _price_row(price) for price in Price.select()}
+    for batch in chunks(_subscriptions()):
+        present = dict(batch)
+        for subscription_id, periods in _periods_of(list(present), prices):
+            try:
+                broken.update(fault.value for fault in faults_of(periods, present.pop(subscription_id)))
+            except (ArithmeticError, KeyError, TypeError, ValueError):
+                # What is not even a quote tells no length.
+                broken[Fault.LENGTH] += 1
+        # Without any period there is nothing that the row could follow from.
+        broken[Fault.PRESENT] += len(present)
+    return dict(broken)
+
+
+def _subscriptions() -> Iterator[tuple[int, PresentSubscription]]:
+    query = Subscription.select(
+        Subscription.id,
+        Subscription.id,
+        Subscription.plan,
+        Subscription.price,
+        Subscription.started_on,
+        Subscription.due_on,
+        Subscription.anchor_day,
+        Subscription.locked_price_minor,
+        Subscription.locked_until,
+    )
+    for subscription_id, *terms in pages_of(query, Subscription):
+        yield subscription_id, PresentSubscription(*terms)
+
+
+def _periods_of(
+    subscriptions: list[int], prices: Mapping[int, PriceRow]
+) -> Iterator[tuple[int, Iterator[PastPeriod]]]:
+    """Those of each subscription, in the order in which they were given.
+
+    Their ids are read first, so that whole rows are only ever read by id, a bounded number at a time.
+    """
+    mine = SubscriptionPeriod.select(SubscriptionPeriod.subscription, SubscriptionPeriod.id).where(
+        SubscriptionPeriod.subscription << subscriptions
+    )
+    ids = sorted(cast("list[tuple[int, int]]", list(mine.tuples())))
+    for subscription_id, group in groupby(_rows(ids), key=itemgetter(0)):
+        yield subscription_id, (_past_period(row, prices) for _subscription, row in group)
+
+
+def _rows(ids: list[tuple[int, int]]) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    note = Invoice.alias()
+    query = (
+        SubscriptionPeriod.select(
+            SubscriptionPeriod.id,
+            SubscriptionPeriod.plan,
+            SubscriptionPeriod.price,
+            SubscriptionPeriod.start_on,
+            SubscriptionPeriod.base_end_on,
+            SubscriptionPeriod.end_on,
+            Workspace.time_zone,
+            Order.state,
+            Order.quote,
+            Order.created_at,
+            Order.paid_at,
+            Invoice.id,
+            note.id,
+            note.issued_at,
+        )
+        .join_from(SubscriptionPeriod, Subscription)
+        .join_from(Subscription, Workspace)
+        .join_from(SubscriptionPeriod, Order, JOIN.LEFT_OUTER)
+        .join_from(
+            Order,
+            Invoice,
+            JOIN.LEFT_OUTER,
+            on=((Invoice.order == Order.id) & (Invoice.kind == DocumentKind.INVOICE)),
+        )
+        .join_from(
+            Order,
+            note,
+            JOIN.LEFT_OUTER,
+            on=((note.order == Order.id) & (note.kind == DocumentKind.CREDIT_NOTE)),
+        )
+    )
+    for part in chunks(ids):
+        found = query.where(SubscriptionPeriod.id << [period_id for _subscription, period_id in part])
+        by_id = {row[0]: row for row in cast("list[tuple[Any, ...]]", list(found.tuples()))}
+        for subscription_id, period_id in part:
+            yield subscription_id, by_id[period_id]
+
+
+def _past_period(row: tuple[Any, ...], prices: Mapping[int, PriceRow]) -> PastPeriod:
+    key, plan, price, start_on, base_end_on, end_on, zone, state, quote, *sold = row
+    return PastPeriod(
+        key=key,
+        plan=plan,
+        price=price,
+        start_on=start_on,
+        base_end_on=base_end_on,
+        end_on=end_on,
+        sale=_sale(state, quote, *sold, zone=ZoneInfo(zone), prices=prices) if quote is not None else None,
+    )
+
+
+def _sale(
+    state: OrderState,
+    quote: Mapping[str, Any],
+    created_at: datetime,
+    paid_at: datetime | None,
+    invoice: int | None,
+    note: int | None,
+    noted_at: datetime | None,
+    *,
+    zone: ZoneInfo,
+    prices: Mapping[int, PriceRow],
+) -> Sale:
+    opened_on, paid_on = (at.astimezone(zone).date() for at in (created_at, paid_at or created_at))
+    is_undone = state == OrderState.REFUNDED
+    return Sale(
+        quote=quote,
+        price=prices.get(quote["price_id"]),
+        days=Period(min(opened_on, paid_on) - A_DAY, paid_on + 2 * A_DAY),
+        sold=invoice or 0,
+        # Where a document lacks, documents' own questions say so.
+        undone=(note or invoice or 0) if is_undone else None,
+        undone_on=noted_at.astimezone(zone).date() if is_undone and noted_at else None,
+    )
+
+
+def _price_row(price: Price) -> PriceRow:
+    return PriceRow(
+        plan=price.plan_id,
+        interval=Interval(price.interval),
+        amount=price.amount,
+        valid_from=price.valid_from,
+        valid_until=price.valid_until,
+    )

@@ -1,0 +1,556 @@
+"""Careful corruptions: one row changed so that the database takes it, and what the books must say of it.
+
+Hashes are made anew and sums are kept where somebody who knows the code would. Where a fact is written in
+several places each of them is named.
+"""
+
+import hashlib
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+from portal.domain.pricing import facts_hash
+from portal.domain.vocabulary import DocumentKind, Interval, OrderState, PaymentState, RefundState, VatStatus
+from portal.models import (
+    AuditEntry,
+    AuditTrace,
+    Document,
+    Invoice,
+    Member,
+    NumberSeries,
+    Order,
+    OutboxMessage,
+    Payment,
+    PaymentMethod,
+    Plan,
+    Price,
+    Product,
+    Refund,
+    Subscription,
+    SubscriptionPeriod,
+    Workspace,
+)
+from portal.runtime import current
+from portal.services.payments import refund_quotes, refunds
+from portal.services.renewals import run
+from portal.services.subscriptions import agreement
+from tests.factories import CATALOGUE
+from tests.paying import SILENT_CHARGED, a_place, an_order, apply_catalogue, buy, pay
+
+A_DAY = timedelta(days=1)
+
+
+def a_past_of_everything(clock: Any) -> None:
+    """Two months with a change, a renewal at its locked price, a yearly plan, taxes of four kinds, a refund,
+    money on its way, a document and an order that nobody paid.
+    """
+    acme = a_place("Acme")
+    pay(an_order(acme), auto_renewal=True)
+    german = a_place("Berlin", owner="Bea Berg")
+    buy(german, country="DE", vat_number="DE136695976", vat_status=VatStatus.VALID)
+    person = a_place("Wien", owner="Willi Wien")
+    pay(an_order(person, interval=Interval.YEAR, is_business=False, company_name="", country="AT"))
+    abroad = a_place("Bern", owner="Beat Bern")
+    pay(an_order(abroad, country="CH"), auto_renewal=True)
+    clock.advance(days=4)
+    buy(german, "business-10", country="DE", vat_number="DE136695976", vat_status=VatStatus.VALID)
+    given_back = a_place("Back", owner="Bob Back")
+    buy(given_back)
+    clock.advance(days=1)
+    buy(given_back, "business-10")
+    _refund(given_back)
+    text = CATALOGUE.read_text()
+    head, mark, tail = text.partition('code = "business-5"')
+    apply_catalogue(head + mark + tail.replace("amount_minor = 2800", "amount_minor = 4000", 1))
+    for _ in range(30):
+        clock.advance(days=1)
+        clock.advance_wall(days=1)
+        run.run_due(now=clock.now())
+    waits = a_place("Waits", owner="Wanda Waits")
+    pay(an_order(waits), SILENT_CHARGED)
+    an_order(a_place("Looks", owner="Lou Looks"))
+    invoice = Invoice.select().order_by(Invoice.id).first()
+    content = b"%PDF"
+    sha256 = hashlib.sha256(content).hexdigest()
+    Document.create(invoice=invoice, locale="fr", content=content, sha256=sha256, created_at=clock.now())
+
+
+def _refund(place: Any) -> None:
+    last, now = refund_quotes.last_payment(place.workspace).payment, current().clock.now()
+    refunds.ask_refund(place, last, shown_hash=refund_quotes.preview(last, now=now).hash, now=now)
+
+
+# --- finding and changing one row -----------------------------------------------------------------
+
+
+def of(model: Any, name: str, *, newest: bool = False, **columns: Any) -> Any:
+    """The first (or newest) row of the workspace of that name with these values."""
+    workspace = Workspace.get(Workspace.name == name)
+    query = model.select()
+    if model is SubscriptionPeriod:
+        query = query.join(Subscription).where(Subscription.workspace == workspace)
+    else:
+        query = query.where(model.workspace == workspace)
+    for column, value in columns.items():
+        query = query.where(getattr(model, column) == value)
+    return query.order_by(model.id.desc() if newest else model.id).get()
+
+
+def changed(row: Any, **columns: Any) -> None:
+    model = type(row)
+    assert model.update(**columns).where(model.id == row.id).execute() == 1
+
+
+def invoice_facts(change: Callable[[dict[str, Any]], object], name: str = "Acme", **columns: Any) -> None:
+    """Change the facts of an invoice, and their hash with them."""
+    row = of(Invoice, name, kind=columns.pop("kind", DocumentKind.INVOICE))
+    facts = row.facts
+    change(facts)
+    changed(row, facts=facts, facts_hash=facts_hash(facts), **columns)
+
+
+def quote(change: Callable[[dict[str, Any]], object], name: str = "Acme", *, newest: bool = False) -> None:
+    """Change the quote of an order that was paid, and its hash with it."""
+    row = of(Order, name, newest=newest, state=OrderState.PAID)
+    facts = row.quote
+    change(facts)
+    changed(row, quote=facts, quote_hash=facts_hash(facts))
+
+
+def period(name: str = "Acme", *, newest: bool = False) -> Any:
+    """The first or newest period of the workspace that was paid for."""
+    workspace = Workspace.get(Workspace.name == name)
+    paid = SubscriptionPeriod.select().join(Subscription)
+    paid = paid.where(Subscription.workspace == workspace, SubscriptionPeriod.order.is_null(False))
+    return paid.order_by(SubscriptionPeriod.id.desc() if newest else SubscriptionPeriod.id).get()
+
+
+def subscription(name: str = "Acme") -> Any:
+    return agreement.of_workspace(Workspace.get(Workspace.name == name))
+
+
+def other_price() -> int:
+    return Price.get(Price.plan == Plan.get(Plan.code == "business-50")).id
+
+
+def moved(facts: dict[str, Any], name: str, days: int) -> None:
+    facts[name] = (date.fromisoformat(facts[name]) + days * A_DAY).isoformat()
+
+
+def shift_tax(facts: dict[str, Any]) -> None:
+    """A unit less of net and a unit more of tax: the total stays."""
+    totals = facts["totals"]
+    for sums in (totals, totals["by_rate"][0]):
+        sums["net_minor"] -= 1
+        sums["tax_minor"] += 1
+    facts["lines"][0]["net_minor"] -= 1
+    facts["lines"][0]["unit_minor"] -= 1
+
+
+def delete(row: Any) -> None:
+    if isinstance(row, AuditEntry):
+        AuditTrace.delete().where(AuditTrace.entry == row).execute()
+    row.delete_instance()
+
+
+def set_in(*path: Any, to: Any) -> Callable[[dict[str, Any]], None]:
+    def change(facts: Any) -> None:
+        for step in path[:-1]:
+            facts = facts[step]
+        assert facts[path[-1]] != to
+        facts[path[-1]] = to
+
+    return change
+
+
+CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
+    # Documents.
+    "a unit moved from net to tax in the columns": (
+        lambda: changed(row := of(Invoice, "Acme"), net_minor=row.net_minor - 1, tax_minor=row.tax_minor + 1),
+        {"issued_invoices_are_unchanged", "paid_orders_have_their_invoice"},
+    ),
+    "a unit moved from net to tax in columns and facts": (
+        lambda: invoice_facts(shift_tax, net_minor=2799, tax_minor=561),
+        {"invoices_add_up", "paid_orders_have_their_invoice"},
+    ),
+    "another rate on the line": (
+        lambda: invoice_facts(set_in("lines", 0, "rate_bp", to=1000)),
+        {"invoices_add_up", "invoices_are_of_their_sale"},
+    ),
+    "another unit price on the line": (
+        lambda: invoice_facts(set_in("lines", 0, "unit_minor", to=1400)),
+        {"invoices_add_up"},
+    ),
+    "a quantity of two": (
+        lambda: invoice_facts(set_in("lines", 0, "quantity", to=2)),
+        {"invoices_add_up"},
+    ),
+    "another sum of a rate": (
+        lambda: invoice_facts(set_in("totals", "by_rate", 0, "tax_minor", to=1)),
+        {"invoices_add_up"},
+    ),
+    "no line at all": (
+        lambda: invoice_facts(set_in("lines", to=[])),
+        {"invoices_add_up", "invoices_are_of_their_sale"},
+    ),
+    "another buyer": (
+        lambda: invoice_facts(set_in("buyer", "name", to="Evil SARL")),
+        {"invoices_are_of_their_sale"},
+    ),
+    "another VAT number": (
+        lambda: invoice_facts(set_in("buyer", "vat_number", to="DE129273398"), "Berlin"),
+        {"invoices_are_of_their_sale"},
+    ),
+    "another reason for no tax": (
+        lambda: invoice_facts(set_in("tax", "reason", to="outside_eu"), "Berlin"),
+        {"invoices_are_of_their_sale"},
+    ),
+    "a longer period on the invoice": (
+        lambda: invoice_facts(lambda facts: moved(facts["lines"][0]["period"], "end", 1)),
+        {"invoices_are_of_their_sale"},
+    ),
+    "another plan on the invoice": (
+        lambda: invoice_facts(set_in("lines", 0, "description", "fr", to="Office 100 – mensuel")),
+        {"invoices_are_of_their_sale"},
+    ),
+    "another card on the invoice": (
+        lambda: invoice_facts(set_in("payment", "last4", to="0000")),
+        {"invoices_are_of_their_sale"},
+    ),
+    "another customer number": (
+        lambda: invoice_facts(set_in("customer_number", to="C-999999")),
+        {"invoices_are_of_their_sale"},
+    ),
+    "a seller renamed without the hash": (
+        lambda: changed(row := of(Invoice, "Acme"), facts={**row.facts, "workspace_name": "Another"}),
+        {"issued_invoices_are_unchanged"},
+    ),
+    "an invoice dated a day later, its facts too": (
+        lambda: invoice_facts(lambda facts: moved(facts, "issued_on", 3), issued_on=date(2026, 11, 24)),
+        {"invoices_are_of_their_day"},
+    ),
+    "an invoice dated a year earlier, its facts too": (
+        lambda: invoice_facts(set_in("issued_on", to="2025-11-21"), issued_on=date(2025, 11, 21)),
+        {"invoices_are_of_their_day", "numbers_follow_the_order_of_issue"},
+    ),
+    "an invoice issued an hour later": (
+        lambda: changed(row := of(Invoice, "Acme"), issued_at=row.issued_at + timedelta(hours=1)),
+        {"invoices_are_of_their_day"},
+    ),
+    "an invoice taken out": (
+        lambda: delete(of(Invoice, "Berlin")),
+        {"numbers_have_no_gap", "paid_orders_have_their_invoice"},
+    ),
+    "a number that was never used": (
+        lambda: changed(NumberSeries.get(name="INV-2026"), next_number=NumberSeries.next_number + 1),
+        {"numbers_have_no_gap"},
+    ),
+    "a credit note over another tax": (
+        lambda: invoice_facts(set_in("tax", "rate_bp", to=0), "Back", kind=DocumentKind.CREDIT_NOTE),
+        {"credit_notes_mirror_their_invoice"},
+    ),
+    "a credit note that amends another invoice": (
+        lambda: invoice_facts(
+            set_in("corrects", "number", to="INV-2026-000001"), "Back", kind=DocumentKind.CREDIT_NOTE
+        ),
+        {"credit_notes_mirror_their_invoice"},
+    ),
+    "a credit note for another buyer": (
+        lambda: invoice_facts(set_in("buyer", "name", to="Evil"), "Back", kind=DocumentKind.CREDIT_NOTE),
+        {"credit_notes_mirror_their_invoice"},
+    ),
+    "other bytes of a document": (
+        lambda: changed(Document.get(), content=b"%PDF-1.7"),
+        {"documents_are_unchanged"},
+    ),
+    "documents that were never promised": (
+        lambda: delete(OutboxMessage.get(OutboxMessage.topic == "prepare_documents")),
+        {"invoices_promised_their_documents"},
+    ),
+    # Orders and quotes.
+    "another country of the buyer": (
+        lambda: changed(
+            row := of(Order, "Acme", state=OrderState.PAID), details={**row.details, "country": "DE"}
+        ),
+        {
+            "orders_are_as_they_were_quoted",
+            "invoices_are_of_their_sale",
+            "taxes_are_as_the_law_says",
+        },
+    ),
+    "another address of the buyer's mail": (
+        lambda: changed(
+            row := of(Order, "Acme", state=OrderState.PAID), details={**row.details, "email": "x@y.example"}
+        ),
+        {"orders_are_as_they_were_quoted", "invoices_are_of_their_sale"},
+    ),
+    "a tax decision that the law does not make": (
+        lambda: quote(set_in("tax", "reason", to="eu_consumer")),
+        {"invoices_are_of_their_sale", "taxes_are_as_the_law_says"},
+    ),
+    "another rate in the quote": (
+        lambda: quote(set_in("tax", "rate_bp", to=0)),
+        {"quotes_add_up", "invoices_are_of_their_sale", "taxes_are_as_the_law_says"},
+    ),
+    "another kind of order": (
+        lambda: changed(of(Order, "Acme", state=OrderState.PAID), kind="change"),
+        {"orders_are_as_they_were_quoted"},
+    ),
+    "another kind in the quote": (
+        lambda: quote(set_in("kind", to="prolong")),
+        {"orders_are_as_they_were_quoted", "quotes_follow_from_what_was_running"},
+    ),
+    "another interval of the order": (
+        lambda: changed(of(Order, "Acme", state=OrderState.PAID), interval="year"),
+        {"orders_are_as_they_were_quoted"},
+    ),
+    "another plan of the order": (
+        lambda: changed(of(Order, "Acme", state=OrderState.PAID), plan=Plan.get(Plan.code == "business-3")),
+        {"orders_are_as_they_were_quoted", "paid_orders_gave_what_was_quoted"},
+    ),
+    "an order of another workspace": (
+        lambda: changed(
+            of(Order, "Acme", state=OrderState.PAID), workspace=Workspace.get(Workspace.name == "Looks")
+        ),
+        {
+            "payments_ask_for_what_their_order_costs",
+            "paid_orders_have_their_invoice",
+            "invoices_are_of_their_sale",
+        },
+    ),
+    "an order paid an hour earlier": (
+        lambda: changed(
+            row := of(Order, "Acme", state=OrderState.PAID), paid_at=row.paid_at - timedelta(hours=1)
+        ),
+        {"invoices_are_of_their_day"},
+    ),
+    "an open order that was paid": (
+        lambda: changed(of(Order, "Looks"), paid_at=current().clock.now()),
+        {"orders_say_when_they_were_paid"},
+    ),
+    "another anchor in the quote": (
+        lambda: quote(set_in("anchor_day", to=20)),
+        {"periods_are_as_long_as_was_sold"},
+    ),
+    "a day more of extra days": (
+        lambda: quote(lambda facts: facts["extension"].update(extra_days=99), "Berlin", newest=True),
+        {
+            "periods_are_as_long_as_was_sold",
+            "paid_orders_gave_what_was_quoted",
+            "invoices_are_of_their_sale",
+        },
+    ),
+    "another price per day": (
+        lambda: quote(set_in("extension", "rate_old_exact", to="1"), "Berlin", newest=True),
+        {"periods_are_as_long_as_was_sold", "invoices_are_of_their_sale"},
+    ),
+    # Periods.
+    "a hole before the next period": (
+        lambda: changed(row := period(), end_on=row.end_on - A_DAY),
+        {"periods_touch_and_never_overlap"},
+    ),
+    "a period into the next one": (
+        lambda: changed(row := period(), end_on=row.end_on + A_DAY),
+        {"periods_touch_and_never_overlap"},
+    ),
+    "a month more at the end": (
+        lambda: changed(row := period("Wien"), end_on=row.end_on + 30 * A_DAY),
+        {"periods_touch_and_never_overlap"},
+    ),
+    "what was given back still runs": (
+        lambda: changed(row := period("Back", newest=True), end_on=row.start_on + A_DAY),
+        {"periods_touch_and_never_overlap"},
+    ),
+    "a trial that was not cut": (
+        lambda: changed(row := of(SubscriptionPeriod, "Acme"), end_on=row.end_on + A_DAY),
+        {"periods_touch_and_never_overlap"},
+    ),
+    "a shorter base period": (
+        lambda: changed(row := period("Wien"), base_end_on=row.base_end_on - A_DAY),
+        {"paid_orders_gave_what_was_quoted"},
+    ),
+    "a period that begins earlier": (
+        lambda: changed(row := period("Wien"), start_on=row.start_on - A_DAY),
+        {
+            "paid_orders_gave_what_was_quoted",
+            "subscriptions_are_as_their_last_period",
+        },
+    ),
+    "another amount of a period": (
+        lambda: changed(period(), net_minor=1),
+        {"paid_orders_gave_what_was_quoted"},
+    ),
+    "another price of a period": (
+        lambda: changed(period(), price=other_price()),
+        {"paid_orders_gave_what_was_quoted"},
+    ),
+    "a trial that has a price": (
+        lambda: changed(of(SubscriptionPeriod, "Acme"), price=other_price()),
+        {"periods_are_as_long_as_was_sold"},
+    ),
+    # Prices.
+    "a price that was edited": (
+        lambda: changed(Price.get_by_id(period("Wien").price_id), amount_minor=1),
+        {"orders_cost_a_price_of_their_day"},
+    ),
+    "a price of another interval": (
+        lambda: changed(
+            Price.get_by_id(period("Wien").price_id), interval="month", valid_from=date(2020, 1, 1)
+        ),
+        {"orders_cost_a_price_of_their_day"},
+    ),
+    "a price that begins after its sale": (
+        lambda: changed(Price.get_by_id(period("Wien").price_id), valid_from=date(2026, 12, 1)),
+        {"orders_cost_a_price_of_their_day"},
+    ),
+    "a price that ended before its sale": (
+        lambda: changed(
+            Price.get_by_id(period("Wien").price_id),
+            valid_from=date(2026, 1, 1),
+            valid_until=date(2026, 11, 1),
+        ),
+        {"orders_cost_a_price_of_their_day"},
+    ),
+    # Subscriptions.
+    "a later due date": (
+        lambda: changed(row := subscription("Wien"), due_on=row.due_on + A_DAY),
+        {"subscriptions_are_as_their_last_period"},
+    ),
+    "an earlier due date": (
+        lambda: changed(row := subscription("Wien"), due_on=row.due_on - A_DAY),
+        {"subscriptions_are_as_their_last_period"},
+    ),
+    "no due date at all": (
+        lambda: changed(subscription("Wien"), due_on=None),
+        {"subscriptions_are_as_their_last_period"},
+    ),
+    "another anchor day": (
+        lambda: changed(subscription("Wien"), anchor_day=31),
+        {"subscriptions_are_as_their_last_period"},
+    ),
+    "another first day": (
+        lambda: changed(row := subscription("Wien"), started_on=row.started_on - A_DAY),
+        {"subscriptions_are_as_their_last_period"},
+    ),
+    "another plan": (
+        lambda: changed(subscription("Looks"), plan=Plan.get(Plan.code == "business-100")),
+        {"subscriptions_are_as_their_last_period"},
+    ),
+    "another price of the same plan": (
+        lambda: changed(
+            row := subscription("Wien"),
+            price=Price.get(Price.plan == row.plan, Price.interval == "month", Price.currency == "EUR"),
+        ),
+        {"subscriptions_are_as_their_last_period"},
+    ),
+    "a lower locked price": (
+        lambda: changed(subscription(), locked_price_minor=1),
+        {"price_locks_are_of_a_payment"},
+    ),
+    "a lock that lasts longer": (
+        lambda: changed(row := subscription(), locked_until=row.locked_until + 3 * A_DAY),
+        {"price_locks_are_of_a_payment"},
+    ),
+    "a lock without its end": (
+        lambda: changed(subscription(), locked_until=None),
+        {"price_locks_are_of_a_payment"},
+    ),
+    "a charge before the due date": (
+        lambda: changed(row := subscription(), renew_on=row.due_on - A_DAY),
+        {"renewals_wait_for_their_due_date"},
+    ),
+    "a charge though renewal is off": (
+        lambda: changed(subscription(), auto_renewal=False),
+        {"renewals_wait_for_their_due_date"},
+    ),
+    "somebody else's card": (
+        lambda: changed(subscription(), payment_method=of(PaymentMethod, "Bern")),
+        {"renewals_wait_for_their_due_date"},
+    ),
+    "a subscription to another product": (
+        lambda: changed(subscription("Looks"), product=Product.get(Product.kind == "licensed")),
+        {"workspaces_have_one_subscription_a_product"},
+    ),
+    # Payments and refunds.
+    "a payment of less": (
+        lambda: changed(of(Payment, "Wien"), amount_minor=1),
+        {
+            "payments_ask_for_what_their_order_costs",
+            "paid_orders_have_one_succeeded_payment",
+            "charges_are_in_the_books",
+        },
+    ),
+    "a payment of another workspace": (
+        lambda: changed(of(Payment, "Wien"), workspace=Workspace.get(Workspace.name == "Looks")),
+        {"payments_ask_for_what_their_order_costs"},
+    ),
+    "a payment under another key": (
+        lambda: changed(of(Payment, "Wien"), key="another"),
+        {"charges_are_in_the_books", "succeeded_payments_are_charges"},
+    ),
+    "a payment by another card": (
+        lambda: changed(of(Payment, "Wien"), last4="0000"),
+        {"invoices_are_of_their_sale"},
+    ),
+    "a payment by somebody else's card": (
+        lambda: changed(of(Payment, "Acme", newest=True), method=of(PaymentMethod, "Bern")),
+        {"payments_charge_methods_of_their_workspace"},
+    ),
+    "a payment that was never settled": (
+        lambda: changed(of(Payment, "Wien"), settled_at=None),
+        {"open_money_is_asked_about"},
+    ),
+    "an open payment that nobody asks about": (
+        lambda: changed(of(Payment, "Waits"), look_up_at=None),
+        {"open_money_is_asked_about"},
+    ),
+    "an open payment that is forgotten": (
+        lambda: changed(
+            of(Payment, "Waits"),
+            state=PaymentState.DECLINED,
+            look_up_at=None,
+            settled_at=current().clock.now(),
+        ),
+        {"placed_orders_have_a_waiting_payment", "charges_are_in_the_books"},
+    ),
+    "a refund of less": (
+        lambda: changed(of(Refund, "Back"), amount_minor=1),
+        {"refunded_orders_were_paid_back_once", "refunds_are_as_the_gateway_has_them"},
+    ),
+    "a refund that was refused after all": (
+        lambda: changed(of(Refund, "Back"), state=RefundState.REFUSED),
+        {"refunded_orders_were_paid_back_once", "refunds_are_as_the_gateway_has_them"},
+    ),
+    "a refund that is still asked for": (
+        lambda: changed(row := of(Refund, "Back"), ask_again_at=row.created_at),
+        {"open_money_is_asked_about"},
+    ),
+    # People, promises, the log.
+    "a workspace without an owner": (
+        lambda: changed(of(Member, "Looks"), role="admin"),
+        {"workspaces_have_an_owner"},
+    ),
+    "an owner who is disabled": (
+        lambda: changed(of(Member, "Looks"), status="disabled"),
+        {"workspaces_have_an_owner"},
+    ),
+    "a letter that was given up": (
+        lambda: changed(row := OutboxMessage.get(OutboxMessage.topic == "mail"), parked_at=row.created_at),
+        {"promises_are_kept_or_tried_again"},
+    ),
+    "another amount in the log": (
+        lambda: changed(
+            row := of(AuditEntry, "Wien", action="payment.succeeded"),
+            changes={**row.changes, "amount_minor": 1},
+        ),
+        {"audit_entries_are_chained"},
+    ),
+    "another time in the log": (
+        lambda: changed(row := of(AuditEntry, "Wien"), at=row.at + A_DAY),
+        {"audit_entries_are_chained"},
+    ),
+    "an act taken out of the log": (
+        lambda: delete(of(AuditEntry, "Wien", action="order.placed")),
+        {"audit_entries_are_chained"},
+    ),
+}
