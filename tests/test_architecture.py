@@ -77,7 +77,7 @@ WORDS_OF_A_FLOOR = {
     "forms": {"addresses", "base", "billing_details", "cards"},
     "templates": {"email", "error", "layout", "layout_plain", "ui"},
     "tests/services": {"letters", "outbox", "renewals", "upkeep", "catalogue", "demo"},
-    "tests/routes": {"hostile_input", "query_counts"},
+    "tests/routes": {"card_numbers", "hostile_input", "query_counts"},
     "tests/forms": {"base", "conftest", "billing_details", "cards", "card_numbers"},
 }
 VIEW_DECORATORS = {"route", "get", "post"}
