@@ -682,6 +682,13 @@ OutboxMessage.add_index(
         where=OutboxMessage.done_at.is_null() & OutboxMessage.parked_at.is_null(),
     )
 )
+OutboxMessage.add_index(
+    OutboxMessage.index(
+        OutboxMessage.parked_at,
+        name="outbox_message_parked",
+        where=OutboxMessage.parked_at.is_null(False),
+    )
+)
 
 
 class AuditEntry(Model):

@@ -7,15 +7,16 @@ a lease loses it, and another takes the promise over (docs/adr/0009-the-job-tabl
 
 import logging
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import TypeAlias
 
 from peewee import ModelSelect
 
-from portal.database.connecting import is_postgresql, postpone, transaction
+from portal.database.connecting import is_postgresql, postpone, require_transaction, transaction
 
 from .database import rows
 from .models import OutboxMessage
@@ -29,6 +30,11 @@ DELAY_FACTOR = 4
 JITTER = 0.1
 LONGEST_ERROR = 1000
 SECRETS = "secrets"
+SECRETS_WIPED = "secrets_wiped"
+"""Marks a parked promise that can never be kept again: the link that it held is gone."""
+TRIES_THAT_TELL = 5
+"""After so many failed tries, about three quarters of an hour, an operator should know."""
+LONGEST_DELAY = timedelta(seconds=FIRST_DELAY_SECONDS * DELAY_FACTOR ** (MOST_TRIES - 1) * (1 + JITTER))
 
 log = logging.getLogger(__name__)
 _promised: ContextVar[bool] = ContextVar("promised", default=False)
@@ -55,6 +61,26 @@ class DrainReport:
     delivered: int = 0
     failed: int = 0
     parked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FailingMessages:
+    """Promises of one topic that fail for the same reason; `parked` of them wait for an operator."""
+
+    topic: str
+    last_error: str
+    since: datetime
+    ids: tuple[int, ...]
+    parked: int
+
+    @property
+    def count(self) -> int:
+        return len(self.ids)
+
+    @property
+    def group(self) -> str:
+        """Names the group in a form; the same until its topic or reason changes."""
+        return blake2b(f"{self.topic}\n{self.last_error}".encode(), digest_size=8).hexdigest()
 
 
 def publish(
@@ -93,6 +119,58 @@ def oldest_due_at(wall: datetime) -> datetime | None:
     return oldest.run_at if oldest else None
 
 
+def count_failing(wall: datetime) -> int:
+    """How many promises keep failing: parked, or tried five times and more. One query, over indexes alone."""
+    parked, waiting = _failing(wall)
+    return int((parked | waiting).count())
+
+
+def failing(wall: datetime, *, most: int = 1000) -> list[FailingMessages]:
+    """Those promises by topic and reason, the most numerous first; of a huge number the oldest `most`."""
+    groups: dict[tuple[str, str], list[OutboxMessage]] = {}
+    for query in _failing(wall):
+        for message in query.order_by(OutboxMessage.id).limit(most):
+            groups.setdefault((message.topic, message.last_error), []).append(message)
+    found = [
+        FailingMessages(
+            topic=topic,
+            last_error=reason,
+            since=min(message.created_at for message in messages),
+            ids=tuple(message.id for message in messages),
+            parked=sum(message.parked_at is not None for message in messages),
+        )
+        for (topic, reason), messages in groups.items()
+    ]
+    return sorted(found, key=lambda each: (-each.count, each.since))
+
+
+def try_again(ids: Sequence[int], *, wall: datetime) -> tuple[int, int]:
+    """Make failing promises due now, but for those that are being kept at this moment.
+
+    Returns how many, and how many were given up instead: the single-use link that they held was wiped, and
+    its reader can ask for another.
+    """
+    require_transaction()
+    free = OutboxMessage.done_at.is_null() & (
+        OutboxMessage.lease_until.is_null() | (OutboxMessage.lease_until <= wall)
+    )
+    chosen = list(OutboxMessage.select().where(OutboxMessage.id << list(ids), free))
+    lost = [message.id for message in chosen if message.payload.get(SECRETS_WIPED)]
+    parked = [message.id for message in chosen if message.parked_at is not None and message.id not in lost]
+    waiting = [message.id for message in chosen if message.parked_at is None]
+    given_up = (
+        OutboxMessage.update(done_at=wall, parked_at=None).where(OutboxMessage.id << lost, free).execute()
+    )
+    again = (
+        OutboxMessage.update(parked_at=None, attempts=0, run_at=wall)
+        .where(OutboxMessage.id << parked, free)
+        .execute()
+    )
+    again += OutboxMessage.update(run_at=wall).where(OutboxMessage.id << waiting, free).execute()
+    _promised.set(True)
+    return again, given_up
+
+
 def drain(
     *,
     wall: Callable[[], datetime],
@@ -127,6 +205,19 @@ def _due(wall: datetime) -> "ModelSelect[OutboxMessage]":
         )
         .order_by(OutboxMessage.run_at, OutboxMessage.id)
     )
+
+
+def _failing(wall: datetime) -> "tuple[ModelSelect[OutboxMessage], ModelSelect[OutboxMessage]]":
+    """The parked ones, and those that wait for a later try."""
+    parked = OutboxMessage.select().where(OutboxMessage.parked_at.is_null(False))
+    waiting = OutboxMessage.select().where(
+        OutboxMessage.done_at.is_null(),
+        OutboxMessage.parked_at.is_null(),
+        OutboxMessage.run_at <= wall + LONGEST_DELAY,
+        OutboxMessage.attempts >= TRIES_THAT_TELL,
+        OutboxMessage.last_error != "",
+    )
+    return parked, waiting
 
 
 def _claim(wall: datetime, lease_seconds: int) -> OutboxMessage | None:
@@ -197,9 +288,10 @@ def _postpone(message: OutboxMessage, wall: datetime, reason: str) -> str | None
 
 def _park(message: OutboxMessage, wall: datetime, reason: str) -> str | None:
     log.error("outbox %s %s: parked after %d tries", message.id, message.topic, message.attempts)
-    return _settle(
-        message, "parked", parked_at=wall, last_error=reason, payload=_without_secrets(message.payload)
-    )
+    payload = _without_secrets(message.payload)
+    if SECRETS in message.payload:
+        payload[SECRETS_WIPED] = True
+    return _settle(message, "parked", parked_at=wall, last_error=reason, payload=payload)
 
 
 def _settle(message: OutboxMessage, outcome: str, **columns: object) -> str | None:

@@ -68,6 +68,7 @@ def examine(settings: Settings, clock: Clock) -> Iterator[Finding]:
         yield _finding("operator", operator)
         yield _finding("clock", lambda: machine_clock(clock.wall()))
         yield _finding("worker", lambda: worker(clock.wall()))
+        yield _finding("messages", lambda: messages(clock.wall()))
 
 
 def data_directory(settings: Settings) -> str | None:
@@ -237,6 +238,18 @@ def worker(wall: datetime) -> str | None:
     if waiting_since and wall - waiting_since > WORKER_MISSING_AFTER:
         return f"Messages wait since {waiting_since:%Y-%m-%d %H:%M} UTC: start portal worker."
     return None
+
+
+def messages(wall: datetime) -> str | None:
+    """Mail and documents that keep failing."""
+    groups = outbox.failing(wall)
+    if not groups:
+        return None
+    return (
+        f"Messages keep failing: {sum(group.count for group in groups)}, most of them for the reason "
+        f"{' '.join(groups[0].last_error.split())!r} ({groups[0].topic}): mend it, then try them again at "
+        "/operator/messages."
+    )
 
 
 def _finding(name: str, question: Callable[[], str | None]) -> Finding:

@@ -9,8 +9,8 @@ def register(app: Flask, settings: Settings) -> None:
     from .checkout import pages as checkout
     from .invoices import history
     from .members import one_member, roster
+    from .operator import messages, workspaces
     from .operator import nonprofit as nonprofit_requests
-    from .operator import workspaces
     from .payments import methods, refunds
     from .people import account, signing_in
     from .plans import page as plans
@@ -30,7 +30,7 @@ def register(app: Flask, settings: Settings) -> None:
         (history,),
         (roster, one_member),
         (features, workspace),
-        (workspaces, nonprofit_requests),
+        (workspaces, nonprofit_requests, messages),
     )
     for area in areas:
         for module in area:

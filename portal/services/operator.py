@@ -8,9 +8,11 @@ from datetime import datetime
 from email_validator import validate_email
 from peewee import JOIN
 
+from portal import outbox
 from portal.database.connecting import transaction
 from portal.domain.vocabulary import ProductKind
 from portal.models import AuditEntry, Order, Payment, Person, Plan, Product, Subscription, Workspace
+from portal.outbox import FailingMessages
 from portal.services.subscriptions.agreement import SubscriptionStatus, status_of
 
 from . import audit
@@ -168,6 +170,23 @@ def read_size(text: str) -> int:
     if size_bytes > LARGEST_STORAGE_BYTES:
         raise StorageUnreadable(f"{text!r} is not a size like 500MB, 3GB or 1TB.")
     return size_bytes
+
+
+def try_again(messages: FailingMessages, *, now: datetime, wall: datetime) -> tuple[int, int]:
+    """Make promises that keep failing due at once. Returns how many are tried again, and how many given up.
+
+    Given up is what held a single-use link, which is gone. Locks nothing; each is written once.
+    """
+    with transaction():
+        again, given_up = outbox.try_again(messages.ids, wall=wall)
+        audit.record(
+            "outbox.tried_again",
+            workspace=None,
+            subject=messages.topic,
+            changes={"again": again, "given_up": given_up},
+            now=now,
+        )
+    return again, given_up
 
 
 def add(email: str, *, now: datetime) -> Person:

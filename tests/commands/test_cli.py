@@ -158,6 +158,16 @@ def test_the_doctor_is_content_with_a_proxy(portal):
     assert "ok    proxy" in portal("doctor", exit_code=1)
 
 
+@sqlite_only
+def test_the_doctor_names_what_keeps_failing(portal, database):
+    wall = SystemClock().wall()
+    outbox.publish("mail", key="a", payload={}, now=wall)
+    OutboxMessage.update(attempts=8, parked_at=wall, last_error="OSError: no\nroute").execute()
+    said = portal("doctor", exit_code=1)
+    assert "FAULT messages: Messages keep failing: 1," in said
+    assert "'OSError: no route' (mail)" in said
+
+
 # --- look after -----------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ import pytest
 from peewee import IntegrityError
 
 from portal import outbox
+from portal.database.connecting import transaction
 from portal.models import OutboxMessage
 
 WALL = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -147,7 +148,7 @@ def test_a_poison_message_is_parked_and_the_others_go_on(caplog):
     assert parked.attempts == 8
     assert parked.parked_at is not None
     assert parked.last_error == "ValueError: no such workspace"
-    assert parked.payload == {}
+    assert parked.payload == {"secrets_wiped": True}
     assert at(wall + timedelta(days=365), {"poison": fail}) == outbox.DrainReport()
     assert len(kept) == 8
     assert "no such workspace" not in caplog.text
@@ -278,3 +279,80 @@ def test_a_killed_worker_loses_its_lease_and_another_keeps_the_promise(database_
     assert at(WALL + timedelta(seconds=LEASE_SECONDS), keep(kept)) == outbox.DrainReport(delivered=1)
     assert kept == ["a"]
     assert the_message("a").attempts == 2
+
+
+# --- what keeps failing ---------------------------------------------------------------------------
+
+
+def fail_often(key: str, *, tries: int, payload=None, topic: str = "note", error=fail) -> None:
+    outbox.publish(topic, key=key, payload=payload or {}, now=WALL)
+    wall = WALL
+    for _ in range(tries):
+        at(wall, {topic: error})
+        wall = the_message(key).run_at
+
+
+def fail_otherwise(delivery) -> None:
+    raise OSError("no route to the mail server")
+
+
+def test_what_failed_a_few_times_is_nobodys_business_yet():
+    fail_often("a", tries=outbox.TRIES_THAT_TELL - 1)
+    assert outbox.failing(WALL) == []
+    assert outbox.count_failing(WALL) == 0
+
+
+def test_what_keeps_failing_is_told_by_topic_and_reason():
+    fail_often("parked", tries=outbox.MOST_TRIES)
+    fail_often("waits", tries=outbox.TRIES_THAT_TELL)
+    fail_often("other", tries=outbox.TRIES_THAT_TELL, error=fail_otherwise)
+    promise("fine")
+    most, least = outbox.failing(WALL + timedelta(days=3))
+    assert (most.topic, most.last_error) == ("note", "ValueError: no such workspace")
+    assert (most.count, most.parked, most.since) == (2, 1, WALL)
+    assert (least.last_error, least.count, least.parked) == ("OSError: no route to the mail server", 1, 0)
+    assert most.group != least.group
+    assert outbox.count_failing(WALL + timedelta(days=3)) == 3
+
+
+def test_tried_again_it_is_kept_at_once():
+    fail_often("parked", tries=outbox.MOST_TRIES)
+    fail_often("waits", tries=outbox.TRIES_THAT_TELL)
+    later = WALL + timedelta(days=3)
+    [group] = outbox.failing(later)
+    outbox.take_promised()
+    with transaction():
+        assert outbox.try_again(group.ids, wall=later) == (2, 0)
+    assert outbox.take_promised()
+    kept = []
+    assert at(later, keep(kept)).delivered == 2
+    assert outbox.failing(later) == []
+    with transaction():
+        assert outbox.try_again(group.ids, wall=later) == (0, 0)
+    assert at(later, keep(kept)) == outbox.DrainReport()
+
+
+def test_a_letter_whose_link_is_gone_is_given_up_instead():
+    """Sent again, it would lead nowhere."""
+    fail_often("link", tries=outbox.MOST_TRIES, payload={"secrets": {"path": "/token"}})
+    later = WALL + timedelta(days=3)
+    [group] = outbox.failing(later)
+    with transaction():
+        assert outbox.try_again(group.ids, wall=later) == (0, 1)
+    assert outbox.failing(later) == []
+    assert at(later, keep([])) == outbox.DrainReport()
+    assert the_message("link").last_error == "ValueError: no such workspace"
+
+
+def test_what_is_being_kept_at_this_moment_is_left_alone():
+    fail_often("waits", tries=outbox.TRIES_THAT_TELL)
+    run_at = the_message("waits").run_at
+    seen = []
+
+    def meddle(delivery) -> None:
+        with transaction():
+            seen.append(outbox.try_again([the_message("waits").id], wall=run_at))
+
+    at(run_at, {"note": meddle})
+    assert seen == [(0, 0)]
+    assert the_message("waits").done_at is not None

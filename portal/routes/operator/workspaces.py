@@ -5,6 +5,7 @@ from datetime import datetime
 
 from flask import Blueprint, Response, abort, flash, request, url_for
 
+from portal import outbox
 from portal.domain.money import Money
 from portal.forms.base import CARD_NUMBER_SENTENCE, TEXT_LENGTH, clean_text
 from portal.forms.operator import MOST_TRIAL_DAYS, ExtendTrialForm, UsedStorageForm
@@ -54,6 +55,7 @@ def index() -> Response:
         search=search,
         is_first=cursor is None,
         undecided=nonprofit.count_undecided(),
+        failing=outbox.count_failing(current().clock.wall()),
     )
 
 
