@@ -73,6 +73,12 @@ class PlanChoice(NamedTuple):
         return f"{self.plan_code}:{self.interval}"
 
     @classmethod
+    def of(cls, cell: PlanCell) -> "PlanChoice":
+        """Of a cell with a price; what is free is not chosen in the table."""
+        assert cell.interval is not None, "only what has a price is chosen"
+        return cls(cell.plan.code, cell.interval)
+
+    @classmethod
     def read(cls, text: str) -> "PlanChoice":
         """Raises PlanNotOffered for a text that is none: nothing is guessed."""
         plan_code, _colon, interval = text.partition(":")

@@ -1,5 +1,8 @@
 """A smaller plan for the due date: what it will bring, confirmed, withdrawn."""
 
+from dataclasses import dataclass
+from datetime import date
+
 from flask import Blueprint, Response, flash, request, url_for
 
 from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
@@ -89,6 +92,20 @@ def refuse_spending_by_others(place: Place) -> None:
         refuse_without(Right.AUTO_RENEWAL, place)
 
 
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """What will be. `replaced`: what was to begin on that day; `price` and `shown` are sent by the form."""
+
+    name: str
+    begins_on: date
+    facts: list[tuple[str, str]]
+    current_name: str
+    replaced: str
+    price: str
+    shown: str
+    changed: bool
+
+
 def _preview_page(place: Place, wanted: str, *, changed: bool = False) -> Response:
     try:
         code, interval = PlanChoice.read(wanted)
@@ -101,15 +118,17 @@ def _preview_page(place: Place, wanted: str, *, changed: bool = False) -> Respon
     replaced = scheduled_change.waiting_plan(status)
     return render(
         "subscriptions/scheduled_change.html",
+        ChangePage(
+            name=translated(change.plan.names),
+            begins_on=change.begins_on,
+            facts=_facts(place, change),
+            current_name=translated(status.plan.names),
+            replaced=translated(replaced.plan.names) if replaced else "",
+            price=wanted,
+            shown=change.hash,
+            changed=changed,
+        ),
         status=409 if changed else 200,
-        name=translated(change.plan.names),
-        begins_on=change.begins_on,
-        facts=_facts(place, change),
-        current_name=translated(status.plan.names),
-        replaced=translated(replaced.plan.names) if replaced else "",
-        price=wanted,
-        shown=change.hash,
-        changed=changed,
     )
 
 

@@ -94,6 +94,15 @@ _documents = Prepared(
 )
 
 
+def invoice_of(order: Order) -> Invoice | None:
+    """The order's own invoice, once it is paid; never its credit note."""
+    return Invoice.get_or_none(Invoice.order == order, Invoice.credits.is_null())
+
+
+def credit_note_of_order(order: Order) -> Invoice | None:
+    return Invoice.get_or_none(Invoice.order == order, Invoice.credits.is_null(False))
+
+
 def credit_note_of(invoice: Invoice) -> Invoice | None:
     return Invoice.get_or_none(Invoice.credits == invoice)
 
