@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from markupsafe import Markup, escape
+
 from portal.domain.money import Money
 from portal.domain.plans import PlanCell, PlanChoice
 from portal.domain.vocabulary import Interval
@@ -16,12 +18,16 @@ from portal.words.i18n import locale_code, translated
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One price. `value` is what the form sends; `amount` is empty where the plan is not sold that way."""
+    """One price. `value` is what the form sends; `amount` is empty where the plan is not sold that way.
+
+    `price` is the amount with how often it is paid, "$18.00 a month", the amount marked as one.
+    """
 
     interval: Interval
     value: str
     testid: str
     amount: str
+    price: Markup
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +100,28 @@ def _cell(row: ListedPlan, interval: Interval) -> Cell:
         value=str(PlanChoice(row.plan.code, interval)),
         testid=f"plan-{row.plan.code}-{interval}",
         amount=formatting.money(amount) if amount is not None else "",
+        price=_price(amount, interval) if amount is not None else Markup(),
     )
+
+
+def _price(amount: Money, interval: Interval) -> Markup:
+    words = _("%(amount)s a year") if interval == Interval.YEAR else _("%(amount)s a month")
+    return escape(words) % {
+        "amount": Markup('<span class="money">{}</span>').format(formatting.money(amount))
+    }
 
 
 def _with_price(row: PlanRow, value: str, price: Money) -> PlanRow:
     """With what the next period of the own plan costs, in its cell."""
     if all(cell.value != value for cell in row.cells):
         return row
-    amount = formatting.money(price)
-    return replace(
-        row, cells=tuple(replace(cell, amount=amount) if cell.value == value else cell for cell in row.cells)
+    cells = tuple(
+        replace(cell, amount=formatting.money(price), price=_price(price, cell.interval))
+        if cell.value == value
+        else cell
+        for cell in row.cells
     )
+    return replace(row, cells=cells)
 
 
 def _value(cell: PlanCell | None) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from peewee import JOIN
 
@@ -16,9 +16,11 @@ AFTER_ALL = 2**62
 """Above every id: the first page is the one before it."""
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryRow:
-    """One issued document with how it was paid. The total of a credit note is negative here."""
+class HistoryRow(NamedTuple):
+    """One issued document with how it was paid. The total of a credit note is negative here.
+
+    A tuple, as a page makes fifty: a frozen dataclass takes four times as long.
+    """
 
     invoice_id: int
     kind: DocumentKind
