@@ -167,7 +167,7 @@ def _here() -> "Page | None":
 
 
 def _address(page: "Page", place: Place) -> str:
-    return url_for(page.endpoint, slug=place.workspace.slug)
+    return _kept_address(page.endpoint, request.script_root, slug=place.workspace.slug)
 
 
 def _other_workspaces(place: Place) -> tuple[MenuItem, ...]:
@@ -200,11 +200,11 @@ def _languages() -> tuple[Language, ...]:
 
 
 def _item(label: str, endpoint: str, **values: Any) -> MenuItem:
-    address = _address(endpoint, request.script_root, **values)
+    address = _kept_address(endpoint, request.script_root, **values)
     return MenuItem(label, address, request.endpoint == endpoint)
 
 
 @lru_cache(maxsize=1024)
-def _address(endpoint: str, _script_root: str, **values: Any) -> str:
+def _kept_address(endpoint: str, _script_root: str, **values: Any) -> str:
     """Kept, since every page asks for the same twenty; they differ by where the portal is mounted."""
     return url_for(endpoint, **values)

@@ -6,7 +6,7 @@ from datetime import date
 from flask_babel import ngettext
 
 from portal.domain.money import Money
-from portal.domain.vocabulary import Interval, OrderState, PaymentMethodKind, PaymentState
+from portal.domain.vocabulary import OrderState, PaymentMethodKind, PaymentState
 from portal.forms.cards import CardForm, PlaceOrderForm
 from portal.models import Invoice, Order, Payment
 from portal.runtime import current
@@ -17,6 +17,7 @@ from portal.words.i18n import translated
 from portal.words.methods import method_words
 from portal.words.money import tax_reason, tax_words
 from portal.words.plans import priced_name
+from portal.words.renewal import renewal_sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,15 +136,19 @@ def little_gain_of(order: Order, *, pays: Money) -> str:
 
 
 def renewal_hint_of(order: Order) -> str:
-    total = formatting.money(Money(order.total_minor, order.currency))
-    if order.interval == Interval.YEAR:
-        return _(
-            "%(total)s is then charged every year on the due date. You can switch it off at any time.",
-            total=total,
-        )
-    return _(
-        "%(total)s is then charged every month on the due date. You can switch it off at any time.",
-        total=total,
+    """What ticking automatic renewal brings."""
+    return f"{_renewal_of(order, method='')} {_('You can switch it off at any time.')}"
+
+
+def _renewal_of(order: Order, *, method: str) -> str:
+    """The charge after the one of the order, at the price of the order."""
+    return renewal_sentence(
+        on=date.fromisoformat(order.quote["due_on"]),
+        total=Money(order.total_minor, order.currency),
+        has_vat=order.tax_minor > 0,
+        plan_names=order.plan.names,
+        interval=order.interval,
+        method=method,
     )
 
 
@@ -192,8 +197,15 @@ class ResultPage:
 
 
 def result_of(
-    order: Order, payment: Payment, *, invoice: Invoice | None, may_download: bool, new_guests: str
+    order: Order,
+    payment: Payment,
+    *,
+    invoice: Invoice | None,
+    may_download: bool,
+    renewal: str,
+    new_guests: str,
 ) -> ResultPage:
+    """`renewal`: the sentence of the next automatic charge, empty where none comes or it is no news."""
     heading, lead = outcome_of(order, payment)
     is_paid = payment.state == PaymentState.SUCCEEDED
     must_confirm = payment.state == PaymentState.ACTION_REQUIRED
@@ -213,7 +225,7 @@ def result_of(
         is_paid=is_paid,
         confirm=(confirm_label_of(payment), payment.action_url) if must_confirm else None,
         document=invoice.number if invoice is not None and may_download else "",
-        renewal=_("Automatic renewal is on.") if order.auto_renewal and is_paid else "",
+        renewal=renewal,
         new_guests=new_guests,
     )
 

@@ -24,19 +24,21 @@ from portal.domain.vocabulary import (
 from portal.forms.billing_details import BillingDetailsForm
 from portal.forms.cards import CardForm, PlaceOrderForm
 from portal.gateways.base import CardData
-from portal.models import Order
+from portal.models import Order, Payment
 from portal.routes.plans.page import CANNOT_BE_ORDERED, plans_page, refusal_sentence, refused
+from portal.routes.plans.view import renewal_of
 from portal.runtime import current
 from portal.services import checkout, plans
 from portal.services.invoices import history
 from portal.services.members import overflow
 from portal.services.members.roster import people_with
 from portal.services.payments import asking, charging, refunds
+from portal.services.payments.coming_charge import coming_charge
 from portal.services.places import Place
 from portal.web import limits, patience
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
-from portal.web.place import status_here, today_here
+from portal.web.place import status_here, today_here, usage_here
 from portal.words import formatting
 from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
@@ -309,7 +311,6 @@ def result(place: Place, number: str) -> Response:
         return _to("details", place, order)
     if Right.REFUND in place.may and refunds.live_refund(payment) is not None:
         return redirect(url_for("refunds.show", slug=place.workspace.slug, key=payment.key), 303)  # type: ignore[return-value]
-    status_here(place)
     if payment.state == PaymentState.ACTION_REQUIRED and patience.has_followed(payment.key):
         return redirect_after_write(payment.action_url)
     page = result_of(
@@ -318,6 +319,7 @@ def result(place: Place, number: str) -> Response:
         invoice=history.invoice_of(order),
         new_guests=_new_guests(order) if payment.state == PaymentState.SUCCEEDED else "",
         may_download=Right.DOWNLOAD_DOCUMENTS in place.may or order.person_id == current_user.id,
+        renewal=_next_charge(place, order, payment),
     )
     response = render("checkout/result.html", page)
     if page.waits:
@@ -339,6 +341,15 @@ def _new_guests(order: Order) -> str:
         len(names),
         names=", ".join(names),
     )
+
+
+def _next_charge(place: Place, order: Order, payment: Payment) -> str:
+    """The sentence of automatic renewal, where the order is what is being used: an old result has none."""
+    standing = status_here(place)
+    is_present = standing.due_on is not None and order.quote["due_on"] == standing.due_on.isoformat()
+    if payment.state != PaymentState.SUCCEEDED or not (is_present and standing.renews_by_itself):
+        return ""
+    return renewal_of(coming_charge(standing, usage_here(place), now=current().clock.now()))
 
 
 @blueprint.post("/leave")

@@ -16,12 +16,13 @@ from portal.domain.vocabulary import Right
 from portal.routes.invoices.rows import payment_rows
 from portal.runtime import current
 from portal.services import checkout
+from portal.services.payments.coming_charge import coming_charge
 from portal.services.people import signing_in
 from portal.services.places import Place
 from portal.services.subscriptions import plan_table
 from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render, wanted_block
-from portal.web.place import status_here
+from portal.web.place import status_here, usage_here
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 
@@ -123,15 +124,18 @@ def plans_page(
     decided = plan_table.decide(
         place,
         status_here(place),
+        usage_here(place),
         wanted=wanted,
         currency=currency,
         skips_dialog=current_user.skips_buy_dialog,
     )
-    # No part of the page holds the history: it is not read for one.
-    shows_history = Right.SEE_HISTORY in place.may and wanted_block(TEMPLATE) is None
+    # No part of the page holds the history or the next charge: they are not read for one.
+    is_whole = wanted_block(TEMPLATE) is None
+    shows_history = Right.SEE_HISTORY in place.may and is_whole
     view = plans_view(
         place,
         decided,
+        charge=coming_charge(decided.status, decided.usage, now=current().clock.now()) if is_whole else None,
         history=payment_rows(place, size=ROWS_OF_HISTORY) if shows_history else None,
         problem=problem,
         refusals=refusals_of(refusal.exceeded_limits) if refusal else None,

@@ -7,13 +7,16 @@ from portal.domain.price_lock import PriceLock
 from portal.domain.vocabulary import Interval, Right, SubscriptionState
 from portal.models import Plan
 from portal.routes.invoices.rows import PaymentRows
+from portal.services.payments.coming_charge import ComingCharge
 from portal.services.places import Place
 from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.services.subscriptions.plan_table import PlansDecided
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
+from portal.words.methods import method_words
 from portal.words.plans import priced_name
+from portal.words.renewal import renewal_sentence
 
 from .limits import Refusal, refusals_of
 from .table import Cell, PlanRow, PrintedTable, find_cell, print_table
@@ -92,6 +95,7 @@ def plans_view(
     place: Place,
     decided: PlansDecided,
     *,
+    charge: ComingCharge | None,
     history: PaymentRows | None,
     problem: str,
     refusals: tuple[Refusal, ...] | None,
@@ -101,7 +105,7 @@ def plans_view(
     printed = print_table(table)
     may_buy = Right.BUY in place.may
     return PlansPage(
-        sentences=current_plan_sentences(status),
+        sentences=current_plan_sentences(status, charge),
         is_late=status.state in (SubscriptionState.LATE, SubscriptionState.BLOCKED),
         lock_sentence=_lock_sentence(decided.lock, status),
         renewal_link=_renewal_link(decided),
@@ -171,15 +175,23 @@ def _lock_sentence(lock: PriceLock | None, status: SubscriptionStatus) -> str:
     return _("Your price, %(price)s a month excl. VAT, is guaranteed until %(date)s.", **words)
 
 
-def _renewal_sentence(status: SubscriptionStatus) -> str:
-    """With the next payment, where one is to come: of one that has failed the banner tells."""
-    on = status.subscription.renew_on
-    if on is None or on < status.today or not status.renews_by_itself:
+def renewal_of(charge: ComingCharge | None) -> str:
+    """The sentence of the next automatic charge; without one that renewal is on, since it has failed."""
+    if charge is None:
         return _("Automatic renewal is on.")
-    return _("Automatic renewal is on: the next payment is made on %(date)s.", date=formatting.day(on))
+    return renewal_sentence(
+        on=charge.on,
+        total=charge.total,
+        has_vat=charge.has_vat,
+        plan_names=charge.plan_names,
+        interval=charge.interval,
+        method=method_words(charge.method.kind, charge.method.brand, charge.method.last4)
+        if charge.method
+        else "",
+    )
 
 
-def current_plan_sentences(status: SubscriptionStatus) -> list[str]:
+def current_plan_sentences(status: SubscriptionStatus, charge: ComingCharge | None) -> list[str]:
     """What is used now and until when, by state (source-systems.md §1.2)."""
     name = translated(status.plan.names)
     until = formatting.day(status.due_on) if status.due_on else ""
@@ -194,7 +206,7 @@ def current_plan_sentences(status: SubscriptionStatus) -> list[str]:
         case SubscriptionState.PAID if status.subscription.auto_renewal:
             return [
                 _("You are using the plan %(plan)s.", plan=name),
-                _renewal_sentence(status),
+                renewal_of(charge),
             ]
         case SubscriptionState.PAID:
             return [

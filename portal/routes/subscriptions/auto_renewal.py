@@ -23,6 +23,7 @@ from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.methods import method_words
 from portal.words.plans import priced_name
+from portal.words.renewal import amount_charged
 
 blueprint = Blueprint("auto_renewal", __name__, url_prefix="/w/<slug>/auto-renewal")
 NO_CHARGE = (NotRenewable, NoBillingDetails, PlanNotOffered, PlanTooSmall, MissingVatRate)
@@ -131,7 +132,7 @@ def _facts(charge: NextCharge | None, method: PaymentMethod | None, *, is_on: bo
     rows = [
         (_("Plan"), priced_name(dict(charge.quote.offer.plan_names), charge.quote.offer.interval)),
         (_("Next payment") if is_on else _("Could be renewed on"), words["date"]),
-        (_("Amount"), _("%(total)s, VAT included", total=words["total"])),
+        (_("Amount"), amount_charged(charge.quote.total, has_vat=not charge.quote.tax_amount.is_zero)),
     ]
     return [*rows, (_("Paid with"), _method(method))] if method and is_on else rows
 

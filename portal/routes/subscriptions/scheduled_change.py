@@ -22,6 +22,7 @@ from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.methods import method_words
 from portal.words.plans import priced_name
+from portal.words.renewal import amount_charged
 
 blueprint = Blueprint("scheduled_change", __name__, url_prefix="/w/<slug>/plans/scheduled")
 
@@ -144,9 +145,9 @@ def _facts(place: Place, change: ScheduledChange) -> list[tuple[str, str]]:
             (_("Next payment"), _("None by itself: automatic renewal is off. You pay then by hand.")),
             (_("Price today"), _("%(amount)s excl. VAT", amount=price)),
         ]
-    total = formatting.money(change.charge.total)
+    total = amount_charged(change.charge.total, has_vat=not change.charge.tax_amount.is_zero)
     day = formatting.day(change.charged_on)
-    rows.append((_("Next payment"), _("%(total)s on %(date)s, VAT included", total=total, date=day)))
+    rows.append((_("Next payment"), _("%(total)s on %(date)s", total=total, date=day)))
     method = status_here(place).subscription.payment_method
     if method is not None:
         rows.append((_("Paid with"), method_words(method.kind, method.brand, method.last4)))

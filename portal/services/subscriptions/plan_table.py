@@ -62,13 +62,18 @@ class PlansDecided:
 
 
 def decide(
-    place: Place, status: SubscriptionStatus, *, wanted: str, currency: str, skips_dialog: bool
+    place: Place,
+    status: SubscriptionStatus,
+    usage: Usage,
+    *,
+    wanted: str,
+    currency: str,
+    skips_dialog: bool,
 ) -> PlansDecided:
     """`wanted` is the cell that the person chose, as PlanChoice writes it; empty for the one chosen for them.
 
-    A `currency` that not every plan has a price in becomes the workspace's. Two queries at the most.
+    A `currency` that not every plan has a price in becomes the workspace's.
     """
-    usage = plans.usage_of(place.workspace)
     waiting = scheduled_change.waiting_plan(status)
     may_withdraw = may_change_what_waits(place, status)
     on_sale = plans.plans_on_sale(status.subscription.product, on=status.today)
@@ -87,7 +92,7 @@ def decide(
         ),
         lock=lock_charged(status),
         waiting=waiting,
-        obstacles=rules.exceeded_limits(plans.limits_of(waiting.plan), usage) if waiting else (),
+        obstacles=scheduled_change.obstacles(waiting, usage) if waiting else (),
         free_plan=free_plan if status.state != SubscriptionState.FREE else None,
         may_renew=_may_renew(place, status, waiting),
         may_withdraw=may_withdraw,
