@@ -16,6 +16,7 @@ from portal.domain.vocabulary import Right
 from portal.routes.invoices.rows import payment_rows
 from portal.runtime import current
 from portal.services import checkout
+from portal.services.members.roster import people_with
 from portal.services.payments.coming_charge import coming_charge
 from portal.services.people import signing_in
 from portal.services.places import Place
@@ -32,6 +33,7 @@ from .view import plans_view
 blueprint = Blueprint("plans", __name__, url_prefix="/w/<slug>")
 TEMPLATE = "plans/page.html"
 ROWS_OF_HISTORY = 10
+NAMES_SHOWN = 5
 CANNOT_BE_ORDERED = (
     PlanNotOffered,
     CurrencyMismatch,
@@ -136,8 +138,16 @@ def plans_page(
         place,
         decided,
         charge=coming_charge(decided.status, decided.usage, now=current().clock.now()) if is_whole else None,
+        buyers=_buyers(place) if is_whole else (),
         history=payment_rows(place, size=ROWS_OF_HISTORY) if shows_history else None,
         problem=problem,
         refusals=refusals_of(refusal.exceeded_limits) if refusal else None,
     )
     return render(TEMPLATE, view, status=status)
+
+
+def _buyers(place: Place) -> list[str]:
+    """Who may buy here, for somebody who may not."""
+    if Right.BUY in place.may:
+        return []
+    return [person.name for person in people_with(place.workspace, Right.BUY)][:NAMES_SHOWN]

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from flask_babel import ngettext
 from markupsafe import Markup, escape
 
 from portal.domain.money import Money
-from portal.domain.plans import PlanCell, PlanChoice
+from portal.domain.plans import PlanCell, PlanChoice, yearly_saving
 from portal.domain.vocabulary import Interval
 from portal.services.plans import ListedPlan, PriceList
 from portal.services.subscriptions.plan_table import PlanTable
@@ -21,6 +22,7 @@ class Cell:
     """One price. `value` is what the form sends; `amount` is empty where the plan is not sold that way.
 
     `price` is the amount with how often it is paid, "$18.00 a month", the amount marked as one.
+    `saving`: what paying by the year costs less, empty for nothing and in the monthly column.
     """
 
     interval: Interval
@@ -28,6 +30,7 @@ class Cell:
     testid: str
     amount: str
     price: Markup
+    saving: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,24 @@ def _cell(row: ListedPlan, interval: Interval) -> Cell:
         testid=f"plan-{row.plan.code}-{interval}",
         amount=formatting.money(amount) if amount is not None else "",
         price=_price(amount, interval) if amount is not None else Markup(),
+        saving=_saving(row) if interval == Interval.YEAR else "",
+    )
+
+
+def _saving(row: ListedPlan) -> str:
+    if set(row.amounts) != set(Interval):
+        return ""
+    saving = yearly_saving(monthly=row.amounts[Interval.MONTH], yearly=row.amounts[Interval.YEAR])
+    if saving is None:
+        return ""
+    amount = formatting.money(saving.amount)
+    if saving.months is None:
+        return _("You save %(amount)s a year", amount=amount)
+    return ngettext(
+        "%(num)d month free: you save %(amount)s a year",
+        "%(num)d months free: you save %(amount)s a year",
+        saving.months,
+        amount=amount,
     )
 
 
@@ -115,10 +136,14 @@ def _with_price(row: PlanRow, value: str, price: Money) -> PlanRow:
     """With what the next period of the own plan costs, in its cell."""
     if all(cell.value != value for cell in row.cells):
         return row
+    amount = formatting.money(price)
+    if any(cell.value == value and cell.amount == amount for cell in row.cells):
+        return row
+    # A guaranteed price is another one: what the other interval would save is not what the list says.
     cells = tuple(
-        replace(cell, amount=formatting.money(price), price=_price(price, cell.interval))
+        replace(cell, amount=amount, price=_price(price, cell.interval), saving="")
         if cell.value == value
-        else cell
+        else replace(cell, saving="")
         for cell in row.cells
     )
     return replace(row, cells=cells)

@@ -1,5 +1,6 @@
 """The plans page, written out: what services/subscriptions/plan_table.py has decided, in words."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from portal.domain.plans import ActionLabel, ActionNote, PlanAction, Usage
@@ -96,16 +97,20 @@ def plans_view(
     decided: PlansDecided,
     *,
     charge: ComingCharge | None,
+    buyers: Sequence[str],
     history: PaymentRows | None,
     problem: str,
     refusals: tuple[Refusal, ...] | None,
 ) -> PlansPage:
-    """`refusals`: why the plan that was sent cannot be had; None where none was."""
+    """`buyers`: the names of those who may buy, for a reader who may not.
+
+    `refusals`: why the plan that was sent cannot be had; None where none was.
+    """
     status, table = decided.status, decided.table
     printed = print_table(table)
     may_buy = Right.BUY in place.may
     return PlansPage(
-        sentences=current_plan_sentences(status, charge),
+        sentences=current_plan_sentences(decided, charge=charge, may_buy=may_buy, buyers=buyers),
         is_late=status.state in (SubscriptionState.LATE, SubscriptionState.BLOCKED),
         lock_sentence=_lock_sentence(decided.lock, status),
         renewal_link=_renewal_link(decided),
@@ -148,6 +153,12 @@ def _scheduled(decided: PlansDecided) -> Scheduled | None:
         return None
     obstacles = refusals_of(decided.obstacles)
     day = formatting.day(status.due_on) if status.due_on else ""
+    if decided.did_not_begin:
+        name = priced_name(waiting.plan.names, waiting.interval)
+        title = _("%(plan)s did not begin on %(date)s.", plan=name, date=day)
+        if obstacles:
+            return Scheduled(title, _("Your use is over its limits."), obstacles)
+        return Scheduled(title, _("It has not been paid. Choose it in the table to begin with it now."), ())
     title = _("From %(date)s: %(plan)s", date=day, plan=priced_name(waiting.plan.names, waiting.interval))
     if waiting.interval is None:
         return Scheduled(title, _("There is nothing to pay then. Nothing changes before."), obstacles)
@@ -191,35 +202,64 @@ def renewal_of(charge: ComingCharge | None) -> str:
     )
 
 
-def current_plan_sentences(status: SubscriptionStatus, charge: ComingCharge | None) -> list[str]:
-    """What is used now and until when, by state (source-systems.md §1.2)."""
+def current_plan_sentences(
+    decided: PlansDecided, *, charge: ComingCharge | None, may_buy: bool, buyers: Sequence[str]
+) -> list[str]:
+    """What is used now and until when, by state (source-systems.md §1.2), and what can be done about it now.
+
+    `buyers`: the names of those who may, for somebody who may not.
+    """
+    status = decided.status
     name = translated(status.plan.names)
     until = formatting.day(status.due_on) if status.due_on else ""
+    others = _("They can choose a plan: %(names)s.", names=", ".join(buyers)) if buyers else ""
     choose = _("Choose the plan that suits you best. The recommended one is marked below.")
+    if not may_buy:
+        choose = others
     if status.plan.nonprofit:
         return [_("You are using the plan for non-profit organisations.")]
     match status.state:
         case SubscriptionState.TRIAL:
-            return [_("You are using the free trial plan. It ends on %(date)s.", date=until), choose]
+            sentences = [_("You are using the free trial plan. It ends on %(date)s.", date=until), choose]
         case SubscriptionState.FREE:
-            return [_("You are using the free plan."), choose]
+            sentences = [_("You are using the free plan."), choose]
         case SubscriptionState.PAID if status.subscription.auto_renewal:
-            return [
-                _("You are using the plan %(plan)s.", plan=name),
-                renewal_of(charge),
-            ]
+            sentences = [_("You are using the plan %(plan)s.", plan=name), renewal_of(charge)]
         case SubscriptionState.PAID:
-            return [
+            sentences = [
                 _("You are using the plan %(plan)s. It ends on %(date)s.", plan=name, date=until),
-                _("You can prolong it or change it with the table below."),
+                _what_can_be_done(decided, until) if may_buy else others,
             ]
-    if status.plan.trial:
-        return [_("Thank you for trying us! The free trial is over."), choose]
-    return [
-        _("You are using the plan %(plan)s.", plan=name),
-        _("The payment is late."),
-        _("To go on, prolong the current plan or choose another one in the table below."),
-    ]
+        case _ if status.plan.trial:
+            sentences = [_("Thank you for trying us! The free trial is over."), choose]
+        case _:
+            sentences = [
+                _("You are using the plan %(plan)s.", plan=name),
+                _("The payment is late."),
+                _("To go on, prolong the current plan or choose another one in the table below.")
+                if may_buy
+                else others,
+            ]
+    return [sentence for sentence in sentences if sentence]
+
+
+def _what_can_be_done(decided: PlansDecided, until: str) -> str:
+    """Of a plan that is paid by hand: never that it can be prolonged beside a button that says no."""
+    current = decided.table.current
+    if current.interval not in _intervals_sold(decided):
+        return _("It is no longer sold: choose another plan in the table below before %(date)s.", date=until)
+    if decided.prolongable_from is None:
+        return _("You can prolong it or change it with the table below.")
+    return _(
+        "You can change it with the table below, and prolong it from %(date)s.",
+        date=formatting.day(decided.prolongable_from),
+    )
+
+
+def _intervals_sold(decided: PlansDecided) -> set[Interval | None]:
+    """How the plan that is had can be bought today."""
+    code = decided.table.current.plan.code
+    return {cell.interval for cell in decided.table.listed.cells if cell.plan.code == code}
 
 
 # --- the button -----------------------------------------------------------------------------------
@@ -241,7 +281,7 @@ def _bar(decided: PlansDecided, printed: PrintedTable) -> ActionBar | None:
         title=row.name,
         text=_summary(row, cell),
         label=label_of(action),
-        note=note_of(action, decided.status),
+        note=note_of(action, decided),
         enabled=action.enabled,
         urgent=action.urgent,
         opens="plan-refusal" if action.refused else ("buy" if table.asks_before else ""),
@@ -266,7 +306,8 @@ def label_of(action: PlanAction) -> str:
     }[action.label]
 
 
-def note_of(action: PlanAction, status: SubscriptionStatus) -> str:
+def note_of(action: PlanAction, decided: PlansDecided) -> str:
+    status, prolongable_from = decided.status, decided.prolongable_from
     if status.plan.nonprofit:
         return _("Your plan for non-profit organisations ends when you buy this one.")
     if action.note is None:
@@ -278,7 +319,8 @@ def note_of(action: PlanAction, status: SubscriptionStatus) -> str:
             "For automatic prolongation, switch automatic renewal on when you pay."
         ),
         ActionNote.TOO_EARLY_TO_PROLONG: _(
-            "You can prolong from the first day of the month before the due date."
+            "You can prolong from %(date)s.",
+            date=formatting.day(prolongable_from) if prolongable_from else due_on,
         ),
         ActionNote.BEGINS_ON_DUE_DATE: _(
             "A smaller plan begins on the due date, %(date)s. Nothing is paid now.", date=due_on

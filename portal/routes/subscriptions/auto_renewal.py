@@ -132,7 +132,7 @@ def _facts(charge: NextCharge | None, method: PaymentMethod | None, *, is_on: bo
     rows = [
         (_("Plan"), priced_name(dict(charge.quote.offer.plan_names), charge.quote.offer.interval)),
         (_("Next payment") if is_on else _("Could be renewed on"), words["date"]),
-        (_("Amount"), amount_charged(charge.quote.total, has_vat=not charge.quote.tax_amount.is_zero)),
+        (_("Amount"), amount_charged(charge.quote.total, has_vat=charge.quote.tax_amount.minor > 0)),
     ]
     return [*rows, (_("Paid with"), _method(method))] if method and is_on else rows
 

@@ -145,7 +145,7 @@ def _facts(place: Place, change: ScheduledChange) -> list[tuple[str, str]]:
             (_("Next payment"), _("None by itself: automatic renewal is off. You pay then by hand.")),
             (_("Price today"), _("%(amount)s excl. VAT", amount=price)),
         ]
-    total = amount_charged(change.charge.total, has_vat=not change.charge.tax_amount.is_zero)
+    total = amount_charged(change.charge.total, has_vat=change.charge.tax_amount.minor > 0)
     day = formatting.day(change.charged_on)
     rows.append((_("Next payment"), _("%(total)s on %(date)s", total=total, date=day)))
     method = status_here(place).subscription.payment_method

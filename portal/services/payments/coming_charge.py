@@ -54,7 +54,7 @@ def coming_charge(status: SubscriptionStatus, usage: Usage, *, now: datetime) ->
     return ComingCharge(
         on=on,
         total=quote.total,
-        has_vat=not quote.tax_amount.is_zero,
+        has_vat=quote.tax_amount.minor > 0,
         plan_names=dict(quote.offer.plan_names),
         interval=quote.offer.interval,
         method=next(iter(in_order(methods, subscription)), None),

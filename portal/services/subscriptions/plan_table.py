@@ -4,6 +4,7 @@ Decided once, here, over one reading of the workspace; routes/plans writes it ou
 """
 
 from dataclasses import dataclass
+from datetime import date
 
 from portal.domain import plans as rules
 from portal.domain.money import Money
@@ -45,7 +46,8 @@ class PlanTable:
 class PlansDecided:
     """Everything that the plans page rests on.
 
-    `waiting` is the plan for the due date, `obstacles` what keeps it from beginning as things are now.
+    `waiting` is the plan for the due date, `obstacles` what keeps it from beginning as things are now;
+    `did_not_begin`: its day has passed. `prolongable_from`: when that is still to come.
     `free_plan`: the one that this person may continue with. `may_renew`: there is automatic renewal for them
     to switch; `may_withdraw`: what waits is theirs to take back.
     """
@@ -55,6 +57,8 @@ class PlansDecided:
     table: PlanTable
     lock: PriceLock | None
     waiting: Waiting | None
+    did_not_begin: bool
+    prolongable_from: date | None
     obstacles: tuple[ExceededLimit, ...]
     free_plan: Plan | None
     may_renew: bool
@@ -92,6 +96,8 @@ def decide(
         ),
         lock=lock_charged(status),
         waiting=waiting,
+        did_not_begin=waiting is not None and status.due_on is not None and status.due_on < status.today,
+        prolongable_from=_prolongable_from(status),
         obstacles=scheduled_change.obstacles(waiting, usage) if waiting else (),
         free_plan=free_plan if status.state != SubscriptionState.FREE else None,
         may_renew=_may_renew(place, status, waiting),
@@ -111,9 +117,11 @@ def _table(
     subscription = status.subscription
     listed = plans.price_list(subscription.product, on=status.today, currency=currency)
     current = PlanCell(plans.limits_of(subscription.plan), status.interval)
-    needs_none = status.state in PAID_STATES or status.plan.nonprofit
+    # What is had and still fits needs no recommendation, and the non-profit plan never does.
+    fits = not rules.exceeded_limits(current.plan, usage)
+    needs_none = (status.state in PAID_STATES and fits) or status.plan.nonprofit
     recommended = None if needs_none else rules.recommended(listed.cells, usage)
-    selected = _selected(listed, wanted=wanted, current=current, recommended=recommended)
+    selected = _selected(listed, wanted=wanted, current=current if fits else None, recommended=recommended)
     exceeded = rules.exceeded_limits(selected.plan, usage) if selected else ()
     action = rules.plan_action(
         selected=selected,
@@ -142,12 +150,13 @@ def _table(
 
 
 def _selected(
-    listed: PriceList, *, wanted: str, current: PlanCell, recommended: PlanCell | None
+    listed: PriceList, *, wanted: str, current: PlanCell | None, recommended: PlanCell | None
 ) -> PlanCell | None:
+    """What the person chose, else what they have, where that still fits, else what is recommended."""
     by_choice = {str(PlanChoice.of(cell)): cell for cell in listed.cells}
     if wanted in by_choice:
         return by_choice[wanted]
-    own = str(PlanChoice.of(current)) if current.interval is not None else ""
+    own = str(PlanChoice.of(current)) if current and current.interval is not None else ""
     return by_choice.get(own, recommended)
 
 
@@ -169,12 +178,17 @@ def lock_charged(status: SubscriptionStatus) -> PriceLock | None:
 
 
 def _preselected(status: SubscriptionStatus, waiting: Waiting | None) -> str:
-    """From the due date on, the plan that was to begin and is not paid yet."""
-    if waiting is None or waiting.interval is None:
-        return ""
-    if rules.has_days_left(status.state, status.due_on, today=status.today):
+    """On the due date the plan that is to begin. Once that day is past it did not, and is one of many."""
+    if waiting is None or waiting.interval is None or status.due_on != status.today:
         return ""
     return str(PlanChoice(waiting.plan.code, waiting.interval))
+
+
+def _prolongable_from(status: SubscriptionStatus) -> date | None:
+    if status.state != SubscriptionState.PAID or status.due_on is None:
+        return None
+    first_day = rules.prolongable_from(status.due_on)
+    return first_day if status.today < first_day else None
 
 
 def _own_currency(place: Place, status: SubscriptionStatus, currencies: tuple[str, ...]) -> str:
