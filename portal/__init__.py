@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, request
 
 from .clock import Clock, ShiftedClock, SystemClock
+from .database.driver import leave_out_postgresql
 from .settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ COMPRESS_FROM_BYTES = 1000
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> Flask:
     """The site. Raises SettingsError, SchemaOutdated and ClockUnusable with a sentence for the operator."""
     settings = settings or read_settings()
+    leave_out_postgresql(settings.database_url, settings.queue_url)
     run_with(settings, clock or default_clock(settings))
     return make_site(settings)
 
@@ -75,7 +77,7 @@ def make_site(settings: Settings) -> Flask:
         return row.person if row is not None and str(row.person_id) == person_id else None
 
     i18n.register(app)
-    pages.register(app)
+    pages.register(app, compiled=settings.data_dir / "templates")
     assets.register(app)
     security.register(app)
     errors.register(app)

@@ -359,6 +359,66 @@ def test_nothing_swallows_every_exception() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+QUERIES = {
+    "create",
+    "delete",
+    "execute",
+    "get_by_id",
+    "get_or_create",
+    "get_or_none",
+    "insert",
+    "insert_many",
+    "raw",
+    "select",
+    "update",
+}
+MOST_NAMES_OF_A_PAGE = 5
+
+
+def test_no_route_asks_the_database() -> None:
+    """A query has a name, on a model or in a service."""
+    models = {
+        node.name
+        for module in modules()
+        if module.name == "models"
+        for node in module.tree.body
+        if isinstance(node, ast.ClassDef)
+    }
+    wrong = [
+        found(module, node, f"{called}()")
+        for module in modules()
+        if module.floor in ("routes", "forms")
+        for node, called in calls(module)
+        if called.partition(".")[0] in models and called.rpartition(".")[2] in QUERIES | {"get"}
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_page_gets_one_object() -> None:
+    """More than a few names are the fields of a frozen dataclass, and none of them is a function."""
+    wrong = []
+    for module in modules():
+        if module.floor != "routes":
+            continue
+        for node, called in calls(module):
+            names = [keyword.arg for keyword in node.keywords if keyword.arg != "status"]
+            if called == "render" and len(names) > MOST_NAMES_OF_A_PAGE:
+                wrong.append(found(module, node, f"{len(names)} names: {names}"))
+            inner = (each for value in node.keywords for each in ast.walk(value))
+            if called.endswith(("render", "Page", "View")) and any(
+                isinstance(each, ast.Lambda) for each in inner
+            ):
+                wrong.append(found(module, node, "a function is not ready to print"))
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.ClassDef) and node.name.endswith("Page"):
+                decorators = [ast.unparse(each) for each in node.decorator_list]
+                if decorators != ["dataclass(frozen=True, slots=True)"]:
+                    wrong.append(found(module, node, f"{node.name} can be changed"))
+                if "Callable" in ast.unparse(node):
+                    wrong.append(found(module, node, f"{node.name} holds a function"))
+    assert not wrong, "\n".join(wrong)
+
+
 def test_what_is_no_post_writes_nothing() -> None:
     """A HEAD is no GET, and carries no token: a view asks whether it is a POST."""
     wrong = [

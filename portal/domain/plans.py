@@ -6,11 +6,12 @@ their order here. A limit that is None is no limit.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 from .errors import PortalError
+from .money import Money
 from .vocabulary import Interval, Service, SubscriptionState
 
 
@@ -71,6 +72,12 @@ class PlanChoice(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.plan_code}:{self.interval}"
+
+    @classmethod
+    def of(cls, cell: PlanCell) -> "PlanChoice":
+        """Of a cell with a price; what is free is not chosen in the table."""
+        assert cell.interval is not None, "only what has a price is chosen"
+        return cls(cell.plan.code, cell.interval)
 
     @classmethod
     def read(cls, text: str) -> "PlanChoice":
@@ -237,6 +244,29 @@ def is_prolongable(due_on: date | None, *, today: date, on_trial: bool) -> bool:
     if due_on is None or on_trial:
         return True
     return _month_number(due_on) <= _month_number(today) + 1
+
+
+def prolongable_from(due_on: date) -> date:
+    """The first day on which is_prolongable says yes: the first of the month before the due date's."""
+    first = due_on.replace(day=1)
+    return (first - timedelta(days=1)).replace(day=1)
+
+
+@dataclass(frozen=True, slots=True)
+class YearlySaving:
+    """What paying by the year costs less. `months`: that amount in months, where it is a whole number."""
+
+    amount: Money
+    months: int | None
+
+
+def yearly_saving(*, monthly: Money, yearly: Money) -> YearlySaving | None:
+    """Of one plan, without VAT; None where the year costs as much as twelve months, or more."""
+    saved = monthly * 12 - yearly
+    if saved.minor <= 0:
+        return None
+    months, rest = divmod(saved.minor, monthly.minor)
+    return YearlySaving(saved, months if rest == 0 else None)
 
 
 def plan_action(

@@ -35,8 +35,8 @@ late                      due_on, blocked_on (the first day without access), pla
 blocked                   due_on, warned_on
 deletion_ahead            due_on, delete_on, has_documents (invoices or credit notes)
 
-renewal_ahead             renew_on, plan_names, interval, total_minor and currency (null where a
-                          problem leaves none), method (or null), limits, problem (null,
+renewal_ahead             renew_on, plan_names, interval, total_minor, tax_minor and currency (null
+                          where a problem leaves none), method (or null), limits, problem (null,
                           "too_small", "not_sold", "no_method")
 price_rise                renew_on, plan_names, interval, old_minor, new_minor (net), currency
 renewed                   plan_names, interval, total_minor, currency, method, due_on, facts
@@ -45,7 +45,7 @@ renewal_failed            plan_names, total_minor, currency, method (null where 
                           usable_until (the last usable day, or null where it is past),
                           asks_new_card, limits
 renewal_to_confirm        plan_names, total_minor, currency, method, order
-auto_renewal_on           renew_on, total_minor, currency, plan_names, interval, method
+auto_renewal_on           renew_on, total_minor, tax_minor, currency, plan_names, interval, method
 auto_renewal_off          due_on, plan_names
 
 plan_scheduled            plan_names, due_on

@@ -22,6 +22,7 @@ from portal.words.declines import decline_reason
 from portal.words.formats import rate_text
 from portal.words.methods import method_words
 from portal.words.plans import priced_name
+from portal.words.renewal import renewal_sentence
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 NAMES_OF_TOOLS = frozenset(
@@ -43,6 +44,7 @@ NAMES_OF_TOOLS = frozenset(
         "plan_label",
         "method_label",
         "decline_reason",
+        "renewal",
         "locale",
         "seller",
         "base_url",
@@ -123,12 +125,33 @@ def _tools(settings: Settings, locale: str) -> dict[str, object]:
         "plan_label": priced_name,
         "method_label": lambda facts: method_words(facts["method"], facts["brand"], facts["last4"]),
         "decline_reason": decline_reason,
+        "renewal": _renewal,
         "locale": locale,
         "seller": settings.seller,
         "brand": settings.brand,
         "accent": settings.brand.accent or OUR_ACCENT,
         "base_url": settings.base_url,
     }
+
+
+def _renewal(
+    on: str,
+    total_minor: int,
+    tax_minor: int | None,
+    currency: str,
+    plan_names: dict[str, str],
+    interval: str,
+    method: dict[str, str] | None,
+) -> str:
+    """The sentence of the next automatic charge. A letter that was promised before `tax_minor` has None."""
+    return renewal_sentence(
+        on=date.fromisoformat(on),
+        total=Money(total_minor, currency),
+        has_vat=tax_minor != 0,
+        plan_names=plan_names,
+        interval=interval,
+        method=method_words(method["method"], method["brand"], method["last4"]) if method else "",
+    )
 
 
 def _environments(app: Flask) -> tuple[Environment, Environment]:

@@ -17,7 +17,6 @@ from portal.gateways.base import GatewayUnavailable
 from portal.gateways.sandbox.gateway import Challenge, Sandbox, UnknownReference
 from portal.gateways.sandbox.methods import MAGIC_CARDS, MAGIC_IBANS, MAGIC_PAYPAL, Magic
 from portal.mail.mailbox import Letter, read_mail, read_mailbox
-from portal.models import Payment, Workspace
 from portal.runtime import current
 from portal.services.payments import charging, method_setups
 from portal.settings import LOOPBACK_HOSTS
@@ -126,17 +125,31 @@ def answer_paypal(reference: str) -> Response:
     return _back_to_the_shop(reference, back)
 
 
+@dataclass(frozen=True, slots=True)
+class PayPalPage:
+    """PayPal's own page, as the sandbox plays it. `addresses`: (e-mail, what it does)."""
+
+    form: PayPalForm
+    session_answered: bool
+    reference: str
+    facts: list[tuple[str, str]]
+    addresses: list[tuple[str, str]]
+    back: str
+
+
 def _paypal_page(reference: str, form: PayPalForm, *, status: int = 200) -> Response:
     session = sandbox().hosted_session(reference)
     return render(
         "sandbox/paypal.html",
+        PayPalPage(
+            form=form,
+            session_answered=session.answered,
+            reference=reference,
+            facts=_facts(session.amount_minor, session.currency, session.description, method="PayPal"),
+            addresses=_rows(MAGIC_PAYPAL),
+            back=_way_back(session.return_url),
+        ),
         status=status,
-        form=form,
-        session_answered=session.answered,
-        reference=reference,
-        facts=_facts(session.amount_minor, session.currency, session.description, method="PayPal"),
-        addresses=_rows(MAGIC_PAYPAL),
-        back=_way_back(session.return_url),
     )
 
 
@@ -163,12 +176,7 @@ def _confirmed() -> bool:
 
 def _back_to_the_shop(reference: str, back: str) -> Response:
     """Look the payment or set-up up, as a gateway's event would make us do, and send the browser on."""
-    payment = (
-        Payment.select(Payment, Workspace)
-        .join(Workspace)
-        .where(Payment.gateway == Sandbox.name, Payment.reference == reference)
-        .first()
-    )
+    payment = charging.find_by_reference(Sandbox.name, reference)
     if payment is not None:
         charging.look_up(payment, now=current().clock.now())
     else:

@@ -82,6 +82,12 @@ def find_order(workspace: Workspace, number: str) -> Order | None:
     return order
 
 
+def remembered_details(workspace: Workspace) -> dict[str, object] | None:
+    """The workspace's own billing details, by the names of their fields; None while there are none."""
+    known = BillingDetails.select().where(BillingDetails.workspace == workspace).dicts().first()
+    return dict(known) if known else None
+
+
 def save_details(
     order: Order,
     *,

@@ -1,6 +1,6 @@
 """What the plans page decides: the workspace's use, the offers on sale, and whether a plan fits."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -8,13 +8,16 @@ from functools import lru_cache
 from peewee import JOIN, Case, ModelSelect, fn
 
 from portal.database.prepared import Parameter, Prepared
+from portal.domain.money import Money
 from portal.domain.plans import (
     ExceededLimit,
+    PlanCell,
     PlanLimits,
     PlanNotOffered,
     PlanTooSmall,
     Usage,
     exceeded_limits,
+    user_range,
 )
 from portal.domain.pricing import Offer
 from portal.domain.vocabulary import Interval, MemberStatus, Role, Service
@@ -130,6 +133,66 @@ _on_sale = Prepared(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class ListedPlan:
+    """A row of the table. `users`: how many active users it is for, as user_range has them."""
+
+    plan: Plan
+    limits: PlanLimits
+    users: tuple[int, int | None]
+    amounts: Mapping[Interval, Money]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PriceList:
+    """The table in one currency, alike for everybody that day. `cells`: each plan and interval with a price.
+
+    One is made for each day, currency and revision of the catalogue, and told apart by being itself.
+    """
+
+    currency: str
+    rows: tuple[ListedPlan, ...]
+    cells: tuple[PlanCell, ...]
+
+    def row(self, plan_code: str) -> ListedPlan:
+        return next(row for row in self.rows if row.plan.code == plan_code)
+
+
+def price_list(product: Product, *, on: date, currency: str) -> PriceList:
+    """The plans on sale that day, with their prices in the currency. Mostly without a query."""
+    return _make_price_list(product.id, product.revision, on, currency)
+
+
+@lru_cache(maxsize=64)
+def _make_price_list(product_id: int, revision: str, on: date, currency: str) -> PriceList:
+    on_sale = _read_plans_on_sale(product_id, revision, on)
+    amounts = {
+        sold.plan.code: {price.interval: price.amount for price in sold.prices if price.currency == currency}
+        for sold in on_sale
+    }
+    cells = tuple(PlanCell(sold.limits, interval) for sold in on_sale for interval in amounts[sold.plan.code])
+    return PriceList(
+        currency=currency,
+        rows=tuple(
+            ListedPlan(
+                plan=sold.plan,
+                limits=sold.limits,
+                users=user_range(sold.limits, _widest_interval(sold.plan, amounts[sold.plan.code]), cells),
+                amounts=amounts[sold.plan.code],
+            )
+            for sold in on_sale
+        ),
+        cells=cells,
+    )
+
+
+def _widest_interval(plan: Plan, amounts: Mapping[Interval, Money]) -> Interval | None:
+    """The column whose smaller plans say where the range of users begins."""
+    if plan.free:
+        return None
+    return Interval.MONTH if Interval.MONTH in amounts else Interval.YEAR
+
+
 def currencies_of(offers: Iterable[PlanOffers]) -> list[str]:
     """The currencies that every sold plan has a price in are the ones to choose from."""
     sold = [{price.currency for price in offer.prices} for offer in offers if offer.prices]
@@ -157,6 +220,11 @@ def find_plan(plan_id: int, *, product: Product, on: date) -> Plan:
         if offer.plan.id == plan_id:
             return offer.plan
     return Plan.get_by_id(plan_id)
+
+
+def plans_of(product: Product) -> list[Plan]:
+    """Every plan that is not withdrawn, smallest first, hidden ones and the trial too. One query."""
+    return list(Plan.select().where(Plan.product == product, ~Plan.withdrawn).order_by(Plan.position))
 
 
 def free_plan_of(offers: Sequence[PlanOffers]) -> Plan | None:

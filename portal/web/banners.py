@@ -18,7 +18,7 @@ from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 
-from .place import status_here
+from .place import status_here, usage_here
 
 TRIAL_BANNER_DAYS = 5
 
@@ -119,7 +119,7 @@ def _confirm_banner(status: SubscriptionStatus, place: Place) -> Banner | None:
 def _schedule_banner(status: SubscriptionStatus, place: Place, action: Action) -> Banner | None:
     """A smaller plan was to begin, and the workspace has outgrown it meanwhile."""
     waiting = scheduled_change.waiting_plan(status)
-    if waiting is None or not scheduled_change.obstacles(place.workspace, waiting):
+    if waiting is None or not scheduled_change.obstacles(waiting, usage_here(place)):
         return None
     name, due_on = translated(waiting.plan.names), formatting.day(status.due_on) if status.due_on else ""
     text = _("Your use is over its limits. Reduce the use, or withdraw the change.")

@@ -4,6 +4,7 @@ htmx 4 asks for a part with `HX-Request-Type: partial` and names the element it 
 `HX-Target` (`section#pricing`); the element's id is the block's name (docs/adr/0005-blocks-as-fragments.md).
 """
 
+from dataclasses import fields
 from typing import Any
 
 from flask import Response, current_app, g, make_response, redirect, render_template, request
@@ -14,8 +15,14 @@ htmx = HTMX()
 VARY = ("Cookie", "HX-Request", "HX-Request-Type", "HX-Target")
 
 
-def render(template: str, *, status: int = 200, **context: Any) -> Response:
-    """The whole page, or the one block of it that htmx asked for."""
+def render(template: str, page: Any = None, *, status: int = 200, **context: Any) -> Response:
+    """The whole page, or the one block of it that htmx asked for.
+
+    `page` is the page's one object, a frozen dataclass whose fields are the names that the template
+    reads; a page of a few names may give them by keyword instead.
+    """
+    if page is not None:
+        context |= {field.name: getattr(page, field.name) for field in fields(page)}
     block = wanted_block(template)
     g.is_part = block is not None
     if block is None:

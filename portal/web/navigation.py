@@ -1,6 +1,7 @@
 """What the page around every page shows: menus, languages, footer, banner. Built from rights, in Python."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -166,7 +167,7 @@ def _here() -> "Page | None":
 
 
 def _address(page: "Page", place: Place) -> str:
-    return url_for(page.endpoint, slug=place.workspace.slug)
+    return _kept_address(page.endpoint, request.script_root, slug=place.workspace.slug)
 
 
 def _other_workspaces(place: Place) -> tuple[MenuItem, ...]:
@@ -199,4 +200,11 @@ def _languages() -> tuple[Language, ...]:
 
 
 def _item(label: str, endpoint: str, **values: Any) -> MenuItem:
-    return MenuItem(label, url_for(endpoint, **values), request.endpoint == endpoint)
+    address = _kept_address(endpoint, request.script_root, **values)
+    return MenuItem(label, address, request.endpoint == endpoint)
+
+
+@lru_cache(maxsize=1024)
+def _kept_address(endpoint: str, _script_root: str, **values: Any) -> str:
+    """Kept, since every page asks for the same twenty; they differ by where the portal is mounted."""
+    return url_for(endpoint, **values)

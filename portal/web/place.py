@@ -1,10 +1,13 @@
 """The workspace that a request is about."""
 
 from datetime import date
+from typing import cast
 
 from flask import g
 
+from portal.domain.plans import Usage
 from portal.runtime import current
+from portal.services import plans
 from portal.services.places import Place
 from portal.services.subscriptions import agreement
 from portal.services.subscriptions.agreement import SubscriptionStatus
@@ -15,6 +18,13 @@ def status_here(place: Place) -> SubscriptionStatus:
     if "status" not in g:
         g.status = agreement.status_of(agreement.of_workspace(place.workspace), today=today_here(place))
     return g.status
+
+
+def usage_here(place: Place) -> Usage:
+    """What the workspace holds, read once for the page and its banner. One query."""
+    if "usage" not in g:
+        g.usage = plans.usage_of(place.workspace)
+    return cast(Usage, g.usage)
 
 
 def today_here(place: Place) -> date:

@@ -65,9 +65,12 @@ def locale_code() -> str:
     """The locale of this request, looked up once, or of the mail being written, as a plain code."""
     if not has_request_context():
         return str(get_locale() or "en")
-    if "locale_code" not in g:
-        g.locale_code = str(get_locale() or "en")
-    return str(g.locale_code)
+    # A page asks a hundred times: through the proxy once.
+    here: Any = g._get_current_object()
+    known: str | None = here.get("locale_code")
+    if known is None:
+        known = here.locale_code = str(get_locale() or "en")
+    return known
 
 
 def translated(names: dict[str, str]) -> str:

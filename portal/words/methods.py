@@ -27,7 +27,7 @@ def card_name(brand: str, last4: str, *, brandless: str) -> str:
 def method_words(kind: str, brand: str, last4: str) -> str:
     """`Visa •••• 4242`, `PayPal`, `SEPA direct debit •••• 4242`, …"""
     if kind == PaymentMethodKind.CARD:
-        return card_name(brand, last4, brandless=_("Card"))
+        return card_name(brand, last4, brandless="" if brand else _("Card"))
     if kind == PaymentMethodKind.PAYPAL:
         return "PayPal"
     if kind == PaymentMethodKind.SEPA_DEBIT:

@@ -1,10 +1,11 @@
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portal.domain.money import Money
 from portal.domain.plans import (
     ActionLabel,
     ActionNote,
@@ -14,13 +15,16 @@ from portal.domain.plans import (
     PlanCell,
     PlanLimits,
     Usage,
+    YearlySaving,
     conditions,
     exceeded_limits,
     has_days_left,
     is_prolongable,
     plan_action,
+    prolongable_from,
     recommended,
     user_range,
+    yearly_saving,
 )
 from portal.domain.vocabulary import Interval, Service, SubscriptionState
 
@@ -515,3 +519,45 @@ def test_whatever_is_asked_a_refusal_never_pays_and_a_grey_button_says_why(
     assert action.refused == (selected is not None and not fits)
     assert action.enabled or action.note is not None
     assert not action.urgent or (blocked and action.enabled and not action.refused)
+
+
+# --- prolonging, and paying by the year -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("due_on", "first_day"),
+    [
+        (date(2027, 3, 31), date(2027, 2, 1)),
+        (date(2027, 3, 1), date(2027, 2, 1)),
+        (date(2027, 1, 15), date(2026, 12, 1)),
+        (date(2028, 2, 29), date(2028, 1, 1)),
+    ],
+    ids=["end of month", "first of month", "over new year", "leap day"],
+)
+def test_a_plan_can_be_prolonged_from_the_month_before_its_due_month(due_on, first_day) -> None:
+    assert prolongable_from(due_on) == first_day
+
+
+@given(st.dates(min_value=date(1990, 1, 1), max_value=date(2200, 1, 1)))
+def test_the_first_day_told_is_the_first_that_is_taken(due_on) -> None:
+    first_day = prolongable_from(due_on)
+    assert is_prolongable(due_on, today=first_day, on_trial=False)
+    assert not is_prolongable(due_on, today=first_day - timedelta(days=1), on_trial=False)
+
+
+@pytest.mark.parametrize(
+    ("monthly", "yearly", "saving"),
+    [
+        # 12 x 18.00 = 216.00; 216.00 - 180.00 = 36.00 = 2 x 18.00
+        (Money(1800, "USD"), Money(18000, "USD"), YearlySaving(Money(3600, "USD"), 2)),
+        # 12 x 18.00 - 200.00 = 16.00, no whole month
+        (Money(1800, "USD"), Money(20000, "USD"), YearlySaving(Money(1600, "USD"), None)),
+        (Money(1800, "USD"), Money(21600, "USD"), None),
+        (Money(1800, "USD"), Money(22000, "USD"), None),
+        (Money(0, "USD"), Money(0, "USD"), None),
+        (Money(1500, "JPY"), Money(16500, "JPY"), YearlySaving(Money(1500, "JPY"), 1)),
+    ],
+    ids=["two months", "part of a month", "nothing", "dearer", "free", "yen"],
+)
+def test_what_a_year_saves_is_told_in_money_and_in_whole_months(monthly, yearly, saving) -> None:
+    assert yearly_saving(monthly=monthly, yearly=yearly) == saving

@@ -63,9 +63,9 @@ PERSON = {"name": JEANNE}
 HERE = {"name": JEANNE, "workspace": "Acme & Co", "slug": "acme"}
 TOTAL = {"total_minor": 3600, "currency": "EUR"}
 TERMS = {"plan_names": NAMES, "interval": "month"}
-NEXT_CHARGE = HERE | TERMS | TOTAL | {"renew_on": "2026-12-21", "method": VISA}
+NEXT_CHARGE = HERE | TERMS | TOTAL | {"renew_on": "2026-12-21", "tax_minor": 600, "method": VISA}
 AHEAD = NEXT_CHARGE | {"problem": None, "limits": []}
-UNPRICED = {"total_minor": None, "currency": None, "method": None}
+UNPRICED = {"total_minor": None, "tax_minor": None, "currency": None, "method": None}
 DECLINED = (
     HERE
     | TOTAL
@@ -370,14 +370,21 @@ def test_what_is_due_has_its_price_where_it_is_known(at_work):
 def test_a_charge_to_come_shows_date_amount_card_and_the_way_out(at_work, template):
     _subject, text = written(template)
     for fact in (
-        "Plan: Business 5, monthly",
-        "Date: 21 December 2026",
-        "Total with VAT: €36.00",
-        "Payment method: Visa •••• 4242",
+        "€36.00 including VAT on 21 December 2026 with Visa •••• 4242, for Business 5, monthly.",
         "switch automatic renewal off",
         f"{BASE_URL}/w/acme/plans",
     ):
-        assert fact in text, fact
+        assert fact in " ".join(text.split()), fact
+
+
+@pytest.mark.parametrize(
+    ("tax", "amount"),
+    [({"tax_minor": 0}, "€36.00 on"), ({"tax_minor": 600}, "€36.00 including VAT on")],
+    ids=["no VAT", "VAT"],
+)
+def test_vat_is_said_to_be_included_only_where_there_is_some(at_work, tax, amount):
+    _subject, text = written("auto_renewal_on", **tax)
+    assert f"Automatic renewal: {amount}" in text
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ from datetime import date
 from flask_babel import ngettext
 
 from portal.domain.money import Money
-from portal.domain.vocabulary import Interval, OrderState, PaymentMethodKind, PaymentState
-from portal.models import Order, Payment
+from portal.domain.vocabulary import OrderState, PaymentMethodKind, PaymentState
+from portal.forms.cards import CardForm, PlaceOrderForm
+from portal.models import Invoice, Order, Payment
 from portal.runtime import current
 from portal.words import formatting
 from portal.words.declines import decline_sentence
@@ -16,6 +17,7 @@ from portal.words.i18n import translated
 from portal.words.methods import method_words
 from portal.words.money import tax_reason, tax_words
 from portal.words.plans import priced_name
+from portal.words.renewal import renewal_sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +136,98 @@ def little_gain_of(order: Order, *, pays: Money) -> str:
 
 
 def renewal_hint_of(order: Order) -> str:
-    total = formatting.money(Money(order.total_minor, order.currency))
-    if order.interval == Interval.YEAR:
-        return _(
-            "%(total)s is then charged every year on the due date. You can switch it off at any time.",
-            total=total,
-        )
-    return _(
-        "%(total)s is then charged every month on the due date. You can switch it off at any time.",
-        total=total,
+    """What ticking automatic renewal brings."""
+    return f"{_renewal_of(order, method='')} {_('You can switch it off at any time.')}"
+
+
+def _renewal_of(order: Order, *, method: str) -> str:
+    """The charge after the one of the order, at the price of the order."""
+    return renewal_sentence(
+        on=date.fromisoformat(order.quote["due_on"]),
+        total=Money(order.total_minor, order.currency),
+        has_vat=order.tax_minor > 0,
+        plan_names=order.plan.names,
+        interval=order.interval,
+        method=method,
     )
 
 
 def method_name_of(order: Order) -> str:
     return dict(methods_on_offer()).get(order.method_kind, order.method_kind)
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewPage:
+    """The order to be confirmed. `changed`: it is no longer what was shown; `method` names what is hosted."""
+
+    form: CardForm | PlaceOrderForm
+    number: str
+    summary: Summary
+    recap: list[tuple[str, str]]
+    renewal_hint: str
+    is_card: bool
+    method: str
+    total: str
+    changed: bool
+    problem: str
+    replaces_trial: bool
+    renewal_stays_on: bool
+    may_end_renewal: bool
+    processor: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPage:
+    """What is known of a payment. `confirm`: (label, address) of where the payer confirms it, if they must.
+
+    `document`: the number of the invoice that the reader may download, empty for none. `new_guests`: who lost
+    their place, in a sentence.
+    """
+
+    number: str
+    heading: str
+    lead: str
+    facts: list[tuple[str, str]]
+    waits: bool
+    is_paid: bool
+    confirm: tuple[str, str] | None
+    document: str
+    renewal: str
+    new_guests: str
+
+
+def result_of(
+    order: Order,
+    payment: Payment,
+    *,
+    invoice: Invoice | None,
+    may_download: bool,
+    renewal: str,
+    new_guests: str,
+) -> ResultPage:
+    """`renewal`: the sentence of the next automatic charge, empty where none comes or it is no news."""
+    heading, lead = outcome_of(order, payment)
+    is_paid = payment.state == PaymentState.SUCCEEDED
+    must_confirm = payment.state == PaymentState.ACTION_REQUIRED
+    facts = [
+        (_("Order"), order.number),
+        (_("Amount"), formatting.money(payment.amount)),
+        (_("Method"), method_words(payment.method_kind, payment.brand, payment.last4)),
+    ]
+    if invoice is not None:
+        facts.append((_("Invoice"), invoice.number))
+    return ResultPage(
+        number=order.number,
+        heading=heading,
+        lead=lead,
+        facts=facts,
+        waits=payment.state in (PaymentState.CREATED, PaymentState.PENDING, PaymentState.UNKNOWN),
+        is_paid=is_paid,
+        confirm=(confirm_label_of(payment), payment.action_url) if must_confirm else None,
+        document=invoice.number if invoice is not None and may_download else "",
+        renewal=renewal,
+        new_guests=new_guests,
+    )
 
 
 def outcome_of(order: Order, payment: Payment) -> tuple[str, str]:

@@ -24,31 +24,33 @@ from portal.domain.vocabulary import (
 from portal.forms.billing_details import BillingDetailsForm
 from portal.forms.cards import CardForm, PlaceOrderForm
 from portal.gateways.base import CardData
-from portal.models import BillingDetails, Invoice, Order, Payment
+from portal.models import Order, Payment
 from portal.routes.plans.page import CANNOT_BE_ORDERED, plans_page, refusal_sentence, refused
+from portal.routes.plans.view import renewal_of
 from portal.runtime import current
 from portal.services import checkout, plans
+from portal.services.invoices import history
 from portal.services.members import overflow
 from portal.services.members.roster import people_with
 from portal.services.payments import asking, charging, refunds
+from portal.services.payments.coming_charge import coming_charge
 from portal.services.places import Place
 from portal.web import limits, patience
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
-from portal.web.place import status_here, today_here
+from portal.web.place import status_here, today_here, usage_here
 from portal.words import formatting
 from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code
-from portal.words.methods import method_words
 
 from .order import (
-    confirm_label_of,
+    ReviewPage,
     method_name_of,
     methods_on_offer,
-    outcome_of,
     recap_of,
     renewal_hint_of,
+    result_of,
     summary_before_tax,
     summary_of,
 )
@@ -100,8 +102,7 @@ def _details_form(place: Place, order: Order) -> BillingDetailsForm:
 def _remembered(place: Place) -> dict[str, object] | None:
     if Right.SEE_BILLING_DETAILS not in place.may:
         return None
-    known = BillingDetails.select().where(BillingDetails.workspace == place.workspace).dicts().first()
-    return dict(known) if known else None
+    return checkout.remembered_details(place.workspace)
 
 
 def _usual_country(place: Place) -> str:
@@ -278,11 +279,9 @@ def _review_page(
 ) -> Response:
     standing = status_here(place)
     form.quote.data = order.quote_hash
-    return render(
-        "checkout/review.html",
-        status=status,
+    page = ReviewPage(
         form=form,
-        order=order,
+        number=order.number,
         summary=summary_of(order),
         recap=recap_of(order),
         renewal_hint=renewal_hint_of(order),
@@ -296,6 +295,7 @@ def _review_page(
         may_end_renewal=Right.AUTO_RENEWAL in place.may,
         processor=charging.gateway_for(order.method_kind).capabilities().processor_name,
     )
+    return render("checkout/review.html", page, status=status)
 
 
 # --- 3. the result --------------------------------------------------------------------------------
@@ -306,33 +306,23 @@ def _review_page(
 def result(place: Place, number: str) -> Response:
     """What is known of the order's newest payment. Only shows; asking the gateway is the worker's work."""
     order = _order_or_404(place, number)
-    payment = _newest_payment(order)
+    payment = charging.newest_payment(order)
     if payment is None:
         return _to("details", place, order)
     if Right.REFUND in place.may and refunds.live_refund(payment) is not None:
         return redirect(url_for("refunds.show", slug=place.workspace.slug, key=payment.key), 303)  # type: ignore[return-value]
-    status_here(place)
     if payment.state == PaymentState.ACTION_REQUIRED and patience.has_followed(payment.key):
         return redirect_after_write(payment.action_url)
-    heading, lead = outcome_of(order, payment)
-    waits = payment.state in (PaymentState.CREATED, PaymentState.PENDING, PaymentState.UNKNOWN)
-    response = render(
-        "checkout/result.html",
-        order=order,
-        payment=payment,
-        waits=waits,
-        is_paid=payment.state == PaymentState.SUCCEEDED,
-        needs_action=payment.state == PaymentState.ACTION_REQUIRED,
-        confirm_label=confirm_label_of(payment),
-        heading=heading,
-        lead=lead,
-        amount=formatting.money(payment.amount),
-        method=method_words(payment.method_kind, payment.brand, payment.last4),
-        invoice=Invoice.get_or_none(Invoice.order == order, Invoice.credits.is_null()),
+    page = result_of(
+        order,
+        payment,
+        invoice=history.invoice_of(order),
         new_guests=_new_guests(order) if payment.state == PaymentState.SUCCEEDED else "",
         may_download=Right.DOWNLOAD_DOCUMENTS in place.may or order.person_id == current_user.id,
+        renewal=_next_charge(place, order, payment),
     )
-    if waits:
+    response = render("checkout/result.html", page)
+    if page.waits:
         response.headers["Refresh"] = str(REFRESH_SECONDS)
     elif htmx:
         # Settled while the page was polling: its title changes too, so the whole page is loaded.
@@ -353,12 +343,21 @@ def _new_guests(order: Order) -> str:
     )
 
 
+def _next_charge(place: Place, order: Order, payment: Payment) -> str:
+    """The sentence of automatic renewal, where the order is what is being used: an old result has none."""
+    standing = status_here(place)
+    is_present = standing.due_on is not None and order.quote["due_on"] == standing.due_on.isoformat()
+    if payment.state != PaymentState.SUCCEEDED or not (is_present and standing.renews_by_itself):
+        return ""
+    return renewal_of(coming_charge(standing, usage_here(place), now=current().clock.now()))
+
+
 @blueprint.post("/leave")
 @workspace_right(Right.BUY)
 def leave(place: Place, number: str) -> Response:
     """Give up a payment that waits for the payer, to pay another way."""
     order = _order_or_404(place, number)
-    payment = _newest_payment(order)
+    payment = charging.newest_payment(order)
     if payment is not None and payment.state == PaymentState.ACTION_REQUIRED:
         now = current().clock.now()
         asking.in_time(lambda _request: charging.give_up(payment, now=now), otherwise=lambda: payment)
@@ -385,17 +384,10 @@ def not_orderable(place: Place, refusal: PortalError) -> Response:
 
 
 def _last_decline(order: Order) -> str:
-    payment = _newest_payment(order)
+    payment = charging.newest_payment(order)
     if payment is None or payment.state != PaymentState.DECLINED:
         return ""
     return decline_sentence(payment.decline_code)
-
-
-def _newest_payment(order: Order) -> Payment | None:
-    payment = Payment.select().where(Payment.order == order).order_by(Payment.id.desc()).first()
-    if payment is not None:
-        payment.workspace = order.workspace
-    return payment
 
 
 def _order_or_404(place: Place, number: str) -> Order:

@@ -73,6 +73,19 @@ class StatementLine:
     net: str
 
 
+@dataclass(frozen=True, slots=True)
+class StatementPage:
+    """One document. `other`: the number of the one that it undoes, or that undoes it; empty for none."""
+
+    invoice: Invoice
+    is_credit_note: bool
+    other: str
+    facts: list[tuple[str, str]]
+    lines: list[StatementLine]
+    totals: list[tuple[str, str]]
+    may_download: bool
+
+
 @blueprint.get("/invoices/<number>")
 @workspace_right(Right.SEE_HISTORY)
 def statement(place: Place, number: str) -> Response:
@@ -114,13 +127,15 @@ def statement(place: Place, number: str) -> Response:
     ]
     return render(
         "invoices/statement.html",
-        invoice=invoice,
-        is_credit_note=is_credit_note,
-        other=facts["corrects"]["number"] if is_credit_note else _credit_note_number(invoice),
-        facts=rows,
-        lines=lines,
-        totals=totals,
-        may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
+        StatementPage(
+            invoice=invoice,
+            is_credit_note=is_credit_note,
+            other=facts["corrects"]["number"] if is_credit_note else _credit_note_number(invoice),
+            facts=rows,
+            lines=lines,
+            totals=totals,
+            may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
+        ),
     )
 
 

@@ -1,6 +1,7 @@
 """The history, ready to print: formatted once, here, for the plans page and its own."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from flask import url_for
 
@@ -14,15 +15,15 @@ from portal.words.i18n import gettext as _
 from portal.words.methods import method_words
 
 
-@dataclass(frozen=True, slots=True)
-class PaymentRow:
+class PaymentRow(NamedTuple):
     """A row of the history, ready to print: in a long list, what templates call is what takes the time.
 
     `document` says what kind of document it is. `refund` is the label of a link to `refund_url`, both empty
-    on rows that have nothing to do with a refund to come.
+    on rows that have nothing to do with a refund to come. `url` is that of the statement page.
     """
 
     number: str
+    url: str
     document: str
     is_credit_note: bool
     is_refunded: bool
@@ -36,9 +37,22 @@ class PaymentRow:
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentRows:
-    """`older` is the cursor of the next page, None on the last one."""
+class ColumnLabels:
+    """Plain texts: on a narrow window they stand in every cell, and what is markup takes longer to write."""
 
+    number: str
+    method: str
+    payer: str
+    date: str
+    amount: str
+    document: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRows:
+    """`older` is the cursor of the next page, None on the last one. `labels` head the columns."""
+
+    labels: ColumnLabels
     rows: tuple[PaymentRow, ...]
     older: int | None
 
@@ -48,17 +62,30 @@ def payment_rows(
 ) -> PaymentRows:
     """`last`: the payment whose row leads to its refund, where the reader may ask for one."""
     found = history.page_of(place.workspace, size=size, before=before)
+    invoices = url_for("public.enter", slug=place.workspace.slug) + "invoices"
     words = {DocumentKind.INVOICE: _("Invoice"), DocumentKind.CREDIT_NOTE: _("Credit note")}
-    return PaymentRows(tuple(_row(place, row, words, last) for row in found.rows), found.older)
+    return PaymentRows(
+        labels=ColumnLabels(
+            number=_("Number"),
+            method=_("Method"),
+            payer=_("Paid by"),
+            date=_("Date"),
+            amount=_("Amount"),
+            document=_("Document"),
+        ),
+        rows=tuple(_row(place, row, words, last, invoices) for row in found.rows),
+        older=found.older,
+    )
 
 
 def _row(
-    place: Place, row: HistoryRow, words: dict[DocumentKind, str], last: LastPayment | None
+    place: Place, row: HistoryRow, words: dict[DocumentKind, str], last: LastPayment | None, invoices: str
 ) -> PaymentRow:
     is_credit_note = row.kind == DocumentKind.CREDIT_NOTE
     is_last = last is not None and last.payment.key == row.payment_key and not is_credit_note
     return PaymentRow(
         number=row.number,
+        url=f"{invoices}/{row.number}",
         document=words[row.kind],
         is_credit_note=is_credit_note,
         is_refunded=row.is_refunded,

@@ -4,12 +4,14 @@ A GET asks, the POST of the same address does it.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import Concatenate, ParamSpec
 
 from flask import Blueprint, Response, abort, flash, request, url_for
 from flask_login import current_user
 
+from portal.domain.capacity import Capacity
 from portal.domain.vocabulary import MemberStatus, Right, Role
 from portal.forms.members import HandOverForm, RoleForm
 from portal.models import Member
@@ -21,6 +23,7 @@ from portal.web import limits
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import redirect_after_write, render
 from portal.web.place import status_here
+from portal.words.i18n import Sentence
 from portal.words.i18n import gettext as _
 from portal.words.people import ROLE_WORDS
 
@@ -91,6 +94,29 @@ def show(place: Place, member: Member) -> Response:
     return _to_member(place, member)
 
 
+@dataclass(frozen=True, slots=True)
+class MemberPage:
+    """Who it is, and each act that the server would let the reader do now."""
+
+    member: Member
+    name: str
+    role: Sentence
+    state: str
+    state_label: str
+    form: RoleForm
+    capacity: Capacity
+    has_billing_access: bool
+    may_change_role: bool
+    may_end_billing_access: bool
+    may_hand_over: bool
+    may_make_guest: bool
+    may_make_user: bool
+    may_invite_again: bool
+    may_disable: bool
+    may_enable: bool
+    may_remove: bool
+
+
 def _page(place: Place, member: Member, form: RoleForm) -> Response:
     """Each act is shown only to whom the server would let do it now."""
     capacity = roster.capacity_of(place.workspace, status_here(place).plan, roster.counts_of(place.workspace))
@@ -101,24 +127,26 @@ def _page(place: Place, member: Member, form: RoleForm) -> Response:
     state, state_label = state_of(MemberStatus(member.status), has_joined=has_joined)
     return render(
         "members/one_member.html",
+        MemberPage(
+            member=member,
+            name=name_of(member),
+            role=ROLE_WORDS[Role(member.role)],
+            state=state,
+            state_label=state_label,
+            form=form,
+            capacity=capacity,
+            has_billing_access=member.is_upgrader and member.role not in BILLING_ROLES,
+            may_change_role=not is_you and member.is_active and may_give,
+            may_end_billing_access=is_owner,
+            may_hand_over=is_owner and not is_you and member.is_active and has_joined,
+            may_make_guest=may_take and member.is_active,
+            may_make_user=member.status == MemberStatus.GUEST,
+            may_invite_again=not is_disabled and not has_joined,
+            may_disable=may_take and not is_disabled,
+            may_enable=is_disabled and may_give,
+            may_remove=may_take,
+        ),
         status=422 if form.is_submitted() else 200,
-        member=member,
-        name=name_of(member),
-        role=ROLE_WORDS[Role(member.role)],
-        state=state,
-        state_label=state_label,
-        form=form,
-        capacity=capacity,
-        has_billing_access=member.is_upgrader and member.role not in BILLING_ROLES,
-        may_change_role=not is_you and member.is_active and may_give,
-        may_end_billing_access=is_owner,
-        may_hand_over=is_owner and not is_you and member.is_active and has_joined,
-        may_make_guest=may_take and member.is_active,
-        may_make_user=member.status == MemberStatus.GUEST,
-        may_invite_again=not is_disabled and not has_joined,
-        may_disable=may_take and not is_disabled,
-        may_enable=is_disabled and may_give,
-        may_remove=may_take,
     )
 
 

@@ -23,6 +23,7 @@ from portal.web.access import limited, workspace_right
 from portal.web.htmx import redirect_after_write, render
 from portal.web.lists import page_cursor
 from portal.web.place import status_here
+from portal.words.i18n import Sentence
 from portal.words.i18n import gettext as _
 from portal.words.people import ROLE_WORDS
 
@@ -87,6 +88,23 @@ class RosterRow:
     may_invite_again: bool
 
 
+@dataclass(frozen=True, slots=True)
+class RosterPage:
+    """The list. `older` is the cursor of the next page; `tabs` are (key, label, address)."""
+
+    form: InviteForm
+    rows: list[RosterRow]
+    older: int | None
+    search: str
+    search_problem: Sentence | None
+    chosen_status: str
+    tabs: list[tuple[str, str, str]]
+    capacity: Capacity
+    capacity_note: str
+    status_notes: dict[str, str]
+    role_notes: list[tuple[str, str]]
+
+
 def _page(place: Place, form: InviteForm, capacity: Capacity, counts: Counts) -> Response:
     search, fault = clean_text(request.args.get("q", ""), max_length=TEXT_LENGTH)
     holds_card_number = fault is CARD_NUMBER_SENTENCE
@@ -99,18 +117,20 @@ def _page(place: Place, form: InviteForm, capacity: Capacity, counts: Counts) ->
     )
     return render(
         "members/roster.html",
+        RosterPage(
+            form=form,
+            search_problem=fault if holds_card_number else None,
+            rows=[_row(place, row) for row in found.rows],
+            older=found.older,
+            search=search,
+            chosen_status=status.value if status else "",
+            tabs=list(_tabs(place, counts, search)),
+            capacity=capacity,
+            capacity_note=_capacity_note(capacity),
+            status_notes=_status_notes(capacity),
+            role_notes=_role_notes(),
+        ),
         status=422 if form.is_submitted() or holds_card_number else 200,
-        form=form,
-        search_problem=fault if holds_card_number else "",
-        rows=[_row(place, row) for row in found.rows],
-        older=found.older,
-        search=search,
-        chosen_status=status.value if status else "",
-        tabs=list(_tabs(place, counts, search)),
-        capacity=capacity,
-        capacity_note=_capacity_note(capacity),
-        status_notes=_status_notes(capacity),
-        role_notes=_role_notes(),
     )
 
 

@@ -1,5 +1,7 @@
 """Requests for the non-profit plan: the vendor's staff decides."""
 
+from dataclasses import dataclass
+
 from flask import Blueprint, Response, abort, flash, request, url_for
 from flask_login import current_user
 
@@ -90,6 +92,20 @@ def refuse(request_id: int) -> Response:
     return redirect_after_write(url_for("nonprofit_requests.show", request_id=request_id))
 
 
+@dataclass(frozen=True, slots=True)
+class RequestPage:
+    """One request, and the forms that decide it."""
+
+    asked: NonprofitRequest
+    country: str
+    state_label: str
+    decision: str
+    is_undecided: bool
+    status_today: agreement.SubscriptionStatus | None
+    accept_form: AcceptForm
+    refuse_form: RefuseForm
+
+
 def _page(
     asked: NonprofitRequest,
     *,
@@ -104,15 +120,17 @@ def _page(
         status_today = agreement.status_of(agreement.of_workspace(workspace), today=today)
     return render(
         "operator/nonprofit_request.html",
+        RequestPage(
+            asked=asked,
+            country=addresses.country_name(asked.country, locale_code()),
+            state_label=state_words(asked),
+            decision=_decision(asked),
+            is_undecided=asked.state == NonprofitState.RECEIVED,
+            status_today=status_today,
+            accept_form=accept_form or _accept_form(asked),
+            refuse_form=refuse_form or RefuseForm(formdata=None),
+        ),
         status=status,
-        asked=asked,
-        country=addresses.country_name(asked.country, locale_code()),
-        state_label=state_words(asked),
-        decision=_decision(asked),
-        is_undecided=asked.state == NonprofitState.RECEIVED,
-        status_today=status_today,
-        accept_form=accept_form or _accept_form(asked),
-        refuse_form=refuse_form or RefuseForm(formdata=None),
     )
 
 

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, abort, flash, request, url_for
 
 from portal import outbox
 from portal.domain.money import Money
+from portal.domain.plans import Usage
 from portal.forms.base import CARD_NUMBER_SENTENCE, TEXT_LENGTH, clean_text
 from portal.forms.operator import MOST_TRIAL_DAYS, ExtendTrialForm, UsedStorageForm
 from portal.models import Member, Payment, Workspace
@@ -153,6 +154,22 @@ def _asked(payment: Payment, *, now: datetime) -> Payment:
     return asking.in_time(lambda _request: charging.look_up(payment, now=now), otherwise=lambda: payment)
 
 
+@dataclass(frozen=True, slots=True)
+class WorkspacePage:
+    """One workspace as the vendor's staff sees it."""
+
+    form: UsedStorageForm
+    trial_form: ExtendTrialForm
+    extension: trials.TrialExtension | None
+    subject: Workspace
+    owners: list[Member]
+    plan_name: str
+    status_today: agreement.SubscriptionStatus
+    state_label: str
+    usage: Usage
+    rows: "list[AttemptRow]"
+
+
 def _page(
     workspace: Workspace,
     form: UsedStorageForm,
@@ -165,17 +182,19 @@ def _page(
     trial_form = trial_form or _trial_form(status_today)
     return render(
         "operator/workspace.html",
+        WorkspacePage(
+            form=form,
+            trial_form=trial_form,
+            extension=trials.extension_of(status_today, days=trial_form.days.data or USUAL_EXTENSION_DAYS),
+            subject=workspace,
+            owners=list(Member.owners(workspace)),
+            plan_name=translated(status_today.plan.names),
+            status_today=status_today,
+            state_label=state_words(status_today.state),
+            usage=plans.usage_of(workspace),
+            rows=[_row(attempt) for attempt in operator.attempts(workspace, limit=ATTEMPTS_SHOWN)],
+        ),
         status=status,
-        form=form,
-        trial_form=trial_form,
-        extension=trials.extension_of(status_today, days=trial_form.days.data or USUAL_EXTENSION_DAYS),
-        subject=workspace,
-        owners=list(Member.owners(workspace)),
-        plan_name=translated(status_today.plan.names),
-        status_today=status_today,
-        state_label=state_words(status_today.state),
-        usage=plans.usage_of(workspace),
-        rows=[_row(attempt) for attempt in operator.attempts(workspace, limit=ATTEMPTS_SHOWN)],
     )
 
 

@@ -44,6 +44,20 @@ class MethodRow:
     is_first: bool
 
 
+@dataclass(frozen=True, slots=True)
+class MethodsPage:
+    """`charge`: what is charged next; `total`: what a card is charged at once when added, if anything."""
+
+    form: NewCardForm
+    problem: str
+    rows: list[MethodRow]
+    charge: str
+    total: str
+    auto_renewal_is_on: bool
+    takes_card: bool
+    processor: str
+
+
 # --- the list, and adding -------------------------------------------------------------------------
 
 
@@ -89,18 +103,20 @@ def _page(place: Place, form: NewCardForm, *, status: int, problem: str = "") ->
     total = method_setups.charged_at_once(standing.subscription, now=current().clock.now())
     return render(
         "payments/methods.html",
+        MethodsPage(
+            form=form,
+            problem=problem,
+            rows=[
+                _row(method, is_first=place_in_order == 0, today=standing.today)
+                for place_in_order, method in enumerate(methods)
+            ],
+            charge=_next_charge(standing, methods),
+            total=formatting.money(total) if total else "",
+            auto_renewal_is_on=standing.subscription.auto_renewal,
+            takes_card=capabilities.takes_card_here,
+            processor=capabilities.processor_name,
+        ),
         status=status,
-        form=form,
-        problem=problem,
-        rows=[
-            _row(method, is_first=place_in_order == 0, today=standing.today)
-            for place_in_order, method in enumerate(methods)
-        ],
-        charge=_next_charge(standing, methods),
-        total=formatting.money(total) if total else "",
-        auto_renewal_is_on=standing.subscription.auto_renewal,
-        takes_card=capabilities.takes_card_here,
-        processor=capabilities.processor_name,
     )
 
 
@@ -138,6 +154,18 @@ def _next_charge(status: SubscriptionStatus, methods: list[PaymentMethod]) -> st
     )
 
 
+@dataclass(frozen=True, slots=True)
+class SetupPage:
+    """What is known of a card that is being saved."""
+
+    setup: MethodSetup
+    waits: bool
+    needs_action: bool
+    is_done: bool
+    heading: str
+    lead: str
+
+
 # --- the result of adding -------------------------------------------------------------------------
 
 
@@ -156,12 +184,14 @@ def result(place: Place, key: str) -> Response:
     heading, lead = _outcome(setup, standing.subscription)
     response = render(
         "payments/method_result.html",
-        setup=setup,
-        waits=waits,
-        needs_action=needs_action,
-        is_done=setup.state == SetupState.DONE,
-        heading=heading,
-        lead=lead,
+        SetupPage(
+            setup=setup,
+            waits=waits,
+            needs_action=needs_action,
+            is_done=setup.state == SetupState.DONE,
+            heading=heading,
+            lead=lead,
+        ),
     )
     if waits:
         response.headers["Refresh"] = str(REFRESH_SECONDS)

@@ -1,5 +1,6 @@
 """The refund of the last payment: what it undoes, its confirmation, its result. One address a payment."""
 
+from dataclasses import dataclass
 from datetime import date
 
 from flask import Blueprint, Response, abort, request, url_for
@@ -8,8 +9,9 @@ from flask_login import current_user
 from portal.domain.vocabulary import Interval, RefundState, Right
 from portal.gateways.base import RefundRefusal
 from portal.models import Invoice, Payment, Plan, Refund
-from portal.routes.plans.limits import refusals_of
+from portal.routes.plans.limits import Refusal, refusals_of
 from portal.runtime import current
+from portal.services.invoices import history
 from portal.services.payments import refund_quotes, refunds
 from portal.services.payments.refund_quotes import Preview, RefundImpossible, RefusalReason
 from portal.services.payments.refunds import RefundChanged
@@ -61,6 +63,23 @@ def _ask(place: Place, payment: Payment) -> Response:
 # --- before ---------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class RefundPage:
+    """What goes back and what is lost. `shown` is what the form sends; `impossible` is empty here."""
+
+    payment: Payment
+    problem: str
+    impossible: str
+    shown: str
+    amount: str
+    method: str
+    last_day: date
+    rows: list[tuple[str, str, str]]
+    notes: list[str]
+    plan_after: str
+    exceeded: tuple[Refusal, ...]
+
+
 def _offer(payment: Payment, *, status: int = 200, problem: str = "") -> Response:
     try:
         preview = refund_quotes.preview(payment, now=current().clock.now())
@@ -68,18 +87,20 @@ def _offer(payment: Payment, *, status: int = 200, problem: str = "") -> Respons
         return _impossible(payment, refusal, status=422 if request.method == "POST" else 200)
     return render(
         "payments/refund.html",
+        RefundPage(
+            payment=payment,
+            problem=problem,
+            impossible="",
+            shown=preview.hash,
+            amount=formatting.money(payment.amount),
+            method=_method(payment),
+            last_day=preview.last_day,
+            rows=_rows(payment, preview),
+            notes=_notes(preview),
+            plan_after=translated(preview.plan_after.names),
+            exceeded=refusals_of(preview.exceeded),
+        ),
         status=status,
-        payment=payment,
-        problem=problem,
-        impossible="",
-        shown=preview.hash,
-        amount=formatting.money(payment.amount),
-        method=_method(payment),
-        last_day=preview.last_day,
-        rows=_rows(payment, preview),
-        notes=_notes(preview),
-        plan_after=translated(preview.plan_after.names),
-        exceeded=refusals_of(preview.exceeded),
     )
 
 
@@ -96,7 +117,8 @@ def _impossible(payment: Payment, refusal: RefundImpossible, *, status: int) -> 
 
 def _rows(payment: Payment, preview: Preview) -> list[tuple[str, str, str]]:
     """What moves and what is lost, each with its mark."""
-    invoice = Invoice.get(Invoice.order == payment.order, Invoice.credits.is_null())
+    invoice = history.invoice_of(payment.order)
+    assert invoice is not None, "what was paid has its invoice"
     return [
         (_("Amount"), formatting.money(payment.amount), "refund-total"),
         (_("Refunded to"), _method(payment), "refund-method"),
@@ -171,21 +193,38 @@ def _refusal_sentence(refund: Refund) -> str:
 # --- after ----------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class RefundedPage:
+    """How the refund stands. `plan_now` is empty while it waits."""
+
+    payment: Payment
+    waits: bool
+    heading: str
+    lead: str
+    amount: str
+    method: str
+    credit_note: Invoice | None
+    may_download: bool
+    plan_now: str
+
+
 def _result_page(place: Place, payment: Payment, refund: Refund) -> Response:
     """What is known of the refund. Only shows; asking the gateway again is the worker's work."""
     waits = refund.is_open
-    credit_note = Invoice.get_or_none(Invoice.order == payment.order, Invoice.credits.is_null(False))
+    credit_note = history.credit_note_of_order(payment.order)
     response = render(
         "payments/refunded.html",
-        payment=payment,
-        waits=waits,
-        heading=_("Your refund is being confirmed") if waits else _("It is refunded"),
-        lead=_result_lead(place, refund),
-        amount=formatting.money(refund.amount),
-        method=_method(payment),
-        credit_note=credit_note,
-        may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
-        plan_now="" if waits else _plan_now(place),
+        RefundedPage(
+            payment=payment,
+            waits=waits,
+            heading=_("Your refund is being confirmed") if waits else _("It is refunded"),
+            lead=_result_lead(place, refund),
+            amount=formatting.money(refund.amount),
+            method=_method(payment),
+            credit_note=credit_note,
+            may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
+            plan_now="" if waits else _plan_now(place),
+        ),
     )
     if waits:
         response.headers["Refresh"] = str(REFRESH_SECONDS)

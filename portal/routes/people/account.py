@@ -1,5 +1,6 @@
 """What a person sees of their own account: name, language, password, sessions, orders."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +10,7 @@ from flask_login import current_user
 
 from portal.domain.vocabulary import OrderState
 from portal.forms.people import CURRENT_NOT_RIGHT, ChangePasswordForm, ProfileForm
-from portal.models import Person, Session
+from portal.models import Person, Session, Workspace
 from portal.runtime import current
 from portal.services import places
 from portal.services.people import account, signing_in
@@ -108,6 +109,19 @@ def _formdata(submitted: bool) -> dict[str, None]:
     return {} if submitted else {"formdata": None}
 
 
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """`refused` is the form that was sent and comes back with its problems, if one was."""
+
+    refused: ProfileForm | ChangePasswordForm | None
+    profile: ProfileForm
+    password: ChangePasswordForm
+    email: str
+    sessions: "list[SessionRow]"
+    time_zone: str
+    workspaces: Iterable[Workspace]
+
+
 def _page(
     me: Person, *, profile: ProfileForm | None = None, password: ChangePasswordForm | None = None
 ) -> Response:
@@ -116,14 +130,16 @@ def _page(
     home = places.home_of(me)
     return render(
         "people/account.html",
+        AccountPage(
+            refused=refused,
+            profile=profile or _profile_form(me),
+            password=password or _password_form(),
+            email=me.email,
+            sessions=_session_rows(me),
+            time_zone=home.time_zone if home else current().settings.seller.time_zone,
+            workspaces=account.workspaces_of(me),
+        ),
         status=422 if refused is not None else 200,
-        refused=refused,
-        profile=profile or _profile_form(me),
-        password=password or _password_form(),
-        email=me.email,
-        sessions=_session_rows(me),
-        time_zone=home.time_zone if home else current().settings.seller.time_zone,
-        workspaces=account.workspaces_of(me),
     )
 
 

@@ -1,36 +1,36 @@
-"""The pricing table and its one button, ready to print: formatted once, decided by domain/plans.py."""
+"""The pricing table, written out: its rows once for each price list and language, its marks for each page."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from portal.domain import plans as rules
+from flask_babel import ngettext
+from markupsafe import Markup, escape
+
 from portal.domain.money import Money
-from portal.domain.plans import ActionLabel, ActionNote, PlanAction, Usage
-from portal.domain.price_lock import PriceLock, renewal_price
-from portal.domain.vocabulary import Interval, SubscriptionState
-from portal.models import Price
-from portal.services.plans import PlanOffers, limits_of
-from portal.services.subscriptions.agreement import SubscriptionStatus, lock_of
+from portal.domain.plans import PlanCell, PlanChoice, yearly_saving
+from portal.domain.vocabulary import Interval
+from portal.services.plans import ListedPlan, PriceList
+from portal.services.subscriptions.plan_table import PlanTable
 from portal.words import formatting
 from portal.words.i18n import gettext as _
-from portal.words.i18n import translated
-
-from .limits import Refusal, refusals_of
-
-PAID_STATES = (SubscriptionState.PAID, SubscriptionState.LATE)
+from portal.words.i18n import locale_code, translated
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One price. `value` is what the form sends; `amount` None where the plan is not sold that way."""
+    """One price. `value` is what the form sends; `amount` is empty where the plan is not sold that way.
+
+    `price` is the amount with how often it is paid, "$18.00 a month", the amount marked as one.
+    `saving`: what paying by the year costs less, empty for nothing and in the monthly column.
+    """
 
     interval: Interval
     value: str
     testid: str
-    amount: str | None
-    is_current: bool
-    is_recommended: bool
-    is_selected: bool
+    amount: str
+    price: Markup
+    saving: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,179 +40,122 @@ class PlanRow:
     users: str
     size: str
     free: bool
-    is_current: bool
     cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class PlanTable:
-    """`rows` makes the rows when they are shown: a new choice shows only what stands below them."""
+class PrintedTable:
+    """`current`, `recommended` and `selected` are values of cells, empty for none.
+
+    `current_plan` is the code of the plan that is had, which may be a free one.
+    """
 
     currency: str
-    rows: Callable[[], tuple[PlanRow, ...]]
-    selected: Cell | None
-    selected_name: str
-    selected_text: str
-    action: PlanAction
-    action_label: str
-    action_note: str
-    refusals: tuple[Refusal, ...]
-    asks_before: bool
+    rows: tuple[PlanRow, ...]
+    current_plan: str
+    current: str
+    recommended: str
+    selected: str
 
 
-def plan_table(
-    *,
-    on_sale: Sequence[PlanOffers],
-    status: SubscriptionStatus,
-    usage: Usage,
-    currency: str,
-    wanted: str,
-    skips_dialog: bool,
-) -> PlanTable:
-    """`wanted` is the value of the cell that the person chose; empty for the one chosen for them."""
-    offers = [
-        rules.PlanCell(sold.limits, price.interval) for sold in on_sale for price in _in(sold, currency)
-    ]
-    needs_none = status.state in PAID_STATES or status.plan.nonprofit
-    recommended = None if needs_none else rules.recommended(offers, usage)
-    subscription = status.subscription
-    current = None
-    if subscription.plan:
-        current = rules.PlanCell(limits_of(subscription.plan), status.interval)
-    selected = _selected(offers, wanted=wanted, current=current, recommended=recommended, status=status)
-
-    def row_of(sold: PlanOffers) -> PlanRow:
-        return _row(
-            sold,
-            currency,
-            offers,
-            current=current,
-            recommended=recommended,
-            selected=selected,
-            status=status,
-        )
-
-    chosen = None
-    if selected:
-        row = row_of(next(sold for sold in on_sale if sold.limits == selected.plan))
-        chosen = (row, next(cell for cell in row.cells if cell.is_selected))
-    exceeded = rules.exceeded_limits(selected.plan, usage) if selected else ()
-    prolongable = rules.is_prolongable(
-        status.due_on, today=status.today, on_trial=status.state == SubscriptionState.TRIAL
-    )
-    action = rules.plan_action(
-        selected=selected,
+def print_table(table: PlanTable) -> PrintedTable:
+    current = _value(table.current)
+    rows = print_rows(table.listed)
+    if table.own_price is not None:
+        rows = tuple(_with_price(row, current, table.own_price) for row in rows)
+    return PrintedTable(
+        currency=table.listed.currency,
+        rows=rows,
+        current_plan=table.current.plan.code,
         current=current,
-        state=status.state,
-        fits=not exceeded,
-        prolongable=prolongable,
-        auto_renewal=status.renews_by_itself,
-        blocked=status.is_blocked,
-        days_left=rules.has_days_left(status.state, status.due_on, today=status.today),
-    )
-    return PlanTable(
-        currency=currency,
-        rows=lambda: tuple(row_of(sold) for sold in on_sale),
-        selected=chosen[1] if chosen else None,
-        selected_name=chosen[0].name if chosen else "",
-        selected_text=_summary(*chosen) if chosen else "",
-        action=action,
-        action_label=label_of(action),
-        action_note=note_of(action, status),
-        refusals=refusals_of(exceeded),
-        asks_before=action.enabled
-        and not action.refused
-        and not action.waits
-        and not subscription.auto_renewal
-        and not skips_dialog,
+        recommended=_value(table.recommended),
+        selected=_value(table.selected),
     )
 
 
-def lock_charged(status: SubscriptionStatus) -> PriceLock | None:
-    """The guaranteed price while automatic renewal charges it: paying by hand costs the list price."""
-    lock = lock_of(status.subscription) if status.renews_by_itself else None
-    return lock if lock is not None and lock.holds(status.today) else None
+def print_rows(listed: PriceList) -> tuple[PlanRow, ...]:
+    """The rows as they are for everybody, in the reader's language."""
+    return _rows_in(listed, locale_code())
 
 
-def _price_of_own(listed: Price, status: SubscriptionStatus) -> Money:
-    """What the next period of the own plan costs."""
-    lock = lock_charged(status)
-    if lock is None or status.due_on is None or lock.amount.currency != listed.currency:
-        return listed.amount
-    return renewal_price(list_price=listed.amount, lock=lock, on=status.due_on) or listed.amount
+@lru_cache(maxsize=64)
+def _rows_in(listed: PriceList, _locale: str) -> tuple[PlanRow, ...]:
+    """The locale is the reader's, and here to tell the languages apart."""
+    return tuple(_row(row) for row in listed.rows)
 
 
-def value_of(offer: rules.PlanCell) -> str:
-    """What the form sends; a free plan is no choice of the form, and has its code alone."""
-    if offer.interval is None:
-        return offer.plan.code
-    return str(rules.PlanChoice(offer.plan.code, offer.interval))
-
-
-def _selected(
-    offers: Sequence[rules.PlanCell],
-    *,
-    wanted: str,
-    current: rules.PlanCell | None,
-    recommended: rules.PlanCell | None,
-    status: SubscriptionStatus,
-) -> rules.PlanCell | None:
-    by_value = {value_of(offer): offer for offer in offers}
-    if wanted in by_value:
-        return by_value[wanted]
-    if current is not None and value_of(current) in by_value:
-        return by_value[value_of(current)]
-    return recommended
-
-
-def _row(
-    sold: PlanOffers,
-    currency: str,
-    offers: Sequence[rules.PlanCell],
-    *,
-    current: rules.PlanCell | None,
-    recommended: rules.PlanCell | None,
-    selected: rules.PlanCell | None,
-    status: SubscriptionStatus | None,
-) -> PlanRow:
-    cells = []
-    for interval in Interval:
-        price = sold.price(interval, currency)
-        here = rules.PlanCell(sold.limits, interval)
-        is_current = _same(here, current)
-        amount = price.amount if price else None
-        if price and status and is_current:
-            amount = _price_of_own(price, status)
-        cells.append(
-            Cell(
-                interval=interval,
-                value=value_of(here),
-                testid=f"plan-{sold.plan.code}-{interval}",
-                amount=formatting.money(amount) if amount is not None else None,
-                is_current=is_current,
-                is_recommended=_same(here, recommended),
-                is_selected=_same(here, selected),
-            )
-        )
-    sold_interval = Interval.MONTH if sold.price(Interval.MONTH, currency) else Interval.YEAR
-    low, high = rules.user_range(sold.limits, None if sold.plan.free else sold_interval, offers)
+def _row(row: ListedPlan) -> PlanRow:
+    size = row.plan.storage_bytes
     return PlanRow(
-        code=sold.plan.code,
-        name=translated(sold.plan.names),
-        users=_users(low, high),
-        size=formatting.storage(sold.plan.storage_bytes) if sold.plan.storage_bytes is not None else "",
-        free=sold.plan.free,
-        is_current=current is not None and current.plan.code == sold.plan.code,
-        cells=tuple(cells),
+        code=row.plan.code,
+        name=translated(row.plan.names),
+        users=_users(*row.users),
+        size=formatting.storage(size) if size is not None else "",
+        free=row.plan.free,
+        cells=tuple(_cell(row, interval) for interval in Interval),
     )
 
 
-def _same(one: rules.PlanCell, other: rules.PlanCell | None) -> bool:
-    return other is not None and (one.plan.code, one.interval) == (other.plan.code, other.interval)
+def _cell(row: ListedPlan, interval: Interval) -> Cell:
+    amount = row.amounts.get(interval)
+    return Cell(
+        interval=interval,
+        value=str(PlanChoice(row.plan.code, interval)),
+        testid=f"plan-{row.plan.code}-{interval}",
+        amount=formatting.money(amount) if amount is not None else "",
+        price=_price(amount, interval) if amount is not None else Markup(),
+        saving=_saving(row) if interval == Interval.YEAR else "",
+    )
 
 
-def _in(sold: PlanOffers, currency: str) -> list[Price]:
-    return [price for price in sold.prices if price.currency == currency]
+def _saving(row: ListedPlan) -> str:
+    if set(row.amounts) != set(Interval):
+        return ""
+    saving = yearly_saving(monthly=row.amounts[Interval.MONTH], yearly=row.amounts[Interval.YEAR])
+    if saving is None:
+        return ""
+    amount = formatting.money(saving.amount)
+    if saving.months is None:
+        return _("You save %(amount)s a year", amount=amount)
+    return ngettext(
+        "%(num)d month free: you save %(amount)s a year",
+        "%(num)d months free: you save %(amount)s a year",
+        saving.months,
+        amount=amount,
+    )
+
+
+def _price(amount: Money, interval: Interval) -> Markup:
+    words = _("%(amount)s a year") if interval == Interval.YEAR else _("%(amount)s a month")
+    return escape(words) % {
+        "amount": Markup('<span class="money">{}</span>').format(formatting.money(amount))
+    }
+
+
+def _with_price(row: PlanRow, value: str, price: Money) -> PlanRow:
+    """With what the next period of the own plan costs, in its cell."""
+    if all(cell.value != value for cell in row.cells):
+        return row
+    amount = formatting.money(price)
+    if any(cell.value == value and cell.amount == amount for cell in row.cells):
+        return row
+    # A guaranteed price is another one: what the other interval would save is not what the list says.
+    cells = tuple(
+        replace(cell, amount=amount, price=_price(price, cell.interval), saving="")
+        if cell.value == value
+        else replace(cell, saving="")
+        for cell in row.cells
+    )
+    return replace(row, cells=cells)
+
+
+def _value(cell: PlanCell | None) -> str:
+    return str(PlanChoice.of(cell)) if cell is not None and cell.interval is not None else ""
+
+
+def find_cell(rows: Sequence[PlanRow], value: str) -> tuple[PlanRow, Cell]:
+    """The cell that has a value, and its row."""
+    return next((row, cell) for row in rows for cell in row.cells if cell.value == value)
 
 
 def _users(low: int, high: int | None) -> str:
@@ -221,58 +164,3 @@ def _users(low: int, high: int | None) -> str:
     if low == high:
         return _("%(number)s active users", number=low) if low != 1 else _("1 active user")
     return _("%(low)s–%(high)s active users", low=low, high=high)
-
-
-def _summary(row: PlanRow, cell: Cell) -> str:
-    if cell.interval == Interval.MONTH:
-        return _(
-            "%(users)s, %(size)s, %(amount)s a month excl. VAT",
-            users=row.users,
-            size=row.size,
-            amount=cell.amount,
-        )
-    return _(
-        "%(users)s, %(size)s, %(amount)s a year excl. VAT", users=row.users, size=row.size, amount=cell.amount
-    )
-
-
-def label_of(action: PlanAction) -> str:
-    return {
-        ActionLabel.BUY_NOW: _("Buy now"),
-        ActionLabel.PROLONG: _("Prolong"),
-        ActionLabel.CHANGE: _("Change"),
-        ActionLabel.AUTO_RENEWAL_ON: _("Automatic renewal is on"),
-        ActionLabel.CONTACT_US: _("Contact us"),
-    }[action.label]
-
-
-def note_of(action: PlanAction, status: SubscriptionStatus) -> str:
-    if status.plan.nonprofit:
-        return _("Your plan for non-profit organisations ends when you buy this one.")
-    if action.note is None:
-        return ""
-    due_on = formatting.day(status.due_on) if status.due_on else ""
-    return {
-        ActionNote.AUTO_RENEWAL_CAN_BE_SWITCHED_OFF: _("The next payment is made by itself on the due date."),
-        ActionNote.AUTO_RENEWAL_IS_OFF: _(
-            "For automatic prolongation, switch automatic renewal on when you pay."
-        ),
-        ActionNote.TOO_EARLY_TO_PROLONG: _(
-            "You can prolong from the first day of the month before the due date."
-        ),
-        ActionNote.BEGINS_ON_DUE_DATE: _(
-            "A smaller plan begins on the due date, %(date)s. Nothing is paid now.", date=due_on
-        ),
-        ActionNote.FREE_PLAN_HAS_NO_END: _("The free plan has no end date: there is nothing to prolong."),
-    }[action.note]
-
-
-def price_rows(on_sale: Sequence[PlanOffers], *, currency: str) -> tuple[PlanRow, ...]:
-    """The table for somebody without a workspace: nothing is current, recommended or selected."""
-    offers = [
-        rules.PlanCell(sold.limits, price.interval) for sold in on_sale for price in _in(sold, currency)
-    ]
-    return tuple(
-        _row(sold, currency, offers, current=None, recommended=None, selected=None, status=None)
-        for sold in on_sale
-    )

@@ -1,6 +1,7 @@
 """The questions that people ask before they pay, answered with figures of the catalogue and of the domain."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -16,10 +17,10 @@ from portal.domain.proration import Extension, PaidPeriod, extend
 from portal.domain.refunds import YEARLY_REFUND_DAYS
 from portal.domain.timeline import DAYS_OF_WARNING, MONTHS_BEFORE_DELETION, NOTICE_DAYS
 from portal.domain.vocabulary import ChangePolicy, Interval
-from portal.models import Plan, Product
+from portal.models import Plan
 from portal.routes.checkout.order import methods_on_offer
 from portal.runtime import current
-from portal.services.plans import limits_of
+from portal.services.plans import limits_of, plans_of
 from portal.services.subscriptions import agreement
 from portal.web.access import public
 from portal.web.htmx import render
@@ -39,6 +40,20 @@ RULES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class QuestionsPage:
+    """`opened`: the questions whose answers stand open. `sold` is None before a catalogue was applied."""
+
+    opened: frozenset[str]
+    sold: "Sold | None"
+    rules: Mapping[str, object]
+    example: "Example"
+    binding: str
+    is_https: bool
+    methods: list[str]
+    processors: list[str]
+
+
 @blueprint.get("/faq")
 @public
 def show() -> Response:
@@ -46,14 +61,16 @@ def show() -> Response:
     runtime = current()
     return render(
         "public/faq.html",
-        opened=_opened(request.args.get("open", "")),
-        sold=_sold(),
-        rules=RULES,
-        example=worked_example(),
-        binding=runtime.settings.session_binding,
-        is_https=runtime.settings.is_https,
-        methods=[label for _kind, label in methods_on_offer()],
-        processors=[gateway.capabilities().processor_name for gateway in runtime.gateways.values()],
+        QuestionsPage(
+            opened=_opened(request.args.get("open", "")),
+            sold=_sold(),
+            rules=RULES,
+            example=worked_example(),
+            binding=runtime.settings.session_binding,
+            is_https=runtime.settings.is_https,
+            methods=[label for _kind, label in methods_on_offer()],
+            processors=[gateway.capabilities().processor_name for gateway in runtime.gateways.values()],
+        ),
     )
 
 
@@ -92,7 +109,7 @@ def _sold() -> Sold | None:
         product = agreement.workspace_product()
     except DoesNotExist:
         return None
-    plans = _plans_of(product)
+    plans = plans_of(product)
     trial = next((plan for plan in plans if plan.trial), None) if product.trial_days else None
     startup = next((plan for plan in plans if plan.free and not (plan.hidden or plan.trial)), None)
     nonprofit = next((plan for plan in plans if plan.nonprofit), None)
@@ -105,10 +122,6 @@ def _sold() -> Sold | None:
         guests_per_user=max((plan.guests_per_user for plan in plans if plan.is_sold), default=0),
         extends=product.change_policy == ChangePolicy.EXTEND,
     )
-
-
-def _plans_of(product: Product) -> list[Plan]:
-    return list(Plan.select().where(Plan.product == product, ~Plan.withdrawn).order_by(Plan.position))
 
 
 def _free_plan(plan: Plan) -> FreePlanFacts:

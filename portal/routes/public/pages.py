@@ -10,10 +10,10 @@ from werkzeug.exceptions import HTTPException
 
 from portal.domain.money import Money
 from portal.domain.vocabulary import Interval, MemberStatus, Right
-from portal.models import Product, VendorLink
-from portal.routes.plans.table import price_rows
+from portal.models import Product
+from portal.routes.plans.table import print_rows
 from portal.runtime import current
-from portal.services import places, plans
+from portal.services import catalogue, places, plans
 from portal.services.members import roster
 from portal.services.subscriptions import agreement
 from portal.services.upkeep import csp_reports, health
@@ -75,7 +75,7 @@ def pricing() -> Response:
     return render(
         "public/pricing.html",
         sale=sale,
-        rows=price_rows(sale.offers, currency=sale.currency),
+        rows=print_rows(sale.listed) if sale.listed else (),
         currencies=[(code, formatting.currency_label(code)) for code in sale.currencies],
     )
 
@@ -88,6 +88,12 @@ class Sale:
     offers: tuple[plans.PlanOffers, ...]
     currencies: list[str]
     currency: str
+
+    @property
+    def listed(self) -> plans.PriceList | None:
+        if self.product is None:
+            return None
+        return plans.price_list(self.product, on=_today(), currency=self.currency)
 
     @property
     def lowest(self) -> Money | None:
@@ -145,10 +151,10 @@ def security() -> Response:
 @public
 def vendor_link(name: str) -> Response:
     """To one of the vendor's own pages, as the catalogue file names them."""
-    link = VendorLink.get_or_none(VendorLink.name == name)
-    if link is None or not link.url:
+    address = catalogue.vendor_address(name)
+    if not address:
         abort(404)
-    return _go(link.url)
+    return _go(address)
 
 
 # --- machines -------------------------------------------------------------------------------------

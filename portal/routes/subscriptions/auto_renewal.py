@@ -1,5 +1,8 @@
 """Automatic renewal: what it is now, what it would be, and the one button."""
 
+from dataclasses import dataclass
+from datetime import date
+
 from flask import Blueprint, Response, flash, url_for
 
 from portal.domain.errors import MissingVatRate, PortalError, QuoteChanged
@@ -20,6 +23,7 @@ from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.methods import method_words
 from portal.words.plans import priced_name
+from portal.words.renewal import amount_charged
 
 blueprint = Blueprint("auto_renewal", __name__, url_prefix="/w/<slug>/auto-renewal")
 NO_CHARGE = (NotRenewable, NoBillingDetails, PlanNotOffered, PlanTooSmall, MissingVatRate)
@@ -67,6 +71,23 @@ def switch_off(place: Place) -> Response:
     return _to_plans(place)
 
 
+@dataclass(frozen=True, slots=True)
+class RenewalPage:
+    """`facts` of the next payment; `problem`: why there is none; `pages`: where what is missing is given."""
+
+    form: AutoRenewalForm
+    is_on: bool
+    facts: list[tuple[str, str]]
+    problem: str
+    details_missing: bool
+    has_methods: bool
+    may_switch_on: bool
+    plan: str
+    due_on: date | None
+    locked_until: date | None
+    pages: dict[str, str]
+
+
 def _page(
     place: Place, methods: list[PaymentMethod], *, form: AutoRenewalForm | None = None, status: int = 200
 ) -> Response:
@@ -79,19 +100,21 @@ def _page(
     method = next((each for each in methods if each.id == subscription.payment_method_id), None)
     return render(
         "subscriptions/auto_renewal.html",
+        RenewalPage(
+            form=form,
+            is_on=is_on,
+            # Where every card was refused for good nothing more is charged by itself: the banner says so.
+            facts=_facts(charge, method, is_on=is_on) if subscription.renew_on or not is_on else [],
+            problem=_sentence(refusal) if refusal else "",
+            details_missing=isinstance(refusal, NoBillingDetails),
+            has_methods=bool(methods),
+            may_switch_on=charge is not None and bool(methods),
+            plan=translated(standing.plan.names),
+            due_on=standing.due_on,
+            locked_until=subscription.locked_until,
+            pages=_pages(place),
+        ),
         status=status,
-        form=form,
-        is_on=is_on,
-        # Where every card was refused for good nothing more is charged by itself: the banner says so.
-        facts=_facts(charge, method, is_on=is_on) if subscription.renew_on or not is_on else [],
-        problem=_sentence(refusal) if refusal else "",
-        details_missing=isinstance(refusal, NoBillingDetails),
-        has_methods=bool(methods),
-        may_switch_on=charge is not None and bool(methods),
-        plan=translated(standing.plan.names),
-        due_on=standing.due_on,
-        locked_until=subscription.locked_until,
-        pages=_pages(place),
     )
 
 
@@ -109,7 +132,7 @@ def _facts(charge: NextCharge | None, method: PaymentMethod | None, *, is_on: bo
     rows = [
         (_("Plan"), priced_name(dict(charge.quote.offer.plan_names), charge.quote.offer.interval)),
         (_("Next payment") if is_on else _("Could be renewed on"), words["date"]),
-        (_("Amount"), _("%(total)s, VAT included", total=words["total"])),
+        (_("Amount"), amount_charged(charge.quote.total, has_vat=charge.quote.tax_amount.minor > 0)),
     ]
     return [*rows, (_("Paid with"), _method(method))] if method and is_on else rows
 

@@ -1,11 +1,14 @@
 """The way to the free plan: the whole checklist, each line with both figures, and the one button."""
 
+from dataclasses import dataclass
+from datetime import date
+
 from flask import Blueprint, Response, flash, request, url_for
 
 from portal.domain.errors import OrderAlreadyPlaced, QuoteChanged
 from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.vocabulary import Right, SubscriptionState
-from portal.routes.plans.limits import checklist_of
+from portal.routes.plans.limits import ChecklistLine, checklist_of
 from portal.routes.plans.page import plans_page, refusal_sentence
 from portal.runtime import current
 from portal.services.places import Place
@@ -55,6 +58,21 @@ def take(place: Place) -> Response:
     return redirect_after_write(url_for("plans.show", slug=place.workspace.slug))
 
 
+@dataclass(frozen=True, slots=True)
+class FreePlanPage:
+    """`begins_on` None: at once. `is_open`: the whole checklist is met; `is_waiting`: it is scheduled."""
+
+    problem: str
+    name: str
+    checklist: tuple[ChecklistLine, ...]
+    is_open: bool
+    begins_on: date | None
+    is_waiting: bool
+    current_name: str
+    renews: bool
+    on_trial: bool
+
+
 def _page(place: Place, *, problem: str = "", status: int = 200) -> Response:
     standing = status_here(place)
     try:
@@ -63,16 +81,18 @@ def _page(place: Place, *, problem: str = "", status: int = 200) -> Response:
         return _not_offered(place, refusal)
     return render(
         "subscriptions/free_plan.html",
+        FreePlanPage(
+            problem=problem,
+            name=translated(found.plan.names),
+            checklist=checklist_of(found.checklist, place),
+            is_open=found.is_open,
+            begins_on=found.begins_on,
+            is_waiting=standing.subscription.scheduled_plan_id == found.plan.id,
+            current_name=translated(standing.plan.names),
+            renews=standing.subscription.auto_renewal,
+            on_trial=standing.state == SubscriptionState.TRIAL,
+        ),
         status=status,
-        problem=problem,
-        name=translated(found.plan.names),
-        checklist=checklist_of(found.checklist, place),
-        is_open=found.is_open,
-        begins_on=found.begins_on,
-        is_waiting=standing.subscription.scheduled_plan_id == found.plan.id,
-        current_name=translated(standing.plan.names),
-        renews=standing.subscription.auto_renewal,
-        on_trial=standing.state == SubscriptionState.TRIAL,
     )
 
 

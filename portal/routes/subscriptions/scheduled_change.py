@@ -1,5 +1,8 @@
 """A smaller plan for the due date: what it will bring, confirmed, withdrawn."""
 
+from dataclasses import dataclass
+from datetime import date
+
 from flask import Blueprint, Response, flash, request, url_for
 
 from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
@@ -19,6 +22,7 @@ from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.methods import method_words
 from portal.words.plans import priced_name
+from portal.words.renewal import amount_charged
 
 blueprint = Blueprint("scheduled_change", __name__, url_prefix="/w/<slug>/plans/scheduled")
 
@@ -89,6 +93,20 @@ def refuse_spending_by_others(place: Place) -> None:
         refuse_without(Right.AUTO_RENEWAL, place)
 
 
+@dataclass(frozen=True, slots=True)
+class ChangePage:
+    """What will be. `replaced`: what was to begin on that day; `price` and `shown` are sent by the form."""
+
+    name: str
+    begins_on: date
+    facts: list[tuple[str, str]]
+    current_name: str
+    replaced: str
+    price: str
+    shown: str
+    changed: bool
+
+
 def _preview_page(place: Place, wanted: str, *, changed: bool = False) -> Response:
     try:
         code, interval = PlanChoice.read(wanted)
@@ -101,15 +119,17 @@ def _preview_page(place: Place, wanted: str, *, changed: bool = False) -> Respon
     replaced = scheduled_change.waiting_plan(status)
     return render(
         "subscriptions/scheduled_change.html",
+        ChangePage(
+            name=translated(change.plan.names),
+            begins_on=change.begins_on,
+            facts=_facts(place, change),
+            current_name=translated(status.plan.names),
+            replaced=translated(replaced.plan.names) if replaced else "",
+            price=wanted,
+            shown=change.hash,
+            changed=changed,
+        ),
         status=409 if changed else 200,
-        name=translated(change.plan.names),
-        begins_on=change.begins_on,
-        facts=_facts(place, change),
-        current_name=translated(status.plan.names),
-        replaced=translated(replaced.plan.names) if replaced else "",
-        price=wanted,
-        shown=change.hash,
-        changed=changed,
     )
 
 
@@ -125,9 +145,9 @@ def _facts(place: Place, change: ScheduledChange) -> list[tuple[str, str]]:
             (_("Next payment"), _("None by itself: automatic renewal is off. You pay then by hand.")),
             (_("Price today"), _("%(amount)s excl. VAT", amount=price)),
         ]
-    total = formatting.money(change.charge.total)
+    total = amount_charged(change.charge.total, has_vat=change.charge.tax_amount.minor > 0)
     day = formatting.day(change.charged_on)
-    rows.append((_("Next payment"), _("%(total)s on %(date)s, VAT included", total=total, date=day)))
+    rows.append((_("Next payment"), _("%(total)s on %(date)s", total=total, date=day)))
     method = status_here(place).subscription.payment_method
     if method is not None:
         rows.append((_("Paid with"), method_words(method.kind, method.brand, method.last4)))

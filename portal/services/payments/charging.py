@@ -133,6 +133,25 @@ def ask(
             return Payment.get_by_id(payment.id)
 
 
+def newest_payment(order: Order) -> Payment | None:
+    """The last attempt to pay the order, in its workspace. One query."""
+    payment = Payment.select().where(Payment.order == order).order_by(Payment.id.desc()).first()
+    if payment is not None:
+        payment.workspace = order.workspace
+    return cast("Payment | None", payment)
+
+
+def find_by_reference(gateway: str, reference: str) -> Payment | None:
+    """The payment that the gateway knows by this reference, with its workspace."""
+    return cast(
+        "Payment | None",
+        Payment.select(Payment, Workspace)
+        .join(Workspace)
+        .where(Payment.gateway == gateway, Payment.reference == reference)
+        .first(),
+    )
+
+
 def charge_saved(payment: Payment, *, return_url: str) -> Outcome:
     """Charge the payment's saved method while the payer is away. Reads and writes no table.
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from portal import outbox
 from portal.database import rows
 from portal.database.connecting import require_transaction
+from portal.domain.money import Money
 from portal.domain.vocabulary import OrderKind, OrderState, Right
 from portal.gateways.base import MethodFacts, Succeeded
 from portal.models import Member, Order, Payment, PaymentMethod, Subscription
@@ -63,6 +64,7 @@ def settle_paid(payment: Payment, outcome: Succeeded, subscription: Subscription
         auto_renewal.tell_on(
             subscription,
             total=payment.amount,
+            tax=Money(order.tax_minor, order.currency),
             plan_names=order.plan.names,
             interval=order.interval,
         )

@@ -156,6 +156,7 @@ def _ahead_letter(
             **_terms(subscription),
             "renew_on": _iso(subscription.renew_on or subscription.due_on),
             "total_minor": quote.total.minor if quote else None,
+            "tax_minor": quote.tax_amount.minor if quote else None,
             "currency": quote.total.currency if quote else None,
             "method": letters.method_facts(methods[0] if methods else None),
             "problem": problem,

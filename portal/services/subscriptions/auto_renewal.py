@@ -89,7 +89,13 @@ def switch_on(place: Place, *, method_id: int, shown_hash: str, now: datetime) -
         _save(subscription, "auto_renewal.on", now=now)
         _mark_announced(subscription, charge, today=workspace.day(now))
         offer = charge.quote.offer
-        tell_on(subscription, total=charge.quote.total, plan_names=offer.plan_names, interval=offer.interval)
+        tell_on(
+            subscription,
+            total=charge.quote.total,
+            tax=charge.quote.tax_amount,
+            plan_names=offer.plan_names,
+            interval=offer.interval,
+        )
     return charge
 
 
@@ -115,11 +121,11 @@ def switch_off(place: Place, *, now: datetime) -> bool:
 
 
 def tell_on(
-    subscription: Subscription, *, total: Money, plan_names: Mapping[str, str], interval: Interval
+    subscription: Subscription, *, total: Money, tax: Money, plan_names: Mapping[str, str], interval: Interval
 ) -> None:
     """The mail that automatic renewal is on, with day, amount and method. In the transaction of the act.
 
-    `total` is the next charge, tax included; workspace, `renew_on` and `payment_method` are set and saved.
+    `total` is the next charge with `tax` in it; workspace, `renew_on` and `payment_method` are set and saved.
     """
     _tell(
         "auto_renewal_on",
@@ -127,6 +133,7 @@ def tell_on(
         {
             "renew_on": cast(date, subscription.renew_on).isoformat(),
             "total_minor": total.minor,
+            "tax_minor": tax.minor,
             "currency": total.currency,
             "plan_names": dict(plan_names),
             "interval": interval.value,

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from portal.domain.billing_details import Details
 from portal.domain.errors import PortalError
-from portal.domain.plans import PlanNotOffered
+from portal.domain.plans import PlanNotOffered, Usage
 from portal.domain.price_lock import renewal_price
 from portal.domain.pricing import Offer, PresentTerms, Quote, make_quote
 from portal.domain.tax import Buyer
@@ -20,8 +20,16 @@ class NoBillingDetails(PortalError):
     """The workspace has none yet: whom to invoice is not known."""
 
 
-def upcoming(subscription: Subscription, *, details: dict[str, object] | None = None, now: datetime) -> Quote:
+def upcoming(
+    subscription: Subscription,
+    *,
+    details: dict[str, object] | None = None,
+    usage: Usage | None = None,
+    now: datetime,
+) -> Quote:
     """The next automatic charge as it would be made today: of the scheduled plan, else of the current one.
+
+    `details` and `usage` if they were read already.
 
     Its period begins on the due date, or today once access is blocked. Raises PlanNotOffered (sold no more,
     and not locked), PlanTooSmall (the scheduled plan no longer fits), NoBillingDetails, MissingVatRate.
@@ -31,7 +39,7 @@ def upcoming(subscription: Subscription, *, details: dict[str, object] | None = 
     status = agreement.status_of(subscription, today=today)
     plan, interval = next_terms(subscription)
     if subscription.scheduled_plan_id is not None:
-        plans.refuse_if_too_small(plan, plans.usage_of(workspace))
+        plans.refuse_if_too_small(plan, usage or plans.usage_of(workspace))
     charged_on = max(today, subscription.renew_on or today)
     assert subscription.due_on is not None, "what is renewed has a due date"
     begins_on = today if status.is_blocked else subscription.due_on

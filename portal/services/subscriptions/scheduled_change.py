@@ -9,7 +9,14 @@ from typing import cast
 
 from portal.database.connecting import require_transaction, transaction
 from portal.domain.errors import PortalError, QuoteChanged
-from portal.domain.plans import ExceededLimit, PlanNotOffered, PlanTooSmall, exceeded_limits, has_days_left
+from portal.domain.plans import (
+    ExceededLimit,
+    PlanNotOffered,
+    PlanTooSmall,
+    Usage,
+    exceeded_limits,
+    has_days_left,
+)
 from portal.domain.pricing import Offer, Quote, facts_hash
 from portal.domain.vocabulary import Interval
 from portal.models import Plan, Subscription, Workspace
@@ -175,9 +182,9 @@ def waiting_plan(status: agreement.SubscriptionStatus) -> Waiting | None:
     )
 
 
-def obstacles(workspace: Workspace, waiting: Waiting) -> tuple[ExceededLimit, ...]:
-    """What keeps the scheduled plan from beginning as things are now. One query."""
-    return exceeded_limits(plans.limits_of(waiting.plan), plans.usage_of(workspace))
+def obstacles(waiting: Waiting, usage: Usage) -> tuple[ExceededLimit, ...]:
+    """What keeps the scheduled plan from beginning as things are now."""
+    return exceeded_limits(plans.limits_of(waiting.plan), usage)
 
 
 def _preview(

@@ -4,8 +4,9 @@ from datetime import date
 
 import pytest
 
-from portal.domain.vocabulary import Interval, Role
-from portal.models import Price, Subscription
+from portal.domain.vocabulary import Interval, Role, WhoMayBuy
+from portal.models import Price, Subscription, Workspace
+from portal.services.subscriptions import scheduled_change
 from tests.factories import CATALOGUE, a_member, a_person, a_workspace, owner_of
 from tests.pages import by_testid, parse, text_of
 from tests.paying import a_place, an_order, apply_catalogue, pay
@@ -117,3 +118,64 @@ def test_while_renewal_is_on_only_who_may_switch_it_off_is_led_to_the_free_plan(
     with facts(app):
         Subscription.update(auto_renewal=False).execute()
     assert link in client.get("/w/acme/plans").get_data(as_text=True)
+
+
+# --- one true sentence ----------------------------------------------------------------------------
+
+
+def test_what_cannot_be_prolonged_yet_says_from_when_on(app, client, place) -> None:
+    """A year paid on 21 November 2026 ends on 21 November 2027: it can be prolonged from 1 October."""
+    with facts(app):
+        pay(an_order(place, "business-5", interval=Interval.YEAR))
+    page = plans_of(client)
+    assert "You can change it with the table below, and prolong it from 1 October 2027." in words_of(page)
+    assert "You can prolong it or change it" not in words_of(page)
+    assert "You can prolong from 1 October 2027." in text_at(page, "plan-bar")
+
+
+def test_who_may_not_buy_reads_who_may(app, client, place) -> None:
+    with facts(app):
+        pay(an_order(place))
+        Workspace.update(who_may_buy=WhoMayBuy.BILLING).execute()
+        owner = owner_of(place.workspace).name
+        visit_as(client, a_member(place.workspace, a_person("member@acme.example"), role=Role.MEMBER).person)
+    words = words_of(plans_of(client))
+    assert f"They can choose a plan: {owner}." in words
+    assert "prolong" not in words
+
+
+def test_a_plan_that_no_longer_fits_gives_way_to_the_recommended_one(app, client, place) -> None:
+    """Business 5 has 40 GB; the next with more room is selected and marked."""
+    with facts(app):
+        pay(an_order(place))
+        Workspace.update(used_storage_bytes=45 * 1024**3).execute()
+    page = plans_of(client)
+    [chosen] = [
+        each for each in page.iter("input") if each.get("name") == "price" and each.get("checked") is not None
+    ]
+    assert chosen.get("value") == "business-10:month"
+    assert "Recommended" in text_at(page, "plan-business-10-month")
+
+
+def test_what_a_year_saves_stands_at_its_price(client, place) -> None:
+    page = plans_of(client, "?currency=USD")
+    assert "2 months free: you save $36.00 a year" in text_at(page, "plan-business-3-year")
+    assert "save" not in text_at(page, "plan-business-3-month")
+
+
+def test_a_scheduled_plan_whose_day_has_passed_did_not_begin(app, client, clock, place) -> None:
+    with facts(app):
+        pay(an_order(place, "business-10"))
+        shown = scheduled_change.preview(
+            place.workspace, plan_code="business-5", interval=Interval.MONTH, now=clock.now()
+        )
+        scheduled_change.schedule(
+            place, plan_code="business-5", interval=Interval.MONTH, shown_hash=shown.hash, now=clock.now()
+        )
+    clock.advance(days=33)
+    page = plans_of(client)
+    assert "Business 5, monthly did not begin on 21 December 2026." in text_at(page, "scheduled-plan")
+    [chosen] = [
+        each for each in page.iter("input") if each.get("name") == "price" and each.get("checked") is not None
+    ]
+    assert chosen.get("value") == "business-10:month"

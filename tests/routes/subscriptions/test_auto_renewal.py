@@ -80,7 +80,7 @@ def test_on_and_off_again(app, client, place, card) -> None:
     html = words_of(client.get("/w/acme/plans"))
     assert "Switch automatic renewal on" in html
     page = words_of(client.get(PAGE))
-    for words in ("Could be renewed on", "21 December 2026", "€33.60, VAT included", "Visa •••• 4242"):
+    for words in ("Could be renewed on", "21 December 2026", "€33.60 including VAT", "Visa •••• 4242"):
         assert words in page
     assert "Next payment" not in page
     answer = switch_on(client, card)

@@ -70,7 +70,7 @@ def test_the_preview_says_what_is_charged_then(app, client, place) -> None:
     with facts(app):
         pay(an_order(place, "business-10"), auto_renewal=True)
     html = words_of(client.get(PREVIEW))
-    assert "€20.40 on 21 January 2027, VAT included" in html
+    assert "€20.40 including VAT on 21 January 2027" in html
     assert "Visa •••• 4242" in html
 
 

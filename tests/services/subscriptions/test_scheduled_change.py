@@ -8,7 +8,7 @@ from portal.domain.errors import OrderAlreadyPlaced, QuoteChanged, SmallerPlanWa
 from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.vocabulary import Interval, Role
 from portal.models import AuditEntry, Subscription
-from portal.services import checkout
+from portal.services import checkout, plans
 from portal.services.subscriptions import agreement, scheduled_change
 from portal.services.subscriptions.scheduled_change import NothingWaits
 from tests.books import assert_books_clean
@@ -220,10 +220,10 @@ def test_the_obstacles_are_those_of_today(on_business_10, clock):
     status = agreement.status_of(subscription_of(on_business_10), today=DUE_ON)
     found = scheduled_change.waiting_plan(status)
     assert (found.plan.code, found.interval) == ("business-3", MONTH)
-    assert scheduled_change.obstacles(on_business_10.workspace, found) == ()
+    assert scheduled_change.obstacles(found, plans.usage_of(on_business_10.workspace)) == ()
     for name in ("Anna A", "Boris B", "Chloe C"):
         as_seen_by(on_business_10, name)
-    [obstacle] = scheduled_change.obstacles(on_business_10.workspace, found)
+    [obstacle] = scheduled_change.obstacles(found, plans.usage_of(on_business_10.workspace))
     assert (obstacle.limit, obstacle.allowed, obstacle.used) == ("users", 3, 4)
 
 

@@ -1,0 +1,329 @@
+"""The plans page, written out: what services/subscriptions/plan_table.py has decided, in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from portal.domain.plans import ActionLabel, ActionNote, PlanAction, Usage
+from portal.domain.price_lock import PriceLock
+from portal.domain.vocabulary import Interval, Right, SubscriptionState
+from portal.models import Plan
+from portal.routes.invoices.rows import PaymentRows
+from portal.services.payments.coming_charge import ComingCharge
+from portal.services.places import Place
+from portal.services.subscriptions.agreement import SubscriptionStatus
+from portal.services.subscriptions.plan_table import PlansDecided
+from portal.words import formatting
+from portal.words.i18n import gettext as _
+from portal.words.i18n import translated
+from portal.words.methods import method_words
+from portal.words.plans import priced_name
+from portal.words.renewal import renewal_sentence
+
+from .limits import Refusal, refusals_of
+from .table import Cell, PlanRow, PrintedTable, find_cell, print_table
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """How much of a limit is used. `limit` None: there is none, and no bar."""
+
+    testid: str
+    label: str
+    used: int
+    limit: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scheduled:
+    """The plan that begins on the due date, and what stands in its way, as sentences."""
+
+    title: str
+    text: str
+    obstacles: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ActionBar:
+    """The selected plan and the one button. `opens`: the dialog that the button opens, empty for none.
+
+    `contact`: no plan is large enough, and the button leads to the vendor.
+    """
+
+    title: str
+    text: str
+    label: str
+    note: str = ""
+    enabled: bool = True
+    urgent: bool = False
+    opens: str = ""
+    contact: bool = False
+    renewal_can_end: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlansPage:
+    """The plans page, ready to print.
+
+    `renewal_link`: the label of the way to automatic renewal, empty for who may not switch it. `free_code`:
+    the plan that the reader may continue with for nothing. `bar` is None for who may not buy. `history` is
+    None for who may not see it, and where only a part of the page is asked for.
+    """
+
+    sentences: list[str]
+    is_late: bool
+    lock_sentence: str
+    renewal_link: str
+    scheduled: Scheduled | None
+    may_withdraw: bool
+    meters: tuple[Meter, ...]
+    currencies: list[tuple[str, str]]
+    table: PrintedTable
+    free_code: str
+    may_buy: bool
+    bar: ActionBar | None
+    asks_before: bool
+    problem: str
+    refusals: tuple[Refusal, ...]
+    refusal_open: bool
+    history: PaymentRows | None
+    sees_payers: bool
+    may_download: bool
+    may_leave: bool
+
+
+def plans_view(
+    place: Place,
+    decided: PlansDecided,
+    *,
+    charge: ComingCharge | None,
+    buyers: Sequence[str],
+    history: PaymentRows | None,
+    problem: str,
+    refusals: tuple[Refusal, ...] | None,
+) -> PlansPage:
+    """`buyers`: the names of those who may buy, for a reader who may not.
+
+    `refusals`: why the plan that was sent cannot be had; None where none was.
+    """
+    status, table = decided.status, decided.table
+    printed = print_table(table)
+    may_buy = Right.BUY in place.may
+    return PlansPage(
+        sentences=current_plan_sentences(decided, charge=charge, may_buy=may_buy, buyers=buyers),
+        is_late=status.state in (SubscriptionState.LATE, SubscriptionState.BLOCKED),
+        lock_sentence=_lock_sentence(decided.lock, status),
+        renewal_link=_renewal_link(decided),
+        scheduled=_scheduled(decided),
+        may_withdraw=decided.may_withdraw,
+        meters=_meters(status.plan, decided.usage),
+        currencies=[(code, formatting.currency_label(code)) for code in table.currencies],
+        table=printed,
+        free_code=decided.free_plan.code if decided.free_plan else "",
+        may_buy=may_buy,
+        bar=_bar(decided, printed) if may_buy else None,
+        asks_before=table.asks_before and may_buy,
+        problem=problem,
+        refusals=refusals_of(table.exceeded) if refusals is None else refusals,
+        refusal_open=refusals is not None,
+        history=history,
+        sees_payers=Right.SEE_BILLING_DETAILS in place.may,
+        may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
+        may_leave=status.is_blocked and Right.DELETE_WORKSPACE in place.may,
+    )
+
+
+def _meters(plan: Plan, usage: Usage) -> tuple[Meter, ...]:
+    most_users = None if plan.nonprofit else plan.max_users
+    users = str(usage.active_users)
+    if most_users:
+        users = _("%(used)s of %(limit)s", used=usage.active_users, limit=most_users)
+    storage = formatting.storage(usage.storage_bytes)
+    if plan.storage_bytes is not None:
+        storage = _("%(used)s of %(limit)s", used=storage, limit=formatting.storage(plan.storage_bytes))
+    return (
+        Meter("usage-users", _("Active users you have added"), usage.active_users, most_users, users),
+        Meter("usage-storage", _("Storage used"), usage.storage_bytes, plan.storage_bytes, storage),
+    )
+
+
+def _scheduled(decided: PlansDecided) -> Scheduled | None:
+    status, waiting = decided.status, decided.waiting
+    if waiting is None:
+        return None
+    obstacles = refusals_of(decided.obstacles)
+    day = formatting.day(status.due_on) if status.due_on else ""
+    if decided.did_not_begin:
+        name = priced_name(waiting.plan.names, waiting.interval)
+        title = _("%(plan)s did not begin on %(date)s.", plan=name, date=day)
+        if obstacles:
+            return Scheduled(title, _("Your use is over its limits."), obstacles)
+        return Scheduled(title, _("It has not been paid. Choose it in the table to begin with it now."), ())
+    title = _("From %(date)s: %(plan)s", date=day, plan=priced_name(waiting.plan.names, waiting.interval))
+    if waiting.interval is None:
+        return Scheduled(title, _("There is nothing to pay then. Nothing changes before."), obstacles)
+    if status.subscription.auto_renewal:
+        return Scheduled(title, _("It is paid by automatic renewal. Nothing changes before."), obstacles)
+    text = _("Automatic renewal is off, so you pay then by hand. Nothing changes before.")
+    return Scheduled(title, text, obstacles)
+
+
+def _renewal_link(decided: PlansDecided) -> str:
+    if not decided.may_renew:
+        return ""
+    if decided.status.subscription.auto_renewal:
+        return _("Switch automatic renewal off")
+    return _("Switch automatic renewal on")
+
+
+def _lock_sentence(lock: PriceLock | None, status: SubscriptionStatus) -> str:
+    """Which price automatic renewal charges, and until when; empty where nothing is guaranteed."""
+    if lock is None:
+        return ""
+    words = {"price": formatting.money(lock.amount), "date": formatting.day(lock.until)}
+    if status.interval == Interval.YEAR:
+        return _("Your price, %(price)s a year excl. VAT, is guaranteed until %(date)s.", **words)
+    return _("Your price, %(price)s a month excl. VAT, is guaranteed until %(date)s.", **words)
+
+
+def renewal_of(charge: ComingCharge | None) -> str:
+    """The sentence of the next automatic charge; without one that renewal is on, since it has failed."""
+    if charge is None:
+        return _("Automatic renewal is on.")
+    return renewal_sentence(
+        on=charge.on,
+        total=charge.total,
+        has_vat=charge.has_vat,
+        plan_names=charge.plan_names,
+        interval=charge.interval,
+        method=method_words(charge.method.kind, charge.method.brand, charge.method.last4)
+        if charge.method
+        else "",
+    )
+
+
+def current_plan_sentences(
+    decided: PlansDecided, *, charge: ComingCharge | None, may_buy: bool, buyers: Sequence[str]
+) -> list[str]:
+    """What is used now and until when, by state (source-systems.md §1.2), and what can be done about it now.
+
+    `buyers`: the names of those who may, for somebody who may not.
+    """
+    status = decided.status
+    name = translated(status.plan.names)
+    until = formatting.day(status.due_on) if status.due_on else ""
+    others = _("They can choose a plan: %(names)s.", names=", ".join(buyers)) if buyers else ""
+    choose = _("Choose the plan that suits you best. The recommended one is marked below.")
+    if not may_buy:
+        choose = others
+    if status.plan.nonprofit:
+        return [_("You are using the plan for non-profit organisations.")]
+    match status.state:
+        case SubscriptionState.TRIAL:
+            sentences = [_("You are using the free trial plan. It ends on %(date)s.", date=until), choose]
+        case SubscriptionState.FREE:
+            sentences = [_("You are using the free plan."), choose]
+        case SubscriptionState.PAID if status.subscription.auto_renewal:
+            sentences = [_("You are using the plan %(plan)s.", plan=name), renewal_of(charge)]
+        case SubscriptionState.PAID:
+            sentences = [
+                _("You are using the plan %(plan)s. It ends on %(date)s.", plan=name, date=until),
+                _what_can_be_done(decided, until) if may_buy else others,
+            ]
+        case _ if status.plan.trial:
+            sentences = [_("Thank you for trying us! The free trial is over."), choose]
+        case _:
+            sentences = [
+                _("You are using the plan %(plan)s.", plan=name),
+                _("The payment is late."),
+                _("To go on, prolong the current plan or choose another one in the table below.")
+                if may_buy
+                else others,
+            ]
+    return [sentence for sentence in sentences if sentence]
+
+
+def _what_can_be_done(decided: PlansDecided, until: str) -> str:
+    """Of a plan that is paid by hand: never that it can be prolonged beside a button that says no."""
+    current = decided.table.current
+    if current.interval not in _intervals_sold(decided):
+        return _("It is no longer sold: choose another plan in the table below before %(date)s.", date=until)
+    if decided.prolongable_from is None:
+        return _("You can prolong it or change it with the table below.")
+    return _(
+        "You can change it with the table below, and prolong it from %(date)s.",
+        date=formatting.day(decided.prolongable_from),
+    )
+
+
+def _intervals_sold(decided: PlansDecided) -> set[Interval | None]:
+    """How the plan that is had can be bought today."""
+    code = decided.table.current.plan.code
+    return {cell.interval for cell in decided.table.listed.cells if cell.plan.code == code}
+
+
+# --- the button -----------------------------------------------------------------------------------
+
+
+def _bar(decided: PlansDecided, printed: PrintedTable) -> ActionBar | None:
+    table, action = decided.table, decided.table.action
+    if table.selected is None:
+        if decided.status.plan.nonprofit:
+            return None
+        return ActionBar(
+            title=_("No plan of the table is large enough for you."),
+            text=_("Tell us what you need and we will find a plan with you."),
+            label=label_of(action),
+            contact=True,
+        )
+    row, cell = find_cell(printed.rows, printed.selected)
+    return ActionBar(
+        title=row.name,
+        text=_summary(row, cell),
+        label=label_of(action),
+        note=note_of(action, decided),
+        enabled=action.enabled,
+        urgent=action.urgent,
+        opens="plan-refusal" if action.refused else ("buy" if table.asks_before else ""),
+        renewal_can_end=decided.may_renew and action.note == ActionNote.AUTO_RENEWAL_CAN_BE_SWITCHED_OFF,
+    )
+
+
+def _summary(row: PlanRow, cell: Cell) -> str:
+    words = {"users": row.users, "size": row.size, "amount": cell.amount}
+    if cell.interval == Interval.MONTH:
+        return _("%(users)s, %(size)s, %(amount)s a month excl. VAT", **words)
+    return _("%(users)s, %(size)s, %(amount)s a year excl. VAT", **words)
+
+
+def label_of(action: PlanAction) -> str:
+    return {
+        ActionLabel.BUY_NOW: _("Buy now"),
+        ActionLabel.PROLONG: _("Prolong"),
+        ActionLabel.CHANGE: _("Change"),
+        ActionLabel.AUTO_RENEWAL_ON: _("Automatic renewal is on"),
+        ActionLabel.CONTACT_US: _("Contact us"),
+    }[action.label]
+
+
+def note_of(action: PlanAction, decided: PlansDecided) -> str:
+    status, prolongable_from = decided.status, decided.prolongable_from
+    if status.plan.nonprofit:
+        return _("Your plan for non-profit organisations ends when you buy this one.")
+    if action.note is None:
+        return ""
+    due_on = formatting.day(status.due_on) if status.due_on else ""
+    return {
+        ActionNote.AUTO_RENEWAL_CAN_BE_SWITCHED_OFF: _("The next payment is made by itself on the due date."),
+        ActionNote.AUTO_RENEWAL_IS_OFF: _(
+            "For automatic prolongation, switch automatic renewal on when you pay."
+        ),
+        ActionNote.TOO_EARLY_TO_PROLONG: _(
+            "You can prolong from %(date)s.",
+            date=formatting.day(prolongable_from) if prolongable_from else due_on,
+        ),
+        ActionNote.BEGINS_ON_DUE_DATE: _(
+            "A smaller plan begins on the due date, %(date)s. Nothing is paid now.", date=due_on
+        ),
+        ActionNote.FREE_PLAN_HAS_NO_END: _("The free plan has no end date: there is nothing to prolong."),
+    }[action.note]

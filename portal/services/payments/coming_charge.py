@@ -1,0 +1,75 @@
+"""The next automatic charge as the pages tell it: when, how much, with what, what for."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from peewee import JOIN
+
+from portal.database.prepared import Parameter, Prepared
+from portal.domain.errors import MissingVatRate
+from portal.domain.money import Money
+from portal.domain.plans import PlanNotOffered, PlanTooSmall, Usage
+from portal.domain.vocabulary import Interval
+from portal.models import BillingDetails, PaymentMethod
+from portal.services.subscriptions import next_charge, scheduled_change
+from portal.services.subscriptions.agreement import SubscriptionStatus
+from portal.services.subscriptions.next_charge import NoBillingDetails
+
+from .renewal_outcomes import in_order
+
+
+@dataclass(frozen=True, slots=True)
+class ComingCharge:
+    """`total` with its VAT, if any. `method` None: there is none that could be charged."""
+
+    on: date
+    total: Money
+    has_vat: bool
+    plan_names: dict[str, str]
+    interval: Interval
+    method: PaymentMethod | None
+
+
+def coming_charge(status: SubscriptionStatus, usage: Usage, *, now: datetime) -> ComingCharge | None:
+    """None where no charge comes by itself, or nobody can say which. One query, mostly.
+
+    A renewal that has failed, or is being made, has letters and a banner of its own.
+    """
+    subscription, on = status.subscription, status.subscription.renew_on
+    waiting = scheduled_change.waiting_plan(status)
+    if on is None or on < status.today or not status.renews_by_itself or (waiting and waiting.plan.free):
+        return None
+    if waiting is not None:
+        # As it was read already, so that it is not read anew.
+        subscription.scheduled_plan = waiting.plan
+    found = _details_and_methods.rows(workspace=subscription.workspace_id)
+    if not found:
+        return None
+    methods = [row.method for row in found if getattr(row, "method", None) is not None and row.method.id]
+    try:
+        details = next_charge.details_of(subscription.workspace, found[0])
+        quote = next_charge.upcoming(subscription, details=details, usage=usage, now=now)
+    except (PlanTooSmall, PlanNotOffered, NoBillingDetails, MissingVatRate):
+        return None
+    return ComingCharge(
+        on=on,
+        total=quote.total,
+        has_vat=quote.tax_amount.minor > 0,
+        plan_names=dict(quote.offer.plan_names),
+        interval=quote.offer.interval,
+        method=next(iter(in_order(methods, subscription)), None),
+    )
+
+
+_details_and_methods = Prepared(
+    lambda: (
+        BillingDetails.select(BillingDetails, PaymentMethod)
+        .join(
+            PaymentMethod,
+            JOIN.LEFT_OUTER,
+            on=((PaymentMethod.workspace == BillingDetails.workspace) & PaymentMethod.removed_at.is_null()),
+            attr="method",
+        )
+        .where(BillingDetails.workspace == Parameter("workspace"))
+    )
+)
