@@ -1,12 +1,16 @@
 # Thin names for commands; tools/setup.py does the work. Needs Python 3.11 or newer.
+# `make test` takes each rule once, and whatever moves money or takes a lock on both engines; the rest takes turns
+# (tests/matrix.py). `make test FULL=1` is the whole matrix: every reader of each story of the browser, every look
+# of each page, every hostile value in every field, a hundred simulated worlds. It takes several times as long.
 
 PYTHON ?= python3
 PORT ?= 8000
 ARGS ?=
 SEEDS ?= 100
+FULL ?=
 BIN := .venv/bin
 
-export PORT
+export PORT FULL
 # Where it is exported, every start would compile the project anew: three times slower.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -20,7 +24,7 @@ run: ## set up, fill a demo and serve it on http://127.0.0.1:8000 (PORT=8010 for
 	@$(PYTHON) tools/setup.py run
 	@exec $(BIN)/python -m portal.commands.development
 
-test: ## run every test on SQLite and PostgreSQL, the browser's too (ARGS="-k invoice -x" for a part)
+test: ## run every test on SQLite and PostgreSQL, the browser's too (ARGS="-k invoice -x" for a part, FULL=1 for all)
 	@$(PYTHON) tools/setup.py dev --browser --postgresql
 	@exec $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(ARGS)
 

@@ -51,6 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line("markers", "settings(**variables): PORTAL_… variables of the test's settings")
     config.addinivalue_line("markers", "at_least(count): set by read_by: readers of a story in each run")
+    config.addinivalue_line("markers", "nothing_on_sale: the database has no catalogue, even with an app")
     config.addinivalue_line("markers", "faults_expected: the application may answer 500 in this test")
     if config.option.lf and config.option.tracing == "off":
         # To record what the browser sees takes a quarter of its time, so it is done where a test had failed.
@@ -71,6 +72,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         [pytest.param(name, marks=pytest.mark.postgresql if name == "postgresql" else ()) for name in chosen],
         indirect=True,
     )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, so that no process is alone with it in the end."""
+    places = {name: place for place, name in enumerate(longest_tests())}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("[")[0], len(places)))
+
+
+def longest_tests() -> list[str]:
+    """By `pytest --durations=60`, the longest first: write it anew when a run ends with one process alone."""
+    return (Path(__file__).parent / "longest.txt").read_text().split()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -151,9 +164,11 @@ def postgresql_migrated(postgresql: PostgreSQL) -> Iterator[ReusedDatabase]:
 def database_url(engine, tmp_path, request) -> Iterator[str]:
     """The address of a fresh, migrated database that only this test knows.
 
-    It is empty; but a test with a `runtime` finds the demo catalogue applied, which takes a while.
+    It is empty; but a test with a `runtime` or an `app` finds the demo catalogue applied, which takes long,
+    unless it is marked `nothing_on_sale`.
     """
-    on_sale = "runtime" in request.fixturenames
+    on_sale = {"runtime", "app"} & {*request.fixturenames}
+    on_sale = on_sale and request.node.get_closest_marker("nothing_on_sale") is None
     if engine == "sqlite":
         path = tmp_path / "portal.sqlite"
         shutil.copy(request.getfixturevalue("sqlite_shop" if on_sale else "sqlite_template"), path)

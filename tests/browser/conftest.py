@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask_babel import force_locale, gettext
+from flask_babel import force_locale, get_translations, gettext
 from playwright.sync_api import BrowserContext, Page, expect
 from werkzeug.serving import make_server
 
@@ -102,8 +102,10 @@ def say(app: Any, reader: Reader) -> Callable[..., str]:
 
     def in_their_language(message: str, **values: object) -> str:
         with app.app_context(), force_locale(reader.language):
+            # Some words are the same in both: what counts is that somebody gave them.
+            known = reader.language == "en" or message in get_translations()._catalog
             said = gettext(message, **values)
-        assert reader.language == "en" or said != message % values, f"no French for {message!r}"
+        assert known, f"no French for {message!r}"
         return said
 
     return in_their_language

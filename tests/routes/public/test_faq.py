@@ -86,6 +86,7 @@ def test_two_links_do_without_a_script_what_the_script_does(shop, client) -> Non
     assert {"/faq?open=all", "/faq?open=none"} <= set(links)
 
 
+@pytest.mark.nothing_on_sale
 def test_nothing_on_sale_raises_no_questions(client) -> None:
     response = client.get("/faq?open=all&lang=en")
     assert response.status_code == 200
