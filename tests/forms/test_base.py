@@ -2,7 +2,7 @@
 
 import pytest
 from flask import render_template_string
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 
@@ -315,6 +315,7 @@ def test_a_body_that_is_no_form_is_an_empty_submission(forms_app, options):
         assert form.name.data == ""
 
 
+@settings(deadline=None)
 @given(text=st.text(max_size=300))
 def test_no_text_raises(forms_app, text):
     with forms_app.test_request_context("/"):
@@ -324,6 +325,7 @@ def test_no_text_raises(forms_app, text):
         assert text not in form.password() or len(text) < 12
 
 
+@settings(deadline=None)
 @given(text=st.text(max_size=300))
 def test_cleaning_twice_changes_nothing(text):
     cleaned, _fault = clean_text(text, max_length=200)

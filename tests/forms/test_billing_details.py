@@ -3,7 +3,7 @@
 from html import unescape
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portal.domain.addresses import countries, format_address
@@ -271,6 +271,7 @@ def test_a_field_of_no_interest_to_the_form_is_not_read(checked):
     assert form.answers.vat_status == VatStatus.NONE
 
 
+@settings(deadline=None)
 @given(text=st.text(max_size=250), country=st.sampled_from(["FR", "US", "JP", "HK", "CR", "GB"]))
 def test_no_text_in_the_details_raises(forms_app, text, country):
     fields = dict.fromkeys([*BUSINESS, "street2", "region"], text.encode("utf-8", "replace").decode())
@@ -281,6 +282,7 @@ def test_no_text_in_the_details_raises(forms_app, text, country):
         assert [str(problem.sentence) for problem in form.problems]
 
 
+@settings(deadline=None)
 @given(country=st.text(max_size=8))
 def test_no_country_raises(forms_app, country):
     fields = FRENCH | {"country": country.encode("utf-8", "replace").decode()}

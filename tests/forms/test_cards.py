@@ -3,7 +3,7 @@
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portal.forms.cards import CardForm, NewCardForm, PlaceOrderForm
@@ -119,6 +119,7 @@ def test_paypal_needs_no_card_field(submit):
         assert (form.quote.data, form.auto_renewal.data) == ("abc", True)
 
 
+@settings(deadline=None)
 @given(text=st.text(max_size=60))
 def test_no_text_in_a_card_raises(forms_app, text):
     fields = dict.fromkeys(VISA, text.encode("utf-8", "replace").decode())

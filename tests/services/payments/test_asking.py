@@ -29,13 +29,12 @@ def threads(monkeypatch):
         monkeypatch.setattr(asking, "PATIENCE_SECONDS", patience)
         monkeypatch.setattr(asking, "PATIENCE_OF_ONE_THREAD_SECONDS", patience)
         ended = threading.Semaphore(0)
-        asking.after_each(ended.release)
+        monkeypatch.setattr(asking, "_after", ended.release)
         asking.serve_pages(request_threads=of)
         return lambda count=1: [ended.acquire(timeout=LONGEST_SECONDS) for _ in range(count)]
 
     yield serve
     asking.ask_here()
-    asking.after_each(lambda: None)
 
 
 def test_the_page_is_answered_while_the_gateway_is_silent(place, threads):
