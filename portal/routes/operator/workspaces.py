@@ -38,6 +38,19 @@ MEGABYTE, GIGABYTE = operator.UNITS["MB"], operator.UNITS["GB"]
 # --- all of them ----------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class IndexPage:
+    """What the vendor's staff sees first. `undecided` and `failing` count what waits for somebody."""
+
+    search: str
+    search_problem: str
+    rows: list[tuple[Workspace, agreement.SubscriptionStatus, str]]
+    older: int | None
+    is_first: bool
+    undecided: int
+    failing: int
+
+
 @blueprint.get("/")
 @operators_only
 def index() -> Response:
@@ -47,17 +60,16 @@ def index() -> Response:
     found = operator.workspaces(
         search=search[:TEXT_LENGTH], before=cursor, size=ROWS_OF_A_PAGE, now=current().clock.now()
     )
-    return render(
-        "operator/index.html",
-        status=422 if holds_card_number else 200,
-        search_problem=fault if holds_card_number else "",
+    page = IndexPage(
+        search=search,
+        search_problem=str(fault) if holds_card_number else "",
         rows=[(row.workspace, row.status, state_words(row.status.state)) for row in found.rows],
         older=found.older,
-        search=search,
         is_first=cursor is None,
         undecided=nonprofit.count_undecided(),
         failing=outbox.count_failing(current().clock.wall()),
     )
+    return render("operator/index.html", page, status=422 if holds_card_number else 200)
 
 
 @blueprint.get("/deletions")
