@@ -1,6 +1,9 @@
 """Whether money of a workspace is on its way: then nothing else of it is charged, paid back or deleted."""
 
+from peewee import ModelSelect
+
 from portal.database.connecting import require_transaction
+from portal.database.prepared import Parameter
 from portal.domain.errors import OrderAlreadyPlaced, PortalError
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, OPEN_REFUND_STATES
 from portal.models import Order, Payment, Plan, Refund, Workspace
@@ -22,12 +25,16 @@ def open_payment(workspace: Workspace) -> Payment | None:
 
 def plan_being_paid(workspace: Workspace) -> Plan | None:
     """The plan that an open payment is for: it may be the workspace's at any moment. One query."""
+    return Plan.get_or_none(Plan.id == id_of_plan_being_paid(workspace))
+
+
+def id_of_plan_being_paid(workspace: Workspace | Parameter) -> "ModelSelect[Payment]":
+    """For a part of another query."""
     return (
-        Plan.select()
+        Payment.select(Order.plan)
         .join(Order)
-        .join(Payment)
         .where(Payment.workspace == workspace, Payment.state << OPEN_PAYMENT_STATES)
-        .first()
+        .limit(1)
     )
 
 

@@ -119,7 +119,7 @@ class MemberPage:
 
 def _page(place: Place, member: Member, form: RoleForm) -> Response:
     """Each act is shown only to whom the server would let do it now."""
-    capacity = roster.capacity_of(place.workspace, status_here(place).plan, roster.counts_of(place.workspace))
+    capacity = roster.capacity_of(status_here(place).plan, roster.counts_of(place.workspace))
     is_owner, is_you = place.member.role == Role.OWNER, member.id == place.member.id
     may_give = member.role in roster.roles_to_give(place)
     may_take = not is_you and (member.role != Role.OWNER or is_owner)

@@ -42,7 +42,7 @@ BILLING_ROLES = (Role.OWNER, Role.BILLING_MANAGER)
 @limited("invite")
 def index(place: Place) -> Response:
     counts = roster.counts_of(place.workspace)
-    capacity = roster.capacity_of(place.workspace, status_here(place).plan, counts)
+    capacity = roster.capacity_of(status_here(place).plan, counts)
     form = InviteForm(
         roles=[(role, ROLE_WORDS[role]) for role in roster.roles_to_give(place)], capacity=capacity
     )

@@ -160,11 +160,15 @@ def roles_to_give(place: Place) -> tuple[Role, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Members by status; the invited are counted as what they will be."""
+    """Members by status; the invited are counted as what they will be.
+
+    `ordered_plan_id`: the plan that is being paid for, read with them.
+    """
 
     active: int
     guest: int
     disabled: int
+    ordered_plan_id: int | None = None
 
     @property
     def everybody(self) -> int:
@@ -173,13 +177,21 @@ class Counts:
 
 def counts_of(workspace: Workspace) -> Counts:
     """One query, answered from the index of the statuses."""
-    found = {row["status"]: row["members"] for row in _counts.rows(workspace=workspace.id)}
-    return Counts(**{status.value: found.get(status, 0) for status in MemberStatus})
+    rows = list(_counts.rows(workspace=workspace.id))
+    found = {row["status"]: row["members"] for row in rows}
+    ordered_plan_id = rows[0]["ordered_plan_id"] if rows else None
+    return Counts(
+        **{status.value: found.get(status, 0) for status in MemberStatus}, ordered_plan_id=ordered_plan_id
+    )
 
 
 def _counts_query() -> "ModelSelect[Member]":
     return (
-        Member.select(Member.status, fn.COUNT(Member.id).alias("members"))
+        Member.select(
+            Member.status,
+            fn.COUNT(Member.id).alias("members"),
+            open_money.id_of_plan_being_paid(Parameter("workspace")).alias("ordered_plan_id"),
+        )
         .where(Member.workspace == Parameter("workspace"))
         .group_by(Member.status)
         .dicts()
@@ -189,15 +201,13 @@ def _counts_query() -> "ModelSelect[Member]":
 _counts = Prepared(_counts_query)
 
 
-def capacity_of(workspace: Workspace, present: Plan, counts: Counts) -> Capacity:
-    """The room in the `present` plan and, while one is being paid for, in that one too. One query."""
-    limits = [plans.limits_of(plan) for plan in _with_plan_being_paid(workspace, present)]
+def capacity_of(present: Plan, counts: Counts) -> Capacity:
+    """The room in the `present` plan and, while one is being paid for, in that one too."""
+    binding = [present]
+    if counts.ordered_plan_id is not None:
+        binding.append(Plan.get_by_id(counts.ordered_plan_id))
+    limits = [plans.limits_of(plan) for plan in binding]
     return capacity_in(*limits, users=counts.active, guests=counts.guest)
-
-
-def _with_plan_being_paid(workspace: Workspace, present: Plan) -> list[Plan]:
-    ordered = open_money.plan_being_paid(workspace)
-    return [present] if ordered is None else [present, ordered]
 
 
 # --- inside the workspace's lock ------------------------------------------------------------------
@@ -208,12 +218,13 @@ def binding_plans(workspace: Workspace) -> list[Plan]:
 
     What is paid is always given (services/members/overflow.py), so nobody may slip in meanwhile.
     """
-    return _with_plan_being_paid(workspace, agreement.of_workspace(workspace).plan)
+    present, ordered = agreement.of_workspace(workspace).plan, open_money.plan_being_paid(workspace)
+    return [present] if ordered is None else [present, ordered]
 
 
 def capacity_now(workspace: Workspace) -> Capacity:
     """The room there is, read anew: call it with the lock held."""
-    return capacity_of(workspace, agreement.of_workspace(workspace).plan, counts_of(workspace))
+    return capacity_of(agreement.of_workspace(workspace).plan, counts_of(workspace))
 
 
 def refuse_if_full(workspace: Workspace, role: Role) -> None:
