@@ -19,7 +19,17 @@ from portal.words.i18n import Choices, Sentence
 from portal.words.i18n import lazy_gettext as _l
 
 from .addresses import CITY_WORDS, POSTAL_CODE_WORDS, REGION_WORDS, TYPED_REGION_MISSING, AddressWords
-from .base import CheckboxField, ChoiceField, EmailField, PortalForm, TextField, clean_text, is_blank
+from .base import (
+    CheckboxField,
+    ChoiceField,
+    EmailField,
+    PortalForm,
+    PrintedTextField,
+    TextField,
+    clean_text,
+    is_blank,
+    stop_when_not_printable,
+)
 
 REGION_LENGTH = 100
 
@@ -66,6 +76,7 @@ class RegionField(ChoiceField):
         if self.fault is not None:
             raise StopValidation(self.fault)
         self.stop_when_missing(is_blank(self.data))
+        stop_when_not_printable(self.data)
 
     def _value(self) -> str:
         return str(self.data)
@@ -83,14 +94,14 @@ class BillingDetailsForm(PortalForm):
         _l("Display currency"), required=_l("Choose the currency to show prices in.")
     )
     is_business = CheckboxField(_l("I represent a company"))
-    company_name = TextField(_l("Company name"), render_kw={"autocomplete": "organization"})
+    company_name = PrintedTextField(_l("Company name"), render_kw={"autocomplete": "organization"})
     vat_number = TextField(
         _l("VAT number"), max_length=vat_numbers.LONGEST_TYPED, render_kw={"autocomplete": "off"}
     )
-    first_name = TextField(
+    first_name = PrintedTextField(
         _l("First name"), required=_l("Enter your first name."), render_kw={"autocomplete": "given-name"}
     )
-    last_name = TextField(
+    last_name = PrintedTextField(
         _l("Last name"), required=_l("Enter your last name."), render_kw={"autocomplete": "family-name"}
     )
     country = ChoiceField(
@@ -100,14 +111,14 @@ class BillingDetailsForm(PortalForm):
         render_kw={"autocomplete": "country"},
     )
     update = SubmitField(_l("Update the form"), render_kw={"formnovalidate": True})
-    street = TextField(
+    street = PrintedTextField(
         _l("Address"), required=_l("Enter your address."), render_kw={"autocomplete": "address-line1"}
     )
-    street2 = TextField(_l("Address, second line"), render_kw={"autocomplete": "address-line2"})
-    postal_code = TextField(
+    street2 = PrintedTextField(_l("Address, second line"), render_kw={"autocomplete": "address-line2"})
+    postal_code = PrintedTextField(
         _l("Postal code"), max_length=addresses.LONGEST_POSTAL_CODE, render_kw={"autocomplete": "postal-code"}
     )
-    city = TextField(_l("City"), render_kw={"autocomplete": "address-level2"})
+    city = PrintedTextField(_l("City"), render_kw={"autocomplete": "address-level2"})
     region = RegionField(
         _l("Province or region"),
         placeholder=_l("Choose one of the list"),

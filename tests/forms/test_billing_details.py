@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.domain.addresses import countries, format_address
+from portal.documents.printable import unprintable_letters
+from portal.domain.addresses import countries, format_address, regions
 from portal.domain.vocabulary import VatStatus
 from portal.forms.billing_details import BillingDetailsForm
 from tests.forms.conftest import sentences
@@ -69,6 +70,36 @@ def checked(submit):
     yield check
     for context in reversed(contexts):
         context.__exit__(None, None, None)
+
+
+PRINTED = ("company_name", "first_name", "last_name", "street", "street2", "postal_code", "city")
+
+
+@pytest.mark.parametrize("field", PRINTED)
+def test_a_letter_that_no_invoice_can_print_is_refused_beside_its_field(checked, field):
+    typed = BUSINESS.get(field, "")
+    form = checked(BUSINESS | {field: f"{typed} 𒀀"})
+    assert sentences(form)[field][0] == "Invoices cannot show 𒀀. Use other letters here."
+    assert form[field].data.endswith("𒀀")
+
+
+def test_a_typed_region_is_judged_like_any_other_line(checked):
+    form = checked(in_country("CR") | {"region": "San José 𒀀𓀀"})
+    assert sentences(form) == {"region": ["Invoices cannot show 𒀀, 𓀀. Use other letters here."]}
+
+
+@pytest.mark.parametrize("name", ["台灣積體電路", "深圳", "ශ්\u200dරී ලංකා", "بنك", "Ŋwɛ\u0301"])
+def test_names_of_other_scripts_are_taken_as_they_are(checked, name):
+    form = checked(BUSINESS | {"company_name": name, "city": name})
+    assert sentences(form) == {}
+    assert form.answers.company_name == name
+
+
+@pytest.mark.parametrize("locale", ["fr", "en"])
+def test_every_country_and_region_that_may_be_chosen_can_be_printed(locale):
+    for code, name in countries(locale):
+        assert unprintable_letters(name) == ()
+        assert unprintable_letters("".join(region for _, region in regions(code, locale))) == ()
 
 
 def test_a_person_in_france(checked):
