@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from babel import Locale
 
+from portal.domain.tax_numbers import tax_number_label
 from portal.domain.vocabulary import PaymentMethodKind, TaxCategory
 from portal.words.formats import long_date, money_text, number_text, rate_text, short_date
 from portal.words.methods import card_name
@@ -240,6 +241,9 @@ def _address(party: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
     lines = [line for part in party["address"] for line in printable_lines(part)]
     if party.get("vat_number"):
         lines.append(labels["vat_number"].format(number=printable(party["vat_number"])))
+    if party.get("tax_number"):
+        name, number = tax_number_label(party["country"]), printable(party["tax_number"])
+        lines.append(labels["named_tax_number" if name else "tax_number"].format(name=name, number=number))
     return lines
 
 

@@ -294,6 +294,20 @@ def test_a_credit_note_names_the_invoice_that_it_corrects_and_asks_for_no_money(
     assert "of 3 November 2026 (Article 219, Directive 2006/112/EC)" in german
 
 
+@pytest.mark.parametrize(
+    ("country", "number", "english", "french"),
+    [
+        ("US", "91-1144442", "Tax number (EIN): 91-1144442", "Numéro fiscal (EIN) : 91-1144442"),
+        ("JP", "5-8356", "Tax number (法人番号): 5-8356", "Numéro fiscal (法人番号) : 5-8356"),
+        ("HK", "12345678", "Tax number: 12345678", "Numéro fiscal : 12345678"),
+    ],
+)
+def test_a_tax_number_is_printed_by_its_countrys_name(country, number, english, french):
+    facts = an_invoice(buyer={"country": country, "vat_number": None, "tax_number": number})
+    assert english in text_of(facts, "en")
+    assert french in text_of(facts, "fr")
+
+
 def test_an_unpaid_invoice_says_how_to_pay_it():
     text = text_of(an_invoice(payment=None, due_on="2026-12-05"))
     assert "To pay by 5 December 2026: €36.00" in text

@@ -102,6 +102,58 @@ def test_every_country_and_region_that_may_be_chosen_can_be_printed(locale):
         assert unprintable_letters("".join(region for _, region in regions(code, locale))) == ()
 
 
+@pytest.mark.parametrize(
+    ("country", "label", "hint"),
+    [("US", "EIN", "91-1144442"), ("JP", "法人番号", "5-8356"), ("CR", "Cédula jurídica", "3-101-999999")],
+)
+def test_a_business_elsewhere_is_asked_for_its_number_by_its_countrys_name(checked, country, label, hint):
+    form = checked(in_country(country))
+    assert form.vat_number is None
+    assert str(form.tax_number.label.text) == label
+    assert hint in str(form.tax_number.description)
+
+
+def test_where_the_name_of_the_number_is_not_known_it_is_a_tax_number(checked):
+    form = checked(in_country("HK"))
+    assert str(form.tax_number.label.text) == "Tax number"
+
+
+@pytest.mark.parametrize("country", ["FR", "DE", "GB"])
+def test_a_country_with_vat_numbers_asks_for_no_other(checked, country):
+    form = checked(in_country(country) | {"is_business": "y", "company_name": "Acme", "tax_number": "1"})
+    assert form.tax_number is None
+    assert form.answers.tax_number == ""
+
+
+def test_a_tax_number_is_optional_and_stored_as_the_country_writes_it(checked):
+    business = in_country("US") | {"is_business": "y", "company_name": "Acme Inc."}
+    assert checked(business).answers.tax_number == ""
+    assert checked(business | {"tax_number": "911144442"}).answers.tax_number == "91-1144442"
+    assert checked(in_country("US") | {"tax_number": "911144442"}).answers.tax_number == ""
+
+
+@pytest.mark.parametrize(
+    ("country", "typed", "sentence"),
+    [
+        ("US", "12", "Enter the number as it is on your documents, for example 91-1144442."),
+        ("JP", "4-8356-7825-6246", "Check this number: one of its digits is not right."),
+        ("HK", "--", "Enter the number as it is on your documents."),
+        ("HK", "𒀀1", "Invoices cannot show 𒀀. Use other letters here."),
+        ("HK", "1" * 41, "Use 40 characters at most."),
+    ],
+)
+def test_a_wrong_tax_number_is_refused_beside_its_field(checked, country, typed, sentence):
+    business = in_country(country) | {"is_business": "y", "company_name": "Acme", "tax_number": typed}
+    form = checked(business)
+    assert sentences(form) == {"tax_number": [sentence]}
+    assert form.tax_number.data == typed
+
+
+def test_a_tax_number_of_the_country_before_is_forgotten(checked):
+    typed = in_country("JP") | {"is_business": "y", "tax_number": "91-1144442", "update": "1"}
+    assert checked(typed).tax_number.data == ""
+
+
 def test_a_person_in_france(checked):
     form = checked(FRENCH)
 
