@@ -278,6 +278,7 @@ class BillingDetails(Model):
     region = ShortText(max_length=100, default="")
     country = ShortText(max_length=2)
     email = ShortText(max_length=254)
+    tax_number = ShortText(max_length=40, default="")
 
 
 class PaymentMethod(Model):

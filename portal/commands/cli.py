@@ -151,10 +151,11 @@ catalogue_file = click.argument("file", type=click.Path(exists=True, dir_okay=Fa
 @catalogue.command("check")
 @catalogue_file
 def catalogue_check(file: Path) -> None:
-    """Read a catalogue file and say every fault with its line."""
+    """Read a catalogue file and say every fault with its line, as of today."""
     from portal.domain.catalogue import parse_catalogue
 
-    parsed = parse_catalogue(file.read_text(encoding="utf-8"), filename=file.name)
+    today = SystemClock().now().date()
+    parsed = parse_catalogue(file.read_text(encoding="utf-8"), filename=file.name, today=today)
     click.echo(f"{file}: {len(parsed.products)} products, no fault")
 
 

@@ -16,7 +16,8 @@ from portal import default_clock, outbox
 from portal.clock import Clock, ClockUnusable
 from portal.database import connecting as database
 from portal.database import migrating
-from portal.documents.printable import FONTS_FOLDER
+from portal.documents.coverage import FONTS_FOLDER
+from portal.documents.coverage import fonts as bundled_fonts
 from portal.mail import sending as mail
 from portal.models import OutboxMessage, Person, Price
 from portal.settings import (
@@ -150,8 +151,12 @@ def fonts() -> str | None:
         import typst  # noqa: F401
     except ImportError:
         return "typst is not installed: no invoice can be printed."
-    if not list(FONTS_FOLDER.glob("*.ttf")):
-        return f"No fonts in {FONTS_FOLDER}: no invoice can be printed. Install Portal again."
+    try:
+        missing = [font.path.name for font in bundled_fonts() if not font.path.exists()]
+    except OSError:
+        missing = ["coverage.tsv"]
+    if missing:
+        return f"Missing from {FONTS_FOLDER}: {', '.join(missing)}. No invoice can be printed: install again."
     return None
 
 

@@ -4,23 +4,30 @@ PDF/A-3 rather than A-2 although nothing is attached yet: the Factur-X XML will 
 typst is imported at the first document, never with this module: a process that has compiled must not fork.
 """
 
+import atexit
+import gzip
 import json
 import os
+import shutil
+import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from babel import Locale
 
+from portal.domain.tax_numbers import tax_number_label
 from portal.domain.vocabulary import PaymentMethodKind, TaxCategory
 from portal.words.formats import long_date, money_text, number_text, rate_text, short_date
 from portal.words.methods import card_name
 
+from .coverage import FONTS_FOLDER, Font, font_of, packed_fonts_for
 from .labels import LABELS, amendment, language_of, tax_mention, terms
-from .printable import FONTS_FOLDER, printable, printable_lines
+from .printable import BREAK_MARK, clusters, printable, printable_lines
 
 if TYPE_CHECKING:
     from typst import Compiler, PDFStandard
@@ -45,8 +52,23 @@ LONGEST_KEPT_TOGETHER = 600
 """Characters of a line that surely fit one page; a longer line may break across pages."""
 NO_RATE = "—"
 
+HAN_FAMILY = "Noto Sans CJK SC"
+HAN_LANGUAGES = {
+    "TW": ("zh", "TW"),
+    "HK": ("zh", "HK"),
+    "MO": ("zh", "HK"),
+    "JP": ("ja", "JP"),
+    "KR": ("ko", "KR"),
+    "KP": ("ko", "KP"),
+}
+"""Language and region whose shapes Chinese characters take, by country; elsewhere those of mainland China."""
+
+FONT_MARK, FIRST_FAMILY_MARK = "\ue000", 0xE100
+"""Characters for private use, which no printable text has; invoice.typ reads them."""
+
 _local = threading.local()
 _first_process: list[int] = []
+_unpacking = threading.Lock()
 
 
 def render_invoice(facts: Mapping[str, Any], *, locale: str, letterhead: Letterhead | None = None) -> bytes:
@@ -57,45 +79,127 @@ def render_invoice(facts: Mapping[str, Any], *, locale: str, letterhead: Letterh
     are the same).
     Amounts are printed as the facts hold them, never computed. Safe to call from several threads.
     """
-    content = json.dumps({**_content(facts, locale=locale), "vendor": _vendor(letterhead)}, sort_keys=True)
+    content = {**_content(facts, locale=locale), "vendor": _vendor(letterhead)}
+    packed = packed_fonts_for(clusters(" ".join(_texts(content)).replace(BREAK_MARK, "")))
+    families = [font.family for font in packed]
+    language = _language_of_han(facts["buyer"].get("country"), families)
+    content = _with_font_marks(content, packed) | {
+        "families": families,
+        "buyer_language": language,
+        "logo": _logo(letterhead),
+    }
     issued_at = datetime.combine(date.fromisoformat(facts["issued_on"]), time(), UTC)
-    pdf = _compiler().compile(
-        sys_inputs={"document": content}, pdf_standards=PDF_STANDARDS, format="pdf", timestamp=issued_at
+    pdf = _compiler(packed).compile(
+        sys_inputs={"document": json.dumps(content, sort_keys=True)},
+        pdf_standards=PDF_STANDARDS,
+        format="pdf",
+        timestamp=issued_at,
     )
     assert isinstance(pdf, bytes)
     return pdf
 
 
-def _compiler() -> "Compiler":
-    """This thread's compiler: one shared by threads raises "Already borrowed"."""
+def _compiler(packed: Sequence[Font] = ()) -> "Compiler":
+    """This thread's compiler: one shared by threads raises "Already borrowed".
+
+    The one of the usual fonts stays; of those with packed fonts besides, the one used last.
+    """
     if _first_process and _first_process[0] != os.getpid():
         raise RuntimeError("typst was used before fork: this process would hang; start it with spawn")
-    if not hasattr(_local, "compiler"):
-        import typst
+    slot = "special" if packed else "usual"
+    wanted = tuple(font.family for font in packed)
+    kept: tuple[tuple[str, ...], Compiler] | None = getattr(_local, slot, None)
+    if kept is not None and kept[0] == wanted:
+        return kept[1]
+    import typst
 
-        fonts = typst.Fonts(
-            include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(FONTS_FOLDER)]
-        )
-        _first_process[:] = [os.getpid()]
-        _local.compiler = typst.Compiler(
-            str(LAYOUT), root=str(LAYOUT.parent), font_paths=fonts, ignore_system_fonts=True
-        )
-    compiler: Compiler = _local.compiler
+    folders = [FONTS_FOLDER, *map(_unpacked, packed)]
+    fonts = typst.Fonts(
+        include_system_fonts=False, include_embedded_fonts=False, font_paths=list(map(str, folders))
+    )
+    _first_process[:] = [os.getpid()]
+    compiler = typst.Compiler(
+        str(LAYOUT), root=str(LAYOUT.parent), font_paths=fonts, ignore_system_fonts=True
+    )
+    setattr(_local, slot, (wanted, compiler))
     return compiler
 
 
 def _vendor(letterhead: Letterhead | None) -> dict[str, Any] | None:
-    """A logo travels as text (SVG) or as numbers (PNG): nothing else passes typst's inputs."""
     if letterhead is None:
         return None
-    logo: str | list[int] | None = None
-    if letterhead.logo is not None:
-        logo = letterhead.logo.decode("utf-8-sig") if letterhead.is_svg else list(letterhead.logo)
-    return {
-        "name": printable(letterhead.name),
-        "logo": logo,
-        "format": "svg" if letterhead.is_svg else "png",
-    }
+    return {"name": printable(letterhead.name), "format": "svg" if letterhead.is_svg else "png"}
+
+
+def _logo(letterhead: Letterhead | None) -> str | list[int] | None:
+    """It travels as text (SVG) or as numbers (PNG): nothing else passes typst's inputs."""
+    if letterhead is None or letterhead.logo is None:
+        return None
+    return letterhead.logo.decode("utf-8-sig") if letterhead.is_svg else list(letterhead.logo)
+
+
+@cache
+def _unpacked_folder() -> Path:
+    """This process's own, removed when it ends."""
+    folder = Path(tempfile.mkdtemp(prefix="portal-fonts-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _unpacked(font: Font) -> Path:
+    """The folder in which the font stands alone, unpacked at its first use by this process."""
+    with _unpacking:
+        folder = _unpacked_folder() / font.family.replace(" ", "")
+        file = folder / font.path.stem
+        if not file.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            half = folder / "half"
+            half.write_bytes(gzip.decompress(font.path.read_bytes()))
+            half.rename(file)
+        return folder
+
+
+def _texts(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            for inner in value.values():
+                yield from _texts(inner)
+        case list():
+            for inner in value:
+                yield from _texts(inner)
+
+
+def _with_font_marks(value: Any, packed: Sequence[Font]) -> Any:
+    """The content with every run that a packed font draws between two FONT_MARKs, its family's number first.
+
+    Said by us, since typst's own choice loses the letter of a cluster whose marks an earlier font holds.
+    """
+    if not packed:
+        return value
+    match value:
+        case str():
+            marked, current = "", cast("Font | None", None)
+            for cluster in clusters(value):
+                font = current if cluster == BREAK_MARK else font_of(cluster, packed)
+                if font is not current:
+                    marked += FONT_MARK if current else ""
+                    marked += FONT_MARK + chr(FIRST_FAMILY_MARK + packed.index(font)) if font else ""
+                    current = font
+                marked += cluster
+            return marked + (FONT_MARK if current else "")
+        case Mapping():
+            return {name: _with_font_marks(inner, packed) for name, inner in value.items()}
+        case list():
+            return [_with_font_marks(inner, packed) for inner in value]
+    return value
+
+
+def _language_of_han(country: str | None, families: Sequence[str]) -> list[str] | None:
+    """Language and region of a text whose Chinese characters look otherwise than in mainland China."""
+    language = HAN_LANGUAGES.get(country or "")
+    return list(language) if language and HAN_FAMILY in families else None
 
 
 def _content(facts: Mapping[str, Any], *, locale: str) -> dict[str, Any]:
@@ -137,6 +241,9 @@ def _address(party: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
     lines = [line for part in party["address"] for line in printable_lines(part)]
     if party.get("vat_number"):
         lines.append(labels["vat_number"].format(number=printable(party["vat_number"])))
+    if party.get("tax_number"):
+        name, number = tax_number_label(party["country"]), printable(party["tax_number"])
+        lines.append(labels["named_tax_number" if name else "tax_number"].format(name=name, number=number))
     return lines
 
 

@@ -9,7 +9,10 @@ from .vocabulary import VatStatus
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """As somebody typed them, each checked. A person has no company and no VAT number."""
+    """As somebody typed them, each checked. A person has no company, VAT number or tax number.
+
+    `tax_number`: of a business outside the VAT systems that we know; it changes no tax.
+    """
 
     is_business: bool
     company_name: str
@@ -24,6 +27,7 @@ class Details:
     region: str
     country: str
     email: str
+    tax_number: str = ""
 
     @classmethod
     def of(cls, row: object) -> "Details":

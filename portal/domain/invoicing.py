@@ -193,6 +193,7 @@ def _buyer_facts(details: Mapping[str, Any]) -> dict[str, Any]:
         "address": list(details["address_lines"]),
         "country": details["country"],
         "vat_number": details["vat_number"] or None,
+        "tax_number": details.get("tax_number") or None,
         "email": details["email"],
         "is_business": details["is_business"],
     }

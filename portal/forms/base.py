@@ -21,6 +21,7 @@ from wtforms.fields.choices import SelectChoice, SelectField
 from wtforms.validators import StopValidation
 from wtforms.widgets import HiddenInput, ListWidget, PasswordInput, RadioInput, TextArea, TextInput
 
+from portal.documents.printable import unprintable_letters
 from portal.domain.card_numbers import holds_card_number, without_card_numbers
 from portal.services.people.passwords import LONGEST, SHORTEST
 from portal.words.i18n import Choices, Sentence
@@ -31,6 +32,7 @@ EMAIL_LENGTH = 254
 LARGEST_QUANTITY = 100_000
 LONGEST_SHOWN_AGAIN = 20_000
 """Of a text that is far too long."""
+MOST_LETTERS_NAMED = 5
 
 UNPRINTABLE = re.compile(
     "["
@@ -159,6 +161,14 @@ class TextField(Requirable, StringField):
             is_card = self.fault is CARD_NUMBER_SENTENCE
             raise StopValidation(self.card_number_sentence if is_card else self.fault)
         self.stop_when_missing(is_blank(self.data))
+
+
+class PrintedTextField(TextField):
+    """A line that an invoice prints: refused, with the letters named, where no font of ours holds them."""
+
+    def pre_validate(self, form: FlaskForm) -> None:
+        super().pre_validate(form)
+        stop_when_not_printable(self.data)
 
 
 class HiddenTextField(TextField):
@@ -351,6 +361,13 @@ def clean_text(
     if UNPRINTABLE.search(text.strip()):
         return composed, UNPRINTABLE_SENTENCE
     return composed, None
+
+
+def stop_when_not_printable(text: str) -> None:
+    """Ends validation when a letter of `text` would be missing from an invoice."""
+    if letters := unprintable_letters(text):
+        named = ", ".join(letters[:MOST_LETTERS_NAMED]) + (" …" if len(letters) > MOST_LETTERS_NAMED else "")
+        raise StopValidation(_l("Invoices cannot show %(letters)s. Use other letters here.", letters=named))
 
 
 def is_blank(text: str | None) -> bool:

@@ -10,16 +10,27 @@ from wtforms.fields import Field, SubmitField
 from wtforms.validators import StopValidation
 from wtforms.widgets import Select, TextInput
 
-from portal.domain import addresses, vat_numbers
+from portal.domain import addresses, tax_numbers, vat_numbers
 from portal.domain.addresses import AddressFault, AddressRules
 from portal.domain.billing_details import Details
+from portal.domain.tax_numbers import TaxNumberFault, TaxNumberInvalid
 from portal.domain.vat_numbers import VatNumberFault, VatNumberInvalid
 from portal.domain.vocabulary import VatStatus
 from portal.words.i18n import Choices, Sentence
 from portal.words.i18n import lazy_gettext as _l
 
 from .addresses import CITY_WORDS, POSTAL_CODE_WORDS, REGION_WORDS, TYPED_REGION_MISSING, AddressWords
-from .base import CheckboxField, ChoiceField, EmailField, PortalForm, TextField, clean_text, is_blank
+from .base import (
+    CheckboxField,
+    ChoiceField,
+    EmailField,
+    PortalForm,
+    PrintedTextField,
+    TextField,
+    clean_text,
+    is_blank,
+    stop_when_not_printable,
+)
 
 REGION_LENGTH = 100
 
@@ -66,6 +77,7 @@ class RegionField(ChoiceField):
         if self.fault is not None:
             raise StopValidation(self.fault)
         self.stop_when_missing(is_blank(self.data))
+        stop_when_not_printable(self.data)
 
     def _value(self) -> str:
         return str(self.data)
@@ -83,14 +95,17 @@ class BillingDetailsForm(PortalForm):
         _l("Display currency"), required=_l("Choose the currency to show prices in.")
     )
     is_business = CheckboxField(_l("I represent a company"))
-    company_name = TextField(_l("Company name"), render_kw={"autocomplete": "organization"})
+    company_name = PrintedTextField(_l("Company name"), render_kw={"autocomplete": "organization"})
     vat_number = TextField(
         _l("VAT number"), max_length=vat_numbers.LONGEST_TYPED, render_kw={"autocomplete": "off"}
     )
-    first_name = TextField(
+    tax_number = PrintedTextField(
+        _l("Tax number"), max_length=tax_numbers.LONGEST, render_kw={"autocomplete": "off"}
+    )
+    first_name = PrintedTextField(
         _l("First name"), required=_l("Enter your first name."), render_kw={"autocomplete": "given-name"}
     )
-    last_name = TextField(
+    last_name = PrintedTextField(
         _l("Last name"), required=_l("Enter your last name."), render_kw={"autocomplete": "family-name"}
     )
     country = ChoiceField(
@@ -100,14 +115,14 @@ class BillingDetailsForm(PortalForm):
         render_kw={"autocomplete": "country"},
     )
     update = SubmitField(_l("Update the form"), render_kw={"formnovalidate": True})
-    street = TextField(
+    street = PrintedTextField(
         _l("Address"), required=_l("Enter your address."), render_kw={"autocomplete": "address-line1"}
     )
-    street2 = TextField(_l("Address, second line"), render_kw={"autocomplete": "address-line2"})
-    postal_code = TextField(
+    street2 = PrintedTextField(_l("Address, second line"), render_kw={"autocomplete": "address-line2"})
+    postal_code = PrintedTextField(
         _l("Postal code"), max_length=addresses.LONGEST_POSTAL_CODE, render_kw={"autocomplete": "postal-code"}
     )
-    city = TextField(_l("City"), render_kw={"autocomplete": "address-level2"})
+    city = PrintedTextField(_l("City"), render_kw={"autocomplete": "address-level2"})
     region = RegionField(
         _l("Province or region"),
         placeholder=_l("Choose one of the list"),
@@ -161,10 +176,12 @@ class BillingDetailsForm(PortalForm):
         absent = {"postal_code", "city", "region"} - set(self.rules.fields)
         if not vat_numbers.takes_vat_number(country):
             absent.add("vat_number")
+        if not tax_numbers.takes_tax_number(country):
+            absent.add("tax_number")
         self._fields: OrderedDict[str, Field] = OrderedDict(
             (name, f) for name, f in self._every_field.items() if name not in absent
         )
-        for name in ("postal_code", "city", "region", "vat_number"):
+        for name in ("postal_code", "city", "region", "vat_number", "tax_number"):
             setattr(self, name, self._fields.get(name))
         if self.region is not None:
             words = REGION_WORDS.get(self.rules.region_label, REGION_WORDS["province"])
@@ -185,6 +202,22 @@ class BillingDetailsForm(PortalForm):
                 example=vat_numbers.vat_example(country),
             )
 
+        if self.tax_number is not None:
+            self._name_tax_number(country)
+
+    def _name_tax_number(self, country: str) -> None:
+        """By what the country itself calls it, in its own words, where we know."""
+        self.tax_number.label.text = tax_numbers.tax_number_label(country) or _l("Tax number")
+        example = tax_numbers.tax_number_example(country)
+        self.tax_number.description = (
+            _l(
+                "Your company’s tax number, for example %(example)s. It is printed on the invoice.",
+                example=example,
+            )
+            if example
+            else _l("If your company has one. It is printed on the invoice.")
+        )
+
     def validate(self, extra_validators: dict[str, list[Callable[..., None]]] | None = None) -> bool:
         """Always False, without errors, when only an update is wanted."""
         if self.wants_update:
@@ -193,7 +226,7 @@ class BillingDetailsForm(PortalForm):
         if self.is_business.data:
             self._check_business()
         else:
-            self._pass_over("company_name", "vat_number")
+            self._pass_over("company_name", "vat_number", "tax_number")
         self._check_address()
         self._check_email_confirm()
         return not self.errors
@@ -206,6 +239,8 @@ class BillingDetailsForm(PortalForm):
         postal_code = addresses.normalise_postal_code(country, self._text("postal_code"))
         typed_vat_number = self._text("vat_number") if business else ""
         vat_number = vat_numbers.check_vat_number(country, typed_vat_number) if typed_vat_number else ""
+        typed_tax_number = self._text("tax_number") if business else ""
+        tax_number = tax_numbers.check_tax_number(country, typed_tax_number) if typed_tax_number else ""
         return Details(
             is_business=business,
             company_name=self.company_name.data if business else "",
@@ -221,6 +256,7 @@ class BillingDetailsForm(PortalForm):
             region=self._text("region") or addresses.region_from_postal_code(country, postal_code),
             country=country,
             email=self.email.data,
+            tax_number=tax_number,
         )
 
     def _text(self, name: str) -> str:
@@ -238,12 +274,21 @@ class BillingDetailsForm(PortalForm):
     def _check_business(self) -> None:
         if not self.company_name.errors and is_blank(self.company_name.data):
             self.add_error("company_name", _l("Enter the name of your company."))
+        self._check_tax_number()
         if self.vat_number is None or self.vat_number.errors or not self.vat_number.data:
             return
         try:
             vat_numbers.check_vat_number(self.country.data, self.vat_number.data)
         except VatNumberInvalid as refusal:
             self.add_error("vat_number", _vat_sentence(self.country.data, refusal.reason))
+
+    def _check_tax_number(self) -> None:
+        if self.tax_number is None or self.tax_number.errors or not self.tax_number.data:
+            return
+        try:
+            tax_numbers.check_tax_number(self.country.data, self.tax_number.data)
+        except TaxNumberInvalid as refusal:
+            self.add_error("tax_number", _tax_sentence(self.country.data, refusal.reason))
 
     def _check_address(self) -> None:
         if self.country.errors:
@@ -270,7 +315,12 @@ class BillingDetailsForm(PortalForm):
             self.add_error("email_confirm", _l("Enter the same e-mail address twice."))
 
     def _forget_what_no_longer_applies(self) -> None:
-        """A region or a VAT number of the country chosen before."""
+        """A region, a VAT number or a tax number of the country chosen before."""
+        if self.tax_number is not None and self.tax_number.data:
+            try:
+                tax_numbers.check_tax_number(self.country.data, self.tax_number.data)
+            except TaxNumberInvalid:
+                self.tax_number.data = ""
         if (
             self.region is not None
             and not self.region.free_text
@@ -302,6 +352,15 @@ def _example(rules: AddressRules) -> Sentence:
     if not rules.postal_code_examples:
         return ""
     return _l("For example %(example)s", example=rules.postal_code_examples[0])
+
+
+def _tax_sentence(country: str, reason: TaxNumberFault) -> Sentence:
+    if reason is TaxNumberFault.CHECKSUM:
+        return _l("Check this number: one of its digits is not right.")
+    example = tax_numbers.tax_number_example(country)
+    if not example:
+        return _l("Enter the number as it is on your documents.")
+    return _l("Enter the number as it is on your documents, for example %(example)s.", example=example)
 
 
 def _vat_sentence(country: str, reason: VatNumberFault) -> Sentence:

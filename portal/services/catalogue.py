@@ -28,7 +28,7 @@ def apply(text: str, *, filename: str, now: datetime) -> ApplyReport:
     A new amount is a new price; the old row is closed today and stays with the orders that took it.
     What the file no longer names is withdrawn from sale, never deleted.
     """
-    declared = parse_catalogue(text, filename=filename)
+    declared = parse_catalogue(text, filename=filename, today=now.date())
     added = closed = 0
     with transaction():
         hold("catalogue")

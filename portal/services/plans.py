@@ -135,12 +135,16 @@ _on_sale = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class ListedPlan:
-    """A row of the table. `users`: how many active users it is for, as user_range has them."""
+    """A row of the table. `users`: how many active users it is for, as user_range has them.
+
+    `amounts` in the table's currency; `has_prices`: whether it is sold today in any.
+    """
 
     plan: Plan
     limits: PlanLimits
     users: tuple[int, int | None]
     amounts: Mapping[Interval, Money]
+    has_prices: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,6 +183,7 @@ def _make_price_list(product_id: int, revision: str, on: date, currency: str) ->
                 limits=sold.limits,
                 users=user_range(sold.limits, _widest_interval(sold.plan, amounts[sold.plan.code]), cells),
                 amounts=amounts[sold.plan.code],
+                has_prices=bool(sold.prices),
             )
             for sold in on_sale
         ),
@@ -194,9 +199,15 @@ def _widest_interval(plan: Plan, amounts: Mapping[Interval, Money]) -> Interval 
 
 
 def currencies_of(offers: Iterable[PlanOffers]) -> list[str]:
-    """The currencies that every sold plan has a price in are the ones to choose from."""
+    """The currencies that every sold plan has a price in are the ones to choose from.
+
+    Prices may have run out since the catalogue was applied: where none is shared any more, every currency
+    is offered, and the table says which plan is not sold in it.
+    """
     sold = [{price.currency for price in offer.prices} for offer in offers if offer.prices]
-    return sorted(set.intersection(*sold)) if sold else []
+    if not sold:
+        return []
+    return sorted(set.intersection(*sold) or set.union(*sold))
 
 
 def offer_of(offers: Sequence[PlanOffers], *, plan_code: str, interval: Interval, currency: str) -> Offer:

@@ -17,6 +17,7 @@ from portal.domain.vocabulary import ChangePolicy, Interval, PriceUnit, ProductK
 
 SHIPPED = (Path(__file__).parents[2] / "catalogue.toml").read_text(encoding="utf-8")
 
+TODAY = date(2026, 11, 30)
 SMALL = """
 [links]
 help = "https://example.com/help"
@@ -90,13 +91,13 @@ prices = [
 
 def faults_of(text):
     with pytest.raises(CatalogueInvalid) as caught:
-        parse_catalogue(text, filename="shop.toml")
+        parse_catalogue(text, filename="shop.toml", today=TODAY)
     assert all(fault.filename == "shop.toml" for fault in caught.value.faults)
     return caught.value.faults
 
 
 def test_a_small_catalogue_is_read_whole():
-    catalogue = parse_catalogue(SMALL, filename="shop.toml")
+    catalogue = parse_catalogue(SMALL, filename="shop.toml", today=TODAY)
     office, calls = catalogue.products
     trial, small, large = office.plans
     assert catalogue.links.contact == "mailto:sales@example.com"
@@ -116,7 +117,7 @@ def test_a_small_catalogue_is_read_whole():
 
 
 def test_the_shipped_catalogue_is_the_one_of_the_product_page():
-    catalogue = parse_catalogue(SHIPPED, filename="catalogue.toml")
+    catalogue = parse_catalogue(SHIPPED, filename="catalogue.toml", today=TODAY)
     office, meetings, webinar, training, remote = catalogue.products
     plans = {plan.code: plan for plan in office.plans}
     assert [code for code, plan in plans.items() if not plan.hidden] == [
@@ -151,7 +152,7 @@ def test_the_shipped_catalogue_is_the_one_of_the_product_page():
 
 
 def test_every_sold_plan_of_the_shipped_catalogue_has_both_currencies():
-    for product in parse_catalogue(SHIPPED, filename="catalogue.toml").products:
+    for product in parse_catalogue(SHIPPED, filename="catalogue.toml", today=TODAY).products:
         for plan in product.plans:
             by_interval = {price.interval: set() for price in plan.prices}
             for price in plan.prices:
@@ -182,6 +183,7 @@ MONTHLY_PRICE = 'currency = "EUR", amount_minor = 1800 },'
 LARGE_PRICES = 'prices = [{ interval = "year", currency = "EUR", amount_minor = 50000 }]'
 SMALL_NAMES = '{ en = "Small", fr = "Petit" }'
 CALLS = SMALL[SMALL.index("[[products]]  # The calls.") :]
+OFFICE_TO_TRIAL = SMALL[SMALL.index("trial_days = 30") : SMALL.index('max_users = "unlimited"')]
 OFFICE = SMALL[SMALL.index("[[products]]  # The office.") : -len(CALLS)]
 CALLS_PLANS = SMALL[SMALL.index("[[products.plans]]  # The only one") :]
 SECOND_OFFICE = """\
@@ -609,6 +611,45 @@ CASES = [
         line="trial_days = 30",
     ),
     Case(
+        "neither trial days nor a trial plan",
+        OFFICE_TO_TRIAL,
+        OFFICE_TO_TRIAL.replace("trial_days = 30\n", "").replace("trial = true\n", ""),
+        "products[0].plans",
+        "nobody could sign up",
+        line="# The trial.",
+    ),
+    Case(
+        "a plan whose prices are over",
+        LARGE_PRICES,
+        LARGE_PRICES.replace(" }]", ", valid_until = 2026-11-30 }] # HERE"),
+        f"{LARGE_PLAN}.prices",
+        "no price today, 2026-11-30: the day of each is over",
+    ),
+    Case(
+        "a plan whose first price is to come",
+        LARGE_PRICES,
+        LARGE_PRICES.replace(" }]", ", valid_from = 2026-12-01 }] # HERE"),
+        f"{LARGE_PLAN}.prices",
+        "the first one begins on 2026-12-01",
+    ),
+    Case(
+        "plans that share no currency",
+        LARGE_PRICES,
+        LARGE_PRICES.replace("EUR", "USD") + " # HERE",
+        f"{LARGE_PLAN}.prices",
+        "no price in EUR",
+    ),
+    Case(
+        "plans that share no currency today",
+        LARGE_PRICES,
+        LARGE_PRICES.replace("]", ', { interval = "year", currency = "USD", amount_minor = 1 }]').replace(
+            "50000 }", "50000, valid_until = 2026-11-01 }"
+        )
+        + " # HERE",
+        f"{LARGE_PLAN}.prices",
+        "no price in EUR",
+    ),
+    Case(
         "a trial plan without trial days",
         "trial_days = 30\n",
         "",
@@ -705,7 +746,8 @@ def test_every_fault_is_told_at_once_in_the_order_of_the_lines():
 
 def test_the_error_prints_as_a_compiler_would():
     with pytest.raises(CatalogueInvalid) as caught:
-        parse_catalogue(SMALL.replace("grace_days = 3", "grace_days = 3.5"), filename="shop.toml")
+        text = SMALL.replace("grace_days = 3", "grace_days = 3.5")
+        parse_catalogue(text, filename="shop.toml", today=TODAY)
     line = SMALL.splitlines().index("grace_days = 3") + 1
     assert str(caught.value) == (
         f"shop.toml:{line}: products[1].grace_days: Write a whole number from 0 to 3660, in place of 3.5."
@@ -715,7 +757,7 @@ def test_the_error_prints_as_a_compiler_would():
 def test_a_price_may_follow_another_on_the_day_it_ends():
     until_january = MONTHLY_LINE.replace(" }", ", valid_until = 2027-01-01 }")
     catalogue = parse_catalogue(
-        SMALL.replace(MONTHLY_LINE, until_january + FROM_JANUARY), filename="shop.toml"
+        SMALL.replace(MONTHLY_LINE, until_january + FROM_JANUARY), filename="shop.toml", today=TODAY
     )
     old, new, _ = catalogue.products[0].plans[1].prices
     assert (old.valid_from, old.valid_until) == (None, date(2027, 1, 1))
@@ -768,14 +810,15 @@ def test_an_empty_text_lacks_everything():
 
 
 def test_a_text_from_a_windows_editor_is_read():
-    assert parse_catalogue("\ufeff" + SMALL.replace("\n", "\r\n"), filename="x") == parse_catalogue(
-        SMALL, filename="x"
+    from_windows = "\ufeff" + SMALL.replace("\n", "\r\n")
+    assert parse_catalogue(from_windows, filename="x", today=TODAY) == parse_catalogue(
+        SMALL, filename="x", today=TODAY
     )
 
 
 def parses_or_says_why(text):
     try:
-        assert isinstance(parse_catalogue(text, filename="any.toml"), Catalogue)
+        assert isinstance(parse_catalogue(text, filename="any.toml", today=TODAY), Catalogue)
     except CatalogueInvalid as invalid:
         assert invalid.faults
         for fault in invalid.faults:

@@ -64,6 +64,12 @@ def facts(*, quote=None, details=None, **rest):
     )
 
 
+def test_details_from_before_tax_numbers_make_the_same_facts():
+    assert "tax_number" not in DETAILS
+    assert facts()["buyer"]["tax_number"] is None
+    assert facts(details={"tax_number": "91-1144442"})["buyer"]["tax_number"] == "91-1144442"
+
+
 def test_the_line_is_described_in_every_language_and_adds_up():
     made = facts()
     [line] = made["lines"]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.domain.addresses import countries, format_address
+from portal.documents.printable import unprintable_letters
+from portal.domain.addresses import countries, format_address, regions
 from portal.domain.vocabulary import VatStatus
 from portal.forms.billing_details import BillingDetailsForm
 from tests.forms.conftest import sentences
@@ -69,6 +70,88 @@ def checked(submit):
     yield check
     for context in reversed(contexts):
         context.__exit__(None, None, None)
+
+
+PRINTED = ("company_name", "first_name", "last_name", "street", "street2", "postal_code", "city")
+
+
+@pytest.mark.parametrize("field", PRINTED)
+def test_a_letter_that_no_invoice_can_print_is_refused_beside_its_field(checked, field):
+    typed = BUSINESS.get(field, "")
+    form = checked(BUSINESS | {field: f"{typed} 𒀀"})
+    assert sentences(form)[field][0] == "Invoices cannot show 𒀀. Use other letters here."
+    assert form[field].data.endswith("𒀀")
+
+
+def test_a_typed_region_is_judged_like_any_other_line(checked):
+    form = checked(in_country("CR") | {"region": "San José 𒀀𓀀"})
+    assert sentences(form) == {"region": ["Invoices cannot show 𒀀, 𓀀. Use other letters here."]}
+
+
+@pytest.mark.parametrize("name", ["台灣積體電路", "深圳", "ශ්\u200dරී ලංකා", "بنك", "Ŋwɛ\u0301"])
+def test_names_of_other_scripts_are_taken_as_they_are(checked, name):
+    form = checked(BUSINESS | {"company_name": name, "city": name})
+    assert sentences(form) == {}
+    assert form.answers.company_name == name
+
+
+@pytest.mark.parametrize("locale", ["fr", "en"])
+def test_every_country_and_region_that_may_be_chosen_can_be_printed(locale):
+    for code, name in countries(locale):
+        assert unprintable_letters(name) == ()
+        assert unprintable_letters("".join(region for _, region in regions(code, locale))) == ()
+
+
+@pytest.mark.parametrize(
+    ("country", "label", "hint"),
+    [("US", "EIN", "91-1144442"), ("JP", "法人番号", "5-8356"), ("CR", "Cédula jurídica", "3-101-999999")],
+)
+def test_a_business_elsewhere_is_asked_for_its_number_by_its_countrys_name(checked, country, label, hint):
+    form = checked(in_country(country))
+    assert form.vat_number is None
+    assert str(form.tax_number.label.text) == label
+    assert hint in str(form.tax_number.description)
+
+
+def test_where_the_name_of_the_number_is_not_known_it_is_a_tax_number(checked):
+    form = checked(in_country("HK"))
+    assert str(form.tax_number.label.text) == "Tax number"
+
+
+@pytest.mark.parametrize("country", ["FR", "DE", "GB"])
+def test_a_country_with_vat_numbers_asks_for_no_other(checked, country):
+    form = checked(in_country(country) | {"is_business": "y", "company_name": "Acme", "tax_number": "1"})
+    assert form.tax_number is None
+    assert form.answers.tax_number == ""
+
+
+def test_a_tax_number_is_optional_and_stored_as_the_country_writes_it(checked):
+    business = in_country("US") | {"is_business": "y", "company_name": "Acme Inc."}
+    assert checked(business).answers.tax_number == ""
+    assert checked(business | {"tax_number": "911144442"}).answers.tax_number == "91-1144442"
+    assert checked(in_country("US") | {"tax_number": "911144442"}).answers.tax_number == ""
+
+
+@pytest.mark.parametrize(
+    ("country", "typed", "sentence"),
+    [
+        ("US", "12", "Enter the number as it is on your documents, for example 91-1144442."),
+        ("JP", "4-8356-7825-6246", "Check this number: one of its digits is not right."),
+        ("HK", "--", "Enter the number as it is on your documents."),
+        ("HK", "𒀀1", "Invoices cannot show 𒀀. Use other letters here."),
+        ("HK", "1" * 41, "Use 40 characters at most."),
+    ],
+)
+def test_a_wrong_tax_number_is_refused_beside_its_field(checked, country, typed, sentence):
+    business = in_country(country) | {"is_business": "y", "company_name": "Acme", "tax_number": typed}
+    form = checked(business)
+    assert sentences(form) == {"tax_number": [sentence]}
+    assert form.tax_number.data == typed
+
+
+def test_a_tax_number_of_the_country_before_is_forgotten(checked):
+    typed = in_country("JP") | {"is_business": "y", "tax_number": "91-1144442", "update": "1"}
+    assert checked(typed).tax_number.data == ""
 
 
 def test_a_person_in_france(checked):

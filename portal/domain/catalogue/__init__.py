@@ -1,4 +1,4 @@
-"""The vendor's catalogue: what `catalogue.toml` declares, read and judged without looking at the day."""
+"""The vendor's catalogue: what `catalogue.toml` declares, read and judged for a day."""
 
 from .declared import Catalogue, DeclaredPlan, DeclaredPrice, DeclaredProduct, DeclaredTier, Links
 from .faults import CatalogueFault, CatalogueInvalid

@@ -30,6 +30,11 @@ class DeclaredPrice:
     valid_from: date | None
     valid_until: date | None
 
+    def is_sold_on(self, day: date) -> bool:
+        return (self.valid_from is None or self.valid_from <= day) and (
+            self.valid_until is None or day < self.valid_until
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class DeclaredPlan:
@@ -52,6 +57,9 @@ class DeclaredPlan:
     @property
     def is_sold(self) -> bool:
         return not (self.hidden or self.free or self.trial)
+
+    def currencies_on(self, day: date) -> frozenset[str]:
+        return frozenset(price.currency for price in self.prices if price.is_sold_on(day))
 
 
 @dataclass(frozen=True, slots=True)

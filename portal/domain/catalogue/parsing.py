@@ -7,6 +7,7 @@ forgotten limit would give everything away. Amounts are in minor units, and `sto
 
 import re
 import tomllib
+from datetime import date
 from typing import Final
 
 from portal.domain.vocabulary import ChangePolicy, Interval, PriceUnit, ProductKind, Service
@@ -27,8 +28,11 @@ MAX_STORAGE_GB: Final = 1_000_000_000
 _WORKSPACE_LIMITS: Final = ("max_users", "guests_per_user", "max_administrators", "storage_gb", "services")
 
 
-def parse_catalogue(text: str, *, filename: str) -> Catalogue:
+def parse_catalogue(text: str, *, filename: str, today: date) -> Catalogue:
     """Raise `CatalogueInvalid`, and nothing else, with every fault of the text at once.
+
+    What is on sale `today` must be such that pages can say it: each plan on sale has a price, and those of
+    one product share a currency.
 
     A text that is not TOML has one fault, where the TOML breaks.
     """
@@ -39,12 +43,13 @@ def parse_catalogue(text: str, *, filename: str) -> Catalogue:
     products: list[tuple[TableReader, DeclaredProduct]] = []
     plans: list[tuple[TableReader, DeclaredPlan]] = []
     for table in root.tables("products", required=True):
-        product, its_plans = _read_product(table)
+        product, its_plans = _read_product(table, today=today)
         products.append((table, product))
         plans.extend(its_plans)
     root.finish()
     rules.check_codes(products, plans)
     rules.check_one_workspace_plan_product(root, products)
+    rules.check_new_workspaces_can_begin(products)
     if found := faults.in_order():
         raise CatalogueInvalid(faults=found)
     return Catalogue(products=tuple(product for _, product in products), links=links)
@@ -79,7 +84,9 @@ def _read_links(table: TableReader) -> Links:
     return links
 
 
-def _read_product(table: TableReader) -> tuple[DeclaredProduct, list[tuple[TableReader, DeclaredPlan]]]:
+def _read_product(
+    table: TableReader, *, today: date
+) -> tuple[DeclaredProduct, list[tuple[TableReader, DeclaredPlan]]]:
     kind = table.word("kind", ProductKind)
     known_kind = kind if table.sound("kind") else None
     plans = [
@@ -98,6 +105,8 @@ def _read_product(table: TableReader) -> tuple[DeclaredProduct, list[tuple[Table
     )
     table.finish()
     rules.check_positions(plans)
+    rules.check_prices_of_today(plans, today=today)
+    rules.check_shared_currency(plans, today=today)
     if known_kind is ProductKind.WORKSPACE_PLAN:
         rules.check_trial_plan(table, plans, trial_days=product.trial_days)
         rules.check_one_nonprofit_plan(plans)

@@ -5,6 +5,7 @@ A rule looks only at keys without a fault of their own, so that one mistake is t
 """
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 from itertools import pairwise
 
 from portal.domain.vocabulary import PriceUnit, ProductKind
@@ -54,6 +55,52 @@ def check_trial_plan(product_table: TableReader, plans: PlanPairs, *, trial_days
     flags_are_known = plans and all(table.sound("trial") for table, _ in plans)
     if trial_days > 0 and not trials and flags_are_known:
         product_table.fault("trial_days", "The product has trial days but no plan with trial = true.")
+
+
+def check_new_workspaces_can_begin(products: ProductPairs) -> None:
+    """Every new workspace begins with the trial plan of the product that sells the workspace plan."""
+    tables = [(table, product) for table, product in products if product.kind is ProductKind.WORKSPACE_PLAN]
+    for table, product in tables[:1]:
+        has_none = not any(plan.trial for plan in product.plans)
+        if has_none and table.sound("kind", "plans", "trial_days"):
+            table.fault(
+                "plans",
+                "The product has no plan with trial = true: every new workspace begins with it, so nobody "
+                "could sign up. Add one, and say how long it lasts with trial_days.",
+            )
+
+
+def check_prices_of_today(plans: PlanPairs, *, today: date) -> None:
+    """A plan on sale can be bought today."""
+    for table, plan in _priced(plans):
+        if plan.currencies_on(today):
+            continue
+        to_come = [price.valid_from for price in plan.prices if price.valid_from and price.valid_from > today]
+        begins = min(to_come, default=None)
+        why = f"the first one begins on {begins}" if begins else "the day of each is over"
+        table.fault(
+            "prices",
+            f"This plan is on sale but has no price today, {today}: {why}. Add a price of today, or "
+            "hidden = true.",
+        )
+
+
+def check_shared_currency(plans: PlanPairs, *, today: date) -> None:
+    """The table of a product shows one currency at a time, so the plans in it have one in common."""
+    shared: frozenset[str] | None = None
+    for table, plan in _priced(plans):
+        currencies = plan.currencies_on(today)
+        if not currencies:
+            continue
+        both = currencies if shared is None else shared & currencies
+        if not both:
+            table.fault(
+                "prices",
+                f"This plan has no price in {' or '.join(sorted(shared or ()))}, as the plans before it "
+                "have: the table of a product shows all its plans in one currency.",
+            )
+            return
+        shared = both
 
 
 def check_one_nonprofit_plan(plans: PlanPairs) -> None:
@@ -147,6 +194,12 @@ def check_one_price_a_day(prices: PricePairs) -> None:
                     f"days (line {earlier_table.line('currency')}): end that one with valid_until first.",
                 )
                 break
+
+
+def _priced(plans: PlanPairs) -> PlanPairs:
+    """The plans on sale whose prices could all be read."""
+    keys = ("hidden", "free", "trial", "prices")
+    return [(table, plan) for table, plan in plans if plan.is_sold and plan.prices and table.sound(*keys)]
 
 
 def _meet(one: DeclaredPrice, other: DeclaredPrice) -> bool:

@@ -6,6 +6,7 @@ from datetime import date
 from flask_babel import ngettext
 
 from portal.domain.money import Money
+from portal.domain.tax_numbers import tax_number_label
 from portal.domain.vocabulary import OrderState, PaymentMethodKind, PaymentState
 from portal.forms.cards import CardForm, PlaceOrderForm
 from portal.models import Invoice, Order, Payment
@@ -85,6 +86,8 @@ def recap_of(order: Order) -> list[tuple[str, str]]:
     rows += [(_("Address"), ", ".join(details["address_lines"])), (_("E-mail"), details["email"])]
     if details["vat_number"]:
         rows.append((_("VAT number"), details["vat_number"]))
+    if details.get("tax_number"):
+        rows.append((tax_number_label(details["country"]) or _("Tax number"), details["tax_number"]))
     return [*rows, (_("Payment method"), method_words(order.method_kind, "", ""))]
 
 

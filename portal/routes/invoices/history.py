@@ -7,6 +7,7 @@ from flask import Blueprint, Response, abort, make_response
 from flask_login import current_user
 
 from portal.domain.money import Money
+from portal.domain.tax_numbers import tax_number_label
 from portal.domain.vocabulary import DocumentKind, Right
 from portal.models import Invoice
 from portal.services.invoices import history, pdfs
@@ -104,6 +105,8 @@ def statement(place: Place, number: str) -> Response:
         ]
         if buyer["vat_number"]:
             rows.append((_("VAT number"), buyer["vat_number"]))
+        if buyer.get("tax_number"):
+            rows.append((tax_number_label(buyer["country"]) or _("Tax number"), buyer["tax_number"]))
     payment = facts["payment"]
     method = method_words(payment["method"], payment["brand"], payment["last4"])
     rows.append((_("Refunded to") if is_credit_note else _("Paid with"), method))

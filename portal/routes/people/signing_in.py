@@ -27,6 +27,7 @@ from portal.services.members import invitations
 from portal.services.members.invitations import Invitation, MustSignIn
 from portal.services.people import links, signing_in, signing_up
 from portal.services.people.passwords import PasswordLengthWrong, PasswordTooCommon
+from portal.services.subscriptions.agreement import NoTrialPlan
 from portal.web import limits, sessions
 from portal.web.access import limited, public, safe_next
 from portal.web.htmx import redirect_after_write, render
@@ -49,7 +50,7 @@ def sign_up() -> Response:
         return redirect_after_write(_landing(_me()))
     form = SignUpForm()
     if not form.validate_on_submit():
-        return _sign_up_page(form)
+        return _sign_up_page(form) if form.is_submitted() or signing_up.is_open() else _closed_page()
     limits.count("sign_up", account=signing_in.identity(form.email.data))
     try:
         signing_up.sign_up(
@@ -63,7 +64,13 @@ def sign_up() -> Response:
     except (PasswordTooCommon, PasswordLengthWrong) as refusal:
         add_password_error(form, "password", refusal)
         return _sign_up_page(form)
+    except NoTrialPlan:
+        return _closed_page(status=409)
     return redirect_after_write(url_for("people.signed_up"))
+
+
+def _closed_page(*, status: int = 200) -> Response:
+    return render("people/sign_up_closed.html", status=status)
 
 
 def _sign_up_page(form: SignUpForm) -> Response:

@@ -21,6 +21,8 @@ from portal.words.i18n import locale_code, translated
 class Cell:
     """One price. `value` is what the form sends; `amount` is empty where the plan is not sold that way.
 
+    `why_none` says why there is no amount.
+
     `price` is the amount with how often it is paid, "$18.00 a month", the amount marked as one.
     `saving`: what paying by the year costs less, empty for nothing and in the monthly column.
     """
@@ -29,6 +31,7 @@ class Cell:
     value: str
     testid: str
     amount: str
+    why_none: str
     price: Markup
     saving: str
 
@@ -81,10 +84,10 @@ def print_rows(listed: PriceList) -> tuple[PlanRow, ...]:
 @lru_cache(maxsize=64)
 def _rows_in(listed: PriceList, _locale: str) -> tuple[PlanRow, ...]:
     """The locale is the reader's, and here to tell the languages apart."""
-    return tuple(_row(row) for row in listed.rows)
+    return tuple(_row(row, listed.currency) for row in listed.rows)
 
 
-def _row(row: ListedPlan) -> PlanRow:
+def _row(row: ListedPlan, currency: str) -> PlanRow:
     size = row.plan.storage_bytes
     return PlanRow(
         code=row.plan.code,
@@ -92,20 +95,34 @@ def _row(row: ListedPlan) -> PlanRow:
         users=_users(*row.users),
         size=formatting.storage(size) if size is not None else "",
         free=row.plan.free,
-        cells=tuple(_cell(row, interval) for interval in Interval),
+        cells=tuple(_cell(row, interval, currency) for interval in Interval),
     )
 
 
-def _cell(row: ListedPlan, interval: Interval) -> Cell:
+def _cell(row: ListedPlan, interval: Interval, currency: str) -> Cell:
     amount = row.amounts.get(interval)
     return Cell(
         interval=interval,
         value=str(PlanChoice(row.plan.code, interval)),
         testid=f"plan-{row.plan.code}-{interval}",
         amount=formatting.money(amount) if amount is not None else "",
+        why_none=_why_no_price(row, interval, currency) if amount is None else "",
         price=_price(amount, interval) if amount is not None else Markup(),
         saving=_saving(row) if interval == Interval.YEAR else "",
     )
+
+
+def _why_no_price(row: ListedPlan, interval: Interval, currency: str) -> str:
+    """ "Free" stands once in the row of a free plan."""
+    if row.plan.free:
+        return _("Free") if interval == Interval.MONTH else ""
+    if not row.has_prices:
+        return _("Not on sale today")
+    if not row.amounts:
+        return _("Not sold in %(currency)s", currency=currency)
+    if interval == Interval.MONTH:
+        return _("Available for yearly subscribers only")
+    return _("Available for monthly subscribers only")
 
 
 def _saving(row: ListedPlan) -> str:

@@ -170,9 +170,8 @@ def download(place: Place) -> Response:
         response.headers["Refresh"] = f"{PREPARED_IN_SECONDS}"
         return response
     name = place.workspace.slug if last == 1 else f"{place.workspace.slug}-{part}"
-    response = Response(
-        export.make_part(place.workspace, part=part, now=current().clock.now()), mimetype="application/zip"
-    )
+    content = export.make_part(place.workspace, part=part, language=locale_code(), now=current().clock.now())
+    response = Response(content, mimetype="application/zip")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.zip"'
     return response
 

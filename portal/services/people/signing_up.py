@@ -25,9 +25,10 @@ def sign_up(
     """A person with a workspace of their own and its trial; the mail welcomes them.
 
     An address that is known gets nothing but a mail that says so, after the same work. Raises
-    PasswordTooCommon and PasswordLengthWrong before looking.
+    PasswordTooCommon, PasswordLengthWrong and NoTrialPlan before looking.
     """
     passwords.refuse_weak(password, words=(name, email, workspace_name))
+    agreement.trial_plan()
     address = identity(email)
     password_hash = passwords.hash_password(password)
     for is_last_try in (False, True):
@@ -49,6 +50,15 @@ def sign_up(
             # Two at once with one address, or one name for two workspaces: the second look sees the first.
             if is_last_try:
                 raise
+
+
+def is_open() -> bool:
+    """Whether the catalogue in force has a plan that a new workspace can begin with."""
+    try:
+        agreement.trial_plan()
+    except agreement.NoTrialPlan:
+        return False
+    return True
 
 
 def usual_currency() -> str:
@@ -83,7 +93,10 @@ def _tell_already_registered(person: Person) -> None:
 
 
 def create(*, name: str, owner: Person, language: str, currency: str, now: datetime) -> Workspace:
-    """A workspace with its owner and a running trial of the workspace plan. Inside a transaction."""
+    """A workspace with its owner and a running trial of the workspace plan. Inside a transaction.
+
+    Raises NoTrialPlan.
+    """
     require_transaction()
     workspace = Workspace.create(
         slug=free_slug(name),

@@ -12,6 +12,7 @@ from portal import outbox
 from portal.database import rows
 from portal.database.connecting import require_transaction
 from portal.database.prepared import Parameter, Prepared
+from portal.domain.errors import PortalError
 from portal.domain.lifecycle import blocked_on, subscription_state
 from portal.domain.money import Money
 from portal.domain.periods import Period
@@ -33,11 +34,31 @@ from portal.models import (
 from portal.runtime import current
 
 
+class NoTrialPlan(PortalError):
+    """The catalogue in force has no plan that a new workspace could begin with."""
+
+
+def trial_plan() -> Plan:
+    """What a new workspace begins with. Raises NoTrialPlan."""
+    plan = (
+        Plan.select(Plan, Product)
+        .join(Product)
+        .where(Product.kind == ProductKind.WORKSPACE_PLAN, ~Product.withdrawn, Plan.trial, ~Plan.withdrawn)
+        .first()
+    )
+    if plan is None:
+        raise NoTrialPlan()
+    return cast(Plan, plan)
+
+
 def start_trial(workspace: Workspace, *, now: datetime) -> Subscription:
-    """The workspace plan's trial from today. Inside the transaction that makes the workspace."""
+    """The workspace plan's trial from today. Inside the transaction that makes the workspace.
+
+    Raises NoTrialPlan.
+    """
     require_transaction()
-    product = workspace_product()
-    plan = Plan.get(Plan.product == product, Plan.trial)
+    plan = trial_plan()
+    product = plan.product
     today = workspace.day(now)
     subscription = Subscription.create(
         workspace=workspace,

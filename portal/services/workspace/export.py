@@ -7,6 +7,7 @@ more of them has several. The lists are in the first one.
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
@@ -52,13 +53,28 @@ def promise_missing(workspace: Workspace, *, part: int) -> int:
     return len(missing)
 
 
-def make_part(workspace: Workspace, *, part: int, now: datetime) -> bytes:
-    """A ZIP; a document is about 33 KB in each language, so that a full part is some 13 MB."""
+@dataclass(frozen=True, slots=True)
+class SpreadsheetSigns:
+    """What the spreadsheets of a language expect between cells, and between units and decimals."""
+
+    between_cells: str
+    decimal: str
+
+
+SIGNS = {"en": SpreadsheetSigns(",", "."), "fr": SpreadsheetSigns(";", ",")}
+
+
+def make_part(workspace: Workspace, *, part: int, language: str, now: datetime) -> bytes:
+    """A ZIP; a document is about 33 KB in each language, so that a full part is some 13 MB.
+
+    The lists open in a spreadsheet of the reader's `language`.
+    """
+    signs = SIGNS[language]
     content = io.BytesIO()
     with ZipFile(content, "w", ZIP_STORED) as archive:
         if part == 1:
-            _write_list(archive, "payments.csv", PAYMENT_COLUMNS, _payments(workspace), now=now)
-            _write_list(archive, "members.csv", MEMBER_COLUMNS, _members(workspace), now=now)
+            _write_list(archive, "payments.csv", PAYMENT_COLUMNS, _payments(workspace), signs=signs, now=now)
+            _write_list(archive, "members.csv", MEMBER_COLUMNS, _members(workspace), signs=signs, now=now)
         for invoice in _invoices_of(workspace, part):
             stored = (
                 Document.select(Document.locale, Document.content)
@@ -90,6 +106,13 @@ def _entry(name: str, invoice: Invoice) -> ZipInfo:
 # --- lists ----------------------------------------------------------------------------------------
 
 
+def cell(value: object, signs: SpreadsheetSigns) -> str:
+    """Money as a number that may be added up; all else as text."""
+    if isinstance(value, Money):
+        return major_string(value).replace(".", signs.decimal)
+    return safe_cell(value)
+
+
 def safe_cell(value: object) -> str:
     """Text that no spreadsheet takes for a formula (CWE-1236): an apostrophe goes before one."""
     text = "" if value is None else str(value)
@@ -97,7 +120,13 @@ def safe_cell(value: object) -> str:
 
 
 def _write_list(
-    archive: ZipFile, name: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, now: datetime
+    archive: ZipFile,
+    name: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    signs: SpreadsheetSigns,
+    now: datetime,
 ) -> None:
     """CSV in UTF-8 with the mark that Excel knows it by; each cell in quotes, whatever separates."""
     entry = ZipInfo(name, date_time=now.timetuple()[:6])
@@ -106,10 +135,10 @@ def _write_list(
         archive.open(entry, "w", force_zip64=True) as raw,
         io.TextIOWrapper(raw, "utf-8-sig", errors="replace", newline="") as text,
     ):
-        writer = csv.writer(text, quoting=csv.QUOTE_ALL)
+        writer = csv.writer(text, delimiter=signs.between_cells, quoting=csv.QUOTE_ALL)
         writer.writerow(columns)
         for row in rows:
-            writer.writerow([safe_cell(value) for value in row])
+            writer.writerow([cell(value, signs) for value in row])
 
 
 def _payments(workspace: Workspace) -> Iterator[Sequence[object]]:
@@ -152,7 +181,7 @@ def _payments(workspace: Workspace) -> Iterator[Sequence[object]]:
                 payment.order.plan.code,
                 payment.order.interval,
                 payment.state,
-                major_string(payment.amount),
+                payment.amount,
                 payment.currency,
                 payment.method_kind,
                 payment.brand,
@@ -160,7 +189,7 @@ def _payments(workspace: Workspace) -> Iterator[Sequence[object]]:
                 payment.payer_name,
                 payment.payer_email,
                 invoice.number if invoice else "",
-                major_string(Money(refund.amount_minor, refund.currency)) if refund else "",
+                Money(refund.amount_minor, refund.currency) if refund else "",
             )
         if len(rows) < ROWS_AT_ONCE:
             return

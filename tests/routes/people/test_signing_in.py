@@ -4,7 +4,7 @@ import pytest
 
 from portal.database.connecting import connection
 from portal.domain.vocabulary import MemberStatus, Role
-from portal.models import Member, OutboxMessage, Person, Session
+from portal.models import Member, OutboxMessage, Person, Plan, Product, Session
 from portal.runtime import current
 from portal.services.members import invitations
 from tests.factories import (
@@ -475,3 +475,19 @@ def test_no_letter_holds_a_token_outside_its_secrets():
     [row] = OutboxMessage.select().where(OutboxMessage.payload.cast("text").contains(token))
     assert token not in str(row.payload["context"])
     assert token in str(row.payload["secrets"])
+
+
+@pytest.mark.parametrize("gone", ["no plan is the trial", "the trial plan is withdrawn", "no catalogue"])
+def test_without_a_trial_plan_sign_up_says_that_it_is_closed(app, visitor, gone):
+    a_catalogue()
+    if gone == "no plan is the trial":
+        Plan.update(trial=False).execute()
+    elif gone == "the trial plan is withdrawn":
+        Plan.update(withdrawn=True).where(Plan.trial).execute()
+    else:
+        Product.update(withdrawn=True).execute()
+    page = visitor.get("/sign-up")
+    assert (page.status_code, "Sign-up is closed for now" in page.text) == (200, True)
+    answer = visitor.post("/sign-up", SIGN_UP)
+    assert (answer.status_code, "Sign-up is closed for now" in answer.text) == (409, True)
+    assert Person.select().where(Person.email == SIGN_UP["email"]).count() == 0

@@ -1,8 +1,11 @@
 """The plans page in parts: what a new choice, or a new currency, replaces."""
 
+import secrets
+
 import pytest
 
-from portal.models import Subscription, Workspace
+from portal.domain.vocabulary import Interval
+from portal.models import Plan, Price, Product, Subscription, Workspace
 from tests.attackers import PART, Attacker
 from tests.factories import a_catalogue, a_workspace, owner_of
 from tests.pages import parse, text_of
@@ -45,6 +48,66 @@ def test_a_new_currency_replaces_the_table_too(owner) -> None:
     assert "<table" in html
     assert 'value="business-20:year" checked' in html
     assert 'id="plan_action"' in html
+
+
+def cell_of(html: str, plan: str, column: int) -> str:
+    """What a visitor reads in the plan's cell; column 1 is the month, 2 the year."""
+    [row] = [row for row in parse(html).iter("tr") if plan in text_of(row)]
+    return text_of(list(row)[column])
+
+
+@pytest.fixture
+def with_prices(app, owner):
+    """The owner, after the price rows of `where` were made to end before today, as time does it."""
+
+    def left(where) -> Attacker:
+        with facts(app):
+            Price.update(valid_until="2026-11-01").where(~where).execute()
+            Product.update(revision=secrets.token_hex(16)).execute()
+        return owner
+
+    return left
+
+
+PATHS = ["/w/acme/plans", "/pricing"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_plan_without_a_yearly_price_says_monthly(with_prices, path) -> None:
+    html = with_prices(Price.interval == Interval.MONTH).get(path).text
+    assert "monthly subscribers only" in cell_of(html, "6–10 active users", 2)
+    assert "yearly subscribers only" not in html
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_plan_without_a_price_today_is_not_offered_and_says_so(with_prices, path) -> None:
+    big = Plan.select(Plan.id).where(Plan.code == "business-100")
+    html = with_prices(Price.plan.not_in(big)).get(path).text
+    assert html.count("Not on sale today") == 2
+    assert "business-100:" not in html
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_plans_that_share_no_currency_any_more_are_shown_in_each(with_prices, path) -> None:
+    big = Plan.select(Plan.id).where(Plan.code == "business-100")
+    big_in_dollars = Price.plan.in_(big) & (Price.currency == "USD")
+    left = with_prices(big_in_dollars | (Price.plan.not_in(big) & (Price.currency == "EUR")))
+    euros, dollars = (left.get(f"{path}?currency={code}").text for code in ("EUR", "USD"))
+    assert euros.count("Not sold in EUR") == 2
+    assert 'data-testid="plan-business-100-year"' in dollars
+    assert 'data-testid="plan-business-5-month"' in euros
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_when_every_price_is_over_the_pages_still_stand(with_prices, path) -> None:
+    html = with_prices(Price.id < 0).get(path).text
+    assert html.count("Not on sale today") == 12
+
+
+def test_what_has_no_price_today_cannot_be_ordered(with_prices) -> None:
+    left = with_prices(Price.currency == "USD")
+    answer = left.post("/w/acme/plans", {"price": "business-5:month", "currency": "EUR", "confirmed": "1"})
+    assert answer.status_code == 422
 
 
 def test_a_free_plan_says_so_once(owner) -> None:

@@ -7,6 +7,7 @@ import zipfile
 
 import pytest
 
+from portal.domain.money import Money
 from portal.domain.vocabulary import Role
 from portal.models import Document, Member, Person, Session, Workspace
 from portal.runtime import current
@@ -210,6 +211,35 @@ def test_everything_is_in_the_archive(app, owner) -> None:
     assert (row["currency"], row["state"], row["invoice"]) == ("EUR", "succeeded", "INV-2026-000001")
     [member] = rows_of(archive, "members.csv")
     assert (member["email"], member["role"]) == ("owner@acme.test", "owner")
+
+
+@pytest.mark.parametrize(("language", "separator", "amount"), [("en", ",", "33.60"), ("fr", ";", "33,60")])
+def test_the_lists_open_in_a_spreadsheet_of_the_readers_language(
+    app, owner, language, separator, amount
+) -> None:
+    bought(app)
+    drain(app)
+    archive = archive_of(owner.get(f"{EXPORT}?lang={language}"))
+    for name in ("payments.csv", "members.csv"):
+        text = archive.read(name).decode("utf-8")
+        assert text.startswith("\ufeff")
+        heads, row = list(csv.reader(io.StringIO(text.removeprefix("\ufeff")), delimiter=separator))[:2]
+        assert len(heads) == len(row) > 5
+        assert dict(zip(heads, row, strict=True)).get("amount", amount) == amount
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "english", "french"),
+    [
+        (123456, "EUR", "1234.56", "1234,56"),
+        (-500, "EUR", "-5.00", "-5,00"),  # A number is no formula.
+        (1990, "JPY", "1990", "1990"),
+        (1990, "KWD", "1.990", "1,990"),
+    ],
+)
+def test_an_amount_is_a_number_of_the_language(minor, currency, english, french) -> None:
+    money = Money(minor, currency)
+    assert [export.cell(money, export.SIGNS[language]) for language in ("en", "fr")] == [english, french]
 
 
 def test_documents_that_were_never_made_are_made_first(app, owner) -> None:

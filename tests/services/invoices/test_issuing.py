@@ -75,6 +75,7 @@ def test_the_facts_hold_everything_that_is_printed(place):
         "address": ["12 rue de la Paix", "75002 Paris", "France"],
         "country": "FR",
         "vat_number": None,
+        "tax_number": None,
         "email": "compta@acme.example",
         "is_business": True,
     }
@@ -103,6 +104,15 @@ def test_reverse_charge_names_the_buyers_number_and_no_tax(place):
     assert facts["tax"]["category"] == "AE"
     assert facts["buyer"]["vat_number"] == "DE136695976"
     assert (facts["totals"]["tax_minor"], facts["totals"]["gross_minor"]) == (0, 2800)
+
+
+def test_a_tax_number_is_printed_and_remembered_and_changes_no_tax(place):
+    buy(place, country="US", postal_code="94105", region="CA")
+    buy(place, country="US", postal_code="94105", region="CA", tax_number="91-1144442")
+    without, with_number = Invoice.select().order_by(Invoice.id)
+    assert (without.facts["buyer"]["tax_number"], without.facts["tax"]) == (None, with_number.facts["tax"])
+    assert with_number.facts["buyer"]["tax_number"] == "91-1144442"
+    assert BillingDetails.get().tax_number == "91-1144442"
 
 
 def test_the_six_figures_of_a_change_stand_on_its_invoice(place, clock):
