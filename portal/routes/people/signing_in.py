@@ -30,6 +30,7 @@ from portal.services.people.passwords import PasswordLengthWrong, PasswordTooCom
 from portal.web import limits, sessions
 from portal.web.access import limited, public, safe_next
 from portal.web.htmx import redirect_after_write, render
+from portal.web.place import proposed_time_zone
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code
 
@@ -47,7 +48,7 @@ def sign_up() -> Response:
     """A known address gets the same answer as a new one."""
     if current_user.is_authenticated:
         return redirect_after_write(_landing(_me()))
-    form = SignUpForm()
+    form = _sign_up_form()
     if not form.validate_on_submit():
         return _sign_up_page(form)
     limits.count("sign_up", account=signing_in.identity(form.email.data))
@@ -58,12 +59,17 @@ def sign_up() -> Response:
             password=form.password.data,
             workspace_name=form.workspace_name.data,
             language=locale_code(),
+            time_zone=form.time_zone.data,
             now=current().clock.now(),
         )
     except (PasswordTooCommon, PasswordLengthWrong) as refusal:
         add_password_error(form, "password", refusal)
         return _sign_up_page(form)
     return redirect_after_write(url_for("people.signed_up"))
+
+
+def _sign_up_form() -> SignUpForm:
+    return SignUpForm(proposed_zone=proposed_time_zone())
 
 
 def _sign_up_page(form: SignUpForm) -> Response:
@@ -209,7 +215,7 @@ def invitation(token: str) -> Response:
     """Somebody new chooses a name and a password; somebody known signs in first, then joins."""
     limits.count("token")
     found = invitations.open_invitation(token)
-    form = JoinForm() if found.is_for_somebody_new else PortalForm()
+    form = JoinForm(data={"name": found.proposed_name}) if found.is_for_somebody_new else PortalForm()
     if not form.validate_on_submit():
         return _invitation_page(found, form, token)
     try:
@@ -269,7 +275,7 @@ def open_too_long(error: CSRFError) -> Response:
         form.add_error(None, reason)
         return _sign_in_page(form)
     if request.endpoint == "people.sign_up":
-        form = SignUpForm()
+        form = _sign_up_form()
         form.add_error(None, reason)
         return _sign_up_page(form)
     flash(str(reason), "error")

@@ -21,6 +21,7 @@ from portal.domain.proration import PaidPeriod
 from portal.domain.timeline import SubscriptionDates, look_again_on, renewal_day, steps_due
 from portal.domain.vocabulary import Interval, NoticeKind, OrderKind, ProductKind, SubscriptionState
 from portal.models import (
+    Notice,
     Order,
     PaymentMethod,
     Plan,
@@ -37,24 +38,57 @@ def start_trial(workspace: Workspace, *, now: datetime) -> Subscription:
     """The workspace plan's trial from today. Inside the transaction that makes the workspace."""
     require_transaction()
     product = workspace_product()
-    plan = Plan.get(Plan.product == product, Plan.trial)
     today = workspace.day(now)
+    due_on = today + timedelta(days=product.trial_days) if product.trial_days else None
+    return _begin_trial(workspace, product, started_on=today, due_on=due_on, now=now)
+
+
+def start_without_trial(workspace: Workspace, *, now: datetime) -> Subscription:
+    """A trial that was over yesterday, which no letter tells: the workspace begins by choosing a plan.
+
+    Inside the transaction that makes the workspace.
+    """
+    require_transaction()
+    yesterday = workspace.day(now) - timedelta(days=1)
+    subscription = _begin_trial(
+        workspace,
+        workspace_product(),
+        started_on=yesterday - timedelta(days=1),
+        due_on=yesterday,
+        now=now,
+    )
+    for kind in (NoticeKind.TRIAL_ENDING, NoticeKind.TRIAL_LAST_DAY, NoticeKind.TRIAL_OVER):
+        Notice.create(subscription=subscription, kind=kind, about_on=yesterday, said_on=workspace.day(now))
+    return subscription
+
+
+def began_without_trial(subscription: Subscription) -> bool:
+    """Whether it has the trial that was over before it began, and nothing since."""
+    due_on = subscription.due_on
+    first_day = subscription.workspace.day(subscription.created_at)
+    return bool(subscription.plan.trial and due_on is not None and due_on < first_day)
+
+
+def _begin_trial(
+    workspace: Workspace, product: Product, *, started_on: date, due_on: date | None, now: datetime
+) -> Subscription:
+    plan = Plan.get(Plan.product == product, Plan.trial)
     subscription = Subscription.create(
         workspace=workspace,
         product=product,
         plan=plan,
-        started_on=today,
-        due_on=today + timedelta(days=product.trial_days) if product.trial_days else None,
-        anchor_day=today.day,
+        started_on=started_on,
+        due_on=due_on,
+        anchor_day=started_on.day,
         look_at=now,
         created_at=now,
     )
     SubscriptionPeriod.create(
         subscription=subscription,
         plan=plan,
-        start_on=today,
-        base_end_on=subscription.due_on,
-        end_on=subscription.due_on,
+        start_on=started_on,
+        base_end_on=due_on,
+        end_on=due_on,
         created_at=now,
     )
     return subscription
