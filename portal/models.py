@@ -24,6 +24,7 @@ from peewee import (
 
 from portal.database.columns import (
     CurrencyCode,
+    FoldedText,
     JSONField,
     MinorUnits,
     Model,
@@ -50,6 +51,7 @@ from portal.domain.vocabulary import (
     ProductKind,
     RefundState,
     Role,
+    SessionBinding,
     SetupState,
     VatStatus,
     WhoMayBuy,
@@ -160,6 +162,8 @@ class Person(Model, UserMixin):
     skips_buy_dialog = BooleanField(default=False)
     created_at = UTCDateTimeField()
     email_proved_at = UTCDateTimeField(null=True)
+    folded_name = FoldedText(of="name")
+    folded_email = FoldedText(of="email")
 
     def get_id(self) -> str:
         """What flask-login keeps in the session; Peewee's own `get_id` is a number."""
@@ -170,7 +174,8 @@ class Workspace(Model):
     """Who pays. Owns everything below; `slug` and `customer_number` never change.
 
     `services` are the codes of vocabulary.Service that are switched on. A deleted workspace keeps its row,
-    without a name, under its documents and payments.
+    without a name, under its documents and payments. `session_binding` is NULL where the installation's is
+    strict enough.
     """
 
     slug = ShortText(max_length=60, unique=True)
@@ -185,6 +190,8 @@ class Workspace(Model):
     services = JSONField(default=list)
     created_at = UTCDateTimeField()
     deleted_at = UTCDateTimeField(null=True)
+    folded_name = FoldedText(of="name")
+    session_binding = VocabularyWord(SessionBinding, null=True)
 
     def day(self, instant: datetime) -> date:
         """The workspace's own calendar day at that instant."""
@@ -192,7 +199,10 @@ class Workspace(Model):
 
 
 class Member(Model):
-    """A person of a workspace. `joined_at` is NULL until an invitation is accepted; it counts already."""
+    """A person of a workspace. `joined_at` is NULL until an invitation is accepted; it counts already.
+
+    `wanted_role` is what somebody was invited as who is a guest for lack of a seat: theirs once there is one.
+    """
 
     workspace = ForeignKeyField(Workspace, backref="members", on_delete="RESTRICT")
     person = ForeignKeyField(Person, backref="memberships", on_delete="RESTRICT")
@@ -201,6 +211,7 @@ class Member(Model):
     is_upgrader = BooleanField(default=False)
     created_at = UTCDateTimeField()
     joined_at = UTCDateTimeField(null=True)
+    wanted_role = VocabularyWord(Role, null=True)
 
     workspace_id: int
     person_id: int
@@ -223,7 +234,11 @@ class Member(Model):
 
 
 class Session(Model):
-    """A signed-in (or anonymous) browser. The cookie's token is kept as a hash only."""
+    """A signed-in (or anonymous) browser. The cookie's token is kept as a hash only.
+
+    `other_ip_address`: a browser on two networks, IPv4 and IPv6, comes by either; the first address seen of
+    the second kind.
+    """
 
     token_hash = ShortText(max_length=64, unique=True)
     person = ForeignKeyField(Person, null=True, backref="sessions", on_delete="CASCADE")
@@ -232,12 +247,16 @@ class Session(Model):
     user_agent = ShortText(max_length=200)
     created_at = UTCDateTimeField()
     seen_at = UTCDateTimeField(index=True)
+    other_ip_address = ShortText(max_length=45, null=True)
 
     person_id: int | None
 
 
 class Link(Model):
-    """A single-use link sent by mail. Using one ends the others of the same person and purpose."""
+    """A single-use link sent by mail. Using one ends the others of the same person and purpose.
+
+    `email` is the address that using it gives to the person, for the purposes that give one.
+    """
 
     token_hash = ShortText(max_length=64, unique=True)
     purpose = VocabularyWord(LinkPurpose)
@@ -246,8 +265,31 @@ class Link(Model):
     created_at = UTCDateTimeField()
     expires_at = UTCDateTimeField()
     used_at = UTCDateTimeField(null=True)
+    email = ShortText(max_length=254, null=True)
 
     person_id: int
+
+
+class UnsentForm(Model):
+    """What was typed into a form whose session had ended, until the person has signed in again.
+
+    `person` is NULL where it was no longer known whose session it was. Never a password, never a card.
+    """
+
+    token_hash = ShortText(max_length=64, unique=True)
+    person = ForeignKeyField(Person, null=True, on_delete="CASCADE")
+    page = ShortText(max_length=500)
+    fields = JSONField()
+    expires_at = UTCDateTimeField(index=True)
+
+    person_id: int | None
+
+
+class TrialTaken(Model):
+    """An owner's address, as a keyed hash, whose workspace was deleted: no second trial until `until_on`."""
+
+    address_hash = ShortText(max_length=64, unique=True)
+    until_on = DateField(index=True)
 
 
 class LimitBucket(Model):
@@ -745,6 +787,8 @@ ALL_MODELS: tuple[type[Model], ...] = (
     Member,
     Session,
     Link,
+    UnsentForm,
+    TrialTaken,
     LimitBucket,
     BillingDetails,
     PaymentMethod,

@@ -74,7 +74,7 @@ WORDS_OF_A_FLOOR = {
     },
     "routes": set(),
     # Pieces of forms that two areas share.
-    "forms": {"addresses", "base", "billing_details", "cards"},
+    "forms": {"addresses", "base", "billing_details", "cards", "time_zones"},
     "templates": {"email", "error", "layout", "layout_plain", "ui"},
     "tests/services": {"letters", "outbox", "renewals", "upkeep", "catalogue", "demo"},
     "tests/routes": {"card_numbers", "hostile_input", "query_counts"},

@@ -8,7 +8,12 @@ from peewee import AutoField, BigIntegerField, CharField, Check, DateTimeField, 
 from peewee import JSONField as PeeweeJSONField
 from peewee import Model as PeeweeModel
 
+from portal.domain.folding import fold
+
 from .connecting import database
+
+LONGEST_FOLDED = 800
+"""One sign of a name may become several; of the longest names the end is not searched."""
 
 
 class UTCDateTimeField(DateTimeField):
@@ -94,9 +99,45 @@ class VocabularyWord(Checked, CharField):
         return None if value is None else self._by_value.get(value) or self.words(value)
 
 
+class FoldedText(ShortText):
+    """Another column of the row without capitals and accents, for searching. Written with it, by itself.
+
+    NULL in rows that are older than the column, until the migration has folded them.
+    """
+
+    def __init__(self, *, of: str) -> None:
+        self.of = of
+        super().__init__(max_length=LONGEST_FOLDED, null=True)
+
+
 class Model(PeeweeModel):
     id = AutoField()
 
     class Meta:
         database = database
         legacy_table_names = False
+
+    @classmethod
+    def insert(cls, values: Any = None, /, **named: Any) -> Any:
+        return super().insert(cls._with_folded(values, named))
+
+    @classmethod
+    def insert_many(cls, rows: Any, fields: Any = None) -> Any:
+        return super().insert_many(
+            [cls._with_folded(row, {}) for row in rows] if not fields else rows, fields
+        )
+
+    @classmethod
+    def update(cls, values: Any = None, /, **named: Any) -> Any:
+        return super().update(cls._with_folded(values, named))
+
+    @classmethod
+    def _with_folded(cls, values: Any, named: dict[str, Any]) -> dict[Any, Any]:
+        """What is written, with the folded copy of each column that has one."""
+        written = {**(values or {}), **named}
+        for field in cls._meta.sorted_fields:
+            if isinstance(field, FoldedText):
+                text = written.get(field.of, written.get(cls._meta.fields[field.of]))
+                if text is not None:
+                    written[field] = fold(text)[:LONGEST_FOLDED]
+        return written

@@ -7,6 +7,9 @@ from importlib import resources
 
 from peewee import IntegrityError, OperationalError
 
+from portal.domain.folding import fold
+
+from .columns import LONGEST_FOLDED
 from .connecting import WAIT_SECONDS, connection, database, is_postgresql
 
 
@@ -55,6 +58,8 @@ def migrate() -> list[str]:
                 for statement in sql.split("\n;\n"):
                     if statement.strip():
                         database.execute_sql(statement)
+                if name in AFTERWARDS:
+                    AFTERWARDS[name]()
                 _refuse_broken_references(name)
                 insert = f"INSERT INTO schema_migration (name) VALUES ({database.param})"  # noqa: S608
                 database.execute_sql(insert, (name,))
@@ -67,6 +72,22 @@ def _refuse_broken_references(name: str) -> None:
         broken = database.execute_sql("PRAGMA foreign_key_check").fetchall()
         if broken:
             raise IntegrityError(f"{name}: {len(broken)} rows would refer to nothing")
+
+
+def _fold_names() -> None:
+    """What is searched by its folded copy (columns.FoldedText), of the rows that were there before it."""
+    for table, column in (("person", "name"), ("person", "email"), ("workspace", "name")):
+        mark = database.param
+        rows = database.execute_sql(f'SELECT "id", "{column}" FROM "{table}"').fetchall()  # noqa: S608
+        for row_id, text in rows:
+            database.execute_sql(
+                f'UPDATE "{table}" SET "folded_{column}" = {mark} WHERE "id" = {mark}',  # noqa: S608
+                (fold(text)[:LONGEST_FOLDED], row_id),
+            )
+
+
+AFTERWARDS = {"0005_people": _fold_names}
+"""What SQL cannot say, done in the transaction of its migration."""
 
 
 @contextmanager

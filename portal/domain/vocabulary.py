@@ -173,6 +173,16 @@ class LinkPurpose(StrEnum):
     MAGIC = "magic"
     RESET = "reset"
     INVITATION = "invitation"
+    NEW_EMAIL = "new_email"
+    UNDO_EMAIL = "undo_email"
+
+
+class SessionBinding(StrEnum):
+    """From where a session may be used, the loosest first."""
+
+    OFF = "off"
+    NETWORK = "network"
+    STRICT = "strict"
 
 
 class Right(StrEnum):

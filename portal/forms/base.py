@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import request
+from flask import flash, g, request, session
+from flask_login import current_user
 from flask_wtf import FlaskForm
 from markupsafe import Markup
 from werkzeug.datastructures import MultiDict
@@ -23,6 +24,7 @@ from wtforms.widgets import HiddenInput, ListWidget, PasswordInput, RadioInput, 
 
 from portal.documents.printable import unprintable_letters
 from portal.domain.card_numbers import holds_card_number, without_card_numbers
+from portal.services.people import unsent_forms
 from portal.services.people.passwords import LONGEST, SHORTEST
 from portal.words.i18n import Choices, Sentence
 from portal.words.i18n import lazy_gettext as _l
@@ -53,6 +55,9 @@ BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 CARD_NUMBER_SENTENCE = _l(
     "A card number was typed here. It was taken out and not kept: it belongs in the payment form alone."
 )
+TYPED_BEFORE = _l(
+    "Nothing was sent, as your session had ended. What you had typed is here again: check it, then send it."
+)
 UNPRINTABLE_SENTENCE = _l("Check this text: signs that cannot be printed were taken out of it.")
 
 
@@ -72,10 +77,16 @@ class PortalForm(FlaskForm):
 
     class Meta(FlaskForm.Meta):
         def wrap_formdata(self, form: FlaskForm, formdata: Any) -> MultiDict[str, str] | None:
-            """An empty post is a submission with every field missing, not an unsubmitted form."""
+            """An empty post is a submission with every field missing, not an unsubmitted form.
+
+            What was typed when a session had ended stands in the form again, unsubmitted.
+            """
             if formdata is None or isinstance(formdata, MultiDict):
                 return formdata
-            return request.form if form.is_submitted() else None
+            if not form.is_submitted():
+                return typed_before(form)
+            leave_unsent()
+            return request.form
 
         def render_field(self, field: Field, render_kw: dict[str, Any]) -> Markup:
             """No `required` attribute: the server's sentences come in the reader's language, all at once."""
@@ -107,6 +118,32 @@ class PortalForm(FlaskForm):
             for sentence in field.errors
         ]
         return (*of_form, *of_fields)
+
+
+def typed_before(form: FlaskForm) -> MultiDict[str, str] | None:
+    """What was typed into this form before its reader had to sign in again; None mostly.
+
+    It stays until a form is sent: a page that is read twice shows it twice.
+    """
+    token = session.get("unsent_form")
+    if not token or request.method != "GET" or "HX-Request" in request.headers:
+        return None
+    person_id = current_user.id if current_user.is_authenticated else None
+    fields = unsent_forms.find(token, page=request.path, person_id=person_id)
+    known = [pair for pair in fields if pair[0] in form]
+    if len(known) * 2 <= len(fields):
+        # Another form of the page; or none.
+        return None
+    if "told_of_unsent" not in g:
+        g.told_of_unsent = True
+        flash(str(TYPED_BEFORE), "done")
+    return MultiDict(known)
+
+
+def leave_unsent() -> None:
+    """A form was sent with the token of this session: whatever waited was seen, or is not wanted."""
+    if current_user.is_authenticated and (token := session.pop("unsent_form", None)):
+        unsent_forms.forget(token)
 
 
 class Requirable(Field):

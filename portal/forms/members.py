@@ -1,6 +1,5 @@
 """Inviting people, their roles, and the workspace's services."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ from wtforms.fields import StringField
 from wtforms.validators import StopValidation
 from wtforms.widgets import TextArea
 
+from portal.domain.addressees import read_addressees
 from portal.domain.capacity import Capacity
 from portal.domain.card_numbers import holds_card_number, without_card_numbers
 from portal.domain.vocabulary import MemberStatus
@@ -19,48 +19,61 @@ from portal.words.people import ROLE_WORDS
 
 from .base import (
     CARD_NUMBER_SENTENCE,
-    INVISIBLE_ENDS,
     LONGEST_SHOWN_AGAIN,
+    TEXT_LENGTH,
     UNPRINTABLE,
     UNPRINTABLE_SENTENCE,
     ChoiceField,
     PortalForm,
     RadioField,
     Requirable,
+    clean_text,
     is_email,
 )
 
 MOST_AT_ONCE = 50
+LONGEST_TEXT = 30_000
+"""Characters; so many people with the longest names and addresses have fewer."""
 LONGEST_SHOWN = 80
 
 
 class EmailsField(Requirable, StringField):
-    """Addresses apart by commas, semicolons, blanks or line ends. `data` has them as typed, in that order.
+    """People as they are pasted (domain/addressees.py). `data` has their addresses as typed, in that order.
 
-    The whole text typed is kept. Refused with the name of each piece that is no address, and above
-    MOST_AT_ONCE.
+    `names` has the name of each address that stood with one. The whole text typed is kept. Refused with the
+    name of each piece that is no address, and above MOST_AT_ONCE.
     """
 
     widget = TextArea()
 
     def process_data(self, value: Any) -> None:
         self.data: list[str] = []
+        self.names: dict[str, str] = {}
         self.typed = ""
         self.held_card_number = False
 
     def process_formdata(self, valuelist: Sequence[str]) -> None:
         text = str(valuelist[0])[:LONGEST_SHOWN_AGAIN] if valuelist else ""
         lines = text.splitlines()
-        self.typed = "\n".join(UNPRINTABLE.sub("", line) for line in lines)
+        cells = ([UNPRINTABLE.sub("", cell) for cell in line.split("\t")] for line in lines)
+        self.typed = "\n".join("\t".join(line) for line in cells)
         self.held_card_number = holds_card_number(self.typed)
         self.typed = without_card_numbers(self.typed)
         self.is_printable = not any(UNPRINTABLE.search(line.replace("\t", " ")) for line in lines)
-        pieces = (piece.strip(INVISIBLE_ENDS) for piece in re.split(r"[\s,;]+", self.typed))
-        self.data = [piece for piece in pieces if piece]
+        self.is_short = len(self.typed) <= LONGEST_TEXT
+        people = read_addressees(self.typed) if self.is_short else []
+        self.data = [person.email for person in people]
+        self.names = {
+            person.email: name
+            for person in reversed(people)
+            if (name := clean_text(person.name, max_length=TEXT_LENGTH)[0][:TEXT_LENGTH])
+        }
 
     def pre_validate(self, form: FlaskForm) -> None:
         if self.held_card_number:
             raise StopValidation(CARD_NUMBER_SENTENCE)
+        if not self.is_short:
+            raise StopValidation(_l("Invite %(most)s people at once at most.", most=MOST_AT_ONCE))
         self.stop_when_missing(not self.data)
         if len(self.data) > MOST_AT_ONCE:
             raise StopValidation(
@@ -102,7 +115,8 @@ class InviteForm(PortalForm):
         _l("E-mail addresses"),
         required=_l("Enter the e-mail address of the person whom you invite."),
         description=_l(
-            "One or several, at most %(most)s, with commas, semicolons, spaces or line breaks between them.",
+            "One or several, at most %(most)s, with or without names: as you copy them from your mail "
+            "program, or a column of a spreadsheet.",
             most=MOST_AT_ONCE,
         ),
         render_kw={"rows": 3, "autocomplete": "off", "inputmode": "email", "spellcheck": "false"},

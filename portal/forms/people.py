@@ -1,10 +1,16 @@
 """Signing up and in, links, accepting an invitation, and one's own account."""
 
+from typing import Any
+
 from portal.services.people.passwords import LONGEST, SHORTEST, Weakness
 from portal.words.i18n import lazy_gettext as _l
 
 from .base import ChoiceField, EmailField, PasswordField, PortalForm, TextField
+from .time_zones import TIME_ZONE_HINT, TimeZoneField
 
+USERNAME = {"autocomplete": "username", "inputmode": "email", "spellcheck": "false"}
+"""Of an address beside a password: what password managers file the password under."""
+EMAIL_IS_OWN = _l("This is your address already.")
 NAME_REQUIRED = _l("Enter your name.")
 EMAIL_REQUIRED = _l("Enter your e-mail address.")
 NEW_PASSWORD_HINT = _l(
@@ -39,7 +45,7 @@ OPEN_TOO_LONG = _l("The page had been open for too long. Nothing was sent: pleas
 
 class SignUpForm(PortalForm):
     name = TextField(_l("Your name"), required=NAME_REQUIRED, render_kw={"autocomplete": "name"})
-    email = EmailField(_l("E-mail address"), required=EMAIL_REQUIRED)
+    email = EmailField(_l("E-mail address"), required=EMAIL_REQUIRED, render_kw=USERNAME)
     workspace_name = TextField(
         _l("Name of the workspace"),
         required=_l("Enter a name for the workspace."),
@@ -47,14 +53,15 @@ class SignUpForm(PortalForm):
         render_kw={"autocomplete": "organization"},
     )
     password = PasswordField(_l("Password"), description=NEW_PASSWORD_HINT)
+    time_zone = TimeZoneField(_l("Time zone of the workspace"), description=TIME_ZONE_HINT)
+
+    def __init__(self, *args: Any, proposed_zone: str, **kwargs: Any) -> None:
+        super().__init__(*args, data={"time_zone": proposed_zone}, **kwargs)
+        self.time_zone.offer_zones(proposed_zone)
 
 
 class SignInForm(PortalForm):
-    email = EmailField(
-        _l("E-mail address"),
-        required=EMAIL_REQUIRED,
-        render_kw={"autocomplete": "username", "inputmode": "email", "spellcheck": "false"},
-    )
+    email = EmailField(_l("E-mail address"), required=EMAIL_REQUIRED, render_kw=USERNAME)
     password = PasswordField(_l("Password"), new=False)
 
 
@@ -82,6 +89,15 @@ class ProfileForm(PortalForm):
         required=_l("Choose a language."),
         description=_l("Of the pages and of the e-mails that you get."),
     )
+
+
+class NewEmailForm(PortalForm):
+    email = EmailField(
+        _l("New e-mail address"),
+        required=_l("Enter the new e-mail address."),
+        description=_l("We send a link there. Your address changes once you have used it."),
+    )
+    current_password = PasswordField(_l("Current password"), new=False)
 
 
 class ChangePasswordForm(PortalForm):

@@ -1,12 +1,10 @@
 """Workspace settings: what the workspace is called, where it lives, and who may buy for it."""
 
-from functools import lru_cache
 from typing import Any
-from zoneinfo import available_timezones
 
 from wtforms.validators import ValidationError
 
-from portal.domain.vocabulary import Service, WhoMayBuy
+from portal.domain.vocabulary import Service, SessionBinding, WhoMayBuy
 from portal.words.i18n import Choices
 from portal.words.i18n import lazy_gettext as _l
 from portal.words.plans import SERVICE_WORDS
@@ -21,20 +19,25 @@ from .base import (
     TextField,
     clean_text,
 )
+from .time_zones import TIME_ZONE_HINT, TimeZoneField
 
-NAMELESS_REGIONS = ("Etc/", "SystemV/", "US/", "posix/", "right/")
+BINDING_WORDS = {
+    SessionBinding.OFF: _l("From anywhere"),
+    SessionBinding.NETWORK: _l("From the network where it began, by IPv4 or IPv6"),
+    SessionBinding.STRICT: _l("From the one IP address where it began"),
+}
 
 
 class WorkspaceSettingsForm(PortalForm):
-    """`version` identifies the values that were shown."""
+    """`version` identifies the values that were shown.
+
+    Of the bindings of sessions those are offered that are stricter than the installation's; without any, the
+    form does not ask.
+    """
 
     version = HiddenTextField()
     name = TextField(_l("Name of the workspace"), required=_l("Enter the name of the workspace."))
-    time_zone = ChoiceField(
-        _l("Time zone"),
-        required=_l("Choose the time zone."),
-        description=_l("Days begin and end by its clock: due dates, invoices, the history."),
-    )
+    time_zone = TimeZoneField(_l("Time zone"), description=TIME_ZONE_HINT)
     language = ChoiceField(
         _l("Language"),
         required=_l("Choose the language."),
@@ -58,13 +61,65 @@ class WorkspaceSettingsForm(PortalForm):
         description=_l("Admins and billing people still see them."),
     )
 
+    session_binding = ChoiceField(
+        _l("Sessions of the members"),
+        description=_l(
+            "From where a session may be used. Who is a member of several workspaces gets the strictest."
+        ),
+    )
+
     def __init__(
-        self, *args: Any, languages: Choices, currencies: Choices, time_zone: str, **kwargs: Any
+        self,
+        *args: Any,
+        languages: Choices,
+        currencies: Choices,
+        time_zone: str,
+        installed_binding: SessionBinding,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.time_zone.offer((name, name.replace("_", " ")) for name in time_zones(time_zone))
+        order = list(SessionBinding)
+        stricter = order[order.index(installed_binding) + 1 :]
+        if stricter:
+            self.session_binding.placeholder = BINDING_WORDS[installed_binding]
+            self.session_binding.offer((each.value, BINDING_WORDS[each]) for each in stricter)
+            if self.session_binding.data not in self.session_binding.offered:
+                self.session_binding.data = self.session_binding.data if self.is_submitted() else ""
+        else:
+            del self.session_binding
+        self.time_zone.offer_zones(time_zone)
         self.language.offer(languages)
         self.currency.offer(currencies)
+
+
+class NewWorkspaceForm(PortalForm):
+    """What somebody who is signed in decides about a workspace of their own before it is made."""
+
+    name = TextField(
+        _l("Name of the workspace"),
+        required=_l("Enter a name for the workspace."),
+        description=_l("Your company or team, for example."),
+        render_kw={"autocomplete": "organization"},
+    )
+    language = ChoiceField(
+        _l("Language"),
+        required=_l("Choose the language."),
+        description=_l("For documents, and for e-mails to people who have not chosen one."),
+    )
+    currency = ChoiceField(
+        _l("Currency"),
+        required=_l("Choose the currency."),
+        description=_l("Prices are shown in it first. You can change it later."),
+    )
+    time_zone = TimeZoneField(_l("Time zone"), description=TIME_ZONE_HINT)
+
+    def __init__(
+        self, *args: Any, languages: Choices, currencies: Choices, proposed_zone: str, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.language.offer(languages)
+        self.currency.offer(currencies)
+        self.time_zone.offer_zones(proposed_zone)
 
 
 class DeleteWorkspaceForm(PortalForm):
@@ -84,13 +139,6 @@ class DeleteWorkspaceForm(PortalForm):
         wanted, _fault = clean_text(self.workspace_name, max_length=TEXT_LENGTH)
         if field.data != wanted:
             raise ValidationError(_l("This is not the name of the workspace: %(name)s.", name=wanted))
-
-
-@lru_cache(maxsize=32)
-def time_zones(kept: str) -> tuple[str, ...]:
-    """Region/City names in order, UTC first, with `kept` among them whatever it is."""
-    cities = {zone for zone in available_timezones() if "/" in zone and not zone.startswith(NAMELESS_REGIONS)}
-    return ("UTC", *sorted(cities | {kept} - {"UTC"}))
 
 
 class ServicesForm(PortalForm):

@@ -12,10 +12,14 @@ address on this site that starts with "/"; it goes under the payload's "secrets"
 ========================= ====================================================================
 already_registered        only name
 magic_link, reset_link    only name; minutes, path
+new_email                 only name; hours, path
+new_email_taken           only name
+email_changed             only name; at (ISO instant), email (the new address), days, path
 security_notice           only name; at (ISO instant)
 password_changed          only name; at (ISO instant)
 invitation                inviter, workspace, hours, path; no name
-welcome                   trial_ends_on
+welcome                   trial_ends_on (empty: the trial has no end; null: there is none)
+welcome_back              minutes, path
 owner_made                by (a name)
 workspace_deleted         by (a name)
 became_guests                plan_names, limit (users of the plan), people (names of those who are guests now)
@@ -76,6 +80,8 @@ from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 from pathlib import Path
 
+import idna
+
 from portal.runtime import current
 from portal.settings import SmtpServer, smtp_server
 
@@ -113,10 +119,11 @@ class MailMessage:
 
 def compose(message: MailMessage, *, mail_from: str, wall: datetime) -> EmailMessage:
     """The letter with its headers. Raises ValueError for an address that is not exactly one address."""
-    email = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
+    to = for_the_wire(message.to)
+    email = EmailMessage(policy=SMTP.clone(cte_type="7bit", utf8=not to.isascii()))
     sender_name, sender = parseaddr(mail_from)
-    email["From"] = Address(display_name=one_line(sender_name), addr_spec=sender)
-    email["To"] = Address(addr_spec=message.to)
+    email["From"] = Address(display_name=one_line(sender_name), addr_spec=for_the_wire(sender))
+    email["To"] = _one_address(to)
     email["Subject"] = one_line(message.subject)
     email["Date"] = format_datetime(wall)
     email["Message-ID"] = f"<{digest(message.key)}@{own_domain(mail_from)}>"
@@ -133,19 +140,48 @@ def compose(message: MailMessage, *, mail_from: str, wall: datetime) -> EmailMes
     return email
 
 
+def _one_address(address: str) -> Address:
+    """Raises ValueError, or the library's own IndexError, for anything but exactly one address."""
+    local, _at, domain = address.rpartition("@")
+    if local.isascii():
+        return Address(addr_spec=address)
+    # The library takes such letters only in an address that it need not read: another one like it is read.
+    Address(addr_spec="".join(sign if sign.isascii() else "x" for sign in address))
+    return Address(username=local, domain=domain)
+
+
+def for_the_wire(address: str) -> str:
+    """The address with its domain as every mail server takes it: `bob@xn--mller-kva.example`.
+
+    What stands before the @ cannot be written otherwise (SMTPUTF8). Raises ValueError for a domain that
+    IDNA 2008 does not know.
+    """
+    local, at, domain = address.rpartition("@")
+    if domain.isascii():
+        return address
+    try:
+        return local + at + idna.encode(domain, uts46=True).decode()
+    except idna.IDNAError as error:
+        raise ValueError(f"no domain for mail: {domain[:80]!r} ({error})") from error
+
+
 def own_domain(mail_from: str) -> str:
     """The domain that we write from, which is also the name we greet mail servers with."""
-    return parseaddr(mail_from)[1].rpartition("@")[2]
+    return for_the_wire(parseaddr(mail_from)[1]).rpartition("@")[2]
 
 
 def digest(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+class AddressNotCarried(smtplib.SMTPException):
+    """The mail server cannot take the address at all; the text says why, for the operators."""
+
+
 def send(message: MailMessage) -> None:
     """Hand the letter over, once per call. After an exception it may or may not have gone out.
 
-    Raises OSError or smtplib.SMTPException when the server is away or refuses.
+    Raises OSError or smtplib.SMTPException when the server is away or refuses, AddressNotCarried among them.
     """
     settings, wall = current().settings, current().clock.wall()
     email = compose(message, mail_from=settings.mail_from, wall=wall)
@@ -179,7 +215,14 @@ def _send_by_smtp(url: str, email: EmailMessage, *, mail_from: str) -> None:
     try:
         if server.user:
             connection.login(server.user, server.password)
-        connection.send_message(email)
+        try:
+            # Uses SMTPUTF8 by itself where an address needs it.
+            connection.send_message(email)
+        except smtplib.SMTPNotSupportedError as error:
+            raise AddressNotCarried(
+                "The mail server does not offer SMTPUTF8, without which it takes no address with letters "
+                "such as é before the @. The reader needs another address, or PORTAL_SMTP_URL another server."
+            ) from error
         # The server has taken the letter: a rude goodbye must not send it twice.
         with contextlib.suppress(OSError, smtplib.SMTPException):
             connection.quit()

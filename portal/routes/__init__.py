@@ -12,24 +12,24 @@ def register(app: Flask, settings: Settings) -> None:
     from .operator import messages, workspaces
     from .operator import nonprofit as nonprofit_requests
     from .payments import methods, refunds
-    from .people import account, signing_in
+    from .people import account, own_email, signing_in
     from .plans import page as plans
     from .public import faq, nonprofit
     from .public import pages as public
     from .subscriptions import auto_renewal, free_plan, scheduled_change
-    from .workspace import features
+    from .workspace import creating, features
     from .workspace import settings as workspace
 
     areas = (
         (public, faq, nonprofit),
-        (signing_in, account),
+        (signing_in, account, own_email),
         (plans,),
         (scheduled_change, free_plan, auto_renewal),
         (checkout,),
         (methods, refunds),
         (history,),
         (roster, one_member),
-        (features, workspace),
+        (features, workspace, creating),
         (workspaces, nonprofit_requests, messages),
     )
     for area in areas:

@@ -10,6 +10,7 @@ from peewee import JOIN
 
 from portal import outbox
 from portal.database.connecting import transaction
+from portal.domain.folding import fold
 from portal.domain.vocabulary import ProductKind
 from portal.models import AuditEntry, Order, Payment, Person, Plan, Product, Subscription, Workspace
 from portal.outbox import FailingMessages
@@ -46,7 +47,7 @@ class WorkspaceList:
 def workspaces(*, search: str, before: int | None, size: int, now: datetime) -> WorkspaceList:
     """The newest workspaces first, or those older than the one whose id is `before`. One query.
 
-    `search` is part of a name, or how a slug or a customer number begins; capitals do not matter.
+    `search` is part of a name, or how a slug or a customer number begins; capitals and accents do not matter.
     """
     query = (
         Subscription.select(Subscription, Workspace, Plan, Product)
@@ -57,11 +58,11 @@ def workspaces(*, search: str, before: int | None, size: int, now: datetime) -> 
         .order_by(Workspace.id.desc())
         .limit(size + 1)
     )
-    if search:
+    if folded := fold(search):
         query = query.where(
-            Workspace.name.contains(search)
-            | Workspace.slug.startswith(search)
-            | Workspace.customer_number.startswith(search)
+            Workspace.folded_name.contains(folded)
+            | Workspace.slug.startswith(folded)
+            | Workspace.customer_number.startswith(folded.upper())
         )
     if before is not None:
         query = query.where(Workspace.id < before)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from portal.database.prepared import Parameter, Prepared
 from portal.domain.rights import rights_of
-from portal.domain.vocabulary import MemberStatus, Right
+from portal.domain.vocabulary import MemberStatus, Right, SessionBinding
 from portal.models import Member, Person, Workspace
 
 MENU_WORKSPACES = 20
@@ -77,6 +77,23 @@ def home_of(person: Person) -> Workspace | None:
         .order_by(Member.status == MemberStatus.GUEST, Member.id)
         .first()
     )
+
+
+def bindings_wanted(person: Person) -> list[SessionBinding]:
+    """How the workspaces that the person can enter want sessions bound; those without a wish say nothing."""
+    query = (
+        Workspace.select(Workspace.session_binding)
+        .join(Member)
+        .where(
+            Member.person == person,
+            Member.status != MemberStatus.DISABLED,
+            Member.joined_at.is_null(False),
+            Workspace.deleted_at.is_null(),
+            Workspace.session_binding.is_null(False),
+        )
+        .distinct()
+    )
+    return [SessionBinding(workspace.session_binding) for workspace in query]
 
 
 def is_shut_out(person: Person) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from flask import Response, abort, g, redirect, request, url_for
+from flask import Response, abort, g, redirect, request, session, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -130,12 +130,17 @@ def limited(limit: str) -> Callable[[View], View]:
     return decorate
 
 
-def ask_to_sign_in() -> WerkzeugResponse:
-    """To the sign-in page and back after; htmx is told to load it as a page, never into a fragment."""
-    back = safe_next(request.full_path.rstrip("?") if request.method == "GET" else request.referrer)
+def ask_to_sign_in(*, back: str | None = None) -> WerkzeugResponse:
+    """To the sign-in page and back after; htmx is told to load it as a page, never into a fragment.
+
+    `back` where it is not the page that was asked for, or the one whose form was sent.
+    """
+    back = back or safe_next(request.full_path.rstrip("?") if request.method == "GET" else request.referrer)
     parameters: dict[str, Any] = {"next": back} if back else {}
     if g.get("session_left_network"):
         parameters["reason"] = "network"
+    elif session.get("unsent_form"):
+        parameters["reason"] = "unsent_form"
     address = url_for("people.sign_in", **parameters)
     if request.headers.get("HX-Request"):
         response = Response("", 401)

@@ -12,7 +12,7 @@ from portal.domain.vocabulary import NoticeKind, Right, SubscriptionState
 from portal.models import Notice
 from portal.services.payments import charging
 from portal.services.places import Place
-from portal.services.subscriptions import scheduled_change
+from portal.services.subscriptions import agreement, scheduled_change
 from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.words import formatting
 from portal.words.i18n import gettext as _
@@ -68,6 +68,13 @@ def banner() -> Banner | None:
 
 
 def _blocked_banner(status: SubscriptionStatus, action: Action) -> Banner:
+    if agreement.began_without_trial(status.subscription):
+        title = _("This workspace begins without a free trial.")
+        text = _(
+            "Its owner had one in a workspace that was deleted less than 12 months ago. "
+            "Choose a plan to begin."
+        )
+        return Banner(title, text, "blocked", action)
     title = _("The free trial is over.") if status.plan.trial else _("Access is blocked.")
     deleted_on = _deleted_on(status)
     if deleted_on is not None:

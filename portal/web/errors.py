@@ -20,8 +20,9 @@ from portal.services.payments.asking import GatewayBusy
 from portal.words.i18n import gettext as _
 
 from .access import ask_to_sign_in
-from .htmx import VARY, wants_part
+from .htmx import VARY, redirect_after_write, wants_part
 from .security import FromElsewhere
+from .unsent_forms import keep_typed
 
 log = logging.getLogger(__name__)
 RETRY_WHEN_BUSY_SECONDS = 5
@@ -59,10 +60,13 @@ def http_page(error: HTTPException) -> Response:
 
 
 def csrf_page(error: CSRFError) -> Response:
-    """The token belongs to a session that is over: sign in again, or load the form anew."""
+    """The token belongs to a session that is over: sign in again, or the form anew, with what was typed."""
     view = current_app.view_functions.get(request.endpoint or "")
+    kept_for = keep_typed()
     if not current_user.is_authenticated and getattr(view, "access", "public") != "public":
-        return make_response(ask_to_sign_in())
+        return make_response(ask_to_sign_in(back=kept_for))
+    if kept_for is not None:
+        return redirect_after_write(kept_for)
     return page(400)
 
 

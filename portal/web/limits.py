@@ -33,6 +33,7 @@ PER_NETWORK: dict[str, tuple[Allowance, ...]] = {
     "sign_in": (Allowance(10, 5 * MINUTE),),
     "mail_link": (Allowance(10, HOUR),),
     "sign_up": (Allowance(10, HOUR),),
+    "new_workspace": (Allowance(20, HOUR),),
     "nonprofit": (Allowance(10, HOUR),),
     "token": (Allowance(20, 5 * MINUTE),),
     "payment": (Allowance(10, HOUR),),
@@ -48,6 +49,7 @@ PER_ACCOUNT_HERE: dict[str, tuple[Allowance, ...]] = {
 """Of what anybody may try in the name of an account: from each network apart."""
 PER_ACCOUNT: dict[str, tuple[Allowance, ...]] = {
     "payment": (Allowance(3, 10 * MINUTE), Allowance(10, DAY)),
+    "new_workspace": (Allowance(3, HOUR), Allowance(10, DAY)),
     "invite": (Allowance(20, DAY),),
     "document": (Allowance(30, MINUTE),),
     "write": (Allowance(30, 10),),

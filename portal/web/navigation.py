@@ -175,7 +175,7 @@ def _other_workspaces(place: Place) -> tuple[MenuItem, ...]:
 
 
 def _personal_items() -> tuple[MenuItem, ...]:
-    items = (_item(_("My account"), "account.show"),)
+    items = (_item(_("Create a workspace"), "new_workspace.create"), _item(_("My account"), "account.show"))
     return (*items, _item(_("Operator"), "operator.index")) if current_user.is_operator else items
 
 

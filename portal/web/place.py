@@ -3,14 +3,16 @@
 from datetime import date
 from typing import cast
 
-from flask import g
+from flask import g, request
 
 from portal.domain.plans import Usage
+from portal.domain.time_zones import usual_zone
 from portal.runtime import current
 from portal.services import plans
 from portal.services.places import Place
 from portal.services.subscriptions import agreement
 from portal.services.subscriptions.agreement import SubscriptionStatus
+from portal.words.i18n import locale_code
 
 
 def status_here(place: Place) -> SubscriptionStatus:
@@ -25,6 +27,12 @@ def usage_here(place: Place) -> Usage:
     if "usage" not in g:
         g.usage = plans.usage_of(place.workspace)
     return cast(Usage, g.usage)
+
+
+def proposed_time_zone() -> str:
+    """For a workspace that is not made yet, from the reader's languages; scripts know the browser's own."""
+    wanted = [tag for tag, _quality in request.accept_languages if tag.partition("-")[0] == locale_code()]
+    return usual_zone([*wanted, locale_code()])
 
 
 def today_here(place: Place) -> date:

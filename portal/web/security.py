@@ -117,17 +117,30 @@ def refuse_cross_site_writes() -> None:
     """
     if request.method not in UNSAFE_METHODS or request.endpoint == "public.csp_report":
         return
-    settings = current().settings
-    own = request.host_url.rstrip("/") if settings.is_loopback else settings.base_url
-    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+    origin, site, own = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site"), _own_origin()
     if origin is not None:
         is_ours = origin == own and site != "cross-site"
     elif site is not None:
         is_ours = site in ("same-origin", "none")
     else:
-        is_ours = not settings.is_https or request.referrer is None or _origin_of(request.referrer) == own
+        is_ours = (
+            not current().settings.is_https or request.referrer is None or _origin_of(request.referrer) == own
+        )
     if not is_ours:
         raise FromElsewhere
+
+
+def is_same_origin() -> bool:
+    """Whether the browser says that a page of this very site sent the request; silence is no yes."""
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+    if site not in (None, "same-origin"):
+        return False
+    return origin == _own_origin() if origin is not None else site == "same-origin"
+
+
+def _own_origin() -> str:
+    settings = current().settings
+    return request.host_url.rstrip("/") if settings.is_loopback else settings.base_url
 
 
 def _origin_of(address: str) -> str:

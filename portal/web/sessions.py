@@ -11,7 +11,7 @@ import hashlib
 import ipaddress
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -24,9 +24,10 @@ from werkzeug.datastructures import CallbackDict
 
 from portal.database.connecting import database
 from portal.database.prepared import Parameter, Prepared
+from portal.domain.vocabulary import SessionBinding
 from portal.models import Person, Session
 from portal.runtime import current
-from portal.services import letters
+from portal.services import letters, places
 
 from .limits import ip_address, remember_network
 
@@ -34,7 +35,8 @@ IDLE_LIMIT = timedelta(minutes=60)
 IDLE_LIMIT_OF_OPERATORS = timedelta(minutes=30)
 ABSOLUTE_LIMIT = timedelta(hours=12)
 SEEN_EVERY = timedelta(minutes=1)
-PREFIX_LENGTHS = {"strict": (32, 64), "network": (24, 48)}
+PREFIX_LENGTHS = {SessionBinding.STRICT: (32, 64), SessionBinding.NETWORK: (24, 48)}
+KEPT_AT_SIGN_IN = ("language", "unsent_form")
 STATIC_FILES = "/static/"
 """Below it nobody has a session: the files are the same for everybody."""
 
@@ -110,18 +112,17 @@ class DatabaseSessions(SessionInterface):
 
 
 def sign_in(person: Person) -> None:
-    """Make this browser the person's, under a new token; of the visitor only the language is kept.
+    """Make this browser the person's, under a new token; the language and what was typed come along.
 
     From now on the account knows the network that they come from.
     """
     from flask import session
 
     assert isinstance(session._get_current_object(), ServerSession)  # type: ignore[attr-defined]
-    language = session.get("language")
+    kept = {name: session[name] for name in KEPT_AT_SIGN_IN if session.get(name)}
     session.clear()
     session.rotate()  # type: ignore[attr-defined]
-    if language:
-        session["language"] = language
+    session.update(kept)
     login_user(person)
     remember_network(person.email)
 
@@ -151,10 +152,10 @@ def _live_row(token: str, request: Request) -> Session | None:
     wall = current().clock.wall()
     idle_limit = IDLE_LIMIT_OF_OPERATORS if row.person.is_operator else IDLE_LIMIT
     if wall - row.seen_at > idle_limit or wall - row.created_at > ABSOLUTE_LIMIT:
-        row.delete_instance()
+        _end(row)
         return None
-    if not same_network(row.ip_address, request.remote_addr or ""):
-        row.delete_instance()
+    if not _is_where_it_began(row, request.remote_addr or ""):
+        _end(row)
         g.session_left_network = True
         letters.promise(
             "security_notice",
@@ -167,15 +168,57 @@ def _live_row(token: str, request: Request) -> Session | None:
     return row
 
 
+def _end(row: Session) -> None:
+    """Whose it was is remembered for this request: only they get back what it brings (unsent_forms.py)."""
+    g.ended_session_of = row.person_id
+    row.delete_instance()
+
+
 _with_person = Prepared(
     lambda: Session.select(Session, Person).join(Person).where(Session.token_hash == Parameter("token_hash"))
 )
 
 
-def same_network(one: str, other: str) -> bool:
-    """Whether two addresses count as the same place under PORTAL_SESSION_BINDING."""
-    binding = current().settings.session_binding
-    if binding == "off":
+def _is_where_it_began(row: Session, address: str) -> bool:
+    """Whether the session may be used from there, as its person's workspaces and the installation want it.
+
+    Under `network` a browser with both IPv4 and IPv6 comes by either, as its operating system likes: the
+    first address of the second kind is taken for its own, and later ones are held against that.
+    """
+    if address == row.ip_address:
+        return True
+    assert row.person is not None, "a visitor has no row"
+    binding = binding_of(row.person)
+    if same_network(row.ip_address, address, binding):
+        return True
+    if binding != SessionBinding.NETWORK or not _is_of_other_kind(row.ip_address, address):
+        return False
+    if row.other_ip_address is None:
+        # Of two requests at once from two places, one is first.
+        taken = (
+            Session.update(other_ip_address=address)
+            .where(Session.id == row.id, Session.other_ip_address.is_null())
+            .execute()
+        )
+        if taken:
+            return True
+        row.other_ip_address = Session.get_by_id(row.id).other_ip_address or ""
+    return same_network(row.other_ip_address, address, binding)
+
+
+def binding_of(person: Person) -> SessionBinding:
+    """The strictest that the installation and the person's workspaces ask for. One query."""
+    installed = SessionBinding(current().settings.session_binding)
+    return strictest([installed, *places.bindings_wanted(person)])
+
+
+def strictest(bindings: Iterable[SessionBinding]) -> SessionBinding:
+    return max(bindings, key=list(SessionBinding).index)
+
+
+def same_network(one: str, other: str, binding: SessionBinding) -> bool:
+    """Whether two addresses count as the same place under the binding."""
+    if binding == SessionBinding.OFF:
         return True
     first, second = ip_address(one), ip_address(other)
     if first is None or second is None:
@@ -184,6 +227,11 @@ def same_network(one: str, other: str) -> bool:
         return False
     length = PREFIX_LENGTHS[binding][0 if first.version == 4 else 1]
     return second in ipaddress.ip_network(f"{first}/{length}", strict=False)
+
+
+def _is_of_other_kind(one: str, other: str) -> bool:
+    first, second = ip_address(one), ip_address(other)
+    return first is not None and second is not None and first.version != second.version
 
 
 def _insert(session: ServerSession) -> str:

@@ -84,5 +84,11 @@
   });
   window.addEventListener("pageshow", (event) => { if (event.persisted) all("form[aria-busy]").forEach(rest); });
 
+  // What the browser's clock says, where the server could only guess from the language.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  all("select[data-own-time-zone]").forEach((select) => {
+    if ([...select.options].some((option) => option.value === zone)) select.value = zone;
+  });
+
   raiseDialogs();
 })();

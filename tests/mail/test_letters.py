@@ -84,6 +84,16 @@ LETTERS = {
     "already_registered": PERSON,
     "magic_link": PERSON | {"minutes": 15, "path": "/sign-in/link/tok-en_1"},
     "reset_link": PERSON | {"minutes": 15, "path": "/sign-in/reset/tok-en_1"},
+    "new_email": PERSON | {"hours": 24, "path": "/email/new/tok-en_1"},
+    "new_email_taken": PERSON,
+    "email_changed": PERSON
+    | {
+        "at": "2026-11-21T09:00:00+00:00",
+        "email": "new@acme.test",
+        "days": 7,
+        "path": "/email/undo/tok-en_1",
+    },
+    "welcome_back": HERE | {"minutes": 15, "path": "/reset/tok-en_1"},
     "security_notice": PERSON | {"at": "2026-11-21T09:00:00+00:00"},
     "password_changed": PERSON | {"at": "2026-11-21T09:00:00+00:00"},
     "invitation": {"inviter": JEANNE, "workspace": "Acme & Co", "hours": 48, "path": "/invitation/tok-en_1"},

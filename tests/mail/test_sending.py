@@ -154,7 +154,8 @@ def smtp_server(at_work, clock):
     started = []
 
     def start(mailbox):
-        server = SomePort(mailbox, hostname="127.0.0.1", port=0)
+        # As most servers are.
+        server = SomePort(mailbox, hostname="127.0.0.1", port=0, enable_SMTPUTF8=False)
         server.start()
         started.append(server)
         use_server(at_work, clock, f"smtp://127.0.0.1:{server.port}")
@@ -254,3 +255,77 @@ def test_the_address_of_a_mail_server(url, scheme, port):
 def test_an_address_without_sense_or_with_a_naked_password_is_refused(url):
     with pytest.raises(SettingsError, match="PORTAL_SMTP_URL"):
         mail.smtp_server(url)
+
+
+# --- addresses in letters of the world ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "sent_to"),
+    [
+        ("bob@m\u00fcller.example", "bob@xn--mller-kva.example"),
+        ("bob@M\u00dcLLER.example", "bob@xn--mller-kva.example"),
+        ("bob@stra\u00dfe.example", "bob@xn--strae-oqa.example"),
+        ("bob@\u4f8b\u3048.example", "bob@xn--r8jz45g.example"),
+        ("bob@acme.example", "bob@acme.example"),
+        ("b\u00f6b@acme.example", "b\u00f6b@acme.example"),
+    ],
+)
+def test_a_domain_goes_over_the_wire_as_every_server_takes_it(address, sent_to):
+    """IDNA 2008: the sharp s stays one."""
+    assert mail.for_the_wire(address) == sent_to
+
+
+@pytest.mark.parametrize(
+    "domain", ["m\u00fcller..example", "\u202em\u00fcller.example", "\u2764.example", "-\u00fc.example"]
+)
+def test_a_domain_that_cannot_be_is_refused_in_words(domain):
+    with pytest.raises(ValueError, match="no domain for mail"):
+        mail.for_the_wire(f"bob@{domain}")
+
+
+def publish_to(address):
+    outbox.publish(
+        "mail",
+        key="welcome-1",
+        payload={"template": "welcome", "to": address, "locale": "fr", "context": WELCOME},
+        now=WALL,
+    )
+
+
+@pytest.fixture
+def modern_server(at_work, clock):
+    """A server that offers SMTPUTF8, as most do not."""
+    mailbox = Mailbox()
+    server = SomePort(mailbox, hostname="127.0.0.1", port=0, enable_SMTPUTF8=True)
+    server.start()
+    use_server(at_work, clock, f"smtp://127.0.0.1:{server.port}")
+    yield mailbox
+    server.stop()
+
+
+def test_a_server_without_smtputf8_gets_the_domain_in_ascii(smtp_server):
+    mailbox = smtp_server(Mailbox())
+    publish_to("bob@m\u00fcller.example")
+    assert drain() == outbox.DrainReport(delivered=1)
+    [(_sender, recipients, content)] = mailbox.taken
+    assert recipients == ["bob@xn--mller-kva.example"]
+    assert b"To: bob@xn--mller-kva.example" in content
+
+
+def test_an_accent_before_the_at_sign_uses_smtputf8_where_it_is_offered(modern_server):
+    publish_to("b\u00f6b@m\u00fcller.example")
+    assert drain() == outbox.DrainReport(delivered=1)
+    [(_sender, recipients, content)] = modern_server.taken
+    assert recipients == ["b\u00f6b@xn--mller-kva.example"]
+    assert "To: b\u00f6b@xn--mller-kva.example".encode() in content
+
+
+def test_without_smtputf8_the_operators_read_why_such_a_letter_stays(smtp_server):
+    mailbox = smtp_server(Mailbox())
+    publish_to("b\u00f6b@acme.example")
+    assert drain() == outbox.DrainReport(failed=1)
+    assert mailbox.taken == []
+    reason = OutboxMessage.get().last_error
+    assert "does not offer SMTPUTF8" in reason
+    assert "PORTAL_SMTP_URL" in reason

@@ -116,7 +116,7 @@ WAY_IN = [
     Form(
         "visitor",
         "/sign-up",
-        ("name", "email", "workspace_name", "password"),
+        ("name", "email", "workspace_name", "password", "time_zone"),
         ("name", "workspace_name"),
         {"email": "new{n}@acme.test", "password": PASSWORD},
     ),
@@ -140,6 +140,14 @@ WAY_IN = [
 ]
 OWN = [
     Form("owner", "/me", ("name", "language"), ("name",), {"language": "en"}),
+    Form(
+        "owner",
+        "/me/workspaces/new",
+        ("name", "language", "currency", "time_zone"),
+        ("name",),
+        {"language": "en", "currency": "EUR", "time_zone": "UTC"},
+    ),
+    Form("owner", "/me/email", ("email", "current_password")),
     Form("owner", "/me/password", ("current_password", "new_password")),
     Form("owner", "/me/buy-dialog", ("skip_dialog",), values=NO_TEXT),
     Form("owner", "/w/acme/members", ("emails", "status", "role")),

@@ -5,10 +5,12 @@ from datetime import timedelta
 
 import pytest
 
+from portal.domain.vocabulary import MemberStatus
 from portal.models import LimitBucket, OutboxMessage, Person, Session, Workspace
+from portal.runtime import current
 from portal.settings import read_settings
 from tests.attackers import Attacker
-from tests.factories import PASSWORD, a_person, a_workspace, letters, owner_of
+from tests.factories import PASSWORD, a_member, a_person, a_workspace, letters, owner_of
 from tests.visiting import facts
 
 SIGN_IN = {"email": "owner@acme.test", "password": PASSWORD}
@@ -192,6 +194,8 @@ NETWORKS = [
     ("network", "192.0.2.1", "192.0.3.1", False),
     ("network", "2001:db8::1", "2001:db8:0:ffff::1", True),
     ("network", "2001:db8::1", "2001:db8:1::1", False),
+    ("network", "192.0.2.1", "2001:db8::1", True),
+    ("network", "2001:db8::1", "192.0.2.1", True),
     ("off", "192.0.2.1", "2001:db8::1", True),
 ]
 
@@ -209,6 +213,63 @@ def test_a_session_stays_where_it_was_made(environment, clock, app, acme, bindin
         thief = with_cookie(bound, cookie_of(at_home), address=elsewhere)
         assert is_signed_in(thief) is stays, (home, elsewhere)
         assert is_signed_in(at_home) is stays, "what left its network is over for its owner, too"
+
+
+@pytest.mark.engine("sqlite")
+@pytest.mark.settings(PORTAL_SESSION_BINDING="network")
+def test_a_browser_of_two_networks_comes_by_either_and_by_no_third(app, acme) -> None:
+    """IPv4 and IPv6 in turn, as operating systems like; the first address of the other kind is its own."""
+    home = signed_in(app, address="192.0.2.1")
+    cookie = cookie_of(home)
+    for address in ("2001:db8::1", "192.0.2.77", "2001:db8:0:5::9", "192.0.2.1"):
+        assert is_signed_in(with_cookie(app, cookie, address=address)), address
+    assert not is_signed_in(with_cookie(app, cookie, address="2001:db8:77::1"))
+    assert not is_signed_in(home)
+
+
+@pytest.mark.engine("sqlite")
+@pytest.mark.parametrize(
+    ("installed", "wanted", "address", "stays"),
+    [
+        ("off", [None, None], "203.0.113.7", True),
+        ("off", [None, "network"], "203.0.113.7", False),
+        ("off", [None, "network"], "127.0.0.77", True),
+        ("network", ["strict", None], "127.0.0.77", False),
+        ("network", ["off", None], "203.0.113.7", False),
+        ("strict", ["network", "off"], "127.0.0.77", False),
+    ],
+)
+def test_the_strictest_of_the_installation_and_the_workspaces_binds(
+    environment, clock, app, acme, installed, wanted, address, stays
+) -> None:
+    from portal import create_app
+
+    bound = create_app(read_settings({**environment, "PORTAL_SESSION_BINDING": installed}), clock=clock)
+    with facts(bound):
+        owner = owner_of(acme)
+        second = a_workspace("Second", owner=owner)
+        for workspace, wish in zip((acme, second), wanted, strict=True):
+            Workspace.update(session_binding=wish).where(Workspace.id == workspace.id).execute()
+    home = signed_in(bound)
+    assert is_signed_in(with_cookie(bound, cookie_of(home), address=address)) is stays
+
+
+@pytest.mark.settings(PORTAL_SESSION_BINDING="network")
+def test_what_is_not_entered_binds_nobody(app, acme) -> None:
+    """A workspace that only invited somebody, disabled them or is gone decides nothing."""
+    with facts(app):
+        owner = owner_of(acme)
+        for name, changes in (
+            ("Invited", {"joined": False}),
+            ("Disabled", {"status": MemberStatus.DISABLED}),
+            ("Gone", {}),
+        ):
+            other = a_workspace(name)
+            a_member(other, owner, **changes)
+            Workspace.update(session_binding="strict").where(Workspace.id == other.id).execute()
+        Workspace.update(deleted_at=current().clock.now()).where(Workspace.name == "Gone").execute()
+    home = signed_in(app)
+    assert is_signed_in(with_cookie(app, cookie_of(home), address="127.0.0.77"))
 
 
 def test_a_session_that_left_its_network_is_told_to_its_owner_once_a_day(app, clock, owner) -> None:

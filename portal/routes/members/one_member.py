@@ -105,6 +105,7 @@ class MemberPage:
     state_label: str
     form: RoleForm
     capacity: Capacity
+    wanted_role: Sentence
     has_billing_access: bool
     may_change_role: bool
     may_end_billing_access: bool
@@ -135,6 +136,7 @@ def _page(place: Place, member: Member, form: RoleForm) -> Response:
             state_label=state_label,
             form=form,
             capacity=capacity,
+            wanted_role=ROLE_WORDS[Role(member.wanted_role)] if member.wanted_role else "",
             has_billing_access=member.is_upgrader and member.role not in BILLING_ROLES,
             may_change_role=not is_you and member.is_active and may_give,
             may_end_billing_access=is_owner,

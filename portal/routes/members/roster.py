@@ -53,6 +53,7 @@ def index(place: Place) -> Response:
         invited = invitations.invite(
             place,
             emails=form.emails.data,
+            names=form.emails.names,
             role=Role(form.role.data),
             as_guests=form.status.data == MemberStatus.GUEST,
             now=current().clock.now(),
@@ -330,6 +331,14 @@ def make_users(place: Place) -> Response:
 
 
 def _tell_of_users(promoted: Promoted) -> None:
+    if promoted.without_role:
+        flash(
+            _(
+                "Your plan allows no more administrators, so these became plain members: %(names)s.",
+                names=listed([name_of(member) for member in promoted.without_role]),
+            ),
+            "error",
+        )
     if not promoted.users and not promoted.guests:
         flash(_("Nothing was changed: tick the guests who become users."), "error")
     if len(promoted.users) == 1:

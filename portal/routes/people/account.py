@@ -9,7 +9,7 @@ from flask_babel import refresh
 from flask_login import current_user
 
 from portal.domain.vocabulary import OrderState
-from portal.forms.people import CURRENT_NOT_RIGHT, ChangePasswordForm, ProfileForm
+from portal.forms.people import CURRENT_NOT_RIGHT, ChangePasswordForm, NewEmailForm, ProfileForm
 from portal.models import Person, Session, Workspace
 from portal.runtime import current
 from portal.services import places
@@ -57,7 +57,7 @@ def show() -> Response:
     me = _me()
     form = _profile_form(me, submitted=True)
     if not form.validate_on_submit():
-        return _page(me, profile=form)
+        return page(me, profile=form)
     account.save_profile(me, name=form.name.data, language=form.language.data, now=current().clock.now())
     session["language"] = form.language.data
     refresh()
@@ -72,22 +72,22 @@ def change_password() -> Response:
     me = _me()
     form = _password_form(submitted=True)
     if not form.validate_on_submit():
-        return _page(me, password=form)
+        return page(me, password=form)
     limits.count("sign_in", account=me.email)
     try:
         signing_in.change_password(
             me,
             current_password=form.current_password.data,
             new_password=form.new_password.data,
-            keep_session=_this_session(),
+            keep_session=this_session(),
             now=current().clock.now(),
         )
     except PasswordWrong:
         form.add_error("current_password", CURRENT_NOT_RIGHT)
-        return _page(me, password=form)
+        return page(me, password=form)
     except (PasswordTooCommon, PasswordLengthWrong) as refusal:
         add_password_error(form, "new_password", refusal)
-        return _page(me, password=form)
+        return page(me, password=form)
     sessions.renew_token()
     flash(_("Your password is changed. Your other sessions have ended."), "done")
     return redirect_after_write(url_for("account.show"))
@@ -105,36 +105,50 @@ def _password_form(*, submitted: bool = False) -> ChangePasswordForm:
     return ChangePasswordForm(**_formdata(submitted), id_prefix="password")
 
 
+def email_form(*, submitted: bool = False) -> NewEmailForm:
+    return NewEmailForm(**_formdata(submitted), id_prefix="email")
+
+
 def _formdata(submitted: bool) -> dict[str, None]:
-    return {} if submitted else {"formdata": None}
+    """The other forms of a page that was sent read nothing; of one that is only looked at, each may."""
+    return {} if submitted or request.method != "POST" else {"formdata": None}
 
 
 @dataclass(frozen=True, slots=True)
 class AccountPage:
     """`refused` is the form that was sent and comes back with its problems, if one was."""
 
-    refused: ProfileForm | ChangePasswordForm | None
+    refused: ProfileForm | NewEmailForm | ChangePasswordForm | None
     profile: ProfileForm
+    email_form: NewEmailForm
     password: ChangePasswordForm
     email: str
+    has_password: bool
     sessions: "list[SessionRow]"
     time_zone: str
     workspaces: Iterable[Workspace]
 
 
-def _page(
-    me: Person, *, profile: ProfileForm | None = None, password: ChangePasswordForm | None = None
+def page(
+    me: Person,
+    *,
+    profile: ProfileForm | None = None,
+    email: NewEmailForm | None = None,
+    password: ChangePasswordForm | None = None,
 ) -> Response:
     """The whole page; the form that was sent, if one was, comes with its problems."""
-    refused = next((form for form in (profile, password) if form is not None and form.is_submitted()), None)
+    sent = (form for form in (profile, email, password) if form is not None and form.is_submitted())
+    refused = next(sent, None)
     home = places.home_of(me)
     return render(
         "people/account.html",
         AccountPage(
             refused=refused,
             profile=profile or _profile_form(me),
+            email_form=email or email_form(),
             password=password or _password_form(),
             email=me.email,
+            has_password=me.password_hash is not None,
             sessions=_session_rows(me),
             time_zone=home.time_zone if home else current().settings.seller.time_zone,
             workspaces=account.workspaces_of(me),
@@ -167,13 +181,13 @@ def end_session(session_id: int) -> Response:
 @blueprint.post("/sessions/end")
 @signed_in
 def end_other_sessions() -> Response:
-    account.end_other_sessions(_me(), keep_session=_this_session(), now=current().clock.now())
+    account.end_other_sessions(_me(), keep_session=this_session(), now=current().clock.now())
     flash(_("Your other sessions have ended."), "done")
     return redirect_after_write(url_for("account.show"))
 
 
 def _session_rows(me: Person) -> list[SessionRow]:
-    this = _this_session()
+    this = this_session()
     idle = IDLE_LIMIT_OF_OPERATORS if me.is_operator else IDLE_LIMIT
     return [
         SessionRow(
@@ -194,7 +208,7 @@ def browser_words(user_agent: str) -> str:
     return ", ".join(part for part in (browser, system) if part) or _("Another program")
 
 
-def _this_session() -> Session | None:
+def this_session() -> Session | None:
     return session.row  # type: ignore[attr-defined]
 
 

@@ -31,6 +31,7 @@ from portal.services.subscriptions.agreement import NoTrialPlan
 from portal.web import limits, sessions
 from portal.web.access import limited, public, safe_next
 from portal.web.htmx import redirect_after_write, render
+from portal.web.place import proposed_time_zone
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code
 
@@ -48,7 +49,7 @@ def sign_up() -> Response:
     """A known address gets the same answer as a new one."""
     if current_user.is_authenticated:
         return redirect_after_write(_landing(_me()))
-    form = SignUpForm()
+    form = _sign_up_form()
     if not form.validate_on_submit():
         return _sign_up_page(form) if form.is_submitted() or signing_up.is_open() else _closed_page()
     limits.count("sign_up", account=signing_in.identity(form.email.data))
@@ -59,6 +60,7 @@ def sign_up() -> Response:
             password=form.password.data,
             workspace_name=form.workspace_name.data,
             language=locale_code(),
+            time_zone=form.time_zone.data,
             now=current().clock.now(),
         )
     except (PasswordTooCommon, PasswordLengthWrong) as refusal:
@@ -71,6 +73,10 @@ def sign_up() -> Response:
 
 def _closed_page(*, status: int = 200) -> Response:
     return render("people/sign_up_closed.html", status=status)
+
+
+def _sign_up_form() -> SignUpForm:
+    return SignUpForm(proposed_zone=proposed_time_zone())
 
 
 def _sign_up_page(form: SignUpForm) -> Response:
@@ -216,7 +222,7 @@ def invitation(token: str) -> Response:
     """Somebody new chooses a name and a password; somebody known signs in first, then joins."""
     limits.count("token")
     found = invitations.open_invitation(token)
-    form = JoinForm() if found.is_for_somebody_new else PortalForm()
+    form = JoinForm(data={"name": found.proposed_name}) if found.is_for_somebody_new else PortalForm()
     if not form.validate_on_submit():
         return _invitation_page(found, form, token)
     try:
@@ -276,7 +282,7 @@ def open_too_long(error: CSRFError) -> Response:
         form.add_error(None, reason)
         return _sign_in_page(form)
     if request.endpoint == "people.sign_up":
-        form = SignUpForm()
+        form = _sign_up_form()
         form.add_error(None, reason)
         return _sign_up_page(form)
     flash(str(reason), "error")

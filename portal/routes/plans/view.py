@@ -10,6 +10,7 @@ from portal.models import Plan
 from portal.routes.invoices.rows import PaymentRows
 from portal.services.payments.coming_charge import ComingCharge
 from portal.services.places import Place
+from portal.services.subscriptions import agreement
 from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.services.subscriptions.plan_table import PlansDecided
 from portal.words import formatting
@@ -230,6 +231,9 @@ def current_plan_sentences(
                 _("You are using the plan %(plan)s. It ends on %(date)s.", plan=name, date=until),
                 _what_can_be_done(decided, until) if may_buy else others,
             ]
+        case _ if agreement.began_without_trial(status.subscription):
+            # The banner above says why.
+            sentences = [choose]
         case _ if status.plan.trial:
             sentences = [_("Thank you for trying us! The free trial is over."), choose]
         case _:

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, abort, flash, g, request, session, url_for
 from flask_login import current_user
 
-from portal.domain.vocabulary import Right, WhoMayBuy
+from portal.domain.vocabulary import Right, SessionBinding, WhoMayBuy
 from portal.forms.workspace import DeleteWorkspaceForm, WorkspaceSettingsForm
 from portal.runtime import current
 from portal.services import plans
@@ -40,7 +40,7 @@ def save(place: Place) -> Response:
         return _page(place, form, status=422)
     try:
         changed = service.change(
-            place.workspace, _wanted(form), shown_version=form.version.data, now=current().clock.now()
+            place.workspace, _wanted(form, place), shown_version=form.version.data, now=current().clock.now()
         )
     except SettingsChanged as refusal:
         return _page(place, form, status=409, now=refusal.current)
@@ -59,10 +59,14 @@ def _form(place: Place) -> WorkspaceSettingsForm:
         languages=[(code, LANGUAGE_NAMES[code]) for code in languages],
         currencies=[(code, formatting.currency_label(code)) for code in currencies],
         time_zone=workspace.time_zone,
+        installed_binding=SessionBinding(current().settings.session_binding),
     )
 
 
-def _wanted(form: WorkspaceSettingsForm) -> WorkspaceSettings:
+def _wanted(form: WorkspaceSettingsForm, place: Place) -> WorkspaceSettings:
+    binding = place.workspace.session_binding
+    if form.session_binding:
+        binding = SessionBinding(form.session_binding.data) if form.session_binding.data else None
     return WorkspaceSettings(
         name=form.name.data,
         time_zone=form.time_zone.data,
@@ -70,6 +74,7 @@ def _wanted(form: WorkspaceSettingsForm) -> WorkspaceSettings:
         currency=form.currency.data,
         who_may_buy=WhoMayBuy(form.who_may_buy.data),
         hides_plans_from_members=form.hides_plans_from_members.data,
+        session_binding=binding,
     )
 
 
@@ -91,8 +96,10 @@ def _page(
 def _conflicts(form: WorkspaceSettingsForm, now: WorkspaceSettings) -> list[tuple[str, str, str]]:
     """(label, what stands now, what this person wrote) of each field where the two differ."""
     rows = []
-    for name in ("name", "time_zone", "language", "currency", "who_may_buy"):
-        field, theirs = form[name], str(getattr(now, name))
+    for name in ("name", "time_zone", "language", "currency", "who_may_buy", "session_binding"):
+        if name not in form:
+            continue
+        field, theirs = form[name], str(getattr(now, name) or "")
         if field.data != theirs:
             words = {choice.value: choice.label for choice in getattr(field, "choices", ())}
             rows.append((field.label.text, words.get(theirs, theirs), words.get(field.data, field.data)))

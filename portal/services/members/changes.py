@@ -2,7 +2,8 @@
 
 Every change holds the workspace's lock, so that the last seat is given once and the last owner stays. Each is
 safe to repeat: what is so already is left alone, without a trace. Nobody changes themselves, but for an owner
-who hands over. A guest has the role of a plain member: rights are given again when they are a user again.
+who hands over. A guest has the role of a plain member: rights are given again when they are a user again, and
+the role of an invitation that found no seat then.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,6 +20,7 @@ from portal.services.places import Place
 
 from .roster import (
     ADMINISTRATORS,
+    AdministratorsFull,
     OwnersOnly,
     capacity_now,
     refuse_administrators,
@@ -81,8 +83,7 @@ def enable(place: Place, member: Member, *, as_guest: bool = False, now: datetim
             _become_guest(member)
         else:
             refuse_if_full(workspace, Role(member.role))
-            member.status = MemberStatus.ACTIVE
-            member.save(only=[Member.status])
+            _become_user(place, member, now=now)
         audit.record(
             "member.enabled",
             workspace=workspace,
@@ -117,16 +118,22 @@ def make_guest(place: Place, member: Member, *, now: datetime) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Promoted:
-    """Guests who are users now, and those who stay guests because no seat was left, with their people."""
+    """Guests who are users now, and those who stay guests because no seat was left, with their people.
+
+    `without_role` are those of the users who were invited as administrators and for whom the plan has no
+    place as such.
+    """
 
     users: Sequence[Member]
     guests: Sequence[Member]
+    without_role: Sequence[Member] = ()
 
 
 def make_users(place: Place, member_ids: Iterable[int], *, now: datetime) -> Promoted:
     """As many of these guests as fit become users, those first who have been here longest.
 
-    Ids of anybody else are passed over.
+    Each gets the role that they were invited with, whoever gives the seat: it was decided then. Ids of
+    anybody else are passed over.
     """
     workspace = place.workspace
     with transaction(lock=workspace):
@@ -141,12 +148,13 @@ def make_users(place: Place, member_ids: Iterable[int], *, now: datetime) -> Pro
             .order_by(Member.id)
         )
         free = capacity_now(workspace).free_users
-        promoted = Promoted(users=guests[:free], guests=[] if free is None else guests[free:])
-        for member in promoted.users:
-            member.status = MemberStatus.ACTIVE
-            member.save(only=[Member.status])
+        users = guests[:free]
+        without_role = []
+        for member in users:
+            if not _become_user(place, member, now=now):
+                without_role.append(member)
             audit.record("member.made_user", workspace=workspace, subject=str(member.id), now=now)
-    return promoted
+    return Promoted(users=users, guests=[] if free is None else guests[free:], without_role=without_role)
 
 
 def remove(place: Place, member: Member, *, now: datetime) -> None:
@@ -258,6 +266,23 @@ def _refuse_taking_away(place: Place, member: Member) -> None:
 def _become_guest(member: Member) -> None:
     member.status, member.role, member.is_upgrader = MemberStatus.GUEST, Role.MEMBER, False
     member.save(only=[Member.status, Member.role, Member.is_upgrader])
+
+
+def _become_user(place: Place, member: Member, *, now: datetime) -> bool:
+    """With the role that they were invited with; False where the plan has no place for it."""
+    wanted = member.wanted_role
+    member.status, member.wanted_role = MemberStatus.ACTIVE, None
+    member.save(only=[Member.status, Member.wanted_role])
+    if wanted is None:
+        return True
+    try:
+        refuse_administrators(place.workspace, more=_administrators(wanted) - _administrators(member.role))
+    except AdministratorsFull:
+        return False
+    _give_role(place.workspace, member, wanted, now=now)
+    if wanted == Role.OWNER and member.joined_at is not None:
+        _tell_new_owner(place, member, now=now)
+    return True
 
 
 def _give_role(workspace: Workspace, member: Member, role: Role, *, now: datetime) -> None:

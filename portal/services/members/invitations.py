@@ -1,6 +1,6 @@
 """Invitations: a seat taken at once, a link by mail, and the person who joins by it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -51,12 +51,19 @@ class Invited:
 
 
 def invite(
-    place: Place, *, emails: Sequence[str], role: Role, as_guests: bool = False, now: datetime
+    place: Place,
+    *,
+    emails: Sequence[str],
+    role: Role,
+    as_guests: bool = False,
+    names: Mapping[str, str] | None = None,
+    now: datetime,
 ) -> Invited:
     """Members who take their seats at once, in the order given, and join by the link of the mail.
 
-    When the plan holds no more users, the rest become guests, as plain members whatever the `role`.
-    Everybody is invited or nobody. An unknown address becomes a person without a password. Raises
+    When the plan holds no more users, the rest become guests, as plain members until there is a seat: the
+    `role` is theirs then. Everybody is invited or nobody. An unknown address becomes a person without a
+    password, called as `names` says of the address as it stands in `emails`. Raises
     OwnersOnly, AlreadyMembers, NoRoom, AdministratorsFull.
     """
     if role not in roles_to_give(place):
@@ -72,7 +79,8 @@ def invite(
             raise CapacityReached(refused=addresses[-admitted.refused :], capacity=capacity)
         if role in ADMINISTRATORS:
             refuse_administrators(workspace, more=admitted.users)
-        persons = _people_of(addresses, language=workspace.language, now=now)
+        called = {signing_in.identity(email): name for email, name in (names or {}).items()}
+        persons = _people_of(addresses, names=called, language=workspace.language, now=now)
         members = []
         for number, address in enumerate(addresses):
             is_user = number < admitted.users
@@ -81,6 +89,7 @@ def invite(
                 person=persons[address],
                 role=role if is_user else Role.MEMBER,
                 status=MemberStatus.ACTIVE if is_user else MemberStatus.GUEST,
+                wanted_role=None if is_user or role == Role.MEMBER else role,
                 created_at=now,
             )
             _send_invitation(place, member)
@@ -118,6 +127,11 @@ class Invitation:
     @property
     def is_for_somebody_new(self) -> bool:
         return self.person.password_hash is None
+
+    @property
+    def proposed_name(self) -> str:
+        """As whoever invited them called them; empty where nobody did."""
+        return "" if self.person.name == nameless(self.person.email) else self.person.name
 
 
 def open_invitation(token: str) -> Invitation:
@@ -192,17 +206,29 @@ def _refuse_members(workspace: Workspace, addresses: Sequence[str]) -> None:
         raise AlreadyMembers(members=known)
 
 
-def _people_of(addresses: Sequence[str], *, language: str, now: datetime) -> dict[str, Person]:
+def _people_of(
+    addresses: Sequence[str], *, names: Mapping[str, str], language: str, now: datetime
+) -> dict[str, Person]:
     """By address. Two workspaces may invite one new address at once: the second takes the first's person.
 
     In one order for all: two that invite the same people would otherwise wait for each other.
     """
     rows = [
-        {"email": address, "name": address.partition("@")[0][:200], "language": language, "created_at": now}
+        {
+            "email": address,
+            "name": names.get(address) or nameless(address),
+            "language": language,
+            "created_at": now,
+        }
         for address in sorted(addresses)
     ]
     Person.insert_many(rows).on_conflict(action="NOTHING", conflict_target=[Person.email]).execute()
     return {person.email: person for person in Person.select().where(Person.email << list(addresses))}
+
+
+def nameless(address: str) -> str:
+    """What somebody is called until they say it, or whoever invites them does."""
+    return address.partition("@")[0][:200]
 
 
 def _send_invitation(place: Place, member: Member) -> None:

@@ -8,6 +8,7 @@ from peewee import Case, ModelSelect, fn
 from portal.database.prepared import Parameter, Prepared
 from portal.domain.capacity import Capacity, capacity_in, tightest
 from portal.domain.errors import PlanFull, PortalError
+from portal.domain.folding import fold
 from portal.domain.rights import rights_of
 from portal.domain.vocabulary import MemberStatus, Right, Role
 from portal.models import Member, Person, Plan, Workspace
@@ -107,7 +108,10 @@ def list_members(
     before: int | None = None,
     limit: int = 50,
 ) -> MemberPage:
-    """The newest members first, those whose name or address contains `search`. One query, any size."""
+    """The newest members first, those whose name or address contains `search`. One query, any size.
+
+    Capitals and accents do not matter, on either engine alike (domain/folding.py).
+    """
     query = (
         Member.select(Member, Person)
         .join(Person)
@@ -115,9 +119,9 @@ def list_members(
         .order_by(Member.id.desc())
         .limit(limit + 1)
     )
-    if search:
-        by_name = Person.name.contains(search) & Member.joined_at.is_null(False)
-        query = query.where(Person.email.contains(search.lower()) | by_name)
+    if folded := fold(search):
+        by_name = Person.folded_name.contains(folded) & Member.joined_at.is_null(False)
+        query = query.where(Person.folded_email.contains(folded) | by_name)
     if status is not None:
         query = query.where(Member.status == status)
     if before is not None:

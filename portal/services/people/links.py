@@ -14,35 +14,41 @@ LIFE_OF_LINK = {
     LinkPurpose.MAGIC: timedelta(minutes=15),
     LinkPurpose.RESET: timedelta(minutes=15),
     LinkPurpose.INVITATION: timedelta(hours=48),
+    LinkPurpose.NEW_EMAIL: timedelta(hours=24),
+    LinkPurpose.UNDO_EMAIL: timedelta(days=7),
 }
 PATH_OF_LINK = {
     LinkPurpose.MAGIC: "/sign-in/link/",
     LinkPurpose.RESET: "/reset/",
     LinkPurpose.INVITATION: "/invitation/",
+    LinkPurpose.NEW_EMAIL: "/email/new/",
+    LinkPurpose.UNDO_EMAIL: "/email/undo/",
 }
 
 
-def make_link(person: Person, purpose: LinkPurpose, *, member: Member | None = None) -> tuple[str, Link]:
+def make_link(
+    person: Person, purpose: LinkPurpose, *, member: Member | None = None, email: str | None = None
+) -> tuple[str, Link]:
     """A token, kept as a hash only, and its row. Inside a transaction.
 
-    An invitation ends the older ones of the same member. Links that anybody may ask for stand beside each
-    other until one is used: a stranger who asks must not end the one that the owner has just been sent.
+    An invitation ends the older ones of the same member, and a wish for another address the one before it.
+    Links that anybody may ask for stand beside each other until one is used: a stranger who asks must not end
+    the one that the owner has just been sent. Nor does a second change of address end the first way back.
     """
     require_transaction()
     token = secrets.token_urlsafe(32)
     wall = current().clock.wall()
+    older = (Link.person == person) & (Link.purpose == purpose) & Link.used_at.is_null()
     if member is not None:
-        Link.delete().where(
-            Link.person == person,
-            Link.purpose == purpose,
-            Link.used_at.is_null(),
-            Link.member == member,
-        ).execute()
+        Link.delete().where(older, Link.member == member).execute()
+    elif purpose == LinkPurpose.NEW_EMAIL:
+        Link.delete().where(older).execute()
     link = Link.create(
         token_hash=_hash(token),
         purpose=purpose,
         person=person,
         member=member,
+        email=email,
         created_at=wall,
         expires_at=wall + LIFE_OF_LINK[purpose],
     )

@@ -1,7 +1,12 @@
-"""Passwords: kept as argon2id, and refused where anybody would guess them (trust.md §5.3)."""
+"""Passwords: kept as argon2id, and refused where anybody would guess them (trust.md §5.3).
+
+A password is what a reader takes it for, not how a keyboard composes it: `é` is one sign on one machine and
+two on another, and digits may be of full width. NFKC makes them one; hashes made before that still open.
+"""
 
 import gzip
 import re
+import unicodedata
 from collections.abc import Iterable
 from enum import StrEnum
 from importlib import resources
@@ -66,7 +71,7 @@ class PasswordLengthWrong(PortalError):
 def hash_password(password: str) -> str:
     """About 20 MB and 30 ms. Raises LimitReached when too many wait for theirs."""
     with _Turn():
-        return _hasher.hash(_bytes(password))
+        return _hasher.hash(_bytes(normal(password)))
 
 
 def verify(password_hash: str | None, password: str) -> bool:
@@ -74,17 +79,35 @@ def verify(password_hash: str | None, password: str) -> bool:
 
     Raises LimitReached when too many wait for theirs.
     """
+    # Every form is looked at, so that the time tells nothing of a person.
+    found = [_is_of(password_hash, form) for form in _forms(password)]
+    return any(found)
+
+
+def is_outdated(password_hash: str, password: str) -> bool:
+    """Whether the hash of this password was made otherwise than today's: other parameters, or as typed."""
+    if _hasher.check_needs_rehash(password_hash):
+        return True
+    return len(_forms(password)) > 1 and not _is_of(password_hash, normal(password))
+
+
+def normal(password: str) -> str:
+    """NFKC, as two keyboards write one password alike."""
+    return unicodedata.normalize("NFKC", password)
+
+
+def _forms(password: str) -> tuple[str, ...]:
+    """What its hash may have been made of: what is hashed today, and what was typed."""
+    return tuple(dict.fromkeys((normal(password), password)))
+
+
+def _is_of(password_hash: str | None, form: str) -> bool:
     try:
         with _Turn():
-            _hasher.verify(password_hash or HASH_OF_NOBODY, _bytes(password))
+            _hasher.verify(password_hash or HASH_OF_NOBODY, _bytes(form))
     except (VerificationError, InvalidHashError):
         return False
     return password_hash is not None
-
-
-def is_outdated(password_hash: str) -> bool:
-    """Whether the hash was made with other parameters than today's."""
-    return _hasher.check_needs_rehash(password_hash)
 
 
 class _Turn:
@@ -110,6 +133,7 @@ def refuse_weak(password: str, *, words: Iterable[str]) -> None:
 
     `words` are what an attacker would try for this person: name, e-mail address, workspace.
     """
+    password = normal(password)
     if not SHORTEST <= len(password) <= LONGEST:
         raise PasswordLengthWrong(length=len(password))
     _refuse_guessable(password, words=words)

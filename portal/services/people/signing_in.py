@@ -43,13 +43,13 @@ def identity(email: str) -> str:
 def authenticate(email: str, password: str) -> Person | None:
     """The person of this address if the password is theirs. The same work whether they exist or not.
 
-    The hash is made anew when its parameters are outdated. Raises LimitReached when too many wait.
+    The hash is made anew when it is outdated. Raises LimitReached when too many wait.
     """
     person = Person.get_or_none(Person.email == identity(email))
     is_right = passwords.verify(person.password_hash if person else None, password)
     if person is None or not is_right:
         return None
-    if passwords.is_outdated(person.password_hash):
+    if passwords.is_outdated(person.password_hash, password):
         renewed = passwords.hash_password(password)
         with transaction():
             Person.update(password_hash=renewed).where(
@@ -216,12 +216,14 @@ def _mail(
     *,
     key: str,
     context: dict[str, outbox.JSON],
+    to: str | None = None,
     secrets: dict[str, outbox.JSON] | None = None,
 ) -> None:
+    """To the person's own address, or to one that is theirs not yet or no longer."""
     letters.promise(
         template,
         key=key,
-        to=person.email,
+        to=to or person.email,
         locale=letters.mail_locale(person),
         context=context,
         secrets=secrets,

@@ -22,6 +22,7 @@ from portal.domain.proration import PaidPeriod
 from portal.domain.timeline import SubscriptionDates, look_again_on, renewal_day, steps_due
 from portal.domain.vocabulary import Interval, NoticeKind, OrderKind, ProductKind, SubscriptionState
 from portal.models import (
+    Notice,
     Order,
     PaymentMethod,
     Plan,
@@ -58,24 +59,58 @@ def start_trial(workspace: Workspace, *, now: datetime) -> Subscription:
     """
     require_transaction()
     plan = trial_plan()
-    product = plan.product
     today = workspace.day(now)
+    days = plan.product.trial_days
+    due_on = today + timedelta(days=days) if days else None
+    return _begin_trial(workspace, plan, started_on=today, due_on=due_on, now=now)
+
+
+def start_without_trial(workspace: Workspace, *, now: datetime) -> Subscription:
+    """A trial that was over yesterday, which no letter tells: the workspace begins by choosing a plan.
+
+    Inside the transaction that makes the workspace.
+    """
+    require_transaction()
+    yesterday = workspace.day(now) - timedelta(days=1)
+    subscription = _begin_trial(
+        workspace,
+        trial_plan(),
+        started_on=yesterday - timedelta(days=1),
+        due_on=yesterday,
+        now=now,
+    )
+    for kind in (NoticeKind.TRIAL_ENDING, NoticeKind.TRIAL_LAST_DAY, NoticeKind.TRIAL_OVER):
+        Notice.create(subscription=subscription, kind=kind, about_on=yesterday, said_on=workspace.day(now))
+    return subscription
+
+
+def began_without_trial(subscription: Subscription) -> bool:
+    """Whether it has the trial that was over before it began, and nothing since."""
+    due_on = subscription.due_on
+    first_day = subscription.workspace.day(subscription.created_at)
+    return bool(subscription.plan.trial and due_on is not None and due_on < first_day)
+
+
+def _begin_trial(
+    workspace: Workspace, plan: Plan, *, started_on: date, due_on: date | None, now: datetime
+) -> Subscription:
+    product = plan.product
     subscription = Subscription.create(
         workspace=workspace,
         product=product,
         plan=plan,
-        started_on=today,
-        due_on=today + timedelta(days=product.trial_days) if product.trial_days else None,
-        anchor_day=today.day,
+        started_on=started_on,
+        due_on=due_on,
+        anchor_day=started_on.day,
         look_at=now,
         created_at=now,
     )
     SubscriptionPeriod.create(
         subscription=subscription,
         plan=plan,
-        start_on=today,
-        base_end_on=subscription.due_on,
-        end_on=subscription.due_on,
+        start_on=started_on,
+        base_end_on=due_on,
+        end_on=due_on,
         created_at=now,
     )
     return subscription

@@ -35,6 +35,7 @@ from portal.models import (
 from portal.services import audit, letters
 from portal.services.members.roster import OwnersOnly
 from portal.services.open_money import MoneyOnItsWay, refuse_while_money_moves
+from portal.services.people import trials_taken
 from portal.services.places import Place
 
 PEOPLE = "people"
@@ -124,6 +125,7 @@ def _erase(workspace: Workspace, *, why: Why, by: Person | None = None, now: dat
         actor=by,
         now=now,
     )
+    trials_taken.note(letters.owners(workspace), now=now)
     # What this transaction has just recorded and promised is forgotten too.
     write_postponed()
     involved = _people_of(workspace)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
-from portal.domain.vocabulary import WhoMayBuy
+from portal.domain.vocabulary import SessionBinding, WhoMayBuy
 from portal.models import Workspace
 from portal.services import audit
 
@@ -27,6 +27,7 @@ class WorkspaceSettings:
     currency: str
     who_may_buy: WhoMayBuy
     hides_plans_from_members: bool
+    session_binding: SessionBinding | None = None
 
     @property
     def version(self) -> str:

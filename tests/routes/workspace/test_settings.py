@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal.domain.vocabulary import Role, WhoMayBuy
+from portal.domain.vocabulary import Role, SessionBinding, WhoMayBuy
 from portal.models import AuditEntry, Workspace
 from portal.services.workspace import settings as workspace_settings
 from portal.services.workspace.settings import SettingsChanged, WorkspaceSettings
@@ -65,6 +65,27 @@ def test_everything_is_saved_and_written_down(app, owner) -> None:
     page = parse(owner.get(ADDRESS).text)
     assert by_testid(page, "flash")
     assert "C-000001" in text_of(page)
+
+
+@pytest.mark.settings(PORTAL_SESSION_BINDING="network")
+def test_an_owner_asks_for_stricter_sessions_and_never_for_looser_ones(app, owner) -> None:
+    selects = parse(owner.get(ADDRESS).text).iter("select")
+    select = next(each for each in selects if each.get("name") == "session_binding")
+    assert [option.get("value") for option in select.iter("option")] == ["", "strict"]
+    assert save(owner, session_binding="off").status_code == 422
+    assert save(owner, session_binding="strict").status_code == 303
+    assert settings_now(app).session_binding == SessionBinding.STRICT
+    assert save(owner, session_binding="").status_code == 303
+    assert settings_now(app).session_binding is None
+
+
+@pytest.mark.settings(PORTAL_SESSION_BINDING="strict")
+def test_where_nothing_is_stricter_the_form_does_not_ask_and_keeps_what_was_chosen(app, owner) -> None:
+    with facts(app):
+        Workspace.update(session_binding=SessionBinding.NETWORK).execute()
+    assert "session_binding" not in owner.get(ADDRESS).text
+    assert save(owner, session_binding="off").status_code == 303
+    assert settings_now(app).session_binding == SessionBinding.NETWORK
 
 
 def test_saving_what_stands_changes_nothing(app, owner) -> None:

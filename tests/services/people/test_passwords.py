@@ -106,8 +106,42 @@ def test_only_the_right_password_is_verified():
 
 def test_an_older_hash_is_outdated():
     older = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash("x")
-    assert passwords.is_outdated(older)
-    assert not passwords.is_outdated(passwords.hash_password("x"))
+    assert passwords.is_outdated(older, "x")
+    assert not passwords.is_outdated(passwords.hash_password("x"), "x")
+
+
+KEYBOARDS = {
+    "accents": ("caf\u00e9-moss-cello-42", "cafe\u0301-moss-cello-42"),
+    "full width": ("moss-cello-42-caf\u00e9", "\uff4doss-cello-\uff14\uff12-caf\u00e9"),
+    "ligature": ("fine-moss-cello-42", "\ufb01ne-moss-cello-42"),
+}
+
+
+@pytest.mark.parametrize("case", KEYBOARDS)
+def test_two_keyboards_type_one_password(case):
+    """trust.md §5.3: compared after NFKC."""
+    one, other = KEYBOARDS[case]
+    assert one != other
+    for typed_first, typed_later in ((one, other), (other, one)):
+        kept = passwords.hash_password(typed_first)
+        assert passwords.verify(kept, typed_later)
+        assert not passwords.is_outdated(kept, typed_later)
+        assert not passwords.verify(kept, typed_later + "x")
+
+
+def test_a_hash_of_what_was_typed_still_opens_and_is_outdated():
+    """As they were made before passwords were composed."""
+    typed = "cafe\u0301-moss-cello-42"
+    old = passwords._hasher.hash(typed.encode())
+    assert passwords.verify(old, typed)
+    assert passwords.is_outdated(old, typed)
+    assert not passwords.verify(old, "caf\u00e9-moss-cello-43")
+
+
+def test_the_length_of_a_password_is_that_of_its_composed_form():
+    with pytest.raises(passwords.PasswordLengthWrong):
+        # Six signs, each typed as a letter and an accent.
+        passwords.refuse_weak("e\u0301" * 3 + "o\u0302a\u0300u\u0308", words=())
 
 
 def test_a_fifth_hash_at_once_is_refused_when_none_ends(monkeypatch):

@@ -40,6 +40,7 @@ def sign_up(**changed):
         "password": PASSWORD,
         "workspace_name": "Acme",
         "language": "fr",
+        "time_zone": "Europe/Paris",
         "now": now(),
     }
     signing_up.sign_up(**{**facts, **changed})

@@ -48,6 +48,7 @@ from tests.factories import (
     a_person,
     a_workspace,
     letters,
+    mailed_path,
     owner_of,
     seen_by,
 )
@@ -230,7 +231,7 @@ def test_a_buyer_who_left_is_forgotten_too(place, clock):
     assert found(("Leo Buyer", "leo.buyer@")) == set()
 
 
-def test_the_same_address_signs_up_again(canary, clock):
+def test_the_same_address_signs_up_again_once_it_is_proved(canary, clock):
     delete(canary, clock)
     signing_up.sign_up(
         name="Kanarie",
@@ -238,9 +239,12 @@ def test_the_same_address_signs_up_again(canary, clock):
         password=PASSWORD,
         workspace_name="Volière",
         language="en",
+        time_zone="UTC",
         now=clock.now(),
     )
-    person = signing_in.authenticate("kanarie@canary.test", PASSWORD)
+    assert signing_in.authenticate("kanarie@canary.test", PASSWORD) is None
+    token = mailed_path("welcome_back").rpartition("/")[2]
+    person = signing_in.reset_password(token, PASSWORD, now=clock.now())
     new = services_places.home_of(person)
     assert new.name == "Volière"
     assert new.slug != "voliere"
