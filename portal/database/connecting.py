@@ -4,8 +4,10 @@ SQLite writes with BEGIN IMMEDIATE and synchronous=FULL; PostgreSQL takes explic
 Why both: docs/adr/0004-immediate-transactions-and-the-three-step-charge.md.
 """
 
+import errno
 import os
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -14,7 +16,7 @@ from typing import Any, TypeVar
 from zlib import crc32
 
 from flask import Flask, g, request
-from peewee import Database, DatabaseProxy, Model, PostgresqlDatabase
+from peewee import Database, DatabaseProxy, InterfaceError, Model, OperationalError, PostgresqlDatabase
 from playhouse.db_url import connect
 
 T = TypeVar("T")
@@ -33,6 +35,11 @@ SQLITE_PRAGMAS = {
     "temp_store": 2,
 }
 POSTGRESQL_OPTIONS = "-c lock_timeout=5s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
+
+
+# What SQLite says of a file that is locked, cannot be written or read, is damaged, or has no room left.
+SQLITE_STORAGE_CODES = {5, 6, 8, 10, 11, 13, 14, 26}
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 
 
 class OutsideTransaction(RuntimeError):
@@ -81,6 +88,27 @@ def bind(url: str) -> Database:
     real = make_database(url)
     database.initialize(real)
     return real
+
+
+def storage_failed(error: BaseException | None) -> bool:
+    """Whether a database or a disk is behind the error, and not a mistake of ours.
+
+    The first cause counts too: a disk without room ends SQLite's transaction by itself, and then the rollback
+    fails in its turn. SQLite tells a mistake in a statement and a full disk with the same class of error.
+    """
+    while error is not None:
+        cause = error.__cause__ or error.__context__
+        if isinstance(error, sqlite3.Error):
+            code = getattr(error, "sqlite_errorcode", None)
+            if code is not None and code & 0xFF in SQLITE_STORAGE_CODES:
+                return True
+        elif isinstance(error, (OperationalError, InterfaceError)):
+            if not isinstance(cause, sqlite3.Error):
+                return True
+        elif isinstance(error, OSError) and error.errno in DISK_ERRORS:
+            return True
+        error = cause
+    return False
 
 
 def is_postgresql() -> bool:

@@ -11,9 +11,9 @@ import secrets
 from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
-from peewee import OperationalError
 from werkzeug.exceptions import HTTPException
 
+from portal.database.connecting import storage_failed
 from portal.domain.errors import LimitReached
 from portal.domain.vocabulary import MemberStatus, Right
 from portal.services.payments.asking import GatewayBusy
@@ -35,16 +35,16 @@ def register(app: Flask) -> None:
     app.register_error_handler(LimitReached, limit_page)
     app.register_error_handler(GatewayBusy, gateway_busy_page)
     app.register_error_handler(HTTPException, http_page)
-    app.register_error_handler(OperationalError, busy_page)
     app.register_error_handler(Exception, fault_page)
 
 
 def http_page(error: HTTPException) -> Response:
     if error.response is not None:
         return make_response(error.response)
-    if isinstance(getattr(error, "original_exception", None), OperationalError):
+    original = getattr(error, "original_exception", None)
+    if original is not None:
         # The answer was ready and the session could not be written.
-        return busy_page(error.original_exception)  # type: ignore[attr-defined]
+        return fault_page(original)
     status = error.code or 500
     response = page(
         status,
@@ -93,16 +93,20 @@ def gateway_busy_page(error: GatewayBusy) -> Response:
     return response
 
 
-def busy_page(error: OperationalError) -> Response:
-    log.warning("the database did not answer: %s", error)
+def busy_page(error: Exception) -> Response:
+    """The database, or a disk, does not do what it is asked: nothing was written, and it may work soon."""
+    reference = secrets.token_hex(4)
     g.bare_page = True
-    response = page(503)
+    log.warning("the storage did not answer, %s: %s", reference, str(error).strip())
+    response = page(503, reference=reference)
     response.headers["Retry-After"] = str(RETRY_WHEN_BUSY_SECONDS)
     return response
 
 
 def fault_page(error: Exception) -> Response:
     """The page without anything that could fail again: no menus, no database."""
+    if storage_failed(error):
+        return busy_page(error)
     reference = secrets.token_hex(4)
     g.bare_page = True
     log.error("unexpected fault %s", reference, exc_info=error)
