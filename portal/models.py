@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from flask_login import UserMixin
 from peewee import (
+    SQL,
     BlobField,
     BooleanField,
     Check,
@@ -217,7 +218,11 @@ class Member(Model):
     person_id: int
 
     class Meta:
-        indexes = ((("workspace", "person"), True), (("workspace", "status", "role"), False))
+        indexes = (
+            (("workspace", "person"), True),
+            (("workspace", "status", "role"), False),
+            (("workspace", "id"), False),
+        )
 
     @property
     def is_active(self) -> bool:
@@ -459,7 +464,11 @@ class Order(Model):
     class Meta:
         table_name = "purchase_order"
         constraints = [Check("net_minor + tax_minor = total_minor")]
-        indexes = ((("workspace", "created_at"), False),)
+        indexes = (
+            (("workspace", "created_at"), False),
+            (("workspace", "id"), False),
+            (("person", "id"), False),
+        )
 
 
 Order.add_index(
@@ -753,6 +762,16 @@ class AuditEntry(Model):
 
     class Meta:
         indexes = ((("workspace", "sequence"), True),)
+
+    @classmethod
+    def is_deletion(cls) -> SQL:
+        """A workspace was deleted. A literal: with a parameter the index would not be found to be for it."""
+        return SQL("\"action\" = 'workspace.deleted'")
+
+
+AuditEntry.add_index(
+    AuditEntry.index(AuditEntry.id, name="audit_entry_deletions", where=AuditEntry.is_deletion())
+)
 
 
 class AuditTrace(Model):

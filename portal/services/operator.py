@@ -49,23 +49,25 @@ def workspaces(*, search: str, before: int | None, size: int, now: datetime) -> 
 
     `search` is part of a name, or how a slug or a customer number begins; capitals and accents do not matter.
     """
+    live = Workspace.alias()
+    # The page's workspaces are chosen first: no other one is joined with anything.
+    chosen = live.select(live.id).where(live.deleted_at.is_null()).order_by(live.id.desc()).limit(size + 1)
+    if folded := fold(search):
+        chosen = chosen.where(
+            live.folded_name.contains(folded)
+            | live.slug.startswith(folded)
+            | live.customer_number.startswith(folded.upper())
+        )
+    if before is not None:
+        chosen = chosen.where(live.id < before)
     query = (
         Subscription.select(Subscription, Workspace, Plan, Product)
         .join_from(Subscription, Workspace)
         .join_from(Subscription, Plan, on=Subscription.plan)
         .join_from(Subscription, Product)
-        .where(Product.kind == ProductKind.WORKSPACE_PLAN, Workspace.deleted_at.is_null())
+        .where(Product.kind == ProductKind.WORKSPACE_PLAN, Subscription.workspace << chosen)
         .order_by(Workspace.id.desc())
-        .limit(size + 1)
     )
-    if folded := fold(search):
-        query = query.where(
-            Workspace.folded_name.contains(folded)
-            | Workspace.slug.startswith(folded)
-            | Workspace.customer_number.startswith(folded.upper())
-        )
-    if before is not None:
-        query = query.where(Workspace.id < before)
     rows = [WorkspaceRow(each.workspace, status_of(each, today=each.workspace.day(now))) for each in query]
     return WorkspaceList(rows=rows[:size], older=rows[size - 1].workspace.id if len(rows) > size else None)
 
@@ -86,7 +88,7 @@ def deletions(*, before: int | None, size: int) -> list[Deletion]:
     query = (
         AuditEntry.select(AuditEntry, Workspace)
         .join(Workspace)
-        .where(AuditEntry.action == "workspace.deleted", Workspace.deleted_at.is_null(False))
+        .where(AuditEntry.is_deletion(), Workspace.deleted_at.is_null(False))
         .order_by(AuditEntry.id.desc())
         .limit(size)
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import chain
 
-from portal.database.connecting import transaction
+from portal.database.connecting import database, transaction
 from portal.database.rows import chunks
 from portal.domain.errors import PortalError
 from portal.domain.pricing import Offer
@@ -102,6 +102,9 @@ def build(*, size: str, seed: int, now: datetime) -> DemoReport:
             audit.record(
                 "demo.built", workspace=None, subject=size, changes={"workspaces": len(missing)}, now=now
             )
+    if missing:
+        # What the database guesses of its tables is that they are small.
+        database.execute_sql("ANALYZE")
     shown = _shown(wanted, size=size)
     return DemoReport(
         size=size,

@@ -1,0 +1,230 @@
+"""A page of a list costs the same however long the list is, also before the database knows its tables.
+
+What is counted is work, not time: instructions of SQLite, and rows that PostgreSQL touches. Right after a
+restore PostgreSQL knows nothing of its tables yet: it may read one list whole then, and never
+another for each row of it.
+"""
+
+import json
+import logging
+
+import pytest
+
+from portal.database.connecting import database, is_postgresql
+from portal.domain.vocabulary import MemberStatus
+from portal.models import (
+    AuditEntry,
+    Invoice,
+    Member,
+    NonprofitRequest,
+    Order,
+    Payment,
+    Person,
+    Subscription,
+    Workspace,
+)
+from portal.services import operator
+from portal.services.invoices import history
+from portal.services.members import roster
+from portal.services.people import account
+from portal.services.subscriptions import nonprofit
+from tests import factories
+from tests.conftest import TODAY
+from tests.paying import buy
+
+MANY = 20_000
+FEW = 1_500
+"""Rows, or tens of SQLite's instructions: some dozen for each row that is shown."""
+SIZE = 50
+
+
+def copies(model, row, count, **different):
+    """So many copies of a row, made by the database. `different`: SQL over `k` for some columns."""
+    columns = [field.column_name for field in model._meta.sorted_fields if field.name != "id"]
+    values = ", ".join(different.get(column, f't."{column}"') for column in columns)
+    names = ", ".join(f'"{column}"' for column in columns)
+    series = f"generate_series(1, {count}) AS s(k)"
+    if not is_postgresql():
+        numbers = f"WITH RECURSIVE s(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM s WHERE k < {count})"
+        series = f"({numbers} SELECT k FROM s)"
+    database.execute_sql(
+        f'INSERT INTO "{model._meta.table_name}" ({names}) '
+        f'SELECT {values} FROM "{model._meta.table_name}" AS t, {series} WHERE t.id = {row.id}'
+    )
+
+
+@pytest.fixture
+def long_lists(place):
+    """Acme has 20 000 of everything, and stands among as many other workspaces, people and requests."""
+    payment = buy(place)
+    order, invoice = payment.order, Invoice.get()
+    member = Member.get(Member.workspace == place.workspace)
+    copies(Order, order, MANY, number="'o' || k")
+    first = Order.select().where(Order.number == "o1").get().id
+    its_order = f"{first} + k - 1"
+    copies(Payment, payment, MANY, key="'k' || k", order_id=its_order)
+    copies(
+        Invoice,
+        invoice,
+        MANY,
+        order_id=its_order,
+        number="'INV-' || k",
+        sequence="k + 10",
+        series="'LONG'",
+    )
+    copies(Person, Person.get_by_id(member.person_id), MANY, email="'p' || k || '@x.test'")
+    first = Person.get(Person.email == "p1@x.test").id
+    copies(Member, member, MANY, person_id=f"{first} + k - 1", role="'member'")
+    copies(
+        Workspace, place.workspace, MANY, slug="'w' || k", customer_number="'W-' || k", name="'Other ' || k"
+    )
+    first = Workspace.get(Workspace.slug == "w1").id
+    subscription = Subscription.get(Subscription.workspace == place.workspace)
+    copies(Subscription, subscription, MANY, workspace_id=f"{first} + k - 1")
+    entry = AuditEntry.select().order_by(AuditEntry.id).first()
+    copies(AuditEntry, entry, MANY, sequence="k + 1000", workspace_id=f"{first} + k - 1")
+    request = factories.a_nonprofit_request()
+    copies(NonprofitRequest, request, MANY, email="'n' || k || '@x.test'")
+    return place
+
+
+class Work(logging.Handler):
+    """Keeps the statements of an act."""
+
+    def __init__(self):
+        super().__init__(logging.DEBUG)
+        self.sent = []
+
+    def emit(self, record):
+        if isinstance(record.msg, tuple):
+            self.sent.append(record.msg)
+
+
+def work_of(act):
+    return _rows_touched(act) if is_postgresql() else _instructions(act)
+
+
+def _instructions(act):
+    steps = 0
+
+    def count():
+        nonlocal steps
+        steps += 1
+        return 0
+
+    connection = database.connection()
+    connection.set_progress_handler(count, 100)
+    try:
+        found = act()
+    finally:
+        connection.set_progress_handler(None, 0)
+    return found, steps * 10
+
+
+def _rows_touched(act):
+    work, logger = Work(), logging.getLogger("peewee")
+    before = logger.level
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(work)
+    try:
+        found = act()
+    finally:
+        logger.removeHandler(work)
+        logger.setLevel(before)
+    touched = 0
+    for sql, params in work.sent:
+        [[plan]] = database.execute_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", params).fetchall()
+        plan = json.loads(plan) if isinstance(plan, str) else plan
+        touched += sum(_touched(node) for node in _nodes(plan[0]["Plan"]))
+    return found, touched
+
+
+def _nodes(node):
+    yield node
+    for child in node.get("Plans", ()):
+        yield from _nodes(child)
+
+
+def _touched(node):
+    removed = (node.get(f"Rows Removed by {how}", 0) for how in ("Filter", "Join Filter", "Index Recheck"))
+    return (node["Actual Rows"] + sum(removed)) * node["Actual Loops"]
+
+
+def the_history(place, before):
+    return history.page_of(place.workspace, size=SIZE, before=before).rows
+
+
+def the_own_orders(place, before):
+    return account.orders_of(place.member.person, size=SIZE, before=before).rows
+
+
+def the_members(place, before):
+    return roster.list_members(place.workspace, before=before, limit=SIZE).rows
+
+
+def the_users(place, before):
+    return roster.list_members(place.workspace, status=MemberStatus.ACTIVE, before=before, limit=SIZE).rows
+
+
+def the_workspaces(place, before):
+    return operator.workspaces(search="", before=before, size=SIZE, now=TODAY).rows
+
+
+def the_attempts(place, before):
+    return operator.attempts(place.workspace, limit=SIZE)
+
+
+def the_requests(place, before):
+    return nonprofit.requests(state=None, before=before, size=SIZE)
+
+
+def the_undecided_requests(place, before):
+    return nonprofit.requests(state=nonprofit.NonprofitState.RECEIVED, before=before, size=SIZE)
+
+
+LISTS = [
+    the_history,
+    the_own_orders,
+    the_members,
+    the_users,
+    the_workspaces,
+    the_attempts,
+    the_requests,
+    the_undecided_requests,
+]
+
+
+def costs_of(place):
+    """The first page of each list and one in the middle."""
+    cost = {}
+    for one_list in LISTS:
+        for before in (None, MANY // 2):
+            rows, cost[one_list.__name__, before] = work_of(
+                lambda one_list=one_list, before=before: one_list(place, before)
+            )
+            assert len(rows) == SIZE, one_list
+    return cost
+
+
+def above(limit, cost):
+    return {name: work for name, work in cost.items() if work > limit}
+
+
+def test_each_page_of_a_list_costs_the_same_at_any_length(long_lists):
+    if is_postgresql():
+        assert above(8 * MANY, costs_of(long_lists)) == {}
+        database.execute_sql("ANALYZE")
+    assert above(FEW, costs_of(long_lists)) == {}
+
+
+def test_deletions_are_found_without_reading_the_whole_log(long_lists):
+    workspace = Workspace.get(Workspace.slug == "w7")
+    Workspace.update(deleted_at=TODAY).where(Workspace.id == workspace.id).execute()
+    last = AuditEntry.get(AuditEntry.workspace == workspace)
+    AuditEntry.update(action="workspace.deleted", changes={"why": "owner"}).where(
+        AuditEntry.id == last.id
+    ).execute()
+    for before in (None, last.id):
+        rows, work = work_of(lambda before=before: operator.deletions(before=before, size=SIZE))
+        assert len(rows) == (before is None)
+        assert work <= FEW
