@@ -113,6 +113,12 @@ def first_expiring(methods: Iterable[PaymentMethod], *, on: date) -> PaymentMeth
 
 
 def next_asked(subscription: Subscription, *, today: date) -> PaymentMethod | None:
-    """Which method the next automatic charge asks, on its day; None: no saved one can be asked then."""
-    on = max(subscription.renew_on or today, today)
-    return asked_next(subscription, methods_of(subscription), on=on)
+    """Which method the next automatic charge asks, on its day; None: no saved one can be asked then.
+
+    One query before that day.
+    """
+    on, methods = max(subscription.renew_on or today, today), methods_of(subscription)
+    if on > today and subscription.renewal_failed_on is None:
+        # Nothing was tried yet for this due date.
+        return next((each for each in methods if may_be_charged(each, on=on)), None)
+    return asked_next(subscription, methods, on=on)
