@@ -176,7 +176,8 @@ class Workspace(Model):
 
     `services` are the codes of vocabulary.Service that are switched on. A deleted workspace keeps its row,
     without a name, under its documents and payments. `session_binding` is NULL where the installation's is
-    strict enough.
+    strict enough. `day_reached` is the day that it had reached when it last moved to another time zone: its
+    own days never go back.
     """
 
     slug = ShortText(max_length=60, unique=True)
@@ -191,12 +192,17 @@ class Workspace(Model):
     services = JSONField(default=list)
     created_at = UTCDateTimeField()
     deleted_at = UTCDateTimeField(null=True)
+    day_reached = DateField(null=True)
     folded_name = FoldedText(of="name")
     session_binding = VocabularyWord(SessionBinding, null=True)
 
     def day(self, instant: datetime) -> date:
-        """The workspace's own calendar day at that instant."""
-        return instant.astimezone(ZoneInfo(self.time_zone)).date()
+        """The workspace's own calendar day at that instant; moved to the west, not before the last one.
+
+        What was paid on a day that comes a second time would begin tomorrow, and be cut before it began.
+        """
+        day = instant.astimezone(ZoneInfo(self.time_zone)).date()
+        return day if self.day_reached is None else max(day, self.day_reached)
 
 
 class Member(Model):
@@ -329,7 +335,10 @@ class BillingDetails(Model):
 
 
 class PaymentMethod(Model):
-    """A stored way to pay: the gateway's reference and what may be shown of it, never a number."""
+    """A stored way to pay: the gateway's reference and what may be shown of it, never a number.
+
+    Nothing is charged by itself to one that was stopped at `stopped_at`: its holder disputed a payment.
+    """
 
     workspace = ForeignKeyField(Workspace, backref="payment_methods", on_delete="RESTRICT")
     added_by = ForeignKeyField(Person, on_delete="RESTRICT")
@@ -343,6 +352,7 @@ class PaymentMethod(Model):
     holder = ShortText(max_length=200, default="")
     is_preferred = BooleanField(default=False)
     created_at = UTCDateTimeField()
+    stopped_at = UTCDateTimeField(null=True)
     removed_at = UTCDateTimeField(null=True)
 
     class Meta:
@@ -385,7 +395,8 @@ class Subscription(Model):
     is remembered: 31 January → 28 February → 31 March.
 
     With auto-renewal on, `renew_on` is the day of the next automatic charge and `announced_minor` the total,
-    tax included, that was last told: no more than that is charged. `renewal_failed_on` is the first failed
+    tax included, that was last told: no more than that is charged. `announced_net_minor` is the price in it,
+    which stays until a rise was mailed in time (price_lock.py). `renewal_failed_on` is the first failed
     try of this due date. `scheduled_plan` and `scheduled_interval` begin on the due date. `look_at` is when
     the run must look at the row again (domain/timeline.py); whoever changes the row sets it to now.
     """
@@ -404,6 +415,7 @@ class Subscription(Model):
     locked_until = DateField(null=True)
     renew_on = DateField(null=True)
     announced_minor = MinorUnits(null=True, constraints=[Check("announced_minor >= 0")])
+    announced_net_minor = MinorUnits(null=True, constraints=[Check("announced_net_minor >= 0")])
     renewal_failed_on = DateField(null=True)
     scheduled_plan = ForeignKeyField(Plan, null=True, backref="+", on_delete="RESTRICT")
     scheduled_interval = VocabularyWord(Interval, null=True)
@@ -601,6 +613,23 @@ Refund.add_index(
 )
 
 
+class Dispute(Model):
+    """A payment that its payer had taken back by their bank: told by the gateway, written down once.
+
+    `payload` is what the gateway said, verbatim; `opened_at` is its time. The payment itself stays succeeded.
+    """
+
+    workspace = ForeignKeyField(Workspace, backref="disputes", on_delete="RESTRICT")
+    payment = ForeignKeyField(Payment, unique=True, backref="disputes", on_delete="RESTRICT")
+    event_id = ShortText(max_length=200)
+    payload = TextField()
+    opened_at = UTCDateTimeField()
+    created_at = UTCDateTimeField()
+
+    workspace_id: int
+    payment_id: int
+
+
 class NumberSeries(Model):
     """The next number of a series of documents, e.g. INV-2026: taken and used in one transaction."""
 
@@ -632,6 +661,7 @@ class Invoice(Model):
     facts_hash = ShortText(max_length=64)
 
     workspace_id: int
+    order_id: int
 
     class Meta:
         indexes = ((("series", "sequence"), True), (("workspace", "id"), False), (("order", "kind"), True))
@@ -704,6 +734,13 @@ class GatewayPace(Model):
     name = ShortText(max_length=60, unique=True)
     free_at_us = WholeNumber(default=0)
     slow_until_us = WholeNumber(default=0)
+
+
+class GatewayCursor(Model):
+    """The last event of a gateway that was read and dealt with."""
+
+    name = ShortText(max_length=20, unique=True)
+    event_id = ShortText(max_length=200)
 
 
 # --- effects and traces ---------------------------------------------------------------------------
@@ -817,12 +854,14 @@ ALL_MODELS: tuple[type[Model], ...] = (
     SubscriptionPeriod,
     Payment,
     Refund,
+    Dispute,
     NumberSeries,
     Invoice,
     Document,
     Notice,
     NonprofitRequest,
     GatewayPace,
+    GatewayCursor,
     OutboxMessage,
     AuditEntry,
     AuditTrace,

@@ -1,6 +1,8 @@
-"""The price that stays: twelve months by the month, twenty-four by the year, while auto-renewal is on.
+"""The price that stays: as guaranteed, and as it was told.
 
-Source: question 12 of the pricing FAQ (source-systems §2.3). A lower list price always wins.
+Guaranteed twelve months by the month, twenty-four by the year, while auto-renewal is on (question 12 of the
+pricing FAQ, source-systems §2.3). Told: what a page or a letter said of the coming charge is its ceiling,
+unless a rise was mailed PRICE_RISE_DAYS ahead (product.md §4). A lower list price always wins.
 """
 
 from dataclasses import dataclass
@@ -46,7 +48,13 @@ def lock_after_payment(
     return PriceLock(amount=charged, until=until)
 
 
-def renewal_price(*, list_price: Money | None, lock: PriceLock | None, on: date) -> Money | None:
-    """What a period that begins on `on` costs; None when the plan is no longer sold and nothing is locked."""
+def renewal_price(
+    *, list_price: Money | None, lock: PriceLock | None, told: Money | None = None, on: date
+) -> Money | None:
+    """What a period that begins on `on` costs; None when the plan is no longer sold and nothing is locked.
+
+    `told` is the price, without VAT, that was last told of this charge. It is a ceiling and sells nothing.
+    """
     prices = [list_price, lock.amount if lock is not None and lock.holds(on) else None]
-    return min((price for price in prices if price is not None), default=None)
+    price = min((each for each in prices if each is not None), default=None)
+    return price if price is None or told is None else min(price, told)

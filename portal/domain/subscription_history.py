@@ -348,7 +348,10 @@ def _paid_on(day: date, kept: _Kept) -> tuple[PaidPeriod, ...]:
 
 
 def _has_its_price(period: PastPeriod, sale: Sale, before: _Given | None, locks: _Locks) -> bool:
-    """One on sale that day; a renewal's may be locked, or what was shown since the last payment."""
+    """One on sale that day; a renewal's may be locked, or what was shown since the last payment.
+
+    What was shown of a plan that waited stays its ceiling, and is guaranteed from its first payment on.
+    """
     price = sale.price
     if price is None or (price.plan, price.interval, price.amount) != (period.plan, sale.interval, sale.net):
         return False
@@ -359,7 +362,10 @@ def _has_its_price(period: PastPeriod, sale: Sale, before: _Given | None, locks:
         return False
     paid_the_same = (before.plan, before.interval, before.net) == (period.plan, sale.interval, sale.net)
     shown = Period(min(before.start_on, sale.days.start), sale.days.end)
-    return paid_the_same or locks.hold(period.plan, sale) or price.was_on_sale(shown)
+    if price.was_on_sale(shown):
+        locks.begin(period.plan, sale)
+        return True
+    return paid_the_same or locks.hold(period.plan, sale)
 
 
 def _is_as_its_newest(present: PresentSubscription, kept: _Kept) -> bool:

@@ -17,6 +17,9 @@ TRIAL_WARNING_DAYS = 5
 TRIAL_OVER_DAYS = 7
 NOTICE_DAYS = 7
 PRICE_RISE_DAYS = 30
+"""How long before the charge a rise is mailed at the latest: after that the price that was told stays."""
+PRICE_RISE_FIRST_DAYS = 45
+"""How long before it is mailed at the earliest: a worker that was away has days to spare."""
 BLOCKED_LETTER_DAYS = 30
 MONTHS_BEFORE_DELETION = 6
 DAYS_OF_WARNING = 7
@@ -109,7 +112,8 @@ def _windows(dates: SubscriptionDates) -> Iterator[_Window]:
         yield _Window(Act.RENEW, dates.renew_on, None)
         if not failed:
             ahead = dates.renew_on - _days(NOTICE_DAYS)
-            yield _Window(NoticeKind.PRICE_RISE, dates.renew_on - _days(PRICE_RISE_DAYS), ahead)
+            too_late = dates.renew_on - _days(PRICE_RISE_DAYS - 1)
+            yield _Window(NoticeKind.PRICE_RISE, dates.renew_on - _days(PRICE_RISE_FIRST_DAYS), too_late)
             yield _Window(NoticeKind.RENEWAL_AHEAD, ahead, dates.renew_on)
     elif not failed:
         yield _Window(NoticeKind.DUE_SOON, due_on - _days(NOTICE_DAYS), due_on + _days(1))

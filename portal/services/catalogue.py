@@ -10,6 +10,7 @@ from portal.domain.catalogue import DeclaredPlan, DeclaredPrice, DeclaredProduct
 from portal.models import Plan, Price, Product, Subscription, VendorLink
 
 from . import audit
+from .plans import sale_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class ApplyReport:
 
 
 def apply(text: str, *, filename: str, now: datetime) -> ApplyReport:
-    """Make the database say what `text` says, from today on. Raises CatalogueInvalid with every fault.
+    """Make the database say what `text` says, from now on. Raises CatalogueInvalid with every fault.
 
     A new amount is a new price; the old row is closed today and stays with the orders that took it.
     What the file no longer names is withdrawn from sale, never deleted.
@@ -96,7 +97,7 @@ def _save_prices(plan: Plan, declared: tuple[DeclaredPrice, ...], *, now: dateti
 
     A price that is closed on its first day keeps its row, valid on no day, for the orders that took it.
     """
-    today = now.date()
+    today = sale_day(now)
     rows = list(Price.select().where(Price.plan == plan).order_by(Price.id.desc()))
     known = [_known_price(rows, wanted, today=today) for wanted in declared]
     kept = [price.id for price in known if price is not None]

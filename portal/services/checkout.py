@@ -221,7 +221,7 @@ def _quote(
     today = workspace.day(now)
     subscription = agreement.of_workspace(workspace)
     status = agreement.status_of(subscription, today=today)
-    on_sale = plans.plans_on_sale(subscription.product, on=today)
+    on_sale = plans.plans_on_sale(subscription.product, on=plans.sale_day(now))
     offer = plans.offer_of(on_sale, plan_code=plan_code, interval=interval, currency=currency)
     plan = next(candidate.plan for candidate in on_sale if candidate.plan.code == plan_code)
     if plan.free:

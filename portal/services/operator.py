@@ -12,7 +12,7 @@ from portal import outbox
 from portal.database.connecting import transaction
 from portal.domain.folding import fold
 from portal.domain.vocabulary import ProductKind
-from portal.models import AuditEntry, Order, Payment, Person, Plan, Product, Subscription, Workspace
+from portal.models import AuditEntry, Dispute, Order, Payment, Person, Plan, Product, Subscription, Workspace
 from portal.outbox import FailingMessages
 from portal.services.subscriptions.agreement import SubscriptionStatus, status_of
 
@@ -117,15 +117,17 @@ class PaymentAttempt:
 
     order: Order
     payment: Payment | None
+    is_disputed: bool
 
 
 def attempts(workspace: Workspace, *, limit: int) -> list[PaymentAttempt]:
     """The newest orders first, one row for each attempt to pay; plan and buyer are loaded. One query."""
     orders = (
-        Order.select(Order, Plan, Person, Payment)
+        Order.select(Order, Plan, Person, Payment, Dispute)
         .join_from(Order, Plan)
         .join_from(Order, Person)
         .join_from(Order, Payment, JOIN.LEFT_OUTER, attr="attempt")
+        .join_from(Payment, Dispute, JOIN.LEFT_OUTER, attr="dispute")
         .where(Order.workspace == workspace)
         .order_by(Order.id.desc(), Payment.id.desc())
         .limit(limit)
@@ -133,8 +135,13 @@ def attempts(workspace: Workspace, *, limit: int) -> list[PaymentAttempt]:
     found = []
     for order in orders:
         payment = getattr(order, "attempt", None)
+        dispute = getattr(payment, "dispute", None)
         found.append(
-            PaymentAttempt(order=order, payment=payment if payment is not None and payment.id else None)
+            PaymentAttempt(
+                order=order,
+                payment=payment if payment is not None and payment.id else None,
+                is_disputed=dispute is not None and bool(dispute.id),
+            )
         )
     return found
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 
 from peewee import JOIN, Case, ModelSelect, fn
@@ -22,6 +22,7 @@ from portal.domain.plans import (
 from portal.domain.pricing import Offer
 from portal.domain.vocabulary import Interval, MemberStatus, Role, Service
 from portal.models import Member, Plan, Price, Product, Workspace
+from portal.runtime import current
 
 
 def usage_of(workspace: Workspace) -> Usage:
@@ -94,8 +95,17 @@ class PlanOffers:
         return None
 
 
+def sale_day(now: datetime) -> date:
+    """The day that decides what is on sale now, for everybody: the seller's, whose prices they are.
+
+    By the buyer's own day a price would be on sale in the east before it is in the west, and one that begins
+    "today" hidden where yesterday is not over.
+    """
+    return now.astimezone(current().settings.seller.zone).date()
+
+
 def plans_on_sale(product: Product, *, on: date) -> tuple[PlanOffers, ...]:
-    """The plans of the table, free ones too, smallest first, with the prices valid that day.
+    """The plans of the table, free ones too, smallest first, with the prices valid on that `sale_day`.
 
     One query, whose answer is kept for the product's revision: `product` as read in this transaction
     says which catalogue is in force, in every process.
@@ -196,6 +206,16 @@ def _widest_interval(plan: Plan, amounts: Mapping[Interval, Money]) -> Interval 
     if plan.free:
         return None
     return Interval.MONTH if Interval.MONTH in amounts else Interval.YEAR
+
+
+def listed_price(
+    product: Product, plan: Plan, interval: Interval, currency: str, *, on: date
+) -> Price | None:
+    """What the plan is sold for on that `sale_day`; None where it is not sold like that."""
+    for offer in plans_on_sale(product, on=on):
+        if offer.plan.id == plan.id:
+            return offer.price(interval, currency)
+    return None
 
 
 def currencies_of(offers: Iterable[PlanOffers]) -> list[str]:

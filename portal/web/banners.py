@@ -6,11 +6,12 @@ from datetime import date, timedelta
 from flask import g, request, url_for
 from flask_babel import ngettext
 
+from portal.domain.dunning import was_not_confirmed
 from portal.domain.lifecycle import days_left
 from portal.domain.timeline import DAYS_OF_WARNING
 from portal.domain.vocabulary import NoticeKind, Right, SubscriptionState
 from portal.models import Notice
-from portal.services.payments import charging
+from portal.services.payments import charging, renewal_outcomes
 from portal.services.places import Place
 from portal.services.subscriptions import agreement, scheduled_change
 from portal.services.subscriptions.agreement import SubscriptionStatus
@@ -120,7 +121,12 @@ def _confirm_banner(status: SubscriptionStatus, place: Place) -> Banner | None:
     title = _(
         "Your bank asks you to confirm the payment of %(total)s.", total=formatting.money(payment.amount)
     )
-    return Banner(title, _("Nothing is charged before you do."), "waiting", action)
+    until = renewal_outcomes.confirmable_until(payment, status.subscription)
+    text = _(
+        "Nothing is charged before you do. You can confirm until %(date)s, that day included.",
+        date=formatting.day(until),
+    )
+    return Banner(title, text, "waiting", action)
 
 
 def _schedule_banner(status: SubscriptionStatus, place: Place, action: Action) -> Banner | None:
@@ -138,7 +144,10 @@ def _schedule_banner(status: SubscriptionStatus, place: Place, action: Action) -
 
 
 def _failed_banner(status: SubscriptionStatus, place: Place, action: Action) -> Banner | None:
-    """An automatic payment failed: when it is tried again, and what can be done before."""
+    """An automatic payment failed, or could not be tried: when it is tried again, and what can be done.
+
+    One query, while it is so.
+    """
     subscription = status.subscription
     if not subscription.auto_renewal or subscription.renewal_failed_on is None:
         return None
@@ -154,7 +163,14 @@ def _failed_banner(status: SubscriptionStatus, place: Place, action: Action) -> 
     if Right.MANAGE_PAYMENT_METHODS in place.may:
         methods = f"{url_for('public.enter', slug=place.workspace.slug)}payment-methods"
         action = None if request.path == methods else (_("Choose another card"), methods)
-    return Banner(_("The payment failed."), f"{text} {_blocked_sentence(status)}", "late", action)
+    failure = renewal_outcomes.newest_failure(subscription)
+    if failure is None:
+        title = _("The renewal is not paid yet.")
+    elif was_not_confirmed(failure.decline_code):
+        title = _("The payment was not confirmed with your bank.")
+    else:
+        title = _("The payment failed.")
+    return Banner(title, f"{text} {_blocked_sentence(status)}", "late", action)
 
 
 def _late_banner(status: SubscriptionStatus, action: Action) -> Banner | None:

@@ -10,6 +10,7 @@ from portal.domain.time_zones import usual_zone
 from portal.runtime import current
 from portal.services import plans
 from portal.services.places import Place
+from portal.services.plans import PlanOffers
 from portal.services.subscriptions import agreement
 from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.words.i18n import locale_code
@@ -33,6 +34,13 @@ def proposed_time_zone() -> str:
     """For a workspace that is not made yet, from the reader's languages; scripts know the browser's own."""
     wanted = [tag for tag, _quality in request.accept_languages if tag.partition("-")[0] == locale_code()]
     return usual_zone([*wanted, locale_code()])
+
+
+def on_sale_here(place: Place) -> tuple[PlanOffers, ...]:
+    """The plans that the workspace may be sold now."""
+    return plans.plans_on_sale(
+        status_here(place).subscription.product, on=plans.sale_day(current().clock.now())
+    )
 
 
 def today_here(place: Place) -> date:

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.domain.dunning import last_usable_day, methods_left, next_round_on
+from portal.domain.dunning import (
+    last_usable_day,
+    methods_left,
+    next_round_on,
+    request_stands_until,
+    was_not_confirmed,
+)
+from portal.domain.vocabulary import DeclineCode
 
 FAILED = date(2026, 2, 1)
 DAYS = (1, 3, 7, 14)
@@ -104,3 +111,46 @@ def test_a_round_asks_each_method_once_and_a_hard_one_never_again(methods, hard,
         asked += tried_today
     for method in methods:
         assert asked.count(method) == (1 if hard.get(method) else rounds)
+
+
+# asked on this day after the first request, days of the rounds, last usable day: the last day to confirm.
+REQUESTS = {
+    "the first: until the first round": (0, DAYS, 14, 0),
+    "the second: until the day before the third": (1, DAYS, 14, 2),
+    "on a day between two rounds": (4, DAYS, 14, 6),
+    "that of day 7": (7, DAYS, 14, 13),
+    "the last: as long as access": (14, DAYS, 14, 14),
+    "the last, with more grace than rounds": (14, DAYS, 20, 20),
+    "long after: its own day": (40, DAYS, 14, 40),
+    "no rounds: as long as access": (0, (), 5, 5),
+    "no rounds and no grace": (0, (), 0, 0),
+}
+
+
+@pytest.mark.parametrize(("asked", "days", "usable", "until"), REQUESTS.values(), ids=REQUESTS)
+def test_until_when_a_request_can_be_confirmed(asked, days, usable, until):
+    found = request_stands_until(
+        asked_on=after(asked), failed_on=FAILED, last_usable=after(usable), days=days
+    )
+    assert found == after(until)
+
+
+@property_test
+@given(st.lists(st.integers(1, 60), max_size=6), st.integers(0, 90), st.integers(0, 90))
+def test_a_request_stands_a_day_at_least_and_never_into_the_next_round(days, asked, usable):
+    until = request_stands_until(
+        asked_on=after(asked), failed_on=FAILED, last_usable=after(usable), days=days
+    )
+    following = next_round_on(failed_on=FAILED, today=after(asked), days=days)
+    assert until >= after(asked)
+    assert following is None or until < following
+
+
+@pytest.mark.parametrize("code", DeclineCode)
+def test_what_was_not_confirmed_is_no_refusal_of_a_bank(code):
+    expected = code in {
+        DeclineCode.WITHDRAWN,
+        DeclineCode.AUTHENTICATION_FAILED,
+        DeclineCode.REFUSED_BY_PAYER,
+    }
+    assert was_not_confirmed(code.value) is expected

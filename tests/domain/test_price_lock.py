@@ -97,6 +97,26 @@ def test_what_a_renewal_costs(listed, locked, on, expected):
     assert renewal_price(list_price=usd(listed), lock=lock, on=day(on)) == usd(expected)
 
 
+# list price, locked price, told price, what it costs: the lock holds.
+TOLD = {
+    "the list price rose since": (20, None, 17, 17),
+    "the list price fell since": (15, None, 17, 15),
+    "a lower lock wins": (20, 16, 17, 16),
+    "told before the lock": (20, 18, 17, 17),
+    "a rise that was mailed": (20, None, 20, 20),
+    "told, and sold no more": (None, None, 17, None),
+    "told, sold no more, but locked": (None, 18, 17, 17),
+    "told at nothing": (20, None, 0, 0),
+}
+
+
+@pytest.mark.parametrize(("listed", "locked", "told", "expected"), TOLD.values(), ids=TOLD)
+def test_what_was_told_is_the_ceiling(listed, locked, told, expected):
+    lock = None if locked is None else a_lock(locked)
+    found = renewal_price(list_price=usd(listed), lock=lock, told=usd(told), on=day("2026-06-15"))
+    assert found == usd(expected)
+
+
 def test_two_currencies_are_never_compared():
     with pytest.raises(CurrencyMismatch):
         renewal_price(list_price=Money(1500, "EUR"), lock=a_lock(), on=day("2026-06-15"))

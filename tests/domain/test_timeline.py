@@ -78,8 +78,8 @@ WINDOWS = {
         NoticeKind.DELETION_AHEAD, "2027-02-28", None),
     "a grace of a year: not before it is over": (
         some_dates(blocked_on=day("2027-03-16")), NoticeKind.DELETION_AHEAD, "2027-03-16", None),
-    # 13 February + 30 = 15 March.
-    "price rise: thirty days": (AUTOMATIC, NoticeKind.PRICE_RISE, "2026-02-13", "2026-03-07"),
+    # 29 January + 45 = 15 March; on 13 February, the last day, 30 are left.
+    "price rise: thirty days": (AUTOMATIC, NoticeKind.PRICE_RISE, "2026-01-29", "2026-02-13"),
     "renewal ahead: 15 - 7": (AUTOMATIC, NoticeKind.RENEWAL_AHEAD, "2026-03-08", "2026-03-14"),
     "the renewal": (AUTOMATIC, Act.RENEW, "2026-03-15", None),
     "a dunning round": (replace(FAILED, renew_on=day("2026-03-18")), Act.RENEW, "2026-03-18", None),
@@ -168,7 +168,7 @@ LOOKS = {
     "while blocked": (BY_HAND, "2026-03-21", "2026-09-15"),
     "warned": (replace(BY_HAND, said={NoticeKind.DELETION_AHEAD: day("2026-09-15")}),
                "2026-09-15", "2026-09-22"),
-    "a price rise first": (AUTOMATIC, "2026-01-01", "2026-02-13"),
+    "a price rise first": (AUTOMATIC, "2026-01-01", "2026-01-29"),
     "then the notice": (AUTOMATIC, "2026-02-13", "2026-03-08"),
     "then the charge": (AUTOMATIC, "2026-03-08", "2026-03-15"),
     "a charge that could not be asked for": (AUTOMATIC, "2026-03-15", "2026-03-16"),
@@ -344,11 +344,12 @@ STORIES = {
     # Tried on days 0, 1, 3, 7 and 14; 15 + 14 = 29 March is usable.
     "a card that never pays": (
         Life(automatic=True),
-        ["02-13 price_rise", "03-08 renewal_ahead", "03-30 blocked", "09-15 deletion_ahead", "09-22 delete"]),
+        ["01-29 price_rise", "03-08 renewal_ahead", "03-30 blocked", "09-15 deletion_ahead", "09-22 delete"]),
     # The third try is that of day 3; the due day stays the 15th. In April 15 + 14 = 29 is usable.
     "a card that pays on day 3": (
         Life(automatic=True, answers=(False, False, True)),
-        ["02-13 price_rise", "03-08 renewal_ahead", "03-18 renew", "03-18 price_rise",
+        # From 18 March on a rise on 15 April would be told too late.
+        ["01-29 price_rise", "03-08 renewal_ahead", "03-18 renew",
          "04-08 renewal_ahead", "04-30 blocked", "10-15 deletion_ahead", "10-22 delete"]),
     "a free plan that fits": (
         Life(free_plan_waits=True), ["03-08 renewal_ahead", "03-15 begin_free_plan"]),
@@ -360,7 +361,7 @@ STORIES = {
         ["03-08 renewal_ahead", "03-16 blocked", "09-15 deletion_ahead", "09-22 delete"]),
     "no VAT rate for two days: nobody is late": (
         Life(automatic=True, answers=(True,), asks_from=date(2026, 3, 17)),
-        ["02-13 price_rise", "03-08 renewal_ahead", "03-17 renew", "03-17 price_rise",
+        ["01-29 price_rise", "03-08 renewal_ahead", "03-17 renew",
          "04-08 renewal_ahead", "04-30 blocked", "10-15 deletion_ahead", "10-22 delete"]),
 }  # fmt: skip
 
@@ -383,9 +384,9 @@ ABSENCES = {
     "back eight days after a trial": (Life(trial=True), 23, []),
     "back two days before a renewal": (
         Life(automatic=True, answers=(True,)), 13,
-        ["03-13 renewal_ahead", "03-15 renew", "03-16 price_rise"]),
+        ["03-13 renewal_ahead", "03-15 renew", "03-15 price_rise"]),
     "back three days after a renewal fell due": (
-        Life(automatic=True, answers=(True,)), 18, ["03-18 renew", "03-18 price_rise"]),
+        Life(automatic=True, answers=(True,)), 18, ["03-18 renew"]),
     "back after a free plan should have begun": (
         Life(free_plan_waits=True, grace_days=5), 20, ["03-20 begin_free_plan"]),
 }  # fmt: skip

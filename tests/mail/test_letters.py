@@ -63,8 +63,10 @@ PERSON = {"name": JEANNE}
 HERE = {"name": JEANNE, "workspace": "Acme & Co", "slug": "acme"}
 TOTAL = {"total_minor": 3600, "currency": "EUR"}
 TERMS = {"plan_names": NAMES, "interval": "month"}
-NEXT_CHARGE = HERE | TERMS | TOTAL | {"renew_on": "2026-12-21", "tax_minor": 600, "method": VISA}
-AHEAD = NEXT_CHARGE | {"problem": None, "limits": []}
+NEXT_CHARGE = (
+    HERE | TERMS | TOTAL | {"renew_on": "2026-12-21", "tax_minor": 600, "method": VISA, "expiring": None}
+)
+AHEAD = NEXT_CHARGE | {"problem": None, "limits": [], "instead_of": None}
 UNPRICED = {"total_minor": None, "tax_minor": None, "currency": None, "method": None}
 DECLINED = (
     HERE
@@ -120,15 +122,19 @@ LETTERS = {
     "blocked": HERE | {"due_on": "2026-12-21", "warned_on": "2027-06-21"},
     "deletion_ahead": HERE | {"due_on": "2026-12-21", "delete_on": "2027-06-28", "has_documents": True},
     "renewal_ahead": AHEAD,
-    "price_rise": HERE
-    | TERMS
-    | {"renew_on": "2026-12-21", "old_minor": 3000, "new_minor": 3300, "currency": "EUR"},
+    "price_rise": HERE | TERMS | TOTAL | {"renew_on": "2026-12-21", "old_minor": 2500, "new_minor": 3000},
     "renewed": HERE | TERMS | TOTAL | {"method": VISA, "due_on": "2027-01-21", "facts": FACTS},
     "renewal_failed": DECLINED,
-    "renewal_to_confirm": HERE | TOTAL | {"plan_names": NAMES, "method": VISA, "order": "K7Q2M9XD"},
+    "renewal_to_confirm": HERE
+    | TOTAL
+    | {"plan_names": NAMES, "method": VISA, "order": "K7Q2M9XD", "confirm_until": "2027-01-04"},
+    "payment_disputed": HERE | TOTAL | {"method": VISA, "order": "K7Q2M9XD", "is_stopped": True},
+    "dispute_to_handle": PERSON
+    | TOTAL
+    | {"customer_number": "C-000007", "slug": "acme", "order": "K7Q2M9XD"},
     "auto_renewal_on": NEXT_CHARGE,
     "auto_renewal_off": HERE | {"due_on": "2026-12-21", "plan_names": NAMES},
-    "plan_scheduled": HERE | {"due_on": "2026-12-21", "plan_names": NAMES},
+    "plan_scheduled": HERE | TOTAL | {"due_on": "2026-12-21", "renew_on": "2026-12-21", "plan_names": NAMES},
     "plan_schedule_withdrawn": HERE | {"due_on": "2026-12-21", "plan_names": NAMES, "renews": True},
     "plan_begun": HERE | {"plan_names": NAMES},
     "refunded": HERE
@@ -154,6 +160,15 @@ OTHERWISE = [
     ("renewal_ahead", UNPRICED | {"problem": "too_small", "limits": [USERS, STORAGE]}),
     ("renewal_ahead", UNPRICED | {"problem": "not_sold"}),
     ("renewal_ahead", {"problem": "no_method", "method": None}),
+    ("renewal_ahead", {"problem": "expires", "method": None, "expiring": VISA}),
+    ("renewal_ahead", {"instead_of": {"en": "Business 10", "fr": "Affaires 10"}}),
+    ("renewal_failed", {"reason": "not_confirmed"}),
+    ("renewal_failed", {"reason": "not_confirmed", "next_try_on": None, "usable_until": None}),
+    ("auto_renewal_on", {"method": None, "expiring": VISA}),
+    ("price_rise", {"old_minor": None}),
+    ("payment_disputed", {"is_stopped": False}),
+    ("dispute_to_handle", {"slug": None}),
+    ("plan_scheduled", {"total_minor": None, "currency": None, "renew_on": None}),
     ("renewal_failed", {"next_try_on": None}),
     ("renewal_failed", {"usable_until": None}),
     ("renewal_failed", {"asks_new_card": True, "reason": "expired_card"}),
@@ -437,8 +452,9 @@ def test_a_renewal_that_will_not_work_says_why_and_the_ways_out(at_work, changes
 def test_a_price_rise_shows_both_prices(at_work):
     subject, text = written("price_rise")
     assert "rises on 21 December 2026" in subject
-    assert "Price until now, without VAT: €30.00" in text
-    assert "New price, without VAT: €33.00" in text
+    assert "Price until now, without VAT: €25.00" in text
+    assert "New price, without VAT: €30.00" in text
+    assert "Total with VAT: €36.00" in text
 
 
 @pytest.mark.parametrize(
@@ -510,7 +526,7 @@ def test_a_failed_renewal_says_nothing_of_days_that_are_past(at_work):
 
 def test_a_renewal_to_confirm_leads_to_the_order(at_work):
     subject, text = written("renewal_to_confirm")
-    assert subject == "Acme & Co: please confirm the payment of €36.00"
+    assert subject == "Acme & Co: confirm the payment of €36.00 by 4 January 2027"
     assert "Nothing has been charged yet." in text
     assert f"{BASE_URL}/w/acme/checkout/K7Q2M9XD/result" in text
 

@@ -1,15 +1,16 @@
 """The catalogue file made true in the database: all of it or nothing, and no price is ever edited."""
 
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import pytest
 
 from portal.domain.catalogue import CatalogueInvalid
 from portal.domain.plans import PlanNotOffered
 from portal.domain.vocabulary import Interval
-from portal.models import AuditEntry, Plan, Price, Product
+from portal.models import AuditEntry, Plan, Price, Product, Workspace
 from portal.services import catalogue, plans
-from portal.services.subscriptions import agreement
+from portal.services.subscriptions import agreement, auto_renewal
 from tests.books import assert_books_clean
 from tests.factories import CATALOGUE
 from tests.paying import an_open_order, an_order, apply_catalogue, pay, reloaded
@@ -115,3 +116,42 @@ def test_a_fault_applies_nothing(runtime, clock, fault):
     after = [list(model.select().order_by(model.id).tuples()) for model in (Product, Plan, Price)]
     assert after == before
     assert AuditEntry.select().where(AuditEntry.action == "catalogue.applied").count() == 1
+
+
+# --- what is on sale today ------------------------------------------------------------------------
+
+# Evening in London and past midnight in Paris, where the seller is; still the 20th in the far west.
+MOMENTS = [(21, 9, 0), (21, 22, 30), (21, 23, 30), (22, 0, 30), (22, 10, 30), (22, 11, 30)]
+ZONES = ["UTC", "Europe/Paris", "America/Los_Angeles", "Pacific/Auckland", "Pacific/Pago_Pago"]
+
+
+@pytest.mark.engine("sqlite")
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("zone", ZONES)
+def test_what_was_applied_is_on_sale_at_once_wherever_the_buyer_is(place, clock, zone, moment):
+    day, hour, minute = moment
+    clock.set(datetime(2026, 11, day, hour, minute, tzinfo=UTC))
+    Workspace.update(time_zone=zone).execute()
+    here = replace(place, workspace=Workspace.get_by_id(place.workspace.id))
+    apply_catalogue(DEMO.replace(OLD, NEW))
+    assert an_open_order(here).net_minor == 2900
+    assert pay(an_order(here), auto_renewal=True).amount_minor == 3480
+    assert auto_renewal.next_charge(here.workspace, now=clock.now()).quote.net.minor == 2900
+
+
+@pytest.mark.engine("sqlite")
+def test_a_price_with_a_day_begins_on_the_day_of_the_seller_for_everybody(place, clock):
+    """From 1 December on: at 23:30 UTC on 30 November it is that day in Paris, and nowhere in America."""
+    dated = DEMO.replace(
+        'currency = "EUR", amount_minor = 2800 }',
+        'currency = "EUR", amount_minor = 2800, valid_until = 2026-12-01 },\n'
+        '  { interval = "month", currency = "EUR", amount_minor = 2900, valid_from = 2026-12-01 }',
+    )
+    assert dated != DEMO
+    Workspace.update(time_zone="America/Los_Angeles").execute()
+    here = replace(place, workspace=Workspace.get_by_id(place.workspace.id))
+    apply_catalogue(dated)
+    clock.set(datetime(2026, 11, 30, 22, 30, tzinfo=UTC))
+    assert an_open_order(here).net_minor == 2800
+    clock.set(datetime(2026, 11, 30, 23, 30, tzinfo=UTC))
+    assert an_open_order(here).net_minor == 2900

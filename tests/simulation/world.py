@@ -25,7 +25,18 @@ from portal.gateways.base import (
     ResultUnknown,
 )
 from portal.gateways.sandbox.gateway import Sandbox
-from portal.models import Invoice, Member, Order, OutboxMessage, Payment, Refund, Subscription, Workspace
+from portal.models import (
+    Dispute,
+    Invoice,
+    Member,
+    Order,
+    OutboxMessage,
+    Payment,
+    PaymentMethod,
+    Refund,
+    Subscription,
+    Workspace,
+)
 from portal.runtime import Runtime, current, install
 from portal.services import catalogue, plans
 from portal.services.members import changes, invitations
@@ -36,9 +47,11 @@ from portal.services.subscriptions import agreement, auto_renewal, free_plan, sc
 from portal.services.upkeep import books
 from tests import factories
 from tests.paying import (
+    ASKS_ALWAYS,
     ASKS_ONCE,
     DECLINED,
     DECLINED_WHEN_CHARGED,
+    DISPUTED,
     NOT_ENOUGH_FUNDS,
     PAID,
     SILENT_CHARGED,
@@ -55,8 +68,10 @@ CARDS = (
     *(PAID,) * 8,
     "5555555555554444",
     ASKS_ONCE,
+    ASKS_ALWAYS,
     DECLINED,
     DECLINED_WHEN_CHARGED,
+    DISPUTED,
     NOT_ENOUGH_FUNDS,
 )
 SILENT_CARDS = (SILENT_CHARGED, SILENT_NOT_CHARGED)
@@ -358,6 +373,7 @@ class World:
         self._money_is_what_was_shown(workspace)
         self._automatic_charges_keep_their_distance(workspace)
         self._the_plan_holds_its_people(workspace)
+        self._stopped_methods_are_left_alone(workspace)
 
     def _money_is_what_was_shown(self, workspace: Workspace) -> None:
         """Each charge is one payment of an order's own total, never above what a page or a letter said."""
@@ -373,7 +389,7 @@ class World:
             self.weighed.add(charge.key)
             shown = self.shown_minor.get(order.number)
             if order.kind == OrderKind.RENEWAL:
-                shown = self._told_before(order, workspace)
+                shown = self._told_before(order, workspace, charged_on=payment.tried_on)
             if shown is None or charge.amount_minor > shown:
                 self._broken(f"{order.number}: charged {charge.amount_minor}, shown {shown}")
         once: dict[str, int] = {}
@@ -383,8 +399,11 @@ class World:
         if twice:
             self._broken(f"charged twice: {twice}")
 
-    def _told_before(self, renewal: Order, workspace: Workspace) -> int | None:
-        """What the letters last said of the charge before it was made; a change of plan has its own page."""
+    def _told_before(self, renewal: Order, workspace: Workspace, *, charged_on: date) -> int | None:
+        """What the letters last said of the charge before it was made.
+
+        A change that was withdrawn has no letter with an amount: the price that was paid stays, and its tax.
+        """
         told: int | None = None
         for letter in OutboxMessage.select().where(OutboxMessage.topic == "mail").order_by(OutboxMessage.id):
             context = letter.payload["context"]
@@ -393,10 +412,13 @@ class World:
             template = letter.payload["template"]
             if template == "renewed" and letter.key.startswith(f"renewed-{renewal.number}-"):
                 return told
-            if template in ("renewal_ahead", "auto_renewal_on", "renewed"):
+            if template in ("renewal_ahead", "auto_renewal_on", "renewed", "price_rise"):
+                if template == "price_rise" and date.fromisoformat(context["renew_on"]) > charged_on:
+                    # It is about a later day than that of this charge.
+                    continue
                 told = context["total_minor"]
             elif template in ("plan_scheduled", "plan_schedule_withdrawn"):
-                told = UNTOLD
+                told = context.get("total_minor") or UNTOLD
             elif template == "order_confirmed":
                 number = letter.key.removeprefix("order-confirmed-").partition("-")[0]
                 told = Order.get(Order.number == number).total_minor
@@ -430,6 +452,16 @@ class World:
         refunded = Refund.select().where(Refund.workspace == workspace).exists()
         if limit is not None and usage.active_users > limit and not refunded:
             self._broken(f"{workspace.slug}: {usage.active_users} users on a plan for {limit}")
+
+    def _stopped_methods_are_left_alone(self, workspace: Workspace) -> None:
+        """After a dispute was read, nothing is charged to its method by itself."""
+        for payment in (
+            Payment.select(Payment, PaymentMethod)
+            .join(PaymentMethod)
+            .where(Payment.workspace == workspace, PaymentMethod.stopped_at.is_null(False))
+        ):
+            if payment.tried_on and payment.tried_on > workspace.day(payment.method.stopped_at):
+                self._broken(f"{workspace.slug}: charged on {payment.tried_on} in spite of a dispute")
 
     def _charges_of(self, workspace: Workspace) -> list[Any]:
         return [
@@ -467,6 +499,7 @@ class World:
         return {
             **{kind.value: paid.where(Order.kind == kind).count() for kind in OrderKind},
             "refunds": Refund.select().count(),
+            "disputes": Dispute.select().count(),
             "invoices": Invoice.select().count(),
             "declined": Payment.select().where(Payment.state == PaymentState.DECLINED).count(),
             "deleted": Workspace.select().where(Workspace.deleted_at.is_null(False)).count(),

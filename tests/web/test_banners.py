@@ -77,7 +77,8 @@ def test_a_failed_renewal_says_when_it_is_tried_again(app, client, place, clock)
     assert "We try again on 22 December 2026" in banner_of(client, "history")
     clock.advance(days=1)
     said = banner_of(client, "plans")
-    assert said.startswith("The payment failed.")
+    # No payment was tried: a smaller plan that did not fit on its day, and fits again.
+    assert said.startswith("The renewal is not paid yet.")
     assert "We try again today" in said
     assert "Access is blocked on 5 January 2027." in said
     assert "Choose another card" in said
@@ -144,6 +145,27 @@ def test_a_renewal_that_the_bank_asks_to_confirm_is_told_and_leads_on(client, as
     assert f'href="{asked}">Confirm</a>' in answer
     assert client.get(asked).status_code == 200
     assert not banner_of(client, asked.removeprefix("/w/acme/")).endswith("Confirm")
+
+
+def test_the_banner_says_until_when_it_can_be_confirmed(client, asked) -> None:
+    """21 December and the fourteen days of the rounds."""
+    assert "You can confirm until 4 January 2027, that day included." in banner_of(client, "history")
+
+
+def test_the_page_of_the_order_leads_to_another_card_too(client, asked) -> None:
+    page = client.get(asked).text
+    assert "Confirm with your bank" in page
+    assert 'href="/w/acme/payment-methods"' in page
+
+
+def test_what_was_not_confirmed_is_called_so(app, client, asked, clock) -> None:
+    with facts(app):
+        payment = Payment.get(Payment.state == PaymentState.ACTION_REQUIRED)
+        the_sandbox().answer_challenge(payment.action_url.rpartition("/")[2], confirmed=False)
+        charging.look_up(payment, now=clock.now())
+    said = banner_of(client, "history")
+    assert said.startswith("The payment was not confirmed with your bank. We try again on 22 December 2026")
+    assert "The renewal was not confirmed with your bank in time." in client.get(asked).text
 
 
 def test_who_may_pay_but_not_open_the_order_is_told_without_a_link(app, client, place, asked) -> None:

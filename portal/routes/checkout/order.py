@@ -5,6 +5,7 @@ from datetime import date
 
 from flask_babel import ngettext
 
+from portal.domain.dunning import was_not_confirmed
 from portal.domain.money import Money
 from portal.domain.tax_numbers import tax_number_label
 from portal.domain.vocabulary import OrderState, PaymentMethodKind, PaymentState
@@ -197,6 +198,7 @@ class ResultPage:
     document: str
     renewal: str
     new_guests: str
+    may_change_method: bool
 
 
 def result_of(
@@ -207,8 +209,11 @@ def result_of(
     may_download: bool,
     renewal: str,
     new_guests: str,
+    may_change_method: bool,
 ) -> ResultPage:
-    """`renewal`: the sentence of the next automatic charge, empty where none comes or it is no news."""
+    """`may_change_method`: it is an automatic charge, and another card may take its place.
+
+    `renewal`: the sentence of the next automatic charge, empty where none comes or it is no news."""
     heading, lead = outcome_of(order, payment)
     is_paid = payment.state == PaymentState.SUCCEEDED
     must_confirm = payment.state == PaymentState.ACTION_REQUIRED
@@ -230,6 +235,7 @@ def result_of(
         document=invoice.number if invoice is not None and may_download else "",
         renewal=renewal,
         new_guests=new_guests,
+        may_change_method=may_change_method,
     )
 
 
@@ -245,6 +251,9 @@ def outcome_of(order: Order, payment: Payment) -> tuple[str, str]:
         )
     if payment.state == PaymentState.ACTION_REQUIRED:
         return _confirm_words(payment)[0], _("Nothing is charged before you do.")
+    was_renewal = payment.state == PaymentState.DECLINED and payment.tried_on is not None
+    if was_renewal and was_not_confirmed(payment.decline_code):
+        return _("Nothing was charged"), _("The renewal was not confirmed with your bank in time.")
     if payment.state == PaymentState.DECLINED:
         return _("Nothing was charged"), decline_sentence(payment.decline_code)
     return _("Your payment is being confirmed"), _(

@@ -38,7 +38,7 @@ from portal.services.places import Place
 from portal.web import limits, patience
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
-from portal.web.place import status_here, today_here, usage_here
+from portal.web.place import on_sale_here, status_here, today_here, usage_here
 from portal.words import formatting
 from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
@@ -83,8 +83,8 @@ def _details_form(place: Place, order: Order) -> BillingDetailsForm:
     known = (
         order.details or _remembered(place) or {"email": current_user.email, "country": _usual_country(place)}
     )
-    on_sale = plans.plans_on_sale(status_here(place).subscription.product, on=today_here(place))
-    currencies = [(code, formatting.currency_label(code)) for code in plans.currencies_of(on_sale)]
+    on_sale = plans.currencies_of(on_sale_here(place))
+    currencies = [(code, formatting.currency_label(code)) for code in on_sale]
     return BillingDetailsForm(
         currencies=currencies,
         payment_methods=methods_on_offer(),
@@ -162,10 +162,9 @@ def _details_page(place: Place, order: Order, form: BillingDetailsForm, *, statu
 
 
 def _price_in(place: Place, order: Order, currency: str) -> Money:
-    on_sale = plans.plans_on_sale(status_here(place).subscription.product, on=today_here(place))
     try:
         return plans.offer_of(
-            on_sale, plan_code=order.plan.code, interval=order.interval, currency=currency
+            on_sale_here(place), plan_code=order.plan.code, interval=order.interval, currency=currency
         ).amount
     except PlanNotOffered:
         return Money(order.net_minor, order.currency)
@@ -320,6 +319,7 @@ def result(place: Place, number: str) -> Response:
         new_guests=_new_guests(order) if payment.state == PaymentState.SUCCEEDED else "",
         may_download=Right.DOWNLOAD_DOCUMENTS in place.may or order.person_id == current_user.id,
         renewal=_next_charge(place, order, payment),
+        may_change_method=payment.tried_on is not None and Right.MANAGE_PAYMENT_METHODS in place.may,
     )
     response = render("checkout/result.html", page)
     if page.waits:

@@ -54,12 +54,14 @@ def _to_refund(place: Place, last: LastPayment | None) -> LastPayment | None:
         return None
     if last.refund is not None:
         return last if last.refund.is_open else None
+    if last.is_disputed:
+        return None
     return last if today_here(place) <= last.last_day else None
 
 
 def _refund_note(place: Place, last: LastPayment | None) -> str:
     """Until when the last payment can be sent back, or could."""
-    if last is None or last.refund is not None:
+    if last is None or last.refund is not None or last.is_disputed:
         return ""
     date = formatting.day(last.last_day)
     if today_here(place) <= last.last_day:
@@ -110,6 +112,9 @@ def statement(place: Place, number: str) -> Response:
     payment = facts["payment"]
     method = method_words(payment["method"], payment["brand"], payment["last4"])
     rows.append((_("Refunded to") if is_credit_note else _("Paid with"), method))
+    disputed_on = None if is_credit_note else history.disputed_on(invoice, place.workspace)
+    if disputed_on is not None:
+        rows.append((_("Disputed on"), formatting.day(disputed_on)))
     locale = locale_code()
     lines = [
         StatementLine(

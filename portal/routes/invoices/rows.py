@@ -27,6 +27,7 @@ class PaymentRow(NamedTuple):
     document: str
     is_credit_note: bool
     is_refunded: bool
+    is_disputed: bool
     method: str
     payer_name: str
     payer_email: str
@@ -89,6 +90,7 @@ def _row(
         document=words[row.kind],
         is_credit_note=is_credit_note,
         is_refunded=row.is_refunded,
+        is_disputed=row.is_disputed and not is_credit_note,
         method=method_words(row.method_kind, row.brand, row.last4),
         payer_name=row.payer_name,
         payer_email=row.payer_email,

@@ -203,8 +203,11 @@ def disable(place: Place, member: Member) -> Response:
 @workspace_right(Right.MANAGE_MEMBERS)
 @with_member
 def enable(place: Place, member: Member) -> Response:
-    """As a user, or as a guest where `status` says so."""
-    as_guest = request.form.get("status") == MemberStatus.GUEST
+    """As a user, or as a guest where `status` says so. Another word is refused, never guessed."""
+    status = request.form.get("status", MemberStatus.ACTIVE)
+    if status not in (MemberStatus.ACTIVE, MemberStatus.GUEST):
+        abort(422)
+    as_guest = status == MemberStatus.GUEST
     changes.enable(place, member, as_guest=as_guest, now=current().clock.now())
     if as_guest:
         flash(_("%(name)s is back as a guest.", name=name_of(member)), "done")

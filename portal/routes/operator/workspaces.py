@@ -264,8 +264,8 @@ def _row(attempt: PaymentAttempt) -> AttemptRow:
         ordered,
         at=payment.created_at,
         amount=formatting.money(payment.amount),
-        state=payment.state,
-        state_label=payment_words(payment.state),
+        state="failed" if attempt.is_disputed else payment.state,
+        state_label=_("Disputed") if attempt.is_disputed else payment_words(payment.state),
         method=method_words(payment.method_kind, payment.brand, payment.last4),
         key=payment.key if payment.is_open else "",
     )

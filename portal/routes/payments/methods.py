@@ -11,11 +11,11 @@ from portal.forms.cards import NewCardForm
 from portal.gateways.base import CardData
 from portal.models import MethodSetup, PaymentMethod, Subscription
 from portal.runtime import current
-from portal.services.payments import charging, method_setups, renewal_outcomes
+from portal.services.payments import charging, method_setups
 from portal.services.payments import methods as payments_methods
-from portal.services.payments.methods import MethodExpired, MethodGone, MethodNeeded
+from portal.services.payments.methods import MethodExpired, MethodGone, MethodNeeded, MethodStopped
 from portal.services.places import Place
-from portal.services.subscriptions import scheduled_change
+from portal.services.subscriptions import charged_methods, scheduled_change
 from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.web import limits, patience
 from portal.web.access import limited, workspace_right
@@ -41,6 +41,7 @@ class MethodRow:
     holder: str
     expires: str
     is_expired: bool
+    is_stopped: bool
     is_first: bool
 
 
@@ -98,7 +99,7 @@ def show(place: Place) -> Response:
 
 def _page(place: Place, form: NewCardForm, *, status: int, problem: str = "") -> Response:
     standing = status_here(place)
-    methods = renewal_outcomes.methods_of(standing.subscription)
+    methods = charged_methods.methods_of(standing.subscription)
     capabilities = charging.gateway_for(PaymentMethodKind.CARD).capabilities()
     total = method_setups.charged_at_once(standing.subscription, now=current().clock.now())
     return render(
@@ -128,7 +129,8 @@ def _row(method: PaymentMethod, *, is_first: bool, today: date) -> MethodRow:
         name=_name(method),
         holder=method.holder,
         expires=f"{method.exp_month:02}/{method.exp_year}" if has_date else "",
-        is_expired=payments_methods.is_expired(method, on=today),
+        is_expired=charged_methods.is_expired(method, on=today),
+        is_stopped=method.stopped_at is not None,
         is_first=is_first,
     )
 
@@ -144,7 +146,17 @@ def _next_charge(status: SubscriptionStatus, methods: list[PaymentMethod]) -> st
     if waiting is not None and waiting.plan.free:
         return _("Nothing is charged on the due date: a free plan begins then.")
     charged_on = max(subscription.renew_on or status.today, status.today)
-    method = renewal_outcomes.asked_next(subscription, methods, on=charged_on)
+    method = charged_methods.asked_next(subscription, methods, on=charged_on)
+    expiring = charged_methods.first_expiring(methods, on=charged_on)
+    if method is None and subscription.renew_on is not None and expiring is not None:
+        return _(
+            "%(method)s will have expired on %(date)s, when the plan is to be renewed. "
+            "Add another card before that day.",
+            method=_name(expiring),
+            date=formatting.day(charged_on),
+        )
+    if method is None and subscription.renewal_failed_on is None:
+        return _("None of these can be charged by itself. Add a card before the plan is to be renewed.")
     if subscription.renew_on is None or method is None:
         return _("We do not try the payment again by ourselves. Add a card, and it is tried with that one.")
     return _(
@@ -238,6 +250,11 @@ def choose(place: Place, method_id: int) -> Response:
         payments_methods.choose(place, method, now=current().clock.now())
     except MethodGone:
         abort(404)
+    except MethodStopped:
+        flash(
+            _("%(method)s is not charged by itself any more: a payment was disputed.", method=_name(method)),
+            "error",
+        )
     except MethodExpired:
         flash(_("%(method)s has expired. Choose another one.", method=_name(method)), "error")
     else:

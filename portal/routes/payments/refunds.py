@@ -177,6 +177,9 @@ def _why_not(reason: RefusalReason, last_day: date | None) -> str:
         RefusalReason.MONEY_IS_OPEN: _(
             "Another payment of this workspace is being confirmed. Please try again when it is settled."
         ),
+        RefusalReason.DISPUTED: _(
+            "You disputed this payment with your bank, which has given the money back."
+        ),
         RefusalReason.NOT_OFFERED: _("This way of paying cannot be refunded here. Please contact us."),
     }[reason]
 

@@ -15,7 +15,7 @@ from portal.domain.plans import PlanChoice, PlanNotOffered, PlanTooSmall
 from portal.domain.vocabulary import Right
 from portal.routes.invoices.rows import payment_rows
 from portal.runtime import current
-from portal.services import checkout
+from portal.services import checkout, plans
 from portal.services.members.roster import people_with
 from portal.services.payments.coming_charge import coming_charge
 from portal.services.people import signing_in
@@ -23,7 +23,7 @@ from portal.services.places import Place
 from portal.services.subscriptions import plan_table
 from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render, wanted_block
-from portal.web.place import status_here, usage_here
+from portal.web.place import on_sale_here, status_here, usage_here
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 
@@ -59,7 +59,7 @@ def choose(place: Place) -> Response:
     """
     wanted, currency = request.form.get("price", ""), request.form.get("currency", "")
     if request.form.get("show"):
-        return plans_page(place, wanted=wanted, currency=currency)
+        return _show_chosen(place, wanted=wanted, currency=currency)
     now = current().clock.now()
     try:
         code, interval = PlanChoice.read(wanted)
@@ -80,6 +80,20 @@ def choose(place: Place) -> Response:
             place, wanted=wanted, currency=currency, status=422, problem=refusal_sentence(refusal)
         )
     return redirect_after_write(url_for("checkout.details", slug=place.workspace.slug, number=order.number))
+
+
+def _show_chosen(place: Place, *, wanted: str, currency: str) -> Response:
+    """The page with another choice, for a browser without scripts; a word that is none is refused."""
+    on_sale = on_sale_here(place)
+    try:
+        code = PlanChoice.read(wanted).plan_code if wanted else None
+    except PlanNotOffered:
+        code = ""
+    known_plan = code is None or any(sold.plan.code == code for sold in on_sale)
+    if known_plan and (not currency or currency in plans.currencies_of(on_sale)):
+        return plans_page(place, wanted=wanted, currency=currency)
+    refusal = PlanNotOffered(wanted=(wanted, None, currency))
+    return plans_page(place, wanted="", currency="", status=422, problem=refusal_sentence(refusal))
 
 
 def refusal_sentence(refusal: PortalError) -> str:
@@ -130,6 +144,7 @@ def plans_page(
         wanted=wanted,
         currency=currency,
         skips_dialog=current_user.skips_buy_dialog,
+        now=current().clock.now(),
     )
     # No part of the page holds the history or the next charge: they are not read for one.
     is_whole = wanted_block(TEMPLATE) is None

@@ -1,7 +1,6 @@
 """What anybody may open: the front page, prices, legal pages, the way in, and what machines ask."""
 
 from dataclasses import dataclass, replace
-from datetime import date
 
 from flask import Blueprint, Response, abort, current_app, g, jsonify, redirect, request, url_for
 from flask_login import current_user
@@ -93,7 +92,9 @@ class Sale:
     def listed(self) -> plans.PriceList | None:
         if self.product is None:
             return None
-        return plans.price_list(self.product, on=_today(), currency=self.currency)
+        return plans.price_list(
+            self.product, on=plans.sale_day(current().clock.now()), currency=self.currency
+        )
 
     @property
     def lowest(self) -> Money | None:
@@ -107,7 +108,7 @@ def _sale() -> Sale:
         product = agreement.workspace_product()
     except DoesNotExist:
         return Sale(product=None, offers=(), currencies=[], currency="")
-    offers = plans.plans_on_sale(product, on=_today())
+    offers = plans.plans_on_sale(product, on=plans.sale_day(current().clock.now()))
     currencies = plans.currencies_of(offers)
     return Sale(product=product, offers=offers, currencies=currencies, currency=_chosen_currency(currencies))
 
@@ -118,11 +119,6 @@ def _chosen_currency(currencies: list[str]) -> str:
     if asked in currencies:
         return asked
     return "EUR" if "EUR" in currencies else (currencies[0] if currencies else "")
-
-
-def _today() -> date:
-    """The seller's calendar day: prices begin and end on it."""
-    return current().clock.now().astimezone(current().settings.seller.zone).date()
 
 
 # --- texts ----------------------------------------------------------------------------------------

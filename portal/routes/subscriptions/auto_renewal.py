@@ -12,7 +12,7 @@ from portal.forms.subscriptions import AutoRenewalForm
 from portal.models import PaymentMethod
 from portal.runtime import current
 from portal.services.places import Place
-from portal.services.subscriptions import auto_renewal
+from portal.services.subscriptions import auto_renewal, charged_methods
 from portal.services.subscriptions.auto_renewal import NextCharge, NoSuchMethod, NotRenewable
 from portal.services.subscriptions.next_charge import NoBillingDetails
 from portal.web.access import workspace_right
@@ -97,7 +97,7 @@ def _page(
     form = form or _form(place, methods)
     form.shown.data = charge.hash if charge else ""
     is_on = subscription.auto_renewal
-    method = next((each for each in methods if each.id == subscription.payment_method_id), None)
+    method = charged_methods.next_asked(subscription, today=standing.today) if is_on else None
     return render(
         "subscriptions/auto_renewal.html",
         RenewalPage(
@@ -178,7 +178,7 @@ def _method(method: PaymentMethod) -> str:
 
 
 def _charge_words(charge: NextCharge) -> dict[str, str]:
-    return {"total": formatting.money(charge.quote.total), "date": formatting.day(charge.on)}
+    return {"total": formatting.money(charge.total), "date": formatting.day(charge.on)}
 
 
 def _pages(place: Place) -> dict[str, str]:

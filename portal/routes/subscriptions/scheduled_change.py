@@ -11,7 +11,7 @@ from portal.domain.vocabulary import Right
 from portal.routes.plans.page import CANNOT_BE_ORDERED, plans_page, refusal_sentence, refused
 from portal.runtime import current
 from portal.services.places import Place
-from portal.services.subscriptions import scheduled_change
+from portal.services.subscriptions import charged_methods, scheduled_change
 from portal.services.subscriptions.next_charge import NoBillingDetails
 from portal.services.subscriptions.scheduled_change import NothingWaits, ScheduledChange
 from portal.web.access import refuse_without, workspace_right
@@ -148,7 +148,8 @@ def _facts(place: Place, change: ScheduledChange) -> list[tuple[str, str]]:
     total = amount_charged(change.charge.total, has_vat=change.charge.tax_amount.minor > 0)
     day = formatting.day(change.charged_on)
     rows.append((_("Next payment"), _("%(total)s on %(date)s", total=total, date=day)))
-    method = status_here(place).subscription.payment_method
+    status = status_here(place)
+    method = charged_methods.next_asked(status.subscription, today=status.today)
     if method is not None:
         rows.append((_("Paid with"), method_words(method.kind, method.brand, method.last4)))
     return rows

@@ -17,7 +17,7 @@ from portal.web import limits, sessions
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import redirect_after_write, render
 from portal.web.navigation import LANGUAGE_NAMES
-from portal.web.place import status_here
+from portal.web.place import on_sale_here, status_here
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code
@@ -51,8 +51,7 @@ def save(place: Place) -> Response:
 def _form(place: Place) -> WorkspaceSettingsForm:
     workspace = place.workspace
     shown = service.settings_of(workspace)
-    on_sale = plans.plans_on_sale(status_here(place).subscription.product, on=status_here(place).today)
-    currencies = sorted({*plans.currencies_of(on_sale), workspace.currency})
+    currencies = sorted({*plans.currencies_of(on_sale_here(place)), workspace.currency})
     languages = dict.fromkeys((*current().settings.locales, workspace.language))
     return WorkspaceSettingsForm(
         obj=shown,

@@ -78,8 +78,8 @@ def build(*, size: str, seed: int, now: datetime) -> DemoReport:
     """
     if not current().settings.sandbox_only:
         raise SettingsError("Demo data is made only where PORTAL_GATEWAYS names the sandbox alone.")
-    _write_past_prices(now.date())
-    shop = _shop(now.date())
+    _write_past_prices(plans.sale_day(now))
+    shop = _shop(plans.sale_day(now))
     wanted = list(_accounts(shop, size=size, seed=seed, now=now))
     missing = _missing(wanted)
     purchases = sorted(

@@ -182,6 +182,7 @@ def _subscription(
         "payment_method": written.methods.get(account.slug),
         "renew_on": newest.due_on if newest and account.slug in written.methods else None,
         "announced_minor": newest.total.minor if newest and account.slug in written.methods else None,
+        "announced_net_minor": newest.net.minor if newest and account.slug in written.methods else None,
         "look_at": account.created_at,
         "version": 1 + len(account.purchases),
         "created_at": account.created_at,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from peewee import JOIN
@@ -10,7 +10,7 @@ from peewee import JOIN
 from portal.database.prepared import Parameter, Prepared
 from portal.domain.money import Money
 from portal.domain.vocabulary import DocumentKind, PaymentMethodKind, PaymentState
-from portal.models import Invoice, Order, Payment, Workspace
+from portal.models import Dispute, Invoice, Order, Payment, Workspace
 
 AFTER_ALL = 2**62
 """Above every id: the first page is the one before it."""
@@ -28,6 +28,7 @@ class HistoryRow(NamedTuple):
     issued_at: datetime
     total: Money
     is_refunded: bool
+    is_disputed: bool
     method_kind: PaymentMethodKind
     brand: str
     last4: str
@@ -60,12 +61,13 @@ def _row(
     total_minor: int,
     currency: str,
     is_refunded: int,
+    is_disputed: int,
     *paid: Any,
 ) -> HistoryRow:
     total = Money(total_minor, currency)
     if kind == DocumentKind.CREDIT_NOTE:
         total = -total
-    return HistoryRow(invoice_id, kind, number, issued_at, total, bool(is_refunded), *paid)
+    return HistoryRow(invoice_id, kind, number, issued_at, total, bool(is_refunded), bool(is_disputed), *paid)
 
 
 _credit_note = Invoice.alias()
@@ -80,6 +82,7 @@ _documents = Prepared(
             Invoice.total_minor,
             Invoice.currency,
             _credit_note.id.is_null(False),
+            Dispute.id.is_null(False),
             Payment.method_kind,
             Payment.brand,
             Payment.last4,
@@ -89,6 +92,7 @@ _documents = Prepared(
         )
         .join(Payment, on=((Payment.order == Invoice.order) & (Payment.state == PaymentState.SUCCEEDED)))
         .join_from(Invoice, _credit_note, JOIN.LEFT_OUTER, on=(_credit_note.credits == Invoice.id))
+        .join_from(Payment, Dispute, JOIN.LEFT_OUTER)
         .where(
             # Chosen first: without statistics PostgreSQL would join every document with every payment.
             Invoice.id
@@ -124,3 +128,9 @@ def find_invoice(workspace: Workspace, number: str) -> Invoice | None:
         .where(Invoice.workspace == workspace, Invoice.number == number)
         .first()
     )
+
+
+def disputed_on(invoice: Invoice, workspace: Workspace) -> date | None:
+    """The workspace's day on which the payment of the invoice was disputed. One query."""
+    dispute = Dispute.select().join(Payment).where(Payment.order == invoice.order_id).first()
+    return workspace.day(dispute.opened_at) if dispute is not None else None

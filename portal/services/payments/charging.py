@@ -334,7 +334,7 @@ def _write_answer(
             told = {"action_url": url, "reference": reference}
             moved = _move(payment, PaymentState.ACTION_REQUIRED, told, wall=wall)
             if moved and payment.order.kind == OrderKind.RENEWAL:
-                renewal_outcomes.ask_to_confirm(payment)
+                renewal_outcomes.ask_to_confirm(payment, subscription)
             _look_up_later(payment, wall=wall)
         case Pending(reference=reference):
             _move(payment, PaymentState.PENDING, {"reference": reference}, wall=wall)
@@ -355,11 +355,18 @@ def look_up_due(*, limit: int, now: datetime) -> ReconcileReport:
 
 
 def give_up_abandoned(*, limit: int, now: datetime) -> int:
-    """Close payments that have waited for their payer for a day, so that the order can be paid; how many."""
+    """Close payments that have waited for their payer for a day, so that the order can be paid; how many.
+
+    A renewal that still may be confirmed waits by the calendar (renewals/one_subscription.py).
+    """
     wall = current().clock.wall()
+    waits_by_the_calendar = Subscription.auto_renewal & (Subscription.due_on == Order.renews_on)
     abandoned = (
         _waiting()
+        .join_from(Payment, Order)
+        .join_from(Order, Subscription, JOIN.LEFT_OUTER)
         .where(
+            Payment.tried_on.is_null() | ~waits_by_the_calendar,
             Payment.state == PaymentState.ACTION_REQUIRED,
             Payment.created_at < wall - ABANDONED_AFTER,
             # True of each that waits: by its index, those that were settled are passed by.

@@ -11,11 +11,9 @@ from portal.domain.money import Money
 from portal.domain.plans import PlanNotOffered, PlanTooSmall, Usage
 from portal.domain.vocabulary import Interval
 from portal.models import BillingDetails, PaymentMethod
-from portal.services.subscriptions import next_charge, scheduled_change
+from portal.services.subscriptions import charged_methods, next_charge, scheduled_change
 from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.services.subscriptions.next_charge import NoBillingDetails
-
-from .renewal_outcomes import in_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +49,15 @@ def coming_charge(status: SubscriptionStatus, usage: Usage, *, now: datetime) ->
         quote = next_charge.upcoming(subscription, details=details, usage=usage, now=now)
     except (PlanTooSmall, PlanNotOffered, NoBillingDetails, MissingVatRate):
         return None
+    in_turn = charged_methods.in_order(methods, subscription)
     return ComingCharge(
         on=on,
-        total=quote.total,
+        # What was told is the ceiling, and all that a page may say.
+        total=next_charge.told_total(subscription) or quote.total,
         has_vat=quote.tax_amount.minor > 0,
         plan_names=dict(quote.offer.plan_names),
         interval=quote.offer.interval,
-        method=next(iter(in_order(methods, subscription)), None),
+        method=next((each for each in in_turn if charged_methods.may_be_charged(each, on=on)), None),
     )
 
 

@@ -29,9 +29,9 @@ from portal.models import MethodSetup, Payment, PaymentMethod, Subscription, Wor
 from portal.runtime import current
 from portal.services import audit
 from portal.services.places import Place
-from portal.services.subscriptions import agreement, next_charge
+from portal.services.subscriptions import agreement, charged_methods, next_charge
 
-from . import asking, renewal_outcomes
+from . import asking
 from .charging import gateway_for
 from .methods import charge_first, known_method, new_method, record_act, take_away
 from .waiting import (
@@ -109,23 +109,26 @@ def charged_at_once(subscription: Subscription, *, now: datetime) -> Money | Non
     """
     today, renew_on = subscription.workspace.day(now), subscription.renew_on
     if renew_on is not None and renew_on <= today:
-        methods = renewal_outcomes.methods_of(subscription)
-        if renewal_outcomes.asked_next(subscription, methods, on=today) is not None:
+        methods = charged_methods.methods_of(subscription)
+        if charged_methods.asked_next(subscription, methods, on=today) is not None:
             return None
     return _waiting_renewal(subscription, now=now)
 
 
 def _waiting_renewal(subscription: Subscription, *, now: datetime) -> Money | None:
     """The total of a renewal that failed; None where it could not be charged, or is to be announced anew."""
-    scheduled, announced = subscription.scheduled_plan, subscription.announced_minor
+    scheduled = subscription.scheduled_plan
     free_plan_waits = scheduled is not None and scheduled.free
     if not subscription.auto_renewal or subscription.renewal_failed_on is None or free_plan_waits:
         return None
     try:
-        total = next_charge.upcoming(subscription, now=now).total
+        quote = next_charge.upcoming(subscription, now=now)
     except PortalError:
         return None
-    return total if announced is not None and total.minor <= announced else None
+    if next_charge.exceeds_what_was_told(subscription, quote):
+        return None
+    # Not the quote's, which is no more than this: what is shown is the ceiling that is written down.
+    return next_charge.told_total(subscription)
 
 
 def is_being_charged(setup: MethodSetup, *, now: datetime) -> bool:
@@ -242,7 +245,7 @@ def _keep(setup: MethodSetup, facts: MethodFacts, *, now: datetime) -> PaymentMe
         return known
     workspace = setup.workspace
     subscription = agreement.of_workspace(workspace)
-    before = renewal_outcomes.methods_of(subscription)
+    before = charged_methods.methods_of(subscription)
     method = new_method(facts, workspace=workspace, added_by=setup.person_id, gateway=setup.gateway, now=now)
     same = next((each for each in before if _looks_of(each) == _looks_of(method)), None)
     if same is not None:

@@ -1,6 +1,6 @@
 """Saved payment methods: chosen, removed, and which is charged instead.
 
-method_setups.py adds them; renewal_outcomes.methods_of has the order in which they are charged.
+method_setups.py adds them; subscriptions/charged_methods.py has the order in which they are charged.
 """
 
 from datetime import date, datetime
@@ -8,13 +8,11 @@ from datetime import date, datetime
 from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
 from portal.gateways.base import MethodFacts
-from portal.gateways.cards import expires_before
 from portal.models import PaymentMethod, Person, Subscription, Workspace
 from portal.services import audit
 from portal.services.places import Place
 from portal.services.subscriptions import agreement
-
-from .renewal_outcomes import methods_of
+from portal.services.subscriptions.charged_methods import is_expired, may_be_charged, methods_of
 
 
 class MethodGone(PortalError):
@@ -23,6 +21,10 @@ class MethodGone(PortalError):
 
 class MethodExpired(PortalError):
     """The card is over: it cannot be the one that is charged."""
+
+
+class MethodStopped(PortalError):
+    """A payment with it was disputed: nothing is charged to it by itself any more."""
 
 
 class MethodNeeded(PortalError):
@@ -41,23 +43,13 @@ def find_method(workspace: Workspace, method_id: int) -> PaymentMethod | None:
     )
 
 
-def is_expired(method: PaymentMethod, *, on: date) -> bool:
-    """Of a card; what has no date never is."""
-    if method.exp_month is None or method.exp_year is None:
-        return False
-    return expires_before(method.exp_month, method.exp_year, on)
-
-
 def charged_instead(subscription: Subscription, method: PaymentMethod, *, on: date) -> PaymentMethod | None:
     """Which method is the first to be charged once `method` is removed; None when there is none.
 
-    Raises MethodNeeded where automatic renewal would be left with expired cards, or nothing.
+    Raises MethodNeeded where automatic renewal would be left with nothing that may be charged.
     """
-    methods = methods_of(subscription)
-    if methods and methods[0].id != method.id:
-        return methods[0]
-    others = methods[1:]
-    usable = [each for each in others if not is_expired(each, on=on)]
+    others = [each for each in methods_of(subscription) if each.id != method.id]
+    usable = [each for each in others if may_be_charged(each, on=on)]
     if subscription.auto_renewal and not usable:
         raise MethodNeeded()
     return next(iter(usable or others), None)
@@ -67,10 +59,14 @@ def charged_instead(subscription: Subscription, method: PaymentMethod, *, on: da
 
 
 def choose(place: Place, method: PaymentMethod, *, now: datetime) -> None:
-    """Charge this method first from now on. Safe to repeat. Raises MethodGone, MethodExpired."""
+    """Charge this method first from now on. Safe to repeat. Raises MethodGone, MethodExpired,
+    MethodStopped.
+    """
     workspace = place.workspace
     with transaction(lock=workspace):
         method = _reload(method)
+        if method.stopped_at is not None:
+            raise MethodStopped()
         if is_expired(method, on=workspace.day(now)):
             raise MethodExpired()
         subscription = agreement.of_workspace(workspace)

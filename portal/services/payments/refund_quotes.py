@@ -13,7 +13,7 @@ from portal.domain.plans import ExceededLimit, exceeded_limits
 from portal.domain.pricing import facts_hash
 from portal.domain.refunds import last_refund_day
 from portal.domain.vocabulary import Interval, PaymentState, RefundState
-from portal.models import Order, Payment, Plan, Price, Refund, Workspace
+from portal.models import Dispute, Order, Payment, Plan, Price, Refund, Workspace
 from portal.runtime import current
 from portal.services import open_money, plans
 from portal.services.subscriptions import agreement, restoring
@@ -27,6 +27,7 @@ class RefusalReason(StrEnum):
     TOO_LATE = "too_late"
     MONEY_IS_OPEN = "money_is_open"
     NOT_OFFERED = "not_offered"
+    DISPUTED = "disputed"
 
 
 class RefundImpossible(PortalError):
@@ -52,11 +53,15 @@ class NotRefundable:
 
 @dataclass(frozen=True, slots=True)
 class LastPayment:
-    """The workspace's newest successful payment. `refund` is its refund that succeeded or may still."""
+    """The workspace's newest successful payment. `refund` is its refund that succeeded or may still.
+
+    `is_disputed`: its payer has the money back from the bank.
+    """
 
     payment: Payment
     refund: Refund | None
     last_day: date
+    is_disputed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +121,18 @@ def last_payment(workspace: Workspace) -> LastPayment | None:
         interval=order.interval,
         base_end_on=date.fromisoformat(order.quote["base_end_on"]),
     )
-    return LastPayment(payment, refund if refund is not None and refund.id else None, last_day)
+    dispute = getattr(payment, "dispute", None)
+    return LastPayment(
+        payment,
+        refund if refund is not None and refund.id else None,
+        last_day,
+        is_disputed=dispute is not None and bool(dispute.id),
+    )
 
 
 _newest_success = Prepared(
     lambda: (
-        Payment.select(Payment, Order, Plan, Refund)
+        Payment.select(Payment, Order, Plan, Refund, Dispute)
         .join_from(Payment, Order)
         .join_from(Order, Plan)
         .join_from(
@@ -131,6 +142,7 @@ _newest_success = Prepared(
             on=((Refund.payment == Payment.id) & (Refund.state != RefundState.REFUSED)),
             attr="live_refund",
         )
+        .join_from(Payment, Dispute, JOIN.LEFT_OUTER, attr="dispute")
         .where(Payment.workspace == Parameter("workspace"), Payment.state == PaymentState.SUCCEEDED)
         .order_by(Payment.id.desc())
         .limit(1)
@@ -146,6 +158,8 @@ def refundable(workspace: Workspace, *, now: datetime) -> Refundable | NotRefund
     if last.refund is not None:
         is_over = last.refund.state == RefundState.SUCCEEDED
         return NotRefundable(RefusalReason.REFUNDED if is_over else RefusalReason.BEING_REFUNDED)
+    if last.is_disputed:
+        return NotRefundable(RefusalReason.DISPUTED)
     if workspace.day(now) > last.last_day:
         return NotRefundable(RefusalReason.TOO_LATE, last.last_day)
     gateway = current().gateways.get(last.payment.gateway)

@@ -4,72 +4,23 @@ Called by charging.py inside the transaction that records the answer. A round as
 after the other; a round in which none pays is followed by the next dunning day (domain/dunning.py).
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
-from typing import cast
 
 from portal.database import rows
 from portal.database.connecting import require_transaction
-from portal.domain.dunning import methods_left, next_round_on
-from portal.domain.vocabulary import DeclineCode, OrderState, PaymentState
-from portal.models import Invoice, Order, Payment, PaymentMethod, Subscription, Workspace
+from portal.domain.dunning import next_round_on, request_stands_until, was_not_confirmed
+from portal.domain.lifecycle import blocked_on
+from portal.domain.vocabulary import DeclineCode, PaymentState
+from portal.models import Invoice, Order, Payment, Subscription, Workspace
 from portal.outbox import JSON
 from portal.runtime import current
 from portal.services import letters
 from portal.services.subscriptions import agreement
+from portal.services.subscriptions.charged_methods import declined_tries, method_id_of, methods_of, round_of
 
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """What was tried for one renewal. `left`: the methods that today's round may still ask, in order."""
-
-    failed_on: date
-    left: tuple[PaymentMethod, ...]
-    may_try_later: bool
-
-
-def methods_of(subscription: Subscription) -> list[PaymentMethod]:
-    """In the order in which they are charged."""
-    methods = PaymentMethod.select().where(
-        PaymentMethod.workspace == subscription.workspace_id, PaymentMethod.removed_at.is_null()
-    )
-    return in_order(cast("Iterable[PaymentMethod]", methods), subscription)
-
-
-def in_order(methods: Iterable[PaymentMethod], subscription: Subscription) -> list[PaymentMethod]:
-    """The subscription's own comes first, then the preferred one, then the oldest."""
-
-    def rank(method: PaymentMethod) -> tuple[bool, bool, int]:
-        return method.id != subscription.payment_method_id, not method.is_preferred, method.id
-
-    return sorted(methods, key=rank)
-
-
-def round_of(methods: Iterable[PaymentMethod], tries: Sequence[Payment], *, today: date) -> Round:
-    """Where the declined `tries` for a due date stand today; `methods` in the order of their charges."""
-    refused_for_good = {_method_id(payment) for payment in tries if not payment.may_work_later}
-    tried_today = {_method_id(payment) for payment in tries if payment.tried_on == today}
-    by_id = {method.id: method for method in methods}
-    left = methods_left(list(by_id), refused_for_good=refused_for_good, tried_today=tried_today)
-    return Round(
-        failed_on=min((cast(date, payment.tried_on) for payment in tries), default=today),
-        left=tuple(by_id[method_id] for method_id in left),
-        may_try_later=any(method_id not in refused_for_good for method_id in by_id),
-    )
-
-
-def asked_next(
-    subscription: Subscription, methods: Iterable[PaymentMethod], *, on: date
-) -> PaymentMethod | None:
-    """The first of `methods` that the renewal is charged to on that day; None: none is left to ask."""
-    renewals = Order.select().where(
-        Order.subscription == subscription,
-        Order.renews_on == subscription.due_on,
-        Order.state != OrderState.REFUNDED,
-    )
-    tries = list(declined_tries(cast("Iterable[Order]", renewals)))
-    return next(iter(round_of(methods, tries, today=on).left), None)
+NOT_CONFIRMED = "not_confirmed"
+"""The reason that letters give where the bank asked for the payer in vain."""
 
 
 def paid_instead(payment: Payment, subscription: Subscription) -> bool:
@@ -78,12 +29,7 @@ def paid_instead(payment: Payment, subscription: Subscription) -> bool:
     if payment.tried_on is None or method is None or method.id == own or method.removed_at is not None:
         return False
     # Not where somebody chose another one while the bank was asked.
-    return any(_method_id(each) == own for each in declined_tries([payment.order]))
-
-
-def _method_id(payment: Payment) -> int:
-    assert payment.method_id is not None, "a saved method was charged"
-    return payment.method_id
+    return any(method_id_of(each) == own for each in declined_tries([payment.order]))
 
 
 def after_decline(subscription: Subscription, payment: Payment, *, now: datetime) -> None:
@@ -105,15 +51,20 @@ def after_decline(subscription: Subscription, payment: Payment, *, now: datetime
     if so_far.left:
         _try_on(subscription, today, now=now)
         return
+    not_confirmed = was_not_confirmed(payment.decline_code)
     next_on = None
     if so_far.may_try_later:
-        next_on = _next_round(so_far.failed_on, today)
+        # A request is closed because the next round's day has come: that one is counted from its own day.
+        next_on = _next_round(so_far.failed_on, payment.tried_on if not_confirmed else today)
     _try_on(subscription, next_on, now=now)
+    if not_confirmed and next_on is not None and next_on <= today:
+        # It is asked for anew at once, with a letter that says so.
+        return
     tell_failed(
         subscription,
         payment.workspace,
         key=f"renewal-failed-{payment.key}",
-        reason=payment.decline_code,
+        reason=NOT_CONFIRMED if not_confirmed else payment.decline_code,
         total=(payment.amount_minor, payment.currency),
         plan_names=dict(order.plan.names),
         method=letters.paid_with(payment),
@@ -195,8 +146,8 @@ def _last_usable_day(subscription: Subscription, today: date) -> str | None:
     return last.isoformat() if last >= today else None
 
 
-def ask_to_confirm(payment: Payment) -> None:
-    """The bank wants the payer: the letter leads to the page on which they confirm."""
+def ask_to_confirm(payment: Payment, subscription: Subscription) -> None:
+    """The bank wants the payer: the letter leads to the page on which they confirm, and says until when."""
     require_transaction()
     letters.send(
         "renewal_to_confirm",
@@ -209,7 +160,65 @@ def ask_to_confirm(payment: Payment) -> None:
             "currency": payment.currency,
             "method": letters.method_facts(payment.method),
             "order": payment.order.number,
+            "confirm_until": confirmable_until(payment, subscription).isoformat(),
         },
+    )
+
+
+def confirmable_until(payment: Payment, subscription: Subscription) -> date:
+    """The last day on which the renewal can be confirmed: rounds ask anew until then. One query."""
+    asked_on = payment.tried_on
+    assert asked_on is not None, "an automatic charge has its day"
+    tries = declined_tries([payment.order])
+    return _last_day(subscription, failed_on=min([asked_on, *_days_of(tries)]), asked_on=asked_on)
+
+
+def request_is_over(
+    payment: Payment, subscription: Subscription, declined: Iterable[Payment], *, today: date
+) -> bool:
+    """Whether a request that nobody confirmed gives way to the next round, or its last day is past."""
+    asked_on = payment.tried_on
+    assert asked_on is not None, "an automatic charge has its day"
+    failed_on = min([asked_on, *_days_of(declined)])
+    stands_until = request_stands_until(
+        asked_on=asked_on,
+        failed_on=failed_on,
+        last_usable=_last_day(subscription, failed_on=failed_on, asked_on=asked_on),
+        days=current().settings.dunning_days,
+    )
+    return today > stands_until
+
+
+def _days_of(tries: Iterable[Payment]) -> list[date]:
+    return [payment.tried_on for payment in tries if payment.tried_on is not None]
+
+
+def _last_day(subscription: Subscription, *, failed_on: date, asked_on: date) -> date:
+    """The last day with access after a first failure on `failed_on`, or that of the request if later."""
+    assert subscription.due_on is not None, "what is renewed has a due date"
+    first_without = blocked_on(
+        subscription.due_on,
+        agreement.grace_days(subscription),
+        renewal_failed_on=failed_on,
+        dunning_days=current().settings.dunning_days,
+    )
+    return max(asked_on, first_without - timedelta(days=1))
+
+
+def newest_failure(subscription: Subscription) -> Payment | None:
+    """The newest try of the renewal that failed; None where nothing could be tried. One query."""
+    return (
+        Payment.select(Payment)
+        .join(Order)
+        .where(
+            Order.subscription == subscription,
+            Order.renews_on == subscription.due_on,
+            Payment.state == PaymentState.DECLINED,
+            Payment.decline_code != DeclineCode.NEVER_MADE,
+            Payment.tried_on.is_null(False),
+        )
+        .order_by(Payment.id.desc())
+        .first()
     )
 
 
@@ -231,20 +240,6 @@ def tell_renewed(payment: Payment, invoice: Invoice) -> None:
         },
         attachments=[invoice],
     )
-
-
-def declined_tries(orders: Iterable[Order]) -> Iterable[Payment]:
-    """Those that count in a round: not what never reached the gateway, nor what somebody tried by hand."""
-    ids = [order.id for order in orders]
-    if not ids:
-        return []
-    declined = Payment.select().where(
-        Payment.order << ids,
-        Payment.state == PaymentState.DECLINED,
-        Payment.decline_code != DeclineCode.NEVER_MADE,
-        Payment.tried_on.is_null(False),
-    )
-    return cast("Iterable[Payment]", declined)
 
 
 def _next_round(failed_on: date, today: date) -> date | None:

@@ -12,14 +12,20 @@ from portal.domain import plans as plan_rules
 from portal.domain.errors import MissingVatRate
 from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.pricing import Quote
-from portal.domain.timeline import DAYS_OF_WARNING, SubscriptionDates, deletion_warning_on
+from portal.domain.timeline import (
+    DAYS_OF_WARNING,
+    PRICE_RISE_DAYS,
+    SubscriptionDates,
+    deletion_warning_on,
+)
 from portal.domain.vocabulary import Interval, NoticeKind
-from portal.models import Invoice, Price, Subscription, SubscriptionPeriod
+from portal.models import Invoice, Subscription
 from portal.outbox import JSON
 from portal.services import letters, plans
-from portal.services.payments import renewal_outcomes
-from portal.services.subscriptions import next_charge
+from portal.services.subscriptions import charged_methods, next_charge
 from portal.services.subscriptions.next_charge import NoBillingDetails
+
+NO_QUOTE = (PlanTooSmall, PlanNotOffered, NoBillingDetails, MissingVatRate)
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +59,7 @@ def _letter(
 
 def _trial_ending(subscription: Subscription, dates: SubscriptionDates, now: datetime) -> bool:
     usage = plans.usage_of(subscription.workspace)
-    on_sale = plans.plans_on_sale(subscription.product, on=subscription.workspace.day(now))
+    on_sale = plans.plans_on_sale(subscription.product, on=plans.sale_day(now))
     offers = [
         plan_rules.PlanCell(sold.limits, Interval(price.interval))
         for sold in on_sale
@@ -85,22 +91,36 @@ def _trial_over(subscription: Subscription, dates: SubscriptionDates, now: datet
 
 
 def _price_rise(subscription: Subscription, dates: SubscriptionDates, now: datetime) -> bool:
-    """Said only of a price that does rise; until then the letter stays unwritten and may be due later."""
-    price = subscription.price
-    quote = _quote_or_none(subscription, now)
-    if price is None or quote is None or subscription.scheduled_plan_id is not None:
+    """Said only of a price that does rise; until then the letter stays unwritten and may be due later.
+
+    From then on the new price is the one that was told, in time.
+    """
+    told = next_charge.told_price(subscription)
+    try:
+        quote = next_charge.at_list_price(subscription, now=now)
+    except NO_QUOTE:
         return False
-    paid = _last_paid_net(subscription, price)
-    if quote.net.minor <= paid:
+    if told is None or quote.net <= told:
         return False
-    return _letter(
+    tell_rise(subscription, quote)
+    return True
+
+
+def tell_rise(subscription: Subscription, quote: Quote) -> None:
+    """Mail that the charge of `renew_on`, PRICE_RISE_DAYS away or more, is higher than was told: `quote`."""
+    told = next_charge.told_price(subscription)
+    next_charge.tell(subscription, quote)
+    letters.send(
         "price_rise",
-        subscription,
-        {
+        to=letters.billing_people(subscription.workspace),
+        workspace=subscription.workspace,
+        key=f"price-rise-{subscription.id}-{subscription.due_on}-{subscription.renew_on}",
+        context={
             **_terms(subscription),
             "renew_on": _iso(subscription.renew_on),
-            "old_minor": paid,
+            "old_minor": told.minor if told else None,
             "new_minor": quote.net.minor,
+            "total_minor": quote.total.minor,
             "currency": quote.net.currency,
         },
     )
@@ -119,8 +139,8 @@ def _renewal_ahead(subscription: Subscription, dates: SubscriptionDates, now: da
         log.error("subscription %s: no quote for the next renewal: %r", subscription.id, fault)
         return False
     if quote is not None:
-        announce(subscription, quote, renew_on=subscription.renew_on)
-        return True
+        today = subscription.workspace.day(now)
+        return announce(subscription, quote, renew_on=subscription.renew_on, today=today)
     return _ahead_letter(subscription, None, problem=problem, limits=limits)
 
 
@@ -134,19 +154,34 @@ def _free_plan_ahead(subscription: Subscription) -> bool:
     return False
 
 
-def announce(subscription: Subscription, quote: Quote, *, renew_on: date | None) -> None:
-    """Tell date, amount and card; no more than that is charged."""
-    subscription.announced_minor = quote.total.minor
+def announce(subscription: Subscription, quote: Quote, *, renew_on: date | None, today: date) -> bool:
+    """Tell date, amount and card; no more than that is charged. False where it is not for this week.
+
+    A charge that would be higher than what was told (its tax rose) waits until that was told in time; nobody
+    is late meanwhile.
+    """
+    if subscription.announced_minor is not None and next_charge.exceeds_what_was_told(subscription, quote):
+        subscription.renew_on = today + timedelta(days=PRICE_RISE_DAYS)
+        subscription.renewal_failed_on = None
+        tell_rise(subscription, quote)
+        return False
+    next_charge.tell(subscription, quote)
     subscription.renew_on = renew_on
-    methods = renewal_outcomes.methods_of(subscription)
-    _ahead_letter(subscription, quote, problem=None if methods else "no_method", limits=[])
+    _ahead_letter(subscription, quote, problem=None, limits=[])
+    return True
 
 
 def _ahead_letter(
     subscription: Subscription, quote: Quote | None, *, problem: str | None, limits: list[JSON]
 ) -> bool:
-    methods = renewal_outcomes.methods_of(subscription)
     workspace = subscription.workspace
+    renew_on = subscription.renew_on or subscription.due_on
+    assert renew_on is not None, "what is renewed has a due date"
+    methods = charged_methods.methods_of(subscription)
+    method = charged_methods.asked_next(subscription, methods, on=renew_on)
+    expiring = None if method else charged_methods.first_expiring(methods, on=renew_on)
+    if method is None:
+        problem = problem or ("expires" if expiring else "no_method")
     letters.send(
         "renewal_ahead",
         to=letters.billing_people(workspace),
@@ -154,11 +189,13 @@ def _ahead_letter(
         key=f"renewal-ahead-{subscription.id}-{subscription.due_on}-{subscription.renew_on}",
         context={
             **_terms(subscription),
-            "renew_on": _iso(subscription.renew_on or subscription.due_on),
+            "instead_of": _replaced(subscription),
+            "renew_on": _iso(renew_on),
             "total_minor": quote.total.minor if quote else None,
             "tax_minor": quote.tax_amount.minor if quote else None,
             "currency": quote.total.currency if quote else None,
-            "method": letters.method_facts(methods[0] if methods else None),
+            "method": letters.method_facts(method),
+            "expiring": letters.method_facts(expiring),
             "problem": problem,
             "limits": limits,
         },
@@ -229,19 +266,8 @@ LETTERS: dict[NoticeKind, Callable[[Subscription, SubscriptionDates, datetime], 
 def _quote_or_none(subscription: Subscription, now: datetime) -> Quote | None:
     try:
         return next_charge.upcoming(subscription, now=now)
-    except (PlanTooSmall, PlanNotOffered, NoBillingDetails, MissingVatRate):
+    except NO_QUOTE:
         return None
-
-
-def _last_paid_net(subscription: Subscription, price: Price) -> int:
-    """What the running period cost without VAT: a locked price may be lower than its row says."""
-    last = (
-        SubscriptionPeriod.select(SubscriptionPeriod.net_minor)
-        .where(SubscriptionPeriod.subscription == subscription, SubscriptionPeriod.net_minor > 0)
-        .order_by(SubscriptionPeriod.id.desc())
-        .first()
-    )
-    return int(last.net_minor) if last is not None else price.amount_minor
 
 
 def _terms(subscription: Subscription) -> dict[str, JSON]:
@@ -250,6 +276,11 @@ def _terms(subscription: Subscription) -> dict[str, JSON]:
         return {"plan_names": dict(waiting.names), "interval": None}
     plan, interval = next_charge.next_terms(subscription)
     return {"plan_names": dict(plan.names), "interval": interval.value}
+
+
+def _replaced(subscription: Subscription) -> JSON:
+    """The names of the plan that another one takes the place of; None where it goes on."""
+    return dict(subscription.plan.names) if subscription.scheduled_plan_id is not None else None
 
 
 def _warning_day(dates: SubscriptionDates) -> date | None:

@@ -9,7 +9,7 @@ from typing import TypeVar, cast
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, OPEN_REFUND_STATES
 from portal.domain.vocabulary import NoticeKind, OrderState
 from portal.models import BillingDetails, Notice, Order, Payment, PaymentMethod, Person, Refund, Subscription
-from portal.services.payments import renewal_outcomes
+from portal.services.subscriptions import charged_methods
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ def read_facts(subscriptions: Sequence[Subscription]) -> dict[int, RenewalFacts]
     )
     renewals = _by("subscription_id", _renewals(ids))
     declined = _by(
-        "order_id", renewal_outcomes.declined_tries(order for orders in renewals.values() for order in orders)
+        "order_id", charged_methods.declined_tries(order for orders in renewals.values() for order in orders)
     )
     methods = _by(
         "workspace_id",

@@ -19,7 +19,7 @@ from portal.models import Notice, Order, Payment, PaymentMethod, Subscription
 from portal.runtime import current
 from portal.services import audit, orders
 from portal.services.payments import charging, renewal_outcomes
-from portal.services.subscriptions import agreement, free_plan, next_charge
+from portal.services.subscriptions import agreement, charged_methods, free_plan, next_charge
 from portal.services.subscriptions.next_charge import NoBillingDetails
 from portal.services.workspace import deletion
 
@@ -50,6 +50,7 @@ def look_at(subscription: Subscription, facts: RenewalFacts, *, now: datetime) -
     today = workspace.day(now)
     examined = Examined(steps=[])
     again_at: datetime | None = None
+    next_charge.take_lower_price(subscription, now=now)
     dates = agreement.dates_of(subscription, said=facts.said, today=today)
     taken: set[Step] = set()
     # No step is taken twice, so this ends.
@@ -89,10 +90,12 @@ def _renew(
 ) -> datetime | None:
     """Record the intent to charge, or say why that cannot be. When to look again, if not by the calendar."""
     waiting = facts.open_payment
+    if waiting is not None and waiting.state == PaymentState.ACTION_REQUIRED and waiting.tried_on:
+        if not renewal_outcomes.request_is_over(waiting, subscription, facts.declined, today=today):
+            return agreement.first_moment(subscription.workspace, today + timedelta(days=1))
+        waiting.workspace = subscription.workspace
+        examined.to_close = waiting
     if waiting is not None:
-        if waiting.state == PaymentState.ACTION_REQUIRED and waiting.tried_on and waiting.tried_on < today:
-            waiting.workspace = subscription.workspace
-            examined.to_close = waiting
         return now + WAIT_FOR_MONEY
     if facts.refund_is_open:
         return now + WAIT_FOR_MONEY
@@ -110,16 +113,18 @@ def _renew(
         # Ours to mend: nobody is late for it.
         log.error("subscription %s: the renewal waits: %r", subscription.id, fault)
         return now + timedelta(days=1)
-    if subscription.announced_minor is None or quote.total.minor > subscription.announced_minor:
-        calendar_letters.announce(subscription, quote, renew_on=today + timedelta(days=NOTICE_DAYS))
+    if next_charge.exceeds_what_was_told(subscription, quote):
+        renew_on = today + timedelta(days=NOTICE_DAYS)
+        calendar_letters.announce(subscription, quote, renew_on=renew_on, today=today)
         return None
-    methods = renewal_outcomes.in_order(facts.methods, subscription)
-    left = renewal_outcomes.round_of(methods, facts.declined, today=today).left
+    methods = charged_methods.in_order(facts.methods, subscription)
+    left = charged_methods.round_of(methods, facts.declined, today=today).left
     if not left:
         renewal_outcomes.fail_without_asking(
             subscription, subscription.workspace, reason="no_method", order=order, now=now
         )
         return None
+    next_charge.tell(subscription, quote)
     examined.payment = _place(subscription, quote, details, order, method=left[0], now=now, today=today)
     # Nobody is late while their bank is being asked.
     subscription.renewal_failed_on = None

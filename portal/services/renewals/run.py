@@ -19,7 +19,7 @@ from portal.database.connecting import is_postgresql, transaction
 from portal.gateways.base import Outcome, RateLimited, ResultUnknown
 from portal.models import Payment, Subscription, Workspace
 from portal.runtime import current
-from portal.services.payments import charging, method_setups, pace, refunds
+from portal.services.payments import charging, disputes, method_setups, pace, refunds
 from portal.services.payments.waiting import may_have_been_looked_up
 from portal.services.subscriptions import agreement
 from portal.services.upkeep import housekeeping
@@ -53,6 +53,8 @@ def run_due(
     last time.
     """
     counts: Counter[str] = Counter()
+    # Before anything is charged: a dispute stops its method.
+    counts["disputes_told"] += disputes.read_events(now=now)
     looked_up = charging.look_up_due(limit=limit or MOST_WAITING, now=now)
     counts["payments_looked_up"] += looked_up.asked
     counts["payments_settled"] += looked_up.settled

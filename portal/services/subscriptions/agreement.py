@@ -33,6 +33,7 @@ from portal.models import (
     Workspace,
 )
 from portal.runtime import current
+from portal.services import plans
 
 
 class NoTrialPlan(PortalError):
@@ -298,10 +299,26 @@ def _look_when_due(subscription: Subscription, *, now: datetime) -> None:
     today = workspace.day(now)
     dates = dates_of(subscription, said={}, today=today)
     day = look_again_on(dates, today=today)
-    if steps_due(dates, today=today):
+    due = set(steps_due(dates, today=today))
+    if not _may_rise(subscription, now=now):
+        # A catalogue that raises the price lets the run look at once.
+        due.discard(NoticeKind.PRICE_RISE)
+    if due:
         look_soon(subscription, now=now)
     else:
         subscription.look_at = first_moment(workspace, day) if day else None
+
+
+def _may_rise(subscription: Subscription, *, now: datetime) -> bool:
+    """Whether the next renewal of what was just paid is listed for more, and not locked. Without a query."""
+    price, due_on, lock = subscription.price, subscription.due_on, lock_of(subscription)
+    if price is None or due_on is None or (lock is not None and lock.holds(due_on)):
+        return False
+    on = max(plans.sale_day(now), subscription.renew_on or due_on)
+    listed = plans.listed_price(
+        subscription.product, subscription.plan, price.interval, price.currency, on=on
+    )
+    return listed is not None and listed.amount_minor > price.amount_minor
 
 
 def retry_with_new_method(workspace: Workspace, *, now: datetime) -> None:
@@ -392,11 +409,16 @@ def _announce_next_renewal(subscription: Subscription, order: Order, *, due_on: 
     """What was just paid is what the person knows of the next charge."""
     subscription.renewal_failed_on = None
     if not subscription.auto_renewal:
-        subscription.renew_on = subscription.announced_minor = None
+        subscription.renew_on = subscription.announced_minor = subscription.announced_net_minor = None
         return
     renewed_on = today if order.kind == OrderKind.RENEWAL else None
     subscription.renew_on = renewal_day(due_on=due_on, last_renewed_on=renewed_on)
-    subscription.announced_minor = order.total_minor
+    if order.kind == OrderKind.PROLONG and subscription.scheduled_plan_id is not None:
+        # The next charge is that of the plan that still waits: what was told of that one stays its ceiling.
+        if subscription.announced_minor is None:
+            subscription.announced_minor = order.total_minor
+        return
+    subscription.announced_minor, subscription.announced_net_minor = order.total_minor, order.net_minor
 
 
 def cut_periods(subscription: Subscription, *, at: date) -> None:

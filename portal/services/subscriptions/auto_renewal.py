@@ -16,7 +16,7 @@ from portal.outbox import JSON
 from portal.services import audit, letters
 from portal.services.places import Place
 
-from . import agreement
+from . import agreement, charged_methods
 from . import next_charge as subscriptions_next_charge
 
 RENEWABLE = (SubscriptionState.PAID, SubscriptionState.LATE)
@@ -37,22 +37,33 @@ class NoSuchMethod(PortalError):
 
 @dataclass(frozen=True, slots=True)
 class NextCharge:
-    """The next automatic charge, and the day on which it is made."""
+    """The next automatic charge, and the day on which it is made.
+
+    `total`, tax included, is what is shown of it: with automatic renewal on, what was told and stored. It may
+    be less than that by then, never more.
+    """
 
     quote: Quote
     on: date
+    total: Money
 
     @property
     def hash(self) -> str:
         """Identifies everything that the person was shown."""
-        return facts_hash({**self.quote.facts, "charged_on": self.on.isoformat()})
+        return facts_hash(
+            {**self.quote.facts, "charged_on": self.on.isoformat(), "shown_minor": self.total.minor}
+        )
 
 
 def methods_of(workspace: Workspace) -> list[PaymentMethod]:
-    """The saved payment methods, the preferred one first."""
+    """The saved payment methods that may be charged by themselves, the preferred one first."""
     return list(
         PaymentMethod.select()
-        .where(PaymentMethod.workspace == workspace, PaymentMethod.removed_at.is_null())
+        .where(
+            PaymentMethod.workspace == workspace,
+            PaymentMethod.removed_at.is_null(),
+            PaymentMethod.stopped_at.is_null(),
+        )
         .order_by(PaymentMethod.is_preferred.desc(), PaymentMethod.id)
     )
 
@@ -85,7 +96,7 @@ def switch_on(place: Place, *, method_id: int, shown_hash: str, now: datetime) -
         if charge.hash != shown_hash:
             raise QuoteChanged(shown=shown_hash, current=charge.hash)
         subscription.payment_method = method
-        subscription.announced_minor = charge.quote.total.minor
+        subscriptions_next_charge.tell(subscription, charge.quote)
         _save(subscription, "auto_renewal.on", now=now)
         _mark_announced(subscription, charge, today=workspace.day(now))
         offer = charge.quote.offer
@@ -107,7 +118,8 @@ def switch_off(place: Place, *, now: datetime) -> bool:
         if not subscription.auto_renewal:
             return False
         subscription.auto_renewal = False
-        subscription.renew_on = subscription.announced_minor = None
+        subscription.renew_on = None
+        subscriptions_next_charge.tell_nothing(subscription)
         _save(subscription, "auto_renewal.off", now=now)
         _tell(
             "auto_renewal_off",
@@ -127,17 +139,22 @@ def tell_on(
 
     `total` is the next charge with `tax` in it; workspace, `renew_on` and `payment_method` are set and saved.
     """
+    renew_on = cast(date, subscription.renew_on)
+    methods = charged_methods.methods_of(subscription)
+    method = charged_methods.asked_next(subscription, methods, on=renew_on)
+    expiring = None if method else charged_methods.first_expiring(methods, on=renew_on)
     _tell(
         "auto_renewal_on",
         subscription,
         {
-            "renew_on": cast(date, subscription.renew_on).isoformat(),
+            "renew_on": renew_on.isoformat(),
             "total_minor": total.minor,
             "tax_minor": tax.minor,
             "currency": total.currency,
             "plan_names": dict(plan_names),
             "interval": interval.value,
-            "method": letters.method_facts(subscription.payment_method),
+            "method": letters.method_facts(method),
+            "expiring": letters.method_facts(expiring),
         },
     )
 
@@ -154,7 +171,10 @@ def _switched_on(subscription: Subscription, *, now: datetime) -> NextCharge:
         subscription.auto_renewal = True
         subscription.renew_on = max(due_on, today)
     on = max(subscription.renew_on or due_on, today)
-    return NextCharge(quote=subscriptions_next_charge.upcoming(subscription, now=now), on=on)
+    quote = subscriptions_next_charge.upcoming(subscription, now=now)
+    return NextCharge(
+        quote=quote, on=on, total=subscriptions_next_charge.told_total(subscription) or quote.total
+    )
 
 
 def _mark_announced(subscription: Subscription, charge: NextCharge, *, today: date) -> None:

@@ -19,7 +19,7 @@ from portal.models import Plan, Subscription, SubscriptionPeriod, Workspace
 from portal.services import audit, letters, open_money, plans
 from portal.services.places import Place
 
-from . import agreement, scheduled_change
+from . import agreement, next_charge, scheduled_change
 from .agreement import SubscriptionStatus
 
 
@@ -133,4 +133,5 @@ def _obstacles(workspace: Workspace, plan: Plan) -> tuple[ExceededLimit, ...]:
 
 def _end_auto_renewal(subscription: Subscription) -> None:
     subscription.auto_renewal = False
-    subscription.renew_on = subscription.announced_minor = None
+    subscription.renew_on = None
+    next_charge.tell_nothing(subscription)

@@ -1,10 +1,15 @@
-"""What the next automatic charge will be: one function for the notice, the pages and the charge itself."""
+"""What the next automatic charge will be: one function for the notice, the pages and the charge itself.
+
+What was told of it is its ceiling. `tell` writes that down, and nothing else may: on a page where somebody
+agrees to it, or in a letter that comes in time.
+"""
 
 from datetime import date, datetime
 
 from portal.domain.billing_details import Details
-from portal.domain.errors import PortalError
-from portal.domain.plans import PlanNotOffered, Usage
+from portal.domain.errors import MissingVatRate, PortalError
+from portal.domain.money import Money
+from portal.domain.plans import PlanNotOffered, PlanTooSmall, Usage
 from portal.domain.price_lock import renewal_price
 from portal.domain.pricing import Offer, PresentTerms, Quote, make_quote
 from portal.domain.tax import Buyer
@@ -31,9 +36,73 @@ def upcoming(
 
     `details` and `usage` if they were read already.
 
-    Its period begins on the due date, or today once access is blocked. Raises PlanNotOffered (sold no more,
-    and not locked), PlanTooSmall (the scheduled plan no longer fits), NoBillingDetails, MissingVatRate.
+    Its period begins on the due date, or today once access is blocked. Its price is never above the one that
+    was told; its total is, where the tax rose. Raises PlanNotOffered (sold no more, and not locked),
+    PlanTooSmall (the scheduled plan no longer fits), NoBillingDetails, MissingVatRate.
     """
+    return _quote(subscription, details=details, usage=usage, told=told_price(subscription), now=now)
+
+
+def at_list_price(subscription: Subscription, *, now: datetime) -> Quote:
+    """What it would be had nothing been told: a rise that is to be mailed. Raises as `upcoming` does."""
+    return _quote(subscription, told=None, now=now)
+
+
+def told_price(subscription: Subscription) -> Money | None:
+    """The price, without VAT, that was last told of the next charge; None where none was."""
+    if not subscription.auto_renewal or subscription.announced_net_minor is None:
+        return None
+    return Money(subscription.announced_net_minor, _paid_price(subscription).currency)
+
+
+def told_total(subscription: Subscription) -> Money | None:
+    """The total, tax included, that was last told of the next charge: no more than that is taken."""
+    if not subscription.auto_renewal or subscription.announced_minor is None:
+        return None
+    return Money(subscription.announced_minor, _paid_price(subscription).currency)
+
+
+def exceeds_what_was_told(subscription: Subscription, quote: Quote) -> bool:
+    return subscription.announced_minor is None or quote.total.minor > subscription.announced_minor
+
+
+def tell(subscription: Subscription, quote: Quote) -> None:
+    """`quote` was shown to somebody who agreed, or is told in a letter. Whoever calls saves the row."""
+    subscription.announced_minor, subscription.announced_net_minor = quote.total.minor, quote.net.minor
+
+
+def tell_nothing(subscription: Subscription) -> None:
+    """There is no next charge, or another one that nobody was told of yet."""
+    subscription.announced_minor = subscription.announced_net_minor = None
+
+
+def take_lower_price(subscription: Subscription, *, now: datetime) -> None:
+    """Where the list price fell below what was told, that is charged: it is the ceiling from then on.
+
+    Without a query where it did not. Whoever calls saves the row.
+    """
+    told, scheduled = told_price(subscription), subscription.scheduled_plan
+    if told is None or (scheduled is not None and scheduled.free):
+        return
+    plan, interval = next_terms(subscription)
+    on = max(plans.sale_day(now), subscription.renew_on or date.min)
+    listed = plans.listed_price(subscription.product, plan, interval, told.currency, on=on)
+    if listed is None or listed.amount >= told:
+        return
+    try:
+        tell(subscription, upcoming(subscription, now=now))
+    except (PlanNotOffered, PlanTooSmall, NoBillingDetails, MissingVatRate):
+        return
+
+
+def _quote(
+    subscription: Subscription,
+    *,
+    details: dict[str, object] | None = None,
+    usage: Usage | None = None,
+    told: Money | None,
+    now: datetime,
+) -> Quote:
     workspace = subscription.workspace
     today = workspace.day(now)
     status = agreement.status_of(subscription, today=today)
@@ -43,7 +112,8 @@ def upcoming(
     charged_on = max(today, subscription.renew_on or today)
     assert subscription.due_on is not None, "what is renewed has a due date"
     begins_on = today if status.is_blocked else subscription.due_on
-    price = _price(subscription, plan, interval, charged_on=charged_on, begins_on=begins_on)
+    sale_day = charged_on if charged_on > today else plans.sale_day(now)
+    price = _price(subscription, plan, interval, sale_day=sale_day, told=told, begins_on=begins_on)
     details = details or details_of(workspace)
     return make_quote(
         present=PresentTerms(
@@ -88,29 +158,37 @@ def details_of(workspace: Workspace, known: BillingDetails | None = None) -> dic
 
 
 def _price(
-    subscription: Subscription, plan: Plan, interval: Interval, *, charged_on: date, begins_on: date
+    subscription: Subscription,
+    plan: Plan,
+    interval: Interval,
+    *,
+    sale_day: date,
+    told: Money | None,
+    begins_on: date,
 ) -> Price:
-    """The list price of the day of the charge, or the locked one if that is lower. Raises PlanNotOffered."""
+    """The lowest of the list price on the day of the charge, the locked and the told one.
+
+    Raises PlanNotOffered.
+    """
     paid = _paid_price(subscription)
     currency = paid.currency
-    on_sale = plans.plans_on_sale(subscription.product, on=charged_on)
-    listed = next(
-        (offer.price(interval, currency) for offer in on_sale if offer.plan.code == plan.code), None
-    )
+    listed = plans.listed_price(subscription.product, plan, interval, currency, on=sale_day)
     lock = None if subscription.scheduled_plan_id is not None else agreement.lock_of(subscription)
-    amount = renewal_price(list_price=listed.amount if listed else None, lock=lock, on=begins_on)
+    amount = renewal_price(list_price=listed.amount if listed else None, lock=lock, told=told, on=begins_on)
     if amount is None:
         raise PlanNotOffered(wanted=(plan.code, interval, currency))
     if listed is not None and listed.amount == amount:
         return listed
     if (paid.plan_id, paid.interval, paid.amount) == (plan.id, interval, amount):
         return paid
-    return Price.get(
+    # What was locked or told was a price once: prices are never edited.
+    was_listed = Price.select().where(
         Price.plan == plan,
         Price.interval == interval,
         Price.currency == currency,
         Price.amount_minor == amount.minor,
     )
+    return was_listed.order_by(Price.id.desc()).get()
 
 
 def _paid_price(subscription: Subscription) -> Price:

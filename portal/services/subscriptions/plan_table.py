@@ -4,7 +4,7 @@ Decided once, here, over one reading of the workspace; routes/plans writes it ou
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from portal.domain import plans as rules
 from portal.domain.money import Money
@@ -16,7 +16,7 @@ from portal.services import plans
 from portal.services.places import Place
 from portal.services.plans import PriceList
 
-from . import agreement, scheduled_change
+from . import agreement, next_charge, scheduled_change
 from .agreement import SubscriptionStatus
 from .scheduled_change import Waiting
 
@@ -73,6 +73,7 @@ def decide(
     wanted: str,
     currency: str,
     skips_dialog: bool,
+    now: datetime,
 ) -> PlansDecided:
     """`wanted` is the cell that the person chose, as PlanChoice writes it; empty for the one chosen for them.
 
@@ -80,7 +81,8 @@ def decide(
     """
     waiting = scheduled_change.waiting_plan(status)
     may_withdraw = may_change_what_waits(place, status)
-    on_sale = plans.plans_on_sale(status.subscription.product, on=status.today)
+    sale_day = plans.sale_day(now)
+    on_sale = plans.plans_on_sale(status.subscription.product, on=sale_day)
     currencies = tuple(plans.currencies_of(on_sale))
     free_plan = plans.free_plan_of(on_sale) if may_withdraw else None
     return PlansDecided(
@@ -89,6 +91,7 @@ def decide(
         table=_table(
             status,
             usage,
+            sale_day=sale_day,
             currencies=currencies,
             currency=currency if currency in currencies else _own_currency(place, status, currencies),
             wanted=wanted or _preselected(status, waiting),
@@ -109,13 +112,14 @@ def _table(
     status: SubscriptionStatus,
     usage: Usage,
     *,
+    sale_day: date,
     currencies: tuple[str, ...],
     currency: str,
     wanted: str,
     skips_dialog: bool,
 ) -> PlanTable:
     subscription = status.subscription
-    listed = plans.price_list(subscription.product, on=status.today, currency=currency)
+    listed = plans.price_list(subscription.product, on=sale_day, currency=currency)
     current = PlanCell(plans.limits_of(subscription.plan), status.interval)
     # What is had and still fits needs no recommendation, and the non-profit plan never does.
     fits = not rules.exceeded_limits(current.plan, usage)
@@ -161,14 +165,20 @@ def _selected(
 
 
 def _own_price(status: SubscriptionStatus, listed: PriceList, current: PlanCell) -> Money | None:
-    """None where the plan is not sold like that, in this currency."""
+    """By hand the list price, by itself no more than was told.
+
+    None where the plan is not sold like that, in this currency.
+    """
     if current.interval is None or current.plan.code not in {row.plan.code for row in listed.rows}:
         return None
     amount = listed.row(current.plan.code).amounts.get(current.interval)
-    lock = lock_charged(status)
-    if amount is None or lock is None or status.due_on is None or lock.amount.currency != amount.currency:
+    own = status.subscription.price
+    if amount is None or own is None or status.due_on is None:
         return amount
-    return renewal_price(list_price=amount, lock=lock, on=status.due_on)
+    if not status.renews_by_itself or own.currency != amount.currency:
+        return amount
+    told = None if status.subscription.scheduled_plan_id else next_charge.told_price(status.subscription)
+    return renewal_price(list_price=amount, lock=lock_charged(status), told=told, on=status.due_on)
 
 
 def lock_charged(status: SubscriptionStatus) -> PriceLock | None:

@@ -11,7 +11,7 @@ from portal.domain.refunds import GivenPeriod, replay
 from portal.domain.vocabulary import OrderState
 from portal.models import Order, Plan, Price, Subscription, SubscriptionPeriod
 
-from . import agreement
+from . import agreement, next_charge
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,8 @@ def restore(subscription: Subscription, order: Order, restored: Restored, *, now
     subscription.due_on = restored.due_on
     subscription.anchor_day = newest.order.quote["anchor_day"] if newest.order else newest.start_on.day
     subscription.auto_renewal = False
-    subscription.renew_on = subscription.announced_minor = subscription.renewal_failed_on = None
+    subscription.renew_on = subscription.renewal_failed_on = None
+    next_charge.tell_nothing(subscription)
     subscription.scheduled_plan = subscription.scheduled_interval = None
     subscription.locked_price_minor = subscription.locked_until = None
     agreement.look_soon(subscription, now=now)

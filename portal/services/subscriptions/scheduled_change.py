@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import cast
 
 from portal.database.connecting import require_transaction, transaction
-from portal.domain.errors import PortalError, QuoteChanged
+from portal.domain.errors import MissingVatRate, PortalError, QuoteChanged
 from portal.domain.plans import (
     ExceededLimit,
     PlanNotOffered,
@@ -88,17 +88,17 @@ def schedule(
             raise QuoteChanged(shown=shown_hash, current=change.hash)
         subscription.scheduled_plan, subscription.scheduled_interval = change.plan, interval
         if change.charge is not None:
-            subscription.announced_minor = change.charge.total.minor
+            next_charge.tell(subscription, change.charge)
         if before != (change.plan.id, interval, subscription.announced_minor):
-            save_schedule(subscription, change.plan, interval=interval, now=now)
+            save_schedule(subscription, change.plan, interval=interval, charge=change.charge, now=now)
     return change
 
 
 def withdraw(place: Place, *, now: datetime) -> Plan | None:
     """Let the present plan go on; the plan that will not begin, or None when nothing was scheduled any more.
 
-    With auto-renewal on, the next charge is that of the present plan, as the page then says. Raises
-    OrderAlreadyPlaced while the scheduled plan is being paid.
+    With auto-renewal on, the next charge is that of the present plan, at the price that was last paid for it
+    or a lower one: nobody was shown another. Raises OrderAlreadyPlaced while the scheduled plan is paid.
     """
     workspace = place.workspace
     with transaction(lock=workspace):
@@ -109,7 +109,7 @@ def withdraw(place: Place, *, now: datetime) -> Plan | None:
         open_money.refuse_beside_open_money(workspace)
         subscription.scheduled_plan = subscription.scheduled_interval = None
         if subscription.auto_renewal:
-            subscription.announced_minor = _total_of_next_charge(subscription, now=now)
+            _tell_as_paid(subscription, now=now)
         agreement.look_soon(subscription, now=now)
         subscription.version += 1
         subscription.save()
@@ -135,7 +135,12 @@ def withdraw(place: Place, *, now: datetime) -> Plan | None:
 
 
 def save_schedule(
-    subscription: Subscription, plan: Plan, *, interval: Interval | None, now: datetime
+    subscription: Subscription,
+    plan: Plan,
+    *,
+    interval: Interval | None,
+    charge: Quote | None = None,
+    now: datetime,
 ) -> None:
     """Write down that `plan` begins on the due date, and tell it. Inside the lock; free_plan.py's too."""
     require_transaction()
@@ -159,7 +164,13 @@ def save_schedule(
         to=letters.billing_people(workspace),
         workspace=workspace,
         key=f"plan-scheduled-{subscription.id}-{subscription.version}",
-        context={"plan_names": dict(plan.names), "due_on": due_on.isoformat()},
+        context={
+            "plan_names": dict(plan.names),
+            "due_on": due_on.isoformat(),
+            "total_minor": charge.total.minor if charge else None,
+            "currency": charge.total.currency if charge else None,
+            "renew_on": (subscription.renew_on or due_on).isoformat() if charge else None,
+        },
     )
 
 
@@ -196,7 +207,7 @@ def _preview(
     status = agreement.status_of(subscription, today=today)
     if subscription.price is None or not has_days_left(status.state, subscription.due_on, today=today):
         raise NothingWaits()
-    on_sale = plans.plans_on_sale(subscription.product, on=today)
+    on_sale = plans.plans_on_sale(subscription.product, on=plans.sale_day(now))
     offer = plans.offer_of(
         on_sale, plan_code=plan_code, interval=interval, currency=subscription.price.currency
     )
@@ -204,6 +215,9 @@ def _preview(
     if plan.free or plan.position >= status.plan.position:
         raise NothingWaits()
     plans.refuse_if_too_small(plan, plans.usage_of(workspace))
+    if (subscription.scheduled_plan_id, subscription.scheduled_interval) != (plan.id, interval):
+        # What was told is about other terms.
+        next_charge.tell_nothing(subscription)
     subscription.scheduled_plan, subscription.scheduled_interval = plan, interval
     renews, begins_on = subscription.auto_renewal, cast(date, subscription.due_on)
     return ScheduledChange(
@@ -215,9 +229,12 @@ def _preview(
     )
 
 
-def _total_of_next_charge(subscription: Subscription, *, now: datetime) -> int | None:
-    """None where there is none to be told: the run says why when its time comes."""
+def _tell_as_paid(subscription: Subscription, *, now: datetime) -> None:
+    """Nothing is told where there is no next charge: the run says why when its time comes."""
+    assert subscription.price is not None, "only what has a price is renewed"
+    subscription.announced_minor, subscription.announced_net_minor = None, subscription.price.amount_minor
     try:
-        return next_charge.upcoming(subscription, now=now).total.minor
-    except (PlanNotOffered, PlanTooSmall, next_charge.NoBillingDetails):
-        return None
+        quote = next_charge.upcoming(subscription, now=now)
+    except (PlanNotOffered, PlanTooSmall, next_charge.NoBillingDetails, MissingVatRate):
+        return
+    next_charge.tell(subscription, quote)

@@ -237,6 +237,7 @@ def _end_subscriptions(workspace: Workspace) -> None:
         payment_method=None,
         renew_on=None,
         announced_minor=None,
+        announced_net_minor=None,
         scheduled_plan=None,
         scheduled_interval=None,
         look_at=None,

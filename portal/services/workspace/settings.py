@@ -48,12 +48,17 @@ def change(workspace: Workspace, wanted: WorkspaceSettings, *, shown_version: st
     the two people should see each other's decision.
     """
     with transaction(lock=workspace):
-        current = settings_of(Workspace.get_by_id(workspace.id))
+        stored = Workspace.get_by_id(workspace.id)
+        current = settings_of(stored)
         if current.version != shown_version:
             raise SettingsChanged(current=current)
         changes = _changes(current, wanted)
         if changes:
-            Workspace.update(**asdict(wanted)).where(Workspace.id == workspace.id).execute()
+            # In the west it may still be yesterday, and its own days never go back.
+            reached = stored.day(now) if wanted.time_zone != current.time_zone else stored.day_reached
+            Workspace.update(**asdict(wanted), day_reached=reached).where(
+                Workspace.id == workspace.id
+            ).execute()
             audit.record(
                 "workspace.settings_changed",
                 workspace=workspace,
@@ -63,6 +68,8 @@ def change(workspace: Workspace, wanted: WorkspaceSettings, *, shown_version: st
             )
     for name, value in asdict(wanted).items():
         setattr(workspace, name, value)
+    if changes:
+        workspace.day_reached = reached
     return bool(changes)
 
 

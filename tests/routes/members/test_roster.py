@@ -444,6 +444,13 @@ def test_in_a_full_plan_the_page_of_a_disabled_member_offers_a_guest_s_place(app
     assert Member.get_by_id(leo.id).status == MemberStatus.GUEST
 
 
+@pytest.mark.parametrize("status", ["admin", "disabled", "", "GUEST"])
+def test_a_word_that_is_no_status_enables_nobody(acme, owner, status):
+    leo = a_member(acme, a_person("leo@acme.test"), status=MemberStatus.DISABLED)
+    assert owner.post(f"{LIST}/{leo.id}/enable", {"status": status}, page=LIST).status_code == 422
+    assert Member.get_by_id(leo.id).status == MemberStatus.DISABLED
+
+
 # --- guests ---------------------------------------------------------------------------------------
 
 

@@ -145,3 +145,27 @@ def test_a_next_payment_is_told_only_where_one_is_to_come(
     page = text_of(parse(browser.get("/w/acme/plans").text))
     assert said in page
     assert ("Automatic renewal: " in page) is (said == RENEWS)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"price": "business-3:week", "currency": "EUR"},
+        {"price": "business-3", "currency": "EUR"},
+        {"price": "business-4:month", "currency": "EUR"},
+        {"price": "business-3:month", "currency": "XXX"},
+        {"price": "business-3:month", "currency": "eur"},
+    ],
+)
+@pytest.mark.parametrize("button", [{"show": "1"}, {"confirmed": "1"}, {}])
+def test_an_unknown_word_is_refused_and_never_guessed(owner, chosen, button) -> None:
+    answer = owner.post("/w/acme/plans", {**chosen, **button})
+    assert answer.status_code == 422
+    assert "This plan is not sold like that today." in answer.text
+
+
+def test_a_known_choice_is_shown_without_a_script(owner) -> None:
+    chosen = {"price": "business-20:year", "currency": "USD", "show": "1"}
+    answer = owner.post("/w/acme/plans", chosen)
+    assert answer.status_code == 200
+    assert 'value="business-20:year" checked' in answer.text

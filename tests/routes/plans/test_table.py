@@ -65,9 +65,12 @@ def test_a_year_is_guaranteed_by_the_year(app, client, place) -> None:
     assert text_at(plans_of(client), "price-lock") == sentence
 
 
-def test_a_period_that_begins_when_the_guarantee_is_over_costs_the_list_price(app, client, locked) -> None:
+def test_a_period_after_the_guarantee_costs_the_list_price_once_that_was_told(app, client, locked) -> None:
     with facts(app):
         Subscription.update(locked_until="2026-12-21").execute()
+    assert "€28.00" in text_at(plans_of(client), "plan-business-5-month")
+    with facts(app):
+        Subscription.update(announced_net_minor=2900, announced_minor=3480).execute()
     assert "€29.00" in text_at(plans_of(client), "plan-business-5-month")
 
 

@@ -8,11 +8,11 @@ from portal.domain.vocabulary import PaymentMethodKind, PaymentState, SetupState
 from portal.gateways.base import GatewayUnavailable, ResultUnknown
 from portal.models import AuditEntry, MethodSetup, Payment, PaymentMethod, Subscription
 from portal.runtime import Runtime, current, install
-from portal.services.payments import charging, method_setups, renewal_outcomes
+from portal.services.payments import charging, method_setups
 from portal.services.payments import methods as payments_methods
 from portal.services.payments.methods import MethodExpired, MethodGone, MethodNeeded
 from portal.services.renewals import run
-from portal.services.subscriptions import agreement
+from portal.services.subscriptions import agreement, charged_methods
 from tests.books import assert_books_clean
 from tests.factories import letters
 from tests.paying import (
@@ -58,7 +58,7 @@ def order_of(place):
     subscription = agreement.of_workspace(place.workspace)
     return [
         f"[{each.last4}]" if each.is_preferred else each.last4
-        for each in renewal_outcomes.methods_of(subscription)
+        for each in charged_methods.methods_of(subscription)
     ]
 
 

@@ -10,8 +10,7 @@ from portal.models import Invoice, Notice, Order, OutboxMessage, Payment, Paymen
 from portal.services.payments import charging
 from portal.services.renewals import run as renewals_run
 from portal.services.subscriptions import agreement
-from tests import factories
-from tests.books import assert_books_clean, broken_books
+from tests.books import assert_books_clean
 from tests.factories import letters
 from tests.paying import (
     ASKS_ALWAYS,
@@ -21,7 +20,6 @@ from tests.paying import (
     SILENT_CHARGED,
     SILENT_NOT_CHARGED,
     an_order,
-    apply_catalogue,
     paid_charges,
     pay,
     the_sandbox,
@@ -339,30 +337,6 @@ def spoil_asking(place):
     sandbox.answer_challenge(asked.url.rpartition("/")[2], confirmed=True)
     facts = sandbox.fetch("setup-asks").method
     PaymentMethod.update(reference=facts.reference, last4=facts.last4).execute()
-
-
-def test_nobody_is_charged_more_than_they_were_told(place, clock, settings):
-    """The list price rises ten days before the end of the lock: announced anew, and charged a week later."""
-    bought_with(place)
-    Subscription.update(locked_until=place.workspace.day(clock.now())).execute()
-    text = factories.CATALOGUE.read_text()
-    live(clock, 25)
-    apply_catalogue(dearer(text))
-    live(clock, 5)
-    assert len(paid_charges()) == 1
-    assert letters("renewal_ahead")[-1]["context"]["total_minor"] == 4800
-    live(clock, 7)
-    assert paid_charges()[-1].amount_minor == letters("renewal_ahead")[-1]["context"]["total_minor"]
-    # The lock was cut short by hand, above.
-    assert broken_books() == {"price_locks_are_of_a_payment": 1}
-
-
-def dearer(text):
-    """The catalogue with business-5 at 40 EUR a month."""
-    head, mark, tail = text.partition('code = "business-5"')
-    assert mark
-    assert "amount_minor = 2800" in tail
-    return head + mark + tail.replace("amount_minor = 2800", "amount_minor = 4000", 1)
 
 
 @pytest.mark.parametrize("limit", [0, None])

@@ -7,7 +7,7 @@ import pytest
 
 from portal.domain.vocabulary import OrderState, PaymentMethodKind, PaymentState, RefundState
 from portal.gateways.base import ChargeRequest, RefundRequest
-from portal.models import Document, Invoice, Order, Payment, Refund, Workspace
+from portal.models import Dispute, Document, Invoice, Order, Payment, Refund, Workspace
 from portal.runtime import Runtime, current, install
 from portal.services.payments import refund_quotes, refunds
 from portal.services.upkeep import books
@@ -144,6 +144,19 @@ def a_refund_that_nobody_asked_for(shop):
     the_sandbox().refund(RefundRequest("k", charge, 100))
 
 
+def a_dispute_that_the_gateway_does_not_know(shop):
+    shop.ask_the_gateway()
+    payment = Payment.get(Payment.state == PaymentState.SUCCEEDED)
+    Dispute.create(
+        workspace=payment.workspace,
+        payment=payment,
+        event_id="e",
+        payload="{}",
+        opened_at=TODAY,
+        created_at=TODAY,
+    )
+
+
 BREACHES = {
     "paid_orders_have_one_succeeded_payment": [f"DELETE FROM payment WHERE {OF_NEWEST}"],
     "succeeded_payments_belong_to_paid_orders": [
@@ -175,6 +188,7 @@ BREACHES = {
     ),
     "refunds_are_of_succeeded_payments": a_refund_of_a_declined_payment,
     "refunds_are_as_the_gateway_has_them": a_refund_that_nobody_asked_for,
+    "disputes_are_as_the_gateway_has_them": a_dispute_that_the_gateway_does_not_know,
     "nothing_is_charged_beside_an_open_refund": two_open_refunds,
     "numbers_have_no_gap": ["UPDATE number_series SET next_number = 4"],
     "numbers_follow_the_order_of_issue": [

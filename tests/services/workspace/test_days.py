@@ -1,5 +1,6 @@
 """The workspace's own days: one instant is two dates, and no clock change takes or adds one."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,12 @@ from portal.domain.periods import Period, period_from
 from portal.domain.proration import PaidPeriod, extend
 from portal.domain.vocabulary import Interval, SubscriptionState
 from portal.models import Workspace
+from portal.services.payments import refund_quotes, refunds
+from portal.services.renewals import run
+from portal.services.subscriptions import agreement, free_plan, scheduled_change
+from portal.services.workspace import settings as workspace_settings
+from tests.books import assert_books_clean
+from tests.paying import an_order, pay
 
 ZONES = [
     "UTC", "Europe/Paris", "America/Montreal", "Asia/Kolkata", "Asia/Kathmandu", "Pacific/Auckland",
@@ -119,3 +126,72 @@ def test_days_follow_each_other_and_none_is_left_out(zone, since, seconds):
     if seconds <= 23 * 3600:
         assert later - today <= timedelta(days=1)
     assert workspace.day(datetime.combine(today, time(12), tzinfo=ZoneInfo(zone))) == today
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(ZONES),
+    st.lists(st.tuples(st.sampled_from(ZONES), st.integers(0, 40 * 3600)), max_size=6),
+    seconds_since,
+)
+def test_the_days_of_a_workspace_never_go_back_wherever_it_moves(zone, moves, since):
+    """Each move is told as the settings do: the day that was reached in the zone before is kept."""
+    workspace = Workspace(time_zone=zone)
+    instant = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(seconds=since)
+    lived = [workspace.day(instant)]
+    for moved_to, seconds in moves:
+        instant += timedelta(seconds=seconds)
+        lived.append(workspace.day(instant))
+        workspace.day_reached, workspace.time_zone = workspace.day(instant), moved_to
+        lived.append(workspace.day(instant))
+    assert lived == sorted(lived)
+    there = instant.astimezone(ZoneInfo(workspace.time_zone)).date()
+    assert lived[-1] - there <= timedelta(days=2)
+    # A day or two later the calendar of the place has caught up.
+    later = instant + timedelta(days=2)
+    assert workspace.day(later) == later.astimezone(ZoneInfo(workspace.time_zone)).date()
+
+
+# At 11:30 UTC it is the next day already in Auckland, and the same day for another twelve hours in the west.
+@pytest.mark.engine("sqlite")
+@pytest.mark.parametrize(
+    ("east", "west"),
+    [("Pacific/Auckland", "America/Los_Angeles"), ("Pacific/Kiritimati", "Pacific/Pago_Pago")],
+)
+@pytest.mark.parametrize("hour", [0, 11, 18])
+@pytest.mark.parametrize("act", ["larger", "smaller", "free", "prolong", "refund"])
+def test_a_move_to_the_west_on_the_day_of_a_purchase_hinders_nothing(place, clock, east, west, hour, act):
+    clock.set(datetime(2026, 11, 21, hour, 30, tzinfo=UTC))
+    move(place, east, clock)
+    pay(an_order(place, "business-5"))
+    day = place.workspace.day(clock.now())
+    move(place, west, clock)
+    place = replace(place, workspace=Workspace.get_by_id(place.workspace.id))
+    assert place.workspace.day(clock.now()) == day
+    match act:
+        case "larger":
+            pay(an_order(place, "business-20"))
+        case "smaller":
+            shown = scheduled_change.preview(
+                place.workspace, plan_code="business-3", interval=Interval.MONTH, now=clock.now()
+            )
+            assert shown.begins_on > day
+        case "free":
+            status = agreement.status_of(agreement.of_workspace(place.workspace), today=day)
+            assert free_plan.free_plan_for(place.workspace, status).begins_on > day
+        case "prolong":
+            pay(an_order(place, "business-5"))
+        case "refund":
+            payment = refund_quotes.refundable(place.workspace, now=clock.now()).payment
+            shown = refund_quotes.preview(payment, now=clock.now())
+            refunds.ask_refund(place, payment, shown_hash=shown.hash, now=clock.now())
+    run.run_due(now=clock.now())
+    assert_books_clean()
+
+
+def move(place, zone, clock):
+    """As the owner does on the settings page."""
+    shown = workspace_settings.settings_of(Workspace.get_by_id(place.workspace.id))
+    workspace_settings.change(
+        place.workspace, replace(shown, time_zone=zone), shown_version=shown.version, now=clock.now()
+    )

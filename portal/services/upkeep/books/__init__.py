@@ -42,6 +42,7 @@ ALONE: tuple[Callable[[], int], ...] = (
     money.refunded_orders_have_their_credit_note,
     money.refunds_are_of_succeeded_payments,
     gateways.refunds_are_as_the_gateway_has_them,
+    gateways.disputes_are_as_the_gateway_has_them,
     money.nothing_is_charged_beside_an_open_refund,
     documents.numbers_have_no_gap,
     documents.numbers_follow_the_order_of_issue,

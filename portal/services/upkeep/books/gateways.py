@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from portal.domain.vocabulary import PaymentState, RefundState
-from portal.models import Payment, Refund
+from portal.models import Dispute, Payment, Refund
 from portal.runtime import current
 
 from .money import REFUND_WAITS
@@ -26,6 +26,8 @@ class ListedCharge(Protocol):
     def state(self) -> str: ...
     @property
     def refunded_minor(self) -> int: ...
+    @property
+    def disputed(self) -> bool: ...
 
 
 @runtime_checkable
@@ -75,6 +77,16 @@ def refunds_are_as_the_gateway_has_them() -> int:
     return sum(
         charge.refunded_minor
         not in (ours := sent_back.get(charge.key, 0), ours + may_have_gone.get(charge.key, 0))
+        for _name, charges in _listed_charges()
+        for charge in charges
+    )
+
+
+def disputes_are_as_the_gateway_has_them() -> int:
+    """Each dispute that was told is one of the gateway, which may have more that are not told yet."""
+    told = {key for (key,) in rows_of(Dispute, Payment.key, beside=Payment)}
+    return sum(
+        charge.key in told and not charge.disputed
         for _name, charges in _listed_charges()
         for charge in charges
     )

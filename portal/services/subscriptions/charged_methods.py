@@ -1,0 +1,124 @@
+"""Which saved method an automatic charge asks: their order, and those that may be asked on a day."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import cast
+
+from portal.domain.dunning import methods_left, was_not_confirmed
+from portal.domain.vocabulary import DeclineCode, OrderState, PaymentState
+from portal.gateways.cards import expires_before
+from portal.models import Order, Payment, PaymentMethod, Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What was tried for one renewal. `left`: the methods that today's round may still ask, in order."""
+
+    failed_on: date
+    left: tuple[PaymentMethod, ...]
+    may_try_later: bool
+
+
+def methods_of(subscription: Subscription) -> list[PaymentMethod]:
+    """In the order in which they are charged."""
+    methods = PaymentMethod.select().where(
+        PaymentMethod.workspace == subscription.workspace_id, PaymentMethod.removed_at.is_null()
+    )
+    return in_order(cast("Iterable[PaymentMethod]", methods), subscription)
+
+
+def in_order(methods: Iterable[PaymentMethod], subscription: Subscription) -> list[PaymentMethod]:
+    """The subscription's own comes first, then the preferred one, then the oldest; stopped ones last."""
+
+    def rank(method: PaymentMethod) -> tuple[bool, bool, bool, int]:
+        is_own = method.id == subscription.payment_method_id
+        return method.stopped_at is not None, not is_own, not method.is_preferred, method.id
+
+    return sorted(methods, key=rank)
+
+
+def is_expired(method: PaymentMethod, *, on: date) -> bool:
+    """Of a card; what has no date never is."""
+    if method.exp_month is None or method.exp_year is None:
+        return False
+    return expires_before(method.exp_month, method.exp_year, on)
+
+
+def may_be_charged(method: PaymentMethod, *, on: date) -> bool:
+    """Whether it is asked by itself on that day: not a card that is over, nor what a dispute stopped."""
+    return method.stopped_at is None and not is_expired(method, on=on)
+
+
+def round_of(methods: Iterable[PaymentMethod], tries: Sequence[Payment], *, today: date) -> Round:
+    """Where the declined `tries` for a due date stand today; `methods` in the order of their charges.
+
+    What was not confirmed may be in a later round, since nobody refused it, after those that need no payer.
+    """
+    not_confirmed = {method_id_of(payment) for payment in tries if was_not_confirmed(payment.decline_code)}
+    refused_for_good = {
+        method_id_of(payment)
+        for payment in tries
+        if not payment.may_work_later and not was_not_confirmed(payment.decline_code)
+    }
+    tried_today = {method_id_of(payment) for payment in tries if payment.tried_on == today}
+    by_id = {method.id: method for method in methods if may_be_charged(method, on=today)}
+    in_turn = sorted(by_id, key=lambda method_id: method_id in not_confirmed)
+    left = methods_left(in_turn, refused_for_good=refused_for_good, tried_today=tried_today)
+    return Round(
+        failed_on=min((cast(date, payment.tried_on) for payment in tries), default=today),
+        left=tuple(by_id[method_id] for method_id in left),
+        may_try_later=any(method_id not in refused_for_good for method_id in by_id),
+    )
+
+
+def asked_next(
+    subscription: Subscription, methods: Iterable[PaymentMethod], *, on: date
+) -> PaymentMethod | None:
+    """The first of `methods` that the renewal is charged to on that day; None: none is left to ask.
+
+    What notices and pages name, and what the run asks.
+    """
+    renewals = Order.select().where(
+        Order.subscription == subscription,
+        Order.renews_on == subscription.due_on,
+        Order.state != OrderState.REFUNDED,
+    )
+    tries = list(declined_tries(cast("Iterable[Order]", renewals)))
+    return next(iter(round_of(methods, tries, today=on).left), None)
+
+
+def declined_tries(orders: Iterable[Order]) -> Iterable[Payment]:
+    """Those that count in a round: not what never reached the gateway, nor what somebody tried by hand."""
+    ids = [order.id for order in orders]
+    if not ids:
+        return []
+    declined = Payment.select().where(
+        Payment.order << ids,
+        Payment.state == PaymentState.DECLINED,
+        Payment.decline_code != DeclineCode.NEVER_MADE,
+        Payment.tried_on.is_null(False),
+    )
+    return cast("Iterable[Payment]", declined)
+
+
+def method_id_of(payment: Payment) -> int:
+    assert payment.method_id is not None, "a saved method was charged"
+    return payment.method_id
+
+
+def first_expiring(methods: Iterable[PaymentMethod], *, on: date) -> PaymentMethod | None:
+    """The first of `methods` that only its date keeps from being charged on that day."""
+    return next((each for each in methods if each.stopped_at is None and is_expired(each, on=on)), None)
+
+
+def next_asked(subscription: Subscription, *, today: date) -> PaymentMethod | None:
+    """Which method the next automatic charge asks, on its day; None: no saved one can be asked then.
+
+    One query before that day.
+    """
+    on, methods = max(subscription.renew_on or today, today), methods_of(subscription)
+    if on > today and subscription.renewal_failed_on is None:
+        # Nothing was tried yet for this due date.
+        return next((each for each in methods if may_be_charged(each, on=on)), None)
+    return asked_next(subscription, methods, on=on)
