@@ -383,8 +383,9 @@ def test_what_is_made_at_the_first_start_is_for_its_owner_alone(tmp_path) -> Non
     assert answer.returncode == 0, answer.stderr
     answer = command({"PORTAL_DATA_DIR": str(data_dir)}, "drain", umask=0)
     assert answer.returncode == 0, answer.stderr
-    modes = {path.name: path.stat().st_mode & 0o777 for path in (data_dir, *data_dir.iterdir())}
-    assert modes.pop("data") == 0o700
+    made = (data_dir, *data_dir.rglob("*"))
+    modes = {path.name: path.stat().st_mode & 0o777 for path in made if path.is_file()}
+    assert {path.stat().st_mode & 0o777 for path in made if path.is_dir()} == {0o700}
     assert {"portal.sqlite", "secret_key"} <= set(modes)
     assert set(modes.values()) == {0o600}
 

@@ -1,4 +1,4 @@
-"""A bare application: forms need a request, a language and nothing else."""
+"""A bare application: forms need a request, a language, and whether somebody is signed in."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 import pytest
 from flask import Flask, request
 from flask_babel import Babel
+from flask_login import LoginManager
 
 from portal.forms.base import PortalForm
 
@@ -16,6 +17,7 @@ Submission = Callable[..., AbstractContextManager[object]]
 def forms_app() -> Flask:
     app = Flask("forms")
     app.config.update(SECRET_KEY="only for tests", WTF_CSRF_ENABLED=False, TESTING=True)
+    LoginManager(app).user_loader(lambda person_id: None)
     Babel(app, locale_selector=lambda: request.args.get("lang", "en"))
     return app
 

@@ -170,6 +170,8 @@ TABLE = {
     ("POST", "/operator/workspaces/acme/trial"): STAFF.replace("200", "422"),
     ("POST", "/operator/workspaces/acme/payments/{payment}/look-up"): STAFF.replace("200", "303"),
     ("GET", "/operator/deletions"): STAFF,
+    ("GET", "/operator/messages"): STAFF,
+    ("POST", "/operator/messages"): STAFF.replace("200", "303"),
     ("GET", "/operator/nonprofit"): STAFF,
     ("GET", "/operator/nonprofit/{nonprofit}"): STAFF,
     ("POST", "/operator/nonprofit/{nonprofit}/accept"): STAFF.replace("200", "422"),

@@ -28,6 +28,10 @@ SENSITIVE = {
     "people.reset": "token",
     "people.invitation": "token",
     "account.change_password": "sign_in",
+    "own_email.change": "mail_link",
+    "own_email.confirm": "token",
+    "own_email.undo": "token",
+    "new_workspace.create": "new_workspace",
     "members.index": "invite",
     "member.invite_again": "invite",
     "checkout.review": "payment",
@@ -68,12 +72,21 @@ def test_every_limit_that_is_named_is_counted(app) -> None:
         "mail_link": [
             lambda: visitor.post("/sign-in/link", {"email": "a@b.test"}),
             lambda: visitor.post("/reset", {"email": "a@b.test"}),
+            lambda: owner.post("/me/email", {"email": "new@acme.test", "current_password": PASSWORD}),
+        ],
+        "new_workspace": [
+            lambda: owner.post(
+                "/me/workspaces/new",
+                {"name": "b", "language": "en", "currency": "EUR", "time_zone": "Europe/Paris"},
+            )
         ],
         "token": [
             lambda: visitor.get("/sign-in/link/x"),
             lambda: visitor.post("/sign-in/link/x"),
             lambda: visitor.get("/reset/x"),
             lambda: visitor.get("/invitation/x"),
+            lambda: visitor.get("/email/new/x"),
+            lambda: visitor.get("/email/undo/x"),
         ],
         "invite": [lambda: owner.post("/w/acme/members", {"emails": "new@acme.test", "role": "member"})],
         "payment": [
