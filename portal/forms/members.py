@@ -88,7 +88,7 @@ class EmailsField(Requirable, StringField):
             # A lazy sentence is markup to Jinja. This one repeats what was typed: said now, it is escaped.
             raise StopValidation(
                 _(
-                    "Not an e-mail address in the correct form, like name@example.com: %(pieces)s.",
+                    "These are not e-mail addresses in the correct form, like name@example.com: %(pieces)s.",
                     pieces=listed(wrong),
                 )
             )

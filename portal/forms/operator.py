@@ -45,6 +45,6 @@ class RefuseForm(PortalForm):
     reason = ParagraphField(
         _l("Reason"),
         required=_l("Say why the request is refused."),
-        description=_l("It stands in the e-mail to the organisation, in these words."),
+        description=_l("The e-mail to the organisation quotes it as you write it."),
         render_kw={"rows": 4},
     )

@@ -74,7 +74,7 @@ class NonprofitForm(PortalForm):
     purpose = ParagraphField(
         _l("What the organisation does"),
         required=_l("Tell us what the organisation does."),
-        description=_l("In a few sentences: for whom, and what you would use the workspace for."),
+        description=_l("In a few sentences: who it is for, and what you would use the workspace for."),
         render_kw={"rows": 5},
     )
     contact_name = TextField(

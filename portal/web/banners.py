@@ -190,7 +190,7 @@ def _blocked_sentence(status: SubscriptionStatus) -> str:
 def _trial_banner(days: int, action: tuple[str, str] | None) -> Banner | None:
     if days > TRIAL_BANNER_DAYS:
         return None
-    text = _("Choose the plan that suits you best to go on without a break.")
+    text = _("Choose the plan that suits you best to continue without a break.")
     if days == 0:
         return Banner(_("The free trial ends today."), text, "trial", action)
     title = ngettext("Free trial: %(num)d day left", "Free trial: %(num)d days left", days)

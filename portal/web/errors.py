@@ -49,7 +49,7 @@ def http_page(error: HTTPException) -> Response:
     response = page(
         status,
         people=people_who_can() if status == 403 else (),
-        sentence=_("You are a guest of this workspace, and guests only look on.")
+        sentence=_("You are a guest of this workspace, and guests can only view.")
         if is_guest(status)
         else None,
         action=way_out(status),

@@ -162,7 +162,7 @@ def test_from_the_trial_to_the_invoice(page: Page, reader, acme, owner, say):
     # Paid.
     pay(page)
     expect_step(page, "result")
-    expect(heading(page)).to_have_text(say("It is done"))
+    expect(heading(page)).to_have_text(say("Payment complete"))
     assert [charge.amount_minor for charge in charges()] == [3360 if reader.language == "fr" else 2800]
     page.get_by_role("link", name=say("Back to the plans")).click()
     expect(plan(page, "business-5")).to_contain_text(say("Your plan"))
@@ -209,7 +209,7 @@ def test_signing_up_leads_to_a_trial_workspace(page: Page, reader, live_server, 
     }.items():
         page.locator(f"[name={name}]").fill(text)
     page.get_by_test_id("sign-up").click()
-    expect(heading(page)).to_have_text(say("Look into your mailbox"))
+    expect(heading(page)).to_have_text(say("Check your inbox"))
     wait_for_mail(page, "Atelier Brun").get_by_role("link").click()
     page.get_by_role("link", name="/w/").first.click()
     page.locator("[name=email]").fill("noe@brun.test")
@@ -236,7 +236,7 @@ def test_a_bank_that_asks_is_told_no_and_then_yes(page: Page, acme, owner, say):
     pay(page, ASKS_ALWAYS)
     expect(heading(page)).to_have_text(say("Confirm the payment"))
     confirm(page)
-    expect(heading(page)).to_have_text(say("It is done"))
+    expect(heading(page)).to_have_text(say("Payment complete"))
     assert len(charges()) == 1
 
 
@@ -250,7 +250,7 @@ def test_a_payment_left_at_the_bank_can_be_made_another_way(page: Page, acme, ow
     page.get_by_role("button", name=say("Pay another way")).click()
     expect_step(page, "review")
     pay(page)
-    expect(heading(page)).to_have_text(say("It is done"))
+    expect(heading(page)).to_have_text(say("Payment complete"))
     assert len(charges()) == 1
 
 
@@ -287,7 +287,7 @@ def test_paypal_is_paid_on_its_own_page(page: Page, reader, acme, owner, say):
     expect_refused(page, "email")
     page.locator("[name=email]").fill("paid@paypal.example")
     confirm(page)
-    expect(heading(page)).to_have_text(say("It is done"))
+    expect(heading(page)).to_have_text(say("Payment complete"))
     page.get_by_role("link", name=say("Back to the plans")).click()
     expect(page.get_by_test_id("history-row")).to_contain_text("PayPal")
     assert len(charges()) == 1
@@ -320,7 +320,7 @@ def test_a_price_that_changed_is_shown_before_anything_is_charged(page: Page, ac
     expect(page.get_by_test_id("place-order")).to_contain_text(re.compile("38[.,]40"))
     assert charges() == []
     pay(page)
-    expect(heading(page)).to_have_text(say("It is done"))
+    expect(heading(page)).to_have_text(say("Payment complete"))
     assert [charge.amount_minor for charge in charges()] == [3840]
 
 
@@ -330,7 +330,7 @@ def test_automatic_renewal_is_told_wherever_it_counts(page: Page, acme, owner, s
     fill_in_card(page)
     page.locator("[name=auto_renewal]").check()
     order(page)
-    expect(heading(page)).to_have_text(say("It is done"))
+    expect(heading(page)).to_have_text(say("Payment complete"))
     expect(page.get_by_text(say("Automatic renewal is on."))).to_be_visible()
     open_plans(page, acme)
     expect(page.get_by_test_id("plan-action")).to_be_disabled()

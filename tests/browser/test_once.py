@@ -32,7 +32,7 @@ def test_a_double_click_pays_once(page: Page, acme, owner, say):
     fill_in_card(page)
     page.get_by_test_id("place-order").dblclick()
     expect_step(page, "result")
-    expect(heading(page)).to_have_text(say("It is done"))
+    expect(heading(page)).to_have_text(say("Payment complete"))
     assert len(charges()) == len(payments_of(acme)) == 1
 
 
@@ -45,7 +45,7 @@ def test_enter_pressed_again_and_again_pays_once(page: Page, acme, owner, say):
     for _time in range(3):
         page.keyboard.down("Enter")
     expect_step(page, "result")
-    expect(heading(page)).to_have_text(say("It is done"))
+    expect(heading(page)).to_have_text(say("Payment complete"))
     assert len(charges()) == len(payments_of(acme)) == 1
 
 
@@ -57,9 +57,9 @@ def test_the_second_tab_of_an_order_lands_on_the_result_of_the_first(page: Page,
     second.goto(page.url)
     fill_in_card(second)
     pay(page)
-    expect(heading(page)).to_have_text(say("It is done"))
+    expect(heading(page)).to_have_text(say("Payment complete"))
     order(second)
-    expect(heading(second)).to_have_text(say("It is done"))
+    expect(heading(second)).to_have_text(say("Payment complete"))
     expect(second).to_have_url(page.url)
     assert len(charges()) == len(payments_of(acme)) == 1
 
@@ -85,7 +85,7 @@ def test_after_one_order_is_paid_the_other_shows_its_new_price_first(page: Page,
     second = page.context.new_page()
     review_an_order(second, acme, owner, "business-10")
     pay(page)
-    expect(heading(page)).to_have_text(say("It is done"))
+    expect(heading(page)).to_have_text(say("Payment complete"))
     pay(second)
     expect_refused(second)
     expect(second.get_by_test_id("quote-days")).to_be_visible()
@@ -97,11 +97,11 @@ def test_going_back_after_paying_leads_to_the_result_again(page: Page, acme, own
     come_signed_in(page, owner)
     review_an_order(page, acme, owner)
     pay(page)
-    expect(heading(page)).to_have_text(say("It is done"))
+    expect(heading(page)).to_have_text(say("Payment complete"))
     page.go_back()
     if page.get_by_test_id("place-order").is_visible():
         pay(page)
-    expect(heading(page)).to_have_text(say("It is done"))
+    expect(heading(page)).to_have_text(say("Payment complete"))
     expect_step(page, "result")
     page.goto(f"/w/{acme.slug}/checkout/{newest_order(acme).number}")
     expect_step(page, "result")

@@ -39,7 +39,7 @@ def test_the_payer_is_led_to_the_bank_once_it_asks_for_them(page: Page, acme, ow
     gate.open()
     page.wait_for_url("**/sandbox/3ds/**")
     page.get_by_role("button", name=say("Confirm")).click()
-    expect(heading(page)).to_have_text(say("It is done"))
+    expect(heading(page)).to_have_text(say("Payment complete"))
     assert len(payments_of(acme)) == 1
 
 
@@ -53,7 +53,7 @@ def test_a_decline_is_said_on_the_page_that_waited(page: Page, acme, owner, say,
     expect(heading(page)).to_have_text(say("Nothing was charged"))
     page.get_by_role("link", name=say("Pay another way")).click()
     pay(page)
-    expect(heading(page)).to_have_text(say("It is done"))
+    expect(heading(page)).to_have_text(say("Payment complete"))
 
 
 @read_by(*WITH_AND_WITHOUT_SCRIPTS)

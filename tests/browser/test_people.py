@@ -30,7 +30,13 @@ def open_members(page: Page, acme) -> None:
     page.goto(f"/w/{acme.slug}/members")
 
 
+def open_invitations(page: Page) -> None:
+    if not page.locator("[name=emails]").is_visible():
+        page.get_by_test_id("invite-open").click()
+
+
 def invite(page: Page, *addresses: str) -> None:
+    open_invitations(page)
     page.locator("[name=emails]").fill("\n".join(addresses))
     page.get_by_test_id("invite").click()
 
@@ -72,7 +78,7 @@ def test_whoever_comes_to_a_full_plan_is_a_guest_who_only_looks_on(
     assert_looks_right(theirs, reader)
     for path in ("plans", "members", "history", "services", "settings"):
         theirs.goto(f"/w/{acme.slug}/{path}")
-        expect(heading(theirs)).to_have_text(say("You may not do this here"))
+        expect(heading(theirs)).to_have_text(say("You do not have permission to do this"))
 
     # Back in front of the list: she is a guest there.
     open_members(page, acme)

@@ -105,7 +105,7 @@ def test_an_invoice_is_refused_to_a_member_by_name_and_to_others_as_unknown(
     expect(page.get_by_test_id("invoice-link")).to_have_count(0)
     expect(page.get_by_text(owner.email)).to_have_count(0)
     page.goto(f"/w/{acme.slug}/invoices/INV-2026-000001.pdf")
-    expect(heading(page)).to_have_text(say("You may not do this here"))
+    expect(heading(page)).to_have_text(say("You do not have permission to do this"))
     expect(page.get_by_test_id("error-page")).to_contain_text(owner.name)
 
     stranger = another_browser()
@@ -137,6 +137,6 @@ def test_a_workspace_is_bought_back_after_its_trial(page: Page, acme, owner, say
     buy(page)
     review_an_order(page, acme, owner)
     pay(page)
-    expect(heading(page)).to_have_text(say("It is done"))
+    expect(heading(page)).to_have_text(say("Payment complete"))
     open_plans(page, acme)
     expect(page.get_by_test_id("state-banner")).to_have_count(0)

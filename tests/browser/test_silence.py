@@ -29,8 +29,8 @@ def test_a_charge_without_an_answer_becomes_paid_while_the_page_waits(page: Page
     expect(heading(page)).to_have_text(say("Your payment is being confirmed"))
     expect(page.get_by_test_id("invoice-link")).to_have_count(0)
     reconcile()
-    expect(heading(page)).to_have_text(say("It is done"))
-    expect(page).to_have_title(f"{say('It is done')} – Portal")
+    expect(heading(page)).to_have_text(say("Payment complete"))
+    expect(page).to_have_title(f"{say('Payment complete')} – Portal")
     open_plans(page, acme)
     expect(page.get_by_test_id("history-row")).to_have_count(1)
     assert len(charges()) == len(payments_of(acme)) == 1
@@ -46,5 +46,5 @@ def test_a_charge_that_never_was_can_be_paid_another_way(page: Page, acme, owner
     expect(heading(page)).to_have_text(say("Nothing was charged"))
     page.get_by_role("link", name=say("Pay another way")).click()
     pay(page)
-    expect(heading(page)).to_have_text(say("It is done"))
+    expect(heading(page)).to_have_text(say("Payment complete"))
     assert len(charges()) == 1

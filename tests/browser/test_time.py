@@ -74,7 +74,7 @@ def test_the_current_plan_is_prolonged(page: Page, reader, acme, owner, place, s
     go_on(page)
     expect_step(page, "review")
     pay(page)
-    expect(heading(page)).to_have_text(say("It is done"))
+    expect(heading(page)).to_have_text(say("Payment complete"))
 
     # The due date is later, and the history has the new payment.
     open_plans(page, acme)
@@ -117,7 +117,7 @@ def test_what_is_left_of_the_old_plan_becomes_days_of_a_larger_one(
         expect(page.get_by_test_id(mark)).to_have_text(re.compile(figure))
     expect(page.locator(".order")).to_contain_text(written(date(2027, 1, 3)))
     pay(page)
-    expect(heading(page)).to_have_text(say("It is done"))
+    expect(heading(page)).to_have_text(say("Payment complete"))
 
     # It applies at once, until the day that was shown.
     open_plans(page, acme)
@@ -144,7 +144,7 @@ def test_a_year_is_paid_in_advance_and_changed_for_months_knowingly(
     go_on(page)
     expect_step(page, "review")
     pay(page)
-    expect(heading(page)).to_have_text(say("It is done"))
+    expect(heading(page)).to_have_text(say("Payment complete"))
     open_plans(page, acme)
     expect(standing(page)).to_contain_text(written(date(2028, 1, 1)))
 
@@ -163,7 +163,7 @@ def test_a_year_is_paid_in_advance_and_changed_for_months_knowingly(
     expect(page.get_by_test_id("quote-unused")).to_have_text("183")
     expect(page.get_by_test_id("quote-days")).to_have_text(re.compile("^155"))
     pay(page)
-    expect(heading(page)).to_have_text(say("It is done"))
+    expect(heading(page)).to_have_text(say("Payment complete"))
     open_plans(page, acme)
     expect(standing(page)).to_contain_text(written(date(2028, 1, 3)))
 
@@ -257,7 +257,7 @@ def test_ticked_it_is_paid_every_month_for_the_guaranteed_price(
     fill_in_card(page)
     page.locator("[name=auto_renewal]").check()
     order(page)
-    expect(heading(page)).to_have_text(say("It is done"))
+    expect(heading(page)).to_have_text(say("Payment complete"))
     open_plans(page, acme)
     lock_ends = date(2027, 11, 21)
     expect(standing(page)).to_contain_text(written(lock_ends))
@@ -326,7 +326,7 @@ def test_not_ticked_nothing_is_charged_and_it_is_late_blocked_and_back(
     go_on(page)
     expect_step(page, "review")
     pay(page)
-    expect(heading(page)).to_have_text(say("It is done"))
+    expect(heading(page)).to_have_text(say("Payment complete"))
     page.goto(f"/w/{acme.slug}/settings")
     expect(heading(page)).not_to_have_text(say("Plans"))
     expect(banner).to_have_count(0)

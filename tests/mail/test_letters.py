@@ -359,7 +359,7 @@ def test_the_end_of_a_trial_too_large_for_the_table_asks_to_be_contacted(at_work
     [
         ("trial_last_day", ["ends today, 21 December 2026", "Tomorrow access stops"]),
         ("trial_over", ["ended on 21 December 2026", "until 21 June 2027 at least"]),
-        ("due_soon", ["until 21 December 2026, that day included", "Nothing is charged on its own"]),
+        ("due_soon", ["until 21 December 2026, that day included", "Nothing is charged automatically"]),
         ("late", ["was due on 21 December 2026", "access stops on 29 December 2026"]),
         ("blocked", ["was due on 21 December 2026", "until 21 June 2027 at least"]),
         ("auto_renewal_off", ["until 21 December 2026, that day included"]),

@@ -242,9 +242,9 @@ def result_of(
 def outcome_of(order: Order, payment: Payment) -> tuple[str, str]:
     """Heading and lead of the result page: what is known, and nothing more."""
     if order.state == OrderState.REFUNDED:
-        return _("It was refunded"), _("The money of this payment went back to where it came from.")
+        return _("It was refunded"), _("This payment was refunded the way it was made.")
     if payment.state == PaymentState.SUCCEEDED:
-        return _("It is done"), _(
+        return _("Payment complete"), _(
             "You can go on working. The plan %(plan)s is yours until %(date)s.",
             plan=translated(order.plan.names),
             date=formatting.day(date.fromisoformat(order.quote["due_on"])),

@@ -197,11 +197,14 @@ def _room_note(capacity: Capacity) -> str:
     if capacity.free_users is None:
         return ""
     if capacity.is_full and capacity.max_guests == 0:
-        return _("Every place for users is taken, and your plan has no guests.")
+        return _("All user places are taken, and your plan has no guests.")
     if capacity.is_full and capacity.is_full_of_guests:
-        return _("Every place of your plan is taken, for users and for guests.")
+        return _("All places of your plan are taken, for users and for guests.")
     if capacity.is_full:
-        return _("Every place for users is taken. Whoever you invite now becomes a guest, who only looks on.")
+        return _(
+            "All user places are taken. Anyone you invite now joins as a guest, "
+            "who can view but not change anything."
+        )
     if capacity.is_full_of_guests:
         return ngettext(
             "There is room for %(num)d more user, and for no guest.",
@@ -209,21 +212,26 @@ def _room_note(capacity: Capacity) -> str:
             capacity.free_users,
         )
     return ngettext(
-        "There is room for %(num)d more user. Whoever comes after becomes a guest, who only looks on.",
-        "There is room for %(num)d more users. Whoever comes after becomes a guest, who only looks on.",
+        "There is room for %(num)d more user. Anyone after that joins as a "
+        "guest, who can view but not change anything.",
+        "There is room for %(num)d more users. Anyone after that joins as a "
+        "guest, who can view but not change anything.",
         capacity.free_users,
     )
 
 
 def _status_notes(capacity: Capacity) -> dict[str, str]:
     """A sentence under each choice: what it means, or why it cannot be made."""
-    users, guests = _("They work in the workspace with the role below."), _("They only look on.")
+    users, guests = (
+        _("They use the workspace with the role below."),
+        _("They can view, but not change anything."),
+    )
     if capacity.is_full:
-        users = _("Every place for users is taken.")
+        users = _("All user places are taken.")
     if capacity.max_guests == 0:
         guests = _("Your plan has no guests.")
     elif capacity.is_full_of_guests:
-        guests = _("Every place for guests is taken.")
+        guests = _("All guest places are taken.")
     return {MemberStatus.ACTIVE: users, MemberStatus.GUEST: guests}
 
 
@@ -234,7 +242,7 @@ def _role_notes() -> list[tuple[str, str]]:
         (str(ROLE_WORDS[Role.ADMIN]), _("Manages members; sees plans, payments and invoices.")),
         (str(ROLE_WORDS[Role.BILLING_MANAGER]), _("Manages payments, invoices and billing details.")),
         (str(ROLE_WORDS[Role.MEMBER]), _("Uses the workspace.")),
-        (_("Guest"), _("Only looks on, without any role.")),
+        (_("Guest"), _("Can view, but not change anything. Has no role.")),
     ]
 
 
@@ -314,7 +322,7 @@ def _tell_of_invitations(invited: Invited, *, wanted_guests: bool) -> None:
             "done",
         )
     if invited.repeated:
-        flash(_("Named twice and invited once: %(addresses)s.", addresses=listed(invited.repeated)), "done")
+        flash(_("Listed twice, invited once: %(addresses)s.", addresses=listed(invited.repeated)), "done")
 
 
 # --- guests who become users ----------------------------------------------------------------------
@@ -348,8 +356,8 @@ def _tell_of_users(promoted: Promoted) -> None:
     if promoted.guests:
         flash(
             _(
-                "Every place for users is taken, so these stay guests: %(names)s. "
-                "Update your plan, then do it again.",
+                "All user places are taken, so these people stay guests: %(names)s. "
+                "Choose a larger plan, then try again.",
                 names=listed([name_of(member) for member in promoted.guests]),
             ),
             "error",

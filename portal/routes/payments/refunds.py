@@ -220,7 +220,7 @@ def _result_page(place: Place, payment: Payment, refund: Refund) -> Response:
         RefundedPage(
             payment=payment,
             waits=waits,
-            heading=_("Your refund is being confirmed") if waits else _("It is refunded"),
+            heading=_("Your refund is being confirmed") if waits else _("Refund complete"),
             lead=_result_lead(place, refund),
             amount=formatting.money(refund.amount),
             method=_method(payment),

@@ -240,7 +240,7 @@ def current_plan_sentences(
             sentences = [
                 _("You are using the plan %(plan)s.", plan=name),
                 _("The payment is late."),
-                _("To go on, prolong the current plan or choose another one in the table below.")
+                _("To continue, prolong the current plan or choose another one in the table below.")
                 if may_buy
                 else others,
             ]

@@ -161,7 +161,7 @@ def _sentence(refusal: PortalError) -> str:
             )
         case MissingVatRate():
             return _("We do not know the VAT rate of this country yet. Please contact us.")
-    return _("This plan is sold no more and cannot be renewed. Choose another one.")
+    return _("This plan is no longer sold and cannot be renewed. Choose another one.")
 
 
 def _form(place: Place, methods: list[PaymentMethod]) -> AutoRenewalForm:

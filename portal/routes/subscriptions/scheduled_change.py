@@ -71,7 +71,7 @@ def withdraw(place: Place) -> Response:
     except OrderAlreadyPlaced as placed:
         return redirect_after_write(_result_of(place, placed))
     if withdrawn is None or waiting is None:
-        flash(_("There was no change to withdraw any more."), "done")
+        flash(_("There is no longer a change to withdraw."), "done")
         return _to_plans(place)
     name = translated(withdrawn.names)
     flash(
@@ -81,7 +81,8 @@ def withdraw(place: Place) -> Response:
     if waiting.interval is None:
         # A free plan that waits has switched it off.
         flash(
-            _("Automatic renewal is off. Switch it on again if the plan is to be renewed by itself."), "done"
+            _("Automatic renewal is off. Switch it on again if you want the plan to renew automatically."),
+            "done",
         )
         return _to_plans(place)
     return _to_plans(place, price=str(PlanChoice(withdrawn.code, waiting.interval)))

@@ -141,7 +141,7 @@ def test_the_list_is_narrowed_to_a_status_with_the_number_of_each(acme, owner):
         "ada ada@acme.test – Guest Disable ada",
     ]
     assert len(rows_of(owner.get(f"{LIST}?status=disabled&q=cat"))) == 1
-    assert "Nobody is called that" in text(owner.get(f"{LIST}?status=disabled&q=ada"))
+    assert "No one by that name" in text(owner.get(f"{LIST}?status=disabled&q=ada"))
     assert 'name="status" value="guest"' in text(owner.get(f"{LIST}?status=guest"))
 
 
@@ -237,7 +237,7 @@ def test_several_are_invited_however_they_are_written(owner):
     page = owner.get(LIST)
     assert flashes(page) == [
         "5 people are invited as users.",
-        "Named twice and invited once: ada@acme.test.",
+        "Listed twice, invited once: ada@acme.test.",
     ]
     assert [letter["to"].partition("@")[0] for letter in letters("invitation")] == [
         "ada",
@@ -312,14 +312,20 @@ def test_the_form_says_before_what_becomes_of_those_who_are_too_many(three, app)
     owner = signed_in(app, "owner@acme.test")
     page = owner.get(LIST)
     assert note(page) == [
-        "There is room for 2 more users. Whoever comes after becomes a guest, who only looks on."
+        (
+            "There is room for 2 more users. Anyone after that joins as a guest, "
+            "who can view but not change anything."
+        )
     ]
     assert chosen(page, "status") == "active"
     owner.post(LIST, {"emails": "two@acme.test three@acme.test", "role": "member"})
     page = owner.get(LIST)
     assert "3 of 3" in text(page)
     assert note(page) == [
-        "Every place for users is taken. Whoever you invite now becomes a guest, who only looks on."
+        (
+            "All user places are taken. Anyone you invite now joins as a guest, "
+            "who can view but not change anything."
+        )
     ]
     assert chosen(page, "status") == "guest"
     assert locked(page, "status") == ["active"]
@@ -345,7 +351,7 @@ def test_the_seventh_guest_of_three_users_is_refused_by_name_with_every_figure(t
     eight = [f"m{number}@acme.test" for number in range(8)]
     assert owner.post(LIST, {"emails": " ".join(eight), "role": "member"}).status_code == 303
     page = owner.get(LIST)
-    assert note(page) == ["Every place of your plan is taken, for users and for guests."]
+    assert note(page) == ["All places of your plan are taken, for users and for guests."]
     assert 'name="emails"' not in text(page)
     answer = owner.post(LIST, {"emails": "late@acme.test", "role": "member"})
     assert answer.status_code == 422
@@ -363,7 +369,7 @@ def test_the_free_plan_says_that_it_has_no_guests(app):
     assert "Your plan has no guests." in text(owner.get(LIST))
     for number in range(4):
         a_member(acme, a_person(f"m{number}@acme.test"))
-    assert note(owner.get(LIST)) == ["Every place for users is taken, and your plan has no guests."]
+    assert note(owner.get(LIST)) == ["All user places are taken, and your plan has no guests."]
     answer = owner.post(LIST, {"emails": "late@acme.test", "role": "member"})
     assert answer.status_code == 422
     assert "holds 5 active users and no guests, and 5 users are there" in text(answer)
@@ -467,7 +473,7 @@ def test_a_guest_finds_who_can_make_them_a_user(app, acme):
         assert name in text(page)
     refused = guest.get("/w/acme/plans")
     assert refused.status_code == 403
-    assert "You are a guest of this workspace, and guests only look on." in text(refused)
+    assert "You are a guest of this workspace, and guests can only view." in text(refused)
     assert "admin@acme.test" in text(refused)
 
 
@@ -496,7 +502,7 @@ def test_of_several_guests_as_many_become_users_as_fit(app, three):
     page = owner.get(LIST)
     assert flashes(page) == [
         "2 guests are users now.",
-        "Every place for users is taken, so these stay guests: Cat. Update your plan, then do it again.",
+        "All user places are taken, so these people stay guests: Cat. Choose a larger plan, then try again.",
     ]
     assert [Member.get_by_id(each.id).status for each in guests] == [
         MemberStatus.ACTIVE,

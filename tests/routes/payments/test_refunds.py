@@ -202,7 +202,7 @@ def test_confirmed_it_is_refunded_and_the_page_says_so(app, owner, payment):
     answer = confirm(owner, payment)
     assert (answer.status_code, answer.headers["Location"]) == (303, address_of(payment))
     page = owner.get(address_of(payment))
-    assert "It is refunded" in page.text
+    assert "Refund complete" in page.text
     assert marked(page, "refund-total") == "€33.60"
     assert 'href="/w/acme/invoices/CN-2026-000001.pdf"' in page.text
     assert marked(page, "refund-after") == "Free trial until 21 December 2026"
@@ -289,7 +289,7 @@ def test_without_an_answer_the_page_follows_it(app, owner, payment, clock):
         refunds.reconcile(now=clock.now())
     part = owner.get(address_of(payment), headers={**PART, "HX-Target": "div#outcome"})
     assert part.headers["HX-Redirect"] == address_of(payment)
-    assert "It is refunded" in owner.get(address_of(payment)).text
+    assert "Refund complete" in owner.get(address_of(payment)).text
 
 
 def test_refused_the_page_says_why_and_that_nothing_changed(app, owner, payment):

@@ -108,13 +108,13 @@ def test_withdrawn_twice_says_so(app, client, place) -> None:
     token = csrf_of(words_of(client.get("/w/acme/plans")))
     answer = client.post("/w/acme/plans/scheduled/withdraw", data={"csrf_token": token})
     assert answer.status_code == 303
-    assert "There was no change to withdraw any more." in words_of(client.get("/w/acme/plans"))
+    assert "There is no longer a change to withdraw." in words_of(client.get("/w/acme/plans"))
 
 
 def test_a_new_one_says_what_it_replaces(client, place) -> None:
     confirm(client)
     html = words_of(client.get("/w/acme/plans/scheduled?price=business-5:month"))
-    assert "It takes the place of Business 3" in html
+    assert "It replaces Business 3" in html
 
 
 def test_another_hash_is_shown_again_and_changes_nothing(app, client, place) -> None:
