@@ -50,9 +50,10 @@ def _read_events_of(gateway: Gateway, *, now: datetime) -> int:
 
 
 def _remember(gateway: Gateway, event_id: str) -> None:
-    GatewayCursor.insert(name=gateway.name, event_id=event_id).on_conflict(
-        conflict_target=[GatewayCursor.name], update={GatewayCursor.event_id: event_id}
-    ).execute()
+    with transaction():
+        GatewayCursor.insert(name=gateway.name, event_id=event_id).on_conflict(
+            conflict_target=[GatewayCursor.name], update={GatewayCursor.event_id: event_id}
+        ).execute()
 
 
 def _deal_with(gateway: Gateway, event: GatewayEvent, *, now: datetime) -> bool:
