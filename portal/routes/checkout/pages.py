@@ -4,6 +4,7 @@ from flask import Blueprint, Response, abort, redirect, request, url_for
 from flask_babel import ngettext
 from flask_login import current_user
 
+from portal.domain.billing_details import first_and_last
 from portal.domain.errors import (
     CurrencyMismatch,
     MissingVatRate,
@@ -79,16 +80,16 @@ def details(place: Place, number: str) -> Response:
 
 
 def _details_form(place: Place, order: Order) -> BillingDetailsForm:
-    """Filled with the order's details, else the workspace's where the buyer may see them."""
-    known = (
-        order.details or _remembered(place) or {"email": current_user.email, "country": _usual_country(place)}
-    )
+    """Filled with the order's details, else the workspace's where the buyer may see them, else one's own."""
+    kept = order.details or _remembered(place)
+    known = kept or _of_the_person(place)
     on_sale = plans.currencies_of(on_sale_here(place))
     currencies = [(code, formatting.currency_label(code)) for code in on_sale]
     return BillingDetailsForm(
         currencies=currencies,
         payment_methods=methods_on_offer(),
         payment_currencies=currencies,
+        known_email=str(kept["email"]) if kept else "",
         locale=locale_code(),
         data={
             **known,
@@ -103,6 +104,16 @@ def _remembered(place: Place) -> dict[str, object] | None:
     if Right.SEE_BILLING_DETAILS not in place.may:
         return None
     return checkout.remembered_details(place.workspace)
+
+
+def _of_the_person(place: Place) -> dict[str, object]:
+    first_name, last_name = first_and_last(current_user.name)
+    return {
+        "first_name": first_name,
+        "last_name": last_name,
+        "email": current_user.email,
+        "country": _usual_country(place),
+    }
 
 
 def _usual_country(place: Place) -> str:

@@ -435,3 +435,48 @@ def test_a_document_is_the_workspaces_and_stays_as_it_is(app, acme, owner) -> No
     ):
         assert owner.get(f"/w/acme/invoices/{guess}.pdf").status_code == 404, guess
     assert Path(first.headers["Content-Disposition"].partition('"')[2]).name == f'{number}.pdf"'
+
+
+# --- billing details ------------------------------------------------------------------------------
+
+
+def values_of(page: str) -> dict[str, str]:
+    """Name → value of each text field of a page."""
+    inputs = re.findall(r"<input[^>]*>", page)
+    pairs = [(re.search(r'name="([^"]*)"', each), re.search(r'value="([^"]*)"', each)) for each in inputs]
+    return {name[1]: value[1] if value else "" for name, value in pairs if name}
+
+
+@pytest.mark.engine("sqlite")
+def test_what_the_account_knows_is_not_asked_and_the_second_email_is_typed(app, acme, owner) -> None:
+    with facts(app):
+        bare = paying.an_open_order(seen_by(owner_of(acme), acme))
+        person = owner_of(acme)
+    shown = values_of(owner.get(page_of(bare)).text)
+    assert f"{shown['first_name']} {shown['last_name']}" == person.name
+    assert (shown["email"], shown["email_confirm"]) == (person.email, "")
+
+
+@pytest.mark.engine("sqlite")
+def test_known_billing_details_stay_and_their_email_is_not_asked_twice(app, acme, owner, order) -> None:
+    """Of the order itself, and of the workspace for its next order: not the account's name over them."""
+    with facts(app):
+        details = dict(Order.get(Order.number == order.number).details)
+        Person.update(name="Somebody Else").execute()
+        following = paying.an_open_order(seen_by(owner_of(acme), acme))
+    for each in (order, following):
+        page = owner.get(page_of(each)).text
+        shown = values_of(page)
+        for name in ("first_name", "last_name", "company_name", "vat_number", "email"):
+            assert shown[name] == details[name], name
+        assert shown["email_confirm"] == ""
+        assert "Only if you change the address." in page
+        sent = {
+            "display_currency": "EUR",
+            "payment_method": "card",
+            "payment_currency": "EUR",
+            "country": "FR",
+            "is_business": "y",
+            **{name: shown[name] for name in shown if name != "is_business" and name != "update"},
+        }
+        assert owner.post(page_of(each), sent).headers.get("Location") == page_of(each, "/review")
