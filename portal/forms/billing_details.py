@@ -96,6 +96,7 @@ class BillingDetailsForm(PortalForm):
     display_currency = ChoiceField(
         _l("Display currency"), required=_l("Choose the currency to show prices in.")
     )
+    show_price = SubmitField(_l("Show the price"), render_kw={"formnovalidate": True})
     is_business = CheckboxField(_l("I represent a company"))
     company_name = PrintedTextField(_l("Company name"), render_kw={"autocomplete": "organization"})
     vat_number = TextField(
@@ -167,8 +168,8 @@ class BillingDetailsForm(PortalForm):
 
     @property
     def wants_update(self) -> bool:
-        """Whether the form is only to be shown again, for the country just chosen."""
-        return self.is_submitted() and bool(self.update.data)
+        """Whether the form is only to be shown again, for the country or the currency just chosen."""
+        return self.is_submitted() and bool(self.update.data or self.show_price.data)
 
     @property
     def address_fields(self) -> tuple[Field, ...]:
