@@ -139,5 +139,7 @@ class Model(PeeweeModel):
             if isinstance(field, FoldedText):
                 text = written.get(field.of, written.get(cls._meta.fields[field.of]))
                 if text is not None:
-                    written[field] = fold(text)[:LONGEST_FOLDED]
+                    # Under the name that a copied row has it by already: one column, once.
+                    key = field.name if field.name in written else field
+                    written[key] = fold(text)[:LONGEST_FOLDED]
         return written

@@ -41,3 +41,14 @@ class Details:
     def as_ordered(self, locale: str) -> dict[str, object]:
         """The shape in which an order keeps them: with the address as its country writes it."""
         return {**asdict(self), "address_lines": list(format_address(self, locale))}
+
+
+def first_and_last(name: str) -> tuple[str, str]:
+    """A person's name as an account has it, for the two fields of an invoice: its first word, and the rest.
+
+    Both are empty where the account has an e-mail address for a name.
+    """
+    if "@" in name:
+        return "", ""
+    first, _blank, rest = " ".join(name.split()).partition(" ")
+    return first, rest

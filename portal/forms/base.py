@@ -142,8 +142,8 @@ def typed_before(form: FlaskForm) -> MultiDict[str, str] | None:
 
 def leave_unsent() -> None:
     """A form was sent with the token of this session: whatever waited was seen, or is not wanted."""
-    if current_user.is_authenticated and (token := session.pop("unsent_form", None)):
-        unsent_forms.forget(token)
+    if "unsent_form" in session and current_user.is_authenticated:
+        unsent_forms.forget(session.pop("unsent_form"))
 
 
 class Requirable(Field):

@@ -35,6 +35,7 @@ from .base import (
 REGION_LENGTH = 100
 
 
+EMAIL_NOT_REPEATED = _l("Enter your e-mail address a second time.")
 REGION_DERIVED = _l("Left empty, it is taken from the postal code.")
 DEFAULT_RULES = AddressRules(
     country="",
@@ -88,12 +89,14 @@ class BillingDetailsForm(PortalForm):
 
     Labels, lists and needs follow the country. A field that the country's addresses do not have is None,
     like any field removed from a form. "Update the form" (`wants_update`) shows the form of the country
-    just chosen, with what was typed and without errors.
+    just chosen, with what was typed and without errors. `known_email` was typed twice before: it is not
+    asked a second time unless it changes.
     """
 
     display_currency = ChoiceField(
         _l("Display currency"), required=_l("Choose the currency to show prices in.")
     )
+    show_price = SubmitField(_l("Show the price"), render_kw={"formnovalidate": True})
     is_business = CheckboxField(_l("I represent a company"))
     company_name = PrintedTextField(_l("Company name"), render_kw={"autocomplete": "organization"})
     vat_number = TextField(
@@ -131,7 +134,7 @@ class BillingDetailsForm(PortalForm):
     email = EmailField(_l("E-mail"), required=_l("Enter your e-mail address."))
     email_confirm = TextField(
         _l("Confirm the e-mail"),
-        required=_l("Enter your e-mail address a second time."),
+        required=EMAIL_NOT_REPEATED,
         max_length=254,
         render_kw={"autocomplete": "email", "inputmode": "email", "spellcheck": "false"},
     )
@@ -144,17 +147,20 @@ class BillingDetailsForm(PortalForm):
         currencies: Choices,
         payment_methods: Choices,
         payment_currencies: Choices,
+        known_email: str = "",
         locale: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self.known_email = known_email
         language = locale or str(get_locale() or "en")
         self.display_currency.offer(currencies)
         self.payment_method.offer(payment_methods)
         self.payment_currency.offer(payment_currencies)
         self.country.offer(addresses.countries(language))
-        if not self.is_submitted() and self.email.data and not self.email_confirm.data:
-            self.email_confirm.data = self.email.data
+        if known_email:
+            self.email_confirm.required = None
+            self.email_confirm.description = _l("Only if you change the address.")
         self._every_field: OrderedDict[str, Field] = OrderedDict(self._fields)
         self.for_country(self.country.data, language)
         if self.wants_update:
@@ -162,8 +168,8 @@ class BillingDetailsForm(PortalForm):
 
     @property
     def wants_update(self) -> bool:
-        """Whether the form is only to be shown again, for the country just chosen."""
-        return self.is_submitted() and bool(self.update.data)
+        """Whether the form is only to be shown again, for the country or the currency just chosen."""
+        return self.is_submitted() and bool(self.update.data or self.show_price.data)
 
     @property
     def address_fields(self) -> tuple[Field, ...]:
@@ -310,6 +316,10 @@ class BillingDetailsForm(PortalForm):
 
     def _check_email_confirm(self) -> None:
         if self.email.errors or self.email_confirm.errors:
+            return
+        if is_blank(self.email_confirm.data):
+            if self.email.data.casefold() != self.known_email.casefold():
+                self.add_error("email_confirm", EMAIL_NOT_REPEATED)
             return
         if self.email.data.casefold() != self.email_confirm.data.casefold():
             self.add_error("email_confirm", _l("Enter the same e-mail address twice."))

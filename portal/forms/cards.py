@@ -57,7 +57,7 @@ class NewCardForm(PortalForm):
     number = UnshownField(
         _l("Card number"),
         required=_l("Enter the number of your card."),
-        render_kw={"autocomplete": "cc-number", "inputmode": "numeric"},
+        render_kw={"autocomplete": "cc-number", "inputmode": "numeric", "data-card-number": True},
     )
     exp_month = ChoiceField(
         _l("Expiry month"),

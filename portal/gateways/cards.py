@@ -1,23 +1,40 @@
 """What can be told of a card from its number and date alone, for the checkout form."""
 
+import re
+import unicodedata
 from datetime import date
 
 from portal.domain.card_numbers import check_digit_holds
 from portal.domain.vocabulary import CardBrand
 
 _FULL_WIDTH_DIGITS = {0xFF10 + digit: str(digit) for digit in range(10)}
-_SEPARATORS = dict.fromkeys(
-    map(ord, " \t\u00a0\u2002\u2003\u2007\u2009\u200a\u202f\u3000-\u2010\u2011\u2012\u2013\u2212\uff0d")
-)
+_SEPARATING_CATEGORIES = frozenset(("Zs", "Zl", "Zp", "Cc", "Cf", "Pd"))
+"""Blanks, controls, marks that nobody sees, and dashes."""
+_OTHER_SEPARATORS = frozenset("./_·\u2212\u2044\uff0e\uff0f\ufe0e\ufe0f")
+_LABEL = re.compile(r"(?=\D*[^\W\d_])\D*[^\w](?=\d)")
+
+
+def without_separators(text: str) -> str:
+    """A number as typed or pasted, without its grouping: spaces, dashes, dots, slashes, invisible marks.
+
+    Full-width digits become ASCII digits. Anything else stays, so that whoever checks the number refuses it.
+    """
+    kept = (sign for sign in text if sign not in _OTHER_SEPARATORS and not _separates(sign))
+    return "".join(kept).translate(_FULL_WIDTH_DIGITS)
+
+
+def _separates(sign: str) -> bool:
+    return unicodedata.category(sign) in _SEPARATING_CATEGORIES
 
 
 def normalise_number(text: str) -> str:
-    """The digits of a number as typed or pasted.
+    """The digits of a card number or security code, also with the words that were copied with it.
 
-    Spaces of all widths and hyphens go, full-width digits become ASCII digits. Anything else stays, so that
-    `luhn_valid` refuses it.
+    « N° de carte : 4242 … » loses what stands before the digits, where more than a letter parts the two;
+    letters among the digits or after them stay, so that `luhn_valid` refuses them.
     """
-    return text.translate(_SEPARATORS).translate(_FULL_WIDTH_DIGITS)
+    label = _LABEL.match(text)
+    return without_separators(text[label.end() :] if label else text)
 
 
 def luhn_valid(number: str) -> bool:

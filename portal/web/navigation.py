@@ -183,6 +183,11 @@ def _sandbox_items() -> tuple[MenuItem, ...]:
     return (_item(_("Sandbox"), "sandbox.index"),) if current().settings.sandbox_only else ()
 
 
+def sandbox_cards_url() -> str:
+    """Where the cards to try are listed; empty where real money may move."""
+    return url_for("sandbox.index") if current().settings.sandbox_only else ""
+
+
 def _languages() -> tuple[Language, ...]:
     """This address in each language; what only answers POST, or does not exist, leads to the start page."""
     shown = locale_code()

@@ -20,6 +20,9 @@
     all("[data-busy-now]", form).concat(form).forEach((part) => {
       part.removeAttribute("aria-busy");
       if (part.hasAttribute("data-busy-now")) part.disabled = false;
+      // Only what this file wrote is taken back: the server may have sent another amount meanwhile.
+      if (part.dataset.restingText && part.textContent === part.dataset.busyText) part.textContent = part.dataset.restingText;
+      delete part.dataset.restingText;
       part.removeAttribute("data-busy-now");
     });
   };
@@ -36,11 +39,33 @@
     form.setAttribute("aria-busy", "true");
     event.submitter?.setAttribute("aria-busy", "true");
     // The browser reads the clicked button's value first; then nothing can be clicked again.
-    setTimeout(() => all("button:enabled", form).forEach((button) => {
-      button.setAttribute("data-busy-now", "");
-      button.disabled = true;
-    }));
+    setTimeout(() => {
+      all("button:enabled", form).forEach((button) => {
+        button.setAttribute("data-busy-now", "");
+        button.disabled = true;
+      });
+      const text = event.submitter?.dataset.busyText;
+      if (!text) return;
+      event.submitter.dataset.restingText = event.submitter.textContent;
+      event.submitter.textContent = byId("news").textContent = text;
+    });
   }, true);
+
+  // A card number stands in groups as on the card; anything but digits and what parts them is the server's to judge.
+  document.addEventListener("input", (event) => {
+    const field = event.target;
+    if (!field.matches("[data-card-number]") || event.isComposing || !/^[\d\s./-]*$/.test(field.value)) return;
+    const digits = field.value.replace(/\D/g, "");
+    const before = field.value.slice(0, field.selectionStart).replace(/\D/g, "").length;
+    const ends = /^3[47]/.test(digits) ? [4, 10] : [4, 8, 12, 16];
+    const gaps = (count) => ends.filter((end) => end < count).length;
+    const grouped = [...digits].map((digit, place) => (ends.includes(place) ? " " : "") + digit).join("");
+    if (grouped === field.value) return;
+    field.value = grouped;
+    // "Delete" before a gap goes over it, or it would never come any further.
+    const over = event.inputType === "deleteContentForward" && ends.includes(before) && before < digits.length ? 1 : 0;
+    field.setSelectionRange(before + gaps(before) + over, before + gaps(before) + over);
+  });
 
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-dialog-open]");

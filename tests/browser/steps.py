@@ -109,7 +109,7 @@ def buy(page: Page) -> None:
 def expect_step(page: Page, step: str) -> None:
     """The browser is at one step of the checkout: `details`, `review` or `result`."""
     ending = "" if step == "details" else f"/{step}"
-    expect(page).to_have_url(re.compile(rf"/checkout/[a-z0-9]+{ending}$"))
+    expect(page).to_have_url(re.compile(rf"/checkout/[a-z0-9]+{ending}(#[a-z-]+)?$"))
 
 
 # --- billing details ------------------------------------------------------------------------------

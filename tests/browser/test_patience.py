@@ -8,6 +8,7 @@ from tests.browser.reader import WITH_AND_WITHOUT_SCRIPTS, read_by
 from tests.browser.steps import (
     come_signed_in,
     expect_step,
+    go_on,
     heading,
     open_plans,
     pay,
@@ -52,6 +53,7 @@ def test_a_decline_is_said_on_the_page_that_waited(page: Page, acme, owner, say,
     gate.open()
     expect(heading(page)).to_have_text(say("Nothing was charged"))
     page.get_by_role("link", name=say("Pay another way")).click()
+    go_on(page)
     pay(page)
     expect(heading(page)).to_have_text(say("Payment complete"))
 

@@ -280,10 +280,29 @@ def test_another_second_email_is_refused(checked):
     assert sentences(form) == {"email_confirm": ["Enter the same e-mail address twice."]}
 
 
-def test_a_stored_email_is_filled_in_twice(in_request):
-    form = details_form(data={"email": "jeanne@example.com"})
+def test_the_second_email_is_never_filled_in_beforehand(in_request):
+    assert details_form(data={"email": "jeanne@example.com"}).email_confirm.data == ""
+    assert details_form(data={"email": "j@x.test"}, known_email="j@x.test").email_confirm.data == ""
 
-    assert form.email_confirm.data == "jeanne@example.com"
+
+@pytest.mark.parametrize(
+    ("email", "again", "refused"),
+    [
+        ("jeanne@example.com", "", []),
+        ("JEANNE@example.com", " ", []),
+        ("jeanne@example.com", "jeanne@example.com", []),
+        ("jeanne@example.com", "jean@example.com", ["Enter the same e-mail address twice."]),
+        ("jean@example.com", "", ["Enter your e-mail address a second time."]),
+        ("jean@example.com", "jean@example.com", []),
+    ],
+)
+def test_an_email_that_is_known_is_typed_a_second_time_only_when_it_changes(submit, email, again, refused):
+    with submit(FRENCH | {"email": email, "email_confirm": again}):
+        form = details_form(known_email="jeanne@example.com")
+        form.validate_on_submit()
+
+        assert sentences(form).get("email_confirm", []) == refused
+        assert form.email_confirm.data == again.strip()
 
 
 def test_a_company_needs_its_name_and_may_leave_the_number_out(checked):

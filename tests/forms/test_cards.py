@@ -33,7 +33,9 @@ def card(submit):
     return check
 
 
-@pytest.mark.parametrize("fields", [VISA, AMEX, VISA | {"number": "4242-4242\u00a04242 4242"}])
+@pytest.mark.parametrize(
+    "fields", [VISA, AMEX, VISA | {"number": "N° de carte\u00a0: 4242-4242\u00a04242.4242\u200b"}]
+)
 def test_a_good_card(card, fields):
     form, errors, _shown = card(fields)
 

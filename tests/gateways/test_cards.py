@@ -13,6 +13,7 @@ from portal.gateways.cards import (
     luhn_valid,
     normalise_number,
     security_code_length,
+    without_separators,
 )
 
 
@@ -24,14 +25,46 @@ from portal.gateways.cards import (
         (" 4242\u00a04242\u202f4242\u20094242\t", "4242424242424242"),
         ("4242\u20114242\u20134242\uff0d4242", "4242424242424242"),
         ("\uff14\uff12\uff14\uff12\u30004242 4242 4242", "4242424242424242"),
-        ("4242.4242.4242.4242", "4242.4242.4242.4242"),
+        ("4242.4242.4242.4242", "4242424242424242"),
+        ("4242/4242 / 4242\u20444242", "4242424242424242"),
+        ("4242_4242·4242\uff0e4242", "4242424242424242"),
+        ("\u200e4242\u200b4242\u2060424\u00ad2\ufeff4242\u202c", "4242424242424242"),
+        ("4242\u20144242\r\n4242\u20284242", "4242424242424242"),
+        ("Card number: 4242 4242 4242 4242", "4242424242424242"),
+        ("N° de carte\u00a0: 4242 4242 4242 4242", "4242424242424242"),
+        ("Visa, 4242-4242-4242-4242", "4242424242424242"),
+        ("CB 4242 4242 4242 4242.", "4242424242424242"),
+        ("Numéro:\u200e4242424242424242", "4242424242424242"),
+        ("カード番号：\uff14242424242424242", "4242424242424242"),
+        ("CVV: 123", "123"),
+        ("x4242", "x4242"),
+        ("Card number", "Cardnumber"),
+        ("4242 abcd 4242 4242", "4242abcd42424242"),
+        ("4242 4242 4242 4242 Visa", "4242424242424242Visa"),
+        ("\u2022\u2022\u2022\u2022 4242", "\u2022\u2022\u2022\u20224242"),
         ("\u0664\u0662", "\u0664\u0662"),
         ("\u00b2", "\u00b2"),
         ("", ""),
     ],
 )
-def test_a_typed_number_loses_its_spaces_and_hyphens(typed, number):
+def test_a_typed_number_loses_its_grouping_and_the_words_before_it(typed, number):
     assert normalise_number(typed) == number
+
+
+BETWEEN = st.text(alphabet=" .-/\u00a0\u2013\u200b\u00ad", max_size=3)
+GROUPS = st.lists(st.tuples(BETWEEN, st.text("0123456789", min_size=1, max_size=6)), min_size=1, max_size=8)
+
+
+@given(
+    label=st.sampled_from(["", "Card number: ", "N° de carte\u00a0: ", "American Express "]), groups=GROUPS
+)
+def test_however_a_number_is_grouped_its_digits_are_the_same(label, groups):
+    typed = label + "".join(between + digits for between, digits in groups)
+    assert normalise_number(typed) == "".join(digits for _between, digits in groups)
+
+
+def test_an_iban_keeps_its_letters_however_it_is_grouped():
+    assert without_separators("DE 11.9999-9999\u20090000 0001/19") == "DE11999999990000000119"
 
 
 @pytest.mark.parametrize(

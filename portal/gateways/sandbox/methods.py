@@ -10,7 +10,13 @@ from enum import StrEnum
 
 from portal.domain.vocabulary import CardBrand, DeclineCode, PaymentMethodKind
 from portal.gateways.base import CardData, DebitAccount
-from portal.gateways.cards import card_brand, expires_before, normalise_number, security_code_length
+from portal.gateways.cards import (
+    card_brand,
+    expires_before,
+    normalise_number,
+    security_code_length,
+    without_separators,
+)
 
 
 class Behaviour(StrEnum):
@@ -157,7 +163,7 @@ def read_card(card: CardData, *, on: date) -> tuple[Account | None, DeclineCode 
 
 def read_debit_account(debit: DebitAccount) -> tuple[Account | None, DeclineCode | None]:
     """The known bank account; None with the refusal for every other."""
-    magic = _IBANS.get(normalise_number(debit.iban).upper())
+    magic = _IBANS.get(without_separators(debit.iban).upper())
     if magic is None:
         return None, DeclineCode.ACCOUNT_NOT_ACCEPTED
     account = Account(
@@ -194,5 +200,5 @@ def source_facts(source: CardData | DebitAccount) -> Sequence[object]:
     if isinstance(source, CardData):
         card = _CARDS.get(normalise_number(source.number))
         return [] if card is None else [card.value, source.exp_month, source.exp_year, source.holder]
-    account = _IBANS.get(normalise_number(source.iban).upper())
+    account = _IBANS.get(without_separators(source.iban).upper())
     return [] if account is None else [account.value, source.holder]

@@ -141,7 +141,8 @@ def little_gain_of(order: Order, *, pays: Money) -> str:
 
 def renewal_hint_of(order: Order) -> str:
     """What ticking automatic renewal brings."""
-    return f"{_renewal_of(order, method='')} {_('You can switch it off at any time.')}"
+    # Not in an f-string: the sentence would not be found for translation.
+    return " ".join((_renewal_of(order, method=""), _("You can switch it off at any time.")))
 
 
 def _renewal_of(order: Order, *, method: str) -> str:
@@ -178,6 +179,7 @@ class ReviewPage:
     renewal_stays_on: bool
     may_end_renewal: bool
     processor: str
+    sandbox_cards: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,11 +212,14 @@ def result_of(
     renewal: str,
     new_guests: str,
     may_change_method: bool,
+    is_present: bool,
 ) -> ResultPage:
     """`may_change_method`: it is an automatic charge, and another card may take its place.
 
-    `renewal`: the sentence of the next automatic charge, empty where none comes or it is no news."""
-    heading, lead = outcome_of(order, payment)
+    `renewal`: the sentence of the next automatic charge, empty where none comes or it is no news.
+    `is_present`: what the order paid for is what the workspace uses today.
+    """
+    heading, lead = outcome_of(order, payment, is_present=is_present)
     is_paid = payment.state == PaymentState.SUCCEEDED
     must_confirm = payment.state == PaymentState.ACTION_REQUIRED
     facts = [
@@ -239,10 +244,12 @@ def result_of(
     )
 
 
-def outcome_of(order: Order, payment: Payment) -> tuple[str, str]:
+def outcome_of(order: Order, payment: Payment, *, is_present: bool) -> tuple[str, str]:
     """Heading and lead of the result page: what is known, and nothing more."""
     if order.state == OrderState.REFUNDED:
         return _("It was refunded"), _("This payment was refunded the way it was made.")
+    if payment.state == PaymentState.SUCCEEDED and not is_present:
+        return _paid_once(order, payment)
     if payment.state == PaymentState.SUCCEEDED:
         return _("Payment complete"), _(
             "You can go on working. The plan %(plan)s is yours until %(date)s.",
@@ -259,6 +266,17 @@ def outcome_of(order: Order, payment: Payment) -> tuple[str, str]:
     return _("Your payment is being confirmed"), _(
         "The bank has not answered yet. You need not do anything and you will not be charged twice: "
         "this page follows it, and we write to you when it is settled."
+    )
+
+
+def _paid_once(order: Order, payment: Payment) -> tuple[str, str]:
+    """Of an old order, whose plan or period is no longer the workspace's own."""
+    paid_on = order.workspace.day(order.paid_at or payment.created_at)
+    return _("This order was paid on %(date)s", date=formatting.day(paid_on)), _(
+        "It was for %(plan)s, from %(start)s to %(end)s.",
+        plan=priced_name(order.plan.names, order.interval),
+        start=formatting.day(date.fromisoformat(order.quote["start_on"])),
+        end=formatting.day(date.fromisoformat(order.quote["due_on"])),
     )
 
 

@@ -4,6 +4,7 @@ from flask import Blueprint, Response, abort, redirect, request, url_for
 from flask_babel import ngettext
 from flask_login import current_user
 
+from portal.domain.billing_details import first_and_last
 from portal.domain.errors import (
     CurrencyMismatch,
     MissingVatRate,
@@ -24,7 +25,7 @@ from portal.domain.vocabulary import (
 from portal.forms.billing_details import BillingDetailsForm
 from portal.forms.cards import CardForm, PlaceOrderForm
 from portal.gateways.base import CardData
-from portal.models import Order, Payment
+from portal.models import Order
 from portal.routes.plans.page import CANNOT_BE_ORDERED, plans_page, refusal_sentence, refused
 from portal.routes.plans.view import renewal_of
 from portal.runtime import current
@@ -35,9 +36,11 @@ from portal.services.members.roster import people_with
 from portal.services.payments import asking, charging, refunds
 from portal.services.payments.coming_charge import coming_charge
 from portal.services.places import Place
+from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.web import limits, patience
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
+from portal.web.navigation import sandbox_cards_url
 from portal.web.place import on_sale_here, status_here, today_here, usage_here
 from portal.words import formatting
 from portal.words.declines import decline_sentence
@@ -79,16 +82,16 @@ def details(place: Place, number: str) -> Response:
 
 
 def _details_form(place: Place, order: Order) -> BillingDetailsForm:
-    """Filled with the order's details, else the workspace's where the buyer may see them."""
-    known = (
-        order.details or _remembered(place) or {"email": current_user.email, "country": _usual_country(place)}
-    )
+    """Filled with the order's details, else the workspace's where the buyer may see them, else one's own."""
+    kept = order.details or _remembered(place)
+    known = kept or _of_the_person(place)
     on_sale = plans.currencies_of(on_sale_here(place))
     currencies = [(code, formatting.currency_label(code)) for code in on_sale]
     return BillingDetailsForm(
         currencies=currencies,
         payment_methods=methods_on_offer(),
         payment_currencies=currencies,
+        known_email=str(kept["email"]) if kept else "",
         locale=locale_code(),
         data={
             **known,
@@ -103,6 +106,16 @@ def _remembered(place: Place) -> dict[str, object] | None:
     if Right.SEE_BILLING_DETAILS not in place.may:
         return None
     return checkout.remembered_details(place.workspace)
+
+
+def _of_the_person(place: Place) -> dict[str, object]:
+    first_name, last_name = first_and_last(current_user.name)
+    return {
+        "first_name": first_name,
+        "last_name": last_name,
+        "email": current_user.email,
+        "country": _usual_country(place),
+    }
 
 
 def _usual_country(place: Place) -> str:
@@ -205,7 +218,9 @@ def _offer_to_pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -
     changed = quote.hash != order.quote_hash
     if changed:
         order = checkout.refresh_quote(order, now=current().clock.now())
-    return _review_page(place, order, form, changed=changed, problem=_last_decline(order))
+    if decline := _last_decline(order):
+        form.add_error("number", decline)
+    return _review_page(place, order, form, changed=changed)
 
 
 def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Response:
@@ -236,7 +251,8 @@ def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Respons
         return redirect_after_write(payment.action_url)
     if payment.state == PaymentState.DECLINED:
         order = _order_or_404(place, order.number)
-        return _review_page(place, order, form, status=422, problem=decline_sentence(payment.decline_code))
+        form.add_error("number", decline_sentence(payment.decline_code))
+        return _review_page(place, order, form, status=422)
     if payment.state == PaymentState.CREATED:
         patience.follow(payment.key)
     return redirect_after_write(_address("result", place, order.number))
@@ -293,6 +309,7 @@ def _review_page(
         renewal_stays_on=standing.renews_by_itself,
         may_end_renewal=Right.AUTO_RENEWAL in place.may,
         processor=charging.gateway_for(order.method_kind).capabilities().processor_name,
+        sandbox_cards=sandbox_cards_url(),
     )
     return render("checkout/review.html", page, status=status)
 
@@ -312,13 +329,16 @@ def result(place: Place, number: str) -> Response:
         return redirect(url_for("refunds.show", slug=place.workspace.slug, key=payment.key), 303)  # type: ignore[return-value]
     if payment.state == PaymentState.ACTION_REQUIRED and patience.has_followed(payment.key):
         return redirect_after_write(payment.action_url)
+    is_paid = payment.state == PaymentState.SUCCEEDED
+    is_present = is_paid and _is_present(order, status_here(place))
     page = result_of(
         order,
         payment,
         invoice=history.invoice_of(order),
-        new_guests=_new_guests(order) if payment.state == PaymentState.SUCCEEDED else "",
+        is_present=is_present,
+        new_guests=_new_guests(order) if is_present else "",
         may_download=Right.DOWNLOAD_DOCUMENTS in place.may or order.person_id == current_user.id,
-        renewal=_next_charge(place, order, payment),
+        renewal=_next_charge(place) if is_present else "",
         may_change_method=payment.tried_on is not None and Right.MANAGE_PAYMENT_METHODS in place.may,
     )
     response = render("checkout/result.html", page)
@@ -343,11 +363,16 @@ def _new_guests(order: Order) -> str:
     )
 
 
-def _next_charge(place: Place, order: Order, payment: Payment) -> str:
-    """The sentence of automatic renewal, where the order is what is being used: an old result has none."""
+def _is_present(order: Order, standing: SubscriptionStatus) -> bool:
+    """Whether the workspace lives on this paid order today: nothing was paid after it, and it is not over."""
+    due_on = standing.due_on
+    return due_on is not None and order.quote["due_on"] == due_on.isoformat() and standing.today < due_on
+
+
+def _next_charge(place: Place) -> str:
+    """The sentence of automatic renewal; empty where nothing is charged by itself."""
     standing = status_here(place)
-    is_present = standing.due_on is not None and order.quote["due_on"] == standing.due_on.isoformat()
-    if payment.state != PaymentState.SUCCEEDED or not (is_present and standing.renews_by_itself):
+    if not standing.renews_by_itself:
         return ""
     return renewal_of(coming_charge(standing, usage_here(place), now=current().clock.now()))
 
@@ -362,8 +387,9 @@ def leave(place: Place, number: str) -> Response:
         now = current().clock.now()
         asking.in_time(lambda _request: charging.give_up(payment, now=now), otherwise=lambda: payment)
     order = _order_or_404(place, number)
-    page = "review" if order.state == OrderState.OPEN else "result"
-    return redirect_after_write(_address(page, place, order.number))
+    if order.state != OrderState.OPEN:
+        return redirect_after_write(_address("result", place, order.number))
+    return redirect_after_write(other_ways(place, order.number))
 
 
 # --- shared ---------------------------------------------------------------------------------------
@@ -384,8 +410,9 @@ def not_orderable(place: Place, refusal: PortalError) -> Response:
 
 
 def _last_decline(order: Order) -> str:
+    """Why the last try was declined; empty once another method is chosen."""
     payment = charging.newest_payment(order)
-    if payment is None or payment.state != PaymentState.DECLINED:
+    if payment is None or payment.state != PaymentState.DECLINED or payment.method_kind != order.method_kind:
         return ""
     return decline_sentence(payment.decline_code)
 
@@ -411,6 +438,11 @@ def _value(order: Order) -> str:
 
 def _address(page: str, place: Place, number: str) -> str:
     return url_for(f"checkout.{page}", slug=place.workspace.slug, number=number)
+
+
+def other_ways(place: Place, number: str) -> str:
+    """Where the method is chosen, among the billing details."""
+    return url_for("checkout.details", slug=place.workspace.slug, number=number, _anchor="pay-with")
 
 
 def _to(page: str, place: Place, order: Order) -> Response:

@@ -20,6 +20,7 @@ from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.web import limits, patience
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
+from portal.web.navigation import sandbox_cards_url
 from portal.web.place import status_here, today_here
 from portal.words import formatting
 from portal.words.declines import decline_sentence
@@ -50,13 +51,13 @@ class MethodsPage:
     """`charge`: what is charged next; `total`: what a card is charged at once when added, if anything."""
 
     form: NewCardForm
-    problem: str
     rows: list[MethodRow]
     charge: str
     total: str
     auto_renewal_is_on: bool
     takes_card: bool
     processor: str
+    sandbox_cards: str
 
 
 # --- the list, and adding -------------------------------------------------------------------------
@@ -91,13 +92,14 @@ def show(place: Place) -> Response:
         case SetupState.ACTION_REQUIRED:
             return redirect_after_write(setup.action_url)
         case SetupState.DECLINED:
-            return _page(place, form, status=422, problem=decline_sentence(setup.decline_code))
+            form.add_error("number", decline_sentence(setup.decline_code))
+            return _page(place, form, status=422)
     if setup.state == SetupState.CREATED:
         patience.follow(setup.key)
     return redirect_after_write(url_for("payment_methods.result", slug=place.workspace.slug, key=setup.key))
 
 
-def _page(place: Place, form: NewCardForm, *, status: int, problem: str = "") -> Response:
+def _page(place: Place, form: NewCardForm, *, status: int) -> Response:
     standing = status_here(place)
     methods = charged_methods.methods_of(standing.subscription)
     capabilities = charging.gateway_for(PaymentMethodKind.CARD).capabilities()
@@ -106,7 +108,6 @@ def _page(place: Place, form: NewCardForm, *, status: int, problem: str = "") ->
         "payments/methods.html",
         MethodsPage(
             form=form,
-            problem=problem,
             rows=[
                 _row(method, is_first=place_in_order == 0, today=standing.today)
                 for place_in_order, method in enumerate(methods)
@@ -116,6 +117,7 @@ def _page(place: Place, form: NewCardForm, *, status: int, problem: str = "") ->
             auto_renewal_is_on=standing.subscription.auto_renewal,
             takes_card=capabilities.takes_card_here,
             processor=capabilities.processor_name,
+            sandbox_cards=sandbox_cards_url(),
         ),
         status=status,
     )

@@ -1,18 +1,20 @@
 """Paying, by people who do not follow the pages: nothing is charged but what was shown, once, to who may."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from portal.domain.vocabulary import Interval, PaymentMethodKind, PaymentState, Role
 from portal.models import ALL_MODELS, Invoice, Order, OutboxMessage, Payment, Person, Subscription, Workspace
-from portal.runtime import current
+from portal.runtime import Runtime, current, install
 from portal.worker.jobs import drain_outbox
 from tests import paying
 from tests.attackers import Attacker, an_order_of, bought
 from tests.books import assert_books_clean
 from tests.factories import CATALOGUE, a_member, a_person, a_workspace, owner_of, seen_by
+from tests.pages import by_testid, parse, text_of
 from tests.visiting import facts
 
 CARD = {"exp_month": "12", "exp_year": "2030", "security_code": "123", "holder": "Jeanne Martin"}
@@ -233,7 +235,7 @@ def test_opening_the_result_makes_nothing_paid(app, owner, order) -> None:
         assert page.status_code == 200
         assert "Nothing is charged before you do" in page.text
     assert charged(app) == []
-    assert owner.post(page_of(order, "/leave")).headers["Location"] == page_of(order, "/review")
+    assert owner.post(page_of(order, "/leave")).headers["Location"] == page_of(order, "#pay-with")
     assert pay(owner, order).status_code == 303
     assert charged(app) == [(3360, "EUR")]
 
@@ -435,3 +437,175 @@ def test_a_document_is_the_workspaces_and_stays_as_it_is(app, acme, owner) -> No
     ):
         assert owner.get(f"/w/acme/invoices/{guess}.pdf").status_code == 404, guess
     assert Path(first.headers["Content-Disposition"].partition('"')[2]).name == f'{number}.pdf"'
+
+
+# --- billing details ------------------------------------------------------------------------------
+
+
+def values_of(page: str) -> dict[str, str]:
+    """Name → value of each text field of a page."""
+    inputs = re.findall(r"<input[^>]*>", page)
+    pairs = [(re.search(r'name="([^"]*)"', each), re.search(r'value="([^"]*)"', each)) for each in inputs]
+    return {name[1]: value[1] if value else "" for name, value in pairs if name}
+
+
+@pytest.mark.engine("sqlite")
+def test_what_the_account_knows_is_not_asked_and_the_second_email_is_typed(app, acme, owner) -> None:
+    with facts(app):
+        bare = paying.an_open_order(seen_by(owner_of(acme), acme))
+        person = owner_of(acme)
+    shown = values_of(owner.get(page_of(bare)).text)
+    assert f"{shown['first_name']} {shown['last_name']}" == person.name
+    assert (shown["email"], shown["email_confirm"]) == (person.email, "")
+
+
+@pytest.mark.engine("sqlite")
+def test_known_billing_details_stay_and_their_email_is_not_asked_twice(app, acme, owner, order) -> None:
+    """Of the order itself, and of the workspace for its next order: not the account's name over them."""
+    with facts(app):
+        details = dict(Order.get(Order.number == order.number).details)
+        Person.update(name="Somebody Else").execute()
+        following = paying.an_open_order(seen_by(owner_of(acme), acme))
+    for each in (order, following):
+        page = owner.get(page_of(each)).text
+        shown = values_of(page)
+        for name in ("first_name", "last_name", "company_name", "vat_number", "email"):
+            assert shown[name] == details[name], name
+        assert shown["email_confirm"] == ""
+        assert "Only if you change the address." in page
+        sent = {
+            "display_currency": "EUR",
+            "payment_method": "card",
+            "payment_currency": "EUR",
+            "country": "FR",
+            "is_business": "y",
+            **{name: shown[name] for name in shown if name not in ("is_business", "update", "show_price")},
+        }
+        assert owner.post(page_of(each), sent).headers.get("Location") == page_of(each, "/review")
+
+
+# --- the sandbox's cards --------------------------------------------------------------------------
+
+
+@pytest.mark.engine("sqlite")
+def test_in_the_sandbox_its_cards_are_one_click_from_the_fields(app, owner, order) -> None:
+    for address in (page_of(order, "/review"), "/w/acme/payment-methods"):
+        link = by_testid(parse(owner.get(address).text), "sandbox-cards")[0]
+        assert (link.get("href"), link.get("target")) == ("/sandbox/", "_blank")
+        assert owner.get("/sandbox/").status_code == 200
+
+
+@pytest.mark.engine("sqlite")
+def test_where_money_is_real_nobody_is_sent_to_the_sandbox(app, owner, order) -> None:
+    with facts(app):
+        runtime = current()
+        several = replace(runtime.settings, gateways=("sandbox", "another"))
+        install(Runtime(several, runtime.clock, runtime.gateways))
+    for address in (page_of(order, "/review"), "/w/acme/payment-methods"):
+        page = owner.get(address)
+        assert page.status_code == 200
+        assert by_testid(parse(page.text), "sandbox-cards") == []
+
+
+# --- a decline, and another way -------------------------------------------------------------------
+
+
+@pytest.mark.engine("sqlite")
+def test_a_decline_is_said_beside_the_number_until_the_method_changes(app, acme, owner, order) -> None:
+    sentence = "Your bank declined it and did not say why."
+    refused = pay(owner, order, paying.DECLINED)
+    assert refused.status_code == 422
+    for answer in (refused, owner.get(page_of(order, "/review"))):
+        page = parse(answer.text)
+        number = next(field for field in page.iter("input") if field.get("name") == "number")
+        assert number.get("aria-invalid") == "true"
+        assert number.get("aria-describedby") == "number-error"
+        beside = next(each for each in page.iter("p") if each.get("id") == "number-error")
+        summary = by_testid(page, "error-summary")[0]
+        assert sentence in text_of(beside)
+        assert text_of(summary).count(sentence) == 1
+        assert [link.get("href") for link in summary.iter("a")] == ["#number"]
+        assert paying.DECLINED not in answer.text
+    with facts(app):
+        changed = Order.get(Order.number == order.number)
+        paying.with_details(changed, seen_by(owner_of(acme), acme), method_kind=PaymentMethodKind.PAYPAL)
+    assert sentence not in owner.get(page_of(order, "/review")).text
+
+
+@pytest.mark.engine("sqlite")
+def test_another_way_leads_to_where_the_method_is_chosen(owner, order) -> None:
+    pay(owner, order, paying.DECLINED)
+    result = parse(owner.get(page_of(order, "/result")).text)
+    ways = [link.get("href") for link in result.iter("a") if text_of(link) == "Pay another way"]
+    assert ways == [page_of(order, "#pay-with")]
+    details = parse(owner.get(page_of(order)).text)
+    group = next(each for each in details.iter("fieldset") if each.get("id") == "pay-with")
+    assert "payment_method" in [select.get("name") for select in group.iter("select")]
+
+
+# --- old results ----------------------------------------------------------------------------------
+
+
+def told(browser: Attacker, order: Order) -> str:
+    return text_of(next(parse(browser.get(page_of(order, "/result")).text).iter("main")))
+
+
+@pytest.mark.engine("sqlite")
+def test_the_result_of_a_replaced_order_speaks_of_the_past(app, acme, owner, order, clock) -> None:
+    assert pay(owner, order).status_code == 303
+    assert "It is done" in told(owner, order) and "is yours until" in told(owner, order)
+    clock.advance(days=1)
+    with facts(app):
+        larger = an_order_of(owner_of(acme), acme, "business-10")
+    assert pay(owner, larger).status_code == 303
+    assert "is yours until" in told(owner, larger)
+    old = told(owner, order)
+    assert "This order was paid on 21 November 2026" in old
+    assert "It was for Business 5, monthly, from 21 November 2026 to 21 December 2026." in old
+    assert "is yours" not in old and "It is done" not in old
+
+
+@pytest.mark.engine("sqlite")
+def test_the_result_of_a_period_that_is_over_speaks_of_the_past(app, owner, order, clock) -> None:
+    pay(owner, order)
+    clock.advance(days=29)
+    assert "is yours until 21 December 2026" in told(owner, order)
+    clock.advance(days=1)
+    assert "This order was paid on 21 November 2026" in told(owner, order)
+
+
+# --- the display currency and the total -----------------------------------------------------------
+
+
+@pytest.mark.engine("sqlite")
+def test_the_display_currency_stands_beside_the_price_and_is_sent_with_the_form(app, acme, owner) -> None:
+    with facts(app):
+        bare = paying.an_open_order(seen_by(owner_of(acme), acme))
+    page = parse(owner.get(page_of(bare)).text)
+    card = next(each for each in page.iter("aside") if "order" in each.get("class", "").split())
+    selects = [each for each in page.iter("select") if each.get("name") == "display_currency"]
+    assert selects == list(card.iter("select"))
+    assert len(selects) == 1
+    form = next(each for each in page.iter("form") if each.get("id") == selects[0].get("form"))
+    assert form.get("action") == page_of(bare)
+    token = next(each.get("value") for each in form.iter("input") if each.get("name") == "csrf_token")
+    # Without scripts a button beside it shows the price; nothing typed is judged yet.
+    fields = {"csrf_token": token, "display_currency": "USD", "first_name": "Zoé", "show_price": "y"}
+    shown = owner.post(page_of(bare), fields)
+    assert shown.status_code == 200
+    assert "$30.00" in shown.text and values_of(shown.text)["first_name"] == "Zoé"
+    assert "error-summary" not in shown.text
+
+
+@pytest.mark.engine("sqlite")
+def test_the_total_has_both_its_marks(owner, order) -> None:
+    page = parse(owner.get(page_of(order, "/review")).text)
+    total = by_testid(page, "order-total")[0]
+    assert [text_of(each) for each in by_testid(total, "quote-total")] == [text_of(total)] == ["€33.60"]
+
+
+@pytest.mark.engine("sqlite")
+def test_what_automatic_renewal_brings_is_told_in_the_readers_language(owner, order) -> None:
+    page = owner.get(page_of(order, "/review") + "?lang=fr").text
+    assert "Vous pouvez le désactiver à tout moment." in page
+    assert "You can" not in page
