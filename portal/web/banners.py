@@ -203,10 +203,14 @@ def _storage_banner(
     limit = status.plan.storage_bytes
     if status.state != SubscriptionState.PAID or limit is None:
         return None
-    if limit - place.workspace.used_storage_bytes >= STORAGE_BANNER_BYTES:
+    used = place.workspace.used_storage_bytes
+    if limit - used >= STORAGE_BANNER_BYTES:
         return None
+    figures = {"used": formatting.storage(used), "limit": formatting.storage(limit)}
     return Banner(
-        _("The storage is almost full: %(limit)s.", limit=formatting.storage(limit)),
+        _("The storage is over its limit: %(used)s of %(limit)s.", **figures)
+        if used > limit
+        else _("The storage is almost full: %(used)s of %(limit)s.", **figures),
         _("Delete files that you no longer need, or choose a larger plan."),
         "late",
         action,

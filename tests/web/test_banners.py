@@ -205,7 +205,14 @@ def test_almost_full_storage_is_told(app, client, place) -> None:
     with facts(app):
         buy(place)
         Workspace.update(used_storage_bytes=40 * 1024**3 - 1).execute()
-    assert "The storage is almost full" in banner_of(client, "members")
+    assert "The storage is almost full: 40 GB of 40 GB." in said_plainly(client)
+    with facts(app):
+        Workspace.update(used_storage_bytes=45 * 1024**3).execute()
+    assert "The storage is over its limit: 45 GB of 40 GB." in said_plainly(client)
+
+
+def said_plainly(client) -> str:
+    return banner_of(client, "members").replace("\N{NO-BREAK SPACE}", " ")
 
 
 def test_who_does_not_see_the_plans_sees_no_banner(app, client, place, clock) -> None:
