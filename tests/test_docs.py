@@ -104,11 +104,8 @@ def test_readme_says_what_each_card_of_the_sandbox_does(entry) -> None:
 # --- decisions ------------------------------------------------------------------------------------
 
 
-def test_each_decision_has_a_number_of_its_own() -> None:
-    """Numbers are given out before the decisions are written, and one may stay unused."""
-    numbers = [path.name[:4] for path in DECISIONS]
-    assert all(number.isdigit() for number in numbers)
-    assert len(set(numbers)) == len(numbers)
+def test_decisions_are_numbered_without_a_gap() -> None:
+    assert [path.name[:4] for path in DECISIONS] == [f"{n:04d}" for n in range(1, len(DECISIONS) + 1)]
 
 
 @pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.name[:4])

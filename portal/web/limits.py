@@ -4,7 +4,7 @@ Tries are counted in fixed windows (trust.md §5.5): for each network (the addre
 account (an e-mail or a person) from each network apart, and for the whole site. So a stranger uses up their
 own share and never that of the account's owner. Those from all networks together that the account does not
 know, since nobody signed in to it from there, are counted too: beyond an allowance each of these networks
-becomes slow, and none is refused for what the others did (docs/adr/0022). PORTAL_LIMITS multiplies every
+becomes slow, and none is refused for what the others did (docs/adr/0019). PORTAL_LIMITS multiplies every
 allowance.
 """
 
