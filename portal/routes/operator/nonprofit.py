@@ -10,7 +10,7 @@ from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.vocabulary import NonprofitState
 from portal.forms.operator import AcceptForm, RefuseForm
 from portal.models import NonprofitRequest, Person
-from portal.routes.plans.limits import refusals_of
+from portal.routes.plans.refusals import refusals_of
 from portal.runtime import current
 from portal.services.open_money import MoneyOnItsWay
 from portal.services.subscriptions import agreement, nonprofit

@@ -9,7 +9,7 @@ from flask_login import current_user
 from portal.domain.vocabulary import Interval, RefundState, Right
 from portal.gateways.base import RefundRefusal
 from portal.models import Invoice, Payment, Plan, Refund
-from portal.routes.plans.limits import Refusal, refusals_of
+from portal.routes.plans.refusals import Refusal, refusals_of
 from portal.runtime import current
 from portal.services.invoices import history
 from portal.services.payments import refund_quotes, refunds

@@ -27,7 +27,7 @@ from portal.web.place import on_sale_here, status_here, usage_here
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 
-from .limits import refusals_of
+from .refusals import refusals_of
 from .view import plans_view
 
 blueprint = Blueprint("plans", __name__, url_prefix="/w/<slug>")

@@ -20,7 +20,7 @@ from portal.words.methods import method_words
 from portal.words.plans import priced_name
 from portal.words.renewal import renewal_sentence
 
-from .limits import Refusal, refusals_of
+from .refusals import Refusal, refusals_of
 from .table import Cell, PlanRow, PrintedTable, find_cell, print_table
 
 

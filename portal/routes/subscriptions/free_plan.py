@@ -8,8 +8,8 @@ from flask import Blueprint, Response, flash, request, url_for
 from portal.domain.errors import OrderAlreadyPlaced, QuoteChanged
 from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.vocabulary import Right, SubscriptionState
-from portal.routes.plans.limits import ChecklistLine, checklist_of
 from portal.routes.plans.page import plans_page, refusal_sentence
+from portal.routes.plans.refusals import ChecklistLine, checklist_of
 from portal.runtime import current
 from portal.services.places import Place
 from portal.services.subscriptions import free_plan
