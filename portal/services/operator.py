@@ -121,14 +121,22 @@ class PaymentAttempt:
 
 
 def attempts(workspace: Workspace, *, limit: int) -> list[PaymentAttempt]:
-    """The newest orders first, one row for each attempt to pay; plan and buyer are loaded. One query."""
+    """The newest orders first, one row for each attempt to pay; plan and buyer are loaded. One query.
+
+    The orders are chosen first: each gives a row, and whatever the database knows of its tables, no other
+    order is joined with its payments.
+    """
+    newest = Order.alias()
+    chosen = (
+        newest.select(newest.id).where(newest.workspace == workspace).order_by(newest.id.desc()).limit(limit)
+    )
     orders = (
         Order.select(Order, Plan, Person, Payment, Dispute)
         .join_from(Order, Plan)
         .join_from(Order, Person)
         .join_from(Order, Payment, JOIN.LEFT_OUTER, attr="attempt")
         .join_from(Payment, Dispute, JOIN.LEFT_OUTER, attr="dispute")
-        .where(Order.workspace == workspace)
+        .where(Order.id << chosen)
         .order_by(Order.id.desc(), Payment.id.desc())
         .limit(limit)
     )
