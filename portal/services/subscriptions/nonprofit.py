@@ -101,13 +101,17 @@ def ask(answers: Answers, *, workspace: Workspace | None, language: str, now: da
 
 
 def requests(*, state: NonprofitState | None, before: int | None, size: int) -> list[NonprofitRequest]:
-    """The newest first, or those older than the one whose id is `before`. One query."""
-    query = _with_workspace().order_by(NonprofitRequest.id.desc()).limit(size)
+    """The newest first, or those older than the one whose id is `before`. One query.
+
+    They are chosen first, so that no other request is joined with its workspace.
+    """
+    newest = NonprofitRequest.alias()
+    chosen = newest.select(newest.id).order_by(newest.id.desc()).limit(size)
     if state is not None:
-        query = query.where(NonprofitRequest.state == state)
+        chosen = chosen.where(newest.state == state)
     if before is not None:
-        query = query.where(NonprofitRequest.id < before)
-    return list(query)
+        chosen = chosen.where(newest.id < before)
+    return list(_with_workspace().where(NonprofitRequest.id << chosen).order_by(NonprofitRequest.id.desc()))
 
 
 def count_undecided() -> int:
