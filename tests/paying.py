@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from portal.clock import Clock
+from portal.domain.billing_details import Details
 from portal.domain.vocabulary import Interval, PaymentMethodKind, Role, VatStatus
 from portal.gateways.base import CardData
 from portal.gateways.sandbox.gateway import LedgerCharge, Sandbox
 from portal.models import BillingDetails, Order, Payment, Person
 from portal.runtime import Runtime, current
-from portal.services import catalogue, checkout
-from portal.services.checkout import Details
+from portal.services import catalogue
+from portal.services.checkout import ordering
 from portal.services.places import Place
 from portal.settings import Settings
 from tests import factories
@@ -112,7 +113,7 @@ def an_open_order(
     place: Place, plan: str = "business-5", interval: Interval = Interval.MONTH, *, currency: str = "EUR"
 ) -> Order:
     """Chosen on the plans page; nobody has typed an address yet."""
-    return checkout.open_order(
+    return ordering.open_order(
         place, plan_code=plan, interval=interval, currency=currency, now=current().clock.now()
     )
 
@@ -143,7 +144,7 @@ def with_details(
     currency: str | None = None,
     **details: Any,
 ) -> Order:
-    return checkout.save_details(
+    return ordering.save_details(
         order,
         place=place,
         details=some_details(**details),
@@ -169,7 +170,7 @@ def pay(
     person: Person | None = None,
 ) -> Payment:
     """Press "Order" under what `order` shows, or under the quote `shown`. `number` None: a hosted page."""
-    return checkout.place_order(
+    return ordering.place_order(
         order,
         person=person or order.person,
         card=a_card(number) if number else None,
@@ -187,7 +188,7 @@ def buy(
 
 
 def reloaded(order: Order) -> Order:
-    found = checkout.find_order(order.workspace, order.number)
+    found = ordering.find_order(order.workspace, order.number)
     assert found is not None
     return found
 

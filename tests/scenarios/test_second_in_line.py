@@ -39,7 +39,7 @@ from portal.models import (
     Workspace,
 )
 from portal.runtime import current
-from portal.services import checkout
+from portal.services.checkout import ordering
 from portal.services.members import changes
 from portal.services.payments import charging, method_setups, methods, refund_quotes, refunds
 from portal.services.people import links, signing_in
@@ -277,7 +277,7 @@ def test_details_of_a_placed_order_stay(line):
     stale = reloaded(order)
 
     def save():
-        return checkout.save_details(
+        return ordering.save_details(
             stale,
             place=line.place,
             details=some_details(city="Lyon"),
@@ -295,7 +295,7 @@ def test_a_placed_order_is_not_quoted_anew(line):
     order = an_order(line.place)
     shown, stale = order.quote_hash, reloaded(order)
     line.clock.advance(days=1)
-    line.behind(place_only(order), lambda: checkout.refresh_quote(stale, now=line.clock.now()))
+    line.behind(place_only(order), lambda: ordering.refresh_quote(stale, now=line.clock.now()))
     assert reloaded(order).quote_hash == shown
 
 

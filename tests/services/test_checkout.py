@@ -25,7 +25,8 @@ from portal.domain.vocabulary import (
     VatStatus,
 )
 from portal.models import Order, Payment, Price, Subscription, SubscriptionPeriod, Workspace
-from portal.services import checkout, plans
+from portal.services import plans
+from portal.services.checkout import ordering
 from portal.services.subscriptions import agreement
 from tests.books import assert_books_clean
 from tests.factories import CATALOGUE
@@ -145,7 +146,7 @@ def test_what_is_not_on_sale_cannot_be_ordered(place, plan, interval, currency):
 
 def test_an_order_of_another_workspace_is_as_if_it_did_not_exist(place):
     order = an_order(place)
-    assert checkout.find_order(a_place("Other", owner="Otto Other").workspace, order.number) is None
+    assert ordering.find_order(a_place("Other", owner="Otto Other").workspace, order.number) is None
 
 
 # --- too small ------------------------------------------------------------------------------------
@@ -279,7 +280,7 @@ def test_an_order_without_details_cannot_be_placed(place):
 def test_the_preview_is_the_act(place, clock):
     """What the review page computes is, to the last field, what place_order froze and charged."""
     order = an_order(place)
-    preview = checkout.current_quote(order, now=clock.now())
+    preview = ordering.current_quote(order, now=clock.now())
     payment = pay(order)
     paid = reloaded(order)
     assert paid.quote == preview.facts
@@ -291,7 +292,7 @@ def test_the_preview_is_the_act(place, clock):
 def test_showing_the_order_again_freezes_what_it_costs_now(place, clock):
     order = an_order(place)
     clock.advance(days=2)
-    assert checkout.refresh_quote(order, now=clock.now()).quote["start_on"] == "2026-11-23"
+    assert ordering.refresh_quote(order, now=clock.now()).quote["start_on"] == "2026-11-23"
     assert_books_clean()
 
 
@@ -299,7 +300,7 @@ def test_a_paid_order_is_not_quoted_anew(place, clock):
     order = an_order(place)
     pay(order)
     clock.advance(days=2)
-    assert checkout.refresh_quote(order, now=clock.now()).quote["start_on"] == "2026-11-21"
+    assert ordering.refresh_quote(order, now=clock.now()).quote["start_on"] == "2026-11-21"
     assert_books_clean()
 
 

@@ -29,7 +29,8 @@ from portal.models import Order
 from portal.routes.plans.page import CANNOT_BE_ORDERED, plans_page, refusal_sentence, refused
 from portal.routes.plans.view import renewal_of
 from portal.runtime import current
-from portal.services import checkout, plans
+from portal.services import plans
+from portal.services.checkout import ordering
 from portal.services.invoices import history
 from portal.services.members import overflow
 from portal.services.members.roster import people_with
@@ -105,7 +106,7 @@ def _details_form(place: Place, order: Order) -> BillingDetailsForm:
 def _remembered(place: Place) -> dict[str, object] | None:
     if Right.SEE_BILLING_DETAILS not in place.may:
         return None
-    return checkout.remembered_details(place.workspace)
+    return ordering.remembered_details(place.workspace)
 
 
 def _of_the_person(place: Place) -> dict[str, object]:
@@ -124,7 +125,7 @@ def _usual_country(place: Place) -> str:
 
 def _keep_details(place: Place, order: Order, form: BillingDetailsForm) -> Response:
     try:
-        checkout.save_details(
+        ordering.save_details(
             order,
             place=place,
             details=form.answers,
@@ -217,7 +218,7 @@ def _offer_to_pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -
         return quote
     changed = quote.hash != order.quote_hash
     if changed:
-        order = checkout.refresh_quote(order, now=current().clock.now())
+        order = ordering.refresh_quote(order, now=current().clock.now())
     if decline := _last_decline(order):
         form.add_error("number", decline)
     return _review_page(place, order, form, changed=changed)
@@ -226,7 +227,7 @@ def _offer_to_pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -
 def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Response:
     limits.count("payment", account=current_user.id)
     try:
-        payment = checkout.place_order(
+        payment = ordering.place_order(
             order,
             person=current_user._get_current_object(),
             card=_card_of(form),
@@ -398,7 +399,7 @@ def leave(place: Place, number: str) -> Response:
 def _quote_or_refusal(place: Place, order: Order) -> Quote | Response:
     """The quote of this moment, or the page that says why there is none."""
     try:
-        return checkout.current_quote(order, now=current().clock.now())
+        return ordering.current_quote(order, now=current().clock.now())
     except PlanTooSmall as refusal:
         return refused(place, refusal, wanted=_value(order), currency=order.currency)
     except CANNOT_BE_ORDERED as refusal:
@@ -426,7 +427,7 @@ def _order_or_404(place: Place, number: str) -> Order:
 
 def _visible_order(place: Place, number: str) -> Order | None:
     """The buyer's own order; it shows billing details, so others need the right to those."""
-    order = checkout.find_order(place.workspace, number)
+    order = ordering.find_order(place.workspace, number)
     if order is None or order.person_id == current_user.id or Right.SEE_BILLING_DETAILS in place.may:
         return order
     return None

@@ -15,7 +15,8 @@ from portal.domain.plans import PlanChoice, PlanNotOffered, PlanTooSmall
 from portal.domain.vocabulary import Right
 from portal.routes.invoices.rows import payment_rows
 from portal.runtime import current
-from portal.services import checkout, plans
+from portal.services import plans
+from portal.services.checkout import ordering
 from portal.services.members.roster import people_with
 from portal.services.payments.coming_charge import coming_charge
 from portal.services.people import signing_in
@@ -64,13 +65,13 @@ def choose(place: Place) -> Response:
     try:
         code, interval = PlanChoice.read(wanted)
         if not request.form.get("confirmed") and asks_first(place):
-            checkout.refuse_what_cannot_be_ordered(
+            ordering.refuse_what_cannot_be_ordered(
                 place, plan_code=code, interval=interval, currency=currency, now=now
             )
             return render("plans/buy.html", price=wanted, currency=currency)
         if request.form.get("skip_dialog"):
             signing_in.skip_buy_dialog(current_user)
-        order = checkout.open_order(place, plan_code=code, interval=interval, currency=currency, now=now)
+        order = ordering.open_order(place, plan_code=code, interval=interval, currency=currency, now=now)
     except SmallerPlanWaits:
         return redirect_after_write(url_for("scheduled_change.show", slug=place.workspace.slug, price=wanted))
     except PlanTooSmall as refusal:

@@ -7,7 +7,7 @@ from portal.domain.vocabulary import Interval, MemberStatus, OrderKind, OrderSta
 from portal.models import Member, Order, Person, Session
 from portal.routes.people.account import browser_words
 from portal.runtime import current
-from portal.services import checkout
+from portal.services.checkout import ordering
 from portal.services.people import signing_in
 from tests import paying
 from tests.factories import PASSWORD, a_member, a_person, a_workspace, letters, seen_by
@@ -169,7 +169,7 @@ def test_a_browser_is_called_as_its_owner_calls_it(app, user_agent, words):
 
 
 def an_order(person, workspace):
-    return checkout.open_order(
+    return ordering.open_order(
         seen_by(person, workspace),
         plan_code="business-5",
         interval=Interval.MONTH,

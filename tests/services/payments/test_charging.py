@@ -10,7 +10,8 @@ from portal.domain.vocabulary import MemberStatus, OrderState, PaymentMethodKind
 from portal.gateways.base import ActionRequired, GatewayUnavailable, NeverMade, ResultUnknown, Succeeded
 from portal.models import AuditEntry, Invoice, Member, OutboxMessage, Payment, PaymentMethod, Subscription
 from portal.runtime import Runtime, install
-from portal.services import checkout, places
+from portal.services import places
+from portal.services.checkout import ordering
 from portal.services.payments import charging
 from tests.books import assert_books_clean, broken_books
 from tests.factories import letters
@@ -107,7 +108,7 @@ def behind(runtime, gateway):
 )
 def test_a_good_card_pays_at_once(place, clock, number, code, brand):
     order = an_order(place)
-    payment = checkout.place_order(
+    payment = ordering.place_order(
         order,
         person=order.person,
         card=a_card(number, security_code=code),

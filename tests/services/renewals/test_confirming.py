@@ -7,7 +7,7 @@ import pytest
 from portal.domain.vocabulary import PaymentMethodKind, PaymentState, SubscriptionState
 from portal.gateways.base import SetupRequest
 from portal.models import Order, Payment, PaymentMethod
-from portal.services import checkout
+from portal.services.checkout import ordering
 from portal.services.payments import charging
 from portal.services.renewals import run
 from portal.services.subscriptions import agreement, auto_renewal
@@ -185,7 +185,7 @@ def test_it_can_be_paid_another_way(asked, clock):
     waiting = tries()[0]
     waiting.workspace = asked.workspace
     charging.give_up(waiting, now=clock.now())
-    order = checkout.refresh_quote(order, now=clock.now())
+    order = ordering.refresh_quote(order, now=clock.now())
     assert pay(reloaded(order), PAID).state == PaymentState.SUCCEEDED
     assert agreement.of_workspace(asked.workspace).due_on == date(2027, 1, 21)
     live(clock, 10)

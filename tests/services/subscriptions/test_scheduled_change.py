@@ -8,7 +8,8 @@ from portal.domain.errors import OrderAlreadyPlaced, QuoteChanged, SmallerPlanWa
 from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.vocabulary import Interval, Role
 from portal.models import AuditEntry, Subscription
-from portal.services import checkout, plans
+from portal.services import plans
+from portal.services.checkout import ordering
 from portal.services.subscriptions import agreement, scheduled_change
 from portal.services.subscriptions.scheduled_change import NothingWaits
 from tests.books import assert_books_clean
@@ -229,6 +230,6 @@ def test_the_obstacles_are_those_of_today(on_business_10, clock):
 
 def test_the_checkout_still_refuses_a_smaller_plan_that_must_wait(on_business_10, clock):
     with pytest.raises(SmallerPlanWaits):
-        checkout.open_order(
+        ordering.open_order(
             on_business_10, plan_code="business-3", interval=MONTH, currency="EUR", now=clock.now()
         )

@@ -24,13 +24,12 @@ from portal.domain.vocabulary import (
 from portal.gateways.base import CardData
 from portal.models import BillingDetails, Order, Payment, Person, Plan, Workspace
 from portal.runtime import current
-
-from . import audit, plans
-from .open_money import refuse_beside_open_money
-from .orders import freeze, new_order_number
-from .payments import asking, charging
-from .places import Place
-from .subscriptions import agreement
+from portal.services import audit, plans
+from portal.services.open_money import refuse_beside_open_money
+from portal.services.orders import freeze, new_order_number
+from portal.services.payments import asking, charging
+from portal.services.places import Place
+from portal.services.subscriptions import agreement
 
 
 def open_order(place: Place, *, plan_code: str, interval: Interval, currency: str, now: datetime) -> Order:
