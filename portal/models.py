@@ -429,6 +429,8 @@ class Subscription(Model):
     price_id: int | None
     payment_method_id: int | None
     scheduled_plan_id: int | None
+    open_payment_id: int | None
+    """No column: agreement.of_workspace reads it along."""
 
     class Meta:
         indexes = ((("workspace", "product"), True), (("look_at", "id"), False))
@@ -522,8 +524,9 @@ class Payment(Model):
 
     `key` goes to the gateway as the idempotency key and never changes. At most one attempt of an
     order is alive or paid: the partial unique index `payment_one_live_per_order` refuses a second.
-    `method` is the saved method that was charged on the workspace's day `tried_on` while the payer was away,
-    both NULL for somebody at the checkout. `may_work_later`: the decline was a soft one.
+    `method` is the saved method that was charged, NULL for what was typed at the checkout; `tried_on` the
+    workspace's day on which it was charged while the payer was away, NULL where they pressed the button.
+    `may_work_later`: the decline was a soft one.
     """
 
     key = ShortText(max_length=40, unique=True)
@@ -570,6 +573,9 @@ Payment.add_index(
         name="payment_one_live_per_order",
         where=Payment.state != PaymentState.DECLINED,
     )
+)
+Payment.add_index(
+    Payment.index(Payment.workspace, name="payment_open", where=Payment.look_up_at.is_null(False))
 )
 
 

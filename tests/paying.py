@@ -182,9 +182,14 @@ def pay(
 
 
 def buy(
-    place: Place, plan: str = "business-5", interval: Interval = Interval.MONTH, **options: Any
+    place: Place,
+    plan: str = "business-5",
+    interval: Interval = Interval.MONTH,
+    *,
+    number: str = PAID,
+    **options: Any,
 ) -> Payment:
-    return pay(an_order(place, plan, interval, **options))
+    return pay(an_order(place, plan, interval, **options), number)
 
 
 def reloaded(order: Order) -> Order:

@@ -18,7 +18,12 @@ def open_payment(workspace: Workspace) -> Payment | None:
     return (
         Payment.select(Payment, Order)
         .join(Order)
-        .where(Payment.workspace == workspace, Payment.state << OPEN_PAYMENT_STATES)
+        .where(
+            Payment.workspace == workspace,
+            Payment.state << OPEN_PAYMENT_STATES,
+            # True of each that waits: by its index, those that were settled are passed by.
+            Payment.look_up_at.is_null(False),
+        )
         .first()
     )
 

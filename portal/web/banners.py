@@ -9,15 +9,19 @@ from flask_babel import ngettext
 from portal.domain.dunning import was_not_confirmed
 from portal.domain.lifecycle import days_left
 from portal.domain.timeline import DAYS_OF_WARNING
-from portal.domain.vocabulary import NoticeKind, Right, SubscriptionState
+from portal.domain.vocabulary import NoticeKind, PaymentMethodKind, PaymentState, Right, SubscriptionState
 from portal.models import Notice
-from portal.services.payments import charging, renewal_outcomes
+from portal.runtime import current
+from portal.services import open_money
+from portal.services.checkout import amount_due
+from portal.services.payments import renewal_outcomes
 from portal.services.places import Place
 from portal.services.subscriptions import agreement, scheduled_change
 from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
+from portal.words.methods import method_words
 
 from .place import status_here, usage_here
 
@@ -29,12 +33,29 @@ STORAGE_BANNER_BYTES = 300 * 1024**2
 
 @dataclass(frozen=True, slots=True)
 class Banner:
-    """What is true of the whole workspace; `action` is (label, address)."""
+    """What is true of the whole workspace; `action` is (label, address), or `payment` pays what is due."""
 
     title: str
     text: str
     state: str
     action: tuple[str, str] | None
+    payment: "PaymentDue | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentDue:
+    """The button that pays what is due. `quote` is the hash of what it shows.
+
+    `method` is the id of the saved one that it charges at once, `method_words` name it, and `other` is the
+    button below for another card. All three are empty where none could pay: it leads to the fields of a card.
+    """
+
+    label: str
+    address: str
+    quote: str
+    method: str
+    method_words: str
+    other: str
 
 
 Action = tuple[str, str] | None
@@ -52,23 +73,26 @@ def banner() -> Banner | None:
     action = None
     if request.endpoint != "plans.show":
         action = (_("See the plans"), url_for("plans.show", slug=place.workspace.slug))
+    if status.subscription.open_payment_id is not None and Right.BUY in place.may:
+        waiting = _open_payment_banner(status, place)
+        if waiting is not None:
+            return waiting
     match status.state:
         case SubscriptionState.TRIAL if status.due_on:
             return _trial_banner(days_left(status.due_on, status.today), action)
         case SubscriptionState.BLOCKED:
-            return _blocked_banner(status, action)
+            return _blocked_banner(status, place, action)
         case SubscriptionState.PAID | SubscriptionState.LATE:
             return (
-                _confirm_banner(status, place)
-                or _schedule_banner(status, place, action)
+                _schedule_banner(status, place, action)
                 or _failed_banner(status, place, action)
-                or _late_banner(status, action)
+                or _late_banner(status, place, action)
                 or _storage_banner(status, place, action)
             )
     return None
 
 
-def _blocked_banner(status: SubscriptionStatus, action: Action) -> Banner:
+def _blocked_banner(status: SubscriptionStatus, place: Place, action: Action) -> Banner:
     if agreement.began_without_trial(status.subscription):
         title = _("This workspace begins without a free trial.")
         text = _(
@@ -78,6 +102,7 @@ def _blocked_banner(status: SubscriptionStatus, action: Action) -> Banner:
         return Banner(title, text, "blocked", action)
     title = _("The free trial is over.") if status.plan.trial else _("Access is blocked.")
     deleted_on = _deleted_on(status)
+    payment = _payment_due(status, place)
     if deleted_on is not None:
         day = formatting.day(deleted_on)
         text = _("The workspace is deleted on %(date)s. Choose a plan before then.", date=day)
@@ -86,7 +111,7 @@ def _blocked_banner(status: SubscriptionStatus, action: Action) -> Banner:
     else:
         until = formatting.day(status.due_on) if status.due_on else ""
         text = _("The payment was due on %(date)s. Paying brings everything back.", date=until)
-    return Banner(title, text, "blocked", action)
+    return Banner(title, text, "blocked", action if payment is None else None, payment)
 
 
 def _deleted_on(status: SubscriptionStatus) -> date | None:
@@ -102,25 +127,37 @@ def _deleted_on(status: SubscriptionStatus) -> date | None:
     return max(warning.said_on + timedelta(days=DAYS_OF_WARNING), status.today)
 
 
-def _confirm_banner(status: SubscriptionStatus, place: Place) -> Banner | None:
-    """The bank wants the payer of an automatic renewal. One query, while a renewal is being asked."""
-    renew_on = status.subscription.renew_on
-    if Right.BUY not in place.may or not status.renews_by_itself:
-        return None
-    if renew_on is None or renew_on > status.today:
-        return None
-    payment = charging.renewal_to_confirm(place.workspace)
+def _open_payment_banner(status: SubscriptionStatus, place: Place) -> Banner | None:
+    """A payment waits for its result, or for its payer. One query."""
+    payment = open_money.open_payment(place.workspace)
     if payment is None:
         return None
     order, action = payment.order, None
     result = url_for("checkout.result", slug=place.workspace.slug, number=order.number)
     # To everybody else the page does not exist (routes/checkout/pages.py).
     may_open = order.person_id == place.member.person_id or Right.SEE_BILLING_DETAILS in place.may
-    if may_open and request.path != result:
+    is_here = request.path == result
+    total = formatting.money(payment.amount)
+    if payment.state != PaymentState.ACTION_REQUIRED:
+        if is_here:
+            # The page says it itself.
+            return None
+        if may_open:
+            action = (_("See the payment"), result)
+        title = _("The payment of %(total)s is being confirmed.", total=total)
+        text = _(
+            "You need not do anything and you will not be charged twice. We write to you when it is settled."
+        )
+        return Banner(title, text, "waiting", action)
+    if may_open and not is_here:
         action = (_("Confirm"), result)
-    title = _(
-        "Your bank asks you to confirm the payment of %(total)s.", total=formatting.money(payment.amount)
-    )
+    if payment.method_kind == PaymentMethodKind.CARD:
+        title = _("Your bank asks you to confirm the payment of %(total)s.", total=total)
+    else:
+        method = method_words(payment.method_kind, payment.brand, payment.last4)
+        title = _("%(method)s waits for you to confirm the payment of %(total)s.", method=method, total=total)
+    if payment.tried_on is None:
+        return Banner(title, _("Nothing is charged before you do."), "waiting", action)
     until = renewal_outcomes.confirmable_until(payment, status.subscription)
     text = _(
         "Nothing is charged before you do. You can confirm until %(date)s, that day included.",
@@ -151,17 +188,18 @@ def _failed_banner(status: SubscriptionStatus, place: Place, action: Action) -> 
     subscription = status.subscription
     if not subscription.auto_renewal or subscription.renewal_failed_on is None:
         return None
+    payment = _payment_due(status, place)
     next_on = subscription.renew_on
     if next_on is None:
-        text = _("We do not try again by ourselves: choose another card, or pay it yourself.")
+        text = _("We do not try again by ourselves.")
     elif next_on <= status.today:
-        text = _("We try again today; choose another card, or pay it yourself.")
+        text = _("We try again today.")
     else:
-        text = _(
-            "We try again on %(date)s; choose another card, or pay it yourself.", date=formatting.day(next_on)
-        )
-    if Right.MANAGE_PAYMENT_METHODS in place.may:
-        methods = f"{url_for('public.enter', slug=place.workspace.slug)}payment-methods"
+        text = _("We try again on %(date)s.", date=formatting.day(next_on))
+    if payment is not None:
+        action = None
+    elif Right.MANAGE_PAYMENT_METHODS in place.may:
+        methods = url_for("payment_methods.show", slug=place.workspace.slug)
         action = None if request.path == methods else (_("Choose another card"), methods)
     failure = renewal_outcomes.newest_failure(subscription)
     if failure is None:
@@ -170,15 +208,36 @@ def _failed_banner(status: SubscriptionStatus, place: Place, action: Action) -> 
         title = _("The payment was not confirmed with your bank.")
     else:
         title = _("The payment failed.")
-    return Banner(title, f"{text} {_blocked_sentence(status)}", "late", action)
+    return Banner(title, f"{text} {_blocked_sentence(status)}", "late", action, payment)
 
 
-def _late_banner(status: SubscriptionStatus, action: Action) -> Banner | None:
+def _late_banner(status: SubscriptionStatus, place: Place, action: Action) -> Banner | None:
     if status.state != SubscriptionState.LATE:
         return None
     until = formatting.day(status.due_on) if status.due_on else ""
-    text = _("The payment was due on %(date)s. Prolong the plan or choose another in time.", date=until)
-    return Banner(_("Your payment is late."), f"{text} {_blocked_sentence(status)}", "late", action)
+    payment = _payment_due(status, place)
+    if payment is None:
+        text = _("The payment was due on %(date)s. Prolong the plan or choose another in time.", date=until)
+    else:
+        text = _("The payment was due on %(date)s.", date=until)
+    text = f"{text} {_blocked_sentence(status)}"
+    title = _("Your payment is late.")
+    return Banner(title, text, "late", action if payment is None else None, payment)
+
+
+def _payment_due(status: SubscriptionStatus, place: Place) -> PaymentDue | None:
+    """The button that pays what is due, for whoever may; None where there is no one amount."""
+    due = amount_due.amount_due(place, status, now=current().clock.now())
+    if due is None:
+        return None
+    return PaymentDue(
+        label=_("Pay %(total)s", total=formatting.money(due.quote.total)),
+        address=url_for("amount_due.pay", slug=place.workspace.slug),
+        quote=due.quote.hash,
+        method=str(due.method.id) if due.method else "",
+        method_words=method_words(due.method.kind, due.method.brand, due.method.last4) if due.method else "",
+        other=_("Use another card") if due.method else "",
+    )
 
 
 def _blocked_sentence(status: SubscriptionStatus) -> str:

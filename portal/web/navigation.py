@@ -48,7 +48,7 @@ PLANS = Page(
     _l("Plans"),
     "plans.show",
     Right.SEE_PLANS,
-    frozenset({"plans", "scheduled_change", "free_plan", "auto_renewal", "checkout"}),
+    frozenset({"plans", "scheduled_change", "free_plan", "auto_renewal", "checkout", "amount_due"}),
 )
 HISTORY = Page(_l("History"), "history.index", Right.SEE_HISTORY, frozenset({"history", "refunds"}))
 PAYMENT_METHODS = Page(

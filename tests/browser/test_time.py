@@ -6,6 +6,8 @@ from datetime import date, timedelta
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from portal.domain.money import Money
+from portal.services.subscriptions import auto_renewal
 from portal.worker import jobs
 from tests.browser.reader import THE_OTHER_WAY_ROUND, WITH_AND_WITHOUT_SCRIPTS, read_by
 from tests.browser.steps import (
@@ -32,7 +34,7 @@ from tests.browser.steps import (
     review_an_order,
     wait_for_mail,
 )
-from tests.browser.watch import assert_looks_right
+from tests.browser.watch import assert_looks_right, assert_nothing_is_stretched
 from tests.factories import a_person
 from tests.paying import DECLINED_WHEN_CHARGED, an_order
 from tests.paying import buy as paid_plan
@@ -309,21 +311,21 @@ def test_not_ticked_nothing_is_charged_and_it_is_late_blocked_and_back(
     expect(banner).to_contain_text(written(DUE + timedelta(days=4)))
     assert_looks_right(page, reader)
 
-    # Then every page leads to Payments.
+    # Then every page leads to the plans, or helps out of it: each holds the button with the amount.
     come_to(clock, DUE + timedelta(days=4))
-    for path in ("settings", "members", "services", "history"):
+    for path in ("members", "services", "history", "settings"):
         page.goto(f"/w/{acme.slug}/{path}")
-        expect(banner).to_be_visible()
-        if heading(page).inner_text() != say("Plans"):
-            banner.get_by_role("link").click()
-        expect(heading(page)).to_have_text(say("Plans"))
+        expect(banner.get_by_test_id("pay-due")).to_have_text(
+            say("Pay %(total)s", total=written(Money(3840, "EUR")))
+        )
+    expect(heading(page)).to_have_text(say("Plans"))
+    assert_looks_right(page, reader)
     button = page.get_by_test_id("plan-action")
     expect(button).to_have_text(say("Prolong"))
     expect(button).to_have_attribute("data-kind", "danger")
 
-    # Paying brings everything back, for the price of today.
-    buy(page)
-    go_on(page)
+    # Paying brings everything back, for the price of today. What is known is not asked again.
+    page.get_by_test_id("pay-due").click()
     expect_step(page, "review")
     pay(page)
     expect(heading(page)).to_have_text(say("Payment complete"))
@@ -331,6 +333,29 @@ def test_not_ticked_nothing_is_charged_and_it_is_late_blocked_and_back(
     expect(heading(page)).not_to_have_text(say("Plans"))
     expect(banner).to_have_count(0)
     assert [charge.amount_minor for charge in charges()] == [3360, 3840]
+
+
+@read_by(*WITH_AND_WITHOUT_SCRIPTS)
+def test_what_is_due_is_paid_with_the_saved_card_in_one_click(
+    page: Page, reader, acme, owner, place, say, written, clock
+):
+    with jobs.at_work():
+        pay_for(an_order(place, "business-5"), auto_renewal=True)
+        auto_renewal.switch_off(place, now=clock.now())
+    come_signed_in(page, owner)
+    come_to(clock, DUE + timedelta(days=3))
+    page.goto(f"/w/{acme.slug}/history")
+    button = page.get_by_test_id("pay-due")
+    expect(page.get_by_test_id("state-banner")).to_contain_text("4242")
+    expect(page.get_by_test_id("pay-due-other")).to_have_text(say("Use another card"))
+    assert_looks_right(page, reader)
+    assert_nothing_is_stretched(page, reader)
+    button.dblclick()
+    expect(heading(page)).to_have_text(say("Payment complete"))
+    page.goto(f"/w/{acme.slug}/history")
+    expect(page.get_by_test_id("state-banner")).to_have_count(0)
+    expect(rows(page)).to_have_count(2)
+    assert [charge.amount_minor for charge in charges()] == [3360, 3360]
 
 
 @read_by(*THE_OTHER_WAY_ROUND)
@@ -370,8 +395,9 @@ def test_a_renewal_that_failed_is_told_and_a_new_card_is_charged(
     assert_looks_right(page, reader)
     expect(wait_for_mail(page, "the renewal needs another payment method")).to_be_visible()
 
+    # That card was refused for good: the button leads to another one.
     open_plans(page, acme)
-    banner.get_by_role("link").click()
+    page.get_by_test_id("pay-due").click()
     add_card(page, NEW_CARD)
     expect(page.get_by_test_id("card-4444")).to_be_visible()
     # The worker was told, and charges it at once.

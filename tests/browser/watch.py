@@ -21,6 +21,10 @@ EXPECTED_ON_A_CONSOLE = re.compile(
     r"|Autofocus processing was blocked"
 )
 NARROWEST = 320
+TALL = 3000
+EDGES = """() => ["body > header", ".workspace-tabs", ".workspace-tabs ul:last-child", "main", ".site-footer"]
+  .map((part) => document.querySelector(part).getBoundingClientRect())
+  .map((box) => [Math.round(box.top), Math.round(box.bottom)])"""
 TOO_WIDE = """() => {
   const root = document.documentElement, width = root.clientWidth;
   if (root.scrollWidth <= width) return null;
@@ -126,6 +130,16 @@ def assert_fits_the_narrowest_screen(page: Page) -> None:
     page.set_viewport_size({"width": NARROWEST, "height": 740})
     too_wide = while_it_stands_still(page, lambda page: page.evaluate(TOO_WIDE))
     assert too_wide is None, f"{page.url} does not fit {NARROWEST} px: {too_wide}"
+
+
+def assert_nothing_is_stretched(page: Page, reader: Reader) -> None:
+    """In a window taller than the page: the content follows the tabs, and the footer ends the window."""
+    page.set_viewport_size({**reader.context_options["viewport"], "height": TALL})
+    header, tabs, last_row, main, footer = page.evaluate(EDGES)
+    assert (header[1], tabs[1], main[1]) == (tabs[0], main[0], footer[0])
+    assert tabs[1] - last_row[1] <= 1
+    assert footer[1] == TALL
+    page.set_viewport_size(reader.context_options["viewport"])
 
 
 def assert_looks_right(page: Page, reader: Reader) -> None:

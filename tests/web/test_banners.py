@@ -5,13 +5,24 @@ import pytest
 from portal.domain.vocabulary import MemberStatus, PaymentMethodKind, PaymentState, Role, WhoMayBuy
 from portal.gateways.base import SetupRequest
 from portal.models import Payment, PaymentMethod, Subscription, Workspace
+from portal.services import open_money
 from portal.services.payments import charging
 from portal.services.renewals import run
 from portal.web.access import is_open_while_blocked
 from tests.attackers import PART, Attacker
 from tests.factories import a_member, a_person, owner_of
 from tests.pages import by_testid, parse, text_of
-from tests.paying import ASKS_ALWAYS, RETURN_URL, a_card, a_place, an_order, buy, pay, the_sandbox
+from tests.paying import (
+    ASKS_ALWAYS,
+    RETURN_URL,
+    SILENT_CHARGED,
+    a_card,
+    a_place,
+    an_order,
+    buy,
+    pay,
+    the_sandbox,
+)
 from tests.visiting import facts, visit_as
 
 pytestmark = pytest.mark.engine("sqlite")
@@ -81,7 +92,7 @@ def test_a_failed_renewal_says_when_it_is_tried_again(app, client, place, clock)
     assert said.startswith("The renewal is not paid yet.")
     assert "We try again today" in said
     assert "Access is blocked on 5 January 2027." in said
-    assert "Choose another card" in said
+    assert said.endswith("Pay €33.60 At once, with Visa •••• 4242. Use another card")
     with facts(app):
         Subscription.update(renew_on=None).execute()
     clock.advance(days=13)
@@ -100,7 +111,8 @@ def test_a_card_that_is_refused_for_good_is_not_said_to_be_tried_again(app, clie
         assert Subscription.get().renewal_failed_on is not None
     said = banner_of(client, "history")
     assert said.startswith("The payment failed. We do not try again by ourselves")
-    assert said.endswith("Choose another card")
+    # No saved method could pay: the button leads to where a card is typed.
+    assert said.endswith("Pay €33.60")
 
 
 # --- the bank asks --------------------------------------------------------------------------------
@@ -182,15 +194,13 @@ def test_who_may_pay_but_not_open_the_order_is_told_without_a_link(app, client, 
     assert banner_of(client, "history") == ""
 
 
-def test_before_the_day_of_the_charge_no_page_looks_for_it(app, client, place, clock, monkeypatch) -> None:
+def test_where_nothing_is_open_no_page_looks_for_it(app, client, place, clock, monkeypatch) -> None:
     with facts(app):
         pay(an_order(place), auto_renewal=True)
     looked = []
-    monkeypatch.setattr(charging, "renewal_to_confirm", looked.append)
-    clock.advance(days=29)
+    monkeypatch.setattr(open_money, "open_payment", looked.append)
+    clock.advance(days=30)
     assert (banner_of(client, "history"), looked) == ("", [])
-    clock.advance(days=1)
-    assert (banner_of(client, "history"), len(looked)) == ("", 1)
 
 
 def test_a_confirmed_renewal_is_told_no_more(app, client, asked, clock) -> None:
@@ -227,6 +237,48 @@ def test_who_does_not_see_the_plans_sees_no_banner(app, client, place, clock) ->
             visit_as(client, person)
         for path in ("", "plans", "members"):
             assert banner_of(client, path) == ""
+
+
+# --- any payment that is open ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (SILENT_CHARGED, "The payment of €33.60 is being confirmed. You need not do anything"),
+        (
+            ASKS_ALWAYS,
+            "Your bank asks you to confirm the payment of €33.60. Nothing is charged before you do.",
+        ),
+    ],
+)
+def test_an_open_payment_stands_on_every_page_with_the_way_to_it(app, client, place, number, said) -> None:
+    with facts(app):
+        order = buy(place, number=number).order
+        result = f"/w/acme/checkout/{order.number}/result"
+    for page in (*PAGES, "payment-methods"):
+        assert banner_of(client, page).startswith(said), page
+    assert f'href="{result}"' in client.get("/w/acme/history").text
+
+
+def test_the_page_of_a_payment_that_is_being_confirmed_says_it_once(app, client, place) -> None:
+    with facts(app):
+        order = buy(place, number=SILENT_CHARGED).order
+    assert banner_of(client, f"checkout/{order.number}/result") == ""
+    assert "Your payment is being confirmed" in client.get(f"/w/acme/checkout/{order.number}/result").text
+
+
+def test_what_is_open_stands_before_what_is_blocked_and_offers_no_second_payment(
+    app, client, place, clock
+) -> None:
+    with facts(app):
+        pay(an_order(place))
+    clock.advance(days=40)
+    with facts(app):
+        buy(place, number=SILENT_CHARGED)
+    page = client.get("/w/acme/plans").text
+    assert "is being confirmed" in banner_of(client, "plans")
+    assert by_testid(parse(page), "pay-due") == []
 
 
 # --- blocked --------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ and records the intent; the gateway is asked by services/payments/charging.py af
 from dataclasses import asdict
 from datetime import datetime
 
-from portal.database.connecting import transaction
+from portal.database.connecting import require_transaction, transaction
 from portal.domain.billing_details import Details
 from portal.domain.errors import OrderAlreadyPlaced, QuoteChanged, SmallerPlanWaits, TooEarlyToProlong
 from portal.domain.plans import PlanNotOffered, has_days_left, is_prolongable
@@ -22,7 +22,7 @@ from portal.domain.vocabulary import (
     SubscriptionState,
 )
 from portal.gateways.base import CardData
-from portal.models import BillingDetails, Order, Payment, Person, Plan, Workspace
+from portal.models import BillingDetails, Order, Payment, PaymentMethod, Person, Plan, Workspace
 from portal.runtime import current
 from portal.services import audit, plans
 from portal.services.open_money import refuse_beside_open_money
@@ -36,7 +36,7 @@ def open_order(place: Place, *, plan_code: str, interval: Interval, currency: st
     """An order with a frozen quote, for today's price. Raises what `current_quote` does."""
     workspace = place.workspace
     with transaction(lock=workspace):
-        quote, plan = _quote(
+        quote, plan = quote_of_terms(
             workspace, plan_code=plan_code, interval=interval, currency=currency, details=None, now=now
         )
         order = Order(
@@ -64,7 +64,9 @@ def refuse_what_cannot_be_ordered(
     place: Place, *, plan_code: str, interval: Interval, currency: str, now: datetime
 ) -> None:
     """Raise what `open_order` would raise, and make nothing."""
-    _quote(place.workspace, plan_code=plan_code, interval=interval, currency=currency, details=None, now=now)
+    quote_of_terms(
+        place.workspace, plan_code=plan_code, interval=interval, currency=currency, details=None, now=now
+    )
 
 
 def find_order(workspace: Workspace, number: str) -> Order | None:
@@ -151,7 +153,6 @@ def place_order(
     order then holds the new quote and nothing was charged.
     """
     asking.refuse_when_busy()
-    wall = current().clock.wall()
     changed: QuoteChanged | None = None
     with transaction(lock=order.workspace):
         order = _reload(order)
@@ -163,29 +164,42 @@ def place_order(
             freeze(order, quote)
             order.save()
         else:
-            order.state = OrderState.PLACED
             order.auto_renewal = auto_renewal
-            order.person = person
-            order.save()
-            payment = charging.record_intent(order, person=person, wall=wall)
-            audit.record(
-                "order.placed",
-                workspace=order.workspace,
-                subject=order.number,
-                changes={
-                    "payment": payment.key,
-                    "total_minor": order.total_minor,
-                    "currency": order.currency,
-                },
-                now=now,
-            )
+            payment = record_placed(order, person=person, now=now)
     if changed is not None:
         raise changed
+    return ask(payment, card=card, save=auto_renewal, return_url=return_url, now=now)
+
+
+def record_placed(
+    order: Order, *, person: Person, method: PaymentMethod | None = None, now: datetime
+) -> Payment:
+    """The order is placed, with the intent to pay it; `method` is the saved one that is to be charged.
+
+    Inside the workspace's lock, once what was shown is known to be true.
+    """
+    require_transaction()
+    order.state = OrderState.PLACED
+    order.person = person
+    order.save()
+    payment = charging.record_intent(order, person=person, method=method, wall=current().clock.wall())
+    audit.record(
+        "order.placed",
+        workspace=order.workspace,
+        subject=order.number,
+        changes={"payment": payment.key, "total_minor": order.total_minor, "currency": order.currency},
+        now=now,
+    )
+    return payment
+
+
+def ask(payment: Payment, *, card: CardData | None, save: bool, return_url: str, now: datetime) -> Payment:
+    """Ask the gateway for what the intent says, once. `created` still where it takes its time."""
     return asking.in_time(
         lambda request: charging.ask(
             payment,
             card=card,
-            save=auto_renewal,
+            save=save,
             return_url=return_url,
             is_awaited=request.is_awaited,
             now=now,
@@ -195,7 +209,7 @@ def place_order(
 
 
 def _quote_of(order: Order, *, currency: str, now: datetime) -> tuple[Quote, Plan]:
-    return _quote(
+    return quote_of_terms(
         order.workspace,
         plan_code=order.plan.code,
         interval=order.interval,
@@ -206,7 +220,7 @@ def _quote_of(order: Order, *, currency: str, now: datetime) -> tuple[Quote, Pla
     )
 
 
-def _quote(
+def quote_of_terms(
     workspace: Workspace,
     *,
     plan_code: str,
@@ -216,6 +230,11 @@ def _quote(
     method_kind: PaymentMethodKind = PaymentMethodKind.CARD,
     now: datetime,
 ) -> tuple[Quote, Plan]:
+    """What a plan costs the workspace now, and its plan; without tax while `details` are not known.
+
+    Raises PlanNotOffered, PlanTooSmall, SmallerPlanWaits, TooEarlyToProlong, CurrencyMismatch,
+    ExtensionTooLong, MissingVatRate.
+    """
     settings = current().settings
     today = workspace.day(now)
     subscription = agreement.of_workspace(workspace)

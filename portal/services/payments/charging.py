@@ -24,7 +24,7 @@ from portal.database.connecting import (
     write_postponed,
 )
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, may_become
-from portal.domain.vocabulary import DeclineCode, OrderKind, PaymentMethodKind, PaymentState
+from portal.domain.vocabulary import DeclineCode, PaymentMethodKind, PaymentState
 from portal.gateways.base import (
     ActionRequired,
     CardData,
@@ -77,7 +77,8 @@ def record_intent(
 ) -> Payment:
     """The payment's row, before anybody is asked. Inside the transaction that places the order.
 
-    `method` and `tried_on`: a saved method is to be charged while the payer is away.
+    `method` is a saved one that is to be charged; `tried_on` the day on which that happens by itself, None
+    where the payer is there.
     """
     require_transaction()
     payment = Payment(
@@ -165,6 +166,9 @@ def charge_saved(payment: Payment, *, return_url: str) -> Outcome:
 def _ask(
     gateway: Gateway, payment: Payment, *, card: CardData | None, save: bool, return_url: str
 ) -> Outcome:
+    if payment.method is not None:
+        source = SavedMethod(payment.method.reference)
+        return _charge(payment, source, save=False, return_url=return_url, off_session=False)
     if payment.method_kind not in gateway.capabilities().hosted:
         assert card is not None, "a card payment is asked for with a card"
         return _charge(payment, card, save=save, return_url=return_url, off_session=False)
@@ -333,7 +337,7 @@ def _write_answer(
         case ActionRequired(url=url, reference=reference):
             told = {"action_url": url, "reference": reference}
             moved = _move(payment, PaymentState.ACTION_REQUIRED, told, wall=wall)
-            if moved and payment.order.kind == OrderKind.RENEWAL:
+            if moved and payment.tried_on is not None:
                 renewal_outcomes.ask_to_confirm(payment, subscription)
             _look_up_later(payment, wall=wall)
         case Pending(reference=reference):
@@ -376,20 +380,6 @@ def give_up_abandoned(*, limit: int, now: datetime) -> int:
         .limit(limit)
     )
     return _settle_each(abandoned, give_up, now=now).settled
-
-
-def renewal_to_confirm(workspace: Workspace) -> Payment | None:
-    """The automatic renewal that waits for its payer to confirm it, with its order. One query."""
-    return (
-        Payment.select(Payment, Order)
-        .join(Order)
-        .where(
-            Payment.workspace == workspace,
-            Payment.state == PaymentState.ACTION_REQUIRED,
-            Order.kind == OrderKind.RENEWAL,
-        )
-        .first()
-    )
 
 
 def reconcile(*, now: datetime) -> ReconcileReport:

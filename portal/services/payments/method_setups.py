@@ -115,11 +115,16 @@ def charged_at_once(subscription: Subscription, *, now: datetime) -> Money | Non
     return _waiting_renewal(subscription, now=now)
 
 
-def _waiting_renewal(subscription: Subscription, *, now: datetime) -> Money | None:
-    """The total of a renewal that failed; None where it could not be charged, or is to be announced anew."""
+def waits_for_a_method(subscription: Subscription) -> bool:
+    """Whether a renewal failed that is tried again with whatever method is added."""
     scheduled = subscription.scheduled_plan
     free_plan_waits = scheduled is not None and scheduled.free
-    if not subscription.auto_renewal or subscription.renewal_failed_on is None or free_plan_waits:
+    return subscription.auto_renewal and subscription.renewal_failed_on is not None and not free_plan_waits
+
+
+def _waiting_renewal(subscription: Subscription, *, now: datetime) -> Money | None:
+    """The total of a renewal that failed; None where it could not be charged, or is to be announced anew."""
+    if not waits_for_a_method(subscription):
         return None
     try:
         quote = next_charge.upcoming(subscription, now=now)

@@ -12,18 +12,15 @@ from portal.database import rows
 from portal.database.connecting import require_transaction
 from portal.domain.errors import MissingVatRate
 from portal.domain.plans import PlanNotOffered, PlanTooSmall
-from portal.domain.pricing import Quote
 from portal.domain.timeline import NOTICE_DAYS, Act, Step, look_again_on, steps_due
-from portal.domain.vocabulary import OrderState, PaymentState
-from portal.models import Notice, Order, Payment, PaymentMethod, Subscription
-from portal.runtime import current
-from portal.services import audit, orders
-from portal.services.payments import charging, renewal_outcomes
+from portal.domain.vocabulary import PaymentState
+from portal.models import Notice, Payment, Subscription
+from portal.services.payments import renewal_outcomes
 from portal.services.subscriptions import agreement, charged_methods, free_plan, next_charge
 from portal.services.subscriptions.next_charge import NoBillingDetails
 from portal.services.workspace import deletion
 
-from . import calendar_letters
+from . import calendar_letters, placing
 from .facts import RenewalFacts
 
 WAIT_FOR_MONEY = timedelta(minutes=5)
@@ -125,55 +122,9 @@ def _renew(
         )
         return None
     next_charge.tell(subscription, quote)
-    examined.payment = _place(subscription, quote, details, order, method=left[0], now=now, today=today)
+    examined.payment = placing.place(
+        subscription, quote, details, order, method=left[0], tried_on=today, now=now
+    )
     # Nobody is late while their bank is being asked.
     subscription.renewal_failed_on = None
     return None
-
-
-def _place(
-    subscription: Subscription,
-    quote: Quote,
-    details: dict[str, object],
-    order: Order | None,
-    *,
-    method: PaymentMethod,
-    now: datetime,
-    today: date,
-) -> Payment:
-    workspace = subscription.workspace
-    plan, interval = next_charge.next_terms(subscription)
-    if order is None:
-        order = Order(
-            number=orders.new_order_number(),
-            workspace=workspace,
-            display_currency=quote.total.currency,
-            subscription=subscription,
-            renews_on=subscription.due_on,
-            auto_renewal=True,
-            created_at=now,
-        )
-    order.plan, order.interval = plan, interval
-    order.person = method.added_by
-    order.details = details
-    order.method_kind = method.kind
-    order.state = OrderState.PLACED
-    orders.freeze(order, quote)
-    rows.save(order)
-    order.workspace = workspace
-    payment = charging.record_intent(
-        order, person=method.added_by, method=method, tried_on=today, wall=current().clock.wall()
-    )
-    audit.record(
-        "renewal.placed",
-        workspace=workspace,
-        subject=order.number,
-        changes={
-            "payment": payment.key,
-            "total_minor": order.total_minor,
-            "currency": order.currency,
-            "renews_on": str(order.renews_on),
-        },
-        now=now,
-    )
-    return payment

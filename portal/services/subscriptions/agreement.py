@@ -24,6 +24,7 @@ from portal.domain.vocabulary import Interval, NoticeKind, OrderKind, ProductKin
 from portal.models import (
     Notice,
     Order,
+    Payment,
     PaymentMethod,
     Plan,
     Price,
@@ -122,7 +123,10 @@ def workspace_product() -> Product:
 
 
 def of_workspace(workspace: Workspace) -> Subscription:
-    """The subscription to the workspace plan, with workspace, plan, product and price. One query."""
+    """The subscription to the workspace plan, with workspace, plan, product and price. One query.
+
+    `open_payment_id` says whether a payment of the workspace waits for its result.
+    """
     [found] = _of_workspace.rows(workspace=workspace.id)
     found.workspace = workspace
     return cast(Subscription, found)
@@ -130,7 +134,16 @@ def of_workspace(workspace: Workspace) -> Subscription:
 
 _of_workspace = Prepared(
     lambda: (
-        Subscription.select(Subscription, Plan, Product, Price)
+        Subscription.select(
+            Subscription,
+            Plan,
+            Product,
+            Price,
+            Payment.select(Payment.id)
+            .where(Payment.workspace == Parameter("workspace"), Payment.look_up_at.is_null(False))
+            .limit(1)
+            .alias("open_payment_id"),
+        )
         .join_from(Subscription, Plan, on=Subscription.plan)
         .join_from(Subscription, Product)
         .join_from(Subscription, Price, JOIN.LEFT_OUTER)

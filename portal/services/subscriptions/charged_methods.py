@@ -56,11 +56,7 @@ def round_of(methods: Iterable[PaymentMethod], tries: Sequence[Payment], *, toda
     What was not confirmed may be in a later round, since nobody refused it, after those that need no payer.
     """
     not_confirmed = {method_id_of(payment) for payment in tries if was_not_confirmed(payment.decline_code)}
-    refused_for_good = {
-        method_id_of(payment)
-        for payment in tries
-        if not payment.may_work_later and not was_not_confirmed(payment.decline_code)
-    }
+    refused_for_good = {method_id_of(payment) for payment in tries if was_refused_for_good(payment)}
     tried_today = {method_id_of(payment) for payment in tries if payment.tried_on == today}
     by_id = {method.id: method for method in methods if may_be_charged(method, on=today)}
     in_turn = sorted(by_id, key=lambda method_id: method_id in not_confirmed)
@@ -70,6 +66,11 @@ def round_of(methods: Iterable[PaymentMethod], tries: Sequence[Payment], *, toda
         left=tuple(by_id[method_id] for method_id in left),
         may_try_later=any(method_id not in refused_for_good for method_id in by_id),
     )
+
+
+def was_refused_for_good(declined: Payment) -> bool:
+    """Not what may work later, nor what nobody confirmed."""
+    return not declined.may_work_later and not was_not_confirmed(declined.decline_code)
 
 
 def asked_next(

@@ -215,7 +215,7 @@ asking.PATIENCE_SECONDS = 0.01
 asking.serve_pages(request_threads=4)
 left = threading.Event()
 die_in("charge")
-order = checkout.find_order(Workspace.get_by_id(facts["workspace"]), facts["order"])
+order = ordering.find_order(Workspace.get_by_id(facts["workspace"]), facts["order"])
 real = current().gateways["sandbox"].sandbox.charge
 current().gateways["sandbox"].sandbox.charge = lambda request: (left.wait(60), real(request))[1]
 assert pay(order).state == "created"

@@ -99,7 +99,7 @@ workspace = Workspace.get_by_id(facts["workspace"])
 outcomes = []
 def submit():
     with database.connection():
-        order = checkout.find_order(workspace, facts["order"])
+        order = ordering.find_order(workspace, facts["order"])
         try:
             outcomes.append(pay(order).state)
         except OrderAlreadyPlaced:

@@ -27,7 +27,7 @@ die_in("charge")
 if facts["point"] == "while the answer is written":
     outbox.publish = die
 
-order = checkout.find_order(Workspace.get_by_id(facts["workspace"]), facts["order"])
+order = ordering.find_order(Workspace.get_by_id(facts["workspace"]), facts["order"])
 pay(order, facts["number"])
 if facts["point"] == "before the letter":
     def die_in_the_post(delivery):

@@ -1,0 +1,77 @@
+"""The order that renews a subscription, placed with the intent to charge a saved method."""
+
+from datetime import date, datetime
+
+from portal.database import rows
+from portal.database.connecting import require_transaction
+from portal.domain.pricing import Quote
+from portal.domain.vocabulary import OrderState
+from portal.models import Order, Payment, PaymentMethod, Person, Subscription
+from portal.runtime import current
+from portal.services import audit, orders
+from portal.services.payments import charging
+from portal.services.subscriptions import next_charge
+
+
+def begun_renewal(subscription: Subscription) -> Order | None:
+    """The order that renews the due date, if one was begun; a refunded one is none. One query."""
+    return Order.get_or_none(
+        Order.subscription == subscription,
+        Order.renews_on == subscription.due_on,
+        Order.state != OrderState.REFUNDED,
+    )
+
+
+def place(
+    subscription: Subscription,
+    quote: Quote,
+    details: dict[str, object],
+    order: Order | None,
+    *,
+    method: PaymentMethod,
+    payer: Person | None = None,
+    tried_on: date | None,
+    now: datetime,
+) -> Payment:
+    """The intent to charge `method` for the renewal; `order` if one was begun. In the workspace's lock.
+
+    `tried_on` is the day of an automatic charge; None where `payer` is there and presses the button. While
+    they are away, whoever added the method is the payer.
+    """
+    require_transaction()
+    workspace, payer = subscription.workspace, payer or method.added_by
+    plan, interval = next_charge.next_terms(subscription)
+    if order is None:
+        order = Order(
+            number=orders.new_order_number(),
+            workspace=workspace,
+            display_currency=quote.total.currency,
+            subscription=subscription,
+            renews_on=subscription.due_on,
+            auto_renewal=True,
+            created_at=now,
+        )
+    order.plan, order.interval = plan, interval
+    order.person = payer
+    order.details = details
+    order.method_kind = method.kind
+    order.state = OrderState.PLACED
+    orders.freeze(order, quote)
+    rows.save(order)
+    order.workspace = workspace
+    payment = charging.record_intent(
+        order, person=payer, method=method, tried_on=tried_on, wall=current().clock.wall()
+    )
+    audit.record(
+        "renewal.placed",
+        workspace=workspace,
+        subject=order.number,
+        changes={
+            "payment": payment.key,
+            "total_minor": order.total_minor,
+            "currency": order.currency,
+            "renews_on": str(order.renews_on),
+        },
+        now=now,
+    )
+    return payment

@@ -1,0 +1,158 @@
+"""The button above every page that pays what is due: with the saved method at once, or with another card."""
+
+import pytest
+
+from portal.domain.vocabulary import PaymentState
+from portal.models import Order, Payment, PaymentMethod
+from portal.services.renewals import run
+from portal.services.subscriptions import auto_renewal
+from tests.factories import owner_of
+from tests.pages import by_testid, parse, text_of
+from tests.paying import (
+    ASKS_ALWAYS,
+    DECLINED_WHEN_CHARGED,
+    a_place,
+    an_order,
+    apply_catalogue,
+    buy,
+    paid_charges,
+    pay,
+)
+from tests.services.checkout.test_amount_due import kept_at_the_gateway
+from tests.services.renewals.test_promises import sells_at
+from tests.visiting import facts, visit_as
+
+pytestmark = pytest.mark.engine("sqlite")
+
+
+@pytest.fixture
+def place(app, client):
+    """Acme on its first day of trial; the browser is its owner's."""
+    with facts(app):
+        place = a_place()
+        visit_as(client, owner_of(place.workspace))
+        return place
+
+
+@pytest.fixture
+def late(app, place, clock):
+    """Blocked since yesterday, its card saved, automatic renewal off."""
+    with facts(app):
+        pay(an_order(place), auto_renewal=True)
+        auto_renewal.switch_off(place, now=clock.now())
+    clock.advance(days=32)
+    return place
+
+
+def form_of(client, page="history", *, other=False):
+    """What the banner's form sends for one of its two buttons."""
+    html = parse(client.get(f"/w/acme/{page}").text)
+    [button] = by_testid(html, "pay-due-other" if other else "pay-due")
+    [form] = [each for each in html.iter("form") if button in list(each.iter("button"))]
+    fields = {each.get("name"): each.get("value") for each in form.iter("input")}
+    if button.get("name"):
+        fields[button.get("name")] = button.get("value")
+    return form.get("action"), fields
+
+
+def send(client, address, fields):
+    return client.post(address, data=fields)
+
+
+def test_one_click_pays_and_the_page_says_what_was_paid(app, client, late) -> None:
+    address, fields = form_of(client)
+    answer = send(client, address, fields)
+    assert answer.status_code == 303
+    page = client.get(answer.location).text
+    assert "Payment complete" in page
+    with facts(app):
+        assert len(paid_charges()) == 2
+    assert by_testid(parse(client.get("/w/acme/history").text), "state-banner") == []
+
+
+def test_the_second_click_of_two_charges_nothing_and_says_so(app, client, late) -> None:
+    address, fields = form_of(client)
+    send(client, address, fields)
+    answer = send(client, address, fields)
+    [said] = by_testid(parse(client.get(answer.location).text), "flash")
+    assert text_of(said) == "Nothing more was charged: nothing is due now."
+    with facts(app):
+        assert len(paid_charges()) == 2
+
+
+def test_another_amount_than_shown_charges_nothing_and_is_shown_anew(app, client, late) -> None:
+    address, fields = form_of(client)
+    with facts(app):
+        apply_catalogue(sells_at("business-5", 4000))
+    page = parse(client.get(send(client, address, fields).location).text)
+    [said] = by_testid(page, "flash")
+    assert text_of(said).startswith("Nothing was charged. The amount changed since you saw it")
+    [button] = by_testid(page, "pay-due")
+    assert text_of(button) == "Pay €48.00"
+    with facts(app):
+        assert len(paid_charges()) == 1
+
+
+@pytest.mark.parametrize("fields", [{}, {"quote": "x", "method": "x"}, {"quote": "x", "method": "٣" * 30}])
+def test_what_no_page_sends_charges_nothing(app, client, late, fields) -> None:
+    _address, shown = form_of(client)
+    answer = send(client, "/w/acme/checkout/amount-due", {"csrf_token": shown["csrf_token"], **fields})
+    assert answer.status_code == 303
+    assert answer.location.endswith("/plans")
+    with facts(app):
+        assert len(paid_charges()) == 1
+
+
+def test_another_card_is_typed_on_the_page_that_shows_the_amount(app, client, late) -> None:
+    answer = send(client, *form_of(client, other=True))
+    page = client.get(answer.location).text
+    assert answer.location.endswith("/review")
+    assert "Order and pay €33.60" in page
+    with facts(app):
+        assert len(paid_charges()) == 1
+        assert Order.select().count() == 2
+
+
+def test_without_a_saved_method_the_button_leads_there(app, client, place, clock) -> None:
+    with facts(app):
+        buy(place)
+    clock.advance(days=32)
+    address, fields = form_of(client)
+    assert fields["method"] == ""
+    assert send(client, address, fields).location.endswith("/review")
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_for_a_failed_renewal_a_card_is_added_and_charged(app, client, place, clock, other) -> None:
+    with facts(app):
+        pay(an_order(place), auto_renewal=True)
+        if not other:
+            PaymentMethod.update(reference=kept_at_the_gateway(DECLINED_WHEN_CHARGED)).execute()
+    clock.advance(days=30)
+    with facts(app):
+        if other:
+            PaymentMethod.update(stopped_at=None, reference=kept_at_the_gateway("4000000000009995")).execute()
+        run.run_due(now=clock.now())
+    answer = send(client, *form_of(client, other=other))
+    assert answer.location.endswith("/payment-methods#adding")
+    page = client.get("/w/acme/payment-methods").text
+    assert "Add the card and pay €33.60" in page
+
+
+def test_where_the_bank_asks_the_browser_goes_there(app, client, late) -> None:
+    with facts(app):
+        PaymentMethod.update(reference=kept_at_the_gateway(ASKS_ALWAYS)).execute()
+    answer = send(client, *form_of(client))
+    with facts(app):
+        payment = Payment.get(Payment.state == PaymentState.ACTION_REQUIRED)
+        assert answer.location == payment.action_url
+
+
+def test_a_decline_is_told_with_its_reason_and_the_ways_out(app, client, late) -> None:
+    with facts(app):
+        PaymentMethod.update(reference=kept_at_the_gateway(DECLINED_WHEN_CHARGED)).execute()
+    page = client.get(send(client, *form_of(client)).location).text
+    assert "Nothing was charged" in page
+    assert "Pay another way" in page
+    # That card was refused for good: it is not offered again.
+    assert form_of(client)[1]["method"] == ""

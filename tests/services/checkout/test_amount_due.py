@@ -1,0 +1,368 @@
+"""What is due now, in one amount, and paying it with a saved method: once, and never more than was shown."""
+
+import uuid
+from datetime import date
+
+import pytest
+
+from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
+from portal.domain.money import Money
+from portal.domain.vocabulary import (
+    Interval,
+    OrderKind,
+    OrderState,
+    PaymentMethodKind,
+    PaymentState,
+    Role,
+    SubscriptionState,
+    WhoMayBuy,
+)
+from portal.gateways.base import ActionRequired, SetupRequest
+from portal.models import Invoice, Order, Payment, PaymentMethod, Workspace
+from portal.services.checkout import amount_due
+from portal.services.checkout.amount_due import NothingDue
+from portal.services.payments import charging, methods
+from portal.services.renewals import run
+from portal.services.subscriptions import agreement, auto_renewal
+from tests import factories
+from tests.books import assert_books_clean
+from tests.factories import letters
+from tests.gates import hold
+from tests.paying import (
+    ASKS_ALWAYS,
+    DECLINED_WHEN_CHARGED,
+    NOT_ENOUGH_FUNDS,
+    PAID,
+    RETURN_URL,
+    SILENT_CHARGED,
+    a_card,
+    an_order,
+    apply_catalogue,
+    as_seen_by,
+    paid_charges,
+    pay,
+    the_sandbox,
+)
+from tests.services.payments.test_concurrency import at_once, faults_of
+from tests.services.renewals.test_promises import schedule, sells_at
+
+FIRST_DUE = date(2026, 12, 21)
+"""Bought on 21 November 2026 by the month: Business 5, 28.00 and 20 % VAT."""
+PRICE = Money(3360, "EUR")
+
+
+def days_pass(clock, days):
+    for _ in range(days):
+        clock.advance(days=1)
+        clock.advance_wall(days=1)
+        run.run_due(now=clock.now())
+
+
+def status_of(place, clock):
+    return agreement.status_of(
+        agreement.of_workspace(place.workspace), today=place.workspace.day(clock.now())
+    )
+
+
+def due(place, clock):
+    return amount_due.amount_due(place, status_of(place, clock), now=clock.now())
+
+
+def press(place, clock, shown=None):
+    """The button of the banner, under what it shows."""
+    shown = shown or due(place, clock)
+    return amount_due.pay(
+        place,
+        place.member.person,
+        method_id=shown.method.id,
+        shown_quote_hash=shown.quote.hash,
+        return_url=lambda number: f"http://127.0.0.1:8000/{number}",
+        now=clock.now(),
+    )
+
+
+def charged_with(place, number):
+    """What the gateway does with the saved card from now on."""
+    kept = kept_at_the_gateway(number)
+    PaymentMethod.update(reference=kept).where(PaymentMethod.workspace == place.workspace).execute()
+
+
+def kept_at_the_gateway(number):
+    key = f"setup-{uuid.uuid4().hex}"
+    answer = the_sandbox().begin_setup(
+        SetupRequest(
+            key=key,
+            currency="EUR",
+            description="card",
+            metadata={},
+            kind=PaymentMethodKind.CARD,
+            source=a_card(number),
+            return_url=RETURN_URL,
+        )
+    )
+    if isinstance(answer, ActionRequired):
+        the_sandbox().answer_challenge(answer.url.rpartition("/")[2], confirmed=True)
+        answer = the_sandbox().fetch(key)
+    return answer.method.reference
+
+
+@pytest.fixture
+def by_hand(place, clock):
+    """Paid once, its card saved, automatic renewal switched off again."""
+    pay(an_order(place), auto_renewal=True)
+    auto_renewal.switch_off(place, now=clock.now())
+    return place
+
+
+@pytest.fixture
+def failed(place, clock):
+    """Its renewal was declined on the due date, softly, and is tried again the next day."""
+    pay(an_order(place), auto_renewal=True)
+    charged_with(place, NOT_ENOUGH_FUNDS)
+    days_pass(clock, 30)
+    assert agreement.of_workspace(place.workspace).renewal_failed_on == FIRST_DUE
+    return place
+
+
+# --- what is due ----------------------------------------------------------------------------------
+
+
+def test_nothing_is_due_while_the_plan_is_paid(by_hand, clock):
+    assert due(by_hand, clock) is None
+    days_pass(clock, 30)
+    assert due(by_hand, clock) is None
+
+
+@pytest.mark.settings(PORTAL_GRACE_DAYS="5")
+def test_late_the_next_period_is_due_from_the_due_date_on(by_hand, clock):
+    days_pass(clock, 31)
+    found = due(by_hand, clock)
+    assert status_of(by_hand, clock).state == SubscriptionState.LATE
+    assert (found.quote.total, found.method.last4, found.is_renewal) == (PRICE, "4242", False)
+    payment = press(by_hand, clock)
+    assert (payment.state, payment.amount) == (PaymentState.SUCCEEDED, PRICE)
+    assert payment.order.kind == OrderKind.PROLONG
+    assert agreement.of_workspace(by_hand.workspace).due_on == date(2027, 1, 21)
+    assert not agreement.of_workspace(by_hand.workspace).auto_renewal
+    assert due(by_hand, clock) is None
+    assert [charge.amount_minor for charge in paid_charges()] == [3360, 3360]
+    assert Invoice.select().count() == 2
+    assert_books_clean()
+
+
+def test_blocked_the_next_period_begins_on_the_day_of_the_payment(by_hand, clock):
+    days_pass(clock, 40)
+    assert status_of(by_hand, clock).is_blocked
+    assert due(by_hand, clock).quote.total == PRICE
+    press(by_hand, clock)
+    found = agreement.of_workspace(by_hand.workspace)
+    assert (found.started_on, found.due_on) == (date(2026, 12, 31), date(2027, 1, 31))
+    assert_books_clean()
+
+
+def test_a_failed_renewal_is_paid_for_the_price_that_was_told(failed, clock):
+    """The list price rises meanwhile; a payment by hand at the checkout would cost that."""
+    apply_catalogue(sells_at("business-5", 4000))
+    assert due(failed, clock).quote.total == PRICE
+    payment = press(failed, clock, _working(failed, clock))
+    assert (payment.state, payment.amount, payment.order.kind) == (
+        PaymentState.SUCCEEDED,
+        PRICE,
+        OrderKind.RENEWAL,
+    )
+    found = agreement.of_workspace(failed.workspace)
+    assert (found.due_on, found.renewal_failed_on, found.auto_renewal) == (date(2027, 1, 21), None, True)
+    assert len(letters("renewed")) == 1
+    days_pass(clock, 20)
+    assert len(paid_charges()) == 2
+    assert_books_clean()
+
+
+def _working(place, clock):
+    """The card is covered again; what the banner shows of it."""
+    charged_with(place, PAID)
+    return due(place, clock)
+
+
+def test_without_a_saved_method_there_is_an_amount_and_nothing_that_pays_at_once(place, clock):
+    pay(an_order(place))
+    days_pass(clock, 31)
+    found = due(place, clock)
+    assert (found.quote.total, found.method) == (PRICE, None)
+    order = amount_due.open_order(
+        place, place.member.person, shown_quote_hash=found.quote.hash, now=clock.now()
+    )
+    assert (order.state, order.total_minor, order.quote_hash) == (OrderState.OPEN, 3360, found.quote.hash)
+    again = amount_due.open_order(
+        place, place.member.person, shown_quote_hash=found.quote.hash, now=clock.now()
+    )
+    assert again.number == order.number
+    assert pay(order).state == PaymentState.SUCCEEDED
+    assert_books_clean()
+
+
+@pytest.mark.parametrize("number", [NOT_ENOUGH_FUNDS, DECLINED_WHEN_CHARGED])
+def test_only_what_may_work_later_is_offered_again(by_hand, clock, number):
+    days_pass(clock, 31)
+    charged_with(by_hand, number)
+    first = press(by_hand, clock)
+    assert (first.state, Order.get_by_id(first.order_id).state) == (PaymentState.DECLINED, OrderState.OPEN)
+    assert letters("payment_failed") == []
+    if number == DECLINED_WHEN_CHARGED:
+        assert due(by_hand, clock).method is None
+    else:
+        assert press(by_hand, clock).order.number == first.order.number
+    assert len(paid_charges()) == 1
+    assert_books_clean()
+
+
+@pytest.mark.parametrize("case", ["a trial that is over", "a plan that waits", "a plan sold no more"])
+def test_where_a_plan_has_to_be_chosen_there_is_no_one_amount(place, clock, case):
+    if case != "a trial that is over":
+        pay(an_order(place), auto_renewal=True)
+        auto_renewal.switch_off(place, now=clock.now())
+    if case == "a plan that waits":
+        schedule(place, clock)
+    if case == "a plan sold no more":
+        apply_catalogue(without_plan("business-5"))
+    days_pass(clock, 31)
+    assert status_of(place, clock).is_blocked
+    assert due(place, clock) is None
+
+
+def without_plan(code):
+    """The demo catalogue without one of its plans."""
+    parts = factories.CATALOGUE.read_text().split("[[products.plans]]")
+    return "[[products.plans]]".join(part for part in parts if f'code = "{code}"' not in part)
+
+
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.MEMBER])
+def test_who_may_not_use_the_saved_methods_is_offered_no_amount(by_hand, clock, role):
+    Workspace.update(who_may_buy=WhoMayBuy.ANY_MEMBER).execute()
+    by_hand.workspace.who_may_buy = WhoMayBuy.ANY_MEMBER
+    days_pass(clock, 31)
+    assert due(as_seen_by(by_hand, "Mona Petit", role=role), clock) is None
+    assert due(as_seen_by(by_hand, "Bill Roux", role=Role.BILLING_MANAGER), clock).quote.total == PRICE
+
+
+# --- once, and never more than was shown ----------------------------------------------------------
+
+
+def test_what_was_paid_meanwhile_is_not_charged_again(by_hand, clock):
+    days_pass(clock, 31)
+    shown = due(by_hand, clock)
+    press(by_hand, clock, shown)
+    with pytest.raises(NothingDue):
+        press(by_hand, clock, shown)
+    assert len(paid_charges()) == 2
+
+
+@pytest.mark.parametrize("change", ["price", "method", "stopped"])
+def test_another_amount_or_method_than_shown_charges_nothing(by_hand, clock, change):
+    days_pass(clock, 31)
+    shown = due(by_hand, clock)
+    if change == "price":
+        apply_catalogue(sells_at("business-5", 2900))
+    elif change == "stopped":
+        PaymentMethod.update(stopped_at=clock.now()).execute()
+    else:
+        methods.remove(by_hand, PaymentMethod.get(), now=clock.now())
+    with pytest.raises(QuoteChanged):
+        press(by_hand, clock, shown)
+    assert len(paid_charges()) == 1
+    assert Payment.select().count() == 1
+
+
+def assert_eight_clicks_are_one_charge(place, clock):
+    shown = _working(place, clock)
+    results = at_once([lambda: press(place, clock, shown)] * 8)
+    assert faults_of(results) == []
+    assert [each.state for each in results if isinstance(each, Payment)] == [PaymentState.SUCCEEDED]
+    assert all(isinstance(each, (Payment, PortalError)) for each in results)
+    assert (len(paid_charges()), Invoice.select().count()) == (2, 2)
+    assert_books_clean()
+
+
+def test_eight_clicks_at_once_for_a_late_plan_are_one_charge(by_hand, clock):
+    days_pass(clock, 31)
+    assert_eight_clicks_are_one_charge(by_hand, clock)
+
+
+def test_eight_clicks_at_once_for_a_failed_renewal_are_one_charge(failed, clock):
+    assert_eight_clicks_are_one_charge(failed, clock)
+
+
+def test_a_click_while_the_run_charges_is_refused_and_the_other_way_round(failed, clock):
+    """The next day's round has asked already and waits for its answer."""
+    shown = _working(failed, clock)
+    gate = hold("charge")
+    clock.advance(days=1)
+    clock.advance_wall(days=1)
+    results = at_once([lambda: _open_the_gate_after(gate, failed, clock, shown), lambda: _run(clock)])
+    assert faults_of(results) == []
+    assert isinstance(results[0], OrderAlreadyPlaced)
+    assert len(paid_charges()) == 2
+    assert_books_clean()
+
+
+def _run(clock):
+    return run.run_due(now=clock.now())
+
+
+def _open_the_gate_after(gate, place, clock, shown):
+    gate.wait_for_requests()
+    try:
+        return press(place, clock, shown)
+    finally:
+        gate.open()
+
+
+def test_no_answer_is_looked_up_and_no_round_charges_beside_it(failed, clock):
+    charged_with(failed, SILENT_CHARGED)
+    payment = press(failed, clock)
+    assert payment.state == PaymentState.UNKNOWN
+    assert agreement.of_workspace(failed.workspace).open_payment_id == payment.id
+    days_pass(clock, 3)
+    assert len(paid_charges()) == 2
+    assert Payment.get_by_id(payment.id).state == PaymentState.SUCCEEDED
+    assert agreement.of_workspace(failed.workspace).open_payment_id is None
+    assert_books_clean()
+
+
+def test_the_bank_asks_whoever_pressed_the_button_and_no_letter_is_written(failed, clock):
+    charged_with(failed, ASKS_ALWAYS)
+    payment = press(failed, clock)
+    assert (payment.state, payment.tried_on) == (PaymentState.ACTION_REQUIRED, None)
+    assert letters("renewal_to_confirm") == []
+    the_sandbox().answer_challenge(payment.action_url.rpartition("/")[2], confirmed=True)
+    assert charging.look_up(payment, now=clock.now()).state == PaymentState.SUCCEEDED
+    assert agreement.of_workspace(failed.workspace).due_on == date(2027, 1, 21)
+    assert_books_clean()
+
+
+def test_what_the_payer_left_at_their_bank_does_not_stop_the_rounds(failed, clock):
+    charged_with(failed, ASKS_ALWAYS)
+    left = press(failed, clock)
+    _working(failed, clock)
+    days_pass(clock, 5)
+    assert Payment.get_by_id(left.id).state == PaymentState.DECLINED
+    assert agreement.of_workspace(failed.workspace).due_on == date(2027, 1, 21)
+    assert len(paid_charges()) == 2
+    assert_books_clean()
+
+
+def test_somebody_else_of_billing_pays_with_the_owners_card(failed, clock):
+    bill = as_seen_by(failed, "Bill Roux", role=Role.BILLING_MANAGER)
+    payment = press(bill, clock, _working(bill, clock))
+    assert payment.order.person == bill.member.person
+    assert payment.state == PaymentState.SUCCEEDED
+    assert Order.select().where(Order.renews_on == FIRST_DUE).count() == 1
+
+
+def test_yearly_and_other_currencies_too(place, clock):
+    pay(an_order(place, "business-10", Interval.YEAR, currency="USD"), auto_renewal=True)
+    auto_renewal.switch_off(place, now=clock.now())
+    clock.advance(days=366)
+    found = due(place, clock)
+    assert press(place, clock, found).amount == found.quote.total
+    assert {charge.amount_minor for charge in paid_charges()} == {found.quote.total.minor}
