@@ -10,9 +10,11 @@ from portal.domain.vocabulary import PaymentMethodKind, Right, SetupState
 from portal.forms.cards import NewCardForm
 from portal.gateways.base import CardData
 from portal.models import MethodSetup, PaymentMethod, Subscription
+from portal.routes.plans.view import renewal_of
 from portal.runtime import current
 from portal.services.payments import charging, method_setups
 from portal.services.payments import methods as payments_methods
+from portal.services.payments.coming_charge import coming_charge
 from portal.services.payments.methods import MethodExpired, MethodGone, MethodNeeded, MethodStopped
 from portal.services.places import Place
 from portal.services.subscriptions import charged_methods, scheduled_change
@@ -21,7 +23,7 @@ from portal.web import limits, patience
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
 from portal.web.navigation import sandbox_cards_url
-from portal.web.place import status_here, today_here
+from portal.web.place import status_here, today_here, usage_here
 from portal.words import formatting
 from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
@@ -112,7 +114,7 @@ def _page(place: Place, form: NewCardForm, *, status: int) -> Response:
                 _row(method, is_first=place_in_order == 0, today=standing.today)
                 for place_in_order, method in enumerate(methods)
             ],
-            charge=_next_charge(standing, methods),
+            charge=_next_charge(place, standing, methods),
             total=formatting.money(total) if total else "",
             auto_renewal_is_on=standing.subscription.auto_renewal,
             takes_card=capabilities.takes_card_here,
@@ -137,7 +139,7 @@ def _row(method: PaymentMethod, *, is_first: bool, today: date) -> MethodRow:
     )
 
 
-def _next_charge(status: SubscriptionStatus, methods: list[PaymentMethod]) -> str:
+def _next_charge(place: Place, status: SubscriptionStatus, methods: list[PaymentMethod]) -> str:
     """What is charged next and when; the sentence above the list, empty while the list is."""
     subscription = status.subscription
     if not methods:
@@ -147,6 +149,9 @@ def _next_charge(status: SubscriptionStatus, methods: list[PaymentMethod]) -> st
     waiting = scheduled_change.waiting_plan(status)
     if waiting is not None and waiting.plan.free:
         return _("Nothing is charged on the due date: a free plan begins then.")
+    charge = coming_charge(status, usage_here(place), now=current().clock.now())
+    if charge is not None and charge.method is not None:
+        return renewal_of(charge)
     charged_on = max(subscription.renew_on or status.today, status.today)
     method = charged_methods.asked_next(subscription, methods, on=charged_on)
     expiring = charged_methods.first_expiring(methods, on=charged_on)

@@ -106,7 +106,7 @@ def test_members_without_the_right_have_no_link_to_it(app, client, acme) -> None
 
 
 def test_the_page_says_which_card_is_charged_and_when(owner, renewing) -> None:
-    assert "Visa •••• 4242 is charged on 21 December 2026." in words(owner)
+    assert "€33.60 including VAT on 21 December 2026 with Visa •••• 4242, for Business 5, monthly." in words(owner)
     [row] = by_testid(shown(owner), "card-4242")
     assert text_of(row) == "Visa •••• 4242Jeanne Martin 12/2030 Charged first Remove this Visa •••• 4242"
     assert not by_testid(shown(owner), "card-use-4242"), "it is the one already"
@@ -256,7 +256,7 @@ def test_pay_with_this_card_moves_the_mark(app, owner, renewing) -> None:
     answer = press(app, owner, "use", "4444")
     assert answer.headers["Location"] == PAGE
     flashed = text_of(shown(owner))
-    assert "Mastercard •••• 4444 is charged on 21 December 2026." in flashed
+    assert "€33.60 including VAT on 21 December 2026 with Mastercard •••• 4444, for" in flashed
     assert "From now on Mastercard •••• 4444 is charged first." in flashed
     assert marks(owner) == ["4444", "4242"]
     assert by_testid(shown(owner), "card-use-4242")
@@ -283,7 +283,7 @@ def test_a_card_is_removed_after_a_question(app, owner, renewing) -> None:
     assert marks(owner) == ["4242", "4444"], "a question changes nothing"
     assert press(app, owner, "remove", "4242").headers["Location"] == PAGE
     text = words(owner)
-    assert "Mastercard •••• 4444 is charged on 21 December 2026." in text
+    assert "€33.60 including VAT on 21 December 2026 with Mastercard •••• 4444, for" in text
     assert marks(owner) == ["4444"]
     assert owner.get(remove.get("href")).status_code == 404
 
@@ -361,7 +361,7 @@ def test_after_a_failed_renewal_the_page_leads_out_of_it(app, owner, renewing, c
         assert len(paying.paid_charges()) == 2
         assert_books_clean()
     text = words(owner)
-    assert "Mastercard •••• 4444 is charged on 21 January 2027." in text
+    assert "€33.60 including VAT on 21 January 2027 with Mastercard •••• 4444, for" in text
     assert "Nothing is charged now." in text
     assert marks(owner) == ["4444", "4242"]
 
