@@ -181,3 +181,22 @@ def test_two_processes_of_four_threads(runtime, settings, serve):
 @pytest.mark.engine("sqlite")
 def test_two_processes_of_one_thread(runtime, settings, serve):
     silent_payments(serve, ["--workers", "2", "--threads", "1"])
+
+
+@pytest.mark.engine("sqlite")
+def test_another_server_that_cannot_begin_says_why_in_one_sentence(environment):
+    """`gunicorn wsgi:app`, as unit files and images start it; it does not try again for ever."""
+    command = [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", "--workers", "1", "wsgi:app"]
+    told = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, **environment, "PORTAL_GRACE_DAYS": "soon"},
+        timeout=LONGEST_SECONDS,
+        check=False,
+    )
+    assert told.returncode != 0
+    [sentence] = [line for line in told.stderr.splitlines() if line.startswith("Error: ")]
+    assert "PORTAL_GRACE_DAYS" in sentence
+    assert "Traceback" not in told.stderr

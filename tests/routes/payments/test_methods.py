@@ -106,7 +106,9 @@ def test_members_without_the_right_have_no_link_to_it(app, client, acme) -> None
 
 
 def test_the_page_says_which_card_is_charged_and_when(owner, renewing) -> None:
-    assert "€33.60 including VAT on 21 December 2026 with Visa •••• 4242, for Business 5, monthly." in words(owner)
+    assert "€33.60 including VAT on 21 December 2026 with Visa •••• 4242, for Business 5, monthly." in words(
+        owner
+    )
     [row] = by_testid(shown(owner), "card-4242")
     assert text_of(row) == "Visa •••• 4242Jeanne Martin 12/2030 Charged first Remove this Visa •••• 4242"
     assert not by_testid(shown(owner), "card-use-4242"), "it is the one already"
