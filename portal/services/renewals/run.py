@@ -91,17 +91,26 @@ def count_due(now: datetime) -> int:
 
 
 def _look_at_batch(charges: "_Charges", counts: Counter[str], *, size: int, now: datetime) -> int:
-    """Look at up to `size` subscriptions in one commit; one by one if one of them cannot be settled."""
-    due = [row.id for row in subscriptions_due(now).limit(size)]
-    if not due:
-        # A run without work must not take SQLite's only write lock.
-        return 0
-    try:
-        looks = _examine_all(due, now=now)
-    except Exception:
-        # The boundary: the one that is at fault is found by settling each on its own.
-        log.exception("a batch cannot be settled as one")
-        looks = [examined for subscription_id in due for examined in _examine_one(subscription_id, now=now)]
+    """Look at up to `size` subscriptions in one commit; one by one if one of them cannot be settled.
+
+    Returns how many were looked at: 0 once nothing is due but what somebody else is changing now.
+    """
+    looks: list[one_subscription.Examined] = []
+    # A run without work must not take SQLite's only write lock.
+    while not looks and subscriptions_due(now).exists():
+        taken: list[int] = []
+        try:
+            with transaction():
+                taken = [row.id for row in free_to_change(subscriptions_due(now).limit(size))]
+                looks = _examine(taken, now=now)
+        except Exception:
+            if not taken:
+                raise
+            # The boundary: the one that is at fault is found by settling each on its own.
+            log.exception("a batch cannot be settled as one")
+            looks = [examined for each in taken for examined in _examine_one(each, now=now)]
+        if not taken:
+            break
     for examined in looks:
         counts.update(str(step) for step in examined.steps)
         if examined.to_close is not None:
@@ -110,32 +119,19 @@ def _look_at_batch(charges: "_Charges", counts: Counter[str], *, size: int, now:
     return len(looks)
 
 
-def _examine_all(ids: Sequence[int], *, now: datetime) -> list[one_subscription.Examined]:
-    with transaction():
-        if is_postgresql():
-            ids = _lock(ids)
-        # Read only now that the locks are held: another run may have looked at some of them meanwhile.
-        still_due = subscriptions_due(now).where(Subscription.id << list(ids))
-        found = agreement.with_catalogue(still_due.select(Subscription, Workspace).join(Workspace))
-        facts = read_facts(found)
-        return [one_subscription.look_at(each, facts[each.id], now=now) for each in found]
-
-
-def _lock(ids: Sequence[int]) -> list[int]:
-    """Of these, the subscriptions whose workspaces nobody else is changing now."""
-    query = (
-        Subscription.select(Subscription.id)
-        .join(Workspace)
-        .where(Subscription.id << list(ids))
-        .order_by(Workspace.id)
-        .for_update(of=(Workspace,), skip_locked=True)
-    )
-    return [row.id for row in query]
+def _examine(taken: Sequence[int], *, now: datetime) -> list[one_subscription.Examined]:
+    # Read only now that the locks are held: another run may have looked at some of them meanwhile.
+    still_due = subscriptions_due(now).where(Subscription.id << list(taken))
+    found = agreement.with_catalogue(still_due.select(Subscription, Workspace).join(Workspace))
+    facts = read_facts(found)
+    return [one_subscription.look_at(each, facts[each.id], now=now) for each in found]
 
 
 def _examine_one(subscription_id: int, *, now: datetime) -> list[one_subscription.Examined]:
     try:
-        return _examine_all([subscription_id], now=now)
+        with transaction():
+            taken = free_to_change(subscriptions_due(now).where(Subscription.id == subscription_id))
+            return _examine([row.id for row in taken], now=now)
     except Exception:
         # The boundary: one subscription that cannot be settled must not keep the others waiting.
         log.exception("subscription %s cannot be settled", subscription_id)
@@ -153,6 +149,15 @@ def subscriptions_due(now: datetime) -> "ModelSelect[Subscription]":
         .where(Subscription.look_at <= now)
         .order_by(Subscription.look_at, Subscription.id)
     )
+
+
+def free_to_change(due: "ModelSelect[Subscription]") -> "ModelSelect[Subscription]":
+    """Those whose workspaces nobody else is changing now. On PostgreSQL reading them takes the locks.
+
+    Who is passed by is still due, and the next run finds them. It waits for nobody, so the order in which
+    it locks cannot make two wait for each other.
+    """
+    return due.join(Workspace).for_update(of=(Workspace,), skip_locked=True) if is_postgresql() else due
 
 
 # --- asking ---------------------------------------------------------------------------------------

@@ -1,13 +1,18 @@
 """Two who press a button at once, or a person and the run: one of them wins, and the books know which."""
 
+import psycopg
+import pytest
+
 from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
-from portal.domain.vocabulary import Interval, PaymentMethodKind
-from portal.models import AuditEntry, PaymentMethod, SubscriptionPeriod
+from portal.domain.vocabulary import Interval, OrderKind, OrderState, PaymentMethodKind
+from portal.models import AuditEntry, Order, PaymentMethod, Subscription, SubscriptionPeriod
+from portal.services.renewals import run
 from portal.services.subscriptions import agreement, auto_renewal, free_plan, scheduled_change
 from tests.books import assert_books_clean
 from tests.factories import letters
-from tests.paying import an_order, buy, pay
+from tests.paying import an_order, buy, paid_charges, pay
+from tests.renewing import many_renewing
 from tests.services.payments.test_concurrency import at_once, faults_of
 
 TIMES = 8
@@ -95,3 +100,42 @@ def test_two_schedules_at_once_leave_one(place, clock):
     assert faults_of(at_once([schedule("business-3"), schedule("business-5")])) == []
     assert agreement.of_workspace(place.workspace).scheduled_plan.code in shown
     assert len(letters("plan_scheduled")) == 2
+
+
+# --- runs -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def due(runtime, clock, monkeypatch):
+    """Five renewals that are due, the longest waiting first, which a run looks at by twos."""
+    monkeypatch.setattr(run, "BATCH", 2)
+    many_renewing(5)
+    clock.advance(days=30)
+    clock.advance_wall(days=30)
+    return list(run.subscriptions_due(clock.now()).select(Subscription.id, Subscription.workspace))
+
+
+def renewals_paid():
+    return Order.select().where(Order.kind == OrderKind.RENEWAL, Order.state == OrderState.PAID).count()
+
+
+@pytest.mark.engine("postgresql")
+@pytest.mark.parametrize("changed", [2, 3, 5])
+def test_a_run_goes_on_behind_those_that_somebody_else_is_changing(due, clock, database_url, changed):
+    workspaces = [subscription.workspace_id for subscription in due]
+    with psycopg.connect(database_url) as other:
+        other.execute("SELECT id FROM workspace WHERE id = ANY(%s) FOR UPDATE", [workspaces[:changed]])
+        run.run_due(now=clock.now())
+        assert (renewals_paid(), run.count_due(clock.now())) == (5 - changed, changed)
+        other.rollback()
+    run.run_due(now=clock.now())
+    assert (renewals_paid(), run.count_due(clock.now())) == (5, 0)
+    assert len(paid_charges()) == 10
+    assert_books_clean()
+
+
+def test_runs_at_once_settle_all_that_is_due_once(due, clock):
+    assert faults_of(at_once([lambda: run.run_due(now=clock.now())] * 4)) == []
+    assert (renewals_paid(), run.count_due(clock.now())) == (5, 0)
+    assert len(paid_charges()) == 10
+    assert_books_clean()
