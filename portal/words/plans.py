@@ -1,7 +1,13 @@
-"""A plan with how it is paid, as the pages name it."""
+"""A plan with how it is paid, as the pages name it, and what becomes of it when it is changed."""
 
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from portal.domain.money import Money
 from portal.domain.vocabulary import Interval, Service
 
+from . import formatting
 from .i18n import Sentence, translated
 from .i18n import gettext as _
 from .i18n import lazy_gettext as _l
@@ -15,6 +21,30 @@ def priced_name(names: dict[str, str], interval: Interval | None) -> str:
     if interval == Interval.YEAR:
         return _("%(plan)s, yearly", plan=name)
     return _("%(plan)s, monthly", plan=name)
+
+
+def change_rows(
+    figures: Mapping[str, Any] | None, *, due_on: str, currency: str
+) -> list[tuple[str, str, str]]:
+    """The six figures of a change (product.md §4), each with its mark; none where nothing became days.
+
+    `figures` are those that a quote or a line of an invoice has frozen (domain/pricing.py, extension_facts),
+    `due_on` the due date that they led to, as ISO text. Nothing is computed here.
+    """
+    if figures is None:
+        return []
+
+    def money(name: str) -> str:
+        return formatting.money(Money(figures[name], currency))
+
+    return [
+        (_("Price per day of the old plan"), money("rate_old_minor"), "quote-rate-old"),
+        (_("Price per day of the new plan"), money("rate_new_minor"), "quote-rate-new"),
+        (_("Days not used"), str(figures["unused_days"]), "quote-unused"),
+        (_("Money left"), money("money_left_minor"), "quote-credit"),
+        (_("Extra days"), str(figures["extra_days"]), "quote-days"),
+        (_("New due date"), formatting.day(date.fromisoformat(due_on)), "quote-due"),
+    ]
 
 
 SERVICE_WORDS: dict[Service, Sentence] = {

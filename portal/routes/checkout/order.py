@@ -18,7 +18,7 @@ from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.methods import method_words
 from portal.words.money import tax_reason, tax_words
-from portal.words.plans import priced_name
+from portal.words.plans import change_rows, priced_name
 from portal.words.renewal import renewal_sentence
 
 
@@ -46,7 +46,7 @@ def summary_of(order: Order) -> Summary:
     return Summary(
         title=priced_name(order.plan.names, order.interval),
         period=_period(quote),
-        figures=extension_rows(order),
+        figures=_change_rows(order),
         warning=little_gain_of(order, pays=Money(order.total_minor, order.currency)),
         net=formatting.money(Money(order.net_minor, order.currency)),
         tax_label=tax_words(tax),
@@ -60,7 +60,7 @@ def summary_before_tax(order: Order, net: Money) -> Summary:
     return Summary(
         title=priced_name(order.plan.names, order.interval),
         period=_period(order.quote),
-        figures=extension_rows(order),
+        figures=_change_rows(order),
         warning=little_gain_of(order, pays=Money(order.net_minor, order.currency)),
         net=formatting.money(net),
         tax_label="",
@@ -92,23 +92,8 @@ def recap_of(order: Order) -> list[tuple[str, str]]:
     return [*rows, (_("Payment method"), method_words(order.method_kind, "", ""))]
 
 
-def extension_rows(order: Order) -> list[tuple[str, str, str]]:
-    """The six figures of a change, each with its mark (product.md §4)."""
-    figures = order.quote["extension"]
-    if figures is None:
-        return []
-
-    def money(name: str) -> str:
-        return formatting.money(Money(figures[name], order.currency))
-
-    return [
-        (_("Price per day of the old plan"), money("rate_old_minor"), "quote-rate-old"),
-        (_("Price per day of the new plan"), money("rate_new_minor"), "quote-rate-new"),
-        (_("Days not used"), str(figures["unused_days"]), "quote-unused"),
-        (_("Money left"), money("money_left_minor"), "quote-credit"),
-        (_("Extra days"), str(figures["extra_days"]), "quote-days"),
-        (_("New due date"), formatting.day(date.fromisoformat(order.quote["due_on"])), "quote-due"),
-    ]
+def _change_rows(order: Order) -> list[tuple[str, str, str]]:
+    return change_rows(order.quote["extension"], due_on=order.quote["due_on"], currency=order.currency)
 
 
 def little_gain_of(order: Order, *, pays: Money) -> str:

@@ -25,6 +25,7 @@ from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code
 from portal.words.methods import method_words
 from portal.words.money import tax_words
+from portal.words.plans import change_rows
 
 from .rows import payment_rows
 
@@ -78,13 +79,17 @@ class StatementLine:
 
 @dataclass(frozen=True, slots=True)
 class StatementPage:
-    """One document. `other`: the number of the one that it undoes, or that undoes it; empty for none."""
+    """One document. `other`: the number of the one that it undoes, or that undoes it; empty for none.
+
+    `figures` are those of a change of plan, each with its mark.
+    """
 
     invoice: Invoice
     is_credit_note: bool
     other: str
     facts: list[tuple[str, str]]
     lines: list[StatementLine]
+    figures: list[tuple[str, str, str]]
     totals: list[tuple[str, str]]
     may_download: bool
 
@@ -128,6 +133,11 @@ def statement(place: Place, number: str) -> Response:
         )
         for line in facts["lines"]
     ]
+    figures = [
+        row
+        for line in facts["lines"]
+        for row in change_rows(line["extension"], due_on=line["period"]["end"], currency=currency)
+    ]
     totals = [
         (_("Net amount"), formatting.money(Money(invoice.net_minor, currency))),
         (tax_words(facts["tax"]), formatting.money(Money(invoice.tax_minor, currency))),
@@ -141,6 +151,7 @@ def statement(place: Place, number: str) -> Response:
             other=facts["corrects"]["number"] if is_credit_note else _credit_note_number(invoice),
             facts=rows,
             lines=lines,
+            figures=figures,
             totals=totals,
             may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
         ),

@@ -1,0 +1,101 @@
+"""The statement page of an invoice: every figure as it was when the invoice was issued."""
+
+import pytest
+
+from portal.database.connecting import connection
+from portal.domain.vocabulary import Role
+from portal.models import Order
+from portal.services.payments import refund_quotes, refunds
+from tests import paying
+from tests.factories import owner_of
+from tests.pages import by_testid, parse, text_of
+from tests.visiting import visit_as
+from tests.visitors import Visitor
+
+# The pages; what they call is tested on both engines.
+pytestmark = pytest.mark.engine("sqlite")
+
+MARKS = ("quote-rate-old", "quote-rate-new", "quote-unused", "quote-credit", "quote-days", "quote-due")
+
+
+@pytest.fixture(autouse=True)
+def connected(app):
+    with connection():
+        yield
+
+
+@pytest.fixture
+def acme(app):
+    return paying.a_place()
+
+
+@pytest.fixture
+def owner(app, acme):
+    return seen_by(app, owner_of(acme.workspace))
+
+
+def seen_by(app, person):
+    visitor = Visitor(app)
+    visit_as(visitor.client, person)
+    return visitor
+
+
+def figures_on(answer):
+    """The text of each mark that the page has, in their order."""
+    page = parse(answer.get_data(as_text=True))
+    return [(mark, text_of(found)) for mark in MARKS for found in by_testid(page, mark)]
+
+
+def a_change(place, clock):
+    """Ten days into Business 3, Business 5 is reviewed."""
+    paying.buy(place, "business-3")
+    clock.advance(days=10)
+    return paying.an_order(place, "business-5")
+
+
+def statement(visitor, number):
+    return visitor.get(f"/w/acme/invoices/{number}")
+
+
+def test_a_change_is_told_with_the_six_figures_that_its_buyer_saw(app, acme, owner, clock):
+    order = a_change(acme, clock)
+    shown = figures_on(owner.get(f"/w/acme/checkout/{order.number}/review"))
+    # €17.00 for the 30 days from 21 November, 0.566… a day: 19 follow the day of the change, 10.766….
+    # €28.00 for the 31 days from 1 December, 0.903… a day: 11.92 days, whole ones only, after 1 January.
+    assert [text for _mark, text in shown] == ["€0.57", "€0.90", "19", "€10.77", "11", "12 January 2027"]
+    paying.pay(order)
+    assert figures_on(statement(owner, "INV-2026-000002")) == shown
+    # A colleague who may not see billing details sees what was paid for all the same.
+    colleague = seen_by(app, paying.as_seen_by(acme, "Leo Roy", role=Role.MEMBER).member.person)
+    assert figures_on(statement(colleague, "INV-2026-000002")) == shown
+
+
+def test_the_figures_are_those_of_the_invoice_whatever_has_changed_since(acme, owner, clock):
+    paying.pay(a_change(acme, clock))
+    before = figures_on(statement(owner, "INV-2026-000002"))
+    order = Order.select().order_by(Order.id.desc()).get()
+    order.quote["extension"]["unused_days"] = 99
+    order.quote["due_on"] = "2030-01-01"
+    order.save()
+    assert figures_on(statement(owner, "INV-2026-000002")) == before
+
+
+def test_a_purchase_and_a_credit_note_have_no_such_figures(acme, owner, clock):
+    payment = paying.pay(a_change(acme, clock))
+    bought = statement(owner, "INV-2026-000001")
+    assert (bought.status_code, figures_on(bought)) == (200, [])
+    refundable = refund_quotes.find_payment(acme.workspace, payment.key)
+    shown = refund_quotes.preview(refundable, now=clock.now())
+    refunds.ask_refund(acme, payment, shown_hash=shown.hash, now=clock.now())
+    undone = statement(owner, "CN-2026-000001")
+    assert (undone.status_code, figures_on(undone)) == (200, [])
+    assert "became days" not in undone.get_data(as_text=True)
+
+
+def test_the_history_has_what_was_paid_and_nothing_that_was_declined(acme, owner, clock):
+    order = paying.pay(paying.an_order(acme), paying.DECLINED).order
+    page = owner.get("/w/acme/history").get_data(as_text=True)
+    assert "No payment yet" in page
+    paying.pay(paying.reloaded(order))
+    rows = by_testid(parse(owner.get("/w/acme/history").get_data(as_text=True)), "history-row")
+    assert ["4242" in text_of(row) for row in rows] == [True]
