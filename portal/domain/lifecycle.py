@@ -1,4 +1,4 @@
-"""What state a subscription is in today, and which way a payment may go.
+"""What state a subscription is in today, which way a payment may go, and how far an order has come.
 
 States of a subscription are derived from dates, never stored. Dates only, no times of day: both the due
 date and the last grace day are days on which everything still works (product.md §5).
@@ -8,8 +8,17 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from types import MappingProxyType
 
-from .dunning import last_usable_day
-from .vocabulary import PaymentState, RefundState, SetupState, SubscriptionState
+from .dunning import last_usable_day, was_not_confirmed
+from .vocabulary import (
+    DeclineCode,
+    OrderKind,
+    OrderProgress,
+    OrderState,
+    PaymentState,
+    RefundState,
+    SetupState,
+    SubscriptionState,
+)
 
 _ONE_DAY = timedelta(days=1)
 
@@ -106,3 +115,26 @@ OPEN_SETUP_STATES = (SetupState.CREATED, SetupState.ACTION_REQUIRED, SetupState.
 def may_become(old: PaymentState, new: PaymentState) -> bool:
     """Whether a payment may go from `old` to `new`. Staying the same is no transition: False."""
     return new in PAYMENT_TRANSITIONS[old]
+
+
+def order_progress(
+    kind: OrderKind, state: OrderState, tries: Sequence[tuple[PaymentState, str]]
+) -> OrderProgress:
+    """`tries`: the attempts to pay the order, the newest last, each with its decline code, empty for none.
+
+    A renewal is placed by the portal: nobody has left it unfinished.
+    """
+    if state == OrderState.PAID:
+        return OrderProgress.PAID
+    if state == OrderState.REFUNDED:
+        return OrderProgress.REFUNDED
+    newest, code = tries[-1] if tries else (None, "")
+    if newest == PaymentState.ACTION_REQUIRED:
+        return OrderProgress.TO_CONFIRM
+    if state == OrderState.PLACED:
+        return OrderProgress.BEING_CONFIRMED
+    if kind != OrderKind.RENEWAL and all(code == DeclineCode.WITHDRAWN for _state, code in tries):
+        return OrderProgress.NOT_FINISHED
+    if newest is None or code == DeclineCode.NEVER_MADE:
+        return OrderProgress.NOT_PAID
+    return OrderProgress.NOT_CONFIRMED if was_not_confirmed(code) else OrderProgress.DECLINED

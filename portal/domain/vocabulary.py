@@ -82,6 +82,23 @@ class OrderState(StrEnum):
     REFUNDED = "refunded"
 
 
+class OrderProgress(StrEnum):
+    """How far an order has come, as its buyer sees it: derived by lifecycle.py, never stored.
+
+    `not_finished`: nobody tried to pay, or whoever did left before it was confirmed. `not_paid`: nobody was
+    asked for the money.
+    """
+
+    NOT_FINISHED = "not_finished"
+    TO_CONFIRM = "to_confirm"
+    BEING_CONFIRMED = "being_confirmed"
+    NOT_CONFIRMED = "not_confirmed"
+    DECLINED = "declined"
+    NOT_PAID = "not_paid"
+    PAID = "paid"
+    REFUNDED = "refunded"
+
+
 class PaymentState(StrEnum):
     """`unknown`: we asked and cannot tell; only a look-up may move it on, never a new request."""
 

@@ -13,7 +13,7 @@ def register(app: Flask, settings: Settings) -> None:
     from .operator import messages, workspaces
     from .operator import nonprofit as nonprofit_requests
     from .payments import methods, refunds
-    from .people import account, own_email, signing_in
+    from .people import account, own_email, own_orders, signing_in
     from .plans import page as plans
     from .public import faq, nonprofit
     from .public import pages as public
@@ -23,7 +23,7 @@ def register(app: Flask, settings: Settings) -> None:
 
     areas = (
         (public, faq, nonprofit),
-        (signing_in, account, own_email),
+        (signing_in, account, own_email, own_orders),
         (plans,),
         (scheduled_change, free_plan, auto_renewal),
         (checkout, amount_due),

@@ -1,6 +1,6 @@
-"""Names of states, as operators read them."""
+"""Names of states, as operators read them, and how far an order has come, as its buyer does."""
 
-from portal.domain.vocabulary import OrderState, PaymentState, SubscriptionState
+from portal.domain.vocabulary import OrderProgress, OrderState, PaymentState, SubscriptionState
 
 from .i18n import gettext as _
 
@@ -22,6 +22,19 @@ def order_words(state: OrderState) -> str:
         OrderState.PAID: _("Paid"),
         OrderState.REFUNDED: _("Refunded"),
     }[state]
+
+
+def progress_words(progress: OrderProgress) -> str:
+    return {
+        OrderProgress.NOT_FINISHED: _("Not finished"),
+        OrderProgress.TO_CONFIRM: _("Waits for you to confirm"),
+        OrderProgress.BEING_CONFIRMED: _("Being confirmed"),
+        OrderProgress.NOT_CONFIRMED: _("Payment not confirmed"),
+        OrderProgress.DECLINED: _("Payment declined"),
+        OrderProgress.NOT_PAID: _("Not paid"),
+        OrderProgress.PAID: _("Paid in full"),
+        OrderProgress.REFUNDED: _("Paid back"),
+    }[progress]
 
 
 def payment_words(state: PaymentState) -> str:

@@ -9,9 +9,17 @@ from portal.domain.lifecycle import (
     blocked_on,
     days_left,
     may_become,
+    order_progress,
     subscription_state,
 )
-from portal.domain.vocabulary import PaymentState, SubscriptionState
+from portal.domain.vocabulary import (
+    DeclineCode,
+    OrderKind,
+    OrderProgress,
+    OrderState,
+    PaymentState,
+    SubscriptionState,
+)
 
 TRIAL, FREE, PAID, LATE, BLOCKED = (
     SubscriptionState.TRIAL,
@@ -198,3 +206,55 @@ def test_a_payment_that_is_not_final_can_still_succeed_and_can_still_be_declined
     assert final == {PaymentState.SUCCEEDED, PaymentState.DECLINED}
     for targets in PAYMENT_TRANSITIONS.values():
         assert not targets or final <= targets
+
+
+# --- how far an order has come --------------------------------------------------------------------
+
+OPEN, PLACED = OrderState.OPEN, OrderState.PLACED
+LEFT = (PaymentState.DECLINED, DeclineCode.WITHDRAWN)
+NO_FUNDS = (PaymentState.DECLINED, DeclineCode.INSUFFICIENT_FUNDS)
+UNCONFIRMED = (PaymentState.DECLINED, DeclineCode.AUTHENTICATION_FAILED)
+REFUSED_BY_PAYER = (PaymentState.DECLINED, DeclineCode.REFUSED_BY_PAYER)
+NEVER_MADE = (PaymentState.DECLINED, DeclineCode.NEVER_MADE)
+ASKED = (PaymentState.ACTION_REQUIRED, "")
+SENT = (PaymentState.CREATED, "")
+SILENT = (PaymentState.UNKNOWN, "")
+
+PROGRESS = {
+    "opened": (OPEN, [], OrderProgress.NOT_FINISHED),
+    "left at the bank's page": (OPEN, [LEFT], OrderProgress.NOT_FINISHED),
+    "left twice": (OPEN, [LEFT, LEFT], OrderProgress.NOT_FINISHED),
+    "declined": (OPEN, [NO_FUNDS], OrderProgress.DECLINED),
+    "left, then declined": (OPEN, [LEFT, NO_FUNDS], OrderProgress.DECLINED),
+    "declined, then left": (OPEN, [NO_FUNDS, LEFT], OrderProgress.NOT_CONFIRMED),
+    "refused at the bank's page": (OPEN, [UNCONFIRMED], OrderProgress.NOT_CONFIRMED),
+    "refused at PayPal": (OPEN, [REFUSED_BY_PAYER], OrderProgress.NOT_CONFIRMED),
+    "nobody was asked": (OPEN, [NEVER_MADE], OrderProgress.NOT_PAID),
+    "being asked": (PLACED, [SENT], OrderProgress.BEING_CONFIRMED),
+    "no answer": (PLACED, [NO_FUNDS, SILENT], OrderProgress.BEING_CONFIRMED),
+    "waits for the payer": (PLACED, [NO_FUNDS, ASKED], OrderProgress.TO_CONFIRM),
+    "paid at the second try": (
+        OrderState.PAID,
+        [NO_FUNDS, (PaymentState.SUCCEEDED, "")],
+        OrderProgress.PAID,
+    ),
+    "refunded": (OrderState.REFUNDED, [(PaymentState.SUCCEEDED, "")], OrderProgress.REFUNDED),
+}
+
+
+@pytest.mark.parametrize("name", PROGRESS)
+def test_how_far_an_order_has_come(name):
+    state, tries, expected = PROGRESS[name]
+    assert order_progress(OrderKind.BUY, state, tries) == expected
+
+
+@pytest.mark.parametrize(
+    ("tries", "expected"),
+    [
+        ([], OrderProgress.NOT_PAID),
+        ([LEFT], OrderProgress.NOT_CONFIRMED),
+        ([NO_FUNDS], OrderProgress.DECLINED),
+    ],
+)
+def test_no_renewal_is_left_unfinished(tries, expected):
+    assert order_progress(OrderKind.RENEWAL, OPEN, tries) == expected

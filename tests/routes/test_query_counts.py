@@ -5,8 +5,8 @@ import logging
 import pytest
 
 from portal.database.connecting import connection
-from portal.domain.vocabulary import Interval
-from portal.models import Invoice, Workspace
+from portal.domain.vocabulary import Interval, OrderState
+from portal.models import Invoice, Order, Workspace
 from portal.services import demo
 from portal.services.subscriptions import scheduled_change
 from tests.conftest import TODAY
@@ -87,6 +87,17 @@ def test_an_older_page_of_the_history_costs_what_the_first_one_costs(app, large,
         oldest = Invoice.select().where(Invoice.workspace == large).order_by(Invoice.id).first()
     later = queries_of(f"/w/large/history?before={oldest.id + 60}", visitor, statements)
     assert len(later) == len(first)
+
+
+def test_the_orders_of_a_person_cost_the_same_whatever_was_finished(app, large, statements) -> None:
+    visitor = Visitor(app)
+    visitor.sign_in("owner@large.example", demo.PASSWORD)
+    counts = set()
+    for state in (OrderState.PAID, OrderState.PLACED):
+        with connection():
+            Order.update(state=state).where(Order.workspace == large).execute()
+        counts.add(len(queries_of("/me/orders", visitor, statements)))
+    assert max(counts) <= MOST_QUERIES
 
 
 def test_what_waits_for_the_due_date_costs_no_page_more_than_six(app, statements) -> None:

@@ -1,4 +1,4 @@
-"""What a person sees of their own account: name, language, password, sessions, orders."""
+"""What a person sees of their own account: name, language, password, sessions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,19 +8,16 @@ from flask import Blueprint, Response, abort, flash, request, session, url_for
 from flask_babel import refresh
 from flask_login import current_user
 
-from portal.domain.vocabulary import OrderState
 from portal.forms.people import CURRENT_NOT_RIGHT, ChangePasswordForm, NewEmailForm, ProfileForm
 from portal.models import Person, Session, Workspace
 from portal.runtime import current
 from portal.services import places
 from portal.services.people import account, signing_in
-from portal.services.people.account import OwnOrder
 from portal.services.people.passwords import PasswordLengthWrong, PasswordTooCommon
 from portal.services.people.signing_in import PasswordWrong
 from portal.web import limits, sessions
 from portal.web.access import limited, signed_in
 from portal.web.htmx import redirect_after_write, render
-from portal.web.lists import page_cursor
 from portal.web.navigation import LANGUAGE_NAMES
 from portal.web.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT, IDLE_LIMIT_OF_OPERATORS
 from portal.words.i18n import gettext as _
@@ -29,7 +26,6 @@ from portal.words.i18n import locale_code
 from .signing_in import add_password_error
 
 blueprint = Blueprint("account", __name__, url_prefix="/me")
-ROWS_OF_A_PAGE = 50
 LARGEST_ID = 2**31 - 1
 BROWSERS = (
     ("Edg", "Edge"),
@@ -212,27 +208,7 @@ def this_session() -> Session | None:
     return session.row  # type: ignore[attr-defined]
 
 
-# --- orders and habits ----------------------------------------------------------------------------
-
-
-@blueprint.get("/orders")
-@signed_in
-def orders() -> Response:
-    cursor = page_cursor()
-    return render(
-        "people/orders.html",
-        orders=account.orders_of(_me(), size=ROWS_OF_A_PAGE, before=cursor),
-        words=_state_words,
-    )
-
-
-def _state_words(order: OwnOrder) -> str:
-    return {
-        OrderState.OPEN: _("Renewal not paid") if order.is_renewal else _("Not ordered yet"),
-        OrderState.PLACED: _("Being confirmed"),
-        OrderState.PAID: _("Paid in full"),
-        OrderState.REFUNDED: _("Paid back"),
-    }[order.state]
+# --- habits ---------------------------------------------------------------------------------------
 
 
 @blueprint.post("/buy-dialog")

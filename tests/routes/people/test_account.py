@@ -3,15 +3,11 @@
 import pytest
 
 from portal.database.connecting import connection
-from portal.domain.vocabulary import Interval, MemberStatus, OrderKind, OrderState, Role
-from portal.models import Member, Order, Person, Session
+from portal.models import Person, Session
 from portal.routes.people.account import browser_words
-from portal.runtime import current
-from portal.services.checkout import ordering
 from portal.services.people import signing_in
-from tests import paying
-from tests.factories import PASSWORD, a_member, a_person, a_workspace, letters, seen_by
-from tests.pages import by_testid, parse, text_of
+from tests.factories import PASSWORD, a_person, letters
+from tests.pages import by_testid, parse
 from tests.visitors import Visitor, path_of, signed_in
 
 # The pages; what they call is tested on both engines.
@@ -165,80 +161,7 @@ def test_a_browser_is_called_as_its_owner_calls_it(app, user_agent, words):
         assert browser_words(user_agent) == words
 
 
-# --- orders and habits ----------------------------------------------------------------------------
-
-
-def an_order(person, workspace):
-    return ordering.open_order(
-        seen_by(person, workspace),
-        plan_code="business-5",
-        interval=Interval.MONTH,
-        currency="EUR",
-        now=current().clock.now(),
-    )
-
-
-def test_my_orders_are_mine_across_the_workspaces_that_i_can_enter(app, jeanne, visitor):
-    acme, other = a_workspace("Acme", owner=jeanne), a_workspace("Other")
-    a_member(other, jeanne)
-    leo = a_person("leo@acme.test")
-    a_member(acme, leo)
-    mine = [an_order(jeanne, acme), an_order(jeanne, other)]
-    theirs = an_order(leo, acme)
-    page = text(visitor.get("/me/orders"))
-    assert all(order.number in page for order in mine)
-    assert theirs.number not in page
-    Member.update(status=MemberStatus.DISABLED).where(
-        Member.workspace == other, Member.person == jeanne
-    ).execute()
-    page = text(visitor.get("/me/orders"))
-    assert mine[0].number in page
-    assert mine[1].number not in page
-
-
-def test_an_order_has_no_amount_before_the_tax_is_known_and_an_invoice_once_it_is_paid(jeanne, visitor):
-    acme = a_workspace("Acme", owner=jeanne)
-    place = seen_by(jeanne, acme)
-    paying.buy(place)
-    an_order(jeanne, acme)
-    rows = by_testid(parse(text(visitor.get("/me/orders"))), "order-row")
-    assert [text_of(row).split(" ")[-1] for row in rows] == ["–", "INV-2026-000001"]
-    assert "Paid in full €33.60" in text_of(rows[1])
-    [link] = by_testid(rows[1], "invoice-link")
-    assert link.get("href") == "/w/acme/invoices/INV-2026-000001.pdf"
-    # A colleague took the right away: the order is still theirs to see, its invoice is not.
-    a_member(acme, a_person("second@acme.test"), role=Role.OWNER)
-    Member.update(role=Role.MEMBER).where(Member.person == jeanne).execute()
-    assert list(by_testid(parse(text(visitor.get("/me/orders"))), "invoice-link")) == []
-
-
-def test_a_refunded_order_is_told_as_such(jeanne, visitor):
-    paying.buy(seen_by(jeanne, a_workspace("Acme", owner=jeanne)))
-    Order.update(state=OrderState.REFUNDED).execute()
-    assert "Paid back" in text(visitor.get("/me/orders"))
-
-
-def test_a_renewal_that_failed_is_told_as_such(jeanne, visitor):
-    an_order(jeanne, a_workspace("Acme", owner=jeanne))
-    Order.update(kind=OrderKind.RENEWAL).execute()
-    page = text(visitor.get("/me/orders"))
-    assert "Renewal not paid" in page
-    assert "Not ordered yet" not in page
-
-
-def test_orders_come_in_pages(jeanne, visitor, monkeypatch):
-    monkeypatch.setattr("portal.routes.people.account.ROWS_OF_A_PAGE", 2)
-    acme = a_workspace("Acme", owner=jeanne)
-    orders = [an_order(jeanne, acme) for _ in range(3)]
-    first = visitor.get("/me/orders")
-    assert len(by_testid(parse(text(first)), "order-row")) == 2
-    rest = visitor.get(f"/me/orders?before={orders[1].id}")
-    assert len(by_testid(parse(text(rest)), "order-row")) == 1
-    assert visitor.get("/me/orders?before=x").status_code == 200
-
-
-def test_no_order_yet_is_said_in_words(visitor):
-    assert "No order yet" in text(visitor.get("/me/orders"))
+# --- habits ---------------------------------------------------------------------------------------
 
 
 def test_the_buy_dialog_is_waved_off_and_called_back(visitor):

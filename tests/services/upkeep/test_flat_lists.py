@@ -26,7 +26,7 @@ from portal.models import (
 from portal.services import operator
 from portal.services.invoices import history
 from portal.services.members import roster
-from portal.services.people import account
+from portal.services.people import own_orders
 from portal.services.subscriptions import nonprofit
 from tests import factories
 from tests.conftest import TODAY
@@ -155,7 +155,7 @@ def the_history(place, before):
 
 
 def the_own_orders(place, before):
-    return account.orders_of(place.member.person, size=SIZE, before=before).rows
+    return own_orders.orders_of(place.member.person, size=SIZE, before=before).rows
 
 
 def the_members(place, before):
@@ -215,6 +215,26 @@ def test_each_page_of_a_list_costs_the_same_at_any_length(long_lists):
         assert above(8 * MANY, costs_of(long_lists)) == {}
         database.execute_sql("ANALYZE")
     assert above(FEW, costs_of(long_lists)) == {}
+
+
+def test_orders_that_nobody_finished_make_no_page_dearer(long_lists):
+    """They are newer than all others, and fill each page that is asked for here."""
+    newest = Order.select().order_by(Order.id.desc()).get()
+    copies(Order, newest, MANY, number="'u' || k", state="'open'")
+    if is_postgresql():
+        database.execute_sql("ANALYZE")
+    person = long_lists.member.person
+    for before in (None, newest.id + MANY // 2):
+        hidden, work = work_of(lambda before=before: own_orders.orders_of(person, size=SIZE, before=before))
+        assert (hidden.rows, hidden.not_finished, hidden.older is None) == ([], 2 * SIZE, False)
+        assert work <= FEW
+        shown, work = work_of(
+            lambda before=before: own_orders.orders_of(
+                person, size=SIZE, before=before, with_not_finished=True
+            )
+        )
+        assert (len(shown.rows), shown.not_finished) == (SIZE, SIZE)
+        assert work <= FEW
 
 
 def test_deletions_are_found_without_reading_the_whole_log(long_lists):
