@@ -112,20 +112,22 @@ def list_members(
 
     Capitals and accents do not matter, on either engine alike (domain/folding.py).
     """
-    query = (
-        Member.select(Member, Person)
-        .join(Person)
-        .where(Member.workspace == workspace)
-        .order_by(Member.id.desc())
+    newest = Member.alias()
+    # The page's members are chosen first: without a search no other one is joined with their person.
+    chosen = (
+        newest.select(newest.id)
+        .where(newest.workspace == workspace)
+        .order_by(newest.id.desc())
         .limit(limit + 1)
     )
     if folded := fold(search):
-        by_name = Person.folded_name.contains(folded) & Member.joined_at.is_null(False)
-        query = query.where(Person.folded_email.contains(folded) | by_name)
+        by_name = Person.folded_name.contains(folded) & newest.joined_at.is_null(False)
+        chosen = chosen.join(Person).where(Person.folded_email.contains(folded) | by_name)
     if status is not None:
-        query = query.where(Member.status == status)
+        chosen = chosen.where(newest.status == status)
     if before is not None:
-        query = query.where(Member.id < before)
+        chosen = chosen.where(newest.id < before)
+    query = Member.select(Member, Person).join(Person).where(Member.id << chosen).order_by(Member.id.desc())
     rows = [
         MemberRow(
             member_id=member.id,
