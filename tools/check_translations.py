@@ -7,6 +7,7 @@ Sentences are found as babel.cfg says; the source language is English.
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parent.parent
 TRANSLATIONS = ROOT / "portal" / "translations"
+FRENCH_FAULTS = re.compile(r"[ \u00a0][;:!?»]|«(?!\u202f)|[\w)][;!?»]|[\w)]:(?=\s)|['\"]")
+"""What French typography does not allow: it has narrow no-break spaces (U+202F), « » and ’."""
 KEYWORDS = DEFAULT_KEYWORDS | {
     "_l": None,
     "_n": (1, 2),
@@ -63,9 +66,16 @@ def faults(wanted: Catalog, translated: Catalog) -> Iterator[str]:
             yield f"marked fuzzy: {_shown(message)}"
         elif not all(message.string if isinstance(message.string, tuple) else (message.string,)):
             yield f"not translated: {_shown(message)}"
+        elif translated.locale and translated.locale.language == "fr" and has_french_faults(message):
+            yield f"not in French typography: {_shown(message)}"
         else:
             for error in message.check(translated):
                 yield f"{error}: {_shown(message)}"
+
+
+def has_french_faults(message: Message) -> bool:
+    sentences = message.string if isinstance(message.string, tuple) else (message.string,)
+    return any(FRENCH_FAULTS.search(str(sentence)) for sentence in sentences)
 
 
 def _shown(message: Message) -> str:

@@ -151,7 +151,7 @@ catalogue_file = click.argument("file", type=click.Path(exists=True, dir_okay=Fa
 @catalogue.command("check")
 @catalogue_file
 def catalogue_check(file: Path) -> None:
-    """Read a catalogue file and say every fault with its line, as of today."""
+    """Read a catalogue file and list every fault with its line, as of today."""
     from portal.domain.catalogue import parse_catalogue
 
     today = SystemClock().now().date()
@@ -162,7 +162,7 @@ def catalogue_check(file: Path) -> None:
 @catalogue.command("apply")
 @catalogue_file
 def catalogue_apply(file: Path) -> None:
-    """Make the database say what the file says. Prices are closed and added, never edited."""
+    """Put what the file says on sale. Prices are closed and added, never edited."""
     from portal.services import catalogue as service
 
     with at_work() as runtime:
@@ -177,7 +177,7 @@ def operator() -> None:
 
 @portal.group()
 def workspace() -> None:
-    """What the vendor tells about a workspace by hand."""
+    """Facts about a workspace that the vendor enters by hand."""
 
 
 @workspace.command("storage")
@@ -190,11 +190,11 @@ def workspace_storage(slug: str, size: str) -> None:
     with at_work() as runtime:
         found = services_operator.find_workspace(slug)
         if found is None:
-            raise click.ClickException(f"no workspace has the address {slug}")
+            raise click.ClickException(f"No workspace has the address {slug}.")
         try:
             used_bytes = services_operator.read_size(size)
         except services_operator.StorageUnreadable as error:
-            raise click.ClickException(f"{size} is no size; write 500MB or 3GB") from error
+            raise click.ClickException(f"{size} is not a size: write 500MB or 3GB.") from error
         services_operator.set_used_storage(found, used_bytes=used_bytes, now=runtime.clock.now())
         click.echo(f"{slug} uses {used_bytes} bytes")
 
@@ -214,7 +214,7 @@ def operator_add(email: str) -> None:
             raise click.ClickException(f"{email}: {error}") from error
         click.echo(f"operator: {person.email}")
         if person.password_hash is None:
-            click.echo(f"They choose a password by the link of {runtime.settings.base_url}/sign-in")
+            click.echo(f"They choose a password with a link from {runtime.settings.base_url}/sign-in")
 
 
 @portal.command()
@@ -232,7 +232,7 @@ def demo(size: str, seed: int, as_json: bool) -> None:
 
 @portal.command()
 def doctor() -> None:
-    """Say set-up faults in plain words (exit code 1 if there are any)."""
+    """List set-up faults in plain words (exit code 1 if there are any)."""
     from . import doctor as service
 
     settings = read_settings()
@@ -257,7 +257,7 @@ def doctor() -> None:
 )
 @click.option("--embedded", is_flag=True, help="Web and worker in one process of several threads.")
 def serve(port: int, host: str, workers: int, threads: int, embedded: bool) -> None:
-    """Serve the pages. SIGTERM answers what is on its way, then stops."""
+    """Serve the pages. On SIGTERM, requests under way are answered before it stops."""
     from . import server
 
     with let_go():
@@ -278,7 +278,7 @@ def serve(port: int, host: str, workers: int, threads: int, embedded: bool) -> N
 @portal.command()
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True)
 def worker(threads: int) -> None:
-    """Keep the promises of the outbox and start what is due. SIGTERM lets running tasks end."""
+    """Send what the outbox holds and start what is due. On SIGTERM, running tasks may end first."""
     from portal.worker import queue, wake
 
     wake.register(create_app())
@@ -290,10 +290,10 @@ def worker(threads: int) -> None:
 
 @portal.command("run-due")
 @click.option("--now", "now_text", metavar="ISO", help="As if it were this instant.")
-@click.option("--limit", type=click.IntRange(1), help="Look at no more subscriptions than that.")
+@click.option("--limit", type=click.IntRange(1), help="Look at no more subscriptions than this.")
 @as_json
 def run_due(now_text: str | None, limit: int | None, as_json: bool) -> None:
-    """Everything that is due. Safe to run twice, at once, and after any absence."""
+    """Do everything that is due. Safe to run twice, at once, and after any absence."""
     from portal.services.renewals import run
 
     with at_work() as runtime:
@@ -342,7 +342,7 @@ def reconcile(as_json: bool) -> None:
 @portal.command()
 @as_json
 def check(as_json: bool) -> None:
-    """The books: every invariant with its count of broken rows (exit code 1 if any is not 0)."""
+    """Check the books: every invariant with its count of broken rows (exit code 1 if any is not 0)."""
     from portal.services.upkeep import books
 
     with at_work():
@@ -354,7 +354,7 @@ def check(as_json: bool) -> None:
 @portal.command()
 @as_json
 def routes(as_json: bool) -> None:
-    """Each address: methods, who may open it, limit class, csrf."""
+    """List each address: methods, who may open it, limit class, csrf."""
     with at_work():
         rows = list(route_rows(current_app._get_current_object()))  # type: ignore[attr-defined]
     if as_json:
@@ -392,14 +392,14 @@ def clock() -> None:
 
 @clock.command("show")
 def clock_show() -> None:
-    """Business time, and how far it is from the machine's."""
+    """Show business time, and how far it is from the machine's."""
     say_clock(movable_clock())
 
 
 @clock.command("set")
 @click.argument("iso")
 def clock_set(iso: str) -> None:
-    """Make it this instant, e.g. 2027-01-31T09:00Z; it runs on from there."""
+    """Set it to this instant, e.g. 2027-01-31T09:00Z; it runs on from there."""
     moved = movable_clock()
     moved.set(instant(iso))
     say_clock(moved)
@@ -408,7 +408,7 @@ def clock_set(iso: str) -> None:
 @clock.command("advance")
 @click.argument("span")
 def clock_advance(span: str) -> None:
-    """Move on by 31d, 12h or 2w."""
+    """Move it on by 31d, 12h or 2w."""
     moved = movable_clock()
     found = re.fullmatch(r"(\d{1,5})([hdw])", span)
     if found is None:
@@ -419,7 +419,7 @@ def clock_advance(span: str) -> None:
 
 @clock.command("real")
 def clock_real() -> None:
-    """Back to the machine's time."""
+    """Set it back to the machine's time."""
     moved = movable_clock()
     moved.reset()
     say_clock(moved)

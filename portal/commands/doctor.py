@@ -89,7 +89,7 @@ def settings_nobody_reads(environ: Mapping[str, str]) -> str | None:
     for name in sorted(name for name in environ if name.startswith("PORTAL_") and name not in known):
         near = get_close_matches(name, known, n=1)
         hint = f"; {near[0]} is" if near else ""
-        return f"{name} is no setting of Portal, so it changes nothing{hint}."
+        return f"{name} is not a setting of Portal, so it changes nothing{hint}."
     return None
 
 
@@ -241,7 +241,7 @@ def machine_clock(wall: datetime) -> str | None:
 def worker(wall: datetime) -> str | None:
     waiting_since = outbox.oldest_due_at(wall)
     if waiting_since and wall - waiting_since > WORKER_MISSING_AFTER:
-        return f"Messages wait since {waiting_since:%Y-%m-%d %H:%M} UTC: start portal worker."
+        return f"Messages have been waiting since {waiting_since:%Y-%m-%d %H:%M} UTC: start portal worker."
     return None
 
 

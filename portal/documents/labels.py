@@ -97,9 +97,9 @@ LABELS: dict[str, dict[str, str]] = {
         "workspace": "Espace de travail",
         "billed_to": "Facturé à",
         "credited_to": "Crédité à",
-        "vat_number": "N° de TVA : {number}",
-        "tax_number": "Numéro fiscal : {number}",
-        "named_tax_number": "Numéro fiscal ({name}) : {number}",
+        "vat_number": "N° de TVA : {number}",
+        "tax_number": "Numéro fiscal : {number}",
+        "named_tax_number": "Numéro fiscal ({name}) : {number}",
         "purchase_order": "Votre référence",
         "description": "Désignation",
         "quantity": "Qté",
@@ -128,8 +128,8 @@ LABELS: dict[str, dict[str, str]] = {
         "refund_processor": "Remboursement traité par {processor}",
         "nothing_due": "Rien à payer",
         "credited": "Ce montant est crédité sur votre compte",
-        "due": "À payer : {amount}",
-        "due_on": "À payer avant le {date} inclus : {amount}",
+        "due": "À payer : {amount}",
+        "due_on": "À payer avant le {date} inclus : {amount}",
         "due_by_transfer": "Par virement bancaire sur {iban}, avec la référence {number}",
         "page": "Page {page} sur {pages}",
         "eu_business_reverse_charge": "Autoliquidation — article 196 de la directive 2006/112/CE.",
@@ -159,7 +159,7 @@ LABELS: dict[str, dict[str, str]] = {
         ),
         "operation_FR": "Prestation de services.",
         "late_payment_FR": (
-            "Pas d’escompte pour paiement anticipé. En cas de retard : pénalités au taux de "
+            "Pas d’escompte pour paiement anticipé. En cas de retard : pénalités au taux de "
             "refinancement de la BCE majoré de 10 points et indemnité forfaitaire de recouvrement de "
             "{amount} (articles L. 441-10 et D. 441-5 du code de commerce)."
         ),

@@ -8,13 +8,13 @@ from portal.words.formats import long_date, money_text
 SENTENCES = {
     "en": (
         "Price per day: {rate_old} (old plan), {rate_new} (new plan).",
-        "Left of the old plan: {unused} days not used, {left}.",
+        "Left of the old plan: {unused} unused days, worth {left}.",
         "Extra days: {extra}. New due date: {due}.",
     ),
     "fr": (
-        "Prix par jour : {rate_old} (ancien plan), {rate_new} (nouveau plan).",
-        "Reste de l’ancien plan : {unused} journées non utilisées, {left}.",
-        "Jours de prolongation : {extra}. Nouvelle échéance : {due}.",
+        "Prix par jour : {rate_old} (ancien plan), {rate_new} (nouveau plan).",
+        "Reste de l’ancien plan : {unused} journées non utilisées, soit {left}.",
+        "Jours de prolongation : {extra}. Nouvelle échéance : {due}.",
     ),
 }
 

@@ -53,12 +53,13 @@ BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Letters and a symbol by category, and yet nothing to see."""
 
 CARD_NUMBER_SENTENCE = _l(
-    "A card number was typed here. It was taken out and not kept: it belongs in the payment form alone."
+    "A card number was typed here. We removed it and did not keep it: card numbers belong in the "
+    "payment form only."
 )
 TYPED_BEFORE = _l(
-    "Nothing was sent, as your session had ended. What you had typed is here again: check it, then send it."
+    "Nothing was sent, because your session had ended. What you typed is still here: check it, then send it."
 )
-UNPRINTABLE_SENTENCE = _l("Check this text: signs that cannot be printed were taken out of it.")
+UNPRINTABLE_SENTENCE = _l("Check this text: characters that cannot be printed were removed from it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +229,7 @@ class EmailField(TextField):
     def pre_validate(self, form: FlaskForm) -> None:
         super().pre_validate(form)
         if not is_email(self.data):
-            raise StopValidation(_l("Enter an e-mail address in the correct form, like name@example.com."))
+            raise StopValidation(_l("Enter an e-mail address in the correct format, like name@example.com."))
 
 
 class UnshownInput(TextInput):
@@ -264,14 +265,14 @@ class PasswordField(Requirable, StringField):
         self.stop_when_missing(not typed)
         if len(typed) > self.longest:
             raise StopValidation(
-                _l("Use a password of %(longest)s characters at most.", longest=self.longest)
+                _l("Use a password of %(longest)s characters or fewer.", longest=self.longest)
             )
         if len(typed) < self.shortest:
             raise StopValidation(
                 _l("Use a password of at least %(shortest)s characters.", shortest=self.shortest)
             )
         if not _is_unicode(typed):
-            raise StopValidation(_l("Type the password again: a part of it could not be read."))
+            raise StopValidation(_l("Type the password again: part of it could not be read."))
 
 
 class QuantityField(Requirable, StringField):
@@ -364,7 +365,7 @@ class ChoiceField(Requirable, SelectField):
     def pre_validate(self, form: FlaskForm) -> None:
         self.stop_when_missing(not self.data)
         if self.data not in self.offered or len(self.raw_data or ()) > 1:
-            raise StopValidation(_l("Choose one of the list."))
+            raise StopValidation(_l("Choose an option from the list."))
 
 
 class CheckboxField(Requirable, BooleanField):
@@ -387,7 +388,7 @@ def clean_text(
     Too long a text is not composed: NFC of a long chain of accents takes time that grows as its square.
     """
     printable = UNPRINTABLE.sub("", text.strip()).strip().strip(INVISIBLE_ENDS).strip()
-    too_long = _l("Use %(max_length)s characters at most.", max_length=max_length)
+    too_long = _l("Use %(max_length)s characters or fewer.", max_length=max_length)
     if len(printable) > 2 * max_length:
         return without_card_numbers(printable[:LONGEST_SHOWN_AGAIN]), too_long
     composed = unicodedata.normalize("NFC", printable)
@@ -404,7 +405,9 @@ def stop_when_not_printable(text: str) -> None:
     """Ends validation when a letter of `text` would be missing from an invoice."""
     if letters := unprintable_letters(text):
         named = ", ".join(letters[:MOST_LETTERS_NAMED]) + (" …" if len(letters) > MOST_LETTERS_NAMED else "")
-        raise StopValidation(_l("Invoices cannot show %(letters)s. Use other letters here.", letters=named))
+        raise StopValidation(
+            _l("Invoices cannot show %(letters)s. Use other characters here.", letters=named)
+        )
 
 
 def is_blank(text: str | None) -> bool:
@@ -464,7 +467,7 @@ class ParagraphField(TextField):
             self.data, self.fault = without_card_numbers(self.data), CARD_NUMBER_SENTENCE
         if len(lines) > MOST_LINES or len(self.data) > self.max_length:
             self.fault = _l(
-                "Use %(max_length)s characters in %(lines)s lines at most.",
+                "Use %(max_length)s characters or fewer, in at most %(lines)s lines.",
                 max_length=self.max_length,
                 lines=MOST_LINES,
             )

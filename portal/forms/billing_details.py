@@ -35,8 +35,8 @@ from .base import (
 REGION_LENGTH = 100
 
 
-EMAIL_NOT_REPEATED = _l("Enter your e-mail address a second time.")
-REGION_DERIVED = _l("Left empty, it is taken from the postal code.")
+EMAIL_NOT_REPEATED = _l("Enter your e-mail address again.")
+REGION_DERIVED = _l("If you leave this empty, it is taken from the postal code.")
 DEFAULT_RULES = AddressRules(
     country="",
     fields=("street", "street2", "postal_code", "city"),
@@ -128,7 +128,7 @@ class BillingDetailsForm(PortalForm):
     city = PrintedTextField(_l("City"), render_kw={"autocomplete": "address-level2"})
     region = RegionField(
         _l("Province or region"),
-        placeholder=_l("Choose one of the list"),
+        placeholder=_l("Choose from the list"),
         render_kw={"autocomplete": "address-level1"},
     )
     email = EmailField(_l("E-mail"), required=_l("Enter your e-mail address."))
@@ -311,8 +311,8 @@ class BillingDetailsForm(PortalForm):
             return self[name].required
         if name == "postal_code":
             example = self.rules.postal_code_examples[0] if self.rules.postal_code_examples else ""
-            return _l("Enter a postal code of this country, for example %(example)s.", example=example)
-        return _l("Choose one of the list.")
+            return _l("Enter a postal code from this country, for example %(example)s.", example=example)
+        return _l("Choose an option from the list.")
 
     def _check_email_confirm(self) -> None:
         if self.email.errors or self.email_confirm.errors:
@@ -366,17 +366,19 @@ def _example(rules: AddressRules) -> Sentence:
 
 def _tax_sentence(country: str, reason: TaxNumberFault) -> Sentence:
     if reason is TaxNumberFault.CHECKSUM:
-        return _l("Check this number: one of its digits is not right.")
+        return _l("Check this number: one of its digits is wrong.")
     example = tax_numbers.tax_number_example(country)
     if not example:
-        return _l("Enter the number as it is on your documents.")
-    return _l("Enter the number as it is on your documents, for example %(example)s.", example=example)
+        return _l("Enter the number as it appears on your documents.")
+    return _l("Enter the number as it appears on your documents, for example %(example)s.", example=example)
 
 
 def _vat_sentence(country: str, reason: VatNumberFault) -> Sentence:
     example = vat_numbers.vat_example(country)
     if reason is VatNumberFault.CHECKSUM:
-        return _l("Check the VAT number: one of its digits is not right.")
+        return _l("Check the VAT number: one of its digits is wrong.")
     if reason is VatNumberFault.COUNTRY:
-        return _l("Enter a VAT number of the country chosen, for example %(example)s.", example=example)
-    return _l("Enter the VAT number as it is on your documents, for example %(example)s.", example=example)
+        return _l("Enter a VAT number from the country you chose, for example %(example)s.", example=example)
+    return _l(
+        "Enter the VAT number as it appears on your documents, for example %(example)s.", example=example
+    )

@@ -80,7 +80,7 @@ class NewCardForm(PortalForm):
     )
     holder = TextField(
         _l("Name on the card"),
-        required=_l("Enter the name as it is on the card."),
+        required=_l("Enter the name as it appears on the card."),
         card_number_sentence=HOLDER_IS_NO_NUMBER,
         max_length=100,
         render_kw={"autocomplete": "cc-name"},
@@ -98,9 +98,9 @@ class NewCardForm(PortalForm):
 
     def validate_number(self, field: Field) -> None:
         if not (field.data.isascii() and field.data.isdigit()):
-            raise StopValidation(_l("Enter the card number with digits only; spaces may stand between them."))
+            raise StopValidation(_l("Enter the card number using digits only; spaces are allowed."))
         if not luhn_valid(field.data):
-            raise StopValidation(_l("Check the card number: one of its digits is not right."))
+            raise StopValidation(_l("Check the card number: one of its digits is wrong."))
         if self.brand is None:
             raise StopValidation(
                 _l("Enter a Visa, Mastercard, American Express, JCB or Discover card number.")

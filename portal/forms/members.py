@@ -73,12 +73,12 @@ class EmailsField(Requirable, StringField):
         if self.held_card_number:
             raise StopValidation(CARD_NUMBER_SENTENCE)
         if not self.is_short:
-            raise StopValidation(_l("Invite %(most)s people at once at most.", most=MOST_AT_ONCE))
+            raise StopValidation(_l("You can invite at most %(most)s people at once.", most=MOST_AT_ONCE))
         self.stop_when_missing(not self.data)
         if len(self.data) > MOST_AT_ONCE:
             raise StopValidation(
                 _l(
-                    "Invite %(most)s people at once at most: there are %(number)s addresses here.",
+                    "You can invite at most %(most)s people at once: there are %(number)s addresses here.",
                     most=MOST_AT_ONCE,
                     number=len(self.data),
                 )
@@ -88,7 +88,8 @@ class EmailsField(Requirable, StringField):
             # A lazy sentence is markup to Jinja. This one repeats what was typed: said now, it is escaped.
             raise StopValidation(
                 _(
-                    "These are not e-mail addresses in the correct form, like name@example.com: %(pieces)s.",
+                    "These are not e-mail addresses in the correct format, "
+                    "like name@example.com: %(pieces)s.",
                     pieces=listed(wrong),
                 )
             )
@@ -113,15 +114,15 @@ class InviteForm(PortalForm):
 
     emails = EmailsField(
         _l("E-mail addresses"),
-        required=_l("Enter the e-mail address of the person whom you invite."),
+        required=_l("Enter the e-mail address of the person you are inviting."),
         description=_l(
-            "One or several, at most %(most)s, with or without names: as you copy them from your mail "
-            "program, or a column of a spreadsheet.",
+            "One or more, up to %(most)s, with or without names. You can paste them from your mail "
+            "program or from a spreadsheet column.",
             most=MOST_AT_ONCE,
         ),
         render_kw={"rows": 3, "autocomplete": "off", "inputmode": "email", "spellcheck": "false"},
     )
-    status = RadioField(_l("Invite as"), required=_l("Choose one of the list."))
+    status = RadioField(_l("Invite as"), required=_l("Choose an option from the list."))
     role = ChoiceField(_l("Role"), required=_l("Choose a role."))
 
     def __init__(self, *args: Any, roles: Choices, capacity: Capacity, **kwargs: Any) -> None:
@@ -146,7 +147,7 @@ class RoleForm(PortalForm):
 class HandOverForm(PortalForm):
     """`own_role` is what the present owner becomes."""
 
-    own_role = ChoiceField(_l("Your own role from then on"), required=_l("Choose a role."))
+    own_role = ChoiceField(_l("Your own role afterwards"), required=_l("Choose a role."))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -34,7 +34,7 @@ class ExtendTrialForm(PortalForm):
 class AcceptForm(PortalForm):
     slug = TextField(
         _l("Address of the workspace"),
-        required=_l("Enter the workspace that gets the plan."),
+        required=_l("Enter the workspace that will get the plan."),
         max_length=60,
         description=_l("The part after /w/ in its address."),
         render_kw={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"},
@@ -45,6 +45,6 @@ class RefuseForm(PortalForm):
     reason = ParagraphField(
         _l("Reason"),
         required=_l("Say why the request is refused."),
-        description=_l("The e-mail to the organisation quotes it as you write it."),
+        description=_l("The e-mail to the organisation quotes it word for word."),
         render_kw={"rows": 4},
     )

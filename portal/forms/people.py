@@ -10,37 +10,36 @@ from .time_zones import TIME_ZONE_HINT, TimeZoneField
 
 USERNAME = {"autocomplete": "username", "inputmode": "email", "spellcheck": "false"}
 """Of an address beside a password: what password managers file the password under."""
-EMAIL_IS_OWN = _l("This is your address already.")
+EMAIL_IS_OWN = _l("This is already your address.")
 NAME_REQUIRED = _l("Enter your name.")
 EMAIL_REQUIRED = _l("Enter your e-mail address.")
 NEW_PASSWORD_HINT = _l(
-    "At least %(shortest)s characters. A few words that do not belong together do well.", shortest=SHORTEST
+    "At least %(shortest)s characters. A few unrelated words work well.", shortest=SHORTEST
 )
 PASSWORD_TOO_COMMON = {
     Weakness.PATTERN: _l(
-        "This password is easy to guess: its characters stand in their order, or come again and again. Use "
-        "a few words that do not belong together."
+        "This password is easy to guess: its characters run in sequence or repeat. Use a few unrelated words."
     ),
     Weakness.COMMON: _l(
-        "This password is easy to guess: it is a common one with little added. Use a few words that do not "
-        "belong together."
+        "This password is easy to guess: it is a common password with little added. Use a few "
+        "unrelated words."
     ),
     Weakness.KNOWN: _l(
-        "This password is easy to guess: little is left of it without words that others would try first "
-        "(%(words)s). Use a few other words."
+        "This password is easy to guess: without the words that others would try first (%(words)s), "
+        "little of it is left. Use a few other words."
     ),
 }
 PASSWORD_LENGTH_WRONG = _l(
     "Use a password of %(shortest)s to %(longest)s characters.", shortest=SHORTEST, longest=LONGEST
 )
-NOT_RIGHT = _l("The e-mail address or the password is not right.")
-SHUT_OUT = _l("Your access was disabled. Ask an administrator of your workspace to enable it again.")
+NOT_RIGHT = _l("The e-mail address or password is incorrect.")
+SHUT_OUT = _l("Your access has been disabled. Ask an administrator of your workspace to enable it again.")
 CURRENT_NOT_RIGHT = _l("This is not your current password.")
 NO_COOKIE = _l(
-    "Your browser sent no cookie with the form: the page had been open for too long, or cookies are blocked "
-    "for this site. Nothing was sent: please try again."
+    "Your browser sent no cookie with the form: the page was open for too long, or cookies are "
+    "blocked for this site. Nothing was sent: please try again."
 )
-OPEN_TOO_LONG = _l("The page had been open for too long. Nothing was sent: please try again.")
+OPEN_TOO_LONG = _l("The page was open for too long. Nothing was sent: please try again.")
 
 
 class SignUpForm(PortalForm):
@@ -87,7 +86,7 @@ class ProfileForm(PortalForm):
     language = ChoiceField(
         _l("Language"),
         required=_l("Choose a language."),
-        description=_l("Of the pages and of the e-mails that you get."),
+        description=_l("For the pages you see and the e-mails you get."),
     )
 
 
@@ -95,7 +94,7 @@ class NewEmailForm(PortalForm):
     email = EmailField(
         _l("New e-mail address"),
         required=_l("Enter the new e-mail address."),
-        description=_l("We send a link there. Your address changes once you have used it."),
+        description=_l("We will send a link there. Your address changes once you use it."),
     )
     current_password = PasswordField(_l("Current password"), new=False)
 

@@ -57,14 +57,14 @@ class NonprofitForm(PortalForm):
     country = ChoiceField(
         _l("Country"),
         required=_l("Choose the country."),
-        placeholder=_l("Choose one of the list"),
+        placeholder=_l("Choose from the list"),
         render_kw={"autocomplete": "country"},
     )
     registration_number = TextField(
         _l("Registration number"),
-        required=_l("Enter the number under which the organisation is registered."),
+        required=_l("Enter the registration number of the organisation."),
         max_length=60,
-        description=_l("As in the register of your country: in France the RNA, SIREN or SIRET number."),
+        description=_l("The number in your country’s register: in France, the RNA, SIREN or SIRET number."),
     )
     website = WebsiteField(
         _l("Website"),
@@ -83,19 +83,19 @@ class NonprofitForm(PortalForm):
     email = EmailField(
         _l("E-mail address"),
         required=_l("Enter your e-mail address."),
-        description=_l("We send our answer there."),
+        description=_l("We will send our answer there."),
     )
     workspace = ChoiceField(
         _l("Workspace"),
         placeholder=_l("None of these"),
-        description=_l("The one that gets the plan. You can also make it later."),
+        description=_l("The one that will get the plan. You can also create it later."),
     )
     consent = CheckboxField(
         _l(
-            "We use the workspace for non-commercial purposes only, and you may keep these details to decide "
-            "about the request."
+            "We use the workspace for non-commercial purposes only, and you may keep these details to "
+            "decide on the request."
         ),
-        required=_l("Tick this box so that we may read the request."),
+        required=_l("Tick this box so that we can read the request."),
     )
 
     def __init__(self, *args: Any, countries: Choices, workspaces: Choices, **kwargs: Any) -> None:

@@ -10,7 +10,7 @@ from portal.words.i18n import lazy_gettext as _l
 from .base import ChoiceField
 
 NAMELESS_REGIONS = ("Etc/", "SystemV/", "US/", "posix/", "right/")
-TIME_ZONE_HINT = _l("Days begin and end by its clock: due dates, invoices, the history.")
+TIME_ZONE_HINT = _l("Due dates, invoices and the history follow this time zone.")
 
 
 class TimeZoneField(ChoiceField):

@@ -46,7 +46,9 @@ class WorkspaceSettingsForm(PortalForm):
     currency = ChoiceField(
         _l("Currency"),
         required=_l("Choose the currency."),
-        description=_l("Prices are shown in it first. What is paid already keeps its own."),
+        description=_l(
+            "Prices are shown in this currency first. What you have already paid for keeps its own."
+        ),
     )
     who_may_buy = RadioField(
         _l("Who may buy"),
@@ -57,14 +59,14 @@ class WorkspaceSettingsForm(PortalForm):
         ],
     )
     hides_plans_from_members = CheckboxField(
-        _l("Hide plans and history from plain members"),
-        description=_l("Admins and billing people still see them."),
+        _l("Hide plans and history from ordinary members"),
+        description=_l("Administrators and people who manage billing still see them."),
     )
 
     session_binding = ChoiceField(
         _l("Sessions of the members"),
         description=_l(
-            "From where a session may be used. Who is a member of several workspaces gets the strictest."
+            "Where a session may be used from. For members of several workspaces, the strictest rule applies."
         ),
     )
 
@@ -109,7 +111,7 @@ class NewWorkspaceForm(PortalForm):
     currency = ChoiceField(
         _l("Currency"),
         required=_l("Choose the currency."),
-        description=_l("Prices are shown in it first. You can change it later."),
+        description=_l("Prices are shown in this currency first. You can change it later."),
     )
     time_zone = TimeZoneField(_l("Time zone"), description=TIME_ZONE_HINT)
 

@@ -21,8 +21,9 @@ from portal.words import formatting
 from portal.words.declines import decline_reason
 from portal.words.formats import rate_text
 from portal.words.methods import method_words
+from portal.words.money import tax_words, total_words
 from portal.words.plans import priced_name
-from portal.words.renewal import renewal_sentence
+from portal.words.renewal import amount_charged, renewal_sentence
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 NAMES_OF_TOOLS = frozenset(
@@ -45,6 +46,9 @@ NAMES_OF_TOOLS = frozenset(
         "method_label",
         "decline_reason",
         "renewal",
+        "charged",
+        "total_label",
+        "tax_label",
         "locale",
         "seller",
         "base_url",
@@ -126,6 +130,9 @@ def _tools(settings: Settings, locale: str) -> dict[str, object]:
         "method_label": lambda facts: method_words(facts["method"], facts["brand"], facts["last4"]),
         "decline_reason": decline_reason,
         "renewal": _renewal,
+        "charged": _charged,
+        "total_label": lambda tax_minor: total_words(has_vat=tax_minor != 0),
+        "tax_label": tax_words,
         "locale": locale,
         "seller": settings.seller,
         "brand": settings.brand,
@@ -152,6 +159,11 @@ def _renewal(
         interval=interval,
         method=method_words(method["method"], method["brand"], method["last4"]) if method else "",
     )
+
+
+def _charged(total_minor: int, tax_minor: int | None, currency: str) -> str:
+    """The amount, with VAT where there is some. As above, an older promise has no `tax_minor`."""
+    return amount_charged(Money(total_minor, currency), has_vat=tax_minor != 0)
 
 
 def _environments(app: Flask) -> tuple[Environment, Environment]:

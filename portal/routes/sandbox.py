@@ -159,7 +159,7 @@ def _paypal_page(reference: str, form: PayPalForm, *, status: int = 200) -> Resp
 def _facts(amount_minor: int, currency: str, description: str, *, method: str) -> list[tuple[str, str]]:
     amount = formatting.money(Money(amount_minor, currency))
     return [
-        (_("Amount"), amount if amount_minor else _("Nothing now; it is saved")),
+        (_("Amount"), amount if amount_minor else _("Nothing now: it is being saved")),
         (_("Merchant"), current().settings.seller.name),
         (_("For"), description),
         (_("Paid with"), method),

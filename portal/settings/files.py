@@ -45,7 +45,7 @@ def _require_a_place(name: str, path: Path, *, what: str) -> None:
     try:
         nearest = next(each for each in (path, *path.absolute().parents) if os.path.lexists(each))
         if not nearest.is_dir():
-            raise SettingsError(f"{name} needs {what}, and {str(nearest)!r} is none.")
+            raise SettingsError(f"{name} needs {what}, and {str(nearest)!r} is not one.")
         if not os.access(nearest, os.W_OK | os.X_OK):
             raise SettingsError(f"{name} needs {what}, and this user may not write in {str(nearest)!r}.")
         with suppress(FileNotFoundError):

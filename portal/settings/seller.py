@@ -94,11 +94,11 @@ def vat_number(name: str, text: str, *, country: str) -> str:
     except VatNumberInvalid as invalid:
         if invalid.reason == VatNumberFault.COUNTRY:
             raise SettingsError(
-                f"{name} is {shown(text)}, a number of another country than PORTAL_SELLER_COUNTRY, "
+                f"{name} is {shown(text)}, a number from another country than PORTAL_SELLER_COUNTRY, "
                 f"which is {country}."
             ) from None
         raise SettingsError(
-            f"{name} is {shown(text)}, which is no VAT number of {country}: "
+            f"{name} is {shown(text)}, which is not a VAT number of {country}: "
             f"one looks like {vat_example(country)}, and its check digits agree."
         ) from None
 
@@ -112,7 +112,7 @@ def iban(name: str, text: str) -> str:
         return str(validate(text))
     except ValidationError:
         raise SettingsError(
-            f"{name} is {shown(text)}, which is no IBAN: a letter or digit is wrong or missing."
+            f"{name} is {shown(text)}, which is not an IBAN: a letter or digit is wrong or missing."
         ) from None
 
 
@@ -128,7 +128,7 @@ def bic(name: str, text: str) -> str:
         number = ""
     if number[4:6] not in get_global("territory_currencies"):
         raise SettingsError(
-            f"{name} is {shown(text)}, which is no BIC: it is 8 or 11 letters and digits, such as AGRIFRPP."
+            f"{name} is {shown(text)}, which is not a BIC: 8 or 11 letters and digits, such as AGRIFRPP."
         )
     return number
 

@@ -105,12 +105,12 @@ def _blocked_banner(status: SubscriptionStatus, place: Place, action: Action) ->
     payment = _payment_due(status, place)
     if deleted_on is not None:
         day = formatting.day(deleted_on)
-        text = _("The workspace is deleted on %(date)s. Choose a plan before then.", date=day)
+        text = _("The workspace will be deleted on %(date)s. Choose a plan before then.", date=day)
     elif status.plan.trial:
-        text = _("Choose a plan to go on working. Your data is kept.")
+        text = _("Choose a plan to keep working. Your data is kept.")
     else:
         until = formatting.day(status.due_on) if status.due_on else ""
-        text = _("The payment was due on %(date)s. Paying brings everything back.", date=until)
+        text = _("The payment was due on %(date)s. Paying restores everything.", date=until)
     return Banner(title, text, "blocked", action if payment is None else None, payment)
 
 
@@ -146,7 +146,8 @@ def _open_payment_banner(status: SubscriptionStatus, place: Place) -> Banner | N
             action = (_("See the payment"), result)
         title = _("The payment of %(total)s is being confirmed.", total=total)
         text = _(
-            "You need not do anything and you will not be charged twice. We write to you when it is settled."
+            "You do not need to do anything and you will not be charged twice. We will write to you "
+            "with the result."
         )
         return Banner(title, text, "waiting", action)
     if may_open and not is_here:
@@ -155,12 +156,14 @@ def _open_payment_banner(status: SubscriptionStatus, place: Place) -> Banner | N
         title = _("Your bank asks you to confirm the payment of %(total)s.", total=total)
     else:
         method = method_words(payment.method_kind, payment.brand, payment.last4)
-        title = _("%(method)s waits for you to confirm the payment of %(total)s.", method=method, total=total)
+        title = _(
+            "%(method)s is waiting for you to confirm the payment of %(total)s.", method=method, total=total
+        )
     if payment.tried_on is None:
-        return Banner(title, _("Nothing is charged before you do."), "waiting", action)
+        return Banner(title, _("Nothing is charged until you do."), "waiting", action)
     until = renewal_outcomes.confirmable_until(payment, status.subscription)
     text = _(
-        "Nothing is charged before you do. You can confirm until %(date)s, that day included.",
+        "Nothing is charged until you do. You can confirm until the end of %(date)s.",
         date=formatting.day(until),
     )
     return Banner(title, text, "waiting", action)
@@ -172,11 +175,11 @@ def _schedule_banner(status: SubscriptionStatus, place: Place, action: Action) -
     if waiting is None or not scheduled_change.obstacles(waiting, usage_here(place)):
         return None
     name, due_on = translated(waiting.plan.names), formatting.day(status.due_on) if status.due_on else ""
-    text = _("Your use is over its limits. Reduce the use, or withdraw the change.")
+    text = _("Your usage is over its limits. Reduce your usage, or withdraw the change.")
     if status.state == SubscriptionState.LATE:
-        title = _("The plan %(plan)s could not begin on %(date)s.", plan=name, date=due_on)
+        title = _("The %(plan)s plan could not begin on %(date)s.", plan=name, date=due_on)
         return Banner(title, f"{text} {_blocked_sentence(status)}", "late", action)
-    title = _("The plan %(plan)s cannot begin on %(date)s.", plan=name, date=due_on)
+    title = _("The %(plan)s plan cannot begin on %(date)s.", plan=name, date=due_on)
     return Banner(title, text, "late", action)
 
 
@@ -191,11 +194,11 @@ def _failed_banner(status: SubscriptionStatus, place: Place, action: Action) -> 
     payment = _payment_due(status, place)
     next_on = subscription.renew_on
     if next_on is None:
-        text = _("We do not try again by ourselves.")
+        text = _("We will not try again automatically.")
     elif next_on <= status.today:
-        text = _("We try again today.")
+        text = _("We will try again today.")
     else:
-        text = _("We try again on %(date)s.", date=formatting.day(next_on))
+        text = _("We will try again on %(date)s.", date=formatting.day(next_on))
     if payment is not None:
         action = None
     elif Right.MANAGE_PAYMENT_METHODS in place.may:
@@ -243,7 +246,7 @@ def _payment_due(status: SubscriptionStatus, place: Place) -> PaymentDue | None:
 def _blocked_sentence(status: SubscriptionStatus) -> str:
     if status.blocked_on is None:
         return ""
-    return _("Access is blocked on %(date)s.", date=formatting.day(status.blocked_on))
+    return _("Access will be blocked on %(date)s.", date=formatting.day(status.blocked_on))
 
 
 def _trial_banner(days: int, action: tuple[str, str] | None) -> Banner | None:

@@ -49,7 +49,7 @@ def http_page(error: HTTPException) -> Response:
     response = page(
         status,
         people=people_who_can() if status == 403 else (),
-        sentence=_("You are a guest of this workspace, and guests can only view.")
+        sentence=_("You are a guest in this workspace, and guests can only view.")
         if is_guest(status)
         else None,
         action=way_out(status),
@@ -85,8 +85,8 @@ def gateway_busy_page(error: GatewayBusy) -> Response:
     response = page(
         503,
         sentence=_(
-            "The payment service answers slowly at the moment. Nothing was charged or changed: please try "
-            "again in a minute."
+            "The payment service is slow to answer at the moment. Nothing was charged or changed: please "
+            "try again in a minute."
         ),
     )
     response.headers["Retry-After"] = str(RETRY_WHEN_GATEWAY_BUSY_SECONDS)

@@ -21,10 +21,10 @@ _OTHER_METHOD = _l("Use another payment method.")
 _AGAIN = _l("You can try again.")
 _WORDS = {
     DeclineCode.DECLINED: DeclineWords(
-        _l("Your bank declined it and did not say why."), _l("Use another card, or ask your bank.")
+        _l("Your bank declined it and did not say why."), _l("Use another card, or contact your bank.")
     ),
     DeclineCode.INSUFFICIENT_FUNDS: DeclineWords(
-        _l("There is not enough money on the account."), _l("Try again later, or use another card.")
+        _l("There is not enough money in the account."), _l("Try again later, or use another card.")
     ),
     DeclineCode.EXPIRED_CARD: DeclineWords(_l("The card has expired."), _OTHER_CARD),
     DeclineCode.MANDATE_EXPIRED: DeclineWords(_l("The direct debit mandate has expired."), _OTHER_METHOD),
@@ -35,12 +35,12 @@ _WORDS = {
     DeclineCode.REFUSED_BY_PAYER: DeclineWords(_l("It was not confirmed."), _AGAIN),
     DeclineCode.CARD_NOT_ACCEPTED: DeclineWords(_l("This kind of card is not accepted."), _OTHER_CARD),
     DeclineCode.ACCOUNT_NOT_ACCEPTED: DeclineWords(_l("This account is not accepted."), _OTHER_METHOD),
-    DeclineCode.METHOD_GONE: DeclineWords(_l("The payment method is no longer there."), _OTHER_METHOD),
+    DeclineCode.METHOD_GONE: DeclineWords(_l("The payment method no longer exists."), _OTHER_METHOD),
     DeclineCode.UNSUPPORTED_CURRENCY: DeclineWords(
         _l("The payment method cannot pay in this currency."), _l("Choose another currency.")
     ),
     DeclineCode.WITHDRAWN: DeclineWords(_l("You left before it was confirmed."), _AGAIN),
-    DeclineCode.NEVER_MADE: DeclineWords(_l("The request did not arrive at the bank."), _AGAIN),
+    DeclineCode.NEVER_MADE: DeclineWords(_l("The request did not reach the bank."), _AGAIN),
 }
 
 

@@ -20,6 +20,11 @@ def tax_words(tax: Mapping[str, Any]) -> str:
     return _("VAT – not applicable")
 
 
+def total_words(*, has_vat: bool) -> str:
+    """The label of a total; that VAT is in it only where there is some."""
+    return _("Total including VAT") if has_vat else _("Total")
+
+
 def tax_reason(tax: Mapping[str, Any]) -> str:
     """Why this rate and no other, in one line."""
     country = country_name(tax["country"], locale_code())

@@ -40,7 +40,7 @@ def change_rows(
     return [
         (_("Price per day of the old plan"), money("rate_old_minor"), "quote-rate-old"),
         (_("Price per day of the new plan"), money("rate_new_minor"), "quote-rate-new"),
-        (_("Days not used"), str(figures["unused_days"]), "quote-unused"),
+        (_("Unused days"), str(figures["unused_days"]), "quote-unused"),
         (_("Money left"), money("money_left_minor"), "quote-credit"),
         (_("Extra days"), str(figures["extra_days"]), "quote-days"),
         (_("New due date"), formatting.day(date.fromisoformat(due_on)), "quote-due"),
@@ -51,6 +51,6 @@ SERVICE_WORDS: dict[Service, Sentence] = {
     Service.LDAP: _l("LDAP directory"),
     Service.SSO: _l("Single sign-on"),
     Service.AUTOMATIC_BACKUP: _l("Automatic backup"),
-    Service.CUSTOM_DNS: _l("A domain name of your own (DNS)"),
+    Service.CUSTOM_DNS: _l("Custom domain name (DNS)"),
     Service.EXTERNAL_SERVICES: _l("External services"),
 }

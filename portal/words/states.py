@@ -27,7 +27,7 @@ def order_words(state: OrderState) -> str:
 def progress_words(progress: OrderProgress) -> str:
     return {
         OrderProgress.NOT_FINISHED: _("Not finished"),
-        OrderProgress.TO_CONFIRM: _("Waits for you to confirm"),
+        OrderProgress.TO_CONFIRM: _("Waiting for you to confirm"),
         OrderProgress.BEING_CONFIRMED: _("Being confirmed"),
         OrderProgress.NOT_CONFIRMED: _("Payment not confirmed"),
         OrderProgress.DECLINED: _("Payment declined"),
@@ -39,9 +39,9 @@ def progress_words(progress: OrderProgress) -> str:
 
 def payment_words(state: PaymentState) -> str:
     return {
-        PaymentState.CREATED: _("Being asked"),
-        PaymentState.ACTION_REQUIRED: _("Waits for the payer"),
-        PaymentState.PENDING: _("Waits for the bank"),
+        PaymentState.CREATED: _("Being requested"),
+        PaymentState.ACTION_REQUIRED: _("Waiting for the payer"),
+        PaymentState.PENDING: _("Waiting for the bank"),
         PaymentState.UNKNOWN: _("Result unknown"),
         PaymentState.SUCCEEDED: _("Paid"),
         PaymentState.DECLINED: _("Declined"),

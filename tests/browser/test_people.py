@@ -68,7 +68,7 @@ def test_whoever_comes_to_a_full_plan_is_a_guest_who_only_looks_on(
 
     # Gina joins, and finds nothing that could be changed.
     theirs = another_browser()
-    wait_for_mail(theirs, "invites you to Acme").get_by_role("link").click()
+    wait_for_mail(theirs, "has invited you to Acme").get_by_role("link").click()
     theirs.get_by_role("link", name="/invitation/").first.click()
     theirs.locator("[name=name]").fill("Gina Vidal")
     theirs.locator("[name=password]").fill(PASSWORD)
@@ -160,7 +160,7 @@ def test_a_disabled_user_is_out_at_once_and_not_counted(
     expect(heading(theirs)).to_have_text(say("Sign in"))
     sign_in(theirs, leo)
     expect(theirs.get_by_test_id("error-summary")).to_contain_text(
-        say("Your access was disabled. Ask an administrator of your workspace to enable it again.")
+        say("Your access has been disabled. Ask an administrator of your workspace to enable it again.")
     )
 
     # Enabled again from the list.

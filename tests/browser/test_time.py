@@ -437,4 +437,4 @@ def test_a_trial_is_extended_by_an_operator(page: Page, reader, acme, owner, wri
     open_plans(page, acme)
     expect(page.get_by_test_id("state-banner")).to_have_count(0)
     expect(standing(page)).to_contain_text(until)
-    expect(wait_for_mail(page, "goes on until")).to_be_visible()
+    expect(wait_for_mail(page, "has been extended until")).to_be_visible()

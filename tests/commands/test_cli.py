@@ -148,7 +148,7 @@ def test_the_doctor_finds_a_dead_queue_and_a_dead_mail_server(portal, tmp_path):
 def test_the_doctor_names_a_missing_proxy_and_a_slip_of_the_pen(portal):
     said = portal("doctor", exit_code=1)
     assert "FAULT proxy: PORTAL_TRUSTED_PROXIES is 0: Portal needs a proxy" in said
-    assert "FAULT settings: PORTAL_GRACE_DAY is no setting of Portal" in said
+    assert "FAULT settings: PORTAL_GRACE_DAY is not a setting of Portal" in said
     assert "PORTAL_GRACE_DAYS is." in said
 
 

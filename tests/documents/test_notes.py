@@ -16,12 +16,12 @@ def test_a_change_is_explained_under_its_line():
     notes = notes_of({"currency": "USD", "due_on": "2027-02-19", "extension": EXTENSION})
     assert notes["en"] == [
         "Price per day: $0.58 (old plan), $0.97 (new plan).",
-        "Left of the old plan: 28 days not used, $16.26.",
+        "Left of the old plan: 28 unused days, worth $16.26.",
         "Extra days: 16. New due date: 19 February 2027.",
     ]
     assert [note.replace("\u00a0", " ").replace("\u202f", " ") for note in notes["fr"]] == [
         "Prix par jour : 0,58 $US (ancien plan), 0,97 $US (nouveau plan).",
-        "Reste de l’ancien plan : 28 journées non utilisées, 16,26 $US.",
+        "Reste de l’ancien plan : 28 journées non utilisées, soit 16,26 $US.",
         "Jours de prolongation : 16. Nouvelle échéance : 19 février 2027.",
     ]
 

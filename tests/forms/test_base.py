@@ -83,7 +83,7 @@ def test_unprintable_signs_are_refused_and_left_out(in_request, typed):
 
     assert not form.validate()
     assert [str(error) for error in form.name.errors] == [
-        "Check this text: signs that cannot be printed were taken out of it."
+        "Check this text: characters that cannot be printed were removed from it."
     ]
     assert clean_text(form.name.data, max_length=200) == (form.name.data, None)
     form.name().encode()
@@ -127,12 +127,12 @@ def test_text_is_trimmed_and_composed(in_request):
 
 def test_length_counts_composed_characters(in_request):
     assert form_of({"note": "e\u0301" * 20}).validate()
-    assert errors_of({"note": "x" * 21}) == {"note": ["Use 20 characters at most."]}
+    assert errors_of({"note": "x" * 21}) == {"note": ["Use 20 characters or fewer."]}
     assert form_of({"note": "x" * 21}).note.data == "x" * 21
 
 
 def test_a_very_long_chain_of_accents_is_refused_unread(in_request):
-    assert errors_of({"name": "a" + "\u0301\u0316" * 50_000}) == {"name": ["Use 200 characters at most."]}
+    assert errors_of({"name": "a" + "\u0301\u0316" * 50_000}) == {"name": ["Use 200 characters or fewer."]}
 
 
 def test_a_missing_field_is_empty_even_when_a_value_was_given(in_request):
@@ -191,8 +191,8 @@ def test_a_password_is_not_trimmed_and_never_shown_again(in_request):
     [
         ("", "Enter your password."),
         ("x" * 11, "Use a password of at least 12 characters."),
-        ("x" * 129, "Use a password of 128 characters at most."),
-        ("x" * 12 + "\ud800", "Type the password again: a part of it could not be read."),
+        ("x" * 129, "Use a password of 128 characters or fewer."),
+        ("x" * 12 + "\ud800", "Type the password again: part of it could not be read."),
     ],
 )
 def test_a_password_has_12_to_128_characters(in_request, typed, sentence):
@@ -238,7 +238,7 @@ def test_a_repeated_quantity_is_refused(in_request):
 
 @pytest.mark.parametrize("typed", ["week", "MONTH", "month ", "1"])
 def test_a_choice_is_one_of_the_list(in_request, typed):
-    assert errors_of({"interval": typed}) == {"interval": ["Choose one of the list."]}
+    assert errors_of({"interval": typed}) == {"interval": ["Choose an option from the list."]}
 
 
 def test_no_choice_has_the_sentence_of_the_field(in_request):

@@ -79,13 +79,13 @@ PRINTED = ("company_name", "first_name", "last_name", "street", "street2", "post
 def test_a_letter_that_no_invoice_can_print_is_refused_beside_its_field(checked, field):
     typed = BUSINESS.get(field, "")
     form = checked(BUSINESS | {field: f"{typed} 𒀀"})
-    assert sentences(form)[field][0] == "Invoices cannot show 𒀀. Use other letters here."
+    assert sentences(form)[field][0] == "Invoices cannot show 𒀀. Use other characters here."
     assert form[field].data.endswith("𒀀")
 
 
 def test_a_typed_region_is_judged_like_any_other_line(checked):
     form = checked(in_country("CR") | {"region": "San José 𒀀𓀀"})
-    assert sentences(form) == {"region": ["Invoices cannot show 𒀀, 𓀀. Use other letters here."]}
+    assert sentences(form) == {"region": ["Invoices cannot show 𒀀, 𓀀. Use other characters here."]}
 
 
 @pytest.mark.parametrize("name", ["台灣積體電路", "深圳", "ශ්\u200dරී ලංකා", "بنك", "Ŋwɛ\u0301"])
@@ -135,11 +135,11 @@ def test_a_tax_number_is_optional_and_stored_as_the_country_writes_it(checked):
 @pytest.mark.parametrize(
     ("country", "typed", "sentence"),
     [
-        ("US", "12", "Enter the number as it is on your documents, for example 91-1144442."),
-        ("JP", "4-8356-7825-6246", "Check this number: one of its digits is not right."),
-        ("HK", "--", "Enter the number as it is on your documents."),
-        ("HK", "𒀀1", "Invoices cannot show 𒀀. Use other letters here."),
-        ("HK", "1" * 41, "Use 40 characters at most."),
+        ("US", "12", "Enter the number as it appears on your documents, for example 91-1144442."),
+        ("JP", "4-8356-7825-6246", "Check this number: one of its digits is wrong."),
+        ("HK", "--", "Enter the number as it appears on your documents."),
+        ("HK", "𒀀1", "Invoices cannot show 𒀀. Use other characters here."),
+        ("HK", "1" * 41, "Use 40 characters or fewer."),
     ],
 )
 def test_a_wrong_tax_number_is_refused_beside_its_field(checked, country, typed, sentence):
@@ -191,7 +191,7 @@ def test_every_starred_field_has_its_own_sentence(checked):
         "region": ["Choose your state."],
         "postal_code": ["Enter your ZIP code."],
         "email": ["Enter your e-mail address."],
-        "email_confirm": ["Enter your e-mail address a second time."],
+        "email_confirm": ["Enter your e-mail address again."],
         "payment_method": ["Choose how to pay."],
         "payment_currency": ["Choose the currency to pay in."],
     }
@@ -199,7 +199,7 @@ def test_every_starred_field_has_its_own_sentence(checked):
 
 def test_without_a_country_the_general_form_asks_for_it(checked):
     assert sentences(checked(FRENCH | {"country": ""})) == {"country": ["Choose your country."]}
-    assert sentences(checked(FRENCH | {"country": "XX"})) == {"country": ["Choose one of the list."]}
+    assert sentences(checked(FRENCH | {"country": "XX"})) == {"country": ["Choose an option from the list."]}
 
 
 @pytest.mark.parametrize(
@@ -251,13 +251,15 @@ def test_a_region_is_needed_where_post_needs_it(checked):
 
 
 def test_a_region_is_one_of_the_country(checked):
-    assert sentences(checked(in_country("US") | {"region": "75"})) == {"region": ["Choose one of the list."]}
+    assert sentences(checked(in_country("US") | {"region": "75"})) == {
+        "region": ["Choose an option from the list."]
+    }
     assert checked(in_country("US") | {"region": "california"}).answers.region == "CA"
 
 
 def test_a_postal_code_is_one_of_the_country(checked):
     assert sentences(checked(FRENCH | {"postal_code": "7500"})) == {
-        "postal_code": ["Enter a postal code of this country, for example 33380."]
+        "postal_code": ["Enter a postal code from this country, for example 33380."]
     }
     assert sentences(checked(in_country("US") | {"postal_code": "10001"})) == {
         "postal_code": ["Check the postal code and the region: this code belongs to another region."]
@@ -292,7 +294,7 @@ def test_the_second_email_is_never_filled_in_beforehand(in_request):
         ("JEANNE@example.com", " ", []),
         ("jeanne@example.com", "jeanne@example.com", []),
         ("jeanne@example.com", "jean@example.com", ["Enter the same e-mail address twice."]),
-        ("jean@example.com", "", ["Enter your e-mail address a second time."]),
+        ("jean@example.com", "", ["Enter your e-mail address again."]),
         ("jean@example.com", "jean@example.com", []),
     ],
 )
@@ -314,9 +316,9 @@ def test_a_company_needs_its_name_and_may_leave_the_number_out(checked):
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
-        ("FR41303265045", "Check the VAT number: one of its digits is not right."),
-        ("12", "Enter the VAT number as it is on your documents, for example FR40303265045."),
-        ("DE136695976", "Enter a VAT number of the country chosen, for example FR40303265045."),
+        ("FR41303265045", "Check the VAT number: one of its digits is wrong."),
+        ("12", "Enter the VAT number as it appears on your documents, for example FR40303265045."),
+        ("DE136695976", "Enter a VAT number from the country you chose, for example FR40303265045."),
     ],
 )
 def test_a_wrong_vat_number_is_refused_and_kept(checked, typed, sentence):

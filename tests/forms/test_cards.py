@@ -48,11 +48,11 @@ WRONG_CARDS = {
     "no number": ({"number": ""}, {"number": "Enter the number of your card."}),
     "letters": (
         {"number": "4242 abcd 4242 4242"},
-        {"number": "Enter the card number with digits only; spaces may stand between them."},
+        {"number": "Enter the card number using digits only; spaces are allowed."},
     ),
     "check digit": (
         {"number": "4242 4242 4242 4243"},
-        {"number": "Check the card number: one of its digits is not right."},
+        {"number": "Check the card number: one of its digits is wrong."},
     ),
     "unknown scheme": (
         {"number": "6304000000000000"},
@@ -63,8 +63,8 @@ WRONG_CARDS = {
         {"exp_month": "This card has expired: check the date, or use another card."},
     ),
     "no month": ({"exp_month": ""}, {"exp_month": "Choose the month in which your card expires."}),
-    "13th month": ({"exp_month": "13"}, {"exp_month": "Choose one of the list."}),
-    "far year": ({"exp_year": "2042"}, {"exp_year": "Choose one of the list."}),
+    "13th month": ({"exp_month": "13"}, {"exp_month": "Choose an option from the list."}),
+    "far year": ({"exp_year": "2042"}, {"exp_year": "Choose an option from the list."}),
     "no code": ({"security_code": ""}, {"security_code": "Enter the security code of your card."}),
     "4 digits for Visa": (
         {"security_code": "1234"},
@@ -74,7 +74,7 @@ WRONG_CARDS = {
         {"number": AMEX["number"]},
         {"security_code": "Enter the 4 digits of the security code."},
     ),
-    "no holder": ({"holder": " "}, {"holder": "Enter the name as it is on the card."}),
+    "no holder": ({"holder": " "}, {"holder": "Enter the name as it appears on the card."}),
     "number as holder": (
         {"holder": "4242 4242 4242 4242"},
         {"holder": "Enter the name on the card here, not its number."},

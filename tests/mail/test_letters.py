@@ -122,7 +122,10 @@ LETTERS = {
     "blocked": HERE | {"due_on": "2026-12-21", "warned_on": "2027-06-21"},
     "deletion_ahead": HERE | {"due_on": "2026-12-21", "delete_on": "2027-06-28", "has_documents": True},
     "renewal_ahead": AHEAD,
-    "price_rise": HERE | TERMS | TOTAL | {"renew_on": "2026-12-21", "old_minor": 2500, "new_minor": 3000},
+    "price_rise": HERE
+    | TERMS
+    | TOTAL
+    | {"tax_minor": 600, "renew_on": "2026-12-21", "old_minor": 2500, "new_minor": 3000},
     "renewed": HERE | TERMS | TOTAL | {"method": VISA, "due_on": "2027-01-21", "facts": FACTS},
     "renewal_failed": DECLINED,
     "renewal_to_confirm": HERE
@@ -134,7 +137,9 @@ LETTERS = {
     | {"customer_number": "C-000007", "slug": "acme", "order": "K7Q2M9XD"},
     "auto_renewal_on": NEXT_CHARGE,
     "auto_renewal_off": HERE | {"due_on": "2026-12-21", "plan_names": NAMES},
-    "plan_scheduled": HERE | TOTAL | {"due_on": "2026-12-21", "renew_on": "2026-12-21", "plan_names": NAMES},
+    "plan_scheduled": HERE
+    | TOTAL
+    | {"tax_minor": 600, "due_on": "2026-12-21", "renew_on": "2026-12-21", "plan_names": NAMES},
     "plan_schedule_withdrawn": HERE | {"due_on": "2026-12-21", "plan_names": NAMES, "renews": True},
     "plan_begun": HERE | {"plan_names": NAMES},
     "refunded": HERE
@@ -325,15 +330,15 @@ def test_an_address_that_was_only_typed_gets_no_name_and_no_page_behind_a_sign_i
 
 def test_a_refund_names_amount_method_and_credit_note(at_work):
     subject, text = written("refunded")
-    assert subject == "Acme & Co: €36.00 is refunded"
-    for fact in ("€36.00", "Visa •••• 4242", "CN-2026-000001", "Business 5 again", "21 December 2026"):
+    assert subject == "Acme & Co: €36.00 refunded"
+    for fact in ("€36.00", "Visa •••• 4242", "CN-2026-000001", "Business 5 plan again", "21 December 2026"):
         assert fact in text, fact
     assert "no due date" in written("refunded", due_on=None)[1]
 
 
 def test_a_refund_that_ended_automatic_renewal_says_so(at_work):
     assert "Automatic renewal" not in written("refunded")[1]
-    sentence = "Automatic renewal is switched off, and a guaranteed price ends with it."
+    sentence = "Automatic renewal is switched off, and any price guarantee ends with it."
     assert sentence in written("refunded", ended_auto_renewal=True)[1]
 
 
@@ -343,27 +348,27 @@ def test_a_refund_that_ended_automatic_renewal_says_so(at_work):
 def test_the_end_of_a_trial_names_users_and_the_recommended_plan(at_work):
     subject, text = written("trial_ending")
     assert subject == "The trial of Acme & Co ends on 21 December 2026"
-    assert "You have 4 active users now." in text
-    assert "we recommend the plan Business 5." in text
+    assert "You currently have 4 active users." in text
+    assert "we recommend the Business 5 plan." in text
     assert f"{BASE_URL}/w/acme/plans" in text
 
 
 def test_the_end_of_a_trial_too_large_for_the_table_asks_to_be_contacted(at_work):
     _subject, text = written("trial_ending", users=1, recommended=None)
-    assert "You have 1 active user now." in text
-    assert "No plan of our table is large enough" in text and "recommend" not in text
+    assert "You currently have 1 active user." in text
+    assert "No plan in our table is large enough" in text and "recommend" not in text
 
 
 @pytest.mark.parametrize(
     ("template", "said"),
     [
-        ("trial_last_day", ["ends today, 21 December 2026", "Tomorrow access stops"]),
-        ("trial_over", ["ended on 21 December 2026", "until 21 June 2027 at least"]),
-        ("due_soon", ["until 21 December 2026, that day included", "Nothing is charged automatically"]),
-        ("late", ["was due on 21 December 2026", "access stops on 29 December 2026"]),
-        ("blocked", ["was due on 21 December 2026", "until 21 June 2027 at least"]),
-        ("auto_renewal_off", ["until 21 December 2026, that day included"]),
-        ("plan_scheduled", ["Business 5 from 21 December 2026 on"]),
+        ("trial_last_day", ["ends today, 21 December 2026", "From tomorrow, access is blocked"]),
+        ("trial_over", ["ended on 21 December 2026", "until at least 21 June 2027"]),
+        ("due_soon", ["until the end of 21 December 2026", "Nothing is charged automatically"]),
+        ("late", ["was due on 21 December 2026", "access will be blocked on 29 December 2026"]),
+        ("blocked", ["was due on 21 December 2026", "until at least 21 June 2027"]),
+        ("auto_renewal_off", ["until the end of 21 December 2026"]),
+        ("plan_scheduled", ["change to the Business 5 plan on 21 December 2026"]),
     ],
 )
 def test_a_letter_about_a_date_says_what_the_date_means(at_work, template, said):
@@ -413,28 +418,59 @@ def test_vat_is_said_to_be_included_only_where_there_is_some(at_work, tax, amoun
 
 
 @pytest.mark.parametrize(
+    ("template", "changes"),
+    [
+        ("price_rise", {}),
+        ("plan_scheduled", {}),
+        ("renewal_ahead", {"problem": "no_method", "method": None}),
+    ],
+)
+def test_a_letter_about_a_coming_charge_claims_vat_only_where_there_is_some(at_work, template, changes):
+    assert "including VAT" in written(template, **changes)[1]
+    without_vat = written(template, tax_minor=0, **changes)[1]
+    assert "€36.00" in without_vat
+    assert "including VAT" not in without_vat
+
+
+def test_the_letter_of_an_invoice_says_why_there_is_no_vat(at_work):
+    untaxed = FACTS | {
+        "tax": {"category": "AE", "rate_bp": 0, "country": "BE", "reason": "eu_business_reverse_charge"},
+        "totals": {
+            "net_minor": 3000,
+            "tax_minor": 0,
+            "gross_minor": 3000,
+            "by_rate": [{"rate_bp": 0, "net_minor": 3000, "tax_minor": 0}],
+        },
+    }
+    _subject, text = written("order_confirmed", facts=untaxed)
+    assert "VAT – reverse charge: €0.00" in text
+    assert "Total: €30.00" in text
+    assert "including VAT" not in text
+
+
+@pytest.mark.parametrize(
     ("changes", "said"),
     [
         (
             UNPRICED | {"problem": "too_small", "limits": [USERS, STORAGE]},
             [
-                "Business 5 from 21 December 2026 on, but this plan is too small",
+                "change to the Business 5 plan on 21 December 2026, but this plan is too small",
                 "Active users: 7 now, 5 at most",
                 "Storage: 2.5 GB now, 2 GB at most",
-                "reduce your use, or choose another plan",
+                "reduce your usage, or choose another plan",
                 f"{BASE_URL}/w/acme/plans",
                 f"{BASE_URL}/w/acme/members",
             ],
         ),
         (
             UNPRICED | {"problem": "not_sold"},
-            ["Business 5, monthly is no longer sold", "choose another plan", f"{BASE_URL}/w/acme/plans"],
+            ["no longer sold (Business 5, monthly)", "choose another plan", f"{BASE_URL}/w/acme/plans"],
         ),
         (
             {"problem": "no_method", "method": None},
             [
                 "no payment method",
-                "Total with VAT: €36.00",
+                "Total including VAT: €36.00",
                 "add a payment method, or switch automatic renewal off",
                 f"{BASE_URL}/w/acme/payment-methods",
             ],
@@ -444,17 +480,17 @@ def test_vat_is_said_to_be_included_only_where_there_is_some(at_work, tax, amoun
 )
 def test_a_renewal_that_will_not_work_says_why_and_the_ways_out(at_work, changes, said):
     subject, text = written("renewal_ahead", **changes)
-    assert subject.endswith("on 21 December 2026 needs you")
-    assert "Otherwise nothing is charged" in text
+    assert "action needed before the" in subject and subject.endswith(" on 21 December 2026")
+    assert "Otherwise nothing will be charged" in text
     assert all(sentence in text for sentence in said), text
 
 
 def test_a_price_rise_shows_both_prices(at_work):
     subject, text = written("price_rise")
     assert "rises on 21 December 2026" in subject
-    assert "Price until now, without VAT: €25.00" in text
-    assert "New price, without VAT: €30.00" in text
-    assert "Total with VAT: €36.00" in text
+    assert "Current price, excluding VAT: €25.00" in text
+    assert "New price, excluding VAT: €30.00" in text
+    assert "Total including VAT: €36.00" in text
 
 
 @pytest.mark.parametrize(
@@ -463,8 +499,8 @@ def test_a_price_rise_shows_both_prices(at_work):
         (
             {},
             "the renewal was declined, next try on 24 December 2026",
-            ["declined (Visa •••• 4242). There is not enough money", "we try again on 24 December 2026"],
-            "do not try this method again",
+            ["declined (Visa •••• 4242). There is not enough money", "we will try again on 24 December 2026"],
+            "will not try this payment method again",
         ),
         (
             {"next_try_on": None},
@@ -475,33 +511,36 @@ def test_a_price_rise_shows_both_prices(at_work):
         (
             {"asks_new_card": True, "reason": "expired_card", "next_try_on": None},
             "the renewal needs another payment method",
-            ["The card has expired.", "do not try this method again"],
+            ["The card has expired.", "will not try this payment method again"],
             "tried again",
         ),
         (
             {"asks_new_card": True, "reason": "expired_card"},
             "the renewal needs another payment method",
-            ["do not try this method again", "Your other methods are tried again on 24 December 2026."],
+            [
+                "will not try this payment method again",
+                "We will try your other payment methods again on 24 December 2026.",
+            ],
             "may be temporary",
         ),
         (
             UNPRICED | {"reason": "no_method", "asks_new_card": True},
             "the renewal needs another payment method",
-            ["There is no payment method that we may charge."],
+            ["There is no payment method that we can charge."],
             "declined",
         ),
         (
             UNPRICED | {"reason": "too_small", "limits": [USERS]},
-            "the renewal needs you",
+            "action needed for the renewal",
             [
                 "Active users: 7 now, 5 at most",
-                "Reduce your use, or choose another plan. We look again on 24",
+                "Reduce your usage, or choose another plan. We will check again on 24",
             ],
             "declined",
         ),
         (
             UNPRICED | {"reason": "not_sold"},
-            "the renewal needs you",
+            "action needed for the renewal",
             ["no longer sold. Choose another one."],
             "declined",
         ),
@@ -512,7 +551,7 @@ def test_a_failed_renewal_says_why_what_next_and_how_long_it_works(at_work, chan
     subject, text = written("renewal_failed", **changes)
     assert subject == f"Acme & Co: {title}"
     assert "Nothing was charged." in text
-    assert "Everything works until 4 January 2027, that day included." in text
+    assert "Everything works until the end of 4 January 2027." in text
     assert all(sentence in text for sentence in said), text
     assert unsaid not in text
     leads_to = "plans" if changes.get("reason") in ("too_small", "not_sold") else "payment-methods"
@@ -535,7 +574,7 @@ def test_a_renewal_to_confirm_leads_to_the_order(at_work):
 
 
 def test_a_request_without_a_workspace_is_told_to_make_one(at_work):
-    said = "If you have no workspace yet, make one: it is the one that gets the plan."
+    said = "If you have no workspace yet, create one: it will get the plan."
     _subject, text = written("nonprofit_received", workspace=None, slug=None)
     assert said in text and f"{BASE_URL}/sign-up" in text
     _subject, text = written("nonprofit_received")

@@ -83,7 +83,7 @@ def test_only_the_first_answer_counts(shop, client) -> None:
     payment = asked(shop)
     post_form(client, page_of(payment), answer="confirm")
     page = client.get(page_of(payment) + "?lang=en")
-    assert "This was answered already" in page.text
+    assert "This has already been answered" in page.text
     assert paying.RETURN_URL in list(links_of(parse(page.text)))
     response = post_form(client, page_of(payment), shown_at="/sign-in", answer="refuse")
     assert response.status_code == 303

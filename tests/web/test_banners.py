@@ -76,7 +76,7 @@ def test_late_it_says_when_access_is_blocked(app, client, place, clock) -> None:
     for page in PAGES:
         said = banner_of(client, page)
         assert said.startswith("Your payment is late."), page
-        assert "Access is blocked on 27 December 2026." in said, page
+        assert "Access will be blocked on 27 December 2026." in said, page
 
 
 def test_a_failed_renewal_says_when_it_is_tried_again(app, client, place, clock) -> None:
@@ -85,18 +85,18 @@ def test_a_failed_renewal_says_when_it_is_tried_again(app, client, place, clock)
         pay(an_order(place), auto_renewal=True)
         Subscription.update(renewal_failed_on="2026-12-21", renew_on="2026-12-22").execute()
     clock.advance(days=30)
-    assert "We try again on 22 December 2026" in banner_of(client, "history")
+    assert "We will try again on 22 December 2026" in banner_of(client, "history")
     clock.advance(days=1)
     said = banner_of(client, "plans")
     # No payment was tried: a smaller plan that did not fit on its day, and fits again.
     assert said.startswith("The renewal is not paid yet.")
-    assert "We try again today" in said
-    assert "Access is blocked on 5 January 2027." in said
+    assert "We will try again today" in said
+    assert "Access will be blocked on 5 January 2027." in said
     assert said.endswith("Pay €33.60 At once, with Visa •••• 4242. Use another card")
     with facts(app):
         Subscription.update(renew_on=None).execute()
     clock.advance(days=13)
-    assert "We do not try again by ourselves" in banner_of(client, "plans")
+    assert "We will not try again automatically" in banner_of(client, "plans")
     clock.advance(days=1)
     assert banner_of(client, "plans").startswith("Access is blocked.")
 
@@ -110,7 +110,7 @@ def test_a_card_that_is_refused_for_good_is_not_said_to_be_tried_again(app, clie
         run.run_due(now=clock.now())
         assert Subscription.get().renewal_failed_on is not None
     said = banner_of(client, "history")
-    assert said.startswith("The payment failed. We do not try again by ourselves")
+    assert said.startswith("The payment failed. We will not try again automatically")
     # No saved method could pay: the button leads to where a card is typed.
     assert said.endswith("Pay €33.60")
 
@@ -161,7 +161,7 @@ def test_a_renewal_that_the_bank_asks_to_confirm_is_told_and_leads_on(client, as
 
 def test_the_banner_says_until_when_it_can_be_confirmed(client, asked) -> None:
     """21 December and the fourteen days of the rounds."""
-    assert "You can confirm until 4 January 2027, that day included." in banner_of(client, "history")
+    assert "You can confirm until the end of 4 January 2027." in banner_of(client, "history")
 
 
 def test_the_page_of_the_order_leads_to_another_card_too(client, asked) -> None:
@@ -176,7 +176,9 @@ def test_what_was_not_confirmed_is_called_so(app, client, asked, clock) -> None:
         the_sandbox().answer_challenge(payment.action_url.rpartition("/")[2], confirmed=False)
         charging.look_up(payment, now=clock.now())
     said = banner_of(client, "history")
-    assert said.startswith("The payment was not confirmed with your bank. We try again on 22 December 2026")
+    assert said.startswith(
+        "The payment was not confirmed with your bank. We will try again on 22 December 2026"
+    )
     assert "The renewal was not confirmed with your bank in time." in client.get(asked).text
 
 
@@ -245,10 +247,10 @@ def test_who_does_not_see_the_plans_sees_no_banner(app, client, place, clock) ->
 @pytest.mark.parametrize(
     ("number", "said"),
     [
-        (SILENT_CHARGED, "The payment of €33.60 is being confirmed. You need not do anything"),
+        (SILENT_CHARGED, "The payment of €33.60 is being confirmed. You do not need to do anything"),
         (
             ASKS_ALWAYS,
-            "Your bank asks you to confirm the payment of €33.60. Nothing is charged before you do.",
+            "Your bank asks you to confirm the payment of €33.60. Nothing is charged until you do.",
         ),
     ],
 )
@@ -292,14 +294,14 @@ def test_in_its_last_week_the_day_of_deletion_is_told(app, client, place, clock,
             buy(place)
     clock.advance(days=31 + 150)
     before = banner_of(client, "plans")
-    assert ("Paying brings everything back." if paid else "Your data is kept.") in before
+    assert ("Paying restores everything." if paid else "Your data is kept.") in before
     clock.advance(days=31)
     with facts(app):
         run.run_due(now=clock.now())
     assert f"{clock.now():%Y-%m-%d}" == "2027-06-21"
     said = banner_of(client, "plans")
     assert said.startswith("Access is blocked." if paid else "The free trial is over.")
-    assert "The workspace is deleted on 28 June 2027. Choose a plan before then." in said
+    assert "The workspace will be deleted on 28 June 2027. Choose a plan before then." in said
     assert "kept" not in said
     with facts(app):
         buy(place)

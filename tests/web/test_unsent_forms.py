@@ -108,7 +108,7 @@ def test_what_was_typed_is_there_again_after_signing_in(app, jeanne, address):
         assert back == address
     values = shown(jeanne, address)
     assert {name: values.get(name) for name in LONG_FORMS[address]} == LONG_FORMS[address]
-    assert "What you had typed is here again" in jeanne.get(address).get_data(as_text=True)
+    assert "What you typed is still here" in jeanne.get(address).get_data(as_text=True)
 
 
 def test_it_was_not_sent_before_and_is_sent_by_its_reader(app, jeanne):

@@ -33,7 +33,7 @@ def pay(place: Place) -> Response:
         return _to_result(place, placed.order)
     except QuoteChanged:
         flash(
-            _("Nothing was charged. The amount changed since you saw it: please look at it again."), "error"
+            _("Nothing was charged. The amount has changed since you saw it: please check it again."), "error"
         )
     except NothingDue:
         flash(_("Nothing more was charged: nothing is due now."), "done")

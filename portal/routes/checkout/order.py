@@ -64,7 +64,7 @@ def summary_before_tax(order: Order, net: Money) -> Summary:
         warning=little_gain_of(order, pays=Money(order.net_minor, order.currency)),
         net=formatting.money(net),
         tax_label="",
-        tax_reason=_("VAT is added on the next page, when we know your country."),
+        tax_reason=_("VAT is added on the next page, once we know your country."),
         tax="",
         total="",
     )
@@ -106,17 +106,20 @@ def little_gain_of(order: Order, *, pays: Money) -> str:
     days = (new - old).days
     if days <= 0:
         return _(
-            "You pay %(amount)s and gain no time: the due date is %(new)s instead of %(old)s, because a day "
-            "of the new plan costs more. On the old due date you could change without this loss.",
+            "You pay %(amount)s and gain no time: the due date is %(new)s instead of %(old)s, "
+            "because a day of the new plan costs more. If you change on the old due date instead, "
+            "you lose nothing.",
             amount=amount,
             new=formatting.day(new),
             old=formatting.day(old),
         )
     return ngettext(
-        "You pay %(amount)s and gain %(num)d day only: the due date moves from %(old)s to %(new)s, because "
-        "a day of the new plan costs more. It is better to change close to the due date.",
-        "You pay %(amount)s and gain %(num)d days only: the due date moves from %(old)s to %(new)s, because "
-        "a day of the new plan costs more. It is better to change close to the due date.",
+        "You pay %(amount)s and gain only %(num)d day: the due date moves from %(old)s to "
+        "%(new)s, because a day of the new plan costs more. It is better to change closer to the "
+        "due date.",
+        "You pay %(amount)s and gain only %(num)d days: the due date moves from %(old)s to "
+        "%(new)s, because a day of the new plan costs more. It is better to change closer to the "
+        "due date.",
         days,
         amount=amount,
         old=formatting.day(old),
@@ -232,25 +235,27 @@ def result_of(
 def outcome_of(order: Order, payment: Payment, *, is_present: bool) -> tuple[str, str]:
     """Heading and lead of the result page: what is known, and nothing more."""
     if order.state == OrderState.REFUNDED:
-        return _("It was refunded"), _("This payment was refunded the way it was made.")
+        return _("This payment was refunded"), _(
+            "This payment was refunded to the payment method that was used."
+        )
     if payment.state == PaymentState.SUCCEEDED and not is_present:
         return _paid_once(order, payment)
     if payment.state == PaymentState.SUCCEEDED:
         return _("Payment complete"), _(
-            "You can go on working. The plan %(plan)s is yours until %(date)s.",
+            "You can carry on working. The %(plan)s plan is yours until %(date)s.",
             plan=translated(order.plan.names),
             date=formatting.day(date.fromisoformat(order.quote["due_on"])),
         )
     if payment.state == PaymentState.ACTION_REQUIRED:
-        return _confirm_words(payment)[0], _("Nothing is charged before you do.")
+        return _confirm_words(payment)[0], _("Nothing is charged until you do.")
     was_renewal = payment.state == PaymentState.DECLINED and payment.tried_on is not None
     if was_renewal and was_not_confirmed(payment.decline_code):
         return _("Nothing was charged"), _("The renewal was not confirmed with your bank in time.")
     if payment.state == PaymentState.DECLINED:
         return _("Nothing was charged"), decline_sentence(payment.decline_code)
     return _("Your payment is being confirmed"), _(
-        "The bank has not answered yet. You need not do anything and you will not be charged twice: "
-        "this page follows it, and we write to you when it is settled."
+        "The bank has not answered yet. You do not need to do anything and you will not be "
+        "charged twice. This page will show the result, and we will write to you."
     )
 
 
@@ -276,8 +281,8 @@ def _confirm_words(payment: Payment) -> tuple[str, str]:
         return _("Your bank asks you to confirm"), _("Confirm with your bank")
     method = method_words(payment.method_kind, payment.brand, payment.last4)
     return (
-        _("%(method)s waits for you to confirm", method=method),
-        _("Confirm on the page of %(method)s", method=method),
+        _("%(method)s is waiting for you to confirm", method=method),
+        _("Confirm on the %(method)s page", method=method),
     )
 
 

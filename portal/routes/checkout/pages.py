@@ -140,7 +140,7 @@ def _keep_details(place: Place, order: Order, form: BillingDetailsForm) -> Respo
         return refused(place, refusal, wanted=_value(order), currency=order.currency)
     except CurrencyMismatch:
         form.add_error(
-            "payment_currency", _("Your current plan is paid in another currency; choose that one.")
+            "payment_currency", _("Your current plan is paid for in another currency; choose that currency.")
         )
     except MissingVatRate:
         form.add_error("country", _("We do not know the VAT rate of this country yet. Please contact us."))
@@ -265,8 +265,8 @@ def _paying_already(place: Place, order: Order, form: CardForm | PlaceOrderForm,
         return redirect_after_write(_address("result", place, paid))
     names = [person.name for person in people_with(place.workspace, Right.SEE_BILLING_DETAILS)]
     sentence = _(
-        "Nothing was charged: another payment of this workspace is being confirmed. Please try again later. "
-        "These people can see it: %(names)s.",
+        "Nothing was charged: another payment for this workspace is being confirmed. Please try "
+        "again later. These people can see it: %(names)s.",
         names=", ".join(names),
     )
     return _review_page(place, order, form, status=409, problem=sentence)

@@ -88,7 +88,11 @@ def show(place: Place, member: Member) -> Response:
         return _page(place, member, form)
     changes.change_role(place, member, Role(form.role.data), now=current().clock.now())
     flash(
-        _("The role of %(name)s: %(role)s.", name=name_of(member), role=ROLE_WORDS[Role(form.role.data)]),
+        _(
+            "%(name)s now has this role: %(role)s.",
+            name=name_of(member),
+            role=ROLE_WORDS[Role(form.role.data)],
+        ),
         "done",
     )
     return _to_member(place, member)
@@ -170,7 +174,7 @@ def hand_over(place: Place, member: Member) -> Response:
             form=form,
         )
     changes.hand_over(place, member, own_role=Role(form.own_role.data), now=current().clock.now())
-    flash(_("%(name)s is an owner now.", name=name_of(member)), "done")
+    flash(_("%(name)s is now an owner.", name=name_of(member)), "done")
     return redirect_after_write(url_for("public.enter", slug=place.workspace.slug))
 
 
@@ -223,7 +227,7 @@ def enable(place: Place, member: Member) -> Response:
 def make_guest(place: Place, member: Member) -> Response:
     """A user who gives the seat back and goes on looking."""
     changes.make_guest(place, member, now=current().clock.now())
-    flash(_("%(name)s is a guest now.", name=name_of(member)), "done")
+    flash(_("%(name)s is now a guest.", name=name_of(member)), "done")
     return to_list(place)
 
 
@@ -244,7 +248,7 @@ def remove(place: Place, member: Member) -> Response:
 def invite_again(place: Place, member: Member) -> Response:
     limits.count("invite", account=current_user.id)
     invitations.invite_again(place, member, now=current().clock.now())
-    flash(_("The invitation is on its way to %(email)s.", email=member.person.email), "done")
+    flash(_("We are sending the invitation to %(email)s.", email=member.person.email), "done")
     return to_list(place)
 
 

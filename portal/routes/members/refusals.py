@@ -23,16 +23,16 @@ def sentence_of(refusal: PortalError) -> str:
     match refusal:
         case PlanFull():
             return _(
-                "Your plan holds %(limit)s active users and %(used)s are there. "
-                "Choose a larger plan, or disable a member.",
+                "Your plan is for %(limit)s active users, and you have %(used)s. Choose a larger plan, or "
+                "disable a member.",
                 **facts,
             )
         case GuestsFull() if facts["limit"] == 0:
-            return _("Your plan has no guests.")
+            return _("Your plan does not include guests.")
         case GuestsFull():
             return _(
-                "Your plan holds %(limit)s guests and %(used)s are there. "
-                "Choose a larger plan, or remove a guest.",
+                "Your plan allows %(limit)s guests, and you have %(used)s. Choose a larger plan, or remove a "
+                "guest.",
                 **facts,
             )
         case AdministratorsFull():
@@ -40,20 +40,22 @@ def sentence_of(refusal: PortalError) -> str:
         case LastOwner():
             return _("A workspace needs an owner, and this is the only one.")
         case NotOnYourself():
-            return _("You cannot do this to yourself. Another administrator can.")
+            return _("You cannot do this to yourself. Ask another administrator.")
         case OwnersOnly():
             return owners_only()
         case NotAUser():
             return _("Guests and disabled members have no role to change: make them users first.")
         case NotJoined():
-            return _("This person has not accepted the invitation yet, and can own the workspace only then.")
+            return _(
+                "This person has not accepted the invitation yet, and cannot become an owner until they do."
+            )
     raise refusal
 
 
 def administrators_full(refusal: AdministratorsFull) -> str:
     return _(
-        "Your plan allows %(limit)s administrators, owners included, and %(used)s are there. "
-        "Choose a larger plan or another role.",
+        "Administrators, owners included: %(used)s of %(limit)s. Your plan allows no more. Choose a "
+        "larger plan or another role.",
         **vars(refusal),
     )
 

@@ -168,7 +168,7 @@ def state_of(status: MemberStatus, *, has_joined: bool) -> tuple[str, str]:
 def _tabs(place: Place, counts: Counts, search: str) -> Iterator[tuple[str, str, str]]:
     """(key, label, address) of everybody and of each status."""
     for key, label in (
-        ("", _("Everybody (%(number)s)", number=counts.everybody)),
+        ("", _("Everyone (%(number)s)", number=counts.everybody)),
         (MemberStatus.ACTIVE, _("Active (%(number)s)", number=counts.active)),
         (MemberStatus.GUEST, _("Guests (%(number)s)", number=counts.guest)),
         (MemberStatus.DISABLED, _("Disabled (%(number)s)", number=counts.disabled)),
@@ -187,7 +187,8 @@ def _capacity_note(capacity: Capacity) -> str:
     """What will become of those who are invited now, said before they are."""
     if capacity.is_between_plans:
         waiting = _(
-            "A payment for another plan is open: until it is settled, the places of both plans count."
+            "A payment for another plan is in progress: until its result is known, the limits of both "
+            "plans apply."
         )
         return f"{waiting} {_room_note(capacity)}".strip()
     return _room_note(capacity)
@@ -197,9 +198,9 @@ def _room_note(capacity: Capacity) -> str:
     if capacity.free_users is None:
         return ""
     if capacity.is_full and capacity.max_guests == 0:
-        return _("All user places are taken, and your plan has no guests.")
+        return _("All user places are taken, and your plan does not include guests.")
     if capacity.is_full and capacity.is_full_of_guests:
-        return _("All places of your plan are taken, for users and for guests.")
+        return _("All places in your plan are taken, for users and for guests.")
     if capacity.is_full:
         return _(
             "All user places are taken. Anyone you invite now joins as a guest, "
@@ -207,8 +208,8 @@ def _room_note(capacity: Capacity) -> str:
         )
     if capacity.is_full_of_guests:
         return ngettext(
-            "There is room for %(num)d more user, and for no guest.",
-            "There is room for %(num)d more users, and for no guest.",
+            "There is room for %(num)d more user, but for no guests.",
+            "There is room for %(num)d more users, but for no guests.",
             capacity.free_users,
         )
     return ngettext(
@@ -229,7 +230,7 @@ def _status_notes(capacity: Capacity) -> dict[str, str]:
     if capacity.is_full:
         users = _("All user places are taken.")
     if capacity.max_guests == 0:
-        guests = _("Your plan has no guests.")
+        guests = _("Your plan does not include guests.")
     elif capacity.is_full_of_guests:
         guests = _("All guest places are taken.")
     return {MemberStatus.ACTIVE: users, MemberStatus.GUEST: guests}
@@ -238,7 +239,7 @@ def _status_notes(capacity: Capacity) -> dict[str, str]:
 def _role_notes() -> list[tuple[str, str]]:
     """What each role may do, in one sentence."""
     return [
-        (str(ROLE_WORDS[Role.OWNER]), _("May do everything.")),
+        (str(ROLE_WORDS[Role.OWNER]), _("Can do everything.")),
         (str(ROLE_WORDS[Role.ADMIN]), _("Manages members; sees plans, payments and invoices.")),
         (str(ROLE_WORDS[Role.BILLING_MANAGER]), _("Manages payments, invoices and billing details.")),
         (str(ROLE_WORDS[Role.MEMBER]), _("Uses the workspace.")),
@@ -252,15 +253,15 @@ def _no_invitation(refusal: AlreadyMembers | CapacityReached) -> str:
     capacity, places = refusal.capacity, {"addresses": listed(refusal.refused)}
     if capacity.max_guests == 0:
         return _(
-            "Nobody was invited. Your plan holds %(limit)s active users and no guests, and %(used)s users "
-            "are there. There is no place for: %(addresses)s.",
+            "Nobody was invited. Your plan is for %(limit)s active users and no guests, and you have "
+            "%(used)s users. There is no place for: %(addresses)s.",
             limit=capacity.max_users,
             used=capacity.users,
             **places,
         )
     return _(
-        "Nobody was invited. Your plan holds %(users)s active users and %(guests)s guests; %(used_users)s "
-        "and %(used_guests)s are there. There is no place for: %(addresses)s.",
+        "Nobody was invited. Your plan is for %(users)s active users and %(guests)s guests; you have "
+        "%(used_users)s and %(used_guests)s. There is no place for: %(addresses)s.",
         users=capacity.max_users,
         guests=capacity.max_guests,
         used_users=capacity.users,
@@ -283,16 +284,16 @@ def _known(found: Sequence[Member]) -> Iterator[str]:
         )
 
     if addresses := those(disabled=False, joined=True):
-        yield _("Members already: %(addresses)s.", addresses=addresses)
+        yield _("Already members: %(addresses)s.", addresses=addresses)
     if addresses := those(disabled=False, joined=False):
-        yield _("Invited already: %(addresses)s. Invite them again from the list.", addresses=addresses)
+        yield _("Already invited: %(addresses)s. Invite them again from the list.", addresses=addresses)
     if addresses := those(disabled=True):
         yield _("Disabled members: %(addresses)s. Enable them in the list.", addresses=addresses)
 
 
 def _tell_of_invitations(invited: Invited, *, wanted_guests: bool) -> None:
     if len(invited.users) == 1:
-        flash(_("The invitation is on its way to %(email)s.", email=invited.users[0].person.email), "done")
+        flash(_("We are sending the invitation to %(email)s.", email=invited.users[0].person.email), "done")
     elif invited.users:
         flash(
             ngettext(
@@ -314,8 +315,8 @@ def _tell_of_invitations(invited: Invited, *, wanted_guests: bool) -> None:
     elif invited.guests:
         flash(
             ngettext(
-                "%(num)d person is invited as a guest, as every place for users is taken: %(addresses)s.",
-                "%(num)d people are invited as guests, as every place for users is taken: %(addresses)s.",
+                "%(num)d person is invited as a guest, because all user places are taken: %(addresses)s.",
+                "%(num)d people are invited as guests, because all user places are taken: %(addresses)s.",
                 len(invited.guests),
                 addresses=listed([member.person.email for member in invited.guests]),
             ),
@@ -342,17 +343,18 @@ def _tell_of_users(promoted: Promoted) -> None:
     if promoted.without_role:
         flash(
             _(
-                "Your plan allows no more administrators, so these became plain members: %(names)s.",
+                "Your plan does not allow more administrators, so these people became ordinary members: "
+                "%(names)s.",
                 names=listed([name_of(member) for member in promoted.without_role]),
             ),
             "error",
         )
     if not promoted.users and not promoted.guests:
-        flash(_("Nothing was changed: tick the guests who become users."), "error")
+        flash(_("Nothing was changed: tick the guests who are to become users."), "error")
     if len(promoted.users) == 1:
-        flash(_("%(name)s is a user now.", name=name_of(promoted.users[0])), "done")
+        flash(_("%(name)s is now a user.", name=name_of(promoted.users[0])), "done")
     elif promoted.users:
-        flash(_("%(number)s guests are users now.", number=len(promoted.users)), "done")
+        flash(_("%(number)s guests are now users.", number=len(promoted.users)), "done")
     if promoted.guests:
         flash(
             _(

@@ -31,13 +31,16 @@ def try_again() -> Response:
     wall = runtime.clock.wall()
     found = _group(request.form.get("group", ""), outbox.failing(wall))
     if found is None:
-        flash(_("Nothing was changed: these messages do not fail any more, or for another reason."), "error")
+        flash(
+            _("Nothing was changed: these messages no longer fail, or now fail for another reason."), "error"
+        )
         return redirect_after_write(url_for("messages.index"))
     again, given_up = operator.try_again(found, now=runtime.clock.now(), wall=wall)
     flash(_("Messages tried again now: %(number)s.", number=again), "done")
     if given_up:
         said = _(
-            "E-mails given up: %(number)s. Their single-use links are gone; readers can ask for new ones.",
+            "E-mails given up: %(number)s. Their single-use links no longer work; the recipients can ask "
+            "for new ones.",
             number=given_up,
         )
         flash(said, "done")
@@ -48,8 +51,8 @@ def topic_words(topic: str) -> str:
     """What the worker was to do; a topic of a later version says itself."""
     return {
         "mail": _("Send an e-mail"),
-        "prepare_documents": _("Make a document"),
-        "look_up_payment": _("Look a payment up"),
+        "prepare_documents": _("Produce a document"),
+        "look_up_payment": _("Look up a payment"),
         "run_due": _("Do what is due"),
     }.get(topic, topic)
 

@@ -66,13 +66,13 @@ def accept(request_id: int) -> Response:
     except NoSuchWorkspace:
         form.add_error("slug", _("There is no workspace at this address."))
     except MoneyOnItsWay:
-        form.add_error("slug", _("Wait: a payment or a refund of this workspace is not confirmed yet."))
+        form.add_error("slug", _("Wait: a payment or refund for this workspace is not confirmed yet."))
     except PlanTooSmall as refusal:
         form.add_error("slug", _too_small(refusal))
     except PlanNotOffered:
         form.add_error(None, _("The catalogue has no plan for non-profit organisations."))
     else:
-        flash(_("The request is accepted. The plan has begun, and the organisation is told."), "done")
+        flash(_("The request is accepted. The plan has begun, and the organisation has been told."), "done")
         return redirect_after_write(url_for("nonprofit_requests.show", request_id=request_id))
     return _page(asked, accept_form=form, status=422)
 
@@ -88,7 +88,7 @@ def refuse(request_id: int) -> Response:
         nonprofit.refuse(asked, reason=form.reason.data, by=_me(), now=current().clock.now())
     except AlreadyDecided:
         return _decided_before(asked)
-    flash(_("The request is refused, and the organisation is told why."), "done")
+    flash(_("The request is refused, and the organisation has been told why."), "done")
     return redirect_after_write(url_for("nonprofit_requests.show", request_id=request_id))
 
 
@@ -137,7 +137,7 @@ def _page(
 def _decided_before(asked: NonprofitRequest) -> Response:
     """Somebody else was faster: the page says who, and what they decided."""
     found = _request_or_404(asked.id)
-    flash(_("Nothing was changed: this request was decided already."), "error")
+    flash(_("Nothing was changed: this request has already been decided."), "error")
     return _page(found, accept_form=AcceptForm(formdata=None), status=409)
 
 

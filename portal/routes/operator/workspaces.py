@@ -131,16 +131,16 @@ def extend_trial(slug: str) -> Response:
             workspace, days=form.days.data, shown_due_on=form.due_on.data, now=current().clock.now()
         )
     except NotOnTrial:
-        flash(_("This workspace is on no trial that could be extended. Nothing was changed."), "error")
+        flash(_("This workspace has no trial to extend. Nothing was changed."), "error")
     except TrialChanged as refusal:
         form.due_on.data = refusal.due_on.isoformat() if refusal.due_on else ""
         form.add_error(
-            None, _("Somebody extended the trial while you were here. Nothing was changed: look again.")
+            None, _("Somebody else extended the trial in the meantime. Nothing was changed: check the date.")
         )
         return _page(workspace, _storage_form(workspace, posted=False), trial_form=form, status=409)
     else:
         date = formatting.day(due_on)
-        flash(_("The trial goes on until %(date)s. The owners are told.", date=date), "done")
+        flash(_("The trial now ends on %(date)s. The owners have been told.", date=date), "done")
     return redirect_after_write(url_for("operator.show", slug=slug))
 
 
@@ -154,10 +154,13 @@ def look_up(slug: str, key: str) -> Response:
     try:
         payment = _asked(payment, now=current().clock.now())
     except AmountMismatch:
-        flash(_("The gateway took another amount than was asked for. Nothing was marked as paid."), "error")
+        flash(
+            _("The gateway took a different amount from the one asked for. Nothing was marked as paid."),
+            "error",
+        )
     else:
         state = payment_words(payment.state)
-        flash(_("The gateway was asked. The payment is now: %(state)s.", state=state), "done")
+        flash(_("The gateway has answered. State of the payment: %(state)s.", state=state), "done")
     return redirect_after_write(url_for("operator.show", slug=slug))
 
 

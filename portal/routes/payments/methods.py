@@ -145,7 +145,7 @@ def _next_charge(place: Place, status: SubscriptionStatus, methods: list[Payment
     if not methods:
         return ""
     if not subscription.auto_renewal:
-        return _("Nothing is charged by itself: automatic renewal is off.")
+        return _("Nothing is charged automatically: automatic renewal is off.")
     waiting = scheduled_change.waiting_plan(status)
     if waiting is not None and waiting.plan.free:
         return _("Nothing is charged on the due date: a free plan begins then.")
@@ -157,15 +157,17 @@ def _next_charge(place: Place, status: SubscriptionStatus, methods: list[Payment
     expiring = charged_methods.first_expiring(methods, on=charged_on)
     if method is None and subscription.renew_on is not None and expiring is not None:
         return _(
-            "%(method)s will have expired on %(date)s, when the plan is to be renewed. "
-            "Add another card before that day.",
+            "%(method)s will have expired by %(date)s, when the plan is due for renewal. Add another "
+            "card before then.",
             method=_name(expiring),
             date=formatting.day(charged_on),
         )
     if method is None and subscription.renewal_failed_on is None:
-        return _("None of these can be charged by itself. Add a card before the plan is to be renewed.")
+        return _("None of these can be charged automatically. Add a card before the plan is due for renewal.")
     if subscription.renew_on is None or method is None:
-        return _("We do not try the payment again by ourselves. Add a card, and it is tried with that one.")
+        return _(
+            "We will not try the payment again automatically. Add a card and we will try it with that one."
+        )
     return _(
         "%(method)s is charged on %(date)s.",
         method=_name(method),
@@ -226,23 +228,23 @@ def _outcome(setup: MethodSetup, subscription: Subscription) -> tuple[str, str]:
     match setup.state:
         case SetupState.DONE if method_setups.is_being_charged(setup, now=now):
             return _("The card is saved"), _(
-                "The renewal that was waiting is tried with %(method)s. An e-mail tells you the result.",
+                "We are trying the renewal that was waiting with %(method)s. We will e-mail you the result.",
                 method=_saved(setup),
             )
         case SetupState.DONE:
             return _("The card is saved"), _("%(method)s was not charged.", method=_saved(setup))
         case SetupState.ACTION_REQUIRED:
-            return _("Your bank asks you to confirm"), _("The card is not saved before you do.")
+            return _("Your bank asks you to confirm"), _("The card is not saved until you do.")
         case SetupState.DECLINED:
             return _("The card was not saved"), decline_sentence(setup.decline_code)
     if method_setups.charged_at_once(subscription, now=now):
         return _("Your card is being saved"), _(
-            "The bank has not answered yet. You need not do anything: this page follows it. "
-            "Once the card is saved, the renewal that is waiting is charged to it."
+            "The bank has not answered yet. You do not need to do anything: this page will show the "
+            "result. Once the card is saved, the renewal that is waiting is charged to it."
         )
     return _("Your card is being saved"), _(
-        "The bank has not answered yet. You need not do anything, and nothing is charged: "
-        "this page follows it."
+        "The bank has not answered yet. You do not need to do anything and nothing is charged. This "
+        "page will show the result."
     )
 
 
@@ -259,7 +261,7 @@ def choose(place: Place, method_id: int) -> Response:
         abort(404)
     except MethodStopped:
         flash(
-            _("%(method)s is not charged by itself any more: a payment was disputed.", method=_name(method)),
+            _("%(method)s is no longer charged automatically: a payment was disputed.", method=_name(method)),
             "error",
         )
     except MethodExpired:
@@ -306,8 +308,12 @@ def _ask_to_remove(place: Place, method: PaymentMethod, *, status: int = 200) ->
 
 def _removed_words(place: Place, method: PaymentMethod, instead: PaymentMethod | None) -> str:
     if instead is None:
-        return _("%(method)s is removed.", method=_name(method))
-    return _("%(method)s is removed. %(other)s is charged first.", method=_name(method), other=_name(instead))
+        return _("%(method)s has been removed.", method=_name(method))
+    return _(
+        "%(method)s has been removed. %(other)s is now charged first.",
+        method=_name(method),
+        other=_name(instead),
+    )
 
 
 def _method_or_404(place: Place, method_id: int) -> PaymentMethod:

@@ -53,7 +53,9 @@ def _ask(place: Place, payment: Payment) -> Response:
             place, payment, shown_hash=request.form.get("shown", ""), now=current().clock.now()
         )
     except RefundChanged:
-        problem = _("Nothing was refunded. Something changed since you saw this page: please read it again.")
+        problem = _(
+            "Nothing was refunded. Something has changed since you saw this page: please check it again."
+        )
         return _offer(payment, status=409, problem=problem)
     except RefundImpossible as refusal:
         return _impossible(payment, refusal, status=422)
@@ -122,14 +124,14 @@ def _rows(payment: Payment, preview: Preview) -> list[tuple[str, str, str]]:
     return [
         (_("Amount"), formatting.money(payment.amount), "refund-total"),
         (_("Refunded to"), _method(payment), "refund-method"),
-        (_("Invoice that is credited"), invoice.number, "refund-invoice"),
+        (_("Invoice credited"), invoice.number, "refund-invoice"),
         (_("Plan now"), _until(preview.plan, preview.interval, preview.due_on), "refund-before"),
         (
             _("Plan afterwards"),
             _until(preview.plan_after, preview.interval_after, preview.ended_on or preview.due_on_after),
             "refund-after",
         ),
-        (_("Days that you lose"), str(preview.days_lost), "refund-days"),
+        (_("Days you lose"), str(preview.days_lost), "refund-days"),
     ]
 
 
@@ -140,7 +142,7 @@ def _until(plan: Plan, interval: Interval | None, due_on: date | None) -> str:
     elif interval == Interval.MONTH:
         name = _("%(plan)s, monthly", plan=name)
     if due_on is None:
-        return _("%(plan)s, without an end", plan=name)
+        return _("%(plan)s, with no end date", plan=name)
     return _("%(plan)s until %(date)s", plan=name, date=formatting.day(due_on))
 
 
@@ -151,16 +153,16 @@ def _notes(preview: Preview) -> list[str]:
         notes.append(
             _(
                 "What you had before ended on %(ended)s, so your plan is due at once: without another "
-                "payment the workspace is blocked from %(blocked)s.",
+                "payment the workspace will be blocked from %(blocked)s.",
                 ended=formatting.day(preview.ended_on),
                 blocked=formatting.day(preview.blocked_on),
             )
         )
     if preview.ends_auto_renewal:
-        notes.append(_("Automatic renewal is switched off, and a guaranteed price ends with it."))
+        notes.append(_("Automatic renewal is switched off, and any price guarantee ends with it."))
     if preview.unscheduled is not None:
         notes.append(
-            _("The change to the plan %(plan)s is withdrawn.", plan=translated(preview.unscheduled.names))
+            _("The change to the %(plan)s plan is withdrawn.", plan=translated(preview.unscheduled.names))
         )
     return notes
 
@@ -172,15 +174,16 @@ def _why_not(reason: RefusalReason, last_day: date | None) -> str:
         )
     return {
         RefusalReason.NOT_LAST: _("Only the last payment can be refunded, and this is an older one."),
-        RefusalReason.REFUNDED: _("The last payment was refunded already; no older one can be."),
+        RefusalReason.REFUNDED: _("The last payment has already been refunded; no older one can be."),
         RefusalReason.BEING_REFUNDED: _("The refund of the last payment is being confirmed."),
         RefusalReason.MONEY_IS_OPEN: _(
-            "Another payment of this workspace is being confirmed. Please try again when it is settled."
+            "Another payment for this workspace is being confirmed. Please try again once its result is "
+            "known."
         ),
         RefusalReason.DISPUTED: _(
             "You disputed this payment with your bank, which has given the money back."
         ),
-        RefusalReason.NOT_OFFERED: _("This way of paying cannot be refunded here. Please contact us."),
+        RefusalReason.NOT_OFFERED: _("This payment method cannot be refunded here. Please contact us."),
     }[reason]
 
 
@@ -246,11 +249,11 @@ def _plan_now(place: Place) -> str:
 def _result_lead(place: Place, refund: Refund) -> str:
     if refund.state != RefundState.SUCCEEDED:
         return _(
-            "The bank has not answered yet. You need not do anything: the money goes back once and never "
-            "twice, nothing else is charged meanwhile, this page follows it, and we write to you when it is "
-            "done."
+            "The bank has not answered yet. You do not need to do anything: the money is refunded only "
+            "once, and nothing else is charged meanwhile. This page will show the result, and we will "
+            "write to you."
         )
-    return _("The money arrives within a few days. What you had before applies again.")
+    return _("The money will arrive within a few days. What you had before applies again.")
 
 
 def _method(payment: Payment) -> str:

@@ -46,7 +46,7 @@ def change() -> Response:
         return account.page(me, email=form)
     flash(
         _(
-            "A message is on its way to %(email)s. Your address changes once you have used the link in it.",
+            "We are sending a message to %(email)s. Your address changes once you use the link in it.",
             email=form.email.data,
         ),
         "done",
@@ -66,7 +66,7 @@ def confirm(token: str) -> Response:
     keep_session = account.this_session() if current_user.is_authenticated else None
     person = own_email.confirm(token, keep_session=keep_session, now=current().clock.now())
     flash(
-        _("Your e-mail address is %(email)s now. Your other sessions have ended.", email=person.email), "done"
+        _("Your e-mail address is now %(email)s. Your other sessions have ended.", email=person.email), "done"
     )
     is_them = current_user.is_authenticated and current_user.id == person.id
     return redirect_after_write(url_for("account.show" if is_them else "people.sign_in"))
@@ -87,7 +87,7 @@ def undo(token: str) -> Response:
     flash(
         _(
             "Your account has the address %(email)s again. Every session has ended, and the password no "
-            "longer works: choose a new one with the link that we send you from here.",
+            "longer works: ask here for a link to choose a new one.",
             email=person.email,
         ),
         "done",

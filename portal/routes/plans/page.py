@@ -100,22 +100,22 @@ def _show_chosen(place: Place, *, wanted: str, currency: str) -> Response:
 def refusal_sentence(refusal: PortalError) -> str:
     """Why the plan cannot be ordered now, and what can be done."""
     if isinstance(refusal, CurrencyMismatch):
-        return _("Your current plan is paid in another currency. The currency can change when it is over.")
+        return _(
+            "Your current plan is paid for in another currency. You can change the currency when it ends."
+        )
     if isinstance(refusal, SmallerPlanWaits):
         until = formatting.day(refusal.due_on)
-        return _(
-            "A smaller plan can begin when the paid period is over, on %(date)s, and not before.", date=until
-        )
+        return _("A smaller plan cannot begin before the paid period ends, on %(date)s.", date=until)
     if isinstance(refusal, TooEarlyToProlong):
         return _("It is too early to prolong, or automatic renewal will do it. Nothing was changed.")
     if isinstance(refusal, ExtensionTooLong):
         return _(
-            "What is left of your current plan would pay for this one beyond any date that we can write. "
-            "Please contact us."
+            "What is left of your current plan would extend this one beyond the last date that we can "
+            "record. Please contact us."
         )
     if isinstance(refusal, MissingVatRate):
         return _("We do not know the VAT rate of this country yet. Please contact us.")
-    return _("This plan is not sold like that today. Choose one of the table.")
+    return _("This plan is not on sale in this form today. Choose one from the table.")
 
 
 def asks_first(place: Place) -> bool:

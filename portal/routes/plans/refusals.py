@@ -57,7 +57,7 @@ def checklist_of(conditions: Sequence[Condition], place: Place) -> tuple[Checkli
 def _sentences(limit: LimitKind | Service, allowed: int, used: int) -> tuple[str, str]:
     """What is allowed, and what is."""
     if isinstance(limit, Service):
-        is_on = _("It is on now.") if used else _("It is off.")
+        is_on = _("It is on.") if used else _("It is off.")
         return _("%(service)s: must be off.", service=SERVICE_WORDS[limit]), is_on
     match limit:
         case LimitKind.STORAGE:

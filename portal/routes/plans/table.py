@@ -177,7 +177,7 @@ def find_cell(rows: Sequence[PlanRow], value: str) -> tuple[PlanRow, Cell]:
 
 def _users(low: int, high: int | None) -> str:
     if high is None:
-        return _("%(low)s and more active users", low=low)
+        return _("%(low)s or more active users", low=low)
     if low == high:
         return _("%(number)s active users", number=low) if low != 1 else _("1 active user")
     return _("%(low)s–%(high)s active users", low=low, high=high)

@@ -158,14 +158,16 @@ def _scheduled(decided: PlansDecided) -> Scheduled | None:
         name = priced_name(waiting.plan.names, waiting.interval)
         title = _("%(plan)s did not begin on %(date)s.", plan=name, date=day)
         if obstacles:
-            return Scheduled(title, _("Your use is over its limits."), obstacles)
-        return Scheduled(title, _("It has not been paid. Choose it in the table to begin with it now."), ())
+            return Scheduled(title, _("Your usage is over its limits."), obstacles)
+        return Scheduled(title, _("It has not been paid for. Choose it in the table to start it now."), ())
     title = _("From %(date)s: %(plan)s", date=day, plan=priced_name(waiting.plan.names, waiting.interval))
     if waiting.interval is None:
-        return Scheduled(title, _("There is nothing to pay then. Nothing changes before."), obstacles)
+        return Scheduled(title, _("There will be nothing to pay. Nothing changes before then."), obstacles)
     if status.subscription.auto_renewal:
-        return Scheduled(title, _("It is paid by automatic renewal. Nothing changes before."), obstacles)
-    text = _("Automatic renewal is off, so you pay then by hand. Nothing changes before.")
+        return Scheduled(
+            title, _("It will be paid for by automatic renewal. Nothing changes before then."), obstacles
+        )
+    text = _("Automatic renewal is off, so you will pay for it yourself. Nothing changes before then.")
     return Scheduled(title, text, obstacles)
 
 
@@ -213,7 +215,7 @@ def current_plan_sentences(
     status = decided.status
     name = translated(status.plan.names)
     until = formatting.day(status.due_on) if status.due_on else ""
-    others = _("They can choose a plan: %(names)s.", names=", ".join(buyers)) if buyers else ""
+    others = _("These people can choose a plan: %(names)s.", names=", ".join(buyers)) if buyers else ""
     choose = _("Choose the plan that suits you best. The recommended one is marked below.")
     if not may_buy:
         choose = others
@@ -225,10 +227,10 @@ def current_plan_sentences(
         case SubscriptionState.FREE:
             sentences = [_("You are using the free plan."), choose]
         case SubscriptionState.PAID if status.subscription.auto_renewal:
-            sentences = [_("You are using the plan %(plan)s.", plan=name), renewal_of(charge)]
+            sentences = [_("You are using the %(plan)s plan.", plan=name), renewal_of(charge)]
         case SubscriptionState.PAID:
             sentences = [
-                _("You are using the plan %(plan)s. It ends on %(date)s.", plan=name, date=until),
+                _("You are using the %(plan)s plan. It ends on %(date)s.", plan=name, date=until),
                 _what_can_be_done(decided, until) if may_buy else others,
             ]
         case _ if agreement.began_without_trial(status.subscription):
@@ -238,7 +240,7 @@ def current_plan_sentences(
             sentences = [_("Thank you for trying us! The free trial is over."), choose]
         case _:
             sentences = [
-                _("You are using the plan %(plan)s.", plan=name),
+                _("You are using the %(plan)s plan.", plan=name),
                 _("The payment is late."),
                 _("To continue, prolong the current plan or choose another one in the table below.")
                 if may_buy
@@ -275,7 +277,7 @@ def _bar(decided: PlansDecided, printed: PrintedTable) -> ActionBar | None:
         if decided.status.plan.nonprofit:
             return None
         return ActionBar(
-            title=_("No plan of the table is large enough for you."),
+            title=_("No plan in the table is large enough for you."),
             text=_("Tell us what you need and we will find a plan with you."),
             label=label_of(action),
             contact=True,
@@ -318,16 +320,18 @@ def note_of(action: PlanAction, decided: PlansDecided) -> str:
         return ""
     due_on = formatting.day(status.due_on) if status.due_on else ""
     return {
-        ActionNote.AUTO_RENEWAL_CAN_BE_SWITCHED_OFF: _("The next payment is made by itself on the due date."),
+        ActionNote.AUTO_RENEWAL_CAN_BE_SWITCHED_OFF: _(
+            "The next payment is made automatically on the due date."
+        ),
         ActionNote.AUTO_RENEWAL_IS_OFF: _(
-            "For automatic prolongation, switch automatic renewal on when you pay."
+            "To prolong automatically, switch automatic renewal on when you pay."
         ),
         ActionNote.TOO_EARLY_TO_PROLONG: _(
             "You can prolong from %(date)s.",
             date=formatting.day(prolongable_from) if prolongable_from else due_on,
         ),
         ActionNote.BEGINS_ON_DUE_DATE: _(
-            "A smaller plan begins on the due date, %(date)s. Nothing is paid now.", date=due_on
+            "A smaller plan begins on the due date, %(date)s. There is nothing to pay now.", date=due_on
         ),
         ActionNote.FREE_PLAN_HAS_NO_END: _("The free plan has no end date: there is nothing to prolong."),
     }[action.note]

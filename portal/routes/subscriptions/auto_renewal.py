@@ -51,7 +51,8 @@ def switch_on(place: Place) -> Response:
         )
     except QuoteChanged:
         form.add_error(
-            None, _("Nothing was changed. The next payment is another than you saw: please look again.")
+            None,
+            _("Nothing was changed. The next payment is no longer the one you saw: please check it again."),
         )
         return _page(place, methods, form=form, status=409)
     except (NoSuchMethod, *NO_CHARGE):
@@ -67,7 +68,7 @@ def switch_off(place: Place) -> Response:
     if auto_renewal.switch_off(place, now=current().clock.now()) and due_on is not None:
         flash(_("Automatic renewal is off. The plan ends on %(date)s.", date=formatting.day(due_on)), "done")
     else:
-        flash(_("Automatic renewal was off already."), "done")
+        flash(_("Automatic renewal was already off."), "done")
     return _to_plans(place)
 
 
@@ -131,7 +132,7 @@ def _facts(charge: NextCharge | None, method: PaymentMethod | None, *, is_on: bo
     words = _charge_words(charge)
     rows = [
         (_("Plan"), priced_name(dict(charge.quote.offer.plan_names), charge.quote.offer.interval)),
-        (_("Next payment") if is_on else _("Could be renewed on"), words["date"]),
+        (_("Next payment") if is_on else _("Would be renewed on"), words["date"]),
         (_("Amount"), amount_charged(charge.quote.total, has_vat=charge.quote.tax_amount.minor > 0)),
     ]
     return [*rows, (_("Paid with"), _method(method))] if method and is_on else rows
@@ -157,7 +158,8 @@ def _sentence(refusal: PortalError) -> str:
             return _("We do not know whom to invoice. Fill in your billing details first.")
         case PlanTooSmall():
             return _(
-                "The plan that is to begin is too small for you now. Withdraw the change, or reduce your use."
+                "The plan that is to begin is now too small for you. Withdraw the change, or reduce your "
+                "usage."
             )
         case MissingVatRate():
             return _("We do not know the VAT rate of this country yet. Please contact us.")

@@ -43,11 +43,11 @@ def take(place: Place) -> Response:
         )
     except PlanTooSmall:
         return _page(
-            place, problem=_("Nothing was changed: not everything in the list is as it must be."), status=422
+            place, problem=_("Nothing was changed: not all the conditions in the list are met."), status=422
         )
     except QuoteChanged:
         return _page(
-            place, problem=_("Nothing was changed: the plan begins on another day than you saw."), status=409
+            place, problem=_("Nothing was changed: the plan no longer begins on the day you saw."), status=409
         )
     except OrderAlreadyPlaced as placed:
         number = placed.order
@@ -111,6 +111,6 @@ def _not_offered(place: Place, refusal: PlanNotOffered) -> Response:
 def _done(taken: FreePlan) -> str:
     name = translated(taken.plan.names)
     if taken.begins_on is None:
-        return _("The plan %(plan)s has begun. There is nothing to pay.", plan=name)
+        return _("The %(plan)s plan has begun. There is nothing to pay.", plan=name)
     day = formatting.day(taken.begins_on)
-    return _("The plan %(plan)s begins on %(date)s.", plan=name, date=day)
+    return _("The %(plan)s plan begins on %(date)s.", plan=name, date=day)

@@ -75,7 +75,10 @@ def withdraw(place: Place) -> Response:
         return _to_plans(place)
     name = translated(withdrawn.names)
     flash(
-        _("Withdrawn: your plan stays as it is. To undo this, choose the plan %(plan)s again.", plan=name),
+        _(
+            "Change withdrawn: your plan stays as it is. To undo this, choose the %(plan)s plan again.",
+            plan=name,
+        ),
         "done",
     )
     if waiting.interval is None:
@@ -143,7 +146,7 @@ def _facts(place: Place, change: ScheduledChange) -> list[tuple[str, str]]:
         price = formatting.money(change.offer.amount)
         return [
             *rows,
-            (_("Next payment"), _("None by itself: automatic renewal is off. You pay then by hand.")),
+            (_("Next payment"), _("To be made by you: automatic renewal is off.")),
             (_("Price today"), _("%(amount)s excl. VAT", amount=price)),
         ]
     total = amount_charged(change.charge.total, has_vat=change.charge.tax_amount.minor > 0)
@@ -158,7 +161,7 @@ def _facts(place: Place, change: ScheduledChange) -> list[tuple[str, str]]:
 
 def _begins(change: ScheduledChange) -> str:
     name, day = translated(change.plan.names), formatting.day(change.begins_on)
-    return _("The plan %(plan)s begins on %(date)s.", plan=name, date=day)
+    return _("The %(plan)s plan begins on %(date)s.", plan=name, date=day)
 
 
 def _refused(place: Place, refusal: PortalError, wanted: str) -> Response:

@@ -55,16 +55,16 @@ def _why(place: Place, *, is_on: bool) -> str:
     plan = translated(status_here(place).plan.names)
     if is_on:
         return _(
-            "The plan %(plan)s does not include it. Once it is off, it cannot be switched on again.",
+            "Not included in the %(plan)s plan. Once it is off, you cannot switch it on again.",
             plan=plan,
         )
-    return _("The plan %(plan)s does not include it.", plan=plan)
+    return _("Not included in the %(plan)s plan.", plan=plan)
 
 
 def _not_included(place: Place, service: Service) -> str:
     """For the summary, where no label stands beside it."""
     return _(
-        "%(service)s: the plan %(plan)s does not include it.",
+        "%(service)s: not included in the %(plan)s plan.",
         service=SERVICE_WORDS[service],
         plan=translated(status_here(place).plan.names),
     )

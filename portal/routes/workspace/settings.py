@@ -128,8 +128,8 @@ def delete(place: Place) -> Response:
         form.add_error(
             None,
             _(
-                "The result of a payment or a refund is not known yet, so nothing was deleted. Please try "
-                "again once it is: mostly within the hour, and within a day at the latest."
+                "The result of a payment or refund is not known yet, so nothing was deleted. Please try "
+                "again once it is: usually within an hour, and within a day at the latest."
             ),
         )
         return _deletion_page(place, form)

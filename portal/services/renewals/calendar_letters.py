@@ -121,6 +121,7 @@ def tell_rise(subscription: Subscription, quote: Quote) -> None:
             "old_minor": told.minor if told else None,
             "new_minor": quote.net.minor,
             "total_minor": quote.total.minor,
+            "tax_minor": quote.tax_amount.minor,
             "currency": quote.net.currency,
         },
     )

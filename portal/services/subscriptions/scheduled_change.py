@@ -168,6 +168,7 @@ def save_schedule(
             "plan_names": dict(plan.names),
             "due_on": due_on.isoformat(),
             "total_minor": charge.total.minor if charge else None,
+            "tax_minor": charge.tax_amount.minor if charge else None,
             "currency": charge.total.currency if charge else None,
             "renew_on": (subscription.renew_on or due_on).isoformat() if charge else None,
         },

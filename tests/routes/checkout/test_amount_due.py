@@ -86,7 +86,7 @@ def test_another_amount_than_shown_charges_nothing_and_is_shown_anew(app, client
         apply_catalogue(sells_at("business-5", 4000))
     page = parse(client.get(send(client, address, fields).location).text)
     [said] = by_testid(page, "flash")
-    assert text_of(said).startswith("Nothing was charged. The amount changed since you saw it")
+    assert text_of(said).startswith("Nothing was charged. The amount has changed since you saw it")
     [button] = by_testid(page, "pay-due")
     assert text_of(button) == "Pay €48.00"
     with facts(app):

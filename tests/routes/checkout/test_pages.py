@@ -185,7 +185,7 @@ def test_a_plan_so_cheap_that_it_would_never_end_is_refused(app, acme, owner) ->
         bought(acme, "business-5")
     answer = owner.post("/w/acme/plans", {"price": "business-10:month", "currency": "EUR", "confirmed": "y"})
     assert answer.status_code == 422
-    assert "beyond any date that we can write" in answer.text
+    assert "beyond the last date that we can record" in answer.text
     assert charged(app) == [(12000000, "EUR")]
 
 
@@ -233,7 +233,7 @@ def test_opening_the_result_makes_nothing_paid(app, owner, order) -> None:
     for query in ("", "?success=1", "?state=succeeded", "?payment_intent=x&redirect_status=succeeded"):
         page = owner.get(page_of(order, "/result") + query)
         assert page.status_code == 200
-        assert "Nothing is charged before you do" in page.text
+        assert "Nothing is charged until you do" in page.text
     assert charged(app) == []
     assert owner.post(page_of(order, "/leave")).headers["Location"] == page_of(order, "#pay-with")
     assert pay(owner, order).status_code == 303
@@ -280,7 +280,7 @@ def test_what_waits_for_the_payer_is_told_by_its_method(app, acme, owner) -> Non
         order = paying.an_order(place, method_kind=PaymentMethodKind.PAYPAL)
         paying.pay(order, None)
     page = owner.get(page_of(order, "/result")).text
-    assert "PayPal waits for you to confirm" in page and "Confirm on the page of PayPal" in page
+    assert "PayPal is waiting for you to confirm" in page and "Confirm on the PayPal page" in page
     assert "bank" not in page
     assert 'aria-current="step"><span><span>Review and pay' in page
 
@@ -294,7 +294,7 @@ def test_automatic_renewal_that_is_on_is_not_offered_again(app, acme, owner) -> 
     page = owner.get(page_of(larger, "/review")).text
     assert 'name="auto_renewal"' not in page
     assert "Automatic renewal stays on." in page
-    assert 'href="/w/acme/auto-renewal">It can be switched off.' in page
+    assert 'href="/w/acme/auto-renewal">You can switch automatic renewal off.' in page
     assert pay(owner, larger).headers["Location"] == page_of(larger, "/result")
     with facts(app):
         found = Subscription.get()
@@ -336,7 +336,7 @@ def test_a_colleagues_open_payment_is_waited_for_and_not_shown(app, acme, owner,
     assert pay(owner, order, paying.ASKS_ONCE).status_code == 303
     answer = pay(browser, own)
     assert answer.status_code == 409
-    assert "Nothing was charged: another payment of this workspace is being confirmed." in answer.text
+    assert "Nothing was charged: another payment for this workspace is being confirmed." in answer.text
     assert f"These people can see it: {name}." in answer.text
     assert order.number not in answer.text
     assert charged(app) == []

@@ -134,7 +134,7 @@ def test_the_list_is_narrowed_to_a_status_with_the_number_of_each(acme, owner):
     ):
         a_member(acme, a_person(f"{name}@acme.test", name=name), status=status)
     page = text(owner.get(LIST))
-    for label in ("Everybody (4)", "Active (1)", "Guests (2)", "Disabled (1)"):
+    for label in ("Everyone (4)", "Active (1)", "Guests (2)", "Disabled (1)"):
         assert label in page
     assert rows_of(owner.get(f"{LIST}?status=guest")) == [
         "bob bob@acme.test – Guest Disable bob",
@@ -264,7 +264,7 @@ def test_fifty_at_once_and_no_more(owner):
     fifty = [f"m{number}@acme.test" for number in range(50)]
     answer = owner.post(LIST, {"emails": " ".join([*fifty, "one@more.test"]), "role": "member"})
     assert answer.status_code == 422
-    assert "Invite 50 people at once at most: there are 51 addresses here." in text(answer)
+    assert "You can invite at most 50 people at once: there are 51 addresses here." in text(answer)
     assert owner.post(LIST, {"emails": " ".join(fifty), "role": "member"}).status_code == 303
     assert len(letters("invitation")) == 50
 
@@ -277,8 +277,8 @@ def test_members_among_the_invited_are_named_with_what_to_do(acme, owner):
     answer = owner.post(LIST, {"emails": everybody, "role": "member"})
     assert answer.status_code == 422
     for sentence in (
-        "Members already: ada@acme.test.",
-        "Invited already: bob@acme.test. Invite them again from the list.",
+        "Already members: ada@acme.test.",
+        "Already invited: bob@acme.test. Invite them again from the list.",
         "Disabled members: cat@acme.test. Enable them in the list.",
     ):
         assert sentence in text(answer)
@@ -337,7 +337,7 @@ def test_the_answer_says_after_who_became_a_guest(three, app):
     page = owner.get(LIST)
     assert flashes(page) == [
         "2 people are invited as users.",
-        "2 people are invited as guests, as every place for users is taken: c@acme.test, d@acme.test.",
+        "2 people are invited as guests, because all user places are taken: c@acme.test, d@acme.test.",
     ]
     assert [row.partition(" Invite again")[0] for row in rows_of(page)][:3] == [
         "d@acme.test – Invited as a guest",
@@ -351,12 +351,12 @@ def test_the_seventh_guest_of_three_users_is_refused_by_name_with_every_figure(t
     eight = [f"m{number}@acme.test" for number in range(8)]
     assert owner.post(LIST, {"emails": " ".join(eight), "role": "member"}).status_code == 303
     page = owner.get(LIST)
-    assert note(page) == ["All places of your plan are taken, for users and for guests."]
+    assert note(page) == ["All places in your plan are taken, for users and for guests."]
     assert 'name="emails"' not in text(page)
     answer = owner.post(LIST, {"emails": "late@acme.test", "role": "member"})
     assert answer.status_code == 422
     assert (
-        "Nobody was invited. Your plan holds 3 active users and 6 guests; 3 and 6 are there. "
+        "Nobody was invited. Your plan is for 3 active users and 6 guests; you have 3 and 6. "
         "There is no place for: late@acme.test."
     ) in text(answer)
     assert "late@acme.test</textarea>" in text(answer)
@@ -366,13 +366,13 @@ def test_the_free_plan_says_that_it_has_no_guests(app):
     acme = a_workspace("Acme", plan="startup")
     owner = signed_in(app, "owner@acme.test")
     assert locked(owner.get(LIST), "status") == ["guest"]
-    assert "Your plan has no guests." in text(owner.get(LIST))
+    assert "Your plan does not include guests." in text(owner.get(LIST))
     for number in range(4):
         a_member(acme, a_person(f"m{number}@acme.test"))
-    assert note(owner.get(LIST)) == ["All user places are taken, and your plan has no guests."]
+    assert note(owner.get(LIST)) == ["All user places are taken, and your plan does not include guests."]
     answer = owner.post(LIST, {"emails": "late@acme.test", "role": "member"})
     assert answer.status_code == 422
-    assert "holds 5 active users and no guests, and 5 users are there" in text(answer)
+    assert "is for 5 active users and no guests, and you have 5 users" in text(answer)
 
 
 @pytest.mark.parametrize(("plan", "kind"), [("business-5", "primary"), ("business-10", "secondary")])
@@ -431,7 +431,7 @@ def test_enabling_into_a_full_plan_is_refused_with_both_figures(app):
     owner = signed_in(app, "owner@acme.test")
     answer = owner.post(f"{LIST}/{member.id}/enable", page=LIST)
     assert answer.status_code == 422
-    assert "Your plan holds 3 active users and 3 are there." in text(answer)
+    assert "Your plan is for 3 active users, and you have 3." in text(answer)
 
 
 def test_in_a_full_plan_the_page_of_a_disabled_member_offers_a_guest_s_place(app, three):
@@ -473,7 +473,7 @@ def test_a_guest_finds_who_can_make_them_a_user(app, acme):
         assert name in text(page)
     refused = guest.get("/w/acme/plans")
     assert refused.status_code == 403
-    assert "You are a guest of this workspace, and guests can only view." in text(refused)
+    assert "You are a guest in this workspace, and guests can only view." in text(refused)
     assert "admin@acme.test" in text(refused)
 
 
@@ -482,10 +482,10 @@ def test_a_user_becomes_a_guest_and_a_user_again(app, acme, owner):
     page = f"{LIST}/{leo.id}"
     assert "Make Leo a guest?" in text(owner.get(f"{page}/guest"))
     assert path_of(owner.post(f"{page}/guest")) == LIST
-    assert flashes(owner.get(LIST)) == ["Leo is a guest now."]
+    assert flashes(owner.get(LIST)) == ["Leo is now a guest."]
     assert signed_in(app, "leo@acme.test").get(LIST).status_code == 403
     assert path_of(owner.post(f"{LIST}/users", {"member": str(leo.id)}, page=page)) == LIST
-    assert flashes(owner.get(LIST)) == ["Leo is a user now."]
+    assert flashes(owner.get(LIST)) == ["Leo is now a user."]
 
 
 def test_of_several_guests_as_many_become_users_as_fit(app, three):
@@ -501,7 +501,7 @@ def test_of_several_guests_as_many_become_users_as_fit(app, three):
     assert path_of(answer) == LIST
     page = owner.get(LIST)
     assert flashes(page) == [
-        "2 guests are users now.",
+        "2 guests are now users.",
         "All user places are taken, so these people stay guests: Cat. Choose a larger plan, then try again.",
     ]
     assert [Member.get_by_id(each.id).status for each in guests] == [
@@ -516,7 +516,7 @@ def test_of_several_guests_as_many_become_users_as_fit(app, three):
 def test_without_a_tick_nothing_is_changed(acme, owner):
     a_member(acme, a_person("guest@acme.test"), status=MemberStatus.GUEST)
     assert path_of(owner.post(f"{LIST}/users", page=LIST)) == LIST
-    assert flashes(owner.get(LIST)) == ["Nothing was changed: tick the guests who become users."]
+    assert flashes(owner.get(LIST)) == ["Nothing was changed: tick the guests who are to become users."]
 
 
 # --- one member -----------------------------------------------------------------------------------
@@ -526,7 +526,7 @@ def test_a_role_is_changed_on_the_page_of_the_member(acme, owner):
     leo = a_member(acme, a_person("leo@acme.test", name="Leo"))
     page = f"{LIST}/{leo.id}"
     assert path_of(owner.post(page, {"role": "admin"})) == page
-    assert flashes(owner.get(page)) == ["The role of Leo: Administrator."]
+    assert flashes(owner.get(page)) == ["Leo now has this role: Administrator."]
     assert Member.get_by_id(leo.id).role == Role.ADMIN
     for role in ("emperor", "", "OWNER"):
         answer = owner.post(page, {"role": role})

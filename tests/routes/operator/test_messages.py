@@ -39,8 +39,8 @@ def rows_of(staff) -> list[str]:
 
 
 def test_nothing_fails(staff) -> None:
-    assert "No message fails" in staff.get("/operator/messages?lang=en").text
-    assert "Messages that fail<" in staff.get("/operator/?lang=en").text.replace("</span>", "<")
+    assert "No failing messages" in staff.get("/operator/messages?lang=en").text
+    assert "Failing messages<" in staff.get("/operator/?lang=en").text.replace("</span>", "<")
 
 
 def test_the_start_page_says_how_many_and_the_list_says_why(app, staff) -> None:
@@ -48,10 +48,10 @@ def test_the_start_page_says_how_many_and_the_list_says_why(app, staff) -> None:
         parked("mail", "a", reason="SMTPRecipientsRefused: <b>nobody</b>")
         parked("mail", "b", reason="SMTPRecipientsRefused: <b>nobody</b>")
         parked("prepare_documents", "c", reason="TypstError: no font")
-    assert "Messages that fail (3)" in staff.get("/operator/?lang=en").text
+    assert "Failing messages (3)" in staff.get("/operator/?lang=en").text
     first, second = rows_of(staff)
     assert "Send an e-mail" in first and "SMTPRecipientsRefused: <b>nobody</b>" in first and "2" in first
-    assert "Make a document" in second and "TypstError: no font" in second
+    assert "Produce a document" in second and "TypstError: no font" in second
 
 
 def test_one_row_is_tried_again_and_the_others_wait(app, staff) -> None:

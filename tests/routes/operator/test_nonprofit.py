@@ -29,7 +29,7 @@ FIELDS = {
     "email": "Claire@Canal.test",
     "consent": "y",
 }
-MAKE_ONE = "If you have no workspace yet, make one: it is the one that gets the plan."
+MAKE_ONE = "If you have no workspace yet, create one: it will get the plan."
 
 
 @pytest.fixture

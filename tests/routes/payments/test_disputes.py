@@ -51,7 +51,7 @@ def test_the_method_is_marked_and_cannot_be_chosen(app, disputed) -> None:
     [row] = by_testid(page, "card-0259")
     assert "Not charged: disputed" in text_of(row)
     assert by_testid(page, "card-use-0259") == []
-    assert "None of these can be charged by itself." in text_of(page)
+    assert "None of these can be charged automatically." in text_of(page)
 
 
 def test_automatic_renewal_offers_another_method_only(app, disputed) -> None:

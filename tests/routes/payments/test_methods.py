@@ -116,7 +116,7 @@ def test_the_page_says_which_card_is_charged_and_when(owner, renewing) -> None:
 
 def test_without_automatic_renewal_nothing_is_charged_by_itself(owner) -> None:
     add(owner)
-    assert "Nothing is charged by itself: automatic renewal is off." in words(owner)
+    assert "Nothing is charged automatically: automatic renewal is off." in words(owner)
 
 
 def test_the_page_is_open_while_access_is_blocked(app, owner, clock) -> None:
@@ -225,7 +225,7 @@ def test_while_the_bank_is_silent_the_page_says_so_and_follows(app, owner, clock
         method_setups.look_up_due_setups(limit=10, now=clock.now())
     part = owner.get(result, headers={**PART, "HX-Target": "div#outcome"})
     assert part.headers["HX-Redirect"] == result
-    assert "The request did not arrive at the bank." in words(owner, result)
+    assert "The request did not reach the bank." in words(owner, result)
 
 
 class Silent:
@@ -336,7 +336,7 @@ def test_paypal_and_a_mandate_are_listed_by_their_names(app, owner, acme, renewi
             )
     assert marks(owner) == ["4242", "paypal", "4242"]
     [row] = by_testid(shown(owner), "card-paypal")
-    assert text_of(row) == "PayPalpaid@paypal.example – 2 Pay with this PayPal Remove this PayPal"
+    assert text_of(row) == "PayPalpaid@paypal.example – 2 Pay with this method PayPal Remove this PayPal"
 
 
 # --- what is charged ------------------------------------------------------------------------------
@@ -349,7 +349,7 @@ def test_after_a_failed_renewal_the_page_leads_out_of_it(app, owner, renewing, c
         run.run_due(now=clock.now())
         assert Subscription.get().renewal_failed_on is not None
     text = words(owner)
-    assert "We do not try the payment again by ourselves." in text
+    assert "We will not try the payment again automatically." in text
     assert "The renewal that is waiting, €33.60, is charged to it at once." in text
     assert "Nothing is charged now." not in text
     assert text_of(by_testid(shown(owner), "add-card")[0]) == "Add the card and pay €33.60"
@@ -385,7 +385,7 @@ def test_a_failed_renewal_is_named_before_a_card_that_asks_is_added(
     assert "Nothing is charged" not in text
     bank = add(owner, paying.ASKS_ONCE).headers["Location"]
     result = post_form(owner, bank, answer="confirm").headers["Location"]
-    sentence = "The renewal that was waiting is tried with Visa •••• 3155."
+    sentence = "We are trying the renewal that was waiting with Visa •••• 3155."
     assert sentence in words(owner, result)
     drain(app)
     with facts(app):

@@ -155,7 +155,7 @@ def test_the_page_says_what_will_be_lost(owner, payment):
     assert marked(page, "refund-before") == "Business 5, monthly until 21 December 2026"
     assert marked(page, "refund-after") == "Free trial until 21 December 2026"
     assert marked(page, "refund-days") == "0"
-    said = "€33.60</span> goes back to Visa •••• 4242, and it is as if this payment had never been made."
+    said = "€33.60</span> will be refunded to Visa •••• 4242, as if this payment had never been made."
     assert said in spaced(page.text)
     assert "This is possible until 20 December 2026." in spaced(page.text)
     assert "Refund €33.60" in page.text
@@ -168,8 +168,8 @@ def test_auto_renewal_and_a_scheduled_plan_are_said_to_end(app, acme, owner):
             scheduled_plan=Plan.get(Plan.code == "business-3"), scheduled_interval="month"
         ).execute()
     page = owner.get(address_of(payment)).text
-    assert "<p>Automatic renewal is switched off, and a guaranteed price ends with it.</p>" in page
-    assert "<p>The change to the plan Business 3 is withdrawn.</p>" in page
+    assert "<p>Automatic renewal is switched off, and any price guarantee ends with it.</p>" in page
+    assert "<p>The change to the Business 3 plan is withdrawn.</p>" in page
 
 
 def test_a_trial_that_is_past_is_said_to_be_due_at_once(app, acme, owner, clock):
@@ -191,7 +191,7 @@ def test_use_above_the_earlier_plan_is_said_with_both_figures(app, acme, owner):
         for n in range(4):
             a_member(acme, a_person(f"m{n}@acme.test"))
     page = owner.get(address_of(payment)).text
-    assert "Your use is larger than the plan Business 3" in page
+    assert "Your usage is over the limits of the Business 3 plan" in page
     assert "Maximum number of users: 3. Active users now: 5." in page
 
 
@@ -225,7 +225,7 @@ def test_nothing_is_refunded_when_something_else_was_shown(app, owner, payment):
     for headers in (None, PART):
         answer = confirm(owner, payment, shown="0" * 64, headers=headers)
         assert answer.status_code == 409
-        assert "Nothing was refunded. Something changed" in answer.text
+        assert "Nothing was refunded. Something has changed" in answer.text
     assert confirm(owner, payment).status_code == 303
 
 
@@ -261,7 +261,7 @@ def test_an_older_payment_says_that_it_is_not_the_last(app, acme, owner, payment
 def test_while_another_payment_is_open_the_page_says_to_wait(app, acme, owner, payment):
     with facts(app):
         bought(acme, "business-10", number=paying.SILENT_CHARGED)
-    assert "Please try again when it is settled." in owner.get(address_of(payment)).text
+    assert "Please try again once its result is known." in owner.get(address_of(payment)).text
 
 
 @pytest.mark.parametrize("key", ["0" * 32, "x", "INV-2026-000001"])
@@ -311,10 +311,10 @@ def test_the_credit_note_has_a_page_and_names_its_invoice(owner, payment):
     confirm(owner, payment)
     page = owner.get("/w/acme/invoices/CN-2026-000001").text
     assert "<h1>Credit note" in page
-    assert "It undoes the invoice" in page and 'href="/w/acme/invoices/INV-2026-000001"' in page
+    assert "It cancels invoice" in page and 'href="/w/acme/invoices/INV-2026-000001"' in page
     assert "Refunded to" in page
     invoice = owner.get("/w/acme/invoices/INV-2026-000001").text
-    assert "It was refunded: see the credit note" in invoice
+    assert "It was refunded: see credit note" in invoice
     assert 'href="/w/acme/invoices/CN-2026-000001"' in invoice
 
 

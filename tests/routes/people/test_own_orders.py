@@ -130,7 +130,7 @@ def be_renewed_in_vain(place):
 STATES = {
     "paid": (paying.buy, "Paid in full", ""),
     "refunded": (be_refunded, "Paid back", ""),
-    "waits for the payer": (try_with(paying.ASKS_ONCE), "Waits for you to confirm", ""),
+    "waits for the payer": (try_with(paying.ASKS_ONCE), "Waiting for you to confirm", ""),
     "not answered": (try_with(paying.SILENT_CHARGED), "Being confirmed", ""),
     "declined": (
         try_with(paying.DECLINED),
@@ -140,14 +140,14 @@ STATES = {
     "declined, with a reason": (
         try_with(paying.NOT_ENOUGH_FUNDS),
         "Payment declined",
-        "There is not enough money on the account.",
+        "There is not enough money in the account.",
     ),
     "declined, then left": (
         be_declined_and_leave,
         "Payment not confirmed",
         "You left before it was confirmed.",
     ),
-    "never asked": (lose_the_request, "Not paid", "The request did not arrive at the bank."),
+    "never asked": (lose_the_request, "Not paid", "The request did not reach the bank."),
     "a renewal that could not be tried": (be_renewed_in_vain, "Not paid", ""),
 }
 

@@ -455,7 +455,7 @@ def test_a_disabled_member_finds_the_link_unusable_and_the_workspace_gone(app, v
     assert path_of(zoe.get("/w/acme/plans")).startswith("/sign-in")
     refused = zoe.sign_in("zoe@acme.test")
     assert refused.status_code == 422
-    assert "Your access was disabled." in refused.get_data(as_text=True)
+    assert "Your access has been disabled." in refused.get_data(as_text=True)
     assert visitor.get(path).status_code == 404
 
 

@@ -161,7 +161,7 @@ def test_a_next_payment_is_told_only_where_one_is_to_come(
 def test_an_unknown_word_is_refused_and_never_guessed(owner, chosen, button) -> None:
     answer = owner.post("/w/acme/plans", {**chosen, **button})
     assert answer.status_code == 422
-    assert "This plan is not sold like that today." in answer.text
+    assert "This plan is not on sale in this form today." in answer.text
 
 
 def test_a_known_choice_is_shown_without_a_script(owner) -> None:

@@ -97,7 +97,7 @@ def bees(app, client) -> None:
 def test_a_non_profit_is_advised_to_buy_nothing(client, bees) -> None:
     page = plans_of(client, slug="bees")
     assert "Recommended" not in words_of(page)
-    assert "No plan of the table is large enough" not in words_of(page)
+    assert "No plan in the table is large enough" not in words_of(page)
     assert [each for each in page.iter("input") if each.get("checked") is not None] == []
     assert by_testid(page, "plan-action") == []
 
@@ -143,7 +143,7 @@ def test_who_may_not_buy_reads_who_may(app, client, place) -> None:
         owner = owner_of(place.workspace).name
         visit_as(client, a_member(place.workspace, a_person("member@acme.example"), role=Role.MEMBER).person)
     words = words_of(plans_of(client))
-    assert f"They can choose a plan: {owner}." in words
+    assert f"These people can choose a plan: {owner}." in words
     assert "prolong" not in words
 
 

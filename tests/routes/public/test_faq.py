@@ -148,7 +148,7 @@ def test_without_guests_nobody_is_added_beyond_the_plan(shop, client) -> None:
     with facts(shop):
         Plan.update(guests_per_user=0).where(Plan.code.startswith("business")).execute()
     assert "guest" not in answer(client, "q6")
-    assert "No one can be added" in answer(client, "q10")
+    assert "Nobody can be added" in answer(client, "q10")
 
 
 def test_ways_to_pay_and_the_processor_are_those_of_the_gateways(shop, client) -> None:

@@ -133,7 +133,7 @@ def test_a_person_without_a_workspace_is_told_so(app, client) -> None:
         visit_as(client, a_person())
     response = client.get("/?lang=en")
     assert response.status_code == 200
-    assert "You are in no workspace" in response.text
+    assert "You are not in any workspace" in response.text
 
 
 @pytest.mark.engine("sqlite")

@@ -80,7 +80,7 @@ def test_on_and_off_again(app, client, place, card) -> None:
     html = words_of(client.get("/w/acme/plans"))
     assert "Switch automatic renewal on" in html
     page = words_of(client.get(PAGE))
-    for words in ("Could be renewed on", "21 December 2026", "€33.60 including VAT", "Visa •••• 4242"):
+    for words in ("Would be renewed on", "21 December 2026", "€33.60 including VAT", "Visa •••• 4242"):
         assert words in page
     assert "Next payment" not in page
     answer = switch_on(client, card)
@@ -89,12 +89,12 @@ def test_on_and_off_again(app, client, place, card) -> None:
     assert "Automatic renewal is on: €33.60 on 21 December 2026." in html
     [button] = by_testid(parse(html), "plan-action")
     assert (text_of(button), button.get("disabled") is not None) == ("Automatic renewal is on", True)
-    assert f'href="{PAGE}">It can be switched off.' in html
+    assert f'href="{PAGE}">You can switch automatic renewal off.' in html
     assert subscription_of(app, place).announced_minor == 3360
 
     html = words_of(client.get(PAGE))
     assert "Next payment" in html
-    assert "Could be renewed on" not in html
+    assert "Would be renewed on" not in html
     assert "nothing changes before 21 December 2026" in html
     answer = post_form(client, f"{PAGE}/off", shown_at=PAGE)
     assert answer.status_code == 303
@@ -102,7 +102,7 @@ def test_on_and_off_again(app, client, place, card) -> None:
     assert "Automatic renewal is off. The plan ends on 21 December 2026." in html
     assert not subscription_of(app, place).auto_renewal
     post_form(client, f"{PAGE}/off", shown_at=PAGE)
-    assert "Automatic renewal was off already." in words_of(client.get("/w/acme/plans"))
+    assert "Automatic renewal was already off." in words_of(client.get("/w/acme/plans"))
 
 
 def test_another_charge_than_was_shown_is_shown_again(app, client, place, card) -> None:

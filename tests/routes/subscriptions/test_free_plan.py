@@ -55,11 +55,11 @@ def test_every_condition_is_shown_met_and_taken_at_once(app, client, place) -> N
     assert conditions_of(html) == dict.fromkeys(
         ["users", "storage", "guests", "administrators", *(service.value for service in Service)], "met"
     )
-    assert "the days left of the free trial end with it" in html
+    assert "the remaining days of the free trial are lost" in html
     answer = post_form(client, FREE, begins_on="")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/w/acme/plans")
     html = words_of(client.get("/w/acme/plans"))
-    assert "The plan Startup has begun. There is nothing to pay." in html
+    assert "The Startup plan has begun. There is nothing to pay." in html
     assert "You are using the free plan." in html
     assert FREE not in html
     assert plan_of(app, place) == "startup"
@@ -83,7 +83,7 @@ def test_each_unmet_condition_has_both_figures_and_leads_to_where_it_is_mended(a
             "Maximum storage: 2\N{NO-BREAK SPACE}GB. Storage used now: 3\N{NO-BREAK SPACE}GB.",
             "/links/help",
         ),
-        "ldap": ("LDAP directory: must be off. It is on now.", "/w/acme/services"),
+        "ldap": ("LDAP directory: must be off. It is on.", "/w/acme/services"),
     }
     for kind, (sentence, address) in expected.items():
         [line] = by_testid(page, f"condition-{kind}")
@@ -111,13 +111,13 @@ def test_from_a_paid_plan_it_waits_for_the_due_date(app, client, place) -> None:
     with facts(app):
         buy(place, "business-3")
     html = words_of(client.get(FREE))
-    assert "You keep Business 3 until 21 December 2026. Nothing is paid back" in html
+    assert "You keep Business 3 until 21 December 2026. Nothing is refunded" in html
     assert post_form(client, FREE, begins_on="2026-12-21").status_code == 303
     html = words_of(client.get("/w/acme/plans"))
     assert "From 21 December 2026: Startup" in html
     assert plan_of(app, place) == "business-3"
     html = words_of(client.get(FREE))
-    assert "The plan Startup begins on 21 December 2026." in html
+    assert "The Startup plan begins on 21 December 2026." in html
     assert by_testid(parse(html), "free-plan-confirm") == []
     answer = client.post(
         "/w/acme/plans/scheduled/withdraw",

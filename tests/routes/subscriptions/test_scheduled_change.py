@@ -63,7 +63,7 @@ def test_the_preview_says_what_is_charged_then(app, client, place) -> None:
     for sentence in (
         "Until then you keep Business 10",
         "21 December 2026",
-        "You pay then by hand",
+        "To be made by you",
         "€17.00 excl. VAT",
     ):
         assert sentence in html
@@ -78,7 +78,7 @@ def test_confirmed_it_is_on_the_plans_page_and_can_be_withdrawn(app, client, pla
     answer = confirm(client)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/w/acme/plans")
     html = words_of(client.get("/w/acme/plans"))
-    assert "The plan Business 3 begins on 21 December 2026." in html
+    assert "The Business 3 plan begins on 21 December 2026." in html
     [card] = by_testid(parse(html), "scheduled-plan")
     assert "From 21 December 2026: Business 3, monthly" in text_of(card)
     assert subscription_of(app, place).scheduled_plan.code == "business-3"
@@ -86,7 +86,7 @@ def test_confirmed_it_is_on_the_plans_page_and_can_be_withdrawn(app, client, pla
     answer = client.post("/w/acme/plans/scheduled/withdraw", data={"csrf_token": csrf_of(html)})
     assert answer.headers["Location"] == "/w/acme/plans?price=business-3:month"
     html = words_of(client.get(answer.headers["Location"]))
-    assert "Withdrawn: your plan stays as it is." in html
+    assert "Change withdrawn: your plan stays as it is." in html
     assert by_testid(parse(html), "scheduled-plan") == []
     assert 'value="business-3:month" checked' in html
     assert subscription_of(app, place).scheduled_plan is None
@@ -171,7 +171,7 @@ def test_a_plan_that_has_become_too_small_is_told_on_every_page(app, client, pla
             as_seen_by(place, name)
     for path in ("plans", "history", "members", "settings"):
         [banner] = by_testid(parse(words_of(client.get(f"/w/acme/{path}"))), "state-banner")
-        assert "The plan Business 3 cannot begin on 21 December 2026." in text_of(banner)
+        assert "The Business 3 plan cannot begin on 21 December 2026." in text_of(banner)
     [obstacle] = by_testid(parse(words_of(client.get("/w/acme/plans"))), "obstacle-users")
     assert text_of(obstacle) == "Maximum number of users: 3. Active users now: 4."
 

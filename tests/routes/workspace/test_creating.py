@@ -54,10 +54,10 @@ def test_the_way_to_it_stands_in_the_menu(app, client, page):
     ("field", "value", "sentence"),
     [
         ("name", " ", "Enter a name for the workspace."),
-        ("name", "x" * 201, "Use 200 characters at most."),
-        ("currency", "XXX", "Choose one of the list."),
-        ("time_zone", "Mars/Olympus", "Choose one of the list."),
-        ("language", "de", "Choose one of the list."),
+        ("name", "x" * 201, "Use 200 characters or fewer."),
+        ("currency", "XXX", "Choose an option from the list."),
+        ("time_zone", "Mars/Olympus", "Choose an option from the list."),
+        ("language", "de", "Choose an option from the list."),
     ],
 )
 def test_bad_input_is_told_beside_its_field(app, client, field, value, sentence):

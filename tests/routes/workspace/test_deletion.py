@@ -61,7 +61,7 @@ def test_the_settings_lead_there(owner) -> None:
 @pytest.mark.engine("sqlite")
 def test_the_archive_comes_first_and_both_lists_are_said(owner) -> None:
     page = owner.get(f"{ADDRESS}?lang=en").text
-    assert page.index("Download everything") < page.index("Delete the workspace for ever")
+    assert page.index("Download everything") < page.index("Delete the workspace permanently")
     for sentence in ("What is erased", "What is kept", "Saved payment methods", "for some years"):
         assert sentence in page
     assert not by_testid(parse(page), "renewal-warning")

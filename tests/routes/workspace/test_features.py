@@ -73,10 +73,10 @@ def test_what_the_plan_lacks_is_locked_and_refused_by_name(app):
     owner = signed_in(app, "owner@acme.test")
     page = owner.get(PAGE)
     assert set(switches(page).values()) == {"locked"}
-    assert text(page).count("The plan Startup does not include it.") == 5
+    assert text(page).count("Not included in the Startup plan.") == 5
     answer = owner.post(PAGE, {"shown": "", "ldap": "y"})
     assert answer.status_code == 422
-    assert "LDAP directory: the plan Startup does not include it." in text(answer)
+    assert "LDAP directory: not included in the Startup plan." in text(answer)
     assert by_testid(parse(text(answer)), "error-summary")
     assert services() == []
 
@@ -87,7 +87,7 @@ def test_what_the_plan_no_longer_includes_can_be_switched_off(app):
     owner = signed_in(app, "owner@acme.test")
     page = owner.get(PAGE)
     assert (switches(page)["ldap"], switches(page)["custom_dns"]) == ("on", "locked")
-    assert "Once it is off, it cannot be switched on again." in text(page)
+    assert "Once it is off, you cannot switch it on again." in text(page)
     owner.post(PAGE, {"shown": "ldap sso", "sso": "y"})
     assert services() == ["sso"]
     assert switches(owner.get(PAGE))["ldap"] == "locked"

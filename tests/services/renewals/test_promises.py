@@ -102,7 +102,8 @@ def test_the_letter_of_the_change_says_what_it_will_cost(renewed, clock):
     schedule(renewed, clock)
     [letter] = letters("plan_scheduled")
     facts = letter["context"]
-    assert (facts["total_minor"], facts["currency"], facts["renew_on"]) == (2040, "EUR", "2026-12-21")
+    assert (facts["total_minor"], facts["tax_minor"], facts["currency"]) == (2040, 340, "EUR")
+    assert facts["renew_on"] == "2026-12-21"
 
 
 def test_a_rise_that_comes_too_late_to_be_mailed_waits_for_the_next_charge(unlocked, clock):
