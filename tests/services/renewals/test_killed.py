@@ -18,9 +18,9 @@ from tests.paying import paid_charges
 from tests.processes import exit_codes_of
 from tests.renewing import many_renewing
 
-RENEWALS = 500 if FULL else 250
-PROCESSES = 8 if FULL else 4
-MOST_CALLS = 45
+RENEWALS = 500 if FULL else 100
+PROCESSES = 8 if FULL else 3
+MOST_CALLS = 45 if FULL else 30
 """So many calls of all runs together are fewer than there are renewals: one of them must die."""
 RUN = """
 import os, signal, threading
