@@ -170,6 +170,22 @@ def test_a_browser_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -
         setup.ensure_browser()
 
 
+def test_the_tests_take_the_browser_without_windows_and_the_benchmark_the_whole_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert setup.chromium_for_tests() is None
+    whole, shell = tmp_path / "chromium", tmp_path / "chromium-headless-shell"
+    whole.touch(mode=0o755)
+    assert setup.chromium_for_tests() == str(whole)
+    shell.touch(mode=0o755)
+    assert setup.chromium_for_tests() == str(shell)
+    assert setup.chromium() == str(whole)
+    monkeypatch.setenv("CHROMIUM", "/mine/chromium")
+    assert setup.chromium() == setup.chromium_for_tests() == "/mine/chromium"
+
+
 @pytest.mark.skipif(not setup.STAMP.exists(), reason="this environment was not made by setup")
 def test_setup_takes_no_time_when_there_is_nothing_to_do() -> None:
     stamp = json.loads(setup.STAMP.read_text())

@@ -23,7 +23,7 @@ from tests.browser.reader import Reader, share_out
 from tests.browser.watch import Watch
 from tests.conftest import TODAY
 from tests.factories import a_catalogue
-from tools.setup import chromium
+from tools.setup import chromium_for_tests
 
 # The machine may be busy with other tests; what is right appears at once all the same.
 PATIENCE_MS = 30_000
@@ -51,7 +51,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
     """The machine's Chromium where there is one, else Playwright's own; it reaches this machine only."""
-    path = chromium()
+    path = chromium_for_tests()
     return {
         **browser_type_launch_args,
         **({"executable_path": path} if path else {}),
