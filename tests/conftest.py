@@ -1,11 +1,13 @@
 """What every test is built on: a database on either engine, settings, a clock that stands still.
 
 A test that takes `engine`, directly or through another fixture, runs once on SQLite and once on
-PostgreSQL; `@pytest.mark.engine("sqlite")` chooses one, and pages in a browser are looked at on SQLite
-alone unless the mark says otherwise. Each test has a database of its own, copied
-from a migrated template, so that real commits happen in it.
+PostgreSQL; `@pytest.mark.engine("sqlite")` chooses one; where nothing moves money or waits for a lock,
+`@pytest.mark.either_engine` lets the two take turns. Pages in a browser are looked at on SQLite alone unless
+the mark says otherwise. Each test has a database of its own, copied from a migrated template, so that real
+commits happen in it.
 """
 
+import gc
 import logging
 import os
 import shutil
@@ -16,9 +18,11 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 
+from tests.matrix import taking_turns
 from tests.pages import PageClient
 from tests.postgres import PostgreSQL, ReusedDatabase
 from tools.setup import postgresql_binaries
@@ -39,12 +43,19 @@ if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM_BYTES:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
+# So many objects, where Python would look after 700.
+GARBAGE = 20_000
+
+
 # --- the run as a whole -------------------------------------------------------------------------
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "engine(*names): the database engines the test runs on, both by default"
+    )
+    config.addinivalue_line(
+        "markers", "either_engine: on one of its engines, whose turn it is; on both with FULL=1"
     )
     config.addinivalue_line(
         "markers", "postgresql: set on each test that runs on PostgreSQL; -m 'not postgresql'"
@@ -74,11 +85,44 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     )
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is collected stays to the end: the garbage collector looks at what tests make, and not at that."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GARBAGE, 10, 10)
+        gc.enable()
+
+
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes longest begins first, so that no process is alone with it in the end."""
+    left = of_the_other_engine(items)
+    if left:
+        config.hook.pytest_deselected(items=[item for item in items if item in left])
+        items[:] = [item for item in items if item not in left]
     places = {name: place for place, name in enumerate(longest_tests())}
     items.sort(key=lambda item: places.get(item.nodeid.partition("[")[0], len(places)))
+
+
+def of_the_other_engine(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Of the tests marked `either_engine` those whose turn it is not; one asked for by its engine has it.
+
+    In a module that is marked, a test that names both engines runs on both.
+    """
+    on_each: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("either_engine") and not item.get_closest_marker("engine"):
+            engine = item.callspec.params.get("engine", "") if hasattr(item, "callspec") else ""
+            on_each.setdefault(item.nodeid.replace(engine, ""), []).append(item)
+    left = set()
+    for name, tests in on_each.items():
+        left |= {*tests} - {*taking_turns(tests, crc32(name.encode()))}
+    return left
 
 
 def longest_tests() -> list[str]:

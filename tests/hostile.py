@@ -5,7 +5,7 @@ Text is sent as UTF-8; half of a surrogate pair goes as the bytes that no decode
 
 from collections.abc import Sequence
 
-from tests.matrix import share
+from tests.matrix import SHARES, share
 
 EVIL = "evil.example"
 MARK = "1337*1337"
@@ -331,11 +331,11 @@ BODIES: tuple[tuple[str, bytes], ...] = (
 """(content type, body)"""
 
 
-def some_of(values: Sequence[str], turn: int) -> list[str]:
+def some_of(values: Sequence[str], turn: int, *, shares: int = SHARES) -> list[str]:
     """Of each kind that is among them, the share whose turn it is; all of them with FULL=1.
 
     Those for a database come first: what is sent there alone meets what it met where everything is sent.
     """
-    chosen = (share([each for each in kind if each in values], turn) for kind in KINDS.values())
-    wanted = {value for of_kind in chosen for value in of_kind}
+    of_kinds = ([each for each in kind if each in values] for kind in KINDS.values())
+    wanted = {value for possible in of_kinds for value in share(possible, turn, shares=shares)}
     return sorted((each for each in values if each in wanted), key=lambda each: each not in FOR_A_DATABASE)

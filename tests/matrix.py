@@ -24,9 +24,9 @@ def taking_turns(choices: Sequence[T], turn: int, *, at_least: int = 1) -> list[
 SHARES = 6
 
 
-def share(values: Sequence[T], turn: int) -> list[T]:
+def share(values: Sequence[T], turn: int, *, shares: int = SHARES) -> list[T]:
     """Every sixth of the values, beginning with the turn's, and never none; all with FULL=1.
 
-    Six turns in a row have had each of them.
+    Six turns in a row have had each of them. `shares` may be another number than six.
     """
-    return list(values) if FULL else list(values[turn % min(SHARES, max(len(values), 1)) :: SHARES])
+    return list(values) if FULL else list(values[turn % min(shares, max(len(values), 1)) :: shares])

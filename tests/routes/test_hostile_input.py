@@ -62,6 +62,8 @@ from tests.hostile import (
 from tests.matrix import FULL, SHARES, share
 from tests.visiting import facts
 
+# Three times as many forms take turns with a value in all their fields as with one where text is free.
+SHARES_EVERYWHERE = 2 * SHARES
 ORACLE = {400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 431}
 ADDRESS = {
     "display_currency": "EUR",
@@ -329,7 +331,7 @@ def send_everything(site: Site, forms: list[Form], values: frozenset[str]) -> Ve
 def sent_everywhere(form: Form) -> list[str]:
     """The values that this run sends in all fields of the form."""
     turn = [other for other in FORMS if other.values == form.values].index(form)
-    return some_of(form.values, turn)
+    return some_of(form.values, turn, shares=SHARES_EVERYWHERE)
 
 
 def sent_where_free(form: Form) -> list[str]:
@@ -479,7 +481,7 @@ def test_addresses_bodies_headers_and_shapes(engines, tmp_path) -> None:
     verdicts = {}
     for engine, url in engines.items():
         with a_site(url, tmp_path / engine) as site:
-            verdicts[engine] = dict(shapes(site))
+            verdicts[engine] = dict(shapes(site, for_pages=FULL or engine == "sqlite"))
             with facts(site.app):
                 nothing_was_gained()
                 assert_books_clean()
@@ -490,17 +492,19 @@ def test_addresses_bodies_headers_and_shapes(engines, tmp_path) -> None:
         if status >= 400 and status not in ORACLE
     }
     assert not faults
-    assert verdicts["sqlite"] == verdicts["postgresql"]
+    everything, less = verdicts["sqlite"], verdicts["postgresql"]
+    assert len(less) > len(everything) / 3
+    assert {name: status for name, status in less.items() if everything[name] != status} == {}
 
 
-def shapes(site: Site) -> Iterator[tuple[str, int]]:
-    """What was sent, and the status of its answer."""
+def shapes(site: Site, *, for_pages: bool) -> Iterator[tuple[str, int]]:
+    """What was sent, and the status of its answer; `for_pages`: also what no database comes to see."""
     browsers = site.browsers
     rules = [rule for rule in site.app.url_map.iter_rules() if rule.arguments]
     for turn, rule in enumerate(rules):
         if "GET" not in rule.methods:
             continue
-        for value in share(IDENTIFIERS, turn):
+        for value in share(IDENTIFIERS, turn, shares=SHARES_EVERYWHERE):
             # Each parameter in turn; those before it are good.
             for spoilt in rule.arguments:
                 good = {"slug": "acme", "number": site.names["order"], "member_id": "1"}
@@ -517,19 +521,21 @@ def shapes(site: Site) -> Iterator[tuple[str, int]]:
     for turn, form in enumerate(forms):
         path, browser = form.path.format(**site.names), browsers[form.who]
         token = {"X-CSRFToken": browser.token}
-        for number, (kind, body) in share(list(enumerate(BODIES)), turn):
-            answer = browser.ask("POST", path, data=body, content_type=kind, headers=token)
-            yield f"{form.path} body {number}", answer.status_code
-        for number, headers in share(list(enumerate(HEADERS)), turn):
-            answer = browser.ask("POST", path, headers={**token, **headers}, data=b"x=1")
-            yield f"{form.path} headers {number}", answer.status_code
+        if for_pages:
+            for number, (kind, body) in share(list(enumerate(BODIES)), turn):
+                answer = browser.ask("POST", path, data=body, content_type=kind, headers=token)
+                yield f"{form.path} body {number}", answer.status_code
+            for number, headers in share(list(enumerate(HEADERS)), turn):
+                answer = browser.ask("POST", path, headers={**token, **headers}, data=b"x=1")
+                yield f"{form.path} headers {number}", answer.status_code
         twice = {name: ["x", "y", "x"] for name in form.fields}
         brackets = {f"{name}[]": "x" for name in form.fields} | {f"{name}[a]": "x" for name in form.fields}
         extra = {name: value for name, value in EXTRA.items() if name not in form.fields}
         for number, fields in enumerate((twice, brackets, extra, {})):
             yield f"{form.path} shape {number}", browser.post(path, fields).status_code
-            part = browser.post(path, fields, headers={**PART, "HX-Target": "form#details"})
-            yield f"{form.path} part {number}", part.status_code
+            if for_pages:
+                part = browser.post(path, fields, headers={**PART, "HX-Target": "form#details"})
+                yield f"{form.path} part {number}", part.status_code
     queries = ("q", "before", "price", "currency", "lang", "next", "reason", "theme", "dialog")
     pages = (
         "/",

@@ -17,6 +17,8 @@ from tests.visitors import Visitor
 
 MOST_QUERIES = 6
 
+pytestmark = pytest.mark.either_engine
+
 
 class Statements(logging.Handler):
     """What Peewee sends to the database, in order."""
@@ -46,10 +48,10 @@ def statements():
 
 @pytest.fixture
 def large(app, monkeypatch) -> Workspace:
-    """A workspace of 300 members and 500 invoices, beside the small one on trial."""
+    """A workspace of 120 members and 150 invoices, three pages of each, beside the small one on trial."""
     monkeypatch.setattr(demo, "WORKSPACES", {"L": 1})
-    monkeypatch.setattr(demo, "LARGE_MEMBERS", 300)
-    monkeypatch.setattr(demo, "LARGE_INVOICES", 500)
+    monkeypatch.setattr(demo, "LARGE_MEMBERS", 120)
+    monkeypatch.setattr(demo, "LARGE_INVOICES", 150)
     with connection():
         a_catalogue()
         demo.build(size="L", seed=1, now=TODAY)

@@ -11,7 +11,7 @@ from tests.matrix import FULL
 from tests.simulation.world import DAYS, make_world
 
 # (seed, days): a year is lived to its end once, and shorter worlds see other people and other faults.
-SQLITE_WORLDS = [(seed, DAYS) for seed in range(1, 101)] if FULL else [(1, DAYS), (2, 120), (3, 120)]
+SQLITE_WORLDS = [(seed, DAYS) for seed in range(1, 101)] if FULL else [(1, DAYS), (2, 120)]
 POSTGRESQL_WORLDS = [(seed, DAYS) for seed in range(101, 104)] if FULL else [(101, 120)]
 
 

@@ -15,7 +15,7 @@ from portal.services.people.own_email import AddressTaken, EmailUnchanged
 from portal.services.people.signing_in import PasswordWrong
 from tests.factories import PASSWORD, a_person, a_workspace, letters, mailed_path
 
-pytestmark = pytest.mark.usefixtures("runtime")
+pytestmark = [pytest.mark.usefixtures("runtime"), pytest.mark.either_engine]
 OLD, NEW = "jeanne@acme.test", "jeanne@new.test"
 
 
@@ -123,6 +123,7 @@ def test_an_address_with_an_account_is_told_there_alone(jeanne):
     assert not Link.select().exists()
 
 
+@pytest.mark.engine("sqlite", "postgresql")
 def test_an_address_taken_after_the_link_was_sent_stays_whose_it_is(jeanne):
     ask(jeanne)
     leo = a_person(NEW)
@@ -131,6 +132,7 @@ def test_an_address_taken_after_the_link_was_sent_stays_whose_it_is(jeanne):
     assert (address(jeanne), address(leo)) == (OLD, NEW)
 
 
+@pytest.mark.engine("sqlite", "postgresql")
 def test_a_link_works_once_and_for_a_day(jeanne, clock):
     ask(jeanne)
     token = token_of("new_email")
@@ -233,6 +235,7 @@ def test_letters_on_their_way_follow_the_person_and_typed_addresses_stay(jeanne)
     assert OutboxMessage.select().where(OutboxMessage.payload["to"].as_text() == OLD).count() == 2
 
 
+@pytest.mark.engine("sqlite", "postgresql")
 def test_of_two_who_confirm_at_once_one_does(jeanne):
     ask(jeanne)
     token = token_of("new_email")

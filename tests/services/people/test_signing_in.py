@@ -26,7 +26,7 @@ from tests.factories import (
 NEW_PASSWORD = "harbour-violin-7-kelp"
 
 
-pytestmark = pytest.mark.usefixtures("runtime")
+pytestmark = [pytest.mark.usefixtures("runtime"), pytest.mark.either_engine]
 
 
 def now():
@@ -100,6 +100,7 @@ def test_a_known_address_makes_nothing_but_a_mail_that_says_so():
     assert letters()[-1]["context"] == {"name": "Jeanne Martin"}
 
 
+@pytest.mark.engine("sqlite", "postgresql")
 def test_two_workspaces_of_one_name_have_addresses_of_their_own():
     sign_up()
     sign_up(email="leo@acme.test")
@@ -166,6 +167,7 @@ def test_a_password_chosen_by_a_link_proves_the_address_and_stays():
     assert signing_in.authenticate(person.email, "another long enough one") == person
 
 
+@pytest.mark.engine("sqlite", "postgresql")
 def test_a_link_works_once():
     person = a_person()
     signing_in.request_link(person.email, LinkPurpose.MAGIC)
@@ -178,6 +180,7 @@ def test_a_link_works_once():
         links.open_link(token, LinkPurpose.MAGIC)
 
 
+@pytest.mark.engine("sqlite", "postgresql")
 def test_two_clicks_at_once_use_a_link_once():
     person = a_person()
     signing_in.request_link(person.email, LinkPurpose.MAGIC)

@@ -16,7 +16,7 @@ from portal.services.workspace import deletion
 from tests.books import assert_books_clean
 from tests.factories import PASSWORD, a_member, a_person, a_workspace, letters, mailed_path, seen_by
 
-pytestmark = pytest.mark.usefixtures("runtime")
+pytestmark = [pytest.mark.usefixtures("runtime"), pytest.mark.either_engine]
 
 
 def now():
@@ -64,6 +64,7 @@ def test_somebody_signed_in_gets_another_workspace_with_its_trial():
     assert letters("welcome")[-1]["context"]["trial_ends_on"] == "2026-12-21"
 
 
+@pytest.mark.engine("sqlite", "postgresql")
 def test_two_workspaces_of_one_name_have_two_addresses():
     jeanne = a_person()
     assert another(jeanne, "Acme").slug != another(jeanne, "Acme").slug
