@@ -263,6 +263,7 @@ def test_every_question_has_its_breach():
 def test_the_books_of_an_empty_database_are_clean(runtime):
     assert_books_clean()
     assert [result.name for result in books.check()] == books.questions()
+    assert {type(result.broken) for result in books.check()} == {int}
 
 
 REFUNDED = "(SELECT id FROM purchase_order WHERE state = 'refunded')"

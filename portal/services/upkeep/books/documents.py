@@ -14,7 +14,7 @@ from portal.domain.vocabulary import DocumentKind, PaymentMethodKind, PaymentSta
 from portal.models import Document, Invoice, NumberSeries, Order, OutboxMessage, Payment, Workspace
 from portal.services.invoices import issuing
 
-from .reading import pages_of, rows_of
+from .reading import Queries, counted, pages_of, rows_of
 
 A_DAY = timedelta(days=1)
 
@@ -216,7 +216,8 @@ def documents_are_unchanged() -> int:
     return sum(hashlib.sha256(bytes(content)).hexdigest() != sha256 for content, sha256 in rows)
 
 
-def invoices_promised_their_documents() -> int:
+@counted
+def invoices_promised_their_documents() -> Queries:
     """Every invoice has an outbox row for its documents."""
     return (
         Invoice.select(Invoice.id)
@@ -226,5 +227,4 @@ def invoices_promised_their_documents() -> int:
             on=((OutboxMessage.topic == "prepare_documents") & (OutboxMessage.key == Invoice.number)),
         )
         .where(OutboxMessage.id.is_null())
-        .count()
     )

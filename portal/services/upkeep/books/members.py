@@ -6,8 +6,11 @@ from portal.domain.lifecycle import OPEN_PAYMENT_STATES
 from portal.domain.vocabulary import MemberStatus
 from portal.models import Member, Order, Payment, Plan
 
+from .reading import Queries, counted
 
-def users_fit_the_plan_being_paid() -> int:
+
+@counted
+def users_fit_the_plan_being_paid() -> Queries:
     """Workspaces with more active users than the plan holds that an open payment is for.
 
     Whoever comes while it is open has to fit that plan too.
@@ -24,5 +27,4 @@ def users_fit_the_plan_being_paid() -> int:
         )
         .group_by(Payment.workspace, Payment.id, Plan.id, Plan.max_users)
         .having(fn.COUNT(Member.id) > Plan.max_users)
-        .count()
     )

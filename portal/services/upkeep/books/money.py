@@ -20,7 +20,7 @@ from portal.domain.vocabulary import (
 )
 from portal.models import Invoice, MethodSetup, Order, Payment, PaymentMethod, Plan, Refund
 
-from .reading import pages_of
+from .reading import Queries, counted, pages_of
 
 SETTLED = (PaymentState.SUCCEEDED, PaymentState.DECLINED)
 PAID_ONCE = (OrderState.PAID, OrderState.REFUNDED)
@@ -28,7 +28,8 @@ REFUND_SETTLED = (RefundState.SUCCEEDED, RefundState.REFUSED)
 REFUND_WAITS = (RefundState.CREATED, RefundState.UNKNOWN)
 
 
-def paid_orders_have_one_succeeded_payment() -> int:
+@counted
+def paid_orders_have_one_succeeded_payment() -> Queries:
     """A paid order, refunded since or not, has exactly one succeeded payment, of its own total."""
     succeeded = (
         Payment.select(
@@ -45,53 +46,54 @@ def paid_orders_have_one_succeeded_payment() -> int:
             Order.state << PAID_ONCE,
             succeeded.c.times.is_null() | (succeeded.c.times != 1) | (succeeded.c.paid != Order.total_minor),
         )
-        .count()
     )
 
 
-def succeeded_payments_belong_to_paid_orders() -> int:
+@counted
+def succeeded_payments_belong_to_paid_orders() -> Queries:
     return (
         Payment.select(Payment.id)
         .join(Order)
         .where(Payment.state == PaymentState.SUCCEEDED, Order.state.not_in(PAID_ONCE))
-        .count()
     )
 
 
-def placed_orders_have_a_waiting_payment() -> int:
+@counted
+def placed_orders_have_a_waiting_payment() -> Queries:
     return (
         Order.select(Order.id)
         .join(Payment, JOIN.LEFT_OUTER, on=((Payment.order == Order.id) & Payment.state.not_in(SETTLED)))
         .where(Order.state == OrderState.PLACED, Payment.id.is_null())
-        .count()
     )
 
 
-def waiting_payments_belong_to_placed_orders() -> int:
+@counted
+def waiting_payments_belong_to_placed_orders() -> Queries:
     """While a payment may still succeed its order is closed, so that nobody pays it a second time."""
     return (
         Payment.select(Payment.id)
         .join(Order)
         .where(Payment.state.not_in(SETTLED), Order.state != OrderState.PLACED)
-        .count()
     )
 
 
-def workspaces_wait_for_one_payment_at_most() -> int:
+@counted
+def workspaces_wait_for_one_payment_at_most() -> Queries:
     return (
         Payment.select(Payment.workspace)
         .where(Payment.state.not_in(SETTLED))
         .group_by(Payment.workspace)
         .having(fn.COUNT(Payment.id) > 1)
-        .count()
     )
 
 
-def paid_orders_have_their_invoice() -> int:
+@counted
+def paid_orders_have_their_invoice() -> Queries:
     return _orders_without_their(DocumentKind.INVOICE, states=PAID_ONCE)
 
 
-def refunded_orders_have_their_credit_note() -> int:
+@counted
+def refunded_orders_have_their_credit_note() -> Queries:
     """It credits the order's own invoice, in full."""
     invoice = Invoice.alias()
     of_another = (
@@ -102,12 +104,11 @@ def refunded_orders_have_their_credit_note() -> int:
             | (invoice.order != Invoice.order)
             | (invoice.total_minor != Invoice.total_minor)
         )
-        .count()
     )
-    return of_another + _orders_without_their(DocumentKind.CREDIT_NOTE, states=(OrderState.REFUNDED,))
+    return of_another, _orders_without_their(DocumentKind.CREDIT_NOTE, states=(OrderState.REFUNDED,))
 
 
-def _orders_without_their(kind: DocumentKind, *, states: Sequence[OrderState]) -> int:
+def _orders_without_their(kind: DocumentKind, *, states: Sequence[OrderState]) -> Queries:
     """Orders in these states that lack a document of this kind over their own amounts."""
     return (
         Order.select(Order.id)
@@ -120,11 +121,11 @@ def _orders_without_their(kind: DocumentKind, *, states: Sequence[OrderState]) -
             | (Invoice.currency != Order.currency)
             | (Invoice.workspace != Order.workspace),
         )
-        .count()
     )
 
 
-def invoices_are_of_paid_orders() -> int:
+@counted
+def invoices_are_of_paid_orders() -> Queries:
     """And credit notes of refunded ones."""
     return (
         Invoice.select(Invoice.id)
@@ -133,11 +134,11 @@ def invoices_are_of_paid_orders() -> int:
             Order.state.not_in(PAID_ONCE)
             | ((Invoice.kind == DocumentKind.CREDIT_NOTE) & (Order.state != OrderState.REFUNDED))
         )
-        .count()
     )
 
 
-def refunded_orders_were_paid_back_once() -> int:
+@counted
+def refunded_orders_were_paid_back_once() -> Queries:
     """A refunded order has exactly one succeeded refund, of its own total; no other order has one."""
     sent_back = (
         Payment.select(
@@ -167,11 +168,11 @@ def refunded_orders_were_paid_back_once() -> int:
             )
             | (~is_refunded & sent_back.c.times.is_null(False))
         )
-        .count()
     )
 
 
-def refunds_are_of_succeeded_payments() -> int:
+@counted
+def refunds_are_of_succeeded_payments() -> Queries:
     """Whatever their state, and never of more than was paid."""
     return (
         Refund.select(Refund.id)
@@ -182,28 +183,28 @@ def refunds_are_of_succeeded_payments() -> int:
             | (Refund.currency != Payment.currency)
             | (Refund.workspace != Payment.workspace)
         )
-        .count()
     )
 
 
-def nothing_is_charged_beside_an_open_refund() -> int:
+@counted
+def nothing_is_charged_beside_an_open_refund() -> Queries:
     """Workspaces with an open refund that wait for a payment, or for a refund more."""
     refunds = (
         Refund.select(Refund.workspace)
         .where(Refund.state << REFUND_WAITS)
         .group_by(Refund.workspace)
         .having(fn.COUNT(Refund.id) > 1)
-        .count()
     )
-    return refunds + (
+    payments = (
         Payment.select(Payment.id)
         .join(Refund, on=(Refund.workspace == Payment.workspace))
         .where(Refund.state << REFUND_WAITS, Payment.state.not_in(SETTLED))
-        .count()
     )
+    return refunds, payments
 
 
-def payments_ask_for_what_their_order_costs() -> int:
+@counted
+def payments_ask_for_what_their_order_costs() -> Queries:
     """Amount, currency and workspace. A declined one may be of an order that was quoted anew since."""
     return (
         Payment.select(Payment.id)
@@ -214,13 +215,13 @@ def payments_ask_for_what_their_order_costs() -> int:
             | (Payment.currency != Order.currency)
             | (Payment.workspace != Order.workspace),
         )
-        .count()
     )
 
 
-def open_money_is_asked_about() -> int:
+@counted
+def open_money_is_asked_about() -> Queries:
     """What is open has a next look-up, and what is settled has its moment and none."""
-    broken = 0
+    broken = []
     for model, settled, ask_at in (
         (Payment, SETTLED, Payment.look_up_at),
         (Refund, REFUND_SETTLED, Refund.ask_again_at),
@@ -228,19 +229,19 @@ def open_money_is_asked_about() -> int:
         is_settled = model.state << settled
         rightly_settled = model.settled_at.is_null(False) & ask_at.is_null()
         rightly_open = model.settled_at.is_null() & ask_at.is_null(False)
-        broken += (
-            model.select().where((is_settled & ~rightly_settled) | (~is_settled & ~rightly_open)).count()
+        broken.append(
+            model.select(model.id).where((is_settled & ~rightly_settled) | (~is_settled & ~rightly_open))
         )
     waits = MethodSetup.state << list(OPEN_SETUP_STATES)
-    return broken + MethodSetup.select().where(waits & MethodSetup.look_up_at.is_null()).count()
+    return *broken, MethodSetup.select(MethodSetup.id).where(waits & MethodSetup.look_up_at.is_null())
 
 
-def payments_charge_methods_of_their_workspace() -> int:
+@counted
+def payments_charge_methods_of_their_workspace() -> Queries:
     return (
         Payment.select(Payment.id)
         .join(PaymentMethod)
         .where((PaymentMethod.workspace != Payment.workspace) | (PaymentMethod.gateway != Payment.gateway))
-        .count()
     )
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any, Generic, TypeVar, cast
 
-from peewee import JOIN
+from peewee import JOIN, SQL, Select, fn
 
 from portal.database.columns import Model
+from portal.database.connecting import database, is_postgresql
 from portal.domain.errors import PortalError
 
 T = TypeVar("T")
@@ -30,6 +32,34 @@ class Reading(Generic[T]):
             for question in self.questions:
                 broken[question.__name__] += _is_broken(question, row)
         return broken
+
+
+Queries = Any
+"""A query or several of them: each row that one finds breaks the rule."""
+
+
+def counted(queries_of: Callable[[], Queries]) -> Callable[[], int]:
+    """A question whose queries are always the same. Their SQL is written once for each engine.
+
+    To write it takes Peewee longer than the database takes to answer.
+    """
+    written: dict[bool, list[tuple[str, list[Any]]]] = {}
+
+    @wraps(queries_of)
+    def count() -> int:
+        engine = is_postgresql()
+        if engine not in written:
+            asked = queries_of()
+            written[engine] = [_count_of(each) for each in (asked if isinstance(asked, tuple) else [asked])]
+        return sum(database.execute_sql(sql, values).fetchone()[0] for sql, values in written[engine])
+
+    return count
+
+
+def _count_of(query: Any) -> tuple[str, list[Any]]:
+    """The SQL that counts the rows of the query, and its values."""
+    rows = query.order_by().alias("found")
+    return Select([rows], [fn.COUNT(SQL("1"))]).bind(database.obj).sql()
 
 
 def _is_broken(question: Callable[[T], bool], row: T) -> bool:

@@ -19,7 +19,7 @@ from portal.models import (
 )
 
 from .money import PAID_ONCE
-from .reading import rows_of
+from .reading import Queries, counted, rows_of
 
 
 def paid_orders_gave_what_was_quoted() -> int:
@@ -53,31 +53,31 @@ def paid_orders_gave_what_was_quoted() -> int:
     return broken
 
 
-def workspaces_have_one_subscription_a_product() -> int:
+@counted
+def workspaces_have_one_subscription_a_product() -> Queries:
     """One to the workspace plan and at most one to any other; its plan and price are the product's."""
     several = (
         Subscription.select(Subscription.workspace)
         .group_by(Subscription.workspace, Subscription.product)
         .having(fn.COUNT(Subscription.id) > 1)
-        .count()
     )
     of_the_plan = (
         Subscription.select(Subscription.workspace)
         .join(Product)
         .where(Product.kind == ProductKind.WORKSPACE_PLAN)
     )
-    without = Workspace.select(Workspace.id).where(Workspace.id.not_in(of_the_plan)).count()
+    without = Workspace.select(Workspace.id).where(Workspace.id.not_in(of_the_plan))
     of_another = (
         Subscription.select(Subscription.id)
         .join_from(Subscription, Plan, on=Subscription.plan)
         .join_from(Subscription, Price, JOIN.LEFT_OUTER)
         .where((Plan.product != Subscription.product) | (Price.plan != Plan.id))
-        .count()
     )
-    return int(several + without + of_another)
+    return several, without, of_another
 
 
-def renewals_wait_for_their_due_date() -> int:
+@counted
+def renewals_wait_for_their_due_date() -> Queries:
     """With auto-renewal on, nothing is charged before the due date, and only to a method of the workspace.
 
     With it off, nothing is charged, and nothing was announced.
@@ -98,19 +98,20 @@ def renewals_wait_for_their_due_date() -> int:
         Subscription.select(Subscription.id)
         .join(PaymentMethod, JOIN.LEFT_OUTER, on=(Subscription.payment_method == PaymentMethod.id))
         .where(~is_right)
-        .count()
     )
 
 
-def workspaces_have_an_owner() -> int:
+@counted
+def workspaces_have_an_owner() -> Queries:
     """Somebody active, in each that was not deleted."""
     owned = Member.select(Member.workspace).where(
         Member.role == Role.OWNER, Member.status == MemberStatus.ACTIVE
     )
-    return Workspace.select().where(Workspace.deleted_at.is_null(), Workspace.id.not_in(owned)).count()
+    return Workspace.select(Workspace.id).where(Workspace.deleted_at.is_null(), Workspace.id.not_in(owned))
 
 
-def active_users_fit_their_plan() -> int:
+@counted
+def active_users_fit_their_plan() -> Queries:
     """Workspaces with more active users than their plan holds.
 
     Unless their newest document is a credit note: that refund may have given a small plan back.
@@ -130,5 +131,4 @@ def active_users_fit_their_plan() -> int:
         )
         .group_by(Member.workspace, Plan.id, Plan.max_users)
         .having(fn.COUNT(Member.id) > Plan.max_users)
-        .count()
     )
