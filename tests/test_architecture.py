@@ -184,6 +184,7 @@ def test_few_modules_stand_loose() -> None:
     assert len(loose) <= MOST_LOOSE_MODULES, f"give one of these a room: {loose}"
 
 
+@cache
 def imported_modules() -> dict[str, set[str]]:
     """Each module's full name and the modules that it imports, those for types and in functions too."""
     names = {f"portal.{module.name}".rstrip("."): module for module in modules()}
