@@ -35,6 +35,7 @@ SENSITIVE = {
     "members.index": "invite",
     "member.invite_again": "invite",
     "checkout.review": "payment",
+    "amount_due.pay": "payment",
     "payment_methods.show": "payment",
     "refunds.show": "payment",
     "history.pdf": "document",
