@@ -28,6 +28,7 @@ made_guest                plan_names, limit
 order_confirmed           facts; name is empty for an address that was only typed
 payment_failed            order, description (names), total_minor, currency, payment, reason (a
                           decline code)
+payment_to_confirm        order, description (names), total_minor, currency
 
 trial_ending              due_on, users, recommended (names; null: no plan is large enough)
 trial_last_day            due_on

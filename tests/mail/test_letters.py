@@ -113,6 +113,7 @@ LETTERS = {
         "payment": VISA,
         "reason": "insufficient_funds",
     },
+    "payment_to_confirm": HERE | TOTAL | {"order": "K7Q2M9XD", "description": NAMES},
     "trial_ending": HERE | {"due_on": "2026-12-21", "users": 4, "recommended": NAMES},
     "trial_last_day": HERE | {"due_on": "2026-12-21"},
     "trial_over": HERE | {"due_on": "2026-12-21", "warned_on": "2027-06-21"},
@@ -566,6 +567,13 @@ def test_a_failed_renewal_says_nothing_of_days_that_are_past(at_work):
 def test_a_renewal_to_confirm_leads_to_the_order(at_work):
     subject, text = written("renewal_to_confirm")
     assert subject == "Acme & Co: confirm the payment of €36.00 by 4 January 2027"
+    assert "Nothing has been charged yet." in text
+    assert f"{BASE_URL}/w/acme/checkout/K7Q2M9XD/result" in text
+
+
+def test_a_payment_to_confirm_leads_to_the_order(at_work):
+    subject, text = written("payment_to_confirm")
+    assert subject == "Acme & Co: confirm the payment of €36.00"
     assert "Nothing has been charged yet." in text
     assert f"{BASE_URL}/w/acme/checkout/K7Q2M9XD/result" in text
 

@@ -242,7 +242,7 @@ def give_up(payment: Payment, *, now: datetime) -> Payment:
 def record_answer(payment: Payment, outcome: Outcome, *, tell: bool = False, now: datetime) -> Payment:
     """Write down what the gateway said, with everything that follows from it, in one transaction.
 
-    `tell`: the payer was told to wait, and learns of a decline by a letter.
+    `tell`: the payer was told to wait, and learns by a letter of a decline or that they have to confirm.
 
     Does nothing when the payment no longer waits: two roads to one answer have one effect.
     Raises AmountMismatch, after writing it down: the payment is unknown then, and not paid.
@@ -339,6 +339,8 @@ def _write_answer(
             moved = _move(payment, PaymentState.ACTION_REQUIRED, told, wall=wall)
             if moved and payment.tried_on is not None:
                 renewal_outcomes.ask_to_confirm(payment, subscription)
+            elif moved and letter_is_due:
+                outcomes.ask_to_confirm(payment)
             _look_up_later(payment, wall=wall)
         case Pending(reference=reference):
             _move(payment, PaymentState.PENDING, {"reference": reference}, wall=wall)

@@ -89,6 +89,24 @@ def settle_declined(payment: Payment, subscription: Subscription, *, tell: bool,
         _tell_declined(payment)
 
 
+def ask_to_confirm(payment: Payment) -> None:
+    """The payer was told to wait, and is wanted after all: the letter leads to where they confirm."""
+    require_transaction()
+    order = payment.order
+    letters.send(
+        "payment_to_confirm",
+        to=[order.person],
+        workspace=payment.workspace,
+        key=f"payment-to-confirm-{payment.key}",
+        context={
+            "order": order.number,
+            "description": dict(order.plan.names),
+            "total_minor": payment.amount_minor,
+            "currency": payment.currency,
+        },
+    )
+
+
 def _tell_declined(payment: Payment) -> None:
     order = payment.order
     letters.send(

@@ -221,6 +221,27 @@ def test_what_nobody_confirms_in_a_day_is_closed(place, clock):
 
 
 @pytest.mark.parametrize(
+    ("told_to_wait", "is_silent_first", "written"),
+    [(False, False, 0), (True, False, 1), (False, True, 1)],
+    ids=["at the page", "left the page", "no answer at first"],
+)
+def test_who_was_told_to_wait_gets_a_letter_when_their_bank_wants_them(
+    place, clock, told_to_wait, is_silent_first, written
+):
+    """The page said "we write to you when it is settled", and the payer may be gone."""
+    payment = pay(an_order(place), SILENT_NOT_CHARGED)
+    if not is_silent_first:
+        Payment.update(state=PaymentState.CREATED).execute()
+    asks = ActionRequired("https://bank.example/confirm", reference="ref-1")
+    for _ in range(2):
+        payment = Payment.get_by_id(payment.id)
+        charging.record_answer(payment, asks, tell=told_to_wait, now=clock.now())
+    found = letters("payment_to_confirm")
+    assert len(found) == written
+    assert all(each["context"]["total_minor"] == payment.amount_minor for each in found)
+
+
+@pytest.mark.parametrize(
     ("email", "state"),
     [
         ("paid@paypal.example", PaymentState.SUCCEEDED),
