@@ -429,8 +429,18 @@ class Subscription(Model):
     price_id: int | None
     payment_method_id: int | None
     scheduled_plan_id: int | None
-    open_payment_id: int | None
-    """No column: agreement.of_workspace reads it along."""
+    open_payment_state: str | None = None
+    """Of the workspace's payment that waits for its result. No column: whoever needs it reads it along."""
+
+    @property
+    def renewal_has_failed(self) -> bool:
+        """The automatic charge of this due date was tried in vain, or could not be tried."""
+        return self.auto_renewal and self.renewal_failed_on is not None
+
+    @property
+    def awaits_a_result(self) -> bool:
+        """Money may have moved: a payment was asked for, and only the gateway can say what came of it."""
+        return self.open_payment_state not in (None, PaymentState.ACTION_REQUIRED)
 
     class Meta:
         indexes = ((("workspace", "product"), True), (("look_at", "id"), False))

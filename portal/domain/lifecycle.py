@@ -32,13 +32,15 @@ def subscription_state(
     today: date,
     auto_renewal: bool = False,
     renewal_failed_on: date | None = None,
+    awaits_a_result: bool = False,
     dunning_days: Sequence[int] = (),
 ) -> SubscriptionState:
     """The one answer to "may it be used today?".
 
     `due_on` None: it never ends. A trial has no grace and no renewal. With auto-renewal on nobody is late
-    before the first failed try (`renewal_failed_on`): untried or unanswered is our trouble, not theirs. After
-    it the dunning days are usable, whatever the grace, though auto-renewal was switched off since.
+    before the first failed try (`renewal_failed_on`), nor while the result of a later one is open
+    (`awaits_a_result`): untried or unanswered is our trouble, not theirs. After it the dunning days are
+    usable, whatever the grace, though auto-renewal was switched off since.
     A trial plan may be free too: it is a trial, and ends.
     """
     over = due_on is not None and today > due_on
@@ -46,7 +48,7 @@ def subscription_state(
         return SubscriptionState.BLOCKED if over else SubscriptionState.TRIAL
     if plan_is_free:
         return SubscriptionState.FREE
-    if due_on is None or not over or (auto_renewal and renewal_failed_on is None):
+    if due_on is None or not over or (auto_renewal and (renewal_failed_on is None or awaits_a_result)):
         return SubscriptionState.PAID
     ends_on = blocked_on(due_on, grace_days, renewal_failed_on=renewal_failed_on, dunning_days=dunning_days)
     return SubscriptionState.LATE if today < ends_on else SubscriptionState.BLOCKED

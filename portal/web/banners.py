@@ -10,7 +10,7 @@ from portal.domain.dunning import was_not_confirmed
 from portal.domain.lifecycle import days_left
 from portal.domain.timeline import DAYS_OF_WARNING
 from portal.domain.vocabulary import NoticeKind, PaymentMethodKind, PaymentState, Right, SubscriptionState
-from portal.models import Notice
+from portal.models import Notice, Payment
 from portal.runtime import current
 from portal.services import open_money
 from portal.services.checkout import amount_due
@@ -46,16 +46,16 @@ class Banner:
 class PaymentDue:
     """The button that pays what is due. `quote` is the hash of what it shows.
 
-    `method` is the id of the saved one that it charges at once, `method_words` name it, and `other` is the
-    button below for another card. All three are empty where none could pay: it leads to the fields of a card.
+    `method` is the id of the saved one that is charged at once, and `method_words` name it; another card has
+    a button below. Both are empty where none could pay: then the one button leads to the fields of a card.
     """
 
     label: str
-    address: str
     quote: str
     method: str
     method_words: str
-    other: str
+    pay_address: str
+    card_address: str
 
 
 Action = tuple[str, str] | None
@@ -73,10 +73,10 @@ def banner() -> Banner | None:
     action = None
     if request.endpoint != "plans.show":
         action = (_("See the plans"), url_for("plans.show", slug=place.workspace.slug))
-    if status.subscription.open_payment_id is not None and Right.BUY in place.may:
-        waiting = _open_payment_banner(status, place)
-        if waiting is not None:
-            return waiting
+    if status.subscription.open_payment_state is not None and Right.BUY in place.may:
+        payment = open_money.open_payment(place.workspace)
+        if payment is not None:
+            return _open_payment_banner(payment, status, place)
     match status.state:
         case SubscriptionState.TRIAL if status.due_on:
             return _trial_banner(days_left(status.due_on, status.today), action)
@@ -127,20 +127,17 @@ def _deleted_on(status: SubscriptionStatus) -> date | None:
     return max(warning.said_on + timedelta(days=DAYS_OF_WARNING), status.today)
 
 
-def _open_payment_banner(status: SubscriptionStatus, place: Place) -> Banner | None:
-    """A payment waits for its result, or for its payer. One query."""
-    payment = open_money.open_payment(place.workspace)
-    if payment is None:
-        return None
+def _open_payment_banner(payment: Payment, status: SubscriptionStatus, place: Place) -> Banner | None:
+    """A payment waits for its result, or for its payer; none on its own page, which says it itself."""
     order, action = payment.order, None
     result = url_for("checkout.result", slug=place.workspace.slug, number=order.number)
+    is_theirs = order.person_id == place.member.person_id
     # To everybody else the page does not exist (routes/checkout/pages.py).
-    may_open = order.person_id == place.member.person_id or Right.SEE_BILLING_DETAILS in place.may
+    may_open = is_theirs or Right.SEE_BILLING_DETAILS in place.may
     is_here = request.path == result
     total = formatting.money(payment.amount)
     if payment.state != PaymentState.ACTION_REQUIRED:
         if is_here:
-            # The page says it itself.
             return None
         if may_open:
             action = (_("See the payment"), result)
@@ -150,7 +147,13 @@ def _open_payment_banner(status: SubscriptionStatus, place: Place) -> Banner | N
             "with the result."
         )
         return Banner(title, text, "waiting", action)
-    if may_open and not is_here:
+    if not may_open or (payment.tried_on is None and not is_theirs):
+        # Only whoever began it can confirm it with their bank.
+        if may_open and not is_here:
+            action = (_("See the payment"), result)
+        title = _("A payment for this workspace is waiting to be confirmed.")
+        return Banner(title, _("Nothing else can be paid until it is settled."), "waiting", action)
+    if not is_here:
         action = (_("Confirm"), result)
     if payment.method_kind == PaymentMethodKind.CARD:
         title = _("Your bank asks you to confirm the payment of %(total)s.", total=total)
@@ -159,7 +162,7 @@ def _open_payment_banner(status: SubscriptionStatus, place: Place) -> Banner | N
         title = _(
             "%(method)s is waiting for you to confirm the payment of %(total)s.", method=method, total=total
         )
-    if payment.tried_on is None:
+    if payment.tried_on is None or not status.subscription.auto_renewal:
         return Banner(title, _("Nothing is charged until you do."), "waiting", action)
     until = renewal_outcomes.confirmable_until(payment, status.subscription)
     text = _(
@@ -184,12 +187,9 @@ def _schedule_banner(status: SubscriptionStatus, place: Place, action: Action) -
 
 
 def _failed_banner(status: SubscriptionStatus, place: Place, action: Action) -> Banner | None:
-    """An automatic payment failed, or could not be tried: when it is tried again, and what can be done.
-
-    One query, while it is so.
-    """
+    """An automatic payment failed, or could not be tried: when it is tried again, and what can be done."""
     subscription = status.subscription
-    if not subscription.auto_renewal or subscription.renewal_failed_on is None:
+    if not subscription.renewal_has_failed or subscription.awaits_a_result:
         return None
     payment = _payment_due(status, place)
     next_on = subscription.renew_on
@@ -235,11 +235,11 @@ def _payment_due(status: SubscriptionStatus, place: Place) -> PaymentDue | None:
         return None
     return PaymentDue(
         label=_("Pay %(total)s", total=formatting.money(due.quote.total)),
-        address=url_for("amount_due.pay", slug=place.workspace.slug),
         quote=due.quote.hash,
         method=str(due.method.id) if due.method else "",
         method_words=method_words(due.method.kind, due.method.brand, due.method.last4) if due.method else "",
-        other=_("Use another card") if due.method else "",
+        pay_address=url_for("amount_due.pay", slug=place.workspace.slug),
+        card_address=url_for("amount_due.with_another_card", slug=place.workspace.slug),
     )
 
 

@@ -33,7 +33,17 @@ DUNNING_DAYS = (1, 3, 7, 14)
 property_test = settings(deadline=None)
 
 
-def state(*, today, due_on=DUE, trial=False, free=False, grace_days=0, automatic=False, failed_on=None):
+def state(
+    *,
+    today,
+    due_on=DUE,
+    trial=False,
+    free=False,
+    grace_days=0,
+    automatic=False,
+    failed_on=None,
+    open_result=False,
+):
     return subscription_state(
         plan_is_trial=trial,
         plan_is_free=free,
@@ -42,6 +52,7 @@ def state(*, today, due_on=DUE, trial=False, free=False, grace_days=0, automatic
         today=today,
         auto_renewal=automatic,
         renewal_failed_on=failed_on,
+        awaits_a_result=open_result,
         dunning_days=DUNNING_DAYS,
     )
 
@@ -52,10 +63,14 @@ def after(days):
 
 UNTRIED = {"automatic": True}
 FAILED = {"automatic": True, "failed_on": DUE}
+UNANSWERED = {**FAILED, "open_result": True}
 FAILED_LATER = {"automatic": True, "failed_on": after(100)}
 
 
 STATES = {
+    # Money may have moved: our trouble, not theirs (product.md §5). By hand nothing was promised.
+    "failed, and somebody's click is not answered, long after": (after(30), UNANSWERED, PAID),
+    "by hand, a payment is not answered": (after(1), {"open_result": True}, BLOCKED),
     # source-systems.md §1.9: the due date itself is still a working day, and so is the last grace day.
     "paid, the day before": (after(-1), {}, PAID),
     "paid, on the due date": (after(0), {}, PAID),

@@ -128,6 +128,7 @@ TABLE = {
     ("GET", "/w/acme/checkout/{order}/result"): "in 303 303 303 303 404 403 404 404 404 404",
     ("POST", "/w/acme/checkout/{order}/leave"): "in 303 303 303 303 404 403 404 404 404 404",
     ("POST", "/w/acme/checkout/amount-due"): "in 303 303 303 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/checkout/amount-due/another-card"): "in 303 303 303 403 403 403 404 404 404 404",
     ("GET", "/w/acme/payment-methods"): "in 200 200 200 403 403 403 404 404 404 404",
     ("POST", "/w/acme/payment-methods"): "in 422 422 422 403 403 403 404 404 404 404",
     ("GET", "/w/acme/payment-methods/setups/{setup}"): "in 200 200 200 403 403 403 404 404 404 404",

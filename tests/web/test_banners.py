@@ -189,8 +189,8 @@ def test_who_may_pay_but_not_open_the_order_is_told_without_a_link(app, client, 
         visit_as(client, mona)
     assert client.get(asked).status_code == 404
     said = banner_of(client, "history")
-    assert said.startswith("Your bank asks you to confirm the payment of €33.60.")
-    assert not said.endswith("Confirm")
+    assert said.startswith("A payment for this workspace is waiting to be confirmed.")
+    assert not said.endswith("See the payment")
     with facts(app):
         Workspace.update(who_may_buy=WhoMayBuy.BILLING).execute()
     assert banner_of(client, "history") == ""
@@ -263,7 +263,11 @@ def test_an_open_payment_stands_on_every_page_with_the_way_to_it(app, client, pl
     assert f'href="{result}"' in client.get("/w/acme/history").text
 
 
-def test_the_page_of_a_payment_that_is_being_confirmed_says_it_once(app, client, place) -> None:
+def test_the_page_of_a_payment_that_is_being_confirmed_says_it_once(app, client, place, clock) -> None:
+    """And offers no other payment, though the workspace is blocked."""
+    with facts(app):
+        pay(an_order(place))
+    clock.advance(days=40)
     with facts(app):
         order = buy(place, number=SILENT_CHARGED).order
     assert banner_of(client, f"checkout/{order.number}/result") == ""

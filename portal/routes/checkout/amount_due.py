@@ -3,8 +3,9 @@
 from flask import Blueprint, Response, flash, request, url_for
 from flask_login import current_user
 
-from portal.domain.errors import OrderAlreadyPlaced, QuoteChanged
+from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
 from portal.domain.vocabulary import PaymentState, Right
+from portal.routes.plans.page import CANNOT_BE_ORDERED
 from portal.runtime import current
 from portal.services.checkout import amount_due
 from portal.services.checkout.amount_due import NothingDue
@@ -16,6 +17,10 @@ from portal.web.htmx import redirect_after_write
 from portal.web.place import status_here
 from portal.words.i18n import gettext as _
 
+from .pages import not_orderable
+
+REFUSALS = (OrderAlreadyPlaced, QuoteChanged, NothingDue)
+
 blueprint = Blueprint("amount_due", __name__, url_prefix="/w/<slug>/checkout")
 
 
@@ -23,54 +28,60 @@ blueprint = Blueprint("amount_due", __name__, url_prefix="/w/<slug>/checkout")
 @workspace_right(Right.USE_SAVED_METHODS)
 @limited("payment")
 def pay(place: Place) -> Response:
-    """Charge the saved method that was shown; without one, or for another card, to where a card is typed."""
-    shown, method = request.form.get("quote", ""), request.form.get("method", "")
-    try:
-        if method.isdecimal() and "another" not in request.form:
-            return _charge(place, method_id=int(method), shown=shown)
-        return _ask_for_a_card(place, shown=shown)
-    except OrderAlreadyPlaced as placed:
-        return _to_result(place, placed.order)
-    except QuoteChanged:
-        flash(
-            _("Nothing was charged. The amount has changed since you saw it: please check it again."), "error"
-        )
-    except NothingDue:
-        flash(_("Nothing more was charged: nothing is due now."), "done")
-    return redirect_after_write(url_for("plans.show", slug=place.workspace.slug))
-
-
-def _charge(place: Place, *, method_id: int, shown: str) -> Response:
+    """Charge the saved method that was shown, with what was shown."""
     limits.count("payment", account=current_user.id)
-    payment = amount_due.pay(
-        place,
-        current_user._get_current_object(),
-        method_id=method_id,
-        shown_quote_hash=shown,
-        return_url=lambda number: _result(place, number, external=True),
-        now=current().clock.now(),
-    )
+    try:
+        payment = amount_due.pay(
+            place,
+            current_user._get_current_object(),
+            method_id=request.form.get("method", ""),
+            shown_quote_hash=request.form.get("quote", ""),
+            return_url=lambda number: _result(place, number, external=True),
+            now=current().clock.now(),
+        )
+    except REFUSALS as refusal:
+        return _refused(place, refusal)
     if payment.state == PaymentState.ACTION_REQUIRED:
         return redirect_after_write(payment.action_url)
     if payment.state == PaymentState.CREATED:
         patience.follow(payment.key)
-    return _to_result(place, payment.order.number)
+    return redirect_after_write(_result(place, payment.order.number))
 
 
-def _ask_for_a_card(place: Place, *, shown: str) -> Response:
-    """A failed renewal is charged to a card as soon as it is added; anything else is an order to review."""
+@blueprint.post("/amount-due/another-card")
+@workspace_right(Right.USE_SAVED_METHODS)
+def with_another_card(place: Place) -> Response:
+    """To where a card is typed: for a failed renewal the page that adds and charges it, else an order."""
     now = current().clock.now()
-    if method_setups.waits_for_a_method(status_here(place).subscription):
+    if method_setups.waiting_renewal(status_here(place).subscription, now=now) is not None:
         return redirect_after_write(
             url_for("payment_methods.show", slug=place.workspace.slug, _anchor="adding")
         )
-    order = amount_due.open_order(place, current_user._get_current_object(), shown_quote_hash=shown, now=now)
+    try:
+        order = amount_due.order_for_another_card(
+            place,
+            current_user._get_current_object(),
+            shown_quote_hash=request.form.get("quote", ""),
+            now=now,
+        )
+    except REFUSALS as refusal:
+        return _refused(place, refusal)
+    except CANNOT_BE_ORDERED as refusal:
+        return not_orderable(place, refusal)
     return redirect_after_write(url_for("checkout.review", slug=place.workspace.slug, number=order.number))
+
+
+def _refused(place: Place, refusal: PortalError) -> Response:
+    """Nothing was charged: why not, on the page that shows how things stand now."""
+    if isinstance(refusal, OrderAlreadyPlaced):
+        return redirect_after_write(_result(place, refusal.order))
+    if isinstance(refusal, QuoteChanged):
+        said = _("Nothing was charged. The amount or the card has changed since you saw it: please check it.")
+        flash(said, "error")
+    else:
+        flash(_("Nothing more was charged: nothing is due now."), "done")
+    return redirect_after_write(url_for("plans.show", slug=place.workspace.slug))
 
 
 def _result(place: Place, number: str, *, external: bool = False) -> str:
     return url_for("checkout.result", slug=place.workspace.slug, number=number, _external=external)
-
-
-def _to_result(place: Place, number: str) -> Response:
-    return redirect_after_write(_result(place, number))

@@ -188,7 +188,7 @@ class ResultPage:
     document: str
     renewal: str
     new_guests: str
-    may_change_method: bool
+    takes_a_card_at_once: bool
 
 
 def result_of(
@@ -199,10 +199,10 @@ def result_of(
     may_download: bool,
     renewal: str,
     new_guests: str,
-    may_change_method: bool,
+    takes_a_card_at_once: bool,
     is_present: bool,
 ) -> ResultPage:
-    """`may_change_method`: it is an automatic charge, and another card may take its place.
+    """`takes_a_card_at_once`: it is the automatic charge that waits, and a card that is added pays it.
 
     `renewal`: the sentence of the next automatic charge, empty where none comes or it is no news.
     `is_present`: what the order paid for is what the workspace uses today.
@@ -228,7 +228,7 @@ def result_of(
         document=invoice.number if invoice is not None and may_download else "",
         renewal=renewal,
         new_guests=new_guests,
-        may_change_method=may_change_method,
+        takes_a_card_at_once=takes_a_card_at_once,
     )
 
 

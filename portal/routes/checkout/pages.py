@@ -72,6 +72,8 @@ def details(place: Place, number: str) -> Response:
     order = _order_or_404(place, number)
     if order.state != OrderState.OPEN:
         return _to("result", place, order)
+    if _takes_a_card_at_once(place, order):
+        return redirect(_adding_a_card(place), 303)  # type: ignore[return-value]
     form = _details_form(place, order)
     if form.validate_on_submit():
         return _keep_details(place, order, form)
@@ -196,6 +198,8 @@ def review(place: Place, number: str) -> Response:
         return _to("result", place, order)
     if order.details is None:
         return _to("details", place, order)
+    if _takes_a_card_at_once(place, order):
+        return redirect(_adding_a_card(place), 303)  # type: ignore[return-value]
     form = _payment_form(place, order)
     if request.method != "POST":
         return _offer_to_pay(place, order, form)
@@ -331,6 +335,7 @@ def result(place: Place, number: str) -> Response:
     if payment.state == PaymentState.ACTION_REQUIRED and patience.has_followed(payment.key):
         return redirect_after_write(payment.action_url)
     is_paid = payment.state == PaymentState.SUCCEEDED
+    must_confirm = payment.state == PaymentState.ACTION_REQUIRED
     is_present = is_paid and _is_present(order, status_here(place))
     page = result_of(
         order,
@@ -340,7 +345,8 @@ def result(place: Place, number: str) -> Response:
         new_guests=_new_guests(order) if is_present else "",
         may_download=Right.DOWNLOAD_DOCUMENTS in place.may or order.person_id == current_user.id,
         renewal=_next_charge(place) if is_present else "",
-        may_change_method=payment.tried_on is not None and Right.MANAGE_PAYMENT_METHODS in place.may,
+        takes_a_card_at_once=_takes_a_card_at_once(place, order)
+        or (payment.tried_on is not None and must_confirm and Right.MANAGE_PAYMENT_METHODS in place.may),
     )
     response = render("checkout/result.html", page)
     if page.waits:
@@ -410,10 +416,23 @@ def not_orderable(place: Place, refusal: PortalError) -> Response:
     return plans_page(place, wanted="", currency="", status=422, problem=refusal_sentence(refusal))
 
 
+def _takes_a_card_at_once(place: Place, order: Order) -> bool:
+    """The automatic charge that waits: a card that is added pays it, for the price that was told."""
+    subscription = status_here(place).subscription
+    is_waiting = subscription.renewal_has_failed and order.renews_on == subscription.due_on
+    return order.renews_on is not None and is_waiting and Right.MANAGE_PAYMENT_METHODS in place.may
+
+
+def _adding_a_card(place: Place) -> str:
+    return url_for("payment_methods.show", slug=place.workspace.slug, _anchor="adding")
+
+
 def _last_decline(order: Order) -> str:
-    """Why the last try was declined; empty once another method is chosen."""
+    """Why the last card that was typed was declined; empty once another method is chosen."""
     payment = charging.newest_payment(order)
     if payment is None or payment.state != PaymentState.DECLINED or payment.method_kind != order.method_kind:
+        return ""
+    if payment.method_id is not None:
         return ""
     return decline_sentence(payment.decline_code)
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from peewee import Expression
+
 from portal.database.connecting import transaction
-from portal.domain.errors import CurrencyMismatch, MissingVatRate, PortalError, QuoteChanged
-from portal.domain.plans import PlanNotOffered, PlanTooSmall
+from portal.domain.errors import PortalError, QuoteChanged
 from portal.domain.pricing import Quote
 from portal.domain.vocabulary import (
     Interval,
@@ -20,14 +21,13 @@ from portal.domain.vocabulary import (
     SubscriptionState,
 )
 from portal.models import Order, Payment, PaymentMethod, Person, Plan, Subscription
-from portal.services import orders
+from portal.services import audit, orders
 from portal.services.open_money import refuse_beside_open_money
 from portal.services.payments import asking
 from portal.services.places import Place
 from portal.services.renewals import placing
 from portal.services.subscriptions import agreement, charged_methods, next_charge
 from portal.services.subscriptions.agreement import SubscriptionStatus
-from portal.services.subscriptions.next_charge import NoBillingDetails
 
 from . import ordering
 
@@ -50,45 +50,62 @@ class AmountDue:
     is_renewal: bool
     method: PaymentMethod | None
 
-    @property
-    def method_kind(self) -> PaymentMethodKind:
-        return PaymentMethodKind(self.method.kind) if self.method else PaymentMethodKind.CARD
-
 
 def amount_due(place: Place, status: SubscriptionStatus, *, now: datetime) -> AmountDue | None:
     """What `place`'s person may pay now, of their workspace's `status`; None where there is no one amount.
 
-    None too for whoever may not buy or not use saved methods, and where a plan has to be chosen first: after
-    a trial, while another plan waits, or once the own plan is sold no more or too small.
+    None too while a payment is open, for whoever may not buy or not use saved methods, and where a plan has
+    to be chosen first: after a trial, while another plan waits, once the own is sold no more or too small.
     """
     subscription = status.subscription
-    has_failed = subscription.auto_renewal and subscription.renewal_failed_on is not None
+    is_renewal = subscription.renewal_has_failed
     if not {Right.BUY, Right.USE_SAVED_METHODS, Right.SEE_BILLING_DETAILS} <= place.may:
         return None
-    if not has_failed and status.state not in (SubscriptionState.LATE, SubscriptionState.BLOCKED):
+    if not is_renewal and status.state not in (SubscriptionState.LATE, SubscriptionState.BLOCKED):
         return None
     scheduled = subscription.scheduled_plan
-    if subscription.price is None or (scheduled is not None and (scheduled.free or not has_failed)):
+    plan_waits = scheduled is not None and (scheduled.free or not is_renewal)
+    if subscription.price is None or plan_waits or subscription.open_payment_state is not None:
         return None
     plan, interval = next_charge.next_terms(subscription)
     method = _usable_method(subscription, now=now)
     try:
         details = next_charge.details_of(place.workspace)
-        if has_failed:
-            quote = next_charge.upcoming(subscription, details=details, now=now)
+        if is_renewal:
+            quote = next_charge.upcoming(subscription, details=details, is_charged_today=True, now=now)
         else:
-            quote, _plan = ordering.quote_of_terms(
-                place.workspace,
-                plan_code=plan.code,
-                interval=interval,
-                currency=subscription.price.currency,
-                details=details,
-                method_kind=PaymentMethodKind(method.kind) if method else PaymentMethodKind.CARD,
-                now=now,
-            )
-    except (PlanNotOffered, PlanTooSmall, NoBillingDetails, MissingVatRate, CurrencyMismatch):
+            quote = _next_period(status, details, method_kind=_kind_of(method), now=now)
+    except PortalError:
+        # It stands above every page, and must never cost one.
         return None
-    return AmountDue(quote, plan, interval, details, has_failed, method)
+    return AmountDue(quote, plan, interval, details, is_renewal, method)
+
+
+def _next_period(
+    status: SubscriptionStatus,
+    details: dict[str, object],
+    *,
+    method_kind: PaymentMethodKind,
+    now: datetime,
+) -> Quote:
+    """What the next period of the own plan costs whoever orders it by hand. Raises as the checkout does."""
+    subscription = status.subscription
+    assert subscription.price is not None, "only a plan with a price is prolonged"
+    quote, _plan = ordering.quote_of_terms(
+        subscription.workspace,
+        plan_code=subscription.plan.code,
+        interval=subscription.price.interval,
+        currency=subscription.price.currency,
+        details=details,
+        method_kind=method_kind,
+        status=status,
+        now=now,
+    )
+    return quote
+
+
+def _kind_of(method: PaymentMethod | None) -> PaymentMethodKind:
+    return PaymentMethodKind(method.kind) if method else PaymentMethodKind.CARD
 
 
 def _usable_method(subscription: Subscription, *, now: datetime) -> PaymentMethod | None:
@@ -97,7 +114,6 @@ def _usable_method(subscription: Subscription, *, now: datetime) -> PaymentMetho
     methods = charged_methods.methods_of(subscription)
     if not methods or subscription.due_on is None:
         return None
-    since = agreement.first_moment(workspace, subscription.due_on)
     declined = (
         Payment.select()
         .join(Order)
@@ -105,7 +121,7 @@ def _usable_method(subscription: Subscription, *, now: datetime) -> PaymentMetho
             Payment.workspace == workspace,
             Payment.method << [method.id for method in methods],
             Payment.state == PaymentState.DECLINED,
-            Order.created_at >= since,
+            (Order.renews_on == subscription.due_on) | _is_about_what_is_due(subscription),
         )
     )
     refused = {payment.method_id for payment in declined if charged_methods.was_refused_for_good(payment)}
@@ -114,65 +130,74 @@ def _usable_method(subscription: Subscription, *, now: datetime) -> PaymentMetho
     return next((each for each in usable if each.id not in refused), None)
 
 
+def _is_about_what_is_due(subscription: Subscription) -> Expression:
+    """Of an order by hand: made since the due date."""
+    assert subscription.due_on is not None, "what is due has its date"
+    return Order.created_at >= agreement.first_moment(subscription.workspace, subscription.due_on)
+
+
 def pay(
     place: Place,
     person: Person,
     *,
-    method_id: int,
+    method_id: str,
     shown_quote_hash: str,
     return_url: Callable[[str], str],
     now: datetime,
 ) -> Payment:
     """Charge the saved method at once with what was shown; what it pays for is decided under the lock.
 
-    `return_url` gives the absolute address of an order's result, by its number. The payment is `created`
-    still where the gateway takes its time (payments/asking.py). Raises GatewayBusy; NothingDue;
-    OrderAlreadyPlaced while other money is on its way; QuoteChanged where the amount, or the method that
-    pays it, is no longer what was shown. Nothing is charged then.
+    `method_id` as it was sent. `return_url` gives the absolute address of an order's result, by its number.
+    The payment is `created` still where the gateway takes its time (payments/asking.py). Raises GatewayBusy;
+    NothingDue; OrderAlreadyPlaced while other money is on its way; QuoteChanged where the amount, or the
+    method that pays it, is no longer what was shown. Nothing is charged then.
     """
     asking.refuse_when_busy()
     workspace = place.workspace
     with transaction(lock=workspace):
         refuse_beside_open_money(workspace)
-        subscription = agreement.of_workspace(workspace)
-        due = _due_under_lock(place, subscription, shown_quote_hash=shown_quote_hash, now=now)
-        if due.method is None or due.method.id != method_id:
+        status = _status_under_lock(place, now=now)
+        due = _as_shown(place, status, shown_quote_hash, now=now)
+        if due.method is None or str(due.method.id) != method_id:
             raise QuoteChanged(shown=shown_quote_hash, current=due.quote.hash)
         if due.is_renewal:
-            # What was shown, and agreed to by the click, may be more than a letter said.
+            # Not told (next_charge.tell): a click that is declined must not raise the ceiling of the rounds.
             payment = placing.place(
-                subscription,
+                status.subscription,
                 due.quote,
                 due.details,
-                placing.begun_renewal(subscription),
+                placing.begun_renewal(status.subscription),
                 method=due.method,
-                payer=person,
-                tried_on=None,
+                by_hand=person,
                 now=now,
             )
         else:
-            order = _order_for(place, due, person=person, state=OrderState.PLACED, now=now)
+            order = _order_of(
+                status, due, due.quote, method_kind=_kind_of(due.method), person=person, now=now
+            )
             payment = ordering.record_placed(order, person=person, method=due.method, now=now)
     return ordering.ask(payment, card=None, save=False, return_url=return_url(payment.order.number), now=now)
 
 
-def open_order(place: Place, person: Person, *, shown_quote_hash: str, now: datetime) -> Order:
-    """The order for what is due, with the workspace's details, to be reviewed and paid with a card.
+def order_for_another_card(place: Place, person: Person, *, shown_quote_hash: str, now: datetime) -> Order:
+    """An open order for the next period, with the details that are known: a card is typed at its review.
 
-    Raises NothingDue, OrderAlreadyPlaced, QuoteChanged.
+    Raises NothingDue, OrderAlreadyPlaced, QuoteChanged, and what the checkout does.
     """
-    workspace = place.workspace
-    with transaction(lock=workspace):
-        refuse_beside_open_money(workspace)
-        subscription = agreement.of_workspace(workspace)
-        due = _due_under_lock(place, subscription, shown_quote_hash=shown_quote_hash, now=now)
-        return _order_for(place, due, person=person, state=OrderState.OPEN, now=now)
+    with transaction(lock=place.workspace):
+        refuse_beside_open_money(place.workspace)
+        status = _status_under_lock(place, now=now)
+        due = _as_shown(place, status, shown_quote_hash, now=now)
+        quote = _next_period(status, due.details, method_kind=PaymentMethodKind.CARD, now=now)
+        return _order_of(status, due, quote, method_kind=PaymentMethodKind.CARD, person=person, now=now)
 
 
-def _due_under_lock(
-    place: Place, subscription: Subscription, *, shown_quote_hash: str, now: datetime
-) -> AmountDue:
-    status = agreement.status_of(subscription, today=place.workspace.day(now))
+def _status_under_lock(place: Place, *, now: datetime) -> SubscriptionStatus:
+    subscription = agreement.of_workspace(place.workspace)
+    return agreement.status_of(subscription, today=place.workspace.day(now))
+
+
+def _as_shown(place: Place, status: SubscriptionStatus, shown_quote_hash: str, *, now: datetime) -> AmountDue:
     due = amount_due(place, status, now=now)
     if due is None:
         raise NothingDue()
@@ -181,37 +206,45 @@ def _due_under_lock(
     return due
 
 
-def _order_for(place: Place, due: AmountDue, *, person: Person, state: OrderState, now: datetime) -> Order:
-    """A new order, or the person's newest one for the same that was never paid: each click makes no other."""
-    workspace = place.workspace
+def _order_of(
+    status: SubscriptionStatus,
+    due: AmountDue,
+    quote: Quote,
+    *,
+    method_kind: PaymentMethodKind,
+    person: Person,
+    now: datetime,
+) -> Order:
+    """An order for the next period; the person's own that was not paid yet, so that clicks make no others."""
+    subscription = status.subscription
     order = (
         Order.select()
         .where(
-            Order.workspace == workspace,
+            Order.workspace == subscription.workspace,
             Order.person == person,
             Order.state == OrderState.OPEN,
             Order.plan == due.plan,
             Order.interval == due.interval,
             Order.renews_on.is_null(),
+            _is_about_what_is_due(subscription),
         )
         .order_by(Order.id.desc())
         .first()
     )
+    is_new = order is None
     if order is None:
-        order = Order(
-            number=orders.new_order_number(),
-            workspace=workspace,
-            person=person,
-            plan=due.plan,
-            interval=due.interval,
-            created_at=now,
-        )
-    order.workspace, order.plan = workspace, due.plan
-    order.state = state
-    order.details = due.details
-    order.method_kind = due.method_kind
-    order.display_currency = due.quote.total.currency
+        order = Order(number=orders.new_order_number(), person=person, interval=due.interval, created_at=now)
+    order.workspace, order.plan = subscription.workspace, due.plan
+    order.details, order.method_kind = due.details, method_kind
+    order.display_currency = quote.total.currency
     order.auto_renewal = False
-    orders.freeze(order, due.quote)
-    order.save(force_insert=order.id is None)
+    orders.freeze(order, quote)
+    order.save(force_insert=is_new)
+    audit.record(
+        "order.opened" if is_new else "order.details",
+        workspace=subscription.workspace,
+        subject=order.number,
+        changes={"plan": due.plan.code, "interval": due.interval.value, "currency": order.currency},
+        now=now,
+    )
     return order

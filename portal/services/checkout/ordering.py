@@ -228,18 +228,18 @@ def quote_of_terms(
     currency: str,
     details: dict[str, object] | None,
     method_kind: PaymentMethodKind = PaymentMethodKind.CARD,
+    status: agreement.SubscriptionStatus | None = None,
     now: datetime,
 ) -> tuple[Quote, Plan]:
     """What a plan costs the workspace now, and its plan; without tax while `details` are not known.
 
-    Raises PlanNotOffered, PlanTooSmall, SmallerPlanWaits, TooEarlyToProlong, CurrencyMismatch,
-    ExtensionTooLong, MissingVatRate.
+    `status` if the subscription was read already. Raises PlanNotOffered, PlanTooSmall, SmallerPlanWaits,
+    TooEarlyToProlong, CurrencyMismatch, ExtensionTooLong, MissingVatRate.
     """
     settings = current().settings
     today = workspace.day(now)
-    subscription = agreement.of_workspace(workspace)
-    status = agreement.status_of(subscription, today=today)
-    on_sale = plans.plans_on_sale(subscription.product, on=plans.sale_day(now))
+    status = status or agreement.status_of(agreement.of_workspace(workspace), today=today)
+    on_sale = plans.plans_on_sale(status.subscription.product, on=plans.sale_day(now))
     offer = plans.offer_of(on_sale, plan_code=plan_code, interval=interval, currency=currency)
     plan = next(candidate.plan for candidate in on_sale if candidate.plan.code == plan_code)
     if plan.free:

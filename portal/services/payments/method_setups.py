@@ -112,34 +112,29 @@ def charged_at_once(subscription: Subscription, *, now: datetime) -> Money | Non
         methods = charged_methods.methods_of(subscription)
         if charged_methods.asked_next(subscription, methods, on=today) is not None:
             return None
-    return _waiting_renewal(subscription, now=now)
+    return waiting_renewal(subscription, now=now)
 
 
-def waits_for_a_method(subscription: Subscription) -> bool:
-    """Whether a renewal failed that is tried again with whatever method is added."""
+def waiting_renewal(subscription: Subscription, *, now: datetime) -> Money | None:
+    """The total of a renewal that failed, which a card that is added now is charged with.
+
+    None where it could not be charged, or is to be announced anew.
+    """
     scheduled = subscription.scheduled_plan
     free_plan_waits = scheduled is not None and scheduled.free
-    return subscription.auto_renewal and subscription.renewal_failed_on is not None and not free_plan_waits
-
-
-def _waiting_renewal(subscription: Subscription, *, now: datetime) -> Money | None:
-    """The total of a renewal that failed; None where it could not be charged, or is to be announced anew."""
-    if not waits_for_a_method(subscription):
+    if not subscription.renewal_has_failed or free_plan_waits:
         return None
     try:
-        quote = next_charge.upcoming(subscription, now=now)
+        quote = next_charge.upcoming(subscription, is_charged_today=True, now=now)
     except PortalError:
         return None
-    if next_charge.exceeds_what_was_told(subscription, quote):
-        return None
-    # Not the quote's, which is no more than this: what is shown is the ceiling that is written down.
-    return next_charge.told_total(subscription)
+    return None if next_charge.exceeds_what_was_told(subscription, quote) else quote.total
 
 
 def is_being_charged(setup: MethodSetup, *, now: datetime) -> bool:
     """Whether the method that was saved is charged, has been, or was declined."""
     subscription = agreement.of_workspace(setup.workspace)
-    if _waiting_renewal(subscription, now=now) is not None:
+    if waiting_renewal(subscription, now=now) is not None:
         return True
     return bool(Payment.select().where(Payment.method == setup.method).exists())
 

@@ -83,7 +83,7 @@ def settle_declined(payment: Payment, subscription: Subscription, *, tell: bool,
         changes={"order": payment.order.number, "code": payment.decline_code},
         now=now,
     )
-    if payment.order.kind == OrderKind.RENEWAL:
+    if payment.tried_on is not None:
         renewal_outcomes.after_decline(subscription, payment, now=now)
     elif tell:
         _tell_declined(payment)

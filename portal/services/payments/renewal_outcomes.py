@@ -24,9 +24,9 @@ NOT_CONFIRMED = "not_confirmed"
 
 
 def paid_instead(payment: Payment, subscription: Subscription) -> bool:
-    """Whether a method has paid by itself for the subscription's own, which was declined."""
+    """Whether another saved method has paid for the subscription's own, which was declined."""
     own, method = subscription.payment_method_id, payment.method
-    if payment.tried_on is None or method is None or method.id == own or method.removed_at is not None:
+    if method is None or method.id == own or method.removed_at is not None:
         return False
     # Not where somebody chose another one while the bank was asked.
     return any(method_id_of(each) == own for each in declined_tries([payment.order]))
@@ -38,9 +38,7 @@ def after_decline(subscription: Subscription, payment: Payment, *, now: datetime
     if not subscription.auto_renewal or subscription.due_on != order.renews_on:
         # Somebody paid by hand or switched auto-renewal off meanwhile.
         return
-    if payment.tried_on is None:
-        # Somebody tried by hand, and sees the answer where they are.
-        return
+    assert payment.tried_on is not None, "an automatic charge has its day"
     today = payment.workspace.day(now)
     if payment.decline_code == DeclineCode.NEVER_MADE:
         # The same method is simply asked anew.

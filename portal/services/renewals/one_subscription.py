@@ -48,6 +48,8 @@ def look_at(subscription: Subscription, facts: RenewalFacts, *, now: datetime) -
     examined = Examined(steps=[])
     again_at: datetime | None = None
     next_charge.take_lower_price(subscription, now=now)
+    if facts.open_payment is not None:
+        subscription.open_payment_state = facts.open_payment.state
     dates = agreement.dates_of(subscription, said=facts.said, today=today)
     taken: set[Step] = set()
     # No step is taken twice, so this ends.
@@ -122,9 +124,7 @@ def _renew(
         )
         return None
     next_charge.tell(subscription, quote)
-    examined.payment = placing.place(
-        subscription, quote, details, order, method=left[0], tried_on=today, now=now
-    )
+    examined.payment = placing.place(subscription, quote, details, order, method=left[0], now=now)
     # Nobody is late while their bank is being asked.
     subscription.renewal_failed_on = None
     return None

@@ -1,6 +1,6 @@
 """The order that renews a subscription, placed with the intent to charge a saved method."""
 
-from datetime import date, datetime
+from datetime import datetime
 
 from portal.database import rows
 from portal.database.connecting import require_transaction
@@ -29,17 +29,17 @@ def place(
     order: Order | None,
     *,
     method: PaymentMethod,
-    payer: Person | None = None,
-    tried_on: date | None,
+    by_hand: Person | None = None,
     now: datetime,
 ) -> Payment:
     """The intent to charge `method` for the renewal; `order` if one was begun. In the workspace's lock.
 
-    `tried_on` is the day of an automatic charge; None where `payer` is there and presses the button. While
-    they are away, whoever added the method is the payer.
+    `by_hand` is the payer who pressed a button. Without one the charge is automatic, and whoever added the
+    method is the payer.
     """
     require_transaction()
-    workspace, payer = subscription.workspace, payer or method.added_by
+    workspace, payer = subscription.workspace, by_hand or method.added_by
+    tried_on = None if by_hand else workspace.day(now)
     plan, interval = next_charge.next_terms(subscription)
     if order is None:
         order = Order(

@@ -125,7 +125,7 @@ def workspace_product() -> Product:
 def of_workspace(workspace: Workspace) -> Subscription:
     """The subscription to the workspace plan, with workspace, plan, product and price. One query.
 
-    `open_payment_id` says whether a payment of the workspace waits for its result.
+    Its `open_payment_state` tells of the payment of the workspace that waits for its result.
     """
     [found] = _of_workspace.rows(workspace=workspace.id)
     found.workspace = workspace
@@ -139,10 +139,10 @@ _of_workspace = Prepared(
             Plan,
             Product,
             Price,
-            Payment.select(Payment.id)
+            Payment.select(Payment.state)
             .where(Payment.workspace == Parameter("workspace"), Payment.look_up_at.is_null(False))
             .limit(1)
-            .alias("open_payment_id"),
+            .alias("open_payment_state"),
         )
         .join_from(Subscription, Plan, on=Subscription.plan)
         .join_from(Subscription, Product)
@@ -234,6 +234,7 @@ def status_of(subscription: Subscription, *, today: date) -> SubscriptionStatus:
         today=today,
         auto_renewal=subscription.auto_renewal,
         renewal_failed_on=subscription.renewal_failed_on,
+        awaits_a_result=subscription.awaits_a_result,
         dunning_days=current().settings.dunning_days,
     )
     return SubscriptionStatus(subscription=subscription, state=state, today=today)
@@ -287,7 +288,7 @@ def dates_of(
     return SubscriptionDates(
         state=status.state,
         due_on=subscription.due_on,
-        blocked_on=status.blocked_on,
+        blocked_on=None if subscription.auto_renewal and subscription.awaits_a_result else status.blocked_on,
         plan_is_trial=subscription.plan.trial,
         renew_on=subscription.renew_on if subscription.auto_renewal else None,
         renewal_failed_on=subscription.renewal_failed_on,

@@ -62,7 +62,7 @@ def round_of(methods: Iterable[PaymentMethod], tries: Sequence[Payment], *, toda
     in_turn = sorted(by_id, key=lambda method_id: method_id in not_confirmed)
     left = methods_left(in_turn, refused_for_good=refused_for_good, tried_today=tried_today)
     return Round(
-        failed_on=min((cast(date, payment.tried_on) for payment in tries), default=today),
+        failed_on=min((payment.tried_on for payment in tries if payment.tried_on is not None), default=today),
         left=tuple(by_id[method_id] for method_id in left),
         may_try_later=any(method_id not in refused_for_good for method_id in by_id),
     )
@@ -90,7 +90,7 @@ def asked_next(
 
 
 def declined_tries(orders: Iterable[Order]) -> Iterable[Payment]:
-    """Those that count in a round: not what never reached the gateway, nor what somebody tried by hand."""
+    """With saved methods, in a round or by somebody's click; not what never reached the gateway."""
     ids = [order.id for order in orders]
     if not ids:
         return []
@@ -98,7 +98,7 @@ def declined_tries(orders: Iterable[Order]) -> Iterable[Payment]:
         Payment.order << ids,
         Payment.state == PaymentState.DECLINED,
         Payment.decline_code != DeclineCode.NEVER_MADE,
-        Payment.tried_on.is_null(False),
+        Payment.method.is_null(False),
     )
     return cast("Iterable[Payment]", declined)
 

@@ -30,17 +30,26 @@ def upcoming(
     *,
     details: dict[str, object] | None = None,
     usage: Usage | None = None,
+    is_charged_today: bool = False,
     now: datetime,
 ) -> Quote:
     """The next automatic charge as it would be made today: of the scheduled plan, else of the current one.
 
-    `details` and `usage` if they were read already.
+    `details` and `usage` if they were read already. `is_charged_today`: somebody pays before its day, so that
+    prices and taxes are those of today.
 
     Its period begins on the due date, or today once access is blocked. Its price is never above the one that
     was told; its total is, where the tax rose. Raises PlanNotOffered (sold no more, and not locked),
     PlanTooSmall (the scheduled plan no longer fits), NoBillingDetails, MissingVatRate.
     """
-    return _quote(subscription, details=details, usage=usage, told=told_price(subscription), now=now)
+    return _quote(
+        subscription,
+        details=details,
+        usage=usage,
+        told=told_price(subscription),
+        is_charged_today=is_charged_today,
+        now=now,
+    )
 
 
 def at_list_price(subscription: Subscription, *, now: datetime) -> Quote:
@@ -101,6 +110,7 @@ def _quote(
     details: dict[str, object] | None = None,
     usage: Usage | None = None,
     told: Money | None,
+    is_charged_today: bool = False,
     now: datetime,
 ) -> Quote:
     workspace = subscription.workspace
@@ -109,7 +119,7 @@ def _quote(
     plan, interval = next_terms(subscription)
     if subscription.scheduled_plan_id is not None:
         plans.refuse_if_too_small(plan, usage or plans.usage_of(workspace))
-    charged_on = max(today, subscription.renew_on or today)
+    charged_on = today if is_charged_today else max(today, subscription.renew_on or today)
     assert subscription.due_on is not None, "what is renewed has a due date"
     begins_on = today if status.is_blocked else subscription.due_on
     sale_day = charged_on if charged_on > today else plans.sale_day(now)

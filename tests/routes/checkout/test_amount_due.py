@@ -50,9 +50,7 @@ def form_of(client, page="history", *, other=False):
     [button] = by_testid(html, "pay-due-other" if other else "pay-due")
     [form] = [each for each in html.iter("form") if button in list(each.iter("button"))]
     fields = {each.get("name"): each.get("value") for each in form.iter("input")}
-    if button.get("name"):
-        fields[button.get("name")] = button.get("value")
-    return form.get("action"), fields
+    return button.get("formaction") or form.get("action"), fields
 
 
 def send(client, address, fields):
@@ -86,14 +84,16 @@ def test_another_amount_than_shown_charges_nothing_and_is_shown_anew(app, client
         apply_catalogue(sells_at("business-5", 4000))
     page = parse(client.get(send(client, address, fields).location).text)
     [said] = by_testid(page, "flash")
-    assert text_of(said).startswith("Nothing was charged. The amount has changed since you saw it")
+    assert text_of(said).startswith(
+        "Nothing was charged. The amount or the card has changed since you saw it"
+    )
     [button] = by_testid(page, "pay-due")
     assert text_of(button) == "Pay €48.00"
     with facts(app):
         assert len(paid_charges()) == 1
 
 
-@pytest.mark.parametrize("fields", [{}, {"quote": "x", "method": "x"}, {"quote": "x", "method": "٣" * 30}])
+@pytest.mark.parametrize("fields", [{}, {"quote": "x", "method": "x"}, {"quote": "x", "method": "٣" * 5000}])
 def test_what_no_page_sends_charges_nothing(app, client, late, fields) -> None:
     _address, shown = form_of(client)
     answer = send(client, "/w/acme/checkout/amount-due", {"csrf_token": shown["csrf_token"], **fields})
@@ -118,7 +118,7 @@ def test_without_a_saved_method_the_button_leads_there(app, client, place, clock
         buy(place)
     clock.advance(days=32)
     address, fields = form_of(client)
-    assert fields["method"] == ""
+    assert "method" not in fields
     assert send(client, address, fields).location.endswith("/review")
 
 
@@ -153,6 +153,30 @@ def test_a_decline_is_told_with_its_reason_and_the_ways_out(app, client, late) -
         PaymentMethod.update(reference=kept_at_the_gateway(DECLINED_WHEN_CHARGED)).execute()
     page = client.get(send(client, *form_of(client)).location).text
     assert "Nothing was charged" in page
+    # Said of the saved card, and not beside the fields of another one.
+    review = client.get(send(client, *form_of(client)).location)
+    assert by_testid(parse(review.text), "error-summary") == []
     assert "Pay another way" in page
     # That card was refused for good: it is not offered again.
-    assert form_of(client)[1]["method"] == ""
+    assert "method" not in form_of(client)[1]
+
+
+def test_a_failed_renewal_has_one_price_on_every_way(app, client, place, clock) -> None:
+    """The list price rose meanwhile; what was told is charged, by the button and by another card."""
+    with facts(app):
+        pay(an_order(place), auto_renewal=True)
+        PaymentMethod.update(reference=kept_at_the_gateway("4000000000009995")).execute()
+    clock.advance(days=30)
+    with facts(app):
+        run.run_due(now=clock.now())
+        apply_catalogue(sells_at("business-5", 4000))
+    result = client.get(send(client, *form_of(client)).location)
+    assert "Pay another way" not in result.text
+    assert "payment-methods#adding" in result.text
+    with facts(app):
+        number = Payment.select().order_by(Payment.id.desc()).first().order.number
+    for page in ("", "/review"):
+        answer = client.get(f"/w/acme/checkout/{number}{page}")
+        assert (answer.status_code, answer.location) == (303, "/w/acme/payment-methods#adding")
+    assert "Add the card and pay €33.60" in client.get("/w/acme/payment-methods").text
+    assert text_of(by_testid(parse(client.get("/w/acme/payment-methods").text), "pay-due")[0]) == "Pay €33.60"

@@ -1,6 +1,7 @@
 """What is due now, in one amount, and paying it with a saved method: once, and never more than was shown."""
 
 import uuid
+from contextlib import contextmanager
 from datetime import date
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
 from portal.domain.money import Money
 from portal.domain.vocabulary import (
+    DeclineCode,
     Interval,
     OrderKind,
     OrderState,
@@ -17,11 +19,12 @@ from portal.domain.vocabulary import (
     SubscriptionState,
     WhoMayBuy,
 )
-from portal.gateways.base import ActionRequired, SetupRequest
-from portal.models import Invoice, Order, Payment, PaymentMethod, Workspace
+from portal.gateways.base import ActionRequired, Declined, GatewayUnavailable, MethodFacts, SetupRequest
+from portal.models import AuditEntry, Invoice, Order, Payment, PaymentMethod, Price, Subscription, Workspace
+from portal.runtime import Runtime, current, install
 from portal.services.checkout import amount_due
 from portal.services.checkout.amount_due import NothingDue
-from portal.services.payments import charging, methods
+from portal.services.payments import charging, method_setups, methods
 from portal.services.renewals import run
 from portal.services.subscriptions import agreement, auto_renewal
 from tests import factories
@@ -35,7 +38,9 @@ from tests.paying import (
     PAID,
     RETURN_URL,
     SILENT_CHARGED,
+    SILENT_NOT_CHARGED,
     a_card,
+    a_place,
     an_order,
     apply_catalogue,
     as_seen_by,
@@ -49,6 +54,26 @@ from tests.services.renewals.test_promises import schedule, sells_at
 FIRST_DUE = date(2026, 12, 21)
 """Bought on 21 November 2026 by the month: Business 5, 28.00 and 20 % VAT."""
 PRICE = Money(3360, "EUR")
+IN_JUNE = Money(3416, "EUR")
+
+
+@contextmanager
+def unanswered(sandbox):
+    """The gateway answers no look-up."""
+    runtime = current()
+
+    class Silent:
+        def __getattr__(self, name):
+            return getattr(sandbox, name)
+
+        def fetch(self, key):
+            raise GatewayUnavailable()
+
+    install(Runtime(runtime.settings, runtime.clock, {"sandbox": Silent()}))
+    try:
+        yield
+    finally:
+        install(runtime)
 
 
 def days_pass(clock, days):
@@ -74,7 +99,7 @@ def press(place, clock, shown=None):
     return amount_due.pay(
         place,
         place.member.person,
-        method_id=shown.method.id,
+        method_id=str(shown.method.id),
         shown_quote_hash=shown.quote.hash,
         return_url=lambda number: f"http://127.0.0.1:8000/{number}",
         now=clock.now(),
@@ -189,11 +214,11 @@ def test_without_a_saved_method_there_is_an_amount_and_nothing_that_pays_at_once
     days_pass(clock, 31)
     found = due(place, clock)
     assert (found.quote.total, found.method) == (PRICE, None)
-    order = amount_due.open_order(
+    order = amount_due.order_for_another_card(
         place, place.member.person, shown_quote_hash=found.quote.hash, now=clock.now()
     )
     assert (order.state, order.total_minor, order.quote_hash) == (OrderState.OPEN, 3360, found.quote.hash)
-    again = amount_due.open_order(
+    again = amount_due.order_for_another_card(
         place, place.member.person, shown_quote_hash=found.quote.hash, now=clock.now()
     )
     assert again.number == order.number
@@ -321,11 +346,11 @@ def test_no_answer_is_looked_up_and_no_round_charges_beside_it(failed, clock):
     charged_with(failed, SILENT_CHARGED)
     payment = press(failed, clock)
     assert payment.state == PaymentState.UNKNOWN
-    assert agreement.of_workspace(failed.workspace).open_payment_id == payment.id
+    assert agreement.of_workspace(failed.workspace).open_payment_state == PaymentState.UNKNOWN
     days_pass(clock, 3)
     assert len(paid_charges()) == 2
     assert Payment.get_by_id(payment.id).state == PaymentState.SUCCEEDED
-    assert agreement.of_workspace(failed.workspace).open_payment_id is None
+    assert agreement.of_workspace(failed.workspace).open_payment_state is None
     assert_books_clean()
 
 
@@ -366,3 +391,137 @@ def test_yearly_and_other_currencies_too(place, clock):
     found = due(place, clock)
     assert press(place, clock, found).amount == found.quote.total
     assert {charge.amount_minor for charge in paid_charges()} == {found.quote.total.minor}
+
+
+# --- what strangers found -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("act", ["the button", "a card that is added"])
+def test_what_is_paid_before_its_day_has_the_tax_of_today(runtime, clock, act):
+    """Estonia: 22 % until the end of June 2025, 24 % from July on; the next round is on 1 July."""
+    Price.update(valid_from=date(2025, 1, 1)).execute()
+    clock.advance(days=(date(2025, 5, 28) - clock.now().date()).days)
+    place = a_place("Tallinn")
+    pay(
+        an_order(
+            place, country="EE", is_business=False, company_name="", postal_code="10111", city="Tallinn"
+        ),
+        auto_renewal=True,
+    )
+    charged_with(place, DECLINED_WHEN_CHARGED if act == "a card that is added" else NOT_ENOUGH_FUNDS)
+    days_pass(clock, 31)
+    found = agreement.of_workspace(place.workspace)
+    assert found.renewal_failed_on == date(2025, 6, 28)
+    Subscription.update(renew_on=date(2025, 7, 1)).execute()
+    if act == "the button":
+        shown = _working(place, clock)
+        assert shown.quote.total == IN_JUNE
+        assert press(place, clock, shown).amount == IN_JUNE
+    else:
+        found = agreement.of_workspace(place.workspace)
+        assert method_setups.waiting_renewal(found, now=clock.now()) == IN_JUNE
+
+
+@pytest.mark.parametrize("then", ["never made", "declined later"])
+def test_whoever_was_told_to_wait_gets_a_letter_of_the_decline(failed, clock, then):
+    charged_with(failed, SILENT_NOT_CHARGED)
+    payment = press(failed, clock)
+    assert payment.state == PaymentState.UNKNOWN
+    if then == "never made":
+        clock.advance_wall(minutes=10)
+        charging.look_up_due(limit=10, now=clock.now())
+    else:
+        answer = Declined(DeclineCode.DECLINED, soft=True, method=None)
+        charging.record_answer(payment, answer, now=clock.now())
+    assert Payment.get_by_id(payment.id).state == PaymentState.DECLINED
+    assert len(letters("payment_failed")) == 1
+
+
+def test_nobody_is_blocked_while_the_result_of_their_click_is_open(failed, clock):
+    """The money was taken, and the gateway does not say so until after the last day of the rounds."""
+    charged_with(failed, SILENT_CHARGED)
+    payment = press(failed, clock)
+    assert payment.state == PaymentState.UNKNOWN
+    with unanswered(the_sandbox()):
+        days_pass(clock, 16)
+        assert status_of(failed, clock).state == SubscriptionState.PAID
+        assert letters("blocked") == []
+    charging.look_up(payment, now=clock.now())
+    assert agreement.of_workspace(failed.workspace).due_on == date(2027, 1, 21)
+    assert_books_clean()
+
+
+def test_a_click_that_waits_for_its_payer_buys_no_time(failed, clock):
+    charged_with(failed, ASKS_ALWAYS)
+    assert press(failed, clock).state == PaymentState.ACTION_REQUIRED
+    clock.advance(days=14)
+    assert status_of(failed, clock).state == SubscriptionState.LATE
+    clock.advance(days=1)
+    assert status_of(failed, clock).is_blocked
+
+
+def test_a_card_that_a_click_saw_refused_for_good_is_in_no_later_round(failed, clock):
+    charged_with(failed, DECLINED_WHEN_CHARGED)
+    assert press(failed, clock).state == PaymentState.DECLINED
+    before = len(the_sandbox().charges())
+    days_pass(clock, 8)
+    assert len(the_sandbox().charges()) == before
+    assert [letter["context"]["reason"] for letter in letters("renewal_failed")][-1] == "no_method"
+
+
+def test_neither_an_old_order_nor_another_time_zone_brings_a_refused_card_back(by_hand, clock):
+    clock.advance(days=25)
+    left = an_order(by_hand)
+    days_pass(clock, 6)
+    charged_with(by_hand, DECLINED_WHEN_CHARGED)
+    assert press(by_hand, clock).order.number != left.number
+    assert due(by_hand, clock).method is None
+    Workspace.update(time_zone="America/New_York").execute()
+    by_hand.workspace.time_zone = "America/New_York"
+    assert due(by_hand, clock).method is None
+
+
+def test_another_card_is_a_card_where_paypal_is_saved(by_hand, clock):
+    PaymentMethod.update(kind=PaymentMethodKind.PAYPAL, brand="", last4="").execute()
+    days_pass(clock, 31)
+    shown = due(by_hand, clock)
+    order = amount_due.order_for_another_card(
+        by_hand, by_hand.member.person, shown_quote_hash=shown.quote.hash, now=clock.now()
+    )
+    assert order.method_kind == PaymentMethodKind.CARD
+    assert pay(order).state == PaymentState.SUCCEEDED
+
+
+def test_the_card_that_paid_is_charged_first_from_then_on(failed, clock):
+    charged_with(failed, DECLINED_WHEN_CHARGED)
+    days_pass(clock, 1)
+    second = methods.new_method(
+        MethodFacts(
+            reference=kept_at_the_gateway(PAID),
+            kind=PaymentMethodKind.CARD,
+            brand="mastercard",
+            last4="4444",
+            exp_month=12,
+            exp_year=2030,
+            holder="Jeanne Martin",
+        ),
+        workspace=failed.workspace,
+        added_by=failed.member.person,
+        gateway="sandbox",
+        now=clock.now(),
+    )
+    assert due(failed, clock).method == second
+    assert press(failed, clock).state == PaymentState.SUCCEEDED
+    assert agreement.of_workspace(failed.workspace).payment_method == second
+
+
+def test_the_order_of_another_card_stands_in_the_audit_log(by_hand, clock):
+    days_pass(clock, 31)
+    order = amount_due.order_for_another_card(
+        by_hand, by_hand.member.person, shown_quote_hash=due(by_hand, clock).quote.hash, now=clock.now()
+    )
+    assert (
+        AuditEntry.select()
+        .where(AuditEntry.action == "order.opened", AuditEntry.subject == order.number)
+        .exists()
+    )
