@@ -10,13 +10,13 @@ from portal.domain.dunning import was_not_confirmed
 from portal.domain.lifecycle import days_left
 from portal.domain.timeline import DAYS_OF_WARNING
 from portal.domain.vocabulary import NoticeKind, PaymentMethodKind, PaymentState, Right, SubscriptionState
-from portal.models import Notice, Payment
+from portal.models import Notice, Payment, Subscription
 from portal.runtime import current
 from portal.services import open_money
 from portal.services.checkout import amount_due
 from portal.services.payments import renewal_outcomes
 from portal.services.places import Place
-from portal.services.subscriptions import agreement, scheduled_change
+from portal.services.subscriptions import agreement, charged_methods, scheduled_change
 from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.words import formatting
 from portal.words.i18n import gettext as _
@@ -26,6 +26,8 @@ from portal.words.methods import method_words
 from .place import status_here, usage_here
 
 TRIAL_BANNER_DAYS = 5
+WHERE_ONE_PAYS = ("checkout.details", "checkout.review")
+"""Pages from which nothing in a banner leads away."""
 
 
 STORAGE_BANNER_BYTES = 300 * 1024**2
@@ -71,7 +73,7 @@ def banner() -> Banner | None:
         return None
     status = status_here(place)
     action = None
-    if request.endpoint != "plans.show":
+    if request.endpoint not in ("plans.show", *WHERE_ONE_PAYS):
         action = (_("See the plans"), url_for("plans.show", slug=place.workspace.slug))
     if status.subscription.open_payment_state is not None and Right.BUY in place.may:
         payment = open_money.open_payment(place.workspace)
@@ -193,7 +195,9 @@ def _failed_banner(status: SubscriptionStatus, place: Place, action: Action) -> 
         return None
     payment = _payment_due(status, place)
     next_on = subscription.renew_on
-    if next_on is None:
+    if payment is not None and not payment.method:
+        text = _why_no_method(subscription)
+    elif next_on is None:
         text = _("We will not try again automatically.")
     elif next_on <= status.today:
         text = _("We will try again today.")
@@ -214,6 +218,13 @@ def _failed_banner(status: SubscriptionStatus, place: Place, action: Action) -> 
     return Banner(title, f"{text} {_blocked_sentence(status)}", "late", action, payment)
 
 
+def _why_no_method(subscription: Subscription) -> str:
+    """No saved method could be charged, now or by a round: what can be said of the reason. One query."""
+    if any(method.stopped_at is not None for method in charged_methods.methods_of(subscription)):
+        return _("A payment with a saved method was disputed, so that method is no longer charged.")
+    return _("No saved method can be charged.")
+
+
 def _late_banner(status: SubscriptionStatus, place: Place, action: Action) -> Banner | None:
     if status.state != SubscriptionState.LATE:
         return None
@@ -229,7 +240,9 @@ def _late_banner(status: SubscriptionStatus, place: Place, action: Action) -> Ba
 
 
 def _payment_due(status: SubscriptionStatus, place: Place) -> PaymentDue | None:
-    """The button that pays what is due, for whoever may; None where there is no one amount."""
+    """The button that pays what is due, for whoever may; None where there is no one amount, or one pays."""
+    if request.endpoint in WHERE_ONE_PAYS:
+        return None
     due = amount_due.amount_due(place, status, now=current().clock.now())
     if due is None:
         return None

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from flask import g, request, url_for
+from flask import current_app, g, request, url_for
 from flask_login import current_user
 
 from portal.domain.card_numbers import without_card_numbers
@@ -15,6 +15,9 @@ from portal.services.places import Place
 from portal.words.i18n import Sentence, locale_code
 from portal.words.i18n import gettext as _
 from portal.words.i18n import lazy_gettext as _l
+
+from .access import is_open_while_blocked
+from .place import status_here
 
 LANGUAGE_NAMES = {"en": "English", "fr": "Français"}
 
@@ -159,7 +162,17 @@ def _settings_items(place: Place) -> tuple[MenuItem, ...]:
 
 
 def _pages(area: "Area", place: Place) -> tuple["Page", ...]:
-    return tuple(page for page in area.pages if page.right in place.may)
+    """Those that this member may see; while access is blocked, those that help out of it."""
+    seen = tuple(page for page in area.pages if page.right in place.may)
+    if not seen or not status_here(place).is_blocked:
+        return seen
+    return tuple(page for page in seen if is_open_while_blocked(_rule(page.endpoint)))
+
+
+@lru_cache(maxsize=64)
+def _rule(endpoint: str) -> str:
+    """The address of a page as access.py knows it."""
+    return str(next(current_app.url_map.iter_rules(endpoint)))
 
 
 def _here() -> "Page | None":

@@ -21,7 +21,7 @@ _OTHER_METHOD = _l("Use another payment method.")
 _AGAIN = _l("You can try again.")
 _WORDS = {
     DeclineCode.DECLINED: DeclineWords(
-        _l("Your bank declined it and did not say why."), _l("Use another card, or contact your bank.")
+        _l("Your bank declined the card and did not say why."), _l("Use another card, or contact your bank.")
     ),
     DeclineCode.INSUFFICIENT_FUNDS: DeclineWords(
         _l("There is not enough money in the account."), _l("Try again later, or use another card.")

@@ -152,7 +152,10 @@ def test_from_the_trial_to_the_invoice(page: Page, reader, acme, owner, say):
     # A declined card keeps the form, but no digit of the card.
     pay(page, DECLINED)
     expect_refused(page, "number")
-    for sentence in ("Your bank declined it and did not say why.", "Use another card, or contact your bank."):
+    for sentence in (
+        "Your bank declined the card and did not say why.",
+        "Use another card, or contact your bank.",
+    ):
         expect(page.get_by_test_id("error-summary")).to_contain_text(say(sentence))
     expect(page.locator("[name=number]")).to_have_value("")
     expect(page.locator("[name=security_code]")).to_have_value("")

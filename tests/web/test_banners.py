@@ -110,9 +110,41 @@ def test_a_card_that_is_refused_for_good_is_not_said_to_be_tried_again(app, clie
         run.run_due(now=clock.now())
         assert Subscription.get().renewal_failed_on is not None
     said = banner_of(client, "history")
-    assert said.startswith("The payment failed. We will not try again automatically")
+    assert said.startswith("The payment failed. No saved method can be charged.")
     # No saved method could pay: the button leads to where a card is typed.
     assert said.endswith("Pay €33.60")
+
+
+def test_a_disputed_card_is_named_as_the_reason_and_nothing_is_said_to_be_tried_again(
+    app, client, place, clock
+) -> None:
+    with facts(app):
+        pay(an_order(place), auto_renewal=True)
+        PaymentMethod.update(stopped_at=clock.now()).execute()
+    clock.advance(days=30)
+    with facts(app):
+        run.run_due(now=clock.now())
+    said = banner_of(client, "payment-methods")
+    assert "A payment with a saved method was disputed" in said
+    assert "try again" not in said
+
+
+def test_no_banner_leads_away_from_where_one_pays(app, client, place, clock) -> None:
+    with facts(app):
+        buy(place)
+    clock.advance(days=40)
+    with facts(app):
+        order = an_order(place)
+    for page in (f"checkout/{order.number}", f"checkout/{order.number}/review"):
+        said = banner_of(client, page)
+        assert said.startswith("Access is blocked.")
+        assert not said.endswith(("Pay €33.60", "See the plans"))
+
+
+def test_no_tab_leads_to_a_page_that_a_blocked_workspace_cannot_open(app, client, place, clock) -> None:
+    assert 'href="/w/acme/settings"' in client.get("/w/acme/plans").text
+    clock.advance(days=40)
+    assert 'href="/w/acme/settings"' not in client.get("/w/acme/plans").text
 
 
 # --- the bank asks --------------------------------------------------------------------------------

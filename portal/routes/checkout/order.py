@@ -19,7 +19,7 @@ from portal.words.i18n import translated
 from portal.words.methods import method_words
 from portal.words.money import tax_reason, tax_words
 from portal.words.plans import change_rows, priced_name
-from portal.words.renewal import renewal_sentence
+from portal.words.renewal import amount_charged, renewal_sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,11 +212,13 @@ def result_of(
     must_confirm = payment.state == PaymentState.ACTION_REQUIRED
     facts = [
         (_("Order"), order.number),
-        (_("Amount"), formatting.money(payment.amount)),
+        (_("Plan"), priced_name(order.plan.names, order.interval)),
+        (_("Amount"), amount_charged(payment.amount, has_vat=order.tax_minor > 0)),
         (_("Method"), method_words(payment.method_kind, payment.brand, payment.last4)),
     ]
     if invoice is not None:
-        facts.append((_("Invoice"), invoice.number))
+        sent = _("%(number)s, sent to %(email)s", number=invoice.number, email=order.details["email"])
+        facts.append((_("Invoice"), sent))
     return ResultPage(
         number=order.number,
         heading=heading,

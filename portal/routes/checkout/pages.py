@@ -377,10 +377,10 @@ def _is_present(order: Order, standing: SubscriptionStatus) -> bool:
 
 
 def _next_charge(place: Place) -> str:
-    """The sentence of automatic renewal; empty where nothing is charged by itself."""
+    """The sentence of automatic renewal, or that nothing is charged by itself."""
     standing = status_here(place)
     if not standing.renews_by_itself:
-        return ""
+        return _("Nothing is charged automatically: automatic renewal is off.")
     return renewal_of(coming_charge(standing, usage_here(place), now=current().clock.now()))
 
 

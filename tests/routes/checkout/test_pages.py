@@ -512,7 +512,7 @@ def test_where_money_is_real_nobody_is_sent_to_the_sandbox(app, owner, order) ->
 
 @pytest.mark.engine("sqlite")
 def test_a_decline_is_said_beside_the_number_until_the_method_changes(app, acme, owner, order) -> None:
-    sentence = "Your bank declined it and did not say why."
+    sentence = "Your bank declined the card and did not say why."
     refused = pay(owner, order, paying.DECLINED)
     assert refused.status_code == 422
     for answer in (refused, owner.get(page_of(order, "/review"))):
@@ -554,6 +554,8 @@ def told(browser: Attacker, order: Order) -> str:
 def test_the_result_of_a_replaced_order_speaks_of_the_past(app, acme, owner, order, clock) -> None:
     assert pay(owner, order).status_code == 303
     assert "Payment complete" in told(owner, order) and "is yours until" in told(owner, order)
+    for fact in ("including VAT", ", sent to ", "Nothing is charged automatically: automatic renewal is off."):
+        assert fact in told(owner, order), fact
     clock.advance(days=1)
     with facts(app):
         larger = an_order_of(owner_of(acme), acme, "business-10")

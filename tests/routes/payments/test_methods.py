@@ -166,7 +166,7 @@ def token_of(browser):
 @pytest.mark.parametrize(
     ("number", "sentence"),
     [
-        (paying.DECLINED, "Your bank declined it and did not say why."),
+        (paying.DECLINED, "Your bank declined the card and did not say why."),
         (paying.EXPIRED, "The card has expired."),
         ("4111111111111111", "This kind of card is not accepted."),
     ],
@@ -281,7 +281,7 @@ def test_an_expired_card_is_flagged_and_cannot_be_chosen(app, owner) -> None:
 def test_a_card_is_removed_after_a_question(app, owner, renewing) -> None:
     add(owner, MASTERCARD)
     [remove] = by_testid(shown(owner), "card-remove-4242")
-    assert "Mastercard •••• 4444 is charged first then." in words(owner, remove.get("href"))
+    assert "Then Mastercard •••• 4444 will be charged first." in words(owner, remove.get("href"))
     assert marks(owner) == ["4242", "4444"], "a question changes nothing"
     assert press(app, owner, "remove", "4242").headers["Location"] == PAGE
     text = words(owner)

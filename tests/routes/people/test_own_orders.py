@@ -135,7 +135,7 @@ STATES = {
     "declined": (
         try_with(paying.DECLINED),
         "Payment declined",
-        "Your bank declined it and did not say why.",
+        "Your bank declined the card and did not say why.",
     ),
     "declined, with a reason": (
         try_with(paying.NOT_ENOUGH_FUNDS),
