@@ -1,5 +1,6 @@
 """Names of states, as operators read them, and how far an order has come, as its buyer does."""
 
+from portal.domain.dunning import was_not_confirmed
 from portal.domain.vocabulary import OrderProgress, OrderState, PaymentState, SubscriptionState
 
 from .i18n import gettext as _
@@ -37,7 +38,10 @@ def progress_words(progress: OrderProgress) -> str:
     }[progress]
 
 
-def payment_words(state: PaymentState) -> str:
+def payment_words(state: PaymentState, decline_code: str = "") -> str:
+    """Of one attempt; what was not confirmed is no decline."""
+    if state == PaymentState.DECLINED and was_not_confirmed(decline_code):
+        return _("Not confirmed")
     return {
         PaymentState.CREATED: _("Being requested"),
         PaymentState.ACTION_REQUIRED: _("Waiting for the payer"),

@@ -159,7 +159,7 @@ def look_up(slug: str, key: str) -> Response:
             "error",
         )
     else:
-        state = payment_words(payment.state)
+        state = payment_words(payment.state, payment.decline_code)
         flash(_("The gateway has answered. State of the payment: %(state)s.", state=state), "done")
     return redirect_after_write(url_for("operator.show", slug=slug))
 
@@ -268,7 +268,9 @@ def _row(attempt: PaymentAttempt) -> AttemptRow:
         at=payment.created_at,
         amount=formatting.money(payment.amount),
         state="failed" if attempt.is_disputed else payment.state,
-        state_label=_("Disputed") if attempt.is_disputed else payment_words(payment.state),
+        state_label=_("Disputed")
+        if attempt.is_disputed
+        else payment_words(payment.state, payment.decline_code),
         method=method_words(payment.method_kind, payment.brand, payment.last4),
         key=payment.key if payment.is_open else "",
     )

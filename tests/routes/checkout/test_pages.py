@@ -554,7 +554,11 @@ def told(browser: Attacker, order: Order) -> str:
 def test_the_result_of_a_replaced_order_speaks_of_the_past(app, acme, owner, order, clock) -> None:
     assert pay(owner, order).status_code == 303
     assert "Payment complete" in told(owner, order) and "is yours until" in told(owner, order)
-    for fact in ("including VAT", ", sent to ", "Nothing is charged automatically: automatic renewal is off."):
+    for fact in (
+        "including VAT",
+        ", sent to ",
+        "Nothing is charged automatically: automatic renewal is off.",
+    ):
         assert fact in told(owner, order), fact
     clock.advance(days=1)
     with facts(app):
