@@ -93,8 +93,11 @@ def _trial_over(subscription: Subscription, dates: SubscriptionDates, now: datet
 def _price_rise(subscription: Subscription, dates: SubscriptionDates, now: datetime) -> bool:
     """Said only of a price that does rise; until then the letter stays unwritten and may be due later.
 
-    From then on the new price is the one that was told, in time.
+    From then on the new price is the one that was told, in time. A charge that was moved to a later day,
+    since its tax rose, keeps the price that its letter named.
     """
+    if subscription.renew_on != subscription.due_on:
+        return False
     told = next_charge.told_price(subscription)
     try:
         quote = next_charge.at_list_price(subscription, now=now)
