@@ -68,6 +68,8 @@ def test_prices_are_shown_in_both_intervals_and_the_chosen_currency(
     page = parse(client.get(f"/pricing?currency={currency}&lang=en").text)
     assert month in text_of(by_testid(page, "plan-business-5-month")[0])
     assert year in text_of(by_testid(page, "plan-business-5-year")[0])
+    # Seen beside the users, not only read out before a price.
+    assert "Business 5 · 40 GB of storage" in [text_of(cell) for cell in page.iter("small")]
     # Sold by the year only, and free.
     assert not by_testid(page, "plan-business-100-month")
     assert by_testid(page, "plan-business-100-year")
