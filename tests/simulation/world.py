@@ -416,7 +416,8 @@ class World:
                 if template == "price_rise" and date.fromisoformat(context["renew_on"]) > charged_on:
                     # It is about a later day than that of this charge.
                     continue
-                told = context["total_minor"]
+                # A letter that names an obstacle names no amount: what was told before still holds.
+                told = told if context["total_minor"] is None else context["total_minor"]
             elif template in ("plan_scheduled", "plan_schedule_withdrawn"):
                 told = context.get("total_minor") or UNTOLD
             elif template == "order_confirmed":
