@@ -5,7 +5,7 @@ their order here. A limit that is None is no limit.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -141,6 +141,7 @@ class ActionNote(StrEnum):
     TOO_EARLY_TO_PROLONG = "too_early_to_prolong"
     BEGINS_ON_DUE_DATE = "begins_on_due_date"
     FREE_PLAN_HAS_NO_END = "free_plan_has_no_end"
+    PAYMENT_IS_OPEN = "payment_is_open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +303,16 @@ def plan_action(
     is_paid_change = other_label is ActionLabel.CHANGE and not selected.plan.free
     note = ActionNote.AUTO_RENEWAL_IS_OFF if is_paid_change and prolongable and not auto_renewal else None
     return PlanAction(other_label, enabled=True, note=note, urgent=blocked)
+
+
+def beside_open_payment(action: PlanAction) -> PlanAction:
+    """The button while a payment of the workspace waits for its result: nothing is ordered beside it.
+
+    What is refused is refused all the same, and whoever needs more than is sold may still ask.
+    """
+    if action.refused or action.label is ActionLabel.CONTACT_US:
+        return action
+    return replace(action, enabled=False, urgent=False, waits=False, note=ActionNote.PAYMENT_IS_OPEN)
 
 
 def _action_on_current(

@@ -23,6 +23,16 @@ def priced_name(names: dict[str, str], interval: Interval | None) -> str:
     return _("%(plan)s, monthly", plan=name)
 
 
+def cancelled_change(names: dict[str, str], *, on: date | None) -> str:
+    """Said before an order that takes the place of a scheduled plan; `on` None: its day has passed."""
+    name = translated(names)
+    if on is None:
+        return _("The change to %(plan)s is cancelled by this order.", plan=name)
+    return _(
+        "The change to %(plan)s on %(date)s is cancelled by this order.", plan=name, date=formatting.day(on)
+    )
+
+
 def change_rows(
     figures: Mapping[str, Any] | None, *, due_on: str, currency: str
 ) -> list[tuple[str, str, str]]:

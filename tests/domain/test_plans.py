@@ -16,6 +16,7 @@ from portal.domain.plans import (
     PlanLimits,
     Usage,
     YearlySaving,
+    beside_open_payment,
     conditions,
     exceeded_limits,
     has_days_left,
@@ -519,6 +520,15 @@ def test_whatever_is_asked_a_refusal_never_pays_and_a_grey_button_says_why(
     assert action.refused == (selected is not None and not fits)
     assert action.enabled or action.note is not None
     assert not action.urgent or (blocked and action.enabled and not action.refused)
+
+
+@pytest.mark.parametrize("case", ACTIONS, ids=lambda case: case.rule)
+def test_beside_an_open_payment_nothing_is_ordered_and_a_refusal_still_says_why(case):
+    action = beside_open_payment(case.expected)
+    if case.expected.refused or case.expected.label is ActionLabel.CONTACT_US:
+        assert action == case.expected
+    else:
+        assert action == PlanAction(case.expected.label, enabled=False, note=ActionNote.PAYMENT_IS_OPEN)
 
 
 # --- prolonging, and paying by the year -----------------------------------------------------------

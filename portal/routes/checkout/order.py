@@ -8,17 +8,18 @@ from flask_babel import ngettext
 from portal.domain.dunning import was_not_confirmed
 from portal.domain.money import Money
 from portal.domain.tax_numbers import tax_number_label
-from portal.domain.vocabulary import OrderState, PaymentMethodKind, PaymentState
+from portal.domain.vocabulary import OrderKind, OrderState, PaymentMethodKind, PaymentState
 from portal.forms.cards import CardForm, PlaceOrderForm
-from portal.models import Invoice, Order, Payment
+from portal.models import Invoice, Order, Payment, PaymentMethod
 from portal.runtime import current
+from portal.services.subscriptions.scheduled_change import Waiting
 from portal.words import formatting
 from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.methods import method_words
 from portal.words.money import tax_reason, tax_words
-from portal.words.plans import change_rows, priced_name
+from portal.words.plans import cancelled_change, change_rows, priced_name
 from portal.words.renewal import amount_charged, renewal_sentence
 
 
@@ -64,7 +65,7 @@ def summary_before_tax(order: Order, net: Money) -> Summary:
         warning=little_gain_of(order, pays=Money(order.net_minor, order.currency)),
         net=formatting.money(net),
         tax_label="",
-        tax_reason=_("VAT is added on the next page, once we know your country."),
+        tax_reason=_("VAT, if any, is shown on the next page, with the total."),
         tax="",
         total="",
     )
@@ -127,22 +128,46 @@ def little_gain_of(order: Order, *, pays: Money) -> str:
     )
 
 
-def renewal_hint_of(order: Order) -> str:
+def renewal_hint_of(order: Order, waiting: Waiting | None) -> str:
     """What ticking automatic renewal brings."""
+    sentence = renewal_after(order, waiting, method=None)
+    if waiting is not None and waiting.interval is None and order.kind == OrderKind.PROLONG:
+        return sentence
     # Not in an f-string: the sentence would not be found for translation.
-    return " ".join((_renewal_of(order, method=""), _("You can switch it off at any time.")))
+    return " ".join((sentence, _("You can switch it off at any time.")))
 
 
-def _renewal_of(order: Order, *, method: str) -> str:
-    """The charge after the one of the order, at the price of the order."""
+def renewal_after(order: Order, waiting: Waiting | None, *, method: PaymentMethod | None) -> str:
+    """The charge after the one of the order, at the price of the order.
+
+    Where the order prolongs the present plan, of the one that is still to begin: without its amount.
+    """
+    if waiting is not None and order.kind == OrderKind.PROLONG:
+        words = {
+            "date": formatting.day(date.fromisoformat(order.quote["due_on"])),
+            "plan": priced_name(waiting.plan.names, waiting.interval),
+        }
+        if waiting.interval is None:
+            return _("There is no next payment: from %(date)s you will be using the %(plan)s plan.", **words)
+        return _("Automatic renewal: on %(date)s, for %(plan)s. We will write to you first.", **words)
     return renewal_sentence(
         on=date.fromisoformat(order.quote["due_on"]),
         total=Money(order.total_minor, order.currency),
         has_vat=order.tax_minor > 0,
         plan_names=order.plan.names,
         interval=order.interval,
-        method=method,
+        method=method_words(method.kind, method.brand, method.last4) if method else "",
     )
+
+
+def cancelled_by(order: Order, waiting: Waiting | None, *, due_on: date | None, today: date) -> str:
+    """That the order ends what was scheduled for `due_on`; empty where it does not, or is that very plan."""
+    if waiting is None or order.kind == OrderKind.PROLONG:
+        return ""
+    if (order.plan_id, order.interval) == (waiting.plan.id, waiting.interval):
+        return ""
+    is_ahead = due_on is not None and due_on >= today
+    return cancelled_change(waiting.plan.names, on=due_on if is_ahead else None)
 
 
 def method_name_of(order: Order) -> str:
@@ -150,8 +175,29 @@ def method_name_of(order: Order) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherPayment:
+    """What keeps the order from being placed; `address` is empty for who may not see that payment."""
+
+    title: str
+    text: str
+    address: str
+
+
+def other_payment_of(*, address: str) -> OtherPayment:
+    return OtherPayment(
+        title=_("Another payment for this workspace is being confirmed."),
+        text=_("You can order once the result of the payment is known."),
+        address=address,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewPage:
-    """The order to be confirmed. `changed`: it is no longer what was shown; `method` names what is hosted."""
+    """The order to be confirmed. `changed`: it is no longer what was shown; `method` names what is hosted.
+
+    `renewal_stays_on`: the sentence of the charge after this one, empty where none comes by itself yet.
+    `cancels`: which scheduled plan the order ends.
+    """
 
     form: CardForm | PlaceOrderForm
     number: str
@@ -164,7 +210,9 @@ class ReviewPage:
     changed: bool
     problem: str
     replaces_trial: bool
-    renewal_stays_on: bool
+    cancels: str
+    other_payment: OtherPayment | None
+    renewal_stays_on: str
     may_end_renewal: bool
     processor: str
     sandbox_cards: str

@@ -1,6 +1,8 @@
 """The checkout: billing details → review and pay → a result that tells the truth."""
 
-from flask import Blueprint, Response, abort, redirect, request, url_for
+from datetime import date
+
+from flask import Blueprint, Response, abort, flash, redirect, request, session, url_for
 from flask_babel import ngettext
 from flask_login import current_user
 
@@ -29,7 +31,7 @@ from portal.models import Order
 from portal.routes.plans.page import CANNOT_BE_ORDERED, plans_page, refusal_sentence, refused
 from portal.routes.plans.view import renewal_of
 from portal.runtime import current
-from portal.services import plans
+from portal.services import open_money, plans
 from portal.services.checkout import ordering
 from portal.services.invoices import history
 from portal.services.members import overflow
@@ -37,7 +39,9 @@ from portal.services.members.roster import people_with
 from portal.services.payments import asking, charging, refunds
 from portal.services.payments.coming_charge import coming_charge
 from portal.services.places import Place
+from portal.services.subscriptions import charged_methods, scheduled_change
 from portal.services.subscriptions.agreement import SubscriptionStatus
+from portal.services.subscriptions.scheduled_change import Waiting
 from portal.web import limits, patience
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
@@ -46,13 +50,17 @@ from portal.web.place import on_sale_here, status_here, today_here, usage_here
 from portal.words import formatting
 from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
-from portal.words.i18n import locale_code
+from portal.words.i18n import locale_code, translated
 
 from .order import (
+    OtherPayment,
     ReviewPage,
+    cancelled_by,
     method_name_of,
     methods_on_offer,
+    other_payment_of,
     recap_of,
+    renewal_after,
     renewal_hint_of,
     result_of,
     summary_before_tax,
@@ -61,6 +69,8 @@ from .order import (
 
 blueprint = Blueprint("checkout", __name__, url_prefix="/w/<slug>/checkout/<number>")
 REFRESH_SECONDS = 3
+READING_SECONDS = 20
+"""A sentence that is shown once is not refreshed away before it is read."""
 
 
 # --- 1. billing details ---------------------------------------------------------------------------
@@ -174,6 +184,7 @@ def _details_page(place: Place, order: Order, form: BillingDetailsForm, *, statu
         order=order,
         summary=summary_before_tax(order, shown),
         refresh=refresh,
+        other_payment=_other_payment(place),
     )
 
 
@@ -266,6 +277,8 @@ def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Respons
 def _paying_already(place: Place, order: Order, form: CardForm | PlaceOrderForm, *, paid: str) -> Response:
     """To the result of the order `paid`; where that is a colleague's, say who can see it."""
     if _visible_order(place, paid) is not None:
+        if paid != order.number:
+            flash(_not_placed(place, order), "error")
         return redirect_after_write(_address("result", place, paid))
     names = [person.name for person in people_with(place.workspace, Right.SEE_BILLING_DETAILS)]
     sentence = _(
@@ -274,6 +287,25 @@ def _paying_already(place: Place, order: Order, form: CardForm | PlaceOrderForm,
         names=", ".join(names),
     )
     return _review_page(place, order, form, status=409, problem=sentence)
+
+
+def _not_placed(place: Place, order: Order) -> str:
+    """To be said on the page of the payment that stood in the way, which is about another order."""
+    name = translated(order.plan.names)
+    if open_money.open_payment(place.workspace) is None:
+        return _("Your order for %(plan)s was not placed: a refund is being confirmed.", plan=name)
+    return _("Your order for %(plan)s was not placed: another payment is being confirmed.", plan=name)
+
+
+def _other_payment(place: Place) -> OtherPayment | None:
+    """The open payment beside which nothing is ordered, told before anything is typed for nothing."""
+    if status_here(place).subscription.open_payment_state is None:
+        return None
+    payment = open_money.open_payment(place.workspace)
+    if payment is None:
+        return None
+    may_see = payment.order.person_id == current_user.id or Right.SEE_BILLING_DETAILS in place.may
+    return other_payment_of(address=_address("result", place, payment.order.number) if may_see else "")
 
 
 def _card_of(form: CardForm | PlaceOrderForm) -> CardData | None:
@@ -298,25 +330,37 @@ def _review_page(
     problem: str = "",
 ) -> Response:
     standing = status_here(place)
+    waiting = scheduled_change.waiting_plan(standing)
     form.quote.data = order.quote_hash
     page = ReviewPage(
         form=form,
         number=order.number,
         summary=summary_of(order),
         recap=recap_of(order),
-        renewal_hint=renewal_hint_of(order),
+        renewal_hint=renewal_hint_of(order, waiting),
         is_card=isinstance(form, CardForm),
         method=method_name_of(order),
         total=formatting.money(Money(order.total_minor, order.currency)),
         changed=changed,
         problem=problem,
         replaces_trial=standing.state == SubscriptionState.TRIAL,
-        renewal_stays_on=standing.renews_by_itself,
+        cancels=cancelled_by(order, waiting, due_on=standing.due_on, today=standing.today),
+        other_payment=None if problem else _other_payment(place),
+        renewal_stays_on=_renewal_that_stays_on(order, standing, waiting),
         may_end_renewal=Right.AUTO_RENEWAL in place.may,
         processor=charging.gateway_for(order.method_kind).capabilities().processor_name,
         sandbox_cards=sandbox_cards_url(),
     )
     return render("checkout/review.html", page, status=status)
+
+
+def _renewal_that_stays_on(order: Order, standing: SubscriptionStatus, waiting: Waiting | None) -> str:
+    """As the page after the payment will say it: with the saved method, whatever card pays this order."""
+    if not standing.renews_by_itself:
+        return ""
+    due_on = date.fromisoformat(order.quote["due_on"])
+    method = charged_methods.asked_on(standing.subscription, on=due_on)
+    return renewal_after(order, waiting, method=method)
 
 
 # --- 3. the result --------------------------------------------------------------------------------
@@ -348,9 +392,10 @@ def result(place: Place, number: str) -> Response:
         takes_a_card_at_once=_takes_a_card_at_once(place, order)
         or (payment.tried_on is not None and must_confirm and Right.MANAGE_PAYMENT_METHODS in place.may),
     )
+    says_more = "_flashes" in session
     response = render("checkout/result.html", page)
     if page.waits:
-        response.headers["Refresh"] = str(REFRESH_SECONDS)
+        response.headers["Refresh"] = str(READING_SECONDS if says_more else REFRESH_SECONDS)
     elif htmx:
         # Settled while the page was polling: its title changes too, so the whole page is loaded.
         response.headers["HX-Redirect"] = _address("result", place, order.number)

@@ -29,7 +29,7 @@ from portal.words import formatting
 from portal.words.i18n import gettext as _
 
 from .refusals import refusals_of
-from .view import plans_view
+from .view import order_later, plans_view
 
 blueprint = Blueprint("plans", __name__, url_prefix="/w/<slug>")
 TEMPLATE = "plans/page.html"
@@ -61,6 +61,8 @@ def choose(place: Place) -> Response:
     wanted, currency = request.form.get("price", ""), request.form.get("currency", "")
     if request.form.get("show"):
         return _show_chosen(place, wanted=wanted, currency=currency)
+    if status_here(place).subscription.open_payment_state is not None:
+        return plans_page(place, wanted=wanted, currency=currency, status=409, problem=order_later())
     now = current().clock.now()
     try:
         code, interval = PlanChoice.read(wanted)

@@ -4,20 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from portal.domain.plans import ActionLabel, ActionNote, PlanAction, Usage
-from portal.domain.price_lock import PriceLock
 from portal.domain.vocabulary import Interval, Right, SubscriptionState
 from portal.models import Plan
 from portal.routes.invoices.rows import PaymentRows
 from portal.services.payments.coming_charge import ComingCharge
 from portal.services.places import Place
 from portal.services.subscriptions import agreement
-from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.services.subscriptions.plan_table import PlansDecided
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.methods import method_words
-from portal.words.plans import priced_name
+from portal.words.plans import cancelled_change, priced_name
 from portal.words.renewal import renewal_sentence
 
 from .refusals import Refusal, refusals_of
@@ -113,7 +111,7 @@ def plans_view(
     return PlansPage(
         sentences=current_plan_sentences(decided, charge=charge, may_buy=may_buy, buyers=buyers),
         is_late=status.state in (SubscriptionState.LATE, SubscriptionState.BLOCKED),
-        lock_sentence=_lock_sentence(decided.lock, status),
+        lock_sentence=_lock_sentence(decided),
         renewal_link=_renewal_link(decided),
         scheduled=_scheduled(decided),
         may_withdraw=decided.may_withdraw,
@@ -179,12 +177,16 @@ def _renewal_link(decided: PlansDecided) -> str:
     return _("Switch automatic renewal on")
 
 
-def _lock_sentence(lock: PriceLock | None, status: SubscriptionStatus) -> str:
-    """Which price automatic renewal charges, and until when; empty where nothing is guaranteed."""
-    if lock is None:
+def _lock_sentence(decided: PlansDecided) -> str:
+    """Which price automatic renewal charges, and until when; empty where nothing is guaranteed.
+
+    The guarantee is that of the present plan: it ends with the change that waits.
+    """
+    lock = decided.lock
+    if lock is None or decided.waiting is not None:
         return ""
     words = {"price": formatting.money(lock.amount), "date": formatting.day(lock.until)}
-    if status.interval == Interval.YEAR:
+    if decided.status.interval == Interval.YEAR:
         return _("Your price, %(price)s a year excl. VAT, is guaranteed until %(date)s.", **words)
     return _("Your price, %(price)s a month excl. VAT, is guaranteed until %(date)s.", **words)
 
@@ -219,6 +221,8 @@ def current_plan_sentences(
     choose = _("Choose the plan that suits you best. The recommended one is marked below.")
     if not may_buy:
         choose = others
+    elif decided.payment_is_open:
+        choose = order_later()
     if status.plan.nonprofit:
         return [_("You are using the plan for non-profit organisations.")]
     match status.state:
@@ -241,16 +245,25 @@ def current_plan_sentences(
         case _:
             sentences = [
                 _("You are using the %(plan)s plan.", plan=name),
-                _("The payment is late."),
+                _("Access is blocked until a plan is paid for.")
+                if status.is_blocked
+                else _("The payment is late."),
                 _("To continue, prolong the current plan or choose another one in the table below.")
-                if may_buy
-                else others,
+                if may_buy and not decided.payment_is_open
+                else choose,
             ]
     return [sentence for sentence in sentences if sentence]
 
 
+def order_later() -> str:
+    """Nothing is ordered beside a payment whose result is open."""
+    return _("You can order once the result of the payment is known.")
+
+
 def _what_can_be_done(decided: PlansDecided, until: str) -> str:
     """Of a plan that is paid by hand: never that it can be prolonged beside a button that says no."""
+    if decided.payment_is_open:
+        return order_later()
     current = decided.table.current
     if current.interval not in _intervals_sold(decided):
         return _("It is no longer sold: choose another plan in the table below before %(date)s.", date=until)
@@ -287,7 +300,7 @@ def _bar(decided: PlansDecided, printed: PrintedTable) -> ActionBar | None:
         title=row.name,
         text=_summary(row, cell),
         label=label_of(action),
-        note=note_of(action, decided),
+        note=_note(decided),
         enabled=action.enabled,
         urgent=action.urgent,
         opens="plan-refusal" if action.refused else ("buy" if table.asks_before else ""),
@@ -312,17 +325,24 @@ def label_of(action: PlanAction) -> str:
     }[action.label]
 
 
+def _note(decided: PlansDecided) -> str:
+    """What the button does not say, with the scheduled plan that it would end."""
+    sentences = [note_of(decided.table.action, decided)]
+    if decided.waiting is not None and decided.ends_what_waits:
+        on = None if decided.did_not_begin else decided.status.due_on
+        sentences.append(cancelled_change(decided.waiting.plan.names, on=on))
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
 def note_of(action: PlanAction, decided: PlansDecided) -> str:
     status, prolongable_from = decided.status, decided.prolongable_from
     if status.plan.nonprofit:
         return _("Your plan for non-profit organisations ends when you buy this one.")
     if action.note is None:
-        return ""
+        return _prolonging_pays_what_is_due(decided) if action.label == ActionLabel.PROLONG else ""
     due_on = formatting.day(status.due_on) if status.due_on else ""
     return {
-        ActionNote.AUTO_RENEWAL_CAN_BE_SWITCHED_OFF: _(
-            "The next payment is made automatically on the due date."
-        ),
+        ActionNote.AUTO_RENEWAL_CAN_BE_SWITCHED_OFF: _next_automatic_payment(decided),
         ActionNote.AUTO_RENEWAL_IS_OFF: _(
             "To prolong automatically, switch automatic renewal on when you pay."
         ),
@@ -334,4 +354,33 @@ def note_of(action: PlanAction, decided: PlansDecided) -> str:
             "A smaller plan begins on the due date, %(date)s. There is nothing to pay now.", date=due_on
         ),
         ActionNote.FREE_PLAN_HAS_NO_END: _("The free plan has no end date: there is nothing to prolong."),
+        ActionNote.PAYMENT_IS_OPEN: order_later(),
     }[action.note]
+
+
+def _prolonging_pays_what_is_due(decided: PlansDecided) -> str:
+    """That the button and the one of the banner above are two ways to one act.
+
+    They are not while another plan waits: what is due is then its first period.
+    """
+    status = decided.status
+    if status.state not in (SubscriptionState.LATE, SubscriptionState.BLOCKED) or decided.waiting is not None:
+        return ""
+    if status.due_on is None:
+        return ""
+    return _("This pays what was due on %(date)s.", date=formatting.day(status.due_on))
+
+
+def _next_automatic_payment(decided: PlansDecided) -> str:
+    """When it is made, and what for where that is not the plan that is had."""
+    status, waiting = decided.status, decided.waiting
+    due_on = status.due_on
+    if due_on is None or due_on < status.today:
+        # It is being made, or waits for our own run.
+        return _("The next payment is made automatically.")
+    if waiting is None:
+        return _("The next payment is made automatically on the due date.")
+    words = {"plan": priced_name(waiting.plan.names, waiting.interval), "date": formatting.day(due_on)}
+    if waiting.interval is None:
+        return _("There is no next payment: from %(date)s you will be using the %(plan)s plan.", **words)
+    return _("The next payment, on %(date)s, is for %(plan)s.", **words)

@@ -113,13 +113,17 @@ def first_expiring(methods: Iterable[PaymentMethod], *, on: date) -> PaymentMeth
     return next((each for each in methods if each.stopped_at is None and is_expired(each, on=on)), None)
 
 
+def asked_on(subscription: Subscription, *, on: date) -> PaymentMethod | None:
+    """Which method is asked on that day, for a period that nothing was tried for yet. One query."""
+    return next((each for each in methods_of(subscription) if may_be_charged(each, on=on)), None)
+
+
 def next_asked(subscription: Subscription, *, today: date) -> PaymentMethod | None:
     """Which method the next automatic charge asks, on its day; None: no saved one can be asked then.
 
     One query before that day.
     """
-    on, methods = max(subscription.renew_on or today, today), methods_of(subscription)
+    on = max(subscription.renew_on or today, today)
     if on > today and subscription.renewal_failed_on is None:
-        # Nothing was tried yet for this due date.
-        return next((each for each in methods if may_be_charged(each, on=on)), None)
-    return asked_next(subscription, methods, on=on)
+        return asked_on(subscription, on=on)
+    return asked_next(subscription, methods_of(subscription), on=on)

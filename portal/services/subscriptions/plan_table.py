@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from portal.domain import plans as rules
 from portal.domain.money import Money
-from portal.domain.plans import ExceededLimit, PlanAction, PlanCell, PlanChoice, Usage
+from portal.domain.plans import ActionLabel, ExceededLimit, PlanAction, PlanCell, PlanChoice, Usage
 from portal.domain.price_lock import PriceLock, renewal_price
 from portal.domain.vocabulary import Right, SubscriptionState
 from portal.models import Plan
@@ -63,6 +63,22 @@ class PlansDecided:
     free_plan: Plan | None
     may_renew: bool
     may_withdraw: bool
+
+    @property
+    def payment_is_open(self) -> bool:
+        return self.status.subscription.open_payment_state is not None
+
+    @property
+    def ends_what_waits(self) -> bool:
+        """Whether ordering what is selected takes the place of the plan for the due date.
+
+        Prolonging leaves it waiting, and so does a smaller plan, which is scheduled in its place.
+        """
+        action, selected, waiting = self.table.action, self.table.selected, self.waiting
+        if waiting is None or selected is None or not action.enabled or action.refused or action.waits:
+            return False
+        is_the_same = (selected.plan.code, selected.interval) == (waiting.plan.code, waiting.interval)
+        return action.label is not ActionLabel.PROLONG and not is_the_same
 
 
 def decide(
@@ -139,6 +155,8 @@ def _table(
         blocked=status.is_blocked,
         days_left=rules.has_days_left(status.state, status.due_on, today=status.today),
     )
+    if subscription.open_payment_state is not None:
+        action = rules.beside_open_payment(action)
     goes_to_checkout = action.enabled and not action.refused and not action.waits
     return PlanTable(
         listed=listed,

@@ -7,8 +7,19 @@ from pathlib import Path
 import pytest
 
 from portal.domain.vocabulary import Interval, PaymentMethodKind, PaymentState, Role
-from portal.models import ALL_MODELS, Invoice, Order, OutboxMessage, Payment, Person, Subscription, Workspace
+from portal.models import (
+    ALL_MODELS,
+    Invoice,
+    Order,
+    OutboxMessage,
+    Payment,
+    Person,
+    Plan,
+    Subscription,
+    Workspace,
+)
 from portal.runtime import Runtime, current, install
+from portal.services.subscriptions import scheduled_change
 from portal.worker.jobs import drain_outbox
 from tests import paying
 from tests.attackers import Attacker, an_order_of, bought
@@ -293,7 +304,7 @@ def test_automatic_renewal_that_is_on_is_not_offered_again(app, acme, owner) -> 
         larger = an_order_of(owner_of(acme), acme, "business-10")
     page = owner.get(page_of(larger, "/review")).text
     assert 'name="auto_renewal"' not in page
-    assert "Automatic renewal stays on." in page
+    assert "for Business 10, monthly." in text_of(*by_testid(parse(page), "renewal-stays-on"))
     assert 'href="/w/acme/auto-renewal">You can switch automatic renewal off.' in page
     assert pay(owner, larger).headers["Location"] == page_of(larger, "/result")
     with facts(app):
@@ -312,7 +323,7 @@ def test_after_a_failed_renewal_the_new_card_can_be_kept_for_it(app, acme, owner
         order = an_order_of(owner_of(acme), acme, "business-5")
     page = owner.get(page_of(order, "/review")).text
     assert 'name="auto_renewal"' in page
-    assert "Automatic renewal stays on." not in page
+    assert by_testid(parse(page), "renewal-stays-on") == []
 
 
 @pytest.mark.engine("sqlite")
@@ -615,3 +626,131 @@ def test_what_automatic_renewal_brings_is_told_in_the_readers_language(owner, or
     page = owner.get(page_of(order, "/review") + "?lang=fr").text
     assert "Vous pouvez le désactiver à tout moment." in page
     assert "You can" not in page
+
+
+# --- beside another payment -----------------------------------------------------------------------
+
+
+OTHER = "Another payment for this workspace is being confirmed."
+NOT_PLACED = "Your order for Business 10 was not placed: another payment is being confirmed."
+
+
+@pytest.mark.engine("sqlite")
+def test_an_open_payment_is_told_before_anything_is_typed(app, acme, owner, order) -> None:
+    with facts(app):
+        second = an_order_of(owner_of(acme), acme, "business-10")
+    for page in ("", "/review"):
+        assert OTHER not in owner.get(page_of(second, page)).text
+    assert pay(owner, order, paying.ASKS_ONCE).status_code == 303
+    for page in ("", "/review"):
+        [notice] = by_testid(parse(owner.get(page_of(second, page)).text), "other-payment")
+        assert OTHER in text_of(notice)
+        assert [link.get("href") for link in notice.iter("a")] == [page_of(order, "/result")]
+
+
+@pytest.mark.engine("sqlite")
+def test_who_may_not_see_the_other_payment_is_told_without_a_link(app, acme, owner, order) -> None:
+    with facts(app):
+        a_member(acme, a_person("member@acme.test"), role=Role.MEMBER)
+        member = Person.get(Person.email == "member@acme.test")
+        own, browser = an_order_of(member, acme, "business-5"), Attacker(app, member)
+    assert pay(owner, order, paying.ASKS_ONCE).status_code == 303
+    [notice] = by_testid(parse(browser.get(page_of(own, "/review")).text), "other-payment")
+    assert OTHER in text_of(notice) and list(notice.iter("a")) == []
+
+
+@pytest.mark.engine("sqlite")
+def test_an_order_that_is_refused_for_another_says_so_on_its_page(app, acme, owner, order) -> None:
+    """The answer of the first never came: its page waits, and leaves the time to read the sentence."""
+    with facts(app):
+        second = an_order_of(owner_of(acme), acme, "business-10")
+    assert pay(owner, order, paying.SILENT_CHARGED).headers["Location"] == page_of(order, "/result")
+    assert NOT_PLACED not in owner.get(page_of(order, "/result")).text
+    assert pay(owner, second).headers["Location"] == page_of(order, "/result")
+    shown = owner.get(page_of(order, "/result"))
+    assert [text_of(each) for each in by_testid(parse(shown.text), "flash")] == [NOT_PLACED]
+    assert int(shown.headers["Refresh"]) >= 20
+    # Said once; and of the order itself, pressed twice, it is not said.
+    assert pay(owner, order).headers["Location"] == page_of(order, "/result")
+    again = owner.get(page_of(order, "/result"))
+    assert NOT_PLACED not in again.text
+    assert again.headers["Refresh"] == "3"
+
+
+# --- automatic renewal, and what it is for --------------------------------------------------------
+
+
+def review_of(browser: Attacker, order: Order) -> str:
+    return text_of(next(parse(browser.get(page_of(order, "/review")).text).iter("main")))
+
+
+@pytest.mark.engine("sqlite")
+def test_the_review_tells_the_renewal_as_the_page_after_it_does(app, acme, owner) -> None:
+    """61.20 EUR; it is charged to the saved card, whichever is typed here."""
+    with facts(app):
+        paying.pay(an_order_of(owner_of(acme), acme, "business-5"), auto_renewal=True)
+        larger = an_order_of(owner_of(acme), acme, "business-10")
+    [said] = by_testid(parse(owner.get(page_of(larger, "/review")).text), "renewal-stays-on")
+    sentence = re.search(r"Automatic renewal: .* monthly\.", text_of(said)).group()
+    assert sentence.startswith("Automatic renewal: €61.20 including VAT on ")
+    assert sentence.endswith(" with Visa •••• 4242, for Business 10, monthly.")
+    assert pay(owner, larger, "5555555555554444").status_code == 303
+    assert sentence in told(owner, larger)
+
+
+def scheduled_on_business_10(acme: Workspace, *, auto_renewal: bool) -> None:
+    """Business 5 begins on 21 December."""
+    place, now = seen_by(owner_of(acme), acme), current().clock.now()
+    paying.pay(paying.an_order(place, "business-10"), auto_renewal=auto_renewal)
+    terms = {"plan_code": "business-5", "interval": Interval.MONTH, "now": now}
+    shown = scheduled_change.preview(acme, **terms)
+    scheduled_change.schedule(place, **terms, shown_hash=shown.hash)
+
+
+@pytest.mark.engine("sqlite")
+def test_the_review_says_which_scheduled_plan_the_order_ends(app, acme, owner) -> None:
+    with facts(app):
+        scheduled_on_business_10(acme, auto_renewal=True)
+        larger = an_order_of(owner_of(acme), acme, "business-20")
+    page = parse(owner.get(page_of(larger, "/review")).text)
+    said = "The change to Business 5 on 21 December 2026 is cancelled by this order."
+    assert [text_of(each) for each in by_testid(page, "cancels")] == [said]
+    french = owner.get(page_of(larger, "/review") + "?lang=fr").text
+    assert "Cette commande annule le passage à Business 5 prévu le" in french
+    assert pay(owner, larger).status_code == 303
+    with facts(app):
+        assert Subscription.get().scheduled_plan_id is None
+
+
+@pytest.mark.engine("sqlite")
+def test_what_is_prolonged_before_a_smaller_plan_names_that_one_as_the_next(app, acme, owner) -> None:
+    with facts(app):
+        scheduled_on_business_10(acme, auto_renewal=False)
+        again = an_order_of(owner_of(acme), acme, "business-10")
+    page = review_of(owner, again)
+    assert (
+        "Automatic renewal: on 21 January 2027, for Business 5, monthly. We will write to you first." in page
+    )
+    assert "Automatic renewal: €61.20" not in page
+    assert "cancelled" not in page
+
+
+@pytest.mark.engine("sqlite")
+def test_what_is_prolonged_before_the_free_plan_has_no_next_payment(app, acme, owner) -> None:
+    with facts(app):
+        paying.pay(an_order_of(owner_of(acme), acme, "business-5"))
+        startup = Plan.get(Plan.code == "startup")
+        Subscription.update(scheduled_plan=startup).execute()
+        again = an_order_of(owner_of(acme), acme, "business-5")
+    page = review_of(owner, again)
+    assert "There is no next payment: from 21 January 2027 you will be using the Startup plan." in page
+    assert "Automatic renewal: €" not in page
+
+
+@pytest.mark.engine("sqlite")
+def test_before_the_total_no_vat_is_promised_to_a_country_that_is_known(app, acme, owner) -> None:
+    with facts(app):
+        order = paying.an_order(seen_by(owner_of(acme), acme), "business-5", country="US", region="NY")
+    page = text_of(next(parse(owner.get(page_of(order)).text).iter("main")))
+    assert "VAT, if any, is shown on the next page, with the total." in page
+    assert "VAT is added" not in page

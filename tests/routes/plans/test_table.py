@@ -5,12 +5,12 @@ from datetime import date
 import pytest
 
 from portal.domain.vocabulary import Interval, Role, WhoMayBuy
-from portal.models import Price, Subscription, Workspace
+from portal.models import Order, Price, Product, Subscription, Workspace
 from portal.services.subscriptions import scheduled_change
 from tests.factories import CATALOGUE, a_member, a_person, a_workspace, owner_of
 from tests.pages import by_testid, parse, text_of
-from tests.paying import a_place, an_order, apply_catalogue, pay
-from tests.visiting import facts, visit_as
+from tests.paying import ASKS_ONCE, a_place, an_order, apply_catalogue, pay
+from tests.visiting import facts, post_form, visit_as
 
 pytestmark = pytest.mark.engine("sqlite")
 
@@ -182,3 +182,121 @@ def test_a_scheduled_plan_whose_day_has_passed_did_not_begin(app, client, clock,
         each for each in page.iter("input") if each.get("name") == "price" and each.get("checked") is not None
     ]
     assert chosen.get("value") == "business-10:month"
+
+
+# --- beside a payment whose result is open --------------------------------------------------------
+
+
+def confirming(app, place, plan: str = "business-5") -> None:
+    """A payment of the owner waits for the bank."""
+    with facts(app):
+        pay(an_order(place, plan), ASKS_ONCE)
+
+
+LATER = "You can order once the result of the payment is known."
+
+
+@pytest.mark.parametrize("days", [0, 31], ids=["on the trial", "blocked"])
+def test_beside_an_open_payment_nothing_is_offered_and_nothing_is_red(
+    app, client, place, clock, days
+) -> None:
+    confirming(app, place)
+    clock.advance(days=days)
+    page = plans_of(client, "?price=business-10:month")
+    [button] = by_testid(page, "plan-action")
+    assert (text_of(button), button.get("disabled") is not None) == ("Buy now", True)
+    assert button.get("data-kind") == "primary"
+    assert LATER in text_at(page, "plan-bar")
+    assert "Choose the plan that suits you best. The recommended" not in words_of(page)
+
+
+def test_beside_an_open_payment_a_choice_makes_no_order(app, client, place) -> None:
+    confirming(app, place)
+    answer = post_form(client, "/w/acme/plans", price="business-10:month", currency="EUR", confirmed="1")
+    assert answer.status_code == 409
+    assert LATER in text_at(parse(answer.get_data(as_text=True)), "error-summary")
+    with facts(app):
+        assert Order.select().count() == 1
+
+
+def test_who_pays_by_hand_is_not_told_to_prolong_beside_an_open_payment(app, client, place) -> None:
+    with facts(app):
+        pay(an_order(place))
+    confirming(app, place, "business-10")
+    page = plans_of(client)
+    assert "You can prolong it or change it" not in words_of(page)
+    assert LATER in words_of(page) and LATER in text_at(page, "plan-bar")
+
+
+def test_a_renewal_that_waits_for_the_bank_promises_no_next_payment(app, client, place, clock) -> None:
+    with facts(app):
+        pay(an_order(place), auto_renewal=True)
+    confirming(app, place, "business-10")
+    clock.advance(days=31)
+    bar = text_at(plans_of(client), "plan-bar")
+    assert "on the due date" not in bar
+    assert LATER in bar
+
+
+def test_a_due_date_that_is_past_is_no_day_of_the_next_payment(app, client, place, clock) -> None:
+    with facts(app):
+        pay(an_order(place), auto_renewal=True)
+    assert "The next payment is made automatically on the due date." in text_at(plans_of(client), "plan-bar")
+    clock.advance(days=31)
+    bar = text_at(plans_of(client), "plan-bar")
+    assert "The next payment is made automatically." in bar
+
+
+# --- late is not blocked --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["late", "blocked"])
+def test_what_is_blocked_is_not_called_late(app, client, place, clock, state) -> None:
+    with facts(app):
+        pay(an_order(place))
+        Product.update(grace_days=10 if state == "late" else 0).execute()
+    clock.advance(days=32)
+    page = plans_of(client)
+    is_late = state == "late"
+    assert ("The payment is late." in words_of(page)) is is_late
+    assert ("Access is blocked until a plan is paid for." in words_of(page)) is not is_late
+    bar = text_at(page, "plan-bar")
+    assert "€28.00 a month excl. VAT" in bar
+    assert "This pays what was due on 21 December 2026." in bar
+
+
+# --- while another plan waits ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def waiting(app, place, clock) -> None:
+    """On Business 10 with automatic renewal; Business 5 begins on 21 December."""
+    with facts(app):
+        pay(an_order(place, "business-10"), auto_renewal=True)
+        terms = {"plan_code": "business-5", "interval": Interval.MONTH, "now": clock.now()}
+        shown = scheduled_change.preview(place.workspace, **terms)
+        scheduled_change.schedule(place, **terms, shown_hash=shown.hash)
+
+
+def test_the_next_payment_is_that_of_the_plan_that_waits(client, waiting) -> None:
+    bar = text_at(plans_of(client), "plan-bar")
+    assert "The next payment, on 21 December 2026, is for Business 5, monthly." in bar
+    assert "on the due date" not in bar
+
+
+def test_a_guarantee_that_ends_with_the_change_is_not_promised(app, client, place, clock, waiting) -> None:
+    assert by_testid(plans_of(client), "price-lock") == []
+    with facts(app):
+        scheduled_change.withdraw(place, now=clock.now())
+    assert "guaranteed until" in text_at(plans_of(client), "price-lock")
+
+
+CANCELS = "The change to Business 5 on 21 December 2026 is cancelled by this order."
+
+
+def test_a_bigger_plan_says_what_it_cancels(client, waiting) -> None:
+    assert CANCELS in text_at(plans_of(client, "?price=business-20:month"), "plan-bar")
+    for own in ("", "?price=business-3:month"):
+        assert "cancelled" not in text_at(plans_of(client, own), "plan-bar")
+    french = client.get("/w/acme/plans?price=business-20:month&lang=fr").get_data(as_text=True)
+    assert "Cette commande annule le passage à Business 5 prévu le" in french
