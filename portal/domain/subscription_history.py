@@ -42,9 +42,9 @@ class PriceRow:
 class Sale:
     """The paid order behind a period. `quote` is Quote.facts; `price` None: the catalogue has no such row.
 
-    `days` are those between the opening and the payment of the order, a day more on either side, since the
-    workspace may have moved to another time zone. `sold` and `undone` are the places of the invoice and of
-    its credit note in the order of issue; `undone_on` is the day of the latter.
+    `days` are those between the opening and the payment of the order, the seller's and the workspace's, a day
+    more on either side, since the workspace may have moved to another time zone. `sold` and `undone` are the
+    places of the invoice and of its credit note in the order of issue; `undone_on` is the day of the latter.
     """
 
     quote: Mapping[str, Any]

@@ -224,3 +224,19 @@ def test_a_retry_is_never_dearer_than_the_first_try(unlocked, clock):
     clock.advance(days=31)
     run.run_due(now=clock.now())
     assert paid_charges()[-1].amount_minor == quote.total.minor
+
+
+def test_a_charge_that_waits_for_its_higher_tax_keeps_the_price_of_that_letter(place, clock):
+    """Told with German tax; by its day tax is French, the list price higher. One letter; that is charged."""
+    pay(an_order(place, country="DE", vat_number=""), auto_renewal=True)
+    Subscription.update(locked_price_minor=None, locked_until=None).execute()
+    live_until(place, clock, date(2026, 12, 10))
+    BillingDetails.update(country="FR").execute()
+    apply_catalogue(sells_at("business-5", 4000))
+    live_until(place, clock, date(2026, 12, 22))
+    [letter] = letters("price_rise")
+    facts = letter["context"]
+    assert (facts["old_minor"], facts["new_minor"], facts["total_minor"]) == (2800, 2800, 3360)
+    assert told(place) == (2800, 3360)
+    live_until(place, clock, date.fromisoformat(facts["renew_on"]))
+    assert [charge.amount_minor for charge in paid_charges()][-1] == 3360

@@ -23,11 +23,13 @@ from tests.paying import (
     a_card,
     a_place,
     an_order,
+    apply_catalogue,
     as_seen_by,
     buy,
     pay,
     the_sandbox,
 )
+from tests.services.renewals.test_promises import sells_at
 
 
 @pytest.fixture
@@ -363,6 +365,18 @@ def test_a_plan_that_a_refund_made_too_small_is_no_breach_until_the_next_payment
 def test_a_hosted_page_that_nobody_answered_is_no_breach(place):
     pay(an_order(place, method_kind=PaymentMethodKind.PAYPAL), None)
     assert Order.get().state == OrderState.PLACED
+    assert_books_clean()
+
+
+def test_a_price_that_ends_on_the_day_of_the_order_is_no_breach_where_it_is_tomorrow_already(place, clock):
+    """Paris is the seller's; in Auckland the next day has begun when the order is paid and prices change."""
+    Workspace.update(time_zone="Pacific/Auckland").execute()
+    place.workspace.time_zone = "Pacific/Auckland"
+    clock.advance(days=5, hours=4)
+    assert place.workspace.day(clock.now()) > clock.now().date()
+    pay(an_order(place))
+    clock.advance(hours=1)
+    apply_catalogue(sells_at("business-5", 2000))
     assert_books_clean()
 
 

@@ -22,6 +22,7 @@ from portal.domain.subscription_history import (
 )
 from portal.domain.vocabulary import DocumentKind, Interval, OrderState
 from portal.models import Invoice, Order, Price, Subscription, SubscriptionPeriod, Workspace
+from portal.services.plans import sale_day
 
 from .reading import pages_of
 
@@ -145,11 +146,13 @@ def _sale(
     prices: Mapping[int, PriceRow],
 ) -> Sale:
     opened_on, paid_on = (at.astimezone(zone).date() for at in (created_at, paid_at or created_at))
+    # What is on sale goes by the seller's day, which the workspace's may be ahead of.
+    began_on = min(opened_on, paid_on, sale_day(created_at))
     is_undone = state == OrderState.REFUNDED
     return Sale(
         quote=quote,
         price=prices.get(quote["price_id"]),
-        days=Period(min(opened_on, paid_on) - A_DAY, paid_on + 2 * A_DAY),
+        days=Period(began_on - A_DAY, paid_on + 2 * A_DAY),
         sold=invoice or 0,
         # Where a document lacks, documents' own questions say so.
         undone=(note or invoice or 0) if is_undone else None,
