@@ -120,7 +120,7 @@ def test_each_member_has_a_row_with_role_and_state(acme, owner):
     a_member(acme, a_person("zoe@acme.test", name="Zoe"), status=MemberStatus.DISABLED)
     assert rows_of(owner.get(LIST)) == [
         "Zoe zoe@acme.test Member Disabled Enable Zoe",
-        "new@acme.test Member Invited Invite again new@acme.test Disable new@acme.test",
+        "new@acme.test Member Invited Send the invitation again new@acme.test Disable new@acme.test",
         "Leo Durand leo@acme.test Administrator Active Disable Leo Durand",
         "Owner of Acme You owner@acme.test Owner Active",
     ]
@@ -339,7 +339,7 @@ def test_the_answer_says_after_who_became_a_guest(three, app):
         "2 people are invited as users.",
         "2 people are invited as guests, because all user places are taken: c@acme.test, d@acme.test.",
     ]
-    assert [row.partition(" Invite again")[0] for row in rows_of(page)][:3] == [
+    assert [row.partition(" Send the invitation again")[0] for row in rows_of(page)][:3] == [
         "d@acme.test – Invited as a guest",
         "c@acme.test – Invited as a guest",
         "b@acme.test Administrator Invited",
