@@ -4,8 +4,9 @@ from flask import Blueprint, Response, flash, request, url_for
 from flask_login import current_user
 
 from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
+from portal.domain.plans import PlanTooSmall
 from portal.domain.vocabulary import PaymentState, Right
-from portal.routes.plans.page import CANNOT_BE_ORDERED
+from portal.routes.plans.page import CANNOT_BE_ORDERED, refused
 from portal.runtime import current
 from portal.services.checkout import amount_due
 from portal.services.checkout.amount_due import NothingDue
@@ -66,6 +67,8 @@ def with_another_card(place: Place) -> Response:
         )
     except REFUSALS as refusal:
         return _refused(place, refusal)
+    except PlanTooSmall as refusal:
+        return refused(place, refusal, wanted="", currency="")
     except CANNOT_BE_ORDERED as refusal:
         return not_orderable(place, refusal)
     return redirect_after_write(url_for("checkout.review", slug=place.workspace.slug, number=order.number))

@@ -265,8 +265,11 @@ def result_of(
         (_("Method"), method_words(payment.method_kind, payment.brand, payment.last4)),
     ]
     if invoice is not None:
-        sent = _("%(number)s, sent to %(email)s", number=invoice.number, email=order.details["email"])
-        facts.append((_("Invoice"), sent))
+        number = invoice.number
+        if order.kind != OrderKind.RENEWAL:
+            # That of a renewal goes to everybody of billing.
+            number = _("%(number)s, sent to %(email)s", number=number, email=order.details["email"])
+        facts.append((_("Invoice"), number))
     return ResultPage(
         number=order.number,
         heading=heading,

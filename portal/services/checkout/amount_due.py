@@ -74,27 +74,28 @@ def amount_due(place: Place, status: SubscriptionStatus, *, now: datetime) -> Am
         if is_renewal:
             quote = next_charge.upcoming(subscription, details=details, is_charged_today=True, now=now)
         else:
-            quote = _next_period(status, details, method_kind=_kind_of(method), now=now)
+            quote = _ordered_by_hand(status, details, method_kind=_kind_of(method), now=now)
     except PortalError:
         # It stands above every page, and must never cost one.
         return None
     return AmountDue(quote, plan, interval, details, is_renewal, method)
 
 
-def _next_period(
+def _ordered_by_hand(
     status: SubscriptionStatus,
     details: dict[str, object],
     *,
     method_kind: PaymentMethodKind,
     now: datetime,
 ) -> Quote:
-    """What the next period of the own plan costs whoever orders it by hand. Raises as the checkout does."""
+    """What the period to be paid costs whoever orders it by hand. Raises as the checkout does."""
     subscription = status.subscription
-    assert subscription.price is not None, "only a plan with a price is prolonged"
+    assert subscription.price is not None, "only a plan with a price is due"
+    plan, interval = next_charge.next_terms(subscription)
     quote, _plan = ordering.quote_of_terms(
         subscription.workspace,
-        plan_code=subscription.plan.code,
-        interval=subscription.price.interval,
+        plan_code=plan.code,
+        interval=interval,
         currency=subscription.price.currency,
         details=details,
         method_kind=method_kind,
@@ -188,7 +189,7 @@ def order_for_another_card(place: Place, person: Person, *, shown_quote_hash: st
         refuse_beside_open_money(place.workspace)
         status = _status_under_lock(place, now=now)
         due = _as_shown(place, status, shown_quote_hash, now=now)
-        quote = _next_period(status, due.details, method_kind=PaymentMethodKind.CARD, now=now)
+        quote = _ordered_by_hand(status, due.details, method_kind=PaymentMethodKind.CARD, now=now)
         return _order_of(status, due, quote, method_kind=PaymentMethodKind.CARD, person=person, now=now)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from portal.domain.vocabulary import PaymentState
-from portal.models import Order, Payment, PaymentMethod
+from portal.models import BillingDetails, Order, Payment, PaymentMethod, Workspace
 from portal.services.renewals import run
 from portal.services.subscriptions import auto_renewal
 from tests.factories import owner_of
@@ -180,3 +180,34 @@ def test_a_failed_renewal_has_one_price_on_every_way(app, client, place, clock) 
         assert (answer.status_code, answer.location) == (303, "/w/acme/payment-methods#adding")
     assert "Add the card and pay €33.60" in client.get("/w/acme/payment-methods").text
     assert text_of(by_testid(parse(client.get("/w/acme/payment-methods").text), "pay-due")[0]) == "Pay €33.60"
+
+
+def test_a_plan_that_became_too_small_is_refused_in_words_where_another_card_needs_an_order(
+    app, client, place, clock
+) -> None:
+    """Its tax rose, so that no card is charged as soon as it is added; by hand the use is looked at."""
+    with facts(app):
+        pay(an_order(place, country="DE", is_business=False, company_name=""), auto_renewal=True)
+        PaymentMethod.update(reference=kept_at_the_gateway("4000000000009995")).execute()
+    clock.advance(days=30)
+    with facts(app):
+        run.run_due(now=clock.now())
+        BillingDetails.update(country="FR").execute()
+        Workspace.update(used_storage_bytes=41 * 1024**3).execute()
+    answer = send(client, *form_of(client, other=True))
+    assert answer.status_code == 422
+    assert by_testid(parse(answer.text), "refusal-storage")
+
+
+def test_the_page_of_a_renewal_does_not_say_that_its_invoice_went_to_the_address_of_the_order(
+    app, client, place, clock
+) -> None:
+    with facts(app):
+        pay(an_order(place), auto_renewal=True)
+    clock.advance(days=30)
+    with facts(app):
+        run.run_due(now=clock.now())
+        number = Order.get(Order.renews_on.is_null(False)).number
+    page = client.get(f"/w/acme/checkout/{number}/result").text
+    assert "INV-2026-000002" in page
+    assert "sent to" not in page

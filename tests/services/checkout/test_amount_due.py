@@ -20,9 +20,19 @@ from portal.domain.vocabulary import (
     WhoMayBuy,
 )
 from portal.gateways.base import ActionRequired, Declined, GatewayUnavailable, MethodFacts, SetupRequest
-from portal.models import AuditEntry, Invoice, Order, Payment, PaymentMethod, Price, Subscription, Workspace
+from portal.models import (
+    AuditEntry,
+    BillingDetails,
+    Invoice,
+    Order,
+    Payment,
+    PaymentMethod,
+    Price,
+    Subscription,
+    Workspace,
+)
 from portal.runtime import Runtime, current, install
-from portal.services.checkout import amount_due
+from portal.services.checkout import amount_due, ordering
 from portal.services.checkout.amount_due import NothingDue
 from portal.services.payments import charging, method_setups, methods
 from portal.services.renewals import run
@@ -525,3 +535,20 @@ def test_the_order_of_another_card_stands_in_the_audit_log(by_hand, clock):
         .where(AuditEntry.action == "order.opened", AuditEntry.subject == order.number)
         .exists()
     )
+
+
+def test_the_order_of_another_card_is_for_the_plan_that_was_scheduled(place, clock):
+    """Its tax rose, so that no card is charged as soon as it is added."""
+    pay(an_order(place, country="DE", is_business=False, company_name=""), auto_renewal=True)
+    schedule(place, clock)
+    charged_with(place, NOT_ENOUGH_FUNDS)
+    days_pass(clock, 30)
+    BillingDetails.update(country="FR").execute()
+    clock.advance(days=1)
+    shown = due(place, clock)
+    assert shown.is_renewal
+    order = amount_due.order_for_another_card(
+        place, place.member.person, shown_quote_hash=shown.quote.hash, now=clock.now()
+    )
+    assert (order.plan.code, order.quote["plan"]) == ("business-3", "business-3")
+    assert ordering.current_quote(order, now=clock.now()).hash == order.quote_hash
