@@ -4,13 +4,14 @@ Uses the installed runtime; the scripts of test_concurrency.py and test_killed.p
 `make_runtime`, so that several processes share one database and one ledger.
 """
 
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from portal.clock import Clock
 from portal.domain.billing_details import Details
 from portal.domain.vocabulary import Interval, PaymentMethodKind, Role, VatStatus
-from portal.gateways.base import CardData
+from portal.gateways.base import ActionRequired, CardData, MethodFacts, SetupRequest
 from portal.gateways.sandbox.gateway import LedgerCharge, Sandbox
 from portal.models import BillingDetails, Order, Payment, Person
 from portal.runtime import Runtime, current
@@ -63,6 +64,26 @@ def paid_charges() -> list[LedgerCharge]:
 
 def apply_catalogue(text: str) -> None:
     catalogue.apply(text, filename="catalogue.toml", now=current().clock.now())
+
+
+def kept_at_the_gateway(number: str) -> MethodFacts:
+    """A card that was saved there without a charge, confirmed where its bank asks."""
+    key = f"setup-{uuid.uuid4().hex}"
+    answer = the_sandbox().begin_setup(
+        SetupRequest(
+            key=key,
+            currency="EUR",
+            description="card",
+            metadata={},
+            kind=PaymentMethodKind.CARD,
+            source=a_card(number),
+            return_url=RETURN_URL,
+        )
+    )
+    if isinstance(answer, ActionRequired):
+        the_sandbox().answer_challenge(answer.url.rpartition("/")[2], confirmed=True)
+        answer = the_sandbox().fetch(key)
+    return answer.method
 
 
 # --- people and workspaces ------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Whether money of a workspace is on its way: then nothing else of it is charged, paid back or deleted."""
 
+from typing import Any
+
 from peewee import ModelSelect
 
 from portal.database.connecting import require_transaction
@@ -15,17 +17,7 @@ class MoneyOnItsWay(PortalError):
 
 def open_payment(workspace: Workspace) -> Payment | None:
     """The payment whose result is open, with its order. One query."""
-    return (
-        Payment.select(Payment, Order)
-        .join(Order)
-        .where(
-            Payment.workspace == workspace,
-            Payment.state << OPEN_PAYMENT_STATES,
-            # True of each that waits: by its index, those that were settled are passed by.
-            Payment.look_up_at.is_null(False),
-        )
-        .first()
-    )
+    return _open_payments(workspace, Payment, Order).join(Order).first()
 
 
 def plan_being_paid(workspace: Workspace) -> Plan | None:
@@ -35,11 +27,20 @@ def plan_being_paid(workspace: Workspace) -> Plan | None:
 
 def id_of_plan_being_paid(workspace: Workspace | Parameter) -> "ModelSelect[Payment]":
     """For a part of another query."""
-    return (
-        Payment.select(Order.plan)
-        .join(Order)
-        .where(Payment.workspace == workspace, Payment.state << OPEN_PAYMENT_STATES)
-        .limit(1)
+    return _open_payments(workspace, Order.plan).join(Order).limit(1)
+
+
+def state_of_open_payment(workspace: Workspace | Parameter) -> "ModelSelect[Payment]":
+    """For a part of another query."""
+    return _open_payments(workspace, Payment.state).limit(1)
+
+
+def _open_payments(workspace: Workspace | Parameter, *selected: Any) -> "ModelSelect[Payment]":
+    """At most one. By the index of those that are looked up: what was settled is passed by."""
+    return Payment.select(*selected).where(
+        Payment.workspace == workspace,
+        Payment.look_up_at.is_null(False),
+        Payment.state << OPEN_PAYMENT_STATES,
     )
 
 

@@ -12,7 +12,6 @@ from portal.domain.timeline import DAYS_OF_WARNING
 from portal.domain.vocabulary import NoticeKind, PaymentMethodKind, PaymentState, Right, SubscriptionState
 from portal.models import Notice, Payment, Subscription
 from portal.runtime import current
-from portal.services import open_money
 from portal.services.checkout import amount_due
 from portal.services.payments import renewal_outcomes
 from portal.services.places import Place
@@ -23,7 +22,7 @@ from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.methods import method_words
 
-from .place import status_here, usage_here
+from .place import may_open_order, open_payment_here, status_here, usage_here
 
 TRIAL_BANNER_DAYS = 5
 WHERE_ONE_PAYS = ("checkout.details", "checkout.review")
@@ -35,7 +34,7 @@ STORAGE_BANNER_BYTES = 300 * 1024**2
 
 @dataclass(frozen=True, slots=True)
 class Banner:
-    """What is true of the whole workspace; `action` is (label, address), or `payment` pays what is due."""
+    """What is true of the whole workspace; `action` is (label, address), or else `payment` stands."""
 
     title: str
     text: str
@@ -76,7 +75,7 @@ def banner() -> Banner | None:
     if request.endpoint not in ("plans.show", *WHERE_ONE_PAYS):
         action = (_("See the plans"), url_for("plans.show", slug=place.workspace.slug))
     if status.subscription.open_payment_state is not None and Right.BUY in place.may:
-        payment = open_money.open_payment(place.workspace)
+        payment = open_payment_here(place)
         if payment is not None:
             return _open_payment_banner(payment, status, place)
     match status.state:
@@ -113,7 +112,7 @@ def _blocked_banner(status: SubscriptionStatus, place: Place, action: Action) ->
     else:
         until = formatting.day(status.due_on) if status.due_on else ""
         text = _("The payment was due on %(date)s. Paying restores everything.", date=until)
-    return Banner(title, text, "blocked", action if payment is None else None, payment)
+    return Banner(title, text, "blocked", action, payment)
 
 
 def _deleted_on(status: SubscriptionStatus) -> date | None:
@@ -134,8 +133,7 @@ def _open_payment_banner(payment: Payment, status: SubscriptionStatus, place: Pl
     order, action = payment.order, None
     result = url_for("checkout.result", slug=place.workspace.slug, number=order.number)
     is_theirs = order.person_id == place.member.person_id
-    # To everybody else the page does not exist (routes/checkout/pages.py).
-    may_open = is_theirs or Right.SEE_BILLING_DETAILS in place.may
+    may_open = may_open_order(place, order)
     is_here = request.path == result
     total = formatting.money(payment.amount)
     if payment.state != PaymentState.ACTION_REQUIRED:
@@ -203,9 +201,7 @@ def _failed_banner(status: SubscriptionStatus, place: Place, action: Action) -> 
         text = _("We will try again today.")
     else:
         text = _("We will try again on %(date)s.", date=formatting.day(next_on))
-    if payment is not None:
-        action = None
-    elif Right.MANAGE_PAYMENT_METHODS in place.may:
+    if Right.MANAGE_PAYMENT_METHODS in place.may:
         methods = url_for("payment_methods.show", slug=place.workspace.slug)
         action = None if request.path == methods else (_("Choose another card"), methods)
     failure = renewal_outcomes.newest_failure(subscription)
@@ -234,9 +230,7 @@ def _late_banner(status: SubscriptionStatus, place: Place, action: Action) -> Ba
         text = _("The payment was due on %(date)s. Prolong the plan or choose another in time.", date=until)
     else:
         text = _("The payment was due on %(date)s.", date=until)
-    text = f"{text} {_blocked_sentence(status)}"
-    title = _("Your payment is late.")
-    return Banner(title, text, "late", action if payment is None else None, payment)
+    return Banner(_("Your payment is late."), f"{text} {_blocked_sentence(status)}", "late", action, payment)
 
 
 def _payment_due(status: SubscriptionStatus, place: Place) -> PaymentDue | None:

@@ -7,8 +7,10 @@ from flask import g, request
 
 from portal.domain.plans import Usage
 from portal.domain.time_zones import usual_zone
+from portal.domain.vocabulary import Right
+from portal.models import Order, Payment
 from portal.runtime import current
-from portal.services import plans
+from portal.services import open_money, plans
 from portal.services.places import Place
 from portal.services.plans import PlanOffers
 from portal.services.subscriptions import agreement
@@ -28,6 +30,22 @@ def usage_here(place: Place) -> Usage:
     if "usage" not in g:
         g.usage = plans.usage_of(place.workspace)
     return cast(Usage, g.usage)
+
+
+def open_payment_here(place: Place) -> Payment | None:
+    """The payment that waits for its result, with its order, read once for the page and its banner.
+
+    One query, only while there is one.
+    """
+    if "open_payment" not in g:
+        is_open = status_here(place).subscription.open_payment_state is not None
+        g.open_payment = open_money.open_payment(place.workspace) if is_open else None
+    return cast("Payment | None", g.open_payment)
+
+
+def may_open_order(place: Place, order: Order) -> bool:
+    """The buyer's own. It shows billing details, so others need the right to those; else it is a 404."""
+    return order.person_id == place.member.person_id or Right.SEE_BILLING_DETAILS in place.may
 
 
 def proposed_time_zone() -> str:

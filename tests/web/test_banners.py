@@ -2,8 +2,7 @@
 
 import pytest
 
-from portal.domain.vocabulary import MemberStatus, PaymentMethodKind, PaymentState, Role, WhoMayBuy
-from portal.gateways.base import SetupRequest
+from portal.domain.vocabulary import MemberStatus, PaymentState, Role, WhoMayBuy
 from portal.models import Payment, PaymentMethod, Subscription, Workspace
 from portal.services import open_money
 from portal.services.payments import charging
@@ -14,12 +13,11 @@ from tests.factories import a_member, a_person, owner_of
 from tests.pages import by_testid, parse, text_of
 from tests.paying import (
     ASKS_ALWAYS,
-    RETURN_URL,
     SILENT_CHARGED,
-    a_card,
     a_place,
     an_order,
     buy,
+    kept_at_the_gateway,
     pay,
     the_sandbox,
 )
@@ -155,29 +153,12 @@ def asked(app, place, clock) -> str:
     """The bank asks for the payer of the renewal of 21 December. The address of the order's result."""
     with facts(app):
         pay(an_order(place), auto_renewal=True)
-        PaymentMethod.update(reference=a_method_that_asks()).execute()
+        PaymentMethod.update(reference=kept_at_the_gateway(ASKS_ALWAYS).reference).execute()
     clock.advance(days=30)
     with facts(app):
         run.run_due(now=clock.now())
         payment = Payment.get(Payment.state == PaymentState.ACTION_REQUIRED)
         return f"/w/acme/checkout/{payment.order.number}/result"
-
-
-def a_method_that_asks() -> str:
-    """Its payer confirmed it when it was saved, and is asked again at each charge."""
-    asked = the_sandbox().begin_setup(
-        SetupRequest(
-            key="setup-asks",
-            currency="EUR",
-            description="card",
-            metadata={},
-            kind=PaymentMethodKind.CARD,
-            source=a_card(ASKS_ALWAYS),
-            return_url=RETURN_URL,
-        )
-    )
-    the_sandbox().answer_challenge(asked.url.rpartition("/")[2], confirmed=True)
-    return the_sandbox().fetch("setup-asks").method.reference
 
 
 def test_a_renewal_that_the_bank_asks_to_confirm_is_told_and_leads_on(client, asked) -> None:

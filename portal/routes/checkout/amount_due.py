@@ -5,20 +5,20 @@ from flask_login import current_user
 
 from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
 from portal.domain.plans import PlanTooSmall
-from portal.domain.vocabulary import PaymentState, Right
+from portal.domain.vocabulary import Right
 from portal.routes.plans.page import CANNOT_BE_ORDERED, refused
 from portal.runtime import current
 from portal.services.checkout import amount_due
 from portal.services.checkout.amount_due import NothingDue
 from portal.services.payments import method_setups
 from portal.services.places import Place
-from portal.web import limits, patience
+from portal.web import limits
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import redirect_after_write
 from portal.web.place import status_here
 from portal.words.i18n import gettext as _
 
-from .pages import not_orderable
+from .pages import adding_a_card, address, after_asking, not_orderable
 
 REFUSALS = (OrderAlreadyPlaced, QuoteChanged, NothingDue)
 
@@ -37,16 +37,12 @@ def pay(place: Place) -> Response:
             current_user._get_current_object(),
             method_id=request.form.get("method", ""),
             shown_quote_hash=request.form.get("quote", ""),
-            return_url=lambda number: _result(place, number, external=True),
+            return_url=lambda number: address("result", place, number, external=True),
             now=current().clock.now(),
         )
     except REFUSALS as refusal:
         return _refused(place, refusal)
-    if payment.state == PaymentState.ACTION_REQUIRED:
-        return redirect_after_write(payment.action_url)
-    if payment.state == PaymentState.CREATED:
-        patience.follow(payment.key)
-    return redirect_after_write(_result(place, payment.order.number))
+    return after_asking(place, payment)
 
 
 @blueprint.post("/amount-due/another-card")
@@ -55,9 +51,7 @@ def with_another_card(place: Place) -> Response:
     """To where a card is typed: for a failed renewal the page that adds and charges it, else an order."""
     now = current().clock.now()
     if method_setups.waiting_renewal(status_here(place).subscription, now=now) is not None:
-        return redirect_after_write(
-            url_for("payment_methods.show", slug=place.workspace.slug, _anchor="adding")
-        )
+        return redirect_after_write(adding_a_card(place))
     try:
         order = amount_due.order_for_another_card(
             place,
@@ -71,20 +65,16 @@ def with_another_card(place: Place) -> Response:
         return refused(place, refusal, wanted="", currency="")
     except CANNOT_BE_ORDERED as refusal:
         return not_orderable(place, refusal)
-    return redirect_after_write(url_for("checkout.review", slug=place.workspace.slug, number=order.number))
+    return redirect_after_write(address("review", place, order.number))
 
 
 def _refused(place: Place, refusal: PortalError) -> Response:
     """Nothing was charged: why not, on the page that shows how things stand now."""
     if isinstance(refusal, OrderAlreadyPlaced):
-        return redirect_after_write(_result(place, refusal.order))
+        return redirect_after_write(address("result", place, refusal.order))
     if isinstance(refusal, QuoteChanged):
         said = _("Nothing was charged. The amount or the card has changed since you saw it: please check it.")
         flash(said, "error")
     else:
         flash(_("Nothing more was charged: nothing is due now."), "done")
     return redirect_after_write(url_for("plans.show", slug=place.workspace.slug))
-
-
-def _result(place: Place, number: str, *, external: bool = False) -> str:
-    return url_for("checkout.result", slug=place.workspace.slug, number=number, _external=external)

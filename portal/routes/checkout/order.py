@@ -11,6 +11,7 @@ from portal.domain.tax_numbers import tax_number_label
 from portal.domain.vocabulary import OrderKind, OrderState, PaymentMethodKind, PaymentState
 from portal.forms.cards import CardForm, PlaceOrderForm
 from portal.models import Invoice, Order, Payment, PaymentMethod
+from portal.routes.plans.view import order_later
 from portal.runtime import current
 from portal.services.subscriptions.scheduled_change import Waiting
 from portal.words import formatting
@@ -186,7 +187,7 @@ class OtherPayment:
 def other_payment_of(*, address: str) -> OtherPayment:
     return OtherPayment(
         title=_("Another payment for this workspace is being confirmed."),
-        text=_("You can order once the result of the payment is known."),
+        text=order_later(),
         address=address,
     )
 

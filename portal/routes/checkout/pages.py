@@ -27,7 +27,7 @@ from portal.domain.vocabulary import (
 from portal.forms.billing_details import BillingDetailsForm
 from portal.forms.cards import CardForm, PlaceOrderForm
 from portal.gateways.base import CardData
-from portal.models import Order
+from portal.models import Order, Payment
 from portal.routes.plans.page import CANNOT_BE_ORDERED, plans_page, refusal_sentence, refused
 from portal.routes.plans.view import renewal_of
 from portal.runtime import current
@@ -46,7 +46,14 @@ from portal.web import limits, patience
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
 from portal.web.navigation import sandbox_cards_url
-from portal.web.place import on_sale_here, status_here, today_here, usage_here
+from portal.web.place import (
+    may_open_order,
+    on_sale_here,
+    open_payment_here,
+    status_here,
+    today_here,
+    usage_here,
+)
 from portal.words import formatting
 from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
@@ -83,7 +90,7 @@ def details(place: Place, number: str) -> Response:
     if order.state != OrderState.OPEN:
         return _to("result", place, order)
     if _takes_a_card_at_once(place, order):
-        return redirect(_adding_a_card(place), 303)  # type: ignore[return-value]
+        return redirect(adding_a_card(place), 303)  # type: ignore[return-value]
     form = _details_form(place, order)
     if form.validate_on_submit():
         return _keep_details(place, order, form)
@@ -172,7 +179,7 @@ def _details_page(place: Place, order: Order, form: BillingDetailsForm, *, statu
         place, order, chosen if chosen in form.display_currency.offered else order.display_currency
     )
     refresh = {
-        "hx-post": _address("details", place, order.number),
+        "hx-post": address("details", place, order.number),
         "hx-trigger": "change",
         "hx-target": "#details",
         "hx-vals": '{"update": "y"}',
@@ -210,7 +217,7 @@ def review(place: Place, number: str) -> Response:
     if order.details is None:
         return _to("details", place, order)
     if _takes_a_card_at_once(place, order):
-        return redirect(_adding_a_card(place), 303)  # type: ignore[return-value]
+        return redirect(adding_a_card(place), 303)  # type: ignore[return-value]
     form = _payment_form(place, order)
     if request.method != "POST":
         return _offer_to_pay(place, order, form)
@@ -248,9 +255,7 @@ def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Respons
             card=_card_of(form),
             auto_renewal=form.auto_renewal.data,
             shown_quote_hash=form.quote.data,
-            return_url=url_for(
-                "checkout.result", slug=place.workspace.slug, number=order.number, _external=True
-            ),
+            return_url=address("result", place, order.number, external=True),
             now=current().clock.now(),
         )
     except OrderAlreadyPlaced as placed:
@@ -263,15 +268,11 @@ def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Respons
         return refused(place, refusal, wanted=_value(order), currency=order.currency)
     except CANNOT_BE_ORDERED as refusal:
         return not_orderable(place, refusal)
-    if payment.state == PaymentState.ACTION_REQUIRED:
-        return redirect_after_write(payment.action_url)
     if payment.state == PaymentState.DECLINED:
         order = _order_or_404(place, order.number)
         form.add_error("number", decline_sentence(payment.decline_code))
         return _review_page(place, order, form, status=422)
-    if payment.state == PaymentState.CREATED:
-        patience.follow(payment.key)
-    return redirect_after_write(_address("result", place, order.number))
+    return after_asking(place, payment)
 
 
 def _paying_already(place: Place, order: Order, form: CardForm | PlaceOrderForm, *, paid: str) -> Response:
@@ -279,7 +280,7 @@ def _paying_already(place: Place, order: Order, form: CardForm | PlaceOrderForm,
     if _visible_order(place, paid) is not None:
         if paid != order.number:
             flash(_not_placed(place, order), "error")
-        return redirect_after_write(_address("result", place, paid))
+        return redirect_after_write(address("result", place, paid))
     names = [person.name for person in people_with(place.workspace, Right.SEE_BILLING_DETAILS)]
     sentence = _(
         "Nothing was charged: another payment for this workspace is being confirmed. Please try "
@@ -299,13 +300,11 @@ def _not_placed(place: Place, order: Order) -> str:
 
 def _other_payment(place: Place) -> OtherPayment | None:
     """The open payment beside which nothing is ordered, told before anything is typed for nothing."""
-    if status_here(place).subscription.open_payment_state is None:
-        return None
-    payment = open_money.open_payment(place.workspace)
+    payment = open_payment_here(place)
     if payment is None:
         return None
-    may_see = payment.order.person_id == current_user.id or Right.SEE_BILLING_DETAILS in place.may
-    return other_payment_of(address=_address("result", place, payment.order.number) if may_see else "")
+    may_see = may_open_order(place, payment.order)
+    return other_payment_of(address=address("result", place, payment.order.number) if may_see else "")
 
 
 def _card_of(form: CardForm | PlaceOrderForm) -> CardData | None:
@@ -398,7 +397,7 @@ def result(place: Place, number: str) -> Response:
         response.headers["Refresh"] = str(READING_SECONDS if says_more else REFRESH_SECONDS)
     elif htmx:
         # Settled while the page was polling: its title changes too, so the whole page is loaded.
-        response.headers["HX-Redirect"] = _address("result", place, order.number)
+        response.headers["HX-Redirect"] = address("result", place, order.number)
     return response
 
 
@@ -440,7 +439,7 @@ def leave(place: Place, number: str) -> Response:
         asking.in_time(lambda _request: charging.give_up(payment, now=now), otherwise=lambda: payment)
     order = _order_or_404(place, number)
     if order.state != OrderState.OPEN:
-        return redirect_after_write(_address("result", place, order.number))
+        return redirect_after_write(address("result", place, order.number))
     return redirect_after_write(other_ways(place, order.number))
 
 
@@ -468,7 +467,7 @@ def _takes_a_card_at_once(place: Place, order: Order) -> bool:
     return order.renews_on is not None and is_waiting and Right.MANAGE_PAYMENT_METHODS in place.may
 
 
-def _adding_a_card(place: Place) -> str:
+def adding_a_card(place: Place) -> str:
     return url_for("payment_methods.show", slug=place.workspace.slug, _anchor="adding")
 
 
@@ -490,19 +489,25 @@ def _order_or_404(place: Place, number: str) -> Order:
 
 
 def _visible_order(place: Place, number: str) -> Order | None:
-    """The buyer's own order; it shows billing details, so others need the right to those."""
     order = ordering.find_order(place.workspace, number)
-    if order is None or order.person_id == current_user.id or Right.SEE_BILLING_DETAILS in place.may:
-        return order
-    return None
+    return order if order is not None and may_open_order(place, order) else None
 
 
 def _value(order: Order) -> str:
     return str(PlanChoice(order.plan.code, order.interval))
 
 
-def _address(page: str, place: Place, number: str) -> str:
-    return url_for(f"checkout.{page}", slug=place.workspace.slug, number=number)
+def address(page: str, place: Place, number: str, *, external: bool = False) -> str:
+    return url_for(f"checkout.{page}", slug=place.workspace.slug, number=number, _external=external)
+
+
+def after_asking(place: Place, payment: Payment) -> Response:
+    """To where the payer confirms, else to the result, which leads on there if the gateway takes its time."""
+    if payment.state == PaymentState.ACTION_REQUIRED:
+        return redirect_after_write(payment.action_url)
+    if payment.state == PaymentState.CREATED:
+        patience.follow(payment.key)
+    return redirect_after_write(address("result", place, payment.order.number))
 
 
 def other_ways(place: Place, number: str) -> str:
@@ -511,4 +516,4 @@ def other_ways(place: Place, number: str) -> str:
 
 
 def _to(page: str, place: Place, order: Order) -> Response:
-    return redirect(_address(page, place, order.number), 303)  # type: ignore[return-value]
+    return redirect(address(page, place, order.number), 303)  # type: ignore[return-value]

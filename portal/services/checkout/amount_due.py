@@ -167,7 +167,7 @@ def pay(
                 status.subscription,
                 due.quote,
                 due.details,
-                placing.begun_renewal(status.subscription),
+                charged_methods.begun_renewal(status.subscription),
                 method=due.method,
                 by_hand=person,
                 now=now,

@@ -154,21 +154,21 @@ def find_by_reference(gateway: str, reference: str) -> Payment | None:
 
 
 def charge_saved(payment: Payment, *, return_url: str) -> Outcome:
-    """Charge the payment's saved method while the payer is away. Reads and writes no table.
+    """Charge the payment's saved method, its payer away or there. Reads and writes no table.
 
     Order, plan, workspace and method are loaded. Raises ResultUnknown.
     """
     assert payment.method is not None, "a saved method is charged"
     source = SavedMethod(payment.method.reference)
-    return _charge(payment, source, save=False, return_url=return_url, off_session=True)
+    is_away = payment.tried_on is not None
+    return _charge(payment, source, save=False, return_url=return_url, off_session=is_away)
 
 
 def _ask(
     gateway: Gateway, payment: Payment, *, card: CardData | None, save: bool, return_url: str
 ) -> Outcome:
     if payment.method is not None:
-        source = SavedMethod(payment.method.reference)
-        return _charge(payment, source, save=False, return_url=return_url, off_session=False)
+        return charge_saved(payment, return_url=return_url)
     if payment.method_kind not in gateway.capabilities().hosted:
         assert card is not None, "a card payment is asked for with a card"
         return _charge(payment, card, save=save, return_url=return_url, off_session=False)

@@ -13,6 +13,7 @@ from portal.domain.money import Money
 from portal.domain.vocabulary import OrderKind, OrderState, Right
 from portal.gateways.base import MethodFacts, Succeeded
 from portal.models import Member, Order, Payment, PaymentMethod, Subscription
+from portal.outbox import JSON
 from portal.runtime import current
 from portal.services import audit, letters, places
 from portal.services.invoices import issuing
@@ -91,36 +92,29 @@ def settle_declined(payment: Payment, subscription: Subscription, *, tell: bool,
 
 def ask_to_confirm(payment: Payment) -> None:
     """The payer was told to wait, and is wanted after all: the letter leads to where they confirm."""
-    require_transaction()
-    order = payment.order
-    letters.send(
-        "payment_to_confirm",
-        to=[order.person],
-        workspace=payment.workspace,
-        key=f"payment-to-confirm-{payment.key}",
-        context={
-            "order": order.number,
-            "description": dict(order.plan.names),
-            "total_minor": payment.amount_minor,
-            "currency": payment.currency,
-        },
-    )
+    _write_to_payer("payment_to_confirm", payment)
 
 
 def _tell_declined(payment: Payment) -> None:
-    order = payment.order
+    _write_to_payer(
+        "payment_failed", payment, payment=letters.paid_with(payment), reason=payment.decline_code
+    )
+
+
+def _write_to_payer(template: str, about: Payment, **facts: JSON) -> None:
+    require_transaction()
+    order = about.order
     letters.send(
-        "payment_failed",
+        template,
         to=[order.person],
-        workspace=payment.workspace,
-        key=f"payment-failed-{payment.key}",
+        workspace=about.workspace,
+        key=f"{template.replace('_', '-')}-{about.key}",
         context={
             "order": order.number,
             "description": dict(order.plan.names),
-            "total_minor": payment.amount_minor,
-            "currency": payment.currency,
-            "payment": letters.paid_with(payment),
-            "reason": payment.decline_code,
+            "total_minor": about.amount_minor,
+            "currency": about.currency,
+            **facts,
         },
     )
 

@@ -13,15 +13,6 @@ from portal.services.payments import charging
 from portal.services.subscriptions import next_charge
 
 
-def begun_renewal(subscription: Subscription) -> Order | None:
-    """The order that renews the due date, if one was begun; a refunded one is none. One query."""
-    return Order.get_or_none(
-        Order.subscription == subscription,
-        Order.renews_on == subscription.due_on,
-        Order.state != OrderState.REFUNDED,
-    )
-
-
 def place(
     subscription: Subscription,
     quote: Quote,

@@ -24,7 +24,6 @@ from portal.domain.vocabulary import Interval, NoticeKind, OrderKind, ProductKin
 from portal.models import (
     Notice,
     Order,
-    Payment,
     PaymentMethod,
     Plan,
     Price,
@@ -34,7 +33,7 @@ from portal.models import (
     Workspace,
 )
 from portal.runtime import current
-from portal.services import plans
+from portal.services import open_money, plans
 
 
 class NoTrialPlan(PortalError):
@@ -139,10 +138,7 @@ _of_workspace = Prepared(
             Plan,
             Product,
             Price,
-            Payment.select(Payment.state)
-            .where(Payment.workspace == Parameter("workspace"), Payment.look_up_at.is_null(False))
-            .limit(1)
-            .alias("open_payment_state"),
+            open_money.state_of_open_payment(Parameter("workspace")).alias("open_payment_state"),
         )
         .join_from(Subscription, Plan, on=Subscription.plan)
         .join_from(Subscription, Product)
@@ -209,8 +205,8 @@ class SubscriptionStatus:
 
     @property
     def blocked_on(self) -> date | None:
-        """The first day without access; None where nothing ends."""
-        if self.due_on is None:
+        """The first day without access; None where nothing ends, nor before a renewal's result is known."""
+        if self.due_on is None or (self.subscription.auto_renewal and self.subscription.awaits_a_result):
             return None
         return blocked_on(
             self.due_on,
@@ -288,7 +284,7 @@ def dates_of(
     return SubscriptionDates(
         state=status.state,
         due_on=subscription.due_on,
-        blocked_on=None if subscription.auto_renewal and subscription.awaits_a_result else status.blocked_on,
+        blocked_on=status.blocked_on,
         plan_is_trial=subscription.plan.trial,
         renew_on=subscription.renew_on if subscription.auto_renewal else None,
         renewal_failed_on=subscription.renewal_failed_on,

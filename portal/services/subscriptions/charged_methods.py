@@ -80,13 +80,18 @@ def asked_next(
 
     What notices and pages name, and what the run asks.
     """
-    renewals = Order.select().where(
+    renewal = begun_renewal(subscription)
+    tries = list(declined_tries([renewal] if renewal else []))
+    return next(iter(round_of(methods, tries, today=on).left), None)
+
+
+def begun_renewal(subscription: Subscription) -> Order | None:
+    """The order that renews the due date, if one was begun; a refunded one is none. One query."""
+    return Order.get_or_none(
         Order.subscription == subscription,
         Order.renews_on == subscription.due_on,
         Order.state != OrderState.REFUNDED,
     )
-    tries = list(declined_tries(cast("Iterable[Order]", renewals)))
-    return next(iter(round_of(methods, tries, today=on).left), None)
 
 
 def declined_tries(orders: Iterable[Order]) -> Iterable[Payment]:

@@ -11,14 +11,15 @@ from tests.pages import by_testid, parse, text_of
 from tests.paying import (
     ASKS_ALWAYS,
     DECLINED_WHEN_CHARGED,
+    NOT_ENOUGH_FUNDS,
     a_place,
     an_order,
     apply_catalogue,
     buy,
+    kept_at_the_gateway,
     paid_charges,
     pay,
 )
-from tests.services.checkout.test_amount_due import kept_at_the_gateway
 from tests.services.renewals.test_promises import sells_at
 from tests.visiting import facts, visit_as
 
@@ -127,11 +128,11 @@ def test_for_a_failed_renewal_a_card_is_added_and_charged(app, client, place, cl
     with facts(app):
         pay(an_order(place), auto_renewal=True)
         if not other:
-            PaymentMethod.update(reference=kept_at_the_gateway(DECLINED_WHEN_CHARGED)).execute()
+            PaymentMethod.update(reference=kept_at_the_gateway(DECLINED_WHEN_CHARGED).reference).execute()
     clock.advance(days=30)
     with facts(app):
         if other:
-            PaymentMethod.update(stopped_at=None, reference=kept_at_the_gateway("4000000000009995")).execute()
+            PaymentMethod.update(reference=kept_at_the_gateway(NOT_ENOUGH_FUNDS).reference).execute()
         run.run_due(now=clock.now())
     answer = send(client, *form_of(client, other=other))
     assert answer.location.endswith("/payment-methods#adding")
@@ -141,7 +142,7 @@ def test_for_a_failed_renewal_a_card_is_added_and_charged(app, client, place, cl
 
 def test_where_the_bank_asks_the_browser_goes_there(app, client, late) -> None:
     with facts(app):
-        PaymentMethod.update(reference=kept_at_the_gateway(ASKS_ALWAYS)).execute()
+        PaymentMethod.update(reference=kept_at_the_gateway(ASKS_ALWAYS).reference).execute()
     answer = send(client, *form_of(client))
     with facts(app):
         payment = Payment.get(Payment.state == PaymentState.ACTION_REQUIRED)
@@ -150,7 +151,7 @@ def test_where_the_bank_asks_the_browser_goes_there(app, client, late) -> None:
 
 def test_a_decline_is_told_with_its_reason_and_the_ways_out(app, client, late) -> None:
     with facts(app):
-        PaymentMethod.update(reference=kept_at_the_gateway(DECLINED_WHEN_CHARGED)).execute()
+        PaymentMethod.update(reference=kept_at_the_gateway(DECLINED_WHEN_CHARGED).reference).execute()
     page = client.get(send(client, *form_of(client)).location).text
     assert "Nothing was charged" in page
     # Said of the saved card, and not beside the fields of another one.
@@ -165,7 +166,7 @@ def test_a_failed_renewal_has_one_price_on_every_way(app, client, place, clock) 
     """The list price rose meanwhile; what was told is charged, by the button and by another card."""
     with facts(app):
         pay(an_order(place), auto_renewal=True)
-        PaymentMethod.update(reference=kept_at_the_gateway("4000000000009995")).execute()
+        PaymentMethod.update(reference=kept_at_the_gateway(NOT_ENOUGH_FUNDS).reference).execute()
     clock.advance(days=30)
     with facts(app):
         run.run_due(now=clock.now())
@@ -188,7 +189,7 @@ def test_a_plan_that_became_too_small_is_refused_in_words_where_another_card_nee
     """Its tax rose, so that no card is charged as soon as it is added; by hand the use is looked at."""
     with facts(app):
         pay(an_order(place, country="DE", is_business=False, company_name=""), auto_renewal=True)
-        PaymentMethod.update(reference=kept_at_the_gateway("4000000000009995")).execute()
+        PaymentMethod.update(reference=kept_at_the_gateway(NOT_ENOUGH_FUNDS).reference).execute()
     clock.advance(days=30)
     with facts(app):
         run.run_due(now=clock.now())

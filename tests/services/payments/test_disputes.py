@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from portal.domain.vocabulary import PaymentMethodKind, SubscriptionState
+from portal.domain.vocabulary import SubscriptionState
 from portal.gateways.base import EventKind, GatewayEvent, ResultUnknown
 from portal.models import AuditEntry, Dispute, GatewayCursor, OutboxMessage, Payment, PaymentMethod
 from portal.runtime import Runtime, current, install
@@ -17,7 +17,7 @@ from portal.services.subscriptions import agreement, auto_renewal, charged_metho
 from portal.services.workspace import deletion
 from tests.books import assert_books_clean
 from tests.factories import a_person, letters
-from tests.paying import DISPUTED, an_order, paid_charges, pay
+from tests.paying import DISPUTED, PAID, an_order, kept_at_the_gateway, paid_charges, pay
 
 
 def live(clock, days):
@@ -75,29 +75,12 @@ def test_the_same_card_is_not_charged_at_the_next_renewal(place, paid, clock):
 
 
 def test_another_method_is_charged_instead(place, paid, clock):
-    backup = a_copy_of(methods()[0], reference=saved_elsewhere(place), last4="4242")
+    backup = a_copy_of(methods()[0], reference=kept_at_the_gateway(PAID).reference, last4="4242")
     live(clock, 30)
     assert len(paid_charges()) == 2
     newest = Payment.select().order_by(Payment.id.desc()).get()
     assert newest.method_id == backup.id
     assert_books_clean()
-
-
-def saved_elsewhere(place):
-    """The reference of a card that pays, kept by the sandbox."""
-    from portal.gateways.base import SetupRequest
-    from tests.paying import RETURN_URL, a_card, the_sandbox
-
-    request = SetupRequest(
-        key="setup-backup",
-        currency="EUR",
-        description="card",
-        metadata={},
-        kind=PaymentMethodKind.CARD,
-        source=a_card(),
-        return_url=RETURN_URL,
-    )
-    return the_sandbox().begin_setup(request).method.reference
 
 
 def a_copy_of(method, **changed):

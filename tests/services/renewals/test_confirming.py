@@ -5,7 +5,6 @@ from datetime import date
 import pytest
 
 from portal.domain.vocabulary import PaymentMethodKind, PaymentState, SubscriptionState
-from portal.gateways.base import SetupRequest
 from portal.models import Order, Payment, PaymentMethod
 from portal.services.checkout import ordering
 from portal.services.payments import charging
@@ -13,7 +12,16 @@ from portal.services.renewals import run
 from portal.services.subscriptions import agreement, auto_renewal
 from tests.books import assert_books_clean
 from tests.factories import letters
-from tests.paying import ASKS_ALWAYS, PAID, a_card, an_order, paid_charges, pay, reloaded, the_sandbox
+from tests.paying import (
+    ASKS_ALWAYS,
+    PAID,
+    an_order,
+    kept_at_the_gateway,
+    paid_charges,
+    pay,
+    reloaded,
+    the_sandbox,
+)
 
 DUE_ON = date(2026, 12, 21)
 
@@ -44,18 +52,7 @@ def answer(payment, clock, *, confirmed):
 def asked(place, clock):
     """Business 5, due today; its card, confirmed when it was saved, asks for the payer each time."""
     pay(an_order(place), auto_renewal=True)
-    request = SetupRequest(
-        key="setup-asks",
-        currency="EUR",
-        description="card",
-        metadata={},
-        kind=PaymentMethodKind.CARD,
-        source=a_card(ASKS_ALWAYS),
-        return_url="http://127.0.0.1/back",
-    )
-    setup = the_sandbox().begin_setup(request)
-    the_sandbox().answer_challenge(setup.url.rpartition("/")[2], confirmed=True)
-    facts = the_sandbox().fetch("setup-asks").method
+    facts = kept_at_the_gateway(ASKS_ALWAYS)
     PaymentMethod.update(reference=facts.reference, last4=facts.last4).execute()
     live(clock, 30)
     return place
@@ -125,7 +122,7 @@ def test_another_method_is_asked_once_the_request_is_over(asked, clock):
         workspace=asked.workspace,
         added_by=asked.member.person_id,
         gateway="sandbox",
-        reference=the_saved_card(),
+        reference=kept_at_the_gateway("5555555555554444").reference,
         kind=PaymentMethodKind.CARD,
         brand="mastercard",
         last4="4444",
@@ -137,19 +134,6 @@ def test_another_method_is_asked_once_the_request_is_over(asked, clock):
     assert paid_charges()[-1].amount_minor == 3360 and len(paid_charges()) == 2
     assert [letter["context"]["method"]["last4"] for letter in letters("renewed")] == ["4444"]
     assert_books_clean()
-
-
-def the_saved_card():
-    request = SetupRequest(
-        key="setup-backup",
-        currency="EUR",
-        description="card",
-        metadata={},
-        kind=PaymentMethodKind.CARD,
-        source=a_card("5555555555554444"),
-        return_url="http://127.0.0.1/back",
-    )
-    return the_sandbox().begin_setup(request).method.reference
 
 
 def test_a_request_is_not_given_up_by_the_real_clock_while_it_stands(asked, clock):

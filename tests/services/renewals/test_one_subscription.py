@@ -20,6 +20,7 @@ from tests.paying import (
     SILENT_CHARGED,
     SILENT_NOT_CHARGED,
     an_order,
+    kept_at_the_gateway,
     paid_charges,
     pay,
     the_sandbox,
@@ -177,22 +178,7 @@ def spoil(place, number):
 
 
 def a_saved(place, number):
-    from portal.domain.vocabulary import PaymentMethodKind
-    from portal.gateways.base import SetupRequest
-    from tests.paying import a_card
-
-    outcome = the_sandbox().begin_setup(
-        SetupRequest(
-            key=f"setup-{number}",
-            currency="EUR",
-            description="card",
-            metadata={},
-            kind=PaymentMethodKind.CARD,
-            source=a_card(number),
-            return_url="http://127.0.0.1/back",
-        )
-    )
-    facts = outcome.method
+    facts = kept_at_the_gateway(number)
     return PaymentMethod.create(
         workspace=place.workspace,
         added_by=place.member.person_id,
