@@ -27,7 +27,7 @@ run: ## set up, fill a demo and serve it on http://127.0.0.1:8000 (PORT=8010 for
 
 test: ## run every test on SQLite and PostgreSQL, the browser's too (ARGS="-k invoice -x" for a part, FULL=1 for all)
 	@$(PYTHON) tools/setup.py dev --browser --postgresql
-	@exec $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(ARGS)
+	@exec $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 simulate: ## live through small worlds of 400 days each (SEEDS=1000 for more)
 	@$(PYTHON) tools/setup.py dev

@@ -45,6 +45,7 @@ if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM_BYTES:
 
 # So many objects, where Python would look after 700.
 GARBAGE = 20_000
+MOST_PROCESSES = 4
 
 
 # --- the run as a whole -------------------------------------------------------------------------
@@ -83,6 +84,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         [pytest.param(name, marks=pytest.mark.postgresql if name == "postgresql" else ()) for name in chosen],
         indirect=True,
     )
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than cores: each waits for a while, for a browser, a server or another process."""
+    return min((os.cpu_count() or 1) + 1, MOST_PROCESSES)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -57,12 +57,14 @@ def test_no_page_table_or_log_holds_it(app, forms, caplog) -> None:
     for browser, address, fields in forms:
         answer = browser.post(address, fields)
         assert answer.status_code in (200, 422), (address, answer.status_code)
-        assert "4242" not in answer.text, address
-    assert "4242 4242" not in caplog.text
-    assert "42424242" not in caplog.text
+        assert not holds_it(answer.text), address
+    assert not holds_it(caplog.text)
     with facts(app):
         for model in ALL_MODELS:
             for row in database.execute_sql(f'SELECT * FROM "{model._meta.table_name}"').fetchall():
-                assert not any("4242" in cell.replace(" ", "") for cell in row if isinstance(cell, str)), (
-                    model
-                )
+                assert not any(holds_it(cell) for cell in row if isinstance(cell, str)), model
+
+
+def holds_it(text: str) -> bool:
+    """Half of the number is enough; a quarter is found by chance in what is drawn at random."""
+    return "42424242" in "".join(text.split())
