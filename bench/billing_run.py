@@ -18,7 +18,7 @@ from bench.raw_renewals import Raw
 from portal.database import connecting as database
 from portal.database import migrating
 from portal.gateways.base import ChargeRequest, Outcome, RateLimited, Succeeded
-from portal.models import Order
+from portal.models import Order, OrderLine
 from portal.runtime import current
 from portal.services.renewals import run
 from portal.settings import Settings, read_settings
@@ -120,7 +120,7 @@ def paced(settings: Settings, seconds: int) -> dict[str, Any]:
     began = time.monotonic()
     run.run_due(now=clock.now(), is_stopping=lambda: time.monotonic() > began + seconds)
     asked = bisect.bisect(gateway.came, began + seconds)
-    paid = Order.select().where(Order.kind == "renewal", Order.state == "paid").count()
+    paid = OrderLine.select().join(Order).where(OrderLine.kind == "renewal", Order.state == "paid").count()
     assert paid == len(gateway.came), "each request is one paid renewal"
     return {
         "share": asked / (seconds * rate * settings.gateway_run_share),

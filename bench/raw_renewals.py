@@ -16,6 +16,7 @@ from portal.database.connecting import SQLITE_PRAGMAS
 Row = dict[str, Any]
 WRITTEN = (
     "purchase_order",
+    "order_line",
     "payment",
     "subscription_period",
     "invoice",
@@ -101,9 +102,11 @@ class Raw:
         """The rows of each renewal. Which letter is whose does not matter: nothing refers to one."""
         by_workspace: dict[int, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
         whose_order = {row["id"]: row["workspace_id"] for row in taken["purchase_order"]}
+        order_of_line = {row["id"]: row["order_id"] for row in taken["order_line"]}
         whose_entry = {row["id"]: row["workspace_id"] for row in taken["audit_entry"]}
         whose: dict[str, Callable[[Row], int]] = {
-            "subscription_period": lambda row: whose_order[row["order_id"]],
+            "order_line": lambda row: whose_order[row["order_id"]],
+            "subscription_period": lambda row: whose_order[order_of_line[row["line_id"]]],
             "audit_trace": lambda row: whose_entry[row["entry_id"]],
         }
         for table in WRITTEN[:-1]:
@@ -120,6 +123,7 @@ class Raw:
         ids = {row["id"] for row in placed}
         yield [
             self._insert("purchase_order", {**order, "state": "placed", "paid_at": None}),
+            *(self._insert("order_line", line) for line in rows["order_line"]),
             self._insert("payment", {**payment, "state": "created", "look_up_at": payment["created_at"]}),
             *(self._insert("audit_entry", row) for row in placed),
             *(self._insert("audit_trace", row) for row in rows["audit_trace"] if row["entry_id"] in ids),

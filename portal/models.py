@@ -5,7 +5,7 @@ domain/vocabulary.py and are held by CHECK constraints, since the two engines ac
 garbage. Foreign keys near money are RESTRICT: nothing that was paid can lose its owner.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -34,6 +34,7 @@ from portal.database.columns import (
     VocabularyWord,
     WholeNumber,
 )
+from portal.domain.frozen_quote import FrozenLine, frozen_lines
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, OPEN_REFUND_STATES, OPEN_SETUP_STATES
 from portal.domain.money import Money
 from portal.domain.vocabulary import (
@@ -453,18 +454,14 @@ class Subscription(Model):
 class Order(Model):
     """A frozen quote, first open, then placed, then paid. The amounts never change once placed.
 
-    `quote` is what the person was shown (domain/pricing.py); `quote_hash` identifies it; the four
-    amount columns repeat its totals so that the database can add them up. `renews_on` is the due date
-    that a renewal is for: the unique index `order_one_renewal_per_due_date` refuses a second.
+    `quote` is what the person was shown (domain/pricing.py); `quote_hash` identifies it; the four amount
+    columns repeat its totals so that the database can add them up, and the order's lines its lines.
     """
 
     number = ShortText(max_length=20, unique=True)
     workspace = ForeignKeyField(Workspace, backref="orders", on_delete="RESTRICT")
     person = ForeignKeyField(Person, on_delete="RESTRICT")
-    kind = VocabularyWord(OrderKind)
     state = VocabularyWord(OrderState, default=OrderState.OPEN)
-    plan = ForeignKeyField(Plan, on_delete="RESTRICT")
-    interval = VocabularyWord(Interval)
     display_currency = CurrencyCode()
     currency = CurrencyCode()
     method_kind = VocabularyWord(PaymentMethodKind, default=PaymentMethodKind.CARD)
@@ -475,15 +472,13 @@ class Order(Model):
     tax_minor = MinorUnits(constraints=[Check("tax_minor >= 0")])
     total_minor = MinorUnits(constraints=[Check("total_minor >= 0")])
     auto_renewal = BooleanField(default=False)
-    subscription = ForeignKeyField(Subscription, null=True, backref="renewals", on_delete="RESTRICT")
-    renews_on = DateField(null=True)
     created_at = UTCDateTimeField()
     paid_at = UTCDateTimeField(null=True)
 
     workspace_id: int
-    plan_id: int
     person_id: int
-    subscription_id: int | None
+    lines: "Sequence[OrderLine]"
+    """In their order. A query each time until services/orders.py has read them."""
 
     class Meta:
         table_name = "purchase_order"
@@ -494,14 +489,65 @@ class Order(Model):
             (("person", "id"), False),
         )
 
+    @property
+    def frozen_lines(self) -> tuple[FrozenLine, ...]:
+        """Its lines as they were shown, with the names and figures of that day. Without a query."""
+        return frozen_lines(self.quote)
 
-Order.add_index(
-    Order.index(
-        Order.subscription,
-        Order.renews_on,
+    @property
+    def is_renewal(self) -> bool:
+        """Whether the portal made it, for an automatic charge. Without a query."""
+        return all(line.kind is OrderKind.RENEWAL for line in self.frozen_lines)
+
+
+class OrderLine(Model):
+    """What an order buys for one subscription, as its quote has it. `position` counts from 1.
+
+    Its period is [start_on, end_on), of which the price pays for the days before `base_end_on`.
+    `subscription` is NULL until a first purchase is paid. `renews_on` is the due date that a renewal is for:
+    the unique index `order_line_one_renewal_per_due_date` refuses a second. `refunded_at` is when its money
+    was sent back.
+    """
+
+    order = ForeignKeyField(Order, backref="lines", index=False, on_delete="CASCADE")
+    position = SmallIntegerField(constraints=[Check("position > 0")])
+    kind = VocabularyWord(OrderKind)
+    subscription = ForeignKeyField(Subscription, null=True, backref="order_lines", on_delete="RESTRICT")
+    plan = ForeignKeyField(Plan, index=False, on_delete="RESTRICT")
+    price = ForeignKeyField(Price, index=False, on_delete="RESTRICT")
+    interval = VocabularyWord(Interval)
+    quantity = WholeNumber(default=1, constraints=[Check("quantity > 0")])
+    start_on = DateField()
+    base_end_on = DateField()
+    end_on = DateField()
+    anchor_day = SmallIntegerField(constraints=[Check("anchor_day BETWEEN 1 AND 31")])
+    net_minor = MinorUnits(constraints=[Check("net_minor >= 0")])
+    tax_minor = MinorUnits(constraints=[Check("tax_minor >= 0")])
+    renews_on = DateField(null=True)
+    refunded_at = UTCDateTimeField(null=True)
+
+    order_id: int
+    subscription_id: int | None
+    plan_id: int
+    price_id: int
+
+    class Meta:
+        indexes = ((("order", "position"), True),)
+        constraints = [Check("base_end_on > start_on AND end_on >= base_end_on")]
+
+    @property
+    def total_minor(self) -> int:
+        """Tax included."""
+        return self.net_minor + self.tax_minor
+
+
+OrderLine.add_index(
+    OrderLine.index(
+        OrderLine.subscription,
+        OrderLine.renews_on,
         unique=True,
-        name="order_one_renewal_per_due_date",
-        where=Order.state != OrderState.REFUNDED,
+        name="order_line_one_renewal_per_due_date",
+        where=OrderLine.refunded_at.is_null(),
     )
 )
 
@@ -516,7 +562,7 @@ class SubscriptionPeriod(Model):
     subscription = ForeignKeyField(Subscription, backref="periods", on_delete="RESTRICT")
     plan = ForeignKeyField(Plan, on_delete="RESTRICT")
     price = ForeignKeyField(Price, null=True, on_delete="RESTRICT")
-    order = ForeignKeyField(Order, null=True, unique=True, on_delete="RESTRICT")
+    line = ForeignKeyField(OrderLine, null=True, unique=True, on_delete="RESTRICT")
     start_on = DateField()
     base_end_on = DateField(null=True)
     end_on = DateField(null=True)
@@ -867,6 +913,7 @@ ALL_MODELS: tuple[type[Model], ...] = (
     MethodSetup,
     Subscription,
     Order,
+    OrderLine,
     SubscriptionPeriod,
     Payment,
     Refund,

@@ -19,6 +19,7 @@ from portal.models import (
     Member,
     NumberSeries,
     Order,
+    OrderLine,
     OutboxMessage,
     Payment,
     PaymentMethod,
@@ -121,8 +122,19 @@ def period(name: str = "Acme", *, newest: bool = False) -> Any:
     """The first or newest period of the workspace that was paid for."""
     workspace = Workspace.get(Workspace.name == name)
     paid = SubscriptionPeriod.select().join(Subscription)
-    paid = paid.where(Subscription.workspace == workspace, SubscriptionPeriod.order.is_null(False))
+    paid = paid.where(Subscription.workspace == workspace, SubscriptionPeriod.line.is_null(False))
     return paid.order_by(SubscriptionPeriod.id.desc() if newest else SubscriptionPeriod.id).get()
+
+
+def line(name: str = "Acme") -> Any:
+    """The line of the first order of the workspace that was paid."""
+    return OrderLine.get(OrderLine.order == of(Order, name, state=OrderState.PAID))
+
+
+def again(row: Any, **columns: Any) -> None:
+    """The same row once more, under another id."""
+    model = type(row)
+    model.create(**{name: value for name, value in row.__data__.items() if name != "id"} | columns)
 
 
 def subscription(name: str = "Acme") -> Any:
@@ -183,7 +195,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
     ),
     "a quantity of two": (
         lambda: invoice_facts(set_in("lines", 0, "quantity", to=2)),
-        {"invoices_add_up"},
+        {"invoices_add_up", "invoices_are_of_their_sale"},
     ),
     "another sum of a rate": (
         lambda: invoice_facts(set_in("totals", "by_rate", 0, "tax_minor", to=1)),
@@ -293,20 +305,56 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
         {"quotes_add_up", "invoices_are_of_their_sale", "taxes_are_as_the_law_says"},
     ),
     "another kind of order": (
-        lambda: changed(of(Order, "Acme", state=OrderState.PAID), kind="change"),
-        {"orders_are_as_they_were_quoted"},
+        lambda: changed(line(), kind="change"),
+        {"order_lines_repeat_their_quote"},
     ),
     "another kind in the quote": (
-        lambda: quote(set_in("kind", to="prolong")),
-        {"orders_are_as_they_were_quoted", "quotes_follow_from_what_was_running"},
+        lambda: quote(set_in("lines", 0, "kind", to="prolong")),
+        {"order_lines_repeat_their_quote", "quotes_follow_from_what_was_running"},
     ),
     "another interval of the order": (
-        lambda: changed(of(Order, "Acme", state=OrderState.PAID), interval="year"),
-        {"orders_are_as_they_were_quoted"},
+        lambda: changed(line(), interval="year"),
+        {"order_lines_repeat_their_quote"},
     ),
     "another plan of the order": (
-        lambda: changed(of(Order, "Acme", state=OrderState.PAID), plan=Plan.get(Plan.code == "business-3")),
-        {"orders_are_as_they_were_quoted", "paid_orders_gave_what_was_quoted"},
+        lambda: changed(line(), plan=Plan.get(Plan.code == "business-3")),
+        {"order_lines_repeat_their_quote", "paid_orders_gave_what_was_quoted"},
+    ),
+    "more licences than were quoted": (
+        lambda: changed(line(), quantity=2),
+        {"order_lines_repeat_their_quote"},
+    ),
+    "a line of another subscription": (
+        lambda: changed(line(), subscription=subscription("Looks")),
+        {"order_lines_repeat_their_quote", "paid_orders_gave_what_was_quoted"},
+    ),
+    "a line of no subscription that was paid": (
+        lambda: changed(line(), subscription=None),
+        {"paid_orders_gave_what_was_quoted"},
+    ),
+    "a purchase that renews a due date": (
+        lambda: changed(line(), renews_on=date(2026, 12, 1)),
+        {"order_lines_repeat_their_quote"},
+    ),
+    "a line that was paid back, of an order that was not": (
+        lambda: changed(line(), refunded_at=current().clock.now()),
+        {"order_lines_repeat_their_quote"},
+    ),
+    "another amount of a line": (
+        lambda: changed(line(), net_minor=1),
+        {
+            "order_lines_repeat_their_quote",
+            "orders_have_all_their_lines",
+            "paid_orders_gave_what_was_quoted",
+        },
+    ),
+    "a line twice": (
+        lambda: again(line(), position=2),
+        {
+            "order_lines_repeat_their_quote",
+            "orders_have_all_their_lines",
+            "paid_orders_gave_what_was_quoted",
+        },
     ),
     "an order of another workspace": (
         lambda: changed(
@@ -316,6 +364,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
             "payments_ask_for_what_their_order_costs",
             "paid_orders_have_their_invoice",
             "invoices_are_of_their_sale",
+            "order_lines_repeat_their_quote",
         },
     ),
     "an order paid an hour earlier": (
@@ -329,11 +378,11 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
         {"orders_say_when_they_were_paid"},
     ),
     "another anchor in the quote": (
-        lambda: quote(set_in("anchor_day", to=20)),
-        {"periods_are_as_long_as_was_sold"},
+        lambda: quote(set_in("lines", 0, "anchor_day", to=20)),
+        {"periods_are_as_long_as_was_sold", "order_lines_repeat_their_quote"},
     ),
     "a day more of extra days": (
-        lambda: quote(lambda facts: facts["extension"].update(extra_days=99), "Berlin", newest=True),
+        lambda: quote(set_in("lines", 0, "extension", "extra_days", to=99), "Berlin", newest=True),
         {
             "periods_are_as_long_as_was_sold",
             "paid_orders_gave_what_was_quoted",
@@ -341,7 +390,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
         },
     ),
     "another price per day": (
-        lambda: quote(set_in("extension", "rate_old_exact", to="1"), "Berlin", newest=True),
+        lambda: quote(set_in("lines", 0, "extension", "rate_old_exact", to="1"), "Berlin", newest=True),
         {"periods_are_as_long_as_was_sold", "invoices_are_of_their_sale"},
     ),
     # Periods.

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from portal.clock import Clock
 from portal.domain.billing_details import Details
+from portal.domain.frozen_quote import FrozenLine
 from portal.domain.vocabulary import Interval, PaymentMethodKind, Role, VatStatus
 from portal.gateways.base import ActionRequired, CardData, MethodFacts, SetupRequest
 from portal.gateways.sandbox.gateway import LedgerCharge, Sandbox
@@ -217,6 +218,12 @@ def reloaded(order: Order) -> Order:
     found = ordering.find_order(order.workspace, order.number)
     assert found is not None
     return found
+
+
+def line_of(order: Order) -> FrozenLine:
+    """Its only line, as it was quoted."""
+    [line] = order.frozen_lines
+    return line
 
 
 def known_details(place: Place) -> BillingDetails | None:

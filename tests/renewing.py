@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from peewee import ModelSelect
+
 from portal.database.columns import Model
 from portal.database.connecting import transaction
 from portal.database.rows import chunks, take_ids
 from portal.domain.pricing import facts_hash
-from portal.domain.vocabulary import PaymentMethodKind
+from portal.domain.vocabulary import OrderKind, PaymentMethodKind
 from portal.gateways.base import ChargeRequest, Succeeded
 from portal.models import (
     BillingDetails,
@@ -14,6 +16,7 @@ from portal.models import (
     Member,
     NumberSeries,
     Order,
+    OrderLine,
     OutboxMessage,
     Payment,
     PaymentMethod,
@@ -34,11 +37,17 @@ COPIED = (
     PaymentMethod,
     Subscription,
     Order,
+    OrderLine,
     SubscriptionPeriod,
     Payment,
     Invoice,
     OutboxMessage,
 )
+
+
+def renewal_orders() -> "ModelSelect[Order]":
+    """Every order that the portal made for an automatic charge."""
+    return Order.select().join(OrderLine).where(OrderLine.kind == OrderKind.RENEWAL)
 
 
 def many_renewing(count: int, *, in_the_ledger: bool = True) -> Place:

@@ -1,8 +1,6 @@
 """Sentences under an invoice's line, in each language: the six figures of a change (product.md §4)."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from portal.domain.frozen_quote import FrozenLine
 from portal.words.formats import long_date, money_text
 
 SENTENCES = {
@@ -19,12 +17,12 @@ SENTENCES = {
 }
 
 
-def notes_of(quote: Mapping[str, Any]) -> dict[str, list[str]]:
-    """By language; empty where nothing of an old plan became days. `quote` is Quote.facts."""
-    figures = quote["extension"]
+def notes_of(line: FrozenLine) -> dict[str, list[str]]:
+    """By language; empty where nothing of an old plan became days."""
+    figures = line.extension
     if figures is None:
         return {language: [] for language in SENTENCES}
-    currency = quote["currency"]
+    currency = line.net.currency
     return {
         language: [
             sentence.format(
@@ -33,7 +31,7 @@ def notes_of(quote: Mapping[str, Any]) -> dict[str, list[str]]:
                 unused=figures["unused_days"],
                 left=money_text(figures["money_left_minor"], currency, language),
                 extra=figures["extra_days"],
-                due=long_date(quote["due_on"], language),
+                due=long_date(line.due_on.isoformat(), language),
             )
             for sentence in sentences
         ]

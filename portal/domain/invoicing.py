@@ -1,9 +1,10 @@
 """The frozen copy of every printed fact of a document. What is not in here cannot be printed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from .frozen_quote import FrozenLine, frozen_lines
 from .money import Money
 from .tax import BASIS_POINTS
 from .vocabulary import DocumentKind, Interval, PaymentMethodKind
@@ -19,7 +20,7 @@ def invoice_facts(
     number: str,
     issued_on: date,
     quote: Mapping[str, Any],
-    notes: Mapping[str, Sequence[str]],
+    notes: Sequence[Mapping[str, Sequence[str]]],
     details: Mapping[str, Any],
     seller_name: str,
     seller_address: Sequence[str],
@@ -39,10 +40,10 @@ def invoice_facts(
 ) -> dict[str, Any]:
     """Plain JSON: dates as ISO text, amounts in minor units of `currency`, texts in every language.
 
-    `quote` is Quote.facts, `notes` the sentences under its line by language, `details` the buyer's
+    `quote` is Quote.facts, `notes` the sentences under each of its lines by language, `details` the buyer's
     details as they were when the order was placed.
     """
-    rate_bp = quote["tax"]["rate_bp"]
+    lines = frozen_lines(quote)
     return {
         "kind": DocumentKind.INVOICE.value,
         "number": number,
@@ -62,28 +63,12 @@ def invoice_facts(
         "customer_number": customer_number,
         "order_number": order_number,
         "purchase_order": None,
-        "lines": [
-            {
-                "description": {
-                    language: f"{name} – {INTERVAL_WORDS[Interval(quote['interval'])][language]}"
-                    for language, name in quote["plan_names"].items()
-                },
-                "period": {"start": quote["start_on"], "end": quote["due_on"]},
-                "quantity": 1,
-                "unit_minor": quote["net_minor"],
-                "net_minor": quote["net_minor"],
-                "rate_bp": rate_bp,
-                "notes": {language: list(texts) for language, texts in notes.items()},
-                "extension": quote["extension"],
-            }
-        ],
+        "lines": [_line_facts(line, its_notes) for line, its_notes in zip(lines, notes, strict=True)],
         "totals": {
             "net_minor": quote["net_minor"],
             "tax_minor": quote["tax_minor"],
             "gross_minor": quote["total_minor"],
-            "by_rate": [
-                {"rate_bp": rate_bp, "net_minor": quote["net_minor"], "tax_minor": quote["tax_minor"]},
-            ],
+            "by_rate": _by_rate(lines),
         },
         "tax": dict(quote["tax"]),
         "payment": {
@@ -94,6 +79,38 @@ def invoice_facts(
             "processor": processor,
         },
     }
+
+
+def _line_facts(line: FrozenLine, notes: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    return {
+        "description": {
+            language: f"{name} – {INTERVAL_WORDS[line.interval][language]}"
+            for language, name in line.plan_names.items()
+        },
+        "period": _period(line),
+        "quantity": line.quantity,
+        "unit_minor": line.unit.minor,
+        "net_minor": line.net.minor,
+        "rate_bp": line.rate_bp,
+        "notes": {language: list(texts) for language, texts in notes.items()},
+        "extension": line.extension,
+    }
+
+
+def _period(line: FrozenLine) -> dict[str, str]:
+    return {"start": line.start_on.isoformat(), "end": line.due_on.isoformat()}
+
+
+def _by_rate(lines: Iterable[FrozenLine]) -> list[dict[str, int | None]]:
+    """Net and tax of each rate, in the order of the lines."""
+    sums: dict[int | None, tuple[int, int]] = {}
+    for line in lines:
+        net_before, tax_before = sums.get(line.rate_bp, (0, 0))
+        sums[line.rate_bp] = (net_before + line.net.minor, tax_before + line.tax.minor)
+    return [
+        {"rate_bp": rate_bp, "net_minor": net_minor, "tax_minor": tax_minor}
+        for rate_bp, (net_minor, tax_minor) in sums.items()
+    ]
 
 
 def credit_note_facts(invoice: Mapping[str, Any], *, number: str, issued_on: date) -> dict[str, Any]:
@@ -154,17 +171,25 @@ def is_of_the_sale(
     Not asked: amounts (see `adds_up`), what seller and workspace were called that day, how things are worded.
     A fact that was not yet printed when the invoice was issued is none that it lacks.
     """
-    [line] = facts["lines"]
     buyer = _buyer_facts(details)
+    sold = frozen_lines(quote)
     return (
         all(buyer.get(name) == value for name, value in facts["buyer"].items() if name in buyer)
         and (facts["order_number"], facts["customer_number"]) == (order_number, customer_number)
-        and all(name in line["description"][language] for language, name in quote["plan_names"].items())
-        and line["period"] == {"start": quote["start_on"], "end": quote["due_on"]}
-        and (line["extension"], facts["tax"]) == (quote["extension"], quote["tax"])
-        and line["rate_bp"] == quote["tax"]["rate_bp"]
+        and len(facts["lines"]) == len(sold)
+        and all(_is_of_the_line(*pair) for pair in zip(facts["lines"], sold, strict=True))
+        and facts["tax"] == quote["tax"]
         and [facts["payment"][name] for name in ("method", "brand", "last4")]
         == [method_kind.value, method_brand, method_last4]
+    )
+
+
+def _is_of_the_line(printed: Mapping[str, Any], line: FrozenLine) -> bool:
+    return (
+        all(name in printed["description"][language] for language, name in line.plan_names.items())
+        and printed["period"] == _period(line)
+        and [printed[name] for name in ("quantity", "rate_bp", "extension")]
+        == [line.quantity, line.rate_bp, line.extension]
     )
 
 

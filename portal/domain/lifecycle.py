@@ -11,7 +11,6 @@ from types import MappingProxyType
 from .dunning import last_usable_day, was_not_confirmed
 from .vocabulary import (
     DeclineCode,
-    OrderKind,
     OrderProgress,
     OrderState,
     PaymentState,
@@ -120,7 +119,7 @@ def may_become(old: PaymentState, new: PaymentState) -> bool:
 
 
 def order_progress(
-    kind: OrderKind, state: OrderState, tries: Sequence[tuple[PaymentState, str]]
+    state: OrderState, tries: Sequence[tuple[PaymentState, str]], *, is_renewal: bool
 ) -> OrderProgress:
     """`tries`: the attempts to pay the order, the newest last, each with its decline code, empty for none.
 
@@ -135,7 +134,7 @@ def order_progress(
         return OrderProgress.TO_CONFIRM
     if state == OrderState.PLACED:
         return OrderProgress.BEING_CONFIRMED
-    if kind != OrderKind.RENEWAL and all(code == DeclineCode.WITHDRAWN for _state, code in tries):
+    if not is_renewal and all(code == DeclineCode.WITHDRAWN for _state, code in tries):
         return OrderProgress.NOT_FINISHED
     if newest is None or code == DeclineCode.NEVER_MADE:
         return OrderProgress.NOT_PAID

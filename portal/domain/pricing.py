@@ -1,7 +1,8 @@
 """The quote: what an order costs and what it gives, computed one way for the preview and for the act.
 
-A quote is frozen as `facts` (plain JSON) on its order. Its `hash` identifies everything that the
-person was shown: when a quote made anew has another hash, nothing is charged (product.md §4).
+A quote has a line for each subscription that it pays for. It is frozen as `facts` (plain JSON) on its
+order, which frozen_quote.py reads. Its `hash` identifies everything that the person was shown: when a
+quote made anew has another hash, nothing is charged (product.md §4).
 """
 
 import hashlib
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from .errors import CurrencyMismatch
-from .money import Money
+from .money import Money, total
 from .periods import Period, add_months, period_from
 from .proration import Extension, PaidPeriod, extend
 from .tax import Buyer, TaxDecision, decide_tax
@@ -19,11 +20,15 @@ from .vocabulary import Interval, OrderKind, SubscriptionState
 
 Facts = Mapping[str, object]
 
+FACTS_VERSION = 2
+"""How `Quote.facts` are laid out. Version 1, without this key, is read by frozen_quote.py too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One price of one plan, as the catalogue has it today."""
+    """One price of one plan, as the catalogue has it today. `amount` is that of one licence or flat price."""
 
+    plan_id: int
     plan_code: str
     plan_names: Mapping[str, str]
     interval: Interval
@@ -47,29 +52,37 @@ class PresentTerms:
 
 
 @dataclass(frozen=True, slots=True)
-class Quote:
-    """Net + tax = total. `tax` is None until the buyer is known; such a quote cannot be placed.
+class WantedLine:
+    """What is to be quoted of one subscription, whose `present` terms it follows.
 
-    `reviewed` is the hash of what the buyer reviews beside the amounts: details and payment method.
+    `renews`: it is the next automatic charge.
+    """
+
+    present: PresentTerms
+    offer: Offer
+    quantity: int = 1
+    renews: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QuotedLine:
+    """What one line costs and gives. `net` is the price times the quantity.
+
+    `tax_amount` is rounded half up on the line; 0 until the buyer is known, as `rate_bp` is None.
     """
 
     kind: OrderKind
     offer: Offer
-    on: date
+    quantity: int
     period: Period
     anchor_day: int
-    tax: TaxDecision | None
+    rate_bp: int | None
     tax_amount: Money
     extension: Extension | None
-    reviewed: str | None = None
 
     @property
     def net(self) -> Money:
-        return self.offer.amount
-
-    @property
-    def total(self) -> Money:
-        return self.net + self.tax_amount
+        return self.offer.amount * self.quantity
 
     @property
     def due_on(self) -> date:
@@ -77,29 +90,94 @@ class Quote:
 
     @property
     def facts(self) -> Facts:
-        """Everything shown, as JSON: dates as ISO text, amounts in minor units, fractions as text."""
         return {
             "kind": self.kind.value,
             "plan": self.offer.plan_code,
             "plan_names": dict(self.offer.plan_names),
             "interval": self.offer.interval.value,
             "price_id": self.offer.price_id,
-            "currency": self.net.currency,
+            "quantity": self.quantity,
+            "unit_minor": self.offer.amount.minor,
             "net_minor": self.net.minor,
+            "rate_bp": self.rate_bp,
             "tax_minor": self.tax_amount.minor,
-            "total_minor": self.total.minor,
             "start_on": self.period.start.isoformat(),
             "base_end_on": self.period.end.isoformat(),
             "due_on": self.due_on.isoformat(),
             "anchor_day": self.anchor_day,
-            "tax": tax_facts(self.tax),
             "extension": extension_facts(self.extension),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Net + tax = total, each the sum of its lines', of which there is one at least, in one currency.
+
+    `tax` is None until the buyer is known; such a quote cannot be placed. `reviewed` is the hash of what the
+    buyer reviews beside the amounts: details and payment method.
+    """
+
+    lines: tuple[QuotedLine, ...]
+    on: date
+    tax: TaxDecision | None
+    reviewed: str | None = None
+
+    @property
+    def only_line(self) -> QuotedLine:
+        """Of a quote for one subscription. Raises ValueError where there are several."""
+        [line] = self.lines
+        return line
+
+    @property
+    def currency(self) -> str:
+        return self.lines[0].net.currency
+
+    @property
+    def net(self) -> Money:
+        return total((line.net for line in self.lines), self.currency)
+
+    @property
+    def tax_amount(self) -> Money:
+        return total((line.tax_amount for line in self.lines), self.currency)
+
+    @property
+    def total(self) -> Money:
+        return self.net + self.tax_amount
+
+    @property
+    def facts(self) -> Facts:
+        """Everything shown, as JSON: dates as ISO text, amounts in minor units, fractions as text."""
+        return {
+            "version": FACTS_VERSION,
+            "currency": self.currency,
+            "lines": [line.facts for line in self.lines],
+            "net_minor": self.net.minor,
+            "tax_minor": self.tax_amount.minor,
+            "total_minor": self.total.minor,
+            "by_rate": [
+                {"rate_bp": rate_bp, "net_minor": net.minor, "tax_minor": tax.minor}
+                for rate_bp, net, tax in self._by_rate()
+            ],
+            "tax": tax_facts(self.tax),
             "reviewed": self.reviewed,
         }
 
     @property
     def hash(self) -> str:
         return facts_hash(self.facts)
+
+    def _by_rate(self) -> list[tuple[int, Money, Money]]:
+        """Net and tax of each rate, in the order of the lines; none until the buyer is known."""
+        rates = dict.fromkeys(line.rate_bp for line in self.lines)
+        return [
+            (
+                rate_bp,
+                total((line.net for line in self.lines if line.rate_bp == rate_bp), self.currency),
+                total((line.tax_amount for line in self.lines if line.rate_bp == rate_bp), self.currency),
+            )
+            for rate_bp in rates
+            if rate_bp is not None
+        ]
 
 
 def order_kind(present: PresentTerms, *, plan_code: str, interval: Interval) -> OrderKind:
@@ -112,39 +190,18 @@ def order_kind(present: PresentTerms, *, plan_code: str, interval: Interval) -> 
 
 
 def make_quote(
+    wanted: Sequence[WantedLine],
     *,
-    present: PresentTerms,
-    offer: Offer,
     buyer: Buyer | None,
     seller_country: str,
     unchecked_counts_as_valid: bool,
     on: date,
     reviewed: Facts | None = None,
-    renews: bool = False,
 ) -> Quote:
-    """What `offer` costs and gives if it is taken on the day `on`, with what else is `reviewed`.
+    """What the wanted lines cost and give if they are taken on the day `on`, with what else is `reviewed`.
 
-    Prolonging begins at the due date, unless access is blocked: then on the day of the payment, as
-    do purchases. So does a renewal (`renews`), also one that begins a scheduled plan. A change keeps the
-    money left as extra days (proration.py); late and blocked subscriptions have none left.
     Raises CurrencyMismatch, ExtensionTooLong, MissingVatRate.
     """
-    kind = (
-        OrderKind.RENEWAL
-        if renews
-        else order_kind(present, plan_code=offer.plan_code, interval=offer.interval)
-    )
-    follows = kind in (OrderKind.PROLONG, OrderKind.RENEWAL) and present.state != SubscriptionState.BLOCKED
-    extension: Extension | None = None
-    if follows and present.due_on:
-        _refuse_other_currency(present.paid, offer.amount)
-        anchor_day = anchor_at(present.due_on, anchor_day=present.anchor_day)
-        period = period_from(present.due_on, offer.interval, anchor_day=anchor_day)
-    elif kind == OrderKind.CHANGE and present.state == SubscriptionState.PAID and present.paid:
-        extension = extend(paid=present.paid, new_price=offer.amount, interval=offer.interval, on=on)
-        period, anchor_day = extension.base, extension.anchor_day
-    else:
-        period, anchor_day = period_from(on, offer.interval), on.day
     tax = None
     if buyer is not None:
         tax = decide_tax(
@@ -153,16 +210,45 @@ def make_quote(
             on=on,
             unchecked_counts_as_valid=unchecked_counts_as_valid,
         )
-    return Quote(
+    lines = tuple(_quote_line(line, tax=tax, on=on) for line in wanted)
+    for line in lines:
+        if line.net.currency != lines[0].net.currency:
+            raise CurrencyMismatch(left=lines[0].net.currency, right=line.net.currency)
+    return Quote(lines=lines, on=on, tax=tax, reviewed=facts_hash(reviewed) if reviewed else None)
+
+
+def _quote_line(wanted: WantedLine, *, tax: TaxDecision | None, on: date) -> QuotedLine:
+    """Prolonging begins at the due date, unless access is blocked: then on the day of the payment, as
+    do purchases. So does a renewal, also one that begins a scheduled plan. A change keeps the money left as
+    extra days (proration.py); late and blocked subscriptions have none left.
+    """
+    present, offer = wanted.present, wanted.offer
+    kind = (
+        OrderKind.RENEWAL
+        if wanted.renews
+        else order_kind(present, plan_code=offer.plan_code, interval=offer.interval)
+    )
+    net = offer.amount * wanted.quantity
+    follows = kind in (OrderKind.PROLONG, OrderKind.RENEWAL) and present.state != SubscriptionState.BLOCKED
+    extension: Extension | None = None
+    if follows and present.due_on:
+        _refuse_other_currency(present.paid, net)
+        anchor_day = anchor_at(present.due_on, anchor_day=present.anchor_day)
+        period = period_from(present.due_on, offer.interval, anchor_day=anchor_day)
+    elif kind == OrderKind.CHANGE and present.state == SubscriptionState.PAID and present.paid:
+        extension = extend(paid=present.paid, new_price=net, interval=offer.interval, on=on)
+        period, anchor_day = extension.base, extension.anchor_day
+    else:
+        period, anchor_day = period_from(on, offer.interval), on.day
+    return QuotedLine(
         kind=kind,
         offer=offer,
-        on=on,
+        quantity=wanted.quantity,
         period=period,
         anchor_day=anchor_day,
-        tax=tax,
-        tax_amount=tax.tax_on(offer.amount) if tax else Money.zero(offer.amount.currency),
+        rate_bp=tax.rate_bp if tax else None,
+        tax_amount=tax.tax_on(net) if tax else Money.zero(net.currency),
         extension=extension,
-        reviewed=facts_hash(reviewed) if reviewed else None,
     )
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import Any
 
 from .errors import PortalError
+from .frozen_quote import FrozenLine
 from .money import Money
 from .periods import Period, add_months, period_from
 from .price_lock import LOCK_MONTHS
@@ -40,14 +40,14 @@ class PriceRow:
 
 @dataclass(frozen=True, slots=True)
 class Sale:
-    """The paid order behind a period. `quote` is Quote.facts; `price` None: the catalogue has no such row.
+    """The line of a paid order behind a period. `price` None: the catalogue has no such row.
 
     `days` are those between the opening and the payment of the order, the seller's and the workspace's, a day
     more on either side, since the workspace may have moved to another time zone. `sold` and `undone` are the
     places of the invoice and of its credit note in the order of issue; `undone_on` is the day of the latter.
     """
 
-    quote: Mapping[str, Any]
+    line: FrozenLine
     price: PriceRow | None
     days: Period
     sold: int
@@ -56,27 +56,27 @@ class Sale:
 
     @property
     def kind(self) -> OrderKind:
-        return OrderKind(self.quote["kind"])
+        return self.line.kind
 
     @property
     def interval(self) -> Interval:
-        return Interval(self.quote["interval"])
+        return self.line.interval
 
     @property
     def net(self) -> Money:
-        return Money(self.quote["net_minor"], self.quote["currency"])
+        return self.line.net
 
     @property
     def start_on(self) -> date:
-        return date.fromisoformat(self.quote["start_on"])
+        return self.line.start_on
 
     @property
     def base_end_on(self) -> date:
-        return date.fromisoformat(self.quote["base_end_on"])
+        return self.line.base_end_on
 
     @property
     def due_on(self) -> date:
-        return date.fromisoformat(self.quote["due_on"])
+        return self.line.due_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class _Given:
             until=until or NO_END,
             net=sale.net if sale else None,
             interval=sale.interval if sale else None,
-            anchor_day=int(sale.quote["anchor_day"]) if sale else period.start_on.day,
+            anchor_day=sale.line.anchor_day if sale else period.start_on.day,
         )
 
 
@@ -214,11 +214,11 @@ class _Terms:
         return cls(period.end, period.end, anchor_day)
 
     def are_quoted_by(self, sale: Sale) -> bool:
-        quoted = sale.quote["extension"]
+        quoted = sale.line.extension
         if (self.base_end_on, self.due_on, self.anchor_day) != (
             sale.base_end_on,
             sale.due_on,
-            sale.quote["anchor_day"],
+            sale.line.anchor_day,
         ):
             return False
         if self.figures is None or quoted is None:

@@ -8,7 +8,7 @@ from portal.database.connecting import require_transaction
 from portal.database.prepared import Parameter
 from portal.domain.errors import OrderAlreadyPlaced, PortalError
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, OPEN_REFUND_STATES
-from portal.models import Order, Payment, Plan, Refund, Workspace
+from portal.models import Order, OrderLine, Payment, Plan, Refund, Workspace
 
 
 class MoneyOnItsWay(PortalError):
@@ -27,7 +27,8 @@ def plan_being_paid(workspace: Workspace) -> Plan | None:
 
 def id_of_plan_being_paid(workspace: Workspace | Parameter) -> "ModelSelect[Payment]":
     """For a part of another query."""
-    return _open_payments(workspace, Order.plan).join(Order).limit(1)
+    of_the_order = OrderLine.order == Payment.order
+    return _open_payments(workspace, OrderLine.plan).join(OrderLine, on=of_the_order).limit(1)
 
 
 def state_of_open_payment(workspace: Workspace | Parameter) -> "ModelSelect[Payment]":

@@ -121,7 +121,7 @@ class PaymentAttempt:
 
 
 def attempts(workspace: Workspace, *, limit: int) -> list[PaymentAttempt]:
-    """The newest orders first, one row for each attempt to pay; plan and buyer are loaded. One query.
+    """The newest orders first, one row for each attempt to pay; the buyer is loaded. One query.
 
     The orders are chosen first: each gives a row, and whatever the database knows of its tables, no other
     order is joined with its payments.
@@ -131,8 +131,7 @@ def attempts(workspace: Workspace, *, limit: int) -> list[PaymentAttempt]:
         newest.select(newest.id).where(newest.workspace == workspace).order_by(newest.id.desc()).limit(limit)
     )
     orders = (
-        Order.select(Order, Plan, Person, Payment, Dispute)
-        .join_from(Order, Plan)
+        Order.select(Order, Person, Payment, Dispute)
         .join_from(Order, Person)
         .join_from(Order, Payment, JOIN.LEFT_OUTER, attr="attempt")
         .join_from(Payment, Dispute, JOIN.LEFT_OUTER, attr="dispute")

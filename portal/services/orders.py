@@ -1,9 +1,14 @@
-"""An order: its number and the quote that it holds."""
+"""An order: its number, the quote that it holds, and the lines that repeat it."""
 
 import secrets
+from collections.abc import Iterable, Sequence
+from datetime import date
+from typing import cast
 
+from portal.database import rows
+from portal.database.connecting import require_transaction
 from portal.domain.pricing import Quote
-from portal.models import Order
+from portal.models import Order, OrderLine, Plan, Subscription
 
 ORDER_ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
 
@@ -11,15 +16,68 @@ ORDER_ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
 ORDER_NUMBER_LENGTH = 12
 
 
-def freeze(order: Order, quote: Quote) -> None:
-    order.kind = quote.kind
-    order.currency = quote.total.currency
+def new_order_number() -> str:
+    return "".join(secrets.choice(ORDER_ALPHABET) for _ in range(ORDER_NUMBER_LENGTH))
+
+
+def freeze(
+    order: Order, quote: Quote, subscriptions: Sequence[Subscription], *, renews_on: date | None = None
+) -> None:
+    """Let the order and its lines say what `quote` says, and save them. Inside the workspace's lock.
+
+    New lines have no id before the commit.
+
+    `subscriptions` are those of the quote's lines, in their order. `renews_on`: the due date that a renewal
+    is for.
+    """
+    require_transaction()
+    order.currency = quote.currency
     order.quote = quote.facts
     order.quote_hash = quote.hash
     order.net_minor = quote.net.minor
     order.tax_minor = quote.tax_amount.minor
     order.total_minor = quote.total.minor
+    is_new = order.id is None
+    rows.save(order)
+    known = [] if is_new else list(_lines_of([order]))
+    if len(known) > len(quote.lines):
+        surplus = [line.id for line in known[len(quote.lines) :]]
+        OrderLine.delete().where(OrderLine.id << surplus).execute()
+    lines = []
+    for position, quoted in enumerate(quote.lines, start=1):
+        is_known = position <= len(known)
+        line = known[position - 1] if is_known else OrderLine(order=order, position=position)
+        line.kind = quoted.kind
+        line.subscription = subscriptions[position - 1]
+        line.plan_id, line.price_id = quoted.offer.plan_id, quoted.offer.price_id
+        line.interval, line.quantity = quoted.offer.interval, quoted.quantity
+        line.start_on, line.base_end_on, line.end_on = quoted.period.start, quoted.period.end, quoted.due_on
+        line.anchor_day = quoted.anchor_day
+        line.net_minor, line.tax_minor = quoted.net.minor, quoted.tax_amount.minor
+        line.renews_on = renews_on
+        rows.save_later(line)
+        lines.append(line)
+    order.lines = lines
 
 
-def new_order_number() -> str:
-    return "".join(secrets.choice(ORDER_ALPHABET) for _ in range(ORDER_NUMBER_LENGTH))
+def read_lines(orders: Iterable[Order]) -> None:
+    """Each order gets its lines, with their plans. One query."""
+    by_id = {order.id: order for order in orders}
+    if not by_id:
+        return
+    lines: dict[int, list[OrderLine]] = {order_id: [] for order_id in by_id}
+    for line in _lines_of(by_id.values()):
+        line.order = by_id[line.order_id]
+        lines[line.order_id].append(line)
+    for order_id, theirs in lines.items():
+        by_id[order_id].lines = theirs
+
+
+def _lines_of(orders: Iterable[Order]) -> Iterable[OrderLine]:
+    return cast(
+        "Iterable[OrderLine]",
+        OrderLine.select(OrderLine, Plan)
+        .join(Plan)
+        .where(OrderLine.order << [order.id for order in orders])
+        .order_by(OrderLine.order, OrderLine.position),
+    )

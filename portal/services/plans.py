@@ -236,6 +236,7 @@ def offer_of(offers: Sequence[PlanOffers], *, plan_code: str, interval: Interval
         price = candidate.price(interval, currency)
         if candidate.plan.code == plan_code and price is not None:
             return Offer(
+                plan_id=candidate.plan.id,
                 plan_code=plan_code,
                 plan_names=candidate.plan.names,
                 interval=interval,

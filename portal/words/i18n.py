@@ -1,6 +1,6 @@
 """The reader's language: `?lang`, then their choice, then the browser's."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -73,7 +73,7 @@ def locale_code() -> str:
     return known
 
 
-def translated(names: dict[str, str]) -> str:
+def translated(names: Mapping[str, str]) -> str:
     """The catalogue's own name in the reader's language (a name is data, not a message)."""
     return names.get(locale_code()) or names["en"]
 

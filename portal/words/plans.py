@@ -13,7 +13,7 @@ from .i18n import gettext as _
 from .i18n import lazy_gettext as _l
 
 
-def priced_name(names: dict[str, str], interval: Interval | None) -> str:
+def priced_name(names: Mapping[str, str], interval: Interval | None) -> str:
     """`Business 5, monthly`; a free plan has its name alone. `names` are the catalogue's, by language."""
     name = translated(names)
     if interval is None:

@@ -3,7 +3,7 @@
 import pytest
 from peewee import DataError, IntegrityError
 
-from portal.models import Document, Invoice, Payment, Subscription, SubscriptionPeriod
+from portal.models import Document, Invoice, OrderLine, Payment, Subscription, SubscriptionPeriod
 from tests.conftest import TODAY
 from tests.paying import DECLINED, an_order, buy, pay, reloaded
 
@@ -38,6 +38,8 @@ AMOUNTS = [
     ("purchase_order", "net_minor"),
     ("purchase_order", "tax_minor"),
     ("purchase_order", "total_minor"),
+    ("order_line", "net_minor"),
+    ("order_line", "tax_minor"),
     ("payment", "amount_minor"),
     ("invoice", "net_minor"),
     ("invoice", "tax_minor"),
@@ -62,8 +64,8 @@ def test_a_payment_moves_something(paid, database):
 
 WORDS = [
     ("purchase_order", "state"),
-    ("purchase_order", "kind"),
-    ("purchase_order", "interval"),
+    ("order_line", "kind"),
+    ("order_line", "interval"),
     ("purchase_order", "method_kind"),
     ("payment", "state"),
     ("payment", "method_kind"),
@@ -161,10 +163,27 @@ def test_a_sequence_is_used_once_in_a_series(place, database):
     refuses(database, "UPDATE invoice SET sequence = 0")
 
 
-def test_an_order_gives_one_period(paid, database):
-    given = SubscriptionPeriod.get(SubscriptionPeriod.order == paid)
+def test_a_line_of_an_order_gives_one_period(paid, database):
+    [line] = paid.lines
+    given = SubscriptionPeriod.get(SubscriptionPeriod.line == line)
     with pytest.raises(IntegrityError), database.atomic():
         copy_of(given)
+
+
+def test_an_order_has_each_line_once(paid, database):
+    [line] = paid.lines
+    with pytest.raises(IntegrityError), database.atomic():
+        copy_of(line)
+    copy_of(line, position=2)
+
+
+def test_a_due_date_is_renewed_once_unless_it_was_paid_back(paid, database):
+    [line] = paid.lines
+    first = copy_of(line, position=2, renews_on=line.end_on)
+    with pytest.raises(IntegrityError), database.atomic():
+        copy_of(line, position=3, renews_on=line.end_on)
+    OrderLine.update(refunded_at=TODAY).where(OrderLine.id == first.id).execute()
+    copy_of(line, position=3, renews_on=line.end_on)
 
 
 def test_a_workspace_subscribes_to_a_product_once(paid, database):
@@ -179,6 +198,9 @@ def test_a_period_does_not_end_before_it_starts(paid, database):
 
 def test_a_figure_stays_in_its_bounds(paid, database):
     refuses(database, "UPDATE subscription SET quantity = 0")
+    refuses(database, "UPDATE order_line SET quantity = 0")
+    refuses(database, "UPDATE order_line SET position = 0")
+    refuses(database, "UPDATE order_line SET end_on = start_on")
     refuses(database, "UPDATE subscription SET anchor_day = 32")
     refuses(database, "UPDATE subscription SET anchor_day = 0")
     refuses(database, "UPDATE number_series SET next_number = 0")
@@ -196,6 +218,7 @@ def test_nothing_that_was_paid_loses_its_owner(paid, database):
         "plan": subscription.plan_id,
         "price": subscription.price_id,
         "purchase_order": paid.id,
+        "order_line": paid.lines[0].id,
         "subscription": subscription.id,
         "payment_method": subscription.payment_method.id,
         "invoice": Invoice.get().id,

@@ -1,16 +1,26 @@
 """The migrations make what models.py declares, on each engine, whoever runs them and however they end."""
 
+import json
 import re
 import signal
 import sqlite3
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from peewee import OperationalError
 
 from portal.database import connecting as portal_database
 from portal.database import migrating
-from portal.models import ALL_MODELS, Invoice, Payment, Subscription, Workspace
+from portal.models import (
+    ALL_MODELS,
+    Invoice,
+    Order,
+    OrderLine,
+    Payment,
+    Subscription,
+    SubscriptionPeriod,
+    Workspace,
+)
 from tests.processes import exit_code_of, in_processes
 
 
@@ -168,6 +178,10 @@ def test_postgresql_gives_up_waiting_in_time(database):
         database.execute_sql("SELECT pg_sleep(5)")
 
 
+QUOTE = {"kind": "buy", "plan": "business-5", "plan_names": {}, "interval": "month", "price_id": 1,
+         "currency": "EUR", "net_minor": 2800, "tax_minor": 560, "total_minor": 3360,
+         "start_on": "2026-11-01", "base_end_on": "2026-12-01", "due_on": "2026-12-01", "anchor_day": 1,
+         "tax": None, "extension": None}  # fmt: skip
 BEFORE_TIME_MOVED = {
     "product": {"id": 1, "code": "office", "names": "{}", "kind": "workspace_plan", "change_policy": "extend",
                 "trial_days": 30, "bank_transfer": False, "position": 1, "withdrawn": False, "revision": "r"},
@@ -192,7 +206,8 @@ BEFORE_TIME_MOVED = {
                      "created_at": "2026-11-01 09:00:00"},
     "purchase_order": {"id": 1, "number": "abc", "workspace_id": 1, "person_id": 1, "kind": "buy",
                        "state": "paid", "plan_id": 1, "interval": "month", "display_currency": "EUR",
-                       "currency": "EUR", "method_kind": "card", "quote": "{}", "quote_hash": "h",
+                       "currency": "EUR", "method_kind": "card", "quote": json.dumps(QUOTE),
+                       "quote_hash": "h",
                        "net_minor": 2800, "tax_minor": 560, "total_minor": 3360, "auto_renewal": True,
                        "created_at": "2026-11-01 09:00:00", "paid_at": "2026-11-01 09:00:00"},
     "payment": {"id": 1, "key": "k", "workspace_id": 1, "order_id": 1, "gateway": "sandbox",
@@ -207,18 +222,31 @@ BEFORE_TIME_MOVED = {
 }  # fmt: skip
 
 
-def apply_first_migration():
+def apply_until(last):
+    """The pending migrations as far as `last`, a number such as "0009"."""
     database = portal_database.database
-    name, sql = next(iter(migrating.migration_files().items()))
+    if not portal_database.is_postgresql():
+        database.execute_sql("PRAGMA foreign_keys = OFF")
     with database.atomic():
-        for statement in sql.split("\n;\n"):
-            database.execute_sql(statement)
-        database.execute_sql("CREATE TABLE schema_migration (name VARCHAR(200) PRIMARY KEY)")
-        database.execute_sql(f"INSERT INTO schema_migration VALUES ({database.param})", (name,))
-        for table, row in BEFORE_TIME_MOVED.items():
-            columns = ", ".join(f'"{column}"' for column in row)
-            values = ", ".join([database.param] * len(row))
-            database.execute_sql(f'INSERT INTO "{table}" ({columns}) VALUES ({values})', tuple(row.values()))
+        database.execute_sql("CREATE TABLE IF NOT EXISTS schema_migration (name VARCHAR(200) PRIMARY KEY)")
+        for name in migrating.pending_migrations():
+            if name[:4] <= last:
+                for statement in migrating.migration_files()[name].split("\n;\n"):
+                    database.execute_sql(statement)
+                database.execute_sql(f"INSERT INTO schema_migration VALUES ({database.param})", (name,))
+
+
+def write(rows):
+    """By table, one row or a list of them, as text and numbers."""
+    database = portal_database.database
+    with database.atomic():
+        for table, found in rows.items():
+            for row in found if isinstance(found, list) else [found]:
+                columns = ", ".join(f'"{column}"' for column in row)
+                values = ", ".join([database.param] * len(row))
+                database.execute_sql(
+                    f'INSERT INTO "{table}" ({columns}) VALUES ({values})', tuple(row.values())
+                )
 
 
 def test_what_was_bought_before_time_moved_renews_after_the_migration(empty_url):
@@ -235,6 +263,97 @@ def test_what_was_bought_before_time_moved_renews_after_the_migration(empty_url)
             Workspace.get().services,
         )
 
-    on(empty_url, apply_first_migration)
+    on(empty_url, lambda: apply_until("0001"))
+    on(empty_url, lambda: write(BEFORE_TIME_MOVED))
     on(empty_url, migrating.migrate)
     assert on(empty_url, read) == (date(2026, 12, 1), 3360, True, "abc", "acme", [])
+
+
+ORDER = BEFORE_TIME_MOVED["purchase_order"]
+RENEWED = {
+    **QUOTE,
+    "kind": "renewal",
+    "start_on": "2026-12-01",
+    "base_end_on": "2027-01-01",
+    "due_on": "2027-01-01",
+}
+CHANGED = {**QUOTE, "kind": "change", "base_end_on": "2026-12-10", "due_on": "2026-12-24", "anchor_day": 24}
+PERIOD = {"subscription_id": 1, "plan_id": 1, "price_id": 1, "net_minor": 2800, "currency": "EUR",
+          "created_at": "2026-11-01 09:00:00"}  # fmt: skip
+# Bought; renewed and paid back; renewed again; being changed.
+BEFORE_LINES = {
+    "subscription_period": [
+        {**PERIOD, "id": 4, "start_on": "2026-10-01", "base_end_on": "2026-11-01", "end_on": "2026-11-01",
+         "order_id": None, "price_id": None, "net_minor": 0, "currency": None},
+        {**PERIOD, "id": 5, "order_id": 1, "start_on": "2026-11-01", "base_end_on": "2026-12-01",
+         "end_on": "2026-12-01"},
+        {**PERIOD, "id": 6, "order_id": 8, "start_on": "2026-12-01", "base_end_on": "2027-01-01",
+         "end_on": "2027-01-01"},
+    ],
+    "purchase_order": [
+        {**ORDER, "id": 7, "number": "back", "kind": "renewal", "state": "refunded", "subscription_id": 1,
+         "renews_on": "2026-12-01", "quote": json.dumps(RENEWED), "quote_hash": "b"},
+        {**ORDER, "id": 8, "number": "again", "kind": "renewal", "subscription_id": 1,
+         "renews_on": "2026-12-01", "quote": json.dumps(RENEWED), "quote_hash": "a"},
+        {**ORDER, "id": 9, "number": "open", "kind": "change", "state": "open", "paid_at": None,
+         "quote": json.dumps(CHANGED), "quote_hash": "o"},
+    ],
+    "invoice": [{**BEFORE_TIME_MOVED["invoice"], "id": 2, "order_id": 7, "kind": "credit_note",
+                 "credits_id": 1, "series": "CN-2026", "number": "CN-2026-000001",
+                 "issued_at": "2026-12-02 10:00:00"}],
+}  # fmt: skip
+
+
+def test_an_order_from_before_lines_has_the_one_line_that_its_quote_says(empty_url):
+    def read():
+        lines = OrderLine.select(OrderLine, Order).join(Order).order_by(OrderLine.id)
+        return [
+            (
+                line.order.number,
+                line.kind,
+                line.subscription_id,
+                (line.plan_id, line.price_id, line.interval, line.quantity),
+                (line.start_on, line.base_end_on, line.end_on, line.anchor_day),
+                (line.net_minor, line.tax_minor, line.position),
+                line.renews_on,
+                line.refunded_at,
+            )
+            for line in lines
+        ]
+
+    on(empty_url, lambda: apply_until("0001"))
+    on(empty_url, lambda: write(BEFORE_TIME_MOVED))
+    on(empty_url, lambda: apply_until("0009"))
+    before = {"purchase_order": BEFORE_LINES["purchase_order"]}
+    on(empty_url, lambda: write({**before, **BEFORE_LINES}))
+    on(empty_url, migrating.migrate)
+    sold, amounts = (1, 1, "month", 1), (2800, 560, 1)
+    november, december, january = date(2026, 11, 1), date(2026, 12, 1), date(2027, 1, 1)
+    paid_back_at = datetime(2026, 12, 2, 10, tzinfo=UTC)
+    assert on(empty_url, read) == [
+        ("abc", "buy", 1, sold, (november, december, december, 1), amounts, None, None),
+        ("back", "renewal", 1, sold, (december, january, january, 1), amounts, december, paid_back_at),
+        ("again", "renewal", 1, sold, (december, january, january, 1), amounts, december, None),
+        (
+            "open",
+            "change",
+            1,
+            sold,
+            (november, date(2026, 12, 10), date(2026, 12, 24), 24),
+            amounts,
+            None,
+            None,
+        ),
+    ]
+    paid_by = on(empty_url, lambda: [each.line and each.line.order.number for each in periods()])
+    assert paid_by == [None, "abc", "again"]
+    hashes = on(empty_url, lambda: [(each.quote_hash, each.quote["price_id"]) for each in orders()])
+    assert hashes == [("h", 1), ("b", 1), ("a", 1), ("o", 1)]
+
+
+def periods():
+    return SubscriptionPeriod.select().order_by(SubscriptionPeriod.id)
+
+
+def orders():
+    return Order.select().order_by(Order.id)

@@ -37,7 +37,7 @@ DETAILS = {
     "address_lines": ["12 rue de la Paix", "75002 Paris", "France"],
 }
 REST = {
-    "notes": {"en": ("Extra days: 15.",), "fr": ("Jours : 15.",)},
+    "notes": [{"en": ("Extra days: 15.",), "fr": ("Jours : 15.",)}],
     "number": "INV-2026-000001",
     "issued_on": date(2026, 11, 21),
     "seller_name": "Atelier Logiciel SAS",

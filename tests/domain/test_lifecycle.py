@@ -14,7 +14,6 @@ from portal.domain.lifecycle import (
 )
 from portal.domain.vocabulary import (
     DeclineCode,
-    OrderKind,
     OrderProgress,
     OrderState,
     PaymentState,
@@ -260,7 +259,7 @@ PROGRESS = {
 @pytest.mark.parametrize("name", PROGRESS)
 def test_how_far_an_order_has_come(name):
     state, tries, expected = PROGRESS[name]
-    assert order_progress(OrderKind.BUY, state, tries) == expected
+    assert order_progress(state, tries, is_renewal=False) == expected
 
 
 @pytest.mark.parametrize(
@@ -272,4 +271,4 @@ def test_how_far_an_order_has_come(name):
     ],
 )
 def test_no_renewal_is_left_unfinished(tries, expected):
-    assert order_progress(OrderKind.RENEWAL, OPEN, tries) == expected
+    assert order_progress(OPEN, tries, is_renewal=True) == expected

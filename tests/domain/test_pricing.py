@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from portal.domain.errors import CurrencyMismatch, MissingVatRate
 from portal.domain.money import EXPONENTS, Money
 from portal.domain.periods import Period
-from portal.domain.pricing import Offer, PresentTerms, facts_hash, make_quote, order_kind
+from portal.domain.pricing import Offer, PresentTerms, WantedLine, facts_hash, make_quote, order_kind
 from portal.domain.proration import PaidPeriod
 from portal.domain.tax import Buyer
 from portal.domain.vocabulary import Interval, OrderKind, SubscriptionState, VatStatus
@@ -21,8 +21,11 @@ PERSON_FR = Buyer("FR", "75002", is_business=False, vat_number=None, vat_status=
 ON_TRIAL = PresentTerms("trial", None, SubscriptionState.TRIAL, date(2026, 12, 21), 21)
 
 
+PLAN_IDS = {"business-3": 3, "business-5": 5, "business-10": 10}
+
+
 def an_offer(minor=2800, currency="EUR", *, plan="business-5", interval=Interval.MONTH, price_id=7):
-    return Offer(plan, {"en": plan, "fr": plan}, interval, price_id, Money(minor, currency))
+    return Offer(PLAN_IDS[plan], plan, {"en": plan, "fr": plan}, interval, price_id, Money(minor, currency))
 
 
 def paid_standing(
@@ -40,10 +43,13 @@ def paid_standing(
     return PresentTerms(plan, Interval.MONTH, state, end, start.day, (part,) if state == "paid" else ())
 
 
-def a_quote(present=ON_TRIAL, offer=None, *, buyer=PERSON_FR, on=TODAY, **options):
+def a_quote(present=ON_TRIAL, offer=None, *, buyer=PERSON_FR, on=TODAY, renews=False, **options):
+    return quote_of([WantedLine(present, offer or an_offer(), renews=renews)], buyer=buyer, on=on, **options)
+
+
+def quote_of(wanted, *, buyer=PERSON_FR, on=TODAY, **options):
     return make_quote(
-        present=present,
-        offer=offer or an_offer(),
+        wanted,
         buyer=buyer,
         seller_country="FR",
         unchecked_counts_as_valid=True,
@@ -81,7 +87,8 @@ def test_the_kind_of_an_order(present, plan, interval, kind):
 
 
 def periods(quote):
-    return quote.period.start, quote.period.end, quote.due_on, quote.anchor_day
+    line = quote.only_line
+    return line.period.start, line.period.end, line.due_on, line.anchor_day
 
 
 def test_buying_begins_today():
@@ -128,7 +135,7 @@ def test_the_published_example_of_a_change():
     present = paid_standing(start=date(2027, 1, 1), days=31, minor=1800, currency="USD")
     quote = a_quote(present, an_offer(3000, "USD"), on=date(2027, 1, 3))
     assert periods(quote) == (date(2027, 1, 3), date(2027, 2, 3), date(2027, 2, 19), 19)
-    figures = quote.facts["extension"]
+    figures = quote.only_line.facts["extension"]
     # 1800/31 = 58.06…, 3000/31 = 96.77…, 28 × 1800/31 = 50400/31 = 1625.8…
     assert (figures["rate_old_minor"], figures["rate_new_minor"]) == (58, 97)
     assert (figures["unused_days"], figures["money_left_minor"], figures["extra_days"]) == (28, 1626, 16)
@@ -139,8 +146,8 @@ def test_the_published_example_of_a_change():
 @pytest.mark.parametrize("state", [SubscriptionState.LATE, SubscriptionState.BLOCKED])
 def test_a_change_when_late_or_blocked_has_no_money_left(state):
     quote = a_quote(paid_standing(state=state), an_offer(), on=date(2026, 12, 20))
-    assert quote.extension is None
-    assert quote.period.start == date(2026, 12, 20)
+    assert quote.only_line.extension is None
+    assert quote.only_line.period.start == date(2026, 12, 20)
 
 
 @pytest.mark.parametrize("plan", ["business-3", "business-5"])
@@ -157,7 +164,7 @@ def test_a_change_reckons_without_vat_on_both_sides():
         present, an_offer(3000, "USD"), on=date(2027, 1, 3), buyer=replace(PERSON_FR, country="US")
     )
     assert (taxed.total.minor, untaxed.total.minor) == (3600, 3000)
-    assert taxed.extension == untaxed.extension
+    assert taxed.only_line.extension == untaxed.only_line.extension
 
 
 def test_two_changes_on_one_day():
@@ -170,7 +177,7 @@ def test_two_changes_on_one_day():
         paid_standing(start=date(2027, 1, 1), days=31, minor=1800, currency="USD"),
         an_offer(3000, "USD"),
         on=on,
-    )
+    ).only_line
     present = PresentTerms(
         "business-5",
         Interval.MONTH,
@@ -180,7 +187,8 @@ def test_two_changes_on_one_day():
         (PaidPeriod(Period(on, first.due_on), first.period.days, first.net),),
     )
     second = a_quote(present, an_offer(6000, "USD", plan="business-10"), on=on)
-    assert (second.extension.unused_days, second.extension.extra_days) == (46, 23)
+    extension = second.only_line.extension
+    assert (extension.unused_days, extension.extra_days) == (46, 23)
     assert periods(second) == (on, date(2027, 2, 3), date(2027, 2, 26), 26)
 
 
@@ -235,10 +243,11 @@ RENEWALS = {
 )
 def test_a_renewal_follows_what_was_paid(present, offer, on, start, end, anchor):
     quote = a_quote(present, an_offer(plan="business-3", **offer), on=date.fromisoformat(on), renews=True)
-    assert quote.kind is OrderKind.RENEWAL
-    assert quote.extension is None
-    assert [each.isoformat() for each in (quote.period.start, quote.period.end)] == [start, end]
-    assert (quote.due_on, quote.anchor_day) == (quote.period.end, anchor)
+    line = quote.only_line
+    assert line.kind is OrderKind.RENEWAL
+    assert line.extension is None
+    assert [each.isoformat() for each in (line.period.start, line.period.end)] == [start, end]
+    assert (line.due_on, line.anchor_day) == (line.period.end, anchor)
 
 
 def test_a_renewal_keeps_the_currency_of_what_is_running():
@@ -268,16 +277,16 @@ def test_renewals_tile_whatever_day_they_are_charged_on(start, intervals, delays
     """In time or in dunning: no day is paid twice, none is left out, the anchor is never lost."""
     present = PresentTerms("business-3", Interval.MONTH, SubscriptionState.PAID, start, start.day)
     for interval, delay in zip(intervals, delays, strict=False):
-        quote = a_quote(
+        line = a_quote(
             replace(present, state=LATE if delay else SubscriptionState.PAID),
             an_offer(plan="business-3", interval=interval),
             on=present.due_on + timedelta(days=delay),
             buyer=None,
             renews=True,
-        )
-        assert quote.period.start == present.due_on
-        assert quote.anchor_day == start.day
-        present = replace(present, interval=interval, due_on=quote.due_on, anchor_day=quote.anchor_day)
+        ).only_line
+        assert line.period.start == present.due_on
+        assert line.anchor_day == start.day
+        present = replace(present, interval=interval, due_on=line.due_on, anchor_day=line.anchor_day)
 
 
 # --- tax ------------------------------------------------------------------------------------------
@@ -309,6 +318,45 @@ def test_without_a_buyer_there_is_no_tax_and_no_reason():
 def test_an_unknown_rate_stops_the_quote():
     with pytest.raises(MissingVatRate):
         a_quote(on=date(1999, 1, 1))
+
+
+# --- several lines --------------------------------------------------------------------------------
+
+
+def test_an_order_of_several_lines_is_their_sum_and_each_is_rounded_by_itself():
+    """3 × 0.03 and 0.03 at 20 %: 0.018 → 0.02 and 0.006 → 0.01. Together 0.024 would be 0.02."""
+    wanted = [
+        WantedLine(ON_TRIAL, an_offer(3), quantity=3),
+        WantedLine(ON_TRIAL, an_offer(3, plan="business-10", interval=Interval.YEAR)),
+    ]
+    quote = quote_of(wanted)
+    assert [(line.net.minor, line.tax_amount.minor) for line in quote.lines] == [(9, 2), (3, 1)]
+    assert (quote.net.minor, quote.tax_amount.minor, quote.total.minor) == (12, 3, 15)
+    assert quote.facts["by_rate"] == [{"rate_bp": 2000, "net_minor": 12, "tax_minor": 3}]
+    assert [line.due_on for line in quote.lines] == [date(2026, 12, 21), date(2027, 11, 21)]
+
+
+def test_one_order_has_one_currency():
+    with pytest.raises(CurrencyMismatch):
+        quote_of([WantedLine(ON_TRIAL, an_offer()), WantedLine(ON_TRIAL, an_offer(currency="USD"))])
+
+
+def test_the_only_line_is_asked_of_no_order_of_several():
+    quote = quote_of([WantedLine(ON_TRIAL, an_offer()), WantedLine(ON_TRIAL, an_offer(plan="business-10"))])
+    with pytest.raises(ValueError, match="unpack"):
+        _ = quote.only_line
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [WantedLine(ON_TRIAL, an_offer(), quantity=2)],
+        [WantedLine(ON_TRIAL, an_offer()), WantedLine(ON_TRIAL, an_offer())],
+        [WantedLine(ON_TRIAL, an_offer(), renews=True)],
+    ],
+)
+def test_quantity_number_and_kind_of_the_lines_count_in_the_hash(lines):
+    assert quote_of(lines).hash != a_quote().hash
 
 
 # --- properties -----------------------------------------------------------------------------------
@@ -369,8 +417,9 @@ def test_a_quote_always_gives_at_least_what_its_price_buys(offer, on, age, minor
         start=on - timedelta(days=age), days=31, minor=minor, currency=offer.amount.currency
     )
     quote = a_quote(present, offer, on=on, buyer=buyer)
-    assert quote.period.start >= on
-    assert quote.due_on >= quote.period.end > quote.period.start
+    line = quote.only_line
+    assert line.period.start >= on
+    assert line.due_on >= line.period.end > line.period.start
     assert quote.net == offer.amount
 
 

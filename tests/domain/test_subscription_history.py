@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from portal.domain.frozen_quote import frozen_lines
 from portal.domain.money import Money
 from portal.domain.periods import Period
-from portal.domain.pricing import Offer, PresentTerms, make_quote
+from portal.domain.pricing import Offer, PresentTerms, WantedLine, make_quote
 from portal.domain.proration import PaidPeriod
 from portal.domain.subscription_history import (
     Fault,
@@ -19,7 +20,7 @@ from portal.domain.subscription_history import (
     Sale,
     faults_of,
 )
-from portal.domain.vocabulary import Interval, SubscriptionState
+from portal.domain.vocabulary import Interval, OrderKind, SubscriptionState
 
 FIRST = date(2026, 1, 31)
 A_DAY = timedelta(days=1)
@@ -39,25 +40,26 @@ class Shop:
 
     def sell(self, plan, interval, on, *, renews=False):
         state = SubscriptionState.TRIAL if self.interval is None else self._state(on)
+        present = PresentTerms(
+            str(self.plan), self.interval, state, self.due_on, self.anchor_day, self._paid(on)
+        )
+        offer = Offer(plan, str(plan), {"en": "A plan"}, interval, 10 * plan, PRICES[plan, interval])
         quote = make_quote(
-            present=PresentTerms(
-                str(self.plan), self.interval, state, self.due_on, self.anchor_day, self._paid(on)
-            ),
-            offer=Offer(str(plan), {"en": "A plan"}, interval, 10 * plan, PRICES[plan, interval]),
+            [WantedLine(present, offer, renews=renews)],
             buyer=None,
             seller_country="FR",
             unchecked_counts_as_valid=True,
             on=on,
-            renews=renews,
         )
+        [line] = frozen_lines(quote.facts)
         price = PriceRow(plan, interval, PRICES[plan, interval], FIRST - 9 * A_DAY, None)
         place = len(self.periods) + 1
-        sale = Sale(quote.facts, price, Period(on - A_DAY, on + 2 * A_DAY), place)
-        start = quote.period.start
+        sale = Sale(line, price, Period(on - A_DAY, on + 2 * A_DAY), place)
+        start = line.start_on
         self.periods = [_cut(period, start) for period in self.periods]
-        self.periods.append(PastPeriod(place, plan, 10 * plan, start, quote.period.end, quote.due_on, sale))
+        self.periods.append(PastPeriod(place, plan, 10 * plan, start, line.base_end_on, line.due_on, sale))
         self.plan, self.interval = plan, interval
-        self.due_on, self.anchor_day = quote.due_on, quote.anchor_day
+        self.due_on, self.anchor_day = line.due_on, line.anchor_day
 
     def _state(self, on):
         return SubscriptionState.PAID if on <= self.due_on else SubscriptionState.BLOCKED
@@ -125,12 +127,12 @@ def test_a_period_that_ends_on_another_day_is_a_fault(purchases, data):
 def test_a_quote_of_other_terms_is_a_fault(purchases, data):
     shop = a_shop(purchases)
     place = data.draw(st.integers(1, len(shop.periods) - 1))
-    name, value = data.draw(st.sampled_from([("base_end_on", "2040-01-01"), ("kind", "other")]))
+    name, value = data.draw(st.sampled_from([("base_end_on", date(2040, 1, 1)), ("kind", "other")]))
     period, present = shop.periods[place], shop.present
     kinds = {"buy": "change", "change": "prolong", "prolong": "buy"}
-    quote = dict(period.sale.quote)
-    quote[name] = kinds[quote["kind"]] if name == "kind" else value
-    shop.periods[place] = replace(period, sale=replace(period.sale, quote=quote))
+    other = OrderKind(kinds[period.sale.kind]) if name == "kind" else value
+    line = replace(period.sale.line, **{name: other})
+    shop.periods[place] = replace(period, sale=replace(period.sale, line=line))
     fault = Fault.QUOTE if name == "kind" else Fault.LENGTH
     assert list(faults_of(shop.periods, present)) == [fault]
 
@@ -203,6 +205,6 @@ def test_a_renewal_may_cost_what_is_locked_and_no_other_order_may():
     renewal = shop.periods[-1]
     shop.periods[-1] = replace(renewal, sale=replace(renewal.sale, price=gone))
     assert shop.faults() == []
-    quote = {**renewal.sale.quote, "kind": "change"}
-    shop.periods[-1] = replace(renewal, sale=replace(renewal.sale, price=gone, quote=quote))
+    line = replace(renewal.sale.line, kind=OrderKind.CHANGE)
+    shop.periods[-1] = replace(renewal, sale=replace(renewal.sale, price=gone, line=line))
     assert Fault.PRICE in shop.faults()

@@ -13,7 +13,7 @@ from portal.services import catalogue, plans
 from portal.services.subscriptions import agreement, auto_renewal
 from tests.books import assert_books_clean
 from tests.factories import CATALOGUE
-from tests.paying import an_open_order, an_order, apply_catalogue, pay, reloaded
+from tests.paying import an_open_order, an_order, apply_catalogue, line_of, pay, reloaded
 
 DEMO = CATALOGUE.read_text()
 OLD, NEW = 'currency = "EUR", amount_minor = 2800 }', 'currency = "EUR", amount_minor = 2900 }'
@@ -79,7 +79,7 @@ def test_an_order_keeps_the_price_that_it_took(place, clock):
     pay(order)
     clock.advance(days=10)
     apply_catalogue(DEMO.replace(OLD, NEW))
-    assert Price.get_by_id(reloaded(order).quote["price_id"]).amount_minor == 2800
+    assert Price.get_by_id(line_of(reloaded(order)).price_id).amount_minor == 2800
     assert agreement.of_workspace(place.workspace).price.amount_minor == 2800
     assert_books_clean()
 

@@ -30,6 +30,7 @@ from portal.models import (
     Invoice,
     Member,
     Order,
+    OrderLine,
     OutboxMessage,
     Payment,
     PaymentMethod,
@@ -58,6 +59,7 @@ from tests.paying import (
     SILENT_NOT_CHARGED,
     a_buyer,
     an_order,
+    line_of,
     make_runtime,
     pay,
 )
@@ -288,7 +290,9 @@ class World:
             # A second click.
             with contextlib.suppress(OrderAlreadyPlaced, QuoteChanged):
                 pay(order, card)
-        self.tell(f"{place.workspace.slug} pays {order.kind} {order.plan.code}: {payment.state}")
+        self.tell(
+            f"{place.workspace.slug} pays {line_of(order).kind} {line_of(order).plan_code}: {payment.state}"
+        )
 
     def _confirm(self, place: Place) -> None:
         """The payer comes back from their bank, having agreed or not."""
@@ -388,7 +392,7 @@ class World:
                 continue
             self.weighed.add(charge.key)
             shown = self.shown_minor.get(order.number)
-            if order.kind == OrderKind.RENEWAL:
+            if order.is_renewal:
                 shown = self._told_before(order, workspace, charged_on=payment.tried_on)
             if shown is None or charge.amount_minor > shown:
                 self._broken(f"{order.number}: charged {charge.amount_minor}, shown {shown}")
@@ -428,16 +432,17 @@ class World:
     def _automatic_charges_keep_their_distance(self, workspace: Workspace) -> None:
         days: list[date] = []
         for payment in (
-            Payment.select(Payment, Order)
+            Payment.select(Payment, Order, OrderLine)
             .join(Order)
+            .join(OrderLine, attr="line")
             .where(
                 Payment.workspace == workspace,
                 Payment.state == PaymentState.SUCCEEDED,
-                Order.kind == OrderKind.RENEWAL,
+                OrderLine.kind == OrderKind.RENEWAL,
             )
             .order_by(Payment.id)
         ):
-            if payment.order.renews_on is None or payment.tried_on < payment.order.renews_on:
+            if payment.tried_on < payment.order.line.renews_on:
                 self._broken(f"{payment.order.number}: charged on {payment.tried_on}, before its due date")
             # Whoever switches it on is shown the day of the charge, which may be today.
             was_agreed = payment.tried_on in self.agreed.get(workspace.id, ())
@@ -496,9 +501,9 @@ class World:
 
     def summary(self) -> dict[str, int]:
         """What the world has seen, to know that it lived at all."""
-        paid = Order.select().where(Order.paid_at.is_null(False))
+        paid = OrderLine.select().join(Order).where(Order.paid_at.is_null(False))
         return {
-            **{kind.value: paid.where(Order.kind == kind).count() for kind in OrderKind},
+            **{kind.value: paid.where(OrderLine.kind == kind).count() for kind in OrderKind},
             "refunds": Refund.select().count(),
             "disputes": Dispute.select().count(),
             "invoices": Invoice.select().count(),

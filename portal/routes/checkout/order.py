@@ -6,6 +6,7 @@ from datetime import date
 from flask_babel import ngettext
 
 from portal.domain.dunning import was_not_confirmed
+from portal.domain.frozen_quote import FrozenLine
 from portal.domain.money import Money
 from portal.domain.tax_numbers import tax_number_label
 from portal.domain.vocabulary import OrderKind, OrderState, PaymentMethodKind, PaymentState
@@ -43,13 +44,13 @@ class Summary:
 
 
 def summary_of(order: Order) -> Summary:
-    quote = order.quote
-    tax = quote["tax"]
+    [line] = order.frozen_lines
+    tax = order.quote["tax"]
     return Summary(
-        title=priced_name(order.plan.names, order.interval),
-        period=_period(quote),
-        figures=_change_rows(order),
-        warning=little_gain_of(order, pays=Money(order.total_minor, order.currency)),
+        title=priced_name(line.plan_names, line.interval),
+        period=_period(line),
+        figures=_change_rows(line),
+        warning=little_gain_of(line, pays=Money(order.total_minor, order.currency)),
         net=formatting.money(Money(order.net_minor, order.currency)),
         tax_label=tax_words(tax),
         tax_reason=tax_reason(tax),
@@ -59,11 +60,12 @@ def summary_of(order: Order) -> Summary:
 
 
 def summary_before_tax(order: Order, net: Money) -> Summary:
+    [line] = order.frozen_lines
     return Summary(
-        title=priced_name(order.plan.names, order.interval),
-        period=_period(order.quote),
-        figures=_change_rows(order),
-        warning=little_gain_of(order, pays=Money(order.net_minor, order.currency)),
+        title=priced_name(line.plan_names, line.interval),
+        period=_period(line),
+        figures=_change_rows(line),
+        warning=little_gain_of(line, pays=line.net),
         net=formatting.money(net),
         tax_label="",
         tax_reason=_("VAT, if any, is shown on the next page, with the total."),
@@ -72,11 +74,9 @@ def summary_before_tax(order: Order, net: Money) -> Summary:
     )
 
 
-def _period(quote: dict[str, str]) -> str:
+def _period(line: FrozenLine) -> str:
     return _(
-        "From %(start)s to %(end)s",
-        start=formatting.day(date.fromisoformat(quote["start_on"])),
-        end=formatting.day(date.fromisoformat(quote["due_on"])),
+        "From %(start)s to %(end)s", start=formatting.day(line.start_on), end=formatting.day(line.due_on)
     )
 
 
@@ -94,16 +94,16 @@ def recap_of(order: Order) -> list[tuple[str, str]]:
     return [*rows, (_("Payment method"), method_words(order.method_kind, "", ""))]
 
 
-def _change_rows(order: Order) -> list[tuple[str, str, str]]:
-    return change_rows(order.quote["extension"], due_on=order.quote["due_on"], currency=order.currency)
+def _change_rows(line: FrozenLine) -> list[tuple[str, str, str]]:
+    return change_rows(line.extension, due_on=line.due_on.isoformat(), currency=line.net.currency)
 
 
-def little_gain_of(order: Order, *, pays: Money) -> str:
+def little_gain_of(line: FrozenLine, *, pays: Money) -> str:
     """Said before the payment when it moves the due date by a few days only, or back; else empty."""
-    figures = order.quote["extension"]
+    figures = line.extension
     if figures is None or not figures.get("gains_little"):
         return ""
-    old, new = (date.fromisoformat(text) for text in (figures["old_due_on"], order.quote["due_on"]))
+    old, new = date.fromisoformat(figures["old_due_on"]), line.due_on
     amount = formatting.money(pays)
     days = (new - old).days
     if days <= 0:
@@ -132,7 +132,8 @@ def little_gain_of(order: Order, *, pays: Money) -> str:
 def renewal_hint_of(order: Order, waiting: Waiting | None) -> str:
     """What ticking automatic renewal brings."""
     sentence = renewal_after(order, waiting, method=None)
-    if waiting is not None and waiting.interval is None and order.kind == OrderKind.PROLONG:
+    [line] = order.frozen_lines
+    if waiting is not None and waiting.interval is None and line.kind == OrderKind.PROLONG:
         return sentence
     # Not in an f-string: the sentence would not be found for translation.
     return " ".join((sentence, _("You can switch it off at any time.")))
@@ -143,29 +144,31 @@ def renewal_after(order: Order, waiting: Waiting | None, *, method: PaymentMetho
 
     Where the order prolongs the present plan, of the one that is still to begin: without its amount.
     """
-    if waiting is not None and order.kind == OrderKind.PROLONG:
+    [line] = order.frozen_lines
+    if waiting is not None and line.kind == OrderKind.PROLONG:
         words = {
-            "date": formatting.day(date.fromisoformat(order.quote["due_on"])),
+            "date": formatting.day(line.due_on),
             "plan": priced_name(waiting.plan.names, waiting.interval),
         }
         if waiting.interval is None:
             return _("There is no next payment: from %(date)s you will be using the %(plan)s plan.", **words)
         return _("Automatic renewal: on %(date)s, for %(plan)s. We will write to you first.", **words)
     return renewal_sentence(
-        on=date.fromisoformat(order.quote["due_on"]),
+        on=line.due_on,
         total=Money(order.total_minor, order.currency),
         has_vat=order.tax_minor > 0,
-        plan_names=order.plan.names,
-        interval=order.interval,
+        plan_names=line.plan_names,
+        interval=line.interval,
         method=method_words(method.kind, method.brand, method.last4) if method else "",
     )
 
 
 def cancelled_by(order: Order, waiting: Waiting | None, *, due_on: date | None, today: date) -> str:
     """That the order ends what was scheduled for `due_on`; empty where it does not, or is that very plan."""
-    if waiting is None or order.kind == OrderKind.PROLONG:
+    [line] = order.frozen_lines
+    if waiting is None or line.kind == OrderKind.PROLONG:
         return ""
-    if (order.plan_id, order.interval) == (waiting.plan.id, waiting.interval):
+    if (line.plan_code, line.interval) == (waiting.plan.code, waiting.interval):
         return ""
     is_ahead = due_on is not None and due_on >= today
     return cancelled_change(waiting.plan.names, on=due_on if is_ahead else None)
@@ -259,15 +262,16 @@ def result_of(
     heading, lead = outcome_of(order, payment, is_present=is_present)
     is_paid = payment.state == PaymentState.SUCCEEDED
     must_confirm = payment.state == PaymentState.ACTION_REQUIRED
+    [line] = order.frozen_lines
     facts = [
         (_("Order"), order.number),
-        (_("Plan"), priced_name(order.plan.names, order.interval)),
+        (_("Plan"), priced_name(line.plan_names, line.interval)),
         (_("Amount"), amount_charged(payment.amount, has_vat=order.tax_minor > 0)),
         (_("Method"), method_words(payment.method_kind, payment.brand, payment.last4)),
     ]
     if invoice is not None:
         number = invoice.number
-        if order.kind != OrderKind.RENEWAL:
+        if not order.is_renewal:
             # That of a renewal goes to everybody of billing.
             number = _("%(number)s, sent to %(email)s", number=number, email=order.details["email"])
         facts.append((_("Invoice"), number))
@@ -295,10 +299,11 @@ def outcome_of(order: Order, payment: Payment, *, is_present: bool) -> tuple[str
     if payment.state == PaymentState.SUCCEEDED and not is_present:
         return _paid_once(order, payment)
     if payment.state == PaymentState.SUCCEEDED:
+        [line] = order.frozen_lines
         return _("Payment complete"), _(
             "You can carry on working. The %(plan)s plan is yours until %(date)s.",
-            plan=translated(order.plan.names),
-            date=formatting.day(date.fromisoformat(order.quote["due_on"])),
+            plan=translated(line.plan_names),
+            date=formatting.day(line.due_on),
         )
     if payment.state == PaymentState.ACTION_REQUIRED:
         return _confirm_words(payment)[0], _("Nothing is charged until you do.")
@@ -315,12 +320,13 @@ def outcome_of(order: Order, payment: Payment, *, is_present: bool) -> tuple[str
 
 def _paid_once(order: Order, payment: Payment) -> tuple[str, str]:
     """Of an old order, whose plan or period is no longer the workspace's own."""
+    [line] = order.frozen_lines
     paid_on = order.workspace.day(order.paid_at or payment.created_at)
     return _("This order was paid on %(date)s", date=formatting.day(paid_on)), _(
         "It was for %(plan)s, from %(start)s to %(end)s.",
-        plan=priced_name(order.plan.names, order.interval),
-        start=formatting.day(date.fromisoformat(order.quote["start_on"])),
-        end=formatting.day(date.fromisoformat(order.quote["due_on"])),
+        plan=priced_name(line.plan_names, line.interval),
+        start=formatting.day(line.start_on),
+        end=formatting.day(line.due_on),
     )
 
 

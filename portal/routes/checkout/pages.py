@@ -1,7 +1,5 @@
 """The checkout: billing details → review and pay → a result that tells the truth."""
 
-from datetime import date
-
 from flask import Blueprint, Response, abort, flash, redirect, request, session, url_for
 from flask_babel import ngettext
 from flask_login import current_user
@@ -196,9 +194,10 @@ def _details_page(place: Place, order: Order, form: BillingDetailsForm, *, statu
 
 
 def _price_in(place: Place, order: Order, currency: str) -> Money:
+    [line] = order.frozen_lines
     try:
         return plans.offer_of(
-            on_sale_here(place), plan_code=order.plan.code, interval=order.interval, currency=currency
+            on_sale_here(place), plan_code=line.plan_code, interval=line.interval, currency=currency
         ).amount
     except PlanNotOffered:
         return Money(order.net_minor, order.currency)
@@ -292,7 +291,7 @@ def _paying_already(place: Place, order: Order, form: CardForm | PlaceOrderForm,
 
 def _not_placed(place: Place, order: Order) -> str:
     """To be said on the page of the payment that stood in the way, which is about another order."""
-    name = translated(order.plan.names)
+    name = ", ".join(translated(line.plan_names) for line in order.frozen_lines)
     if open_money.open_payment(place.workspace) is None:
         return _("Your order for %(plan)s was not placed: a refund is being confirmed.", plan=name)
     return _("Your order for %(plan)s was not placed: another payment is being confirmed.", plan=name)
@@ -357,8 +356,8 @@ def _renewal_that_stays_on(order: Order, standing: SubscriptionStatus, waiting: 
     """As the page after the payment will say it: with the saved method, whatever card pays this order."""
     if not standing.renews_by_itself:
         return ""
-    due_on = date.fromisoformat(order.quote["due_on"])
-    method = charged_methods.asked_on(standing.subscription, on=due_on)
+    [line] = order.frozen_lines
+    method = charged_methods.asked_on(standing.subscription, on=line.due_on)
     return renewal_after(order, waiting, method=method)
 
 
@@ -416,8 +415,8 @@ def _new_guests(order: Order) -> str:
 
 def _is_present(order: Order, standing: SubscriptionStatus) -> bool:
     """Whether the workspace lives on this paid order today: nothing was paid after it, and it is not over."""
-    due_on = standing.due_on
-    return due_on is not None and order.quote["due_on"] == due_on.isoformat() and standing.today < due_on
+    [line], due_on = order.frozen_lines, standing.due_on
+    return due_on is not None and line.due_on == due_on and standing.today < due_on
 
 
 def _next_charge(place: Place) -> str:
@@ -463,8 +462,10 @@ def not_orderable(place: Place, refusal: PortalError) -> Response:
 def _takes_a_card_at_once(place: Place, order: Order) -> bool:
     """The automatic charge that waits: a card that is added pays it, for the price that was told."""
     subscription = status_here(place).subscription
-    is_waiting = subscription.renewal_has_failed and order.renews_on == subscription.due_on
-    return order.renews_on is not None and is_waiting and Right.MANAGE_PAYMENT_METHODS in place.may
+    if not order.is_renewal or not subscription.renewal_has_failed:
+        return False
+    is_waiting = any(line.renews_on == subscription.due_on for line in order.lines)
+    return is_waiting and Right.MANAGE_PAYMENT_METHODS in place.may
 
 
 def adding_a_card(place: Place) -> str:
@@ -494,7 +495,8 @@ def _visible_order(place: Place, number: str) -> Order | None:
 
 
 def _value(order: Order) -> str:
-    return str(PlanChoice(order.plan.code, order.interval))
+    [line] = order.frozen_lines
+    return str(PlanChoice(line.plan_code, line.interval))
 
 
 def address(page: str, place: Place, number: str, *, external: bool = False) -> str:

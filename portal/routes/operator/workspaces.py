@@ -255,7 +255,7 @@ def _row(attempt: PaymentAttempt) -> AttemptRow:
     ordered = AttemptRow(
         number=order.number,
         buyer=order.person.email,
-        plan=translated(order.plan.names),
+        plan=", ".join(translated(line.plan_names) for line in order.frozen_lines),
         at=order.created_at,
         amount=formatting.money(Money(order.total_minor, order.currency)),
         state=order.state,

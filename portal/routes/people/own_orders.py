@@ -101,7 +101,7 @@ def _row(order: OwnOrder) -> OrderRow:
         number=order.number,
         url=url_for("checkout.result", slug=order.slug, number=order.number),
         workspace=order.workspace_name,
-        plan=translated(order.plan_names),
+        plan=", ".join(translated(names) for names in order.names),
         is_renewal=order.is_renewal,
         date=formatting.instant(order.created_at, order.time_zone),
         state=order.progress,

@@ -129,9 +129,9 @@ def _charge_or_refusal(place: Place) -> tuple[NextCharge | None, PortalError | N
 def _facts(charge: NextCharge | None, method: PaymentMethod | None, *, is_on: bool) -> list[tuple[str, str]]:
     if charge is None:
         return []
-    words = _charge_words(charge)
+    words, offer = _charge_words(charge), charge.quote.only_line.offer
     rows = [
-        (_("Plan"), priced_name(dict(charge.quote.offer.plan_names), charge.quote.offer.interval)),
+        (_("Plan"), priced_name(dict(offer.plan_names), offer.interval)),
         (_("Next payment") if is_on else _("Would be renewed on"), words["date"]),
         (_("Amount"), amount_charged(charge.quote.total, has_vat=charge.quote.tax_amount.minor > 0)),
     ]

@@ -20,7 +20,7 @@ from portal.domain.vocabulary import (
     Right,
     SubscriptionState,
 )
-from portal.models import Order, Payment, PaymentMethod, Person, Plan, Subscription
+from portal.models import Order, OrderLine, Payment, PaymentMethod, Person, Plan, Subscription
 from portal.services import audit, orders
 from portal.services.open_money import refuse_beside_open_money
 from portal.services.payments import asking
@@ -92,8 +92,8 @@ def _ordered_by_hand(
     subscription = status.subscription
     assert subscription.price is not None, "only a plan with a price is due"
     plan, interval = next_charge.next_terms(subscription)
-    quote, _plan = ordering.quote_of_terms(
-        subscription.workspace,
+    return ordering.quote_of_terms(
+        subscription,
         plan_code=plan.code,
         interval=interval,
         currency=subscription.price.currency,
@@ -102,7 +102,6 @@ def _ordered_by_hand(
         status=status,
         now=now,
     )
-    return quote
 
 
 def _kind_of(method: PaymentMethod | None) -> PaymentMethodKind:
@@ -118,11 +117,13 @@ def _usable_method(subscription: Subscription, *, now: datetime) -> PaymentMetho
     declined = (
         Payment.select()
         .join(Order)
+        .join(OrderLine)
         .where(
             Payment.workspace == workspace,
             Payment.method << [method.id for method in methods],
             Payment.state == PaymentState.DECLINED,
-            (Order.renews_on == subscription.due_on) | _is_about_what_is_due(subscription),
+            OrderLine.subscription == subscription,
+            (OrderLine.renews_on == subscription.due_on) | _is_about_what_is_due(subscription),
         )
     )
     refused = {payment.method_id for payment in declined if charged_methods.was_refused_for_good(payment)}
@@ -220,13 +221,15 @@ def _order_of(
     subscription = status.subscription
     order = (
         Order.select()
+        .join(OrderLine)
         .where(
             Order.workspace == subscription.workspace,
             Order.person == person,
             Order.state == OrderState.OPEN,
-            Order.plan == due.plan,
-            Order.interval == due.interval,
-            Order.renews_on.is_null(),
+            OrderLine.subscription == subscription,
+            OrderLine.plan == due.plan,
+            OrderLine.interval == due.interval,
+            OrderLine.renews_on.is_null(),
             _is_about_what_is_due(subscription),
         )
         .order_by(Order.id.desc())
@@ -234,13 +237,12 @@ def _order_of(
     )
     is_new = order is None
     if order is None:
-        order = Order(number=orders.new_order_number(), person=person, interval=due.interval, created_at=now)
-    order.workspace, order.plan = subscription.workspace, due.plan
+        order = Order(number=orders.new_order_number(), person=person, created_at=now)
+    order.workspace = subscription.workspace
     order.details, order.method_kind = due.details, method_kind
-    order.display_currency = quote.total.currency
+    order.display_currency = quote.currency
     order.auto_renewal = False
-    orders.freeze(order, quote)
-    order.save(force_insert=is_new)
+    orders.freeze(order, quote, [subscription])
     audit.record(
         "order.opened" if is_new else "order.details",
         workspace=subscription.workspace,

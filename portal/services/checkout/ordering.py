@@ -11,7 +11,7 @@ from portal.database.connecting import require_transaction, transaction
 from portal.domain.billing_details import Details
 from portal.domain.errors import OrderAlreadyPlaced, QuoteChanged, SmallerPlanWaits, TooEarlyToProlong
 from portal.domain.plans import PlanNotOffered, has_days_left, is_prolongable
-from portal.domain.pricing import Quote, make_quote, order_kind
+from portal.domain.pricing import Quote, WantedLine, make_quote, order_kind
 from portal.domain.tax import Buyer
 from portal.domain.vocabulary import (
     Interval,
@@ -22,7 +22,7 @@ from portal.domain.vocabulary import (
     SubscriptionState,
 )
 from portal.gateways.base import CardData
-from portal.models import BillingDetails, Order, Payment, PaymentMethod, Person, Plan, Workspace
+from portal.models import BillingDetails, Order, Payment, PaymentMethod, Person, Plan, Subscription, Workspace
 from portal.runtime import current
 from portal.services import audit, plans
 from portal.services.open_money import refuse_beside_open_money
@@ -36,20 +36,18 @@ def open_order(place: Place, *, plan_code: str, interval: Interval, currency: st
     """An order with a frozen quote, for today's price. Raises what `current_quote` does."""
     workspace = place.workspace
     with transaction(lock=workspace):
-        quote, plan = quote_of_terms(
-            workspace, plan_code=plan_code, interval=interval, currency=currency, details=None, now=now
+        subscription = agreement.of_workspace(workspace)
+        quote = quote_of_terms(
+            subscription, plan_code=plan_code, interval=interval, currency=currency, details=None, now=now
         )
         order = Order(
             number=new_order_number(),
             workspace=workspace,
             person=place.member.person_id,
-            plan=plan,
-            interval=interval,
             display_currency=currency,
             created_at=now,
         )
-        freeze(order, quote)
-        order.save(force_insert=True)
+        freeze(order, quote, [subscription])
         audit.record(
             "order.opened",
             workspace=workspace,
@@ -64,17 +62,17 @@ def refuse_what_cannot_be_ordered(
     place: Place, *, plan_code: str, interval: Interval, currency: str, now: datetime
 ) -> None:
     """Raise what `open_order` would raise, and make nothing."""
+    subscription = agreement.of_workspace(place.workspace)
     quote_of_terms(
-        place.workspace, plan_code=plan_code, interval=interval, currency=currency, details=None, now=now
+        subscription, plan_code=plan_code, interval=interval, currency=currency, details=None, now=now
     )
 
 
 def find_order(workspace: Workspace, number: str) -> Order | None:
-    """The workspace's order with its plan and newest payment's owner; another workspace's is None."""
+    """The workspace's order with its buyer; another workspace's is None."""
     order = (
-        Order.select(Order, Plan, Person)
-        .join_from(Order, Plan)
-        .join_from(Order, Person)
+        Order.select(Order, Person)
+        .join(Person)
         .where(Order.workspace == workspace, Order.number == number)
         .first()
     )
@@ -110,9 +108,8 @@ def save_details(
         order.details = details.as_ordered(workspace.language)
         order.method_kind = method_kind
         order.display_currency = display_currency
-        quote, _plan = _quote_of(order, currency=currency, now=now)
-        freeze(order, quote)
-        order.save()
+        quote, subscription = _quote_of(order, currency=currency, now=now)
+        freeze(order, quote, [subscription])
         _remember_details(place, details)
         audit.record("order.details", workspace=workspace, subject=order.number, now=now)
     return order
@@ -120,7 +117,7 @@ def save_details(
 
 def current_quote(order: Order, *, now: datetime) -> Quote:
     """What the order costs now. Raises PlanNotOffered, PlanTooSmall, CurrencyMismatch."""
-    quote, _plan = _quote_of(order, currency=order.currency, now=now)
+    quote, _subscription = _quote_of(order, currency=order.currency, now=now)
     return quote
 
 
@@ -129,9 +126,8 @@ def refresh_quote(order: Order, *, now: datetime) -> Order:
     with transaction(lock=order.workspace):
         order = _reload(order)
         if order.state == OrderState.OPEN:
-            quote, _plan = _quote_of(order, currency=order.currency, now=now)
-            freeze(order, quote)
-            order.save()
+            quote, subscription = _quote_of(order, currency=order.currency, now=now)
+            freeze(order, quote, [subscription])
     return order
 
 
@@ -158,11 +154,10 @@ def place_order(
         order = _reload(order)
         _refuse_if_placed(order)
         refuse_beside_open_money(order.workspace)
-        quote, _plan = _quote_of(order, currency=order.currency, now=now)
+        quote, subscription = _quote_of(order, currency=order.currency, now=now)
         if quote.hash != shown_quote_hash or quote.tax is None:
             changed = QuoteChanged(shown=shown_quote_hash, current=quote.hash)
-            freeze(order, quote)
-            order.save()
+            freeze(order, quote, [subscription])
         else:
             order.auto_renewal = auto_renewal
             payment = record_placed(order, person=person, now=now)
@@ -208,20 +203,24 @@ def ask(payment: Payment, *, card: CardData | None, save: bool, return_url: str,
     )
 
 
-def _quote_of(order: Order, *, currency: str, now: datetime) -> tuple[Quote, Plan]:
-    return quote_of_terms(
-        order.workspace,
-        plan_code=order.plan.code,
-        interval=order.interval,
+def _quote_of(order: Order, *, currency: str, now: datetime) -> tuple[Quote, Subscription]:
+    """With the subscription that its line pays for."""
+    [line] = order.frozen_lines
+    subscription = agreement.of_workspace(order.workspace)
+    quote = quote_of_terms(
+        subscription,
+        plan_code=line.plan_code,
+        interval=line.interval,
         currency=currency,
         details=order.details,
         method_kind=order.method_kind,
         now=now,
     )
+    return quote, subscription
 
 
 def quote_of_terms(
-    workspace: Workspace,
+    subscription: Subscription,
     *,
     plan_code: str,
     interval: Interval,
@@ -230,16 +229,17 @@ def quote_of_terms(
     method_kind: PaymentMethodKind = PaymentMethodKind.CARD,
     status: agreement.SubscriptionStatus | None = None,
     now: datetime,
-) -> tuple[Quote, Plan]:
-    """What a plan costs the workspace now, and its plan; without tax while `details` are not known.
+) -> Quote:
+    """What a plan costs the subscription's workspace now; without tax while `details` are not known.
 
-    `status` if the subscription was read already. Raises PlanNotOffered, PlanTooSmall, SmallerPlanWaits,
+    `status` if it was reckoned already. Raises PlanNotOffered, PlanTooSmall, SmallerPlanWaits,
     TooEarlyToProlong, CurrencyMismatch, ExtensionTooLong, MissingVatRate.
     """
     settings = current().settings
+    workspace = subscription.workspace
     today = workspace.day(now)
-    status = status or agreement.status_of(agreement.of_workspace(workspace), today=today)
-    on_sale = plans.plans_on_sale(status.subscription.product, on=plans.sale_day(now))
+    status = status or agreement.status_of(subscription, today=today)
+    on_sale = plans.plans_on_sale(subscription.product, on=plans.sale_day(now))
     offer = plans.offer_of(on_sale, plan_code=plan_code, interval=interval, currency=currency)
     plan = next(candidate.plan for candidate in on_sale if candidate.plan.code == plan_code)
     if plan.free:
@@ -247,16 +247,14 @@ def quote_of_terms(
     plans.refuse_if_too_small(plan, plans.usage_of(workspace))
     present = agreement.present_terms_of(status)
     _refuse_what_must_wait(status, plan, kind=order_kind(present, plan_code=plan_code, interval=interval))
-    quote = make_quote(
-        present=present,
-        offer=offer,
+    return make_quote(
+        [WantedLine(present, offer)],
         buyer=Buyer.of(details) if details else None,
         seller_country=settings.seller.country,
         unchecked_counts_as_valid=settings.unchecked_vat_counts,
         on=today,
         reviewed={"details": details, "method_kind": method_kind.value} if details else None,
     )
-    return quote, plan
 
 
 def _refuse_what_must_wait(status: agreement.SubscriptionStatus, plan: Plan, *, kind: OrderKind) -> None:

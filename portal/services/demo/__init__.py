@@ -144,6 +144,7 @@ def _offers(sold: Sequence[Plan]) -> dict[tuple[str, Interval, str], list[DatedO
     for price in Price.select().where(Price.plan << list(plans_by_id)).order_by(Price.id):
         plan = plans_by_id[price.plan_id]
         offer = Offer(
+            plan_id=plan.id,
             plan_code=plan.code,
             plan_names=plan.names,
             interval=Interval(price.interval),
@@ -219,7 +220,7 @@ def _charge(purchase: Purchase) -> ChargeRequest:
         key=purchase.key,
         amount_minor=total.minor,
         currency=total.currency,
-        description=f"{purchase.quote.offer.plan_names['en']} ({purchase.number})",
+        description=f"{purchase.quote.only_line.offer.plan_names['en']} ({purchase.number})",
         metadata={"order": purchase.number},
         source=account.method.source,
         save=purchase.saves,

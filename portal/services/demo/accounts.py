@@ -10,7 +10,7 @@ from typing import Any
 
 from portal.domain.billing_details import Details
 from portal.domain.plans import PlanLimits
-from portal.domain.pricing import Offer, PresentTerms, Quote, make_quote
+from portal.domain.pricing import Offer, PresentTerms, Quote, WantedLine, make_quote
 from portal.domain.tax import Buyer
 from portal.domain.vat_numbers import vat_example
 from portal.domain.vocabulary import Interval, MemberStatus, PaymentMethodKind, Role, Service, VatStatus
@@ -209,8 +209,7 @@ def payment_method(account: Account, rng: Random, *, today: date) -> DemoMethod:
 
 def quote_for(shop: Shop, offer: Offer, details: Details, present: PresentTerms, *, on: date) -> Quote:
     return make_quote(
-        present=present,
-        offer=offer,
+        [WantedLine(present, offer)],
         buyer=Buyer.of(asdict(details)),
         seller_country=shop.seller_country,
         unchecked_counts_as_valid=True,

@@ -167,7 +167,8 @@ def _write_method(account: Account, written: Written, outcome: Succeeded) -> Non
 def _subscription(
     account: Account, written: Written, plan_ids: Mapping[str, int], product_id: int
 ) -> dict[str, Any]:
-    newest = account.purchases[-1].quote if account.purchases else None
+    newest = account.purchases[-1].quote.only_line if account.purchases else None
+    told = account.purchases[-1].quote if account.slug in written.methods else None
     started_on = account.created_at.date()
     return {
         "id": written.subscriptions[account.slug],
@@ -180,9 +181,9 @@ def _subscription(
         "anchor_day": newest.anchor_day if newest else started_on.day,
         "auto_renewal": account.slug in written.methods,
         "payment_method": written.methods.get(account.slug),
-        "renew_on": newest.due_on if newest and account.slug in written.methods else None,
-        "announced_minor": newest.total.minor if newest and account.slug in written.methods else None,
-        "announced_net_minor": newest.net.minor if newest and account.slug in written.methods else None,
+        "renew_on": told.only_line.due_on if told else None,
+        "announced_minor": told.total.minor if told else None,
+        "announced_net_minor": told.net.minor if told else None,
         "look_at": account.created_at,
         "version": 1 + len(account.purchases),
         "created_at": account.created_at,
@@ -193,7 +194,7 @@ def _first_period(account: Account, written: Written, plan_ids: Mapping[str, int
     """The trial, cut short where a plan was bought in it."""
     end_on = account.trial_ends_on
     if account.purchases:
-        bought_on = account.purchases[0].quote.period.start
+        bought_on = account.purchases[0].quote.only_line.period.start
         end_on = min(bought_on, end_on or bought_on)
     return {
         "subscription": written.subscriptions[account.slug],

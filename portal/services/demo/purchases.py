@@ -6,11 +6,20 @@ from typing import Any
 
 from portal.database.rows import chunks, take_ids
 from portal.documents.notes import notes_of
+from portal.domain.frozen_quote import frozen_lines
 from portal.domain.invoicing import invoice_facts
 from portal.domain.pricing import facts_hash
 from portal.domain.vocabulary import DocumentKind, OrderState, PaymentState
 from portal.gateways.base import Succeeded
-from portal.models import Invoice, NumberSeries, Order, OutboxMessage, Payment, SubscriptionPeriod
+from portal.models import (
+    Invoice,
+    NumberSeries,
+    Order,
+    OrderLine,
+    OutboxMessage,
+    Payment,
+    SubscriptionPeriod,
+)
 from portal.runtime import current
 from portal.services.invoices import issuing
 
@@ -30,9 +39,17 @@ def write_purchases(
 ) -> None:
     """Orders, payments, invoices numbered as they happened, periods, kept promises of their documents."""
     for chunk in chunks(purchases):
-        order_ids, invoice_ids = take_ids(Order, len(chunk)), take_ids(Invoice, len(chunk))
+        order_ids, line_ids = take_ids(Order, len(chunk)), take_ids(OrderLine, len(chunk))
+        invoice_ids = take_ids(Invoice, len(chunk))
         numbers = _take_numbers(chunk)
-        insert(Order, [_order(each, i, written, plan_ids) for each, i in zip(chunk, order_ids, strict=True)])
+        insert(Order, [_order(each, i, written) for each, i in zip(chunk, order_ids, strict=True)])
+        insert(
+            OrderLine,
+            [
+                _line(purchase, line_id, order_id, written)
+                for purchase, line_id, order_id in zip(chunk, line_ids, order_ids, strict=True)
+            ],
+        )
         insert(
             Payment,
             [_payment(each, i, written, paid[each.number]) for each, i in zip(chunk, order_ids, strict=True)],
@@ -49,27 +66,22 @@ def write_purchases(
             SubscriptionPeriod,
             [
                 row
-                for each, i in zip(chunk, order_ids, strict=True)
+                for each, i in zip(chunk, line_ids, strict=True)
                 for row in _periods(each, i, written, plan_ids)
             ],
         )
 
 
-def _order(
-    purchase: Purchase, order_id: int, written: Written, plan_ids: Mapping[str, int]
-) -> dict[str, Any]:
+def _order(purchase: Purchase, order_id: int, written: Written) -> dict[str, Any]:
     account, quote = purchase.account, purchase.quote
     return {
         "id": order_id,
         "number": purchase.number,
         "workspace": written.workspaces[account.slug],
         "person": written.owners[account.slug],
-        "kind": quote.kind,
         "state": OrderState.PAID,
-        "plan": plan_ids[quote.offer.plan_code],
-        "interval": quote.offer.interval,
-        "display_currency": quote.total.currency,
-        "currency": quote.total.currency,
+        "display_currency": quote.currency,
+        "currency": quote.currency,
         "method_kind": _method(account).kind,
         "details": _order_details(account),
         "quote": quote.facts,
@@ -80,6 +92,27 @@ def _order(
         "auto_renewal": purchase.saves,
         "created_at": purchase.at,
         "paid_at": purchase.at,
+    }
+
+
+def _line(purchase: Purchase, line_id: int, order_id: int, written: Written) -> dict[str, Any]:
+    line = purchase.quote.only_line
+    return {
+        "id": line_id,
+        "order": order_id,
+        "position": 1,
+        "kind": line.kind,
+        "subscription": written.subscriptions[purchase.account.slug],
+        "plan": line.offer.plan_id,
+        "price": line.offer.price_id,
+        "interval": line.offer.interval,
+        "quantity": line.quantity,
+        "start_on": line.period.start,
+        "base_end_on": line.period.end,
+        "end_on": line.due_on,
+        "anchor_day": line.anchor_day,
+        "net_minor": line.net.minor,
+        "tax_minor": line.tax_amount.minor,
     }
 
 
@@ -114,7 +147,7 @@ def _invoice(
         number=f"{series}-{sequence:06d}",
         issued_on=issued_on,
         quote=quote.facts,
-        notes=notes_of(quote.facts),
+        notes=[notes_of(line) for line in frozen_lines(quote.facts)],
         details=_order_details(account),
         seller_name=seller.name,
         seller_address=seller.address,
@@ -142,7 +175,7 @@ def _invoice(
         "number": facts["number"],
         "issued_on": issued_on,
         "issued_at": purchase.at,
-        "currency": quote.total.currency,
+        "currency": quote.currency,
         "net_minor": quote.net.minor,
         "tax_minor": quote.tax_amount.minor,
         "total_minor": quote.total.minor,
@@ -165,25 +198,25 @@ def _kept_promise(invoice: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _periods(
-    purchase: Purchase, order_id: int, written: Written, plan_ids: Mapping[str, int]
+    purchase: Purchase, line_id: int, written: Written, plan_ids: Mapping[str, int]
 ) -> Iterator[dict[str, Any]]:
     """What the order gave, cut where the next one begins; then what it had on that day free of charge."""
-    quote = purchase.quote
+    line = purchase.quote.only_line
     paid = {
         "subscription": written.subscriptions[purchase.account.slug],
-        "plan": plan_ids[quote.offer.plan_code],
-        "price": quote.offer.price_id,
-        "order": order_id,
-        "start_on": quote.period.start,
-        "base_end_on": quote.period.end,
-        "end_on": min(quote.due_on, purchase.cut_on or quote.due_on),
-        "net_minor": quote.net.minor,
-        "currency": quote.net.currency,
+        "plan": line.offer.plan_id,
+        "price": line.offer.price_id,
+        "line": line_id,
+        "start_on": line.period.start,
+        "base_end_on": line.period.end,
+        "end_on": min(line.due_on, purchase.cut_on or line.due_on),
+        "net_minor": line.net.minor,
+        "currency": line.net.currency,
         "created_at": purchase.at,
     }
     yield paid
     if purchase.then_on is not None:
-        free = {"plan": plan_ids[purchase.then_on], "price": None, "order": None, "base_end_on": None}
+        free = {"plan": plan_ids[purchase.then_on], "price": None, "line": None, "base_end_on": None}
         on = {"start_on": purchase.cut_on, "end_on": purchase.cut_on}
         yield {**paid, **free, **on, "net_minor": 0, "currency": None}
 

@@ -166,10 +166,11 @@ def _buy_and_prolong(
     while day < stop_on and (offer := shop.offer(account.plan, account.currency, wanted, on=day)):
         quote = quote_for(shop, offer, account.details, present, on=day)
         account.purchases.append(Purchase(account, order_number(rng), office_hour(day, rng), quote))
+        line = quote.only_line
         present = PresentTerms(
-            account.plan.code, offer.interval, SubscriptionState.PAID, quote.due_on, quote.anchor_day
+            account.plan.code, offer.interval, SubscriptionState.PAID, line.due_on, line.anchor_day
         )
-        day = quote.due_on - timedelta(days=rng.randint(0, 4))
+        day = line.due_on - timedelta(days=rng.randint(0, 4))
     _link(account.purchases)
     account.purchases[-1].saves = account.renews
 
@@ -218,4 +219,4 @@ def large_account(shop: Shop, *, seed: int, now: datetime, members: int, invoice
 
 def _link(purchases: list[Purchase]) -> None:
     for earlier, later in pairwise(purchases):
-        earlier.cut_on = later.quote.period.start
+        earlier.cut_on = later.quote.only_line.period.start

@@ -28,7 +28,7 @@ def issue_for(order: Order, *, payment: Payment, now: datetime) -> Invoice:
         number=document_number(series, sequence),
         issued_on=issued_on,
         quote=order.quote,
-        notes=notes_of(order.quote),
+        notes=[notes_of(line) for line in order.frozen_lines],
         details=order.details,
         seller_name=settings.seller.name,
         seller_address=settings.seller.address,

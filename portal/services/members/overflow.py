@@ -10,18 +10,19 @@ from datetime import datetime
 from portal.database.connecting import require_transaction
 from portal.domain.capacity import ActiveUser, who_become_guests
 from portal.domain.vocabulary import MemberStatus, Role
-from portal.models import Member, Order, Person, Workspace
+from portal.models import Member, Order, Person, Plan, Workspace
+from portal.outbox import JSON
 from portal.services import audit, letters
 
 
-def make_guests(order: Order, *, now: datetime) -> Sequence[Member]:
-    """Take the seats that the plan of the paid `order` does not have; those who are guests now.
+def make_guests(order: Order, plan: Plan, *, now: datetime) -> Sequence[Member]:
+    """Take the seats that `plan`, which the `order` paid for, does not have; those who are guests now.
 
     Inside the transaction that marks it paid, with the workspace's lock. Each of them is told by mail if they
     have joined, and everybody who may pay is told their names.
     """
     require_transaction()
-    workspace, plan = order.workspace, order.plan
+    workspace = order.workspace
     if plan.max_users is None:
         return []
     members = {member.id: member for member in _users(workspace)}
@@ -42,7 +43,7 @@ def make_guests(order: Order, *, now: datetime) -> Sequence[Member]:
             now=now,
         )
     if guests:
-        _tell(order, guests, limit=plan.max_users)
+        _tell(order, plan, guests)
     return guests
 
 
@@ -61,16 +62,16 @@ def _users(workspace: Workspace) -> list[Member]:
     )
 
 
-def _tell(order: Order, guests: Sequence[Member], *, limit: int) -> None:
+def _tell(order: Order, plan: Plan, guests: Sequence[Member]) -> None:
     workspace = order.workspace
+    words: dict[str, JSON] = {"plan_names": dict(plan.names), "limit": plan.max_users}
     letters.send(
         "became_guests",
         to=[order.person, *letters.billing_people(workspace)],
         workspace=workspace,
         key=_key(order),
         context={
-            "plan_names": dict(order.plan.names),
-            "limit": limit,
+            **words,
             "people": [member.person.name if member.joined_at else member.person.email for member in guests],
         },
     )
@@ -79,7 +80,7 @@ def _tell(order: Order, guests: Sequence[Member], *, limit: int) -> None:
         to=[member.person for member in guests if member.joined_at is not None],
         workspace=workspace,
         key=f"made-guest-{order.number}",
-        context={"plan_names": dict(order.plan.names), "limit": limit},
+        context=words,
     )
 
 

@@ -40,9 +40,18 @@ from portal.gateways.base import (
     SavedMethod,
     Succeeded,
 )
-from portal.models import AuditEntry, Order, Payment, PaymentMethod, Person, Plan, Subscription, Workspace
+from portal.models import (
+    AuditEntry,
+    Order,
+    OrderLine,
+    Payment,
+    PaymentMethod,
+    Person,
+    Subscription,
+    Workspace,
+)
 from portal.runtime import current
-from portal.services import audit
+from portal.services import audit, orders
 from portal.services.subscriptions import agreement
 
 from . import outcomes, renewal_outcomes
@@ -156,7 +165,7 @@ def find_by_reference(gateway: str, reference: str) -> Payment | None:
 def charge_saved(payment: Payment, *, return_url: str) -> Outcome:
     """Charge the payment's saved method, its payer away or there. Reads and writes no table.
 
-    Order, plan, workspace and method are loaded. Raises ResultUnknown.
+    Order, workspace and method are loaded. Raises ResultUnknown.
     """
     assert payment.method is not None, "a saved method is charged"
     source = SavedMethod(payment.method.reference)
@@ -210,7 +219,8 @@ def _metadata(payment: Payment) -> dict[str, str]:
 
 
 def _description(payment: Payment) -> str:
-    return f"{payment.order.plan.names['en']} ({payment.order.number})"
+    names = ", ".join(line.plan_names["en"] for line in payment.order.frozen_lines)
+    return f"{names} ({payment.order.number})"
 
 
 def look_up(payment: Payment, *, now: datetime) -> Payment:
@@ -283,16 +293,16 @@ def _lock_workspaces(ids: Iterable[int]) -> None:
 
 
 def _read_again(asked: Sequence[Payment]) -> list[tuple[Payment, Subscription]]:
-    """The same payments now that the locks are held, each with its order, and their subscriptions."""
+    """The same payments now that the locks are held, each with its order's lines, and their subscriptions."""
     found = (
-        Payment.select(Payment, Order, Plan, Workspace, PaymentMethod)
+        Payment.select(Payment, Order, Workspace, PaymentMethod)
         .join_from(Payment, Order)
-        .join_from(Order, Plan)
         .join_from(Payment, Workspace)
         .join_from(Payment, PaymentMethod, JOIN.LEFT_OUTER)
         .where(Payment.id << [payment.id for payment in asked])
     )
     by_id = {payment.id: payment for payment in cast("Iterable[Payment]", found)}
+    orders.read_lines(payment.order for payment in by_id.values())
     for payment in by_id.values():
         payment.order.workspace = payment.workspace
     theirs = agreement.of_workspaces(payment.workspace for payment in by_id.values())
@@ -366,11 +376,11 @@ def give_up_abandoned(*, limit: int, now: datetime) -> int:
     A renewal that still may be confirmed waits by the calendar (renewals/one_subscription.py).
     """
     wall = current().clock.wall()
-    waits_by_the_calendar = Subscription.auto_renewal & (Subscription.due_on == Order.renews_on)
+    waits_by_the_calendar = Subscription.auto_renewal & (Subscription.due_on == OrderLine.renews_on)
     abandoned = (
         _waiting()
-        .join_from(Payment, Order)
-        .join_from(Order, Subscription, JOIN.LEFT_OUTER)
+        .join_from(Payment, OrderLine, on=(OrderLine.order == Payment.order))
+        .join_from(OrderLine, Subscription, JOIN.LEFT_OUTER)
         .where(
             Payment.tried_on.is_null() | ~waits_by_the_calendar,
             Payment.state == PaymentState.ACTION_REQUIRED,

@@ -55,8 +55,8 @@ def coming_charge(status: SubscriptionStatus, usage: Usage, *, now: datetime) ->
         # What was told is the ceiling, and all that a page may say.
         total=next_charge.told_total(subscription) or quote.total,
         has_vat=quote.tax_amount.minor > 0,
-        plan_names=dict(quote.offer.plan_names),
-        interval=quote.offer.interval,
+        plan_names=dict(quote.only_line.offer.plan_names),
+        interval=quote.only_line.offer.interval,
         method=next((each for each in in_turn if charged_methods.may_be_charged(each, on=on)), None),
     )
 

@@ -31,14 +31,15 @@ def settle_paid(payment: Payment, outcome: Succeeded, subscription: Subscription
     rows.save_later(order)
     method = _save_method(order, payment, outcome.method, now=now)
     renewed_by_itself = subscription.auto_renewal
-    other_plan = subscription.plan_id != order.plan_id
+    [line] = order.lines
+    other_plan = subscription.plan_id != line.plan_id
     if renewal_outcomes.paid_instead(payment, subscription):
         charge_first(subscription, payment.method, now=now)
-    agreement.apply_paid_order(subscription, order, method=method, now=now)
-    if order.kind != OrderKind.RENEWAL:
+    agreement.apply_paid_line(subscription, line, method=method, now=now)
+    if line.kind != OrderKind.RENEWAL:
         _mark_upgrader(order)
     if other_plan:
-        overflow.make_guests(order, now=now)
+        overflow.make_guests(order, line.plan, now=now)
     invoice = issuing.issue_for(order, payment=payment, now=now)
     audit.record(
         "payment.succeeded",
@@ -49,8 +50,8 @@ def settle_paid(payment: Payment, outcome: Succeeded, subscription: Subscription
     )
     wall = current().clock.wall()
     outbox.publish("prepare_documents", key=invoice.number, payload={"invoice_id": invoice.id}, now=wall)
-    if order.kind == OrderKind.RENEWAL:
-        renewal_outcomes.tell_renewed(payment, invoice)
+    if line.kind == OrderKind.RENEWAL:
+        renewal_outcomes.tell_renewed(payment, line, invoice)
         return
     letters.send(
         "order_confirmed",
@@ -66,8 +67,8 @@ def settle_paid(payment: Payment, outcome: Succeeded, subscription: Subscription
             subscription,
             total=payment.amount,
             tax=Money(order.tax_minor, order.currency),
-            plan_names=order.plan.names,
-            interval=order.interval,
+            plan_names=line.plan.names,
+            interval=line.interval,
         )
 
 
@@ -101,6 +102,12 @@ def _tell_declined(payment: Payment) -> None:
     )
 
 
+def _names_of(order: Order) -> dict[str, JSON]:
+    """What was ordered, by language, in one line."""
+    names = [line.plan_names for line in order.frozen_lines]
+    return {language: ", ".join(each[language] for each in names) for language in names[0]}
+
+
 def _write_to_payer(template: str, about: Payment, **facts: JSON) -> None:
     require_transaction()
     order = about.order
@@ -111,7 +118,7 @@ def _write_to_payer(template: str, about: Payment, **facts: JSON) -> None:
         key=f"{template.replace('_', '-')}-{about.key}",
         context={
             "order": order.number,
-            "description": dict(order.plan.names),
+            "description": _names_of(order),
             "total_minor": about.amount_minor,
             "currency": about.currency,
             **facts,

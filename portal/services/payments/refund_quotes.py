@@ -116,10 +116,9 @@ def last_payment(workspace: Workspace) -> LastPayment | None:
         return None
     payment.workspace = payment.order.workspace = workspace
     order, refund = payment.order, getattr(payment, "live_refund", None)
+    [line] = order.frozen_lines
     last_day = last_refund_day(
-        paid_on=workspace.day(order.paid_at),
-        interval=order.interval,
-        base_end_on=date.fromisoformat(order.quote["base_end_on"]),
+        paid_on=workspace.day(order.paid_at), interval=line.interval, base_end_on=line.base_end_on
     )
     dispute = getattr(payment, "dispute", None)
     return LastPayment(
@@ -132,9 +131,8 @@ def last_payment(workspace: Workspace) -> LastPayment | None:
 
 _newest_success = Prepared(
     lambda: (
-        Payment.select(Payment, Order, Plan, Refund, Dispute)
+        Payment.select(Payment, Order, Refund, Dispute)
         .join_from(Payment, Order)
-        .join_from(Order, Plan)
         .join_from(
             Payment,
             Refund,

@@ -27,7 +27,7 @@ from portal.gateways.base import (
     RefundRequest,
     ResultUnknown,
 )
-from portal.models import Order, Payment, Refund, Workspace
+from portal.models import Order, OrderLine, Payment, Refund, Workspace
 from portal.runtime import current
 from portal.services import audit, letters
 from portal.services.invoices import issuing
@@ -217,6 +217,7 @@ def _undo(refund: Refund, *, now: datetime) -> None:
     restored = restoring.without(order, subscription=subscription, today=workspace.day(now))
     order.state = OrderState.REFUNDED
     order.save(only=[Order.state])
+    OrderLine.update(refunded_at=now).where(OrderLine.order == order).execute()
     restoring.restore(subscription, order, restored, now=now)
     credit_note = issuing.issue_credit_note(order, now=now)
     due_on = subscription.due_on.isoformat() if subscription.due_on else None

@@ -12,7 +12,7 @@ from portal.database.connecting import require_transaction
 from portal.domain.dunning import next_round_on, request_stands_until, was_not_confirmed
 from portal.domain.lifecycle import blocked_on
 from portal.domain.vocabulary import DeclineCode, PaymentState
-from portal.models import Invoice, Order, Payment, Subscription, Workspace
+from portal.models import Invoice, Order, OrderLine, Payment, Subscription, Workspace
 from portal.outbox import JSON
 from portal.runtime import current
 from portal.services import letters
@@ -35,7 +35,8 @@ def paid_instead(payment: Payment, subscription: Subscription) -> bool:
 def after_decline(subscription: Subscription, payment: Payment, *, now: datetime) -> None:
     """Ask the next method at once, or wait for the next dunning day and say so."""
     order = payment.order
-    if not subscription.auto_renewal or subscription.due_on != order.renews_on:
+    [line] = order.lines
+    if not subscription.auto_renewal or subscription.due_on != line.renews_on:
         # Somebody paid by hand or switched auto-renewal off meanwhile.
         return
     assert payment.tried_on is not None, "an automatic charge has its day"
@@ -64,7 +65,7 @@ def after_decline(subscription: Subscription, payment: Payment, *, now: datetime
         key=f"renewal-failed-{payment.key}",
         reason=NOT_CONFIRMED if not_confirmed else payment.decline_code,
         total=(payment.amount_minor, payment.currency),
-        plan_names=dict(order.plan.names),
+        plan_names=dict(line.plan.names),
         method=letters.paid_with(payment),
         asks_new_card=not so_far.may_try_later,
         today=today,
@@ -153,7 +154,7 @@ def ask_to_confirm(payment: Payment, subscription: Subscription) -> None:
         workspace=payment.workspace,
         key=f"renewal-to-confirm-{payment.key}",
         context={
-            "plan_names": dict(payment.order.plan.names),
+            "plan_names": dict(payment.order.frozen_lines[0].plan_names),
             "total_minor": payment.amount_minor,
             "currency": payment.currency,
             "method": letters.method_facts(payment.method),
@@ -207,10 +208,10 @@ def newest_failure(subscription: Subscription) -> Payment | None:
     """The newest try of the renewal that failed; None where nothing could be tried. One query."""
     return (
         Payment.select(Payment)
-        .join(Order)
+        .join(OrderLine, on=(OrderLine.order == Payment.order))
         .where(
-            Order.subscription == subscription,
-            Order.renews_on == subscription.due_on,
+            OrderLine.subscription == subscription,
+            OrderLine.renews_on == subscription.due_on,
             Payment.state == PaymentState.DECLINED,
             Payment.decline_code != DeclineCode.NEVER_MADE,
             Payment.tried_on.is_null(False),
@@ -220,7 +221,7 @@ def newest_failure(subscription: Subscription) -> Payment | None:
     )
 
 
-def tell_renewed(payment: Payment, invoice: Invoice) -> None:
+def tell_renewed(payment: Payment, line: OrderLine, invoice: Invoice) -> None:
     require_transaction()
     order = payment.order
     letters.send(
@@ -229,12 +230,12 @@ def tell_renewed(payment: Payment, invoice: Invoice) -> None:
         workspace=payment.workspace,
         key=f"renewed-{order.number}",
         context={
-            "plan_names": dict(order.plan.names),
-            "interval": order.interval.value,
+            "plan_names": dict(line.plan.names),
+            "interval": line.interval.value,
             "total_minor": payment.amount_minor,
             "currency": payment.currency,
             "method": letters.method_facts(payment.method),
-            "due_on": order.quote["due_on"],
+            "due_on": line.end_on.isoformat(),
         },
         attachments=[invoice],
     )

@@ -1,7 +1,7 @@
 """What a person ordered in the workspaces that they can enter, newest first. Keyset pages, any length."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,13 +13,12 @@ from portal.domain.money import Money
 from portal.domain.vocabulary import (
     DocumentKind,
     MemberStatus,
-    OrderKind,
     OrderProgress,
     OrderState,
     PaymentState,
     Right,
 )
-from portal.models import Invoice, Member, Order, Payment, Person, Plan, Workspace
+from portal.models import Invoice, Member, Order, Payment, Person, Workspace
 from portal.services.places import rights_in
 
 PAGES_LOOKED_AT = 2
@@ -30,9 +29,9 @@ PAGES_LOOKED_AT = 2
 class OwnOrder:
     """One line of a person's orders across workspaces.
 
-    `decline_code` is that of the newest attempt to pay, empty for none. `total` is None until the buyer's
-    country, and with it the tax, is known. `invoice_number` is empty where there is no invoice, or none that
-    the person may download.
+    `names` are those of its plans, each by language. `decline_code` is that of the newest attempt to pay,
+    empty for none. `total` is None until the buyer's country, and with it the tax, is known. `invoice_number`
+    is empty where there is no invoice, or none that the person may download.
     """
 
     order_id: int
@@ -40,7 +39,7 @@ class OwnOrder:
     workspace_name: str
     slug: str
     time_zone: str
-    plan_names: dict[str, str]
+    names: list[Mapping[str, str]]
     progress: OrderProgress
     decline_code: str
     is_renewal: bool
@@ -117,7 +116,7 @@ def _newest(person: Person, *, before: int | None) -> "ModelSelect[Order]":
     # SQLite would take the index of `workspace` alone, and sort all that it finds; PostgreSQL knows better.
     workspace = Order.workspace if is_postgresql() else Order.workspace + 0
     query = (
-        Order.select(Order.id, Order.kind, Order.state)
+        Order.select(Order.id, Order.quote, Order.state)
         .with_cte(enterable)
         .where(Order.person == person, workspace << Select((enterable,), (enterable.c.workspace_id,)))
         .order_by(Order.id.desc())
@@ -136,7 +135,7 @@ def _with_progress(orders: Iterable[Order]) -> list[_Seen]:
     return [
         _Seen(
             order_id=order.id,
-            progress=order_progress(order.kind, order.state, tries[order.id]),
+            progress=order_progress(order.state, tries[order.id], is_renewal=order.is_renewal),
             decline_code=tries[order.id][-1][1] if tries[order.id] else "",
         )
         for order in orders
@@ -148,9 +147,8 @@ def _rows(shown: Sequence[_Seen]) -> list[OwnOrder]:
         return []
     seen = {each.order_id: each for each in shown}
     query = (
-        Order.select(Order, Workspace, Plan, Member, Invoice.number)
+        Order.select(Order, Workspace, Member, Invoice.number)
         .join_from(Order, Workspace)
-        .join_from(Order, Plan)
         .join_from(
             Order,
             Invoice,
@@ -172,7 +170,7 @@ def _rows(shown: Sequence[_Seen]) -> list[OwnOrder]:
 
 
 def _row(order: Order, seen: _Seen) -> OwnOrder:
-    """`order` with its workspace, plan and invoice, and its buyer's membership there."""
+    """`order` with its workspace and invoice, and its buyer's membership there."""
     member: Member = order.member  # type: ignore[attr-defined]
     invoice: Invoice | None = order.invoice  # type: ignore[attr-defined]
     member.workspace = order.workspace
@@ -183,10 +181,10 @@ def _row(order: Order, seen: _Seen) -> OwnOrder:
         workspace_name=order.workspace.name,
         slug=order.workspace.slug,
         time_zone=order.workspace.time_zone,
-        plan_names=order.plan.names,
+        names=[line.plan_names for line in order.frozen_lines],
         progress=seen.progress,
         decline_code=seen.decline_code,
-        is_renewal=order.kind == OrderKind.RENEWAL,
+        is_renewal=order.is_renewal,
         created_at=order.created_at,
         total=Money(order.total_minor, order.currency) if order.details else None,
         invoice_number=invoice.number if invoice and may_download else "",

@@ -7,8 +7,18 @@ from datetime import date
 from typing import TypeVar, cast
 
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, OPEN_REFUND_STATES
-from portal.domain.vocabulary import NoticeKind, OrderState
-from portal.models import BillingDetails, Notice, Order, Payment, PaymentMethod, Person, Refund, Subscription
+from portal.domain.vocabulary import NoticeKind
+from portal.models import (
+    BillingDetails,
+    Notice,
+    Order,
+    OrderLine,
+    Payment,
+    PaymentMethod,
+    Person,
+    Refund,
+    Subscription,
+)
 from portal.services.subscriptions import charged_methods
 
 T = TypeVar("T")
@@ -47,10 +57,8 @@ def read_facts(subscriptions: Sequence[Subscription]) -> dict[int, RenewalFacts]
             Refund.workspace << workspaces, Refund.state << OPEN_REFUND_STATES
         ),
     )
-    renewals = _by("subscription_id", _renewals(ids))
-    declined = _by(
-        "order_id", charged_methods.declined_tries(order for orders in renewals.values() for order in orders)
-    )
+    renewals = {line.subscription_id: line.order for line in _renewals(ids)}
+    declined = _by("order_id", charged_methods.declined_tries(renewals.values()))
     methods = _by(
         "workspace_id",
         PaymentMethod.select(PaymentMethod, Person.id, Person.name, Person.email)
@@ -61,7 +69,7 @@ def read_facts(subscriptions: Sequence[Subscription]) -> dict[int, RenewalFacts]
     found = {}
     for subscription in subscriptions:
         at = subscription.workspace_id
-        renewal = _first(renewals, subscription.id)
+        renewal = renewals.get(subscription.id)
         found[subscription.id] = RenewalFacts(
             said=said[subscription.id],
             open_payment=_first(waiting, at),
@@ -86,16 +94,17 @@ def _said(ids: Sequence[int]) -> Mapping[int, dict[NoticeKind, date]]:
     return said
 
 
-def _renewals(ids: Sequence[int]) -> Iterable[Order]:
-    """The renewals of the due dates that were begun; a refunded one is none."""
+def _renewals(ids: Sequence[int]) -> Iterable[OrderLine]:
+    """The renewals of the due dates that were begun, each with its order; a refunded one is none."""
     return cast(
-        "Iterable[Order]",
-        Order.select()
-        .join(Subscription)
+        "Iterable[OrderLine]",
+        OrderLine.select(OrderLine, Order)
+        .join_from(OrderLine, Order)
+        .join_from(OrderLine, Subscription)
         .where(
             Subscription.id << ids,
-            Order.renews_on == Subscription.due_on,
-            Order.state != OrderState.REFUNDED,
+            OrderLine.renews_on == Subscription.due_on,
+            OrderLine.refunded_at.is_null(),
         ),
     )
 

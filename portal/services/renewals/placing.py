@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from portal.database import rows
 from portal.database.connecting import require_transaction
 from portal.domain.pricing import Quote
 from portal.domain.vocabulary import OrderState
@@ -10,7 +9,6 @@ from portal.models import Order, Payment, PaymentMethod, Person, Subscription
 from portal.runtime import current
 from portal.services import audit, orders
 from portal.services.payments import charging
-from portal.services.subscriptions import next_charge
 
 
 def place(
@@ -31,24 +29,19 @@ def place(
     require_transaction()
     workspace, payer = subscription.workspace, by_hand or method.added_by
     tried_on = None if by_hand else workspace.day(now)
-    plan, interval = next_charge.next_terms(subscription)
     if order is None:
         order = Order(
             number=orders.new_order_number(),
             workspace=workspace,
-            display_currency=quote.total.currency,
-            subscription=subscription,
-            renews_on=subscription.due_on,
+            display_currency=quote.currency,
             auto_renewal=True,
             created_at=now,
         )
-    order.plan, order.interval = plan, interval
     order.person = payer
     order.details = details
     order.method_kind = method.kind
     order.state = OrderState.PLACED
-    orders.freeze(order, quote)
-    rows.save(order)
+    orders.freeze(order, quote, [subscription], renews_on=subscription.due_on)
     order.workspace = workspace
     payment = charging.record_intent(
         order, person=payer, method=method, tried_on=tried_on, wall=current().clock.wall()
@@ -61,7 +54,7 @@ def place(
             "payment": payment.key,
             "total_minor": order.total_minor,
             "currency": order.currency,
-            "renews_on": str(order.renews_on),
+            "renews_on": str(subscription.due_on),
         },
         now=now,
     )

@@ -23,7 +23,7 @@ from portal.domain.timeline import SubscriptionDates, look_again_on, renewal_day
 from portal.domain.vocabulary import Interval, NoticeKind, OrderKind, ProductKind, SubscriptionState
 from portal.models import (
     Notice,
-    Order,
+    OrderLine,
     PaymentMethod,
     Plan,
     Price,
@@ -353,56 +353,55 @@ def lock_of(subscription: Subscription) -> PriceLock | None:
     return PriceLock(amount=Money(subscription.locked_price_minor, price.currency), until=until)
 
 
-def apply_paid_order(
-    subscription: Subscription, order: Order, *, method: PaymentMethod | None, now: datetime
+def apply_paid_line(
+    subscription: Subscription, line: OrderLine, *, method: PaymentMethod | None, now: datetime
 ) -> None:
-    """Give what the order's quote promised, from its own dates. Inside the transaction that marks it paid.
+    """Give what a line of a paid order promised. Inside the transaction that marks the order paid.
 
     What was running is cut at the new period's first day, so that periods touch and never overlap.
     """
     require_transaction()
-    facts = order.quote
+    order = line.order
+    today = order.workspace.day(now)
     terms_before = (subscription.plan_id, subscription.price.interval if subscription.price else None)
     lock_before = lock_of(subscription)
-    price = _price_paid(subscription, facts["price_id"])
-    start_on = date.fromisoformat(facts["start_on"])
-    due_on = date.fromisoformat(facts["due_on"])
-    if subscription.due_on is None or start_on < subscription.due_on:
+    price = _price_paid(subscription, line.price_id)
+    if subscription.due_on is None or line.start_on < subscription.due_on:
         # Whoever renews or prolongs begins where the last period ends: there is nothing to cut.
-        cut_periods(subscription, at=start_on)
+        cut_periods(subscription, at=line.start_on)
     period = SubscriptionPeriod(
         subscription=subscription,
-        plan=order.plan,
+        plan=line.plan,
         price=price,
-        order=order,
-        start_on=start_on,
-        base_end_on=date.fromisoformat(facts["base_end_on"]),
-        end_on=due_on,
-        net_minor=order.net_minor,
+        line=line,
+        start_on=line.start_on,
+        base_end_on=line.base_end_on,
+        end_on=line.end_on,
+        net_minor=line.net_minor,
         currency=order.currency,
         created_at=now,
     )
     rows.save_later(period)
-    subscription.plan = order.plan
+    subscription.plan = line.plan
     subscription.price = price
-    subscription.started_on = start_on
-    subscription.due_on = due_on
-    subscription.anchor_day = facts["anchor_day"]
-    if order.auto_renewal and method is not None and order.kind != OrderKind.RENEWAL:
+    subscription.started_on = line.start_on
+    subscription.due_on = line.end_on
+    subscription.anchor_day = line.anchor_day
+    if order.auto_renewal and method is not None and line.kind != OrderKind.RENEWAL:
         subscription.auto_renewal = True
         subscription.payment_method = method
     lock = lock_after_payment(
         before=lock_before,
-        same_terms=terms_before == (order.plan_id, order.interval),
+        same_terms=terms_before == (line.plan_id, line.interval),
         auto_renewal=subscription.auto_renewal,
-        charged=Money(order.net_minor, order.currency),
-        paid_on=order.workspace.day(now),
-        interval=order.interval,
+        charged=Money(line.net_minor, order.currency),
+        paid_on=today,
+        interval=line.interval,
     )
     subscription.locked_price_minor = lock.amount.minor if lock else None
     subscription.locked_until = lock.until if lock else None
-    _announce_next_renewal(subscription, order, due_on=due_on, today=order.workspace.day(now))
-    if order.kind != OrderKind.PROLONG:
+    _announce_next_renewal(subscription, line, today=today)
+    if line.kind != OrderKind.PROLONG:
         subscription.scheduled_plan = subscription.scheduled_interval = None
     _look_when_due(subscription, now=now)
     subscription.version += 1
@@ -415,20 +414,20 @@ def _price_paid(subscription: Subscription, price_id: int) -> Price:
     return Price.get_by_id(price_id)
 
 
-def _announce_next_renewal(subscription: Subscription, order: Order, *, due_on: date, today: date) -> None:
+def _announce_next_renewal(subscription: Subscription, line: OrderLine, *, today: date) -> None:
     """What was just paid is what the person knows of the next charge."""
     subscription.renewal_failed_on = None
     if not subscription.auto_renewal:
         subscription.renew_on = subscription.announced_minor = subscription.announced_net_minor = None
         return
-    renewed_on = today if order.kind == OrderKind.RENEWAL else None
-    subscription.renew_on = renewal_day(due_on=due_on, last_renewed_on=renewed_on)
-    if order.kind == OrderKind.PROLONG and subscription.scheduled_plan_id is not None:
+    renewed_on = today if line.kind == OrderKind.RENEWAL else None
+    subscription.renew_on = renewal_day(due_on=line.end_on, last_renewed_on=renewed_on)
+    if line.kind == OrderKind.PROLONG and subscription.scheduled_plan_id is not None:
         # The next charge is that of the plan that still waits: what was told of that one stays its ceiling.
         if subscription.announced_minor is None:
-            subscription.announced_minor = order.total_minor
+            subscription.announced_minor = line.total_minor
         return
-    subscription.announced_minor, subscription.announced_net_minor = order.total_minor, order.net_minor
+    subscription.announced_minor, subscription.announced_net_minor = line.total_minor, line.net_minor
 
 
 def cut_periods(subscription: Subscription, *, at: date) -> None:

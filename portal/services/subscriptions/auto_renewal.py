@@ -99,7 +99,7 @@ def switch_on(place: Place, *, method_id: int, shown_hash: str, now: datetime) -
         subscriptions_next_charge.tell(subscription, charge.quote)
         _save(subscription, "auto_renewal.on", now=now)
         _mark_announced(subscription, charge, today=workspace.day(now))
-        offer = charge.quote.offer
+        offer = charge.quote.only_line.offer
         tell_on(
             subscription,
             total=charge.quote.total,

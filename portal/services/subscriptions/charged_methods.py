@@ -6,9 +6,9 @@ from datetime import date
 from typing import cast
 
 from portal.domain.dunning import methods_left, was_not_confirmed
-from portal.domain.vocabulary import DeclineCode, OrderState, PaymentState
+from portal.domain.vocabulary import DeclineCode, PaymentState
 from portal.gateways.cards import expires_before
-from portal.models import Order, Payment, PaymentMethod, Subscription
+from portal.models import Order, OrderLine, Payment, PaymentMethod, Subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +87,16 @@ def asked_next(
 
 def begun_renewal(subscription: Subscription) -> Order | None:
     """The order that renews the due date, if one was begun; a refunded one is none. One query."""
-    return Order.get_or_none(
-        Order.subscription == subscription,
-        Order.renews_on == subscription.due_on,
-        Order.state != OrderState.REFUNDED,
+    begun = (
+        Order.select()
+        .join(OrderLine)
+        .where(
+            OrderLine.subscription == subscription,
+            OrderLine.renews_on == subscription.due_on,
+            OrderLine.refunded_at.is_null(),
+        )
     )
+    return cast("Order | None", begun.first())
 
 
 def declined_tries(orders: Iterable[Order]) -> Iterable[Payment]:

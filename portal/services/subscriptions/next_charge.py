@@ -11,7 +11,7 @@ from portal.domain.errors import MissingVatRate, PortalError
 from portal.domain.money import Money
 from portal.domain.plans import PlanNotOffered, PlanTooSmall, Usage
 from portal.domain.price_lock import renewal_price
-from portal.domain.pricing import Offer, PresentTerms, Quote, make_quote
+from portal.domain.pricing import Offer, PresentTerms, Quote, WantedLine, make_quote
 from portal.domain.tax import Buyer
 from portal.domain.vocabulary import Interval, PaymentMethodKind
 from portal.models import BillingDetails, Plan, Price, Subscription, Workspace
@@ -125,27 +125,28 @@ def _quote(
     sale_day = charged_on if charged_on > today else plans.sale_day(now)
     price = _price(subscription, plan, interval, sale_day=sale_day, told=told, begins_on=begins_on)
     details = details or details_of(workspace)
+    present = PresentTerms(
+        plan_code=status.plan.code,
+        interval=status.interval,
+        state=status.state,
+        due_on=subscription.due_on,
+        anchor_day=subscription.anchor_day,
+    )
+    offer = Offer(
+        plan_id=plan.id,
+        plan_code=plan.code,
+        plan_names=plan.names,
+        interval=interval,
+        price_id=price.id,
+        amount=price.amount,
+    )
     return make_quote(
-        present=PresentTerms(
-            plan_code=status.plan.code,
-            interval=status.interval,
-            state=status.state,
-            due_on=subscription.due_on,
-            anchor_day=subscription.anchor_day,
-        ),
-        offer=Offer(
-            plan_code=plan.code,
-            plan_names=plan.names,
-            interval=interval,
-            price_id=price.id,
-            amount=price.amount,
-        ),
+        [WantedLine(present, offer, renews=True)],
         buyer=Buyer.of(details),
         seller_country=current().settings.seller.country,
         unchecked_counts_as_valid=current().settings.unchecked_vat_counts,
         on=charged_on,
         reviewed={"details": details, "method_kind": PaymentMethodKind.CARD.value},
-        renews=True,
     )
 
 

@@ -9,7 +9,7 @@ from peewee import JOIN
 from portal.database.connecting import require_transaction
 from portal.domain.refunds import GivenPeriod, replay
 from portal.domain.vocabulary import OrderState
-from portal.models import Order, Plan, Price, Subscription, SubscriptionPeriod
+from portal.models import Order, OrderLine, Plan, Price, Subscription, SubscriptionPeriod
 
 from . import agreement, next_charge
 
@@ -36,8 +36,9 @@ class Restored:
 def without(order: Order, *, subscription: Subscription, today: date) -> Restored:
     """Reads only, one query. Every subscription began with a trial, so that something is left."""
     rows = list(
-        SubscriptionPeriod.select(SubscriptionPeriod, Order, Plan, Price)
-        .join_from(SubscriptionPeriod, Order, JOIN.LEFT_OUTER)
+        SubscriptionPeriod.select(SubscriptionPeriod, OrderLine, Order.id, Order.state, Plan, Price)
+        .join_from(SubscriptionPeriod, OrderLine, JOIN.LEFT_OUTER)
+        .join_from(OrderLine, Order, JOIN.LEFT_OUTER)
         .join_from(SubscriptionPeriod, Plan, on=SubscriptionPeriod.plan)
         .join_from(SubscriptionPeriod, Price, JOIN.LEFT_OUTER)
         .where(SubscriptionPeriod.subscription == subscription)
@@ -57,8 +58,9 @@ def without(order: Order, *, subscription: Subscription, today: date) -> Restore
 def restore(subscription: Subscription, order: Order, restored: Restored, *, now: datetime) -> None:
     """Write it down, with auto-renewal, its price lock and what was scheduled ended. Inside a transaction."""
     require_transaction()
+    lines = OrderLine.select(OrderLine.id).where(OrderLine.order == order)
     SubscriptionPeriod.update(end_on=SubscriptionPeriod.start_on).where(
-        SubscriptionPeriod.order == order
+        SubscriptionPeriod.line << lines
     ).execute()
     for period_id, ends_on in restored.changed_ends.items():
         SubscriptionPeriod.update(end_on=ends_on).where(SubscriptionPeriod.id == period_id).execute()
@@ -67,7 +69,7 @@ def restore(subscription: Subscription, order: Order, restored: Restored, *, now
     subscription.price = newest.price
     subscription.started_on = newest.start_on
     subscription.due_on = restored.due_on
-    subscription.anchor_day = newest.order.quote["anchor_day"] if newest.order else newest.start_on.day
+    subscription.anchor_day = newest.line.anchor_day if newest.line else newest.start_on.day
     subscription.auto_renewal = False
     subscription.renew_on = subscription.renewal_failed_on = None
     next_charge.tell_nothing(subscription)
@@ -79,13 +81,10 @@ def restore(subscription: Subscription, order: Order, restored: Restored, *, now
 
 
 def _still_gives(period: SubscriptionPeriod, undone: Order) -> bool:
-    if period.order is None:
-        return True
-    return period.order.id != undone.id and period.order.state == OrderState.PAID
+    line = period.line
+    return line is None or (line.order_id != undone.id and line.order.state == OrderState.PAID)
 
 
 def _given_until(period: SubscriptionPeriod) -> date | None:
     """Its end before later ones cut it. What no order paid for was given to its base end, or for ever."""
-    if period.order is None:
-        return period.base_end_on
-    return date.fromisoformat(period.order.quote["due_on"])
+    return period.base_end_on if period.line is None else period.line.end_on

@@ -16,7 +16,7 @@ from peewee import JOIN, fn
 from portal.database.connecting import transaction
 from portal.domain.money import Money, major_string
 from portal.domain.vocabulary import DocumentKind, PaymentState, RefundState
-from portal.models import Document, Invoice, Member, Order, Payment, Person, Plan, Refund, Workspace
+from portal.models import Document, Invoice, Member, Order, Payment, Person, Refund, Workspace
 from portal.runtime import current
 from portal.services.invoices import pdfs
 
@@ -146,9 +146,8 @@ def _payments(workspace: Workspace) -> Iterator[Sequence[object]]:
     newest = 0
     while True:
         query = (
-            Payment.select(Payment, Order, Plan, Invoice, Refund)
+            Payment.select(Payment, Order, Invoice, Refund)
             .join_from(Payment, Order)
-            .join_from(Order, Plan)
             .join_from(
                 Payment,
                 Invoice,
@@ -178,8 +177,8 @@ def _payments(workspace: Workspace) -> Iterator[Sequence[object]]:
             yield (
                 payment.created_at.isoformat(),
                 payment.order.number,
-                payment.order.plan.code,
-                payment.order.interval,
+                ", ".join(line.plan_code for line in payment.order.frozen_lines),
+                ", ".join(line.interval for line in payment.order.frozen_lines),
                 payment.state,
                 payment.amount,
                 payment.currency,

@@ -20,6 +20,7 @@ from tests.paying import (
     paid_charges,
     pay,
 )
+from tests.renewing import renewal_orders
 from tests.services.renewals.test_promises import sells_at
 from tests.visiting import facts, visit_as
 
@@ -208,7 +209,7 @@ def test_the_page_of_a_renewal_does_not_say_that_its_invoice_went_to_the_address
     clock.advance(days=30)
     with facts(app):
         run.run_due(now=clock.now())
-        number = Order.get(Order.renews_on.is_null(False)).number
+        number = renewal_orders().get().number
     page = client.get(f"/w/acme/checkout/{number}/result").text
     assert "INV-2026-000002" in page
     assert "sent to" not in page

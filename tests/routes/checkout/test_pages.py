@@ -130,7 +130,7 @@ def test_what_is_not_on_sale_is_not_sold(app, acme, owner, price, currency) -> N
     fields = {"price": price, "currency": currency, "confirmed": "y", **{f"{name}_x": "1" for name in FORGED}}
     answer = owner.post("/w/acme/plans", fields)
     with facts(app):
-        made = [(each.plan.code, each.currency, each.net_minor) for each in Order.select()]
+        made = [(paying.line_of(each).plan_code, each.currency, each.net_minor) for each in Order.select()]
     if answer.status_code == 303:
         assert made in (
             [("business-5", "EUR", 2800)],

@@ -74,8 +74,8 @@ def test_the_figures_are_those_of_the_invoice_whatever_has_changed_since(acme, o
     paying.pay(a_change(acme, clock))
     before = figures_on(statement(owner, "INV-2026-000002"))
     order = Order.select().order_by(Order.id.desc()).get()
-    order.quote["extension"]["unused_days"] = 99
-    order.quote["due_on"] = "2030-01-01"
+    order.quote["lines"][0]["extension"]["unused_days"] = 99
+    order.quote["lines"][0]["due_on"] = "2030-01-01"
     order.save()
     assert figures_on(statement(owner, "INV-2026-000002")) == before
 

@@ -123,8 +123,9 @@ def lose_the_request(place):
 
 def be_renewed_in_vain(place):
     """A renewal for which nobody could be asked."""
-    paying.an_order(place)
-    Order.update(kind=OrderKind.RENEWAL).execute()
+    order = paying.an_order(place)
+    order.quote["lines"][0]["kind"] = OrderKind.RENEWAL
+    order.save()
 
 
 STATES = {

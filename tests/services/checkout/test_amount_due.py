@@ -24,6 +24,7 @@ from portal.models import (
     BillingDetails,
     Invoice,
     Order,
+    OrderLine,
     Payment,
     PaymentMethod,
     Price,
@@ -52,6 +53,7 @@ from tests.paying import (
     apply_catalogue,
     as_seen_by,
     kept_at_the_gateway,
+    line_of,
     paid_charges,
     pay,
     the_sandbox,
@@ -148,7 +150,7 @@ def test_late_the_next_period_is_due_from_the_due_date_on(by_hand, clock):
     assert (found.quote.total, found.method.last4, found.is_renewal) == (PRICE, "4242", False)
     payment = press(by_hand, clock)
     assert (payment.state, payment.amount) == (PaymentState.SUCCEEDED, PRICE)
-    assert payment.order.kind == OrderKind.PROLONG
+    assert line_of(payment.order).kind == OrderKind.PROLONG
     assert agreement.of_workspace(by_hand.workspace).due_on == date(2027, 1, 21)
     assert not agreement.of_workspace(by_hand.workspace).auto_renewal
     assert due(by_hand, clock) is None
@@ -172,7 +174,7 @@ def test_a_failed_renewal_is_paid_for_the_price_that_was_told(failed, clock):
     apply_catalogue(sells_at("business-5", 4000))
     assert due(failed, clock).quote.total == PRICE
     payment = press(failed, clock, _working(failed, clock))
-    assert (payment.state, payment.amount, payment.order.kind) == (
+    assert (payment.state, payment.amount, line_of(payment.order).kind) == (
         PaymentState.SUCCEEDED,
         PRICE,
         OrderKind.RENEWAL,
@@ -363,7 +365,7 @@ def test_somebody_else_of_billing_pays_with_the_owners_card(failed, clock):
     payment = press(bill, clock, _working(bill, clock))
     assert payment.order.person == bill.member.person
     assert payment.state == PaymentState.SUCCEEDED
-    assert Order.select().where(Order.renews_on == FIRST_DUE).count() == 1
+    assert OrderLine.select().where(OrderLine.renews_on == FIRST_DUE).count() == 1
 
 
 def test_yearly_and_other_currencies_too(place, clock):
@@ -522,5 +524,5 @@ def test_the_order_of_another_card_is_for_the_plan_that_was_scheduled(place, clo
     order = amount_due.order_for_another_card(
         place, place.member.person, shown_quote_hash=shown.quote.hash, now=clock.now()
     )
-    assert (order.plan.code, order.quote["plan"]) == ("business-3", "business-3")
+    assert [line.plan.code for line in order.lines] == [line_of(order).plan_code] == ["business-3"]
     assert ordering.current_quote(order, now=clock.now()).hash == order.quote_hash

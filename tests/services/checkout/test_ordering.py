@@ -40,6 +40,7 @@ from tests.paying import (
     as_seen_by,
     buy,
     known_details,
+    line_of,
     paid_charges,
     pay,
     reloaded,
@@ -82,10 +83,10 @@ def periods_of(place):
 
 def test_an_order_is_the_frozen_price_of_today_before_tax(place):
     order = an_open_order(place)
-    assert (order.kind, order.state) == (OrderKind.BUY, OrderState.OPEN)
+    assert (line_of(order).kind, order.state) == (OrderKind.BUY, OrderState.OPEN)
     assert (order.net_minor, order.tax_minor, order.total_minor, order.currency) == (2800, 0, 2800, "EUR")
     assert order.quote["tax"] is None
-    assert (order.quote["start_on"], order.quote["due_on"]) == ("2026-11-21", "2026-12-21")
+    assert (line_of(order).start_on, line_of(order).due_on) == (date(2026, 11, 21), date(2026, 12, 21))
     assert_books_clean()
 
 
@@ -232,7 +233,7 @@ def test_a_plan_that_was_withdrawn_meanwhile_cannot_be_paid(place):
 def test_a_quote_of_yesterday_is_made_anew(place, clock):
     order = an_order(place)
     clock.advance(days=1)
-    assert refused_with_a_new_quote(order).quote["start_on"] == "2026-11-22"
+    assert line_of(refused_with_a_new_quote(order)).start_on == date(2026, 11, 22)
 
 
 def test_midnight_is_that_of_the_workspace(place, clock):
@@ -286,13 +287,13 @@ def test_the_preview_is_the_act(place, clock):
     assert paid.quote == preview.facts
     assert (payment.amount, Money(paid.total_minor, paid.currency)) == (preview.total, preview.total)
     assert [charge.amount_minor for charge in paid_charges()] == [preview.total.minor]
-    assert status_of(place, clock).due_on == preview.due_on
+    assert status_of(place, clock).due_on == preview.only_line.due_on
 
 
 def test_showing_the_order_again_freezes_what_it_costs_now(place, clock):
     order = an_order(place)
     clock.advance(days=2)
-    assert ordering.refresh_quote(order, now=clock.now()).quote["start_on"] == "2026-11-23"
+    assert line_of(ordering.refresh_quote(order, now=clock.now())).start_on == date(2026, 11, 23)
     assert_books_clean()
 
 
@@ -300,7 +301,7 @@ def test_a_paid_order_is_not_quoted_anew(place, clock):
     order = an_order(place)
     pay(order)
     clock.advance(days=2)
-    assert ordering.refresh_quote(order, now=clock.now()).quote["start_on"] == "2026-11-21"
+    assert line_of(ordering.refresh_quote(order, now=clock.now())).start_on == date(2026, 11, 21)
     assert_books_clean()
 
 
@@ -393,7 +394,7 @@ def test_prolonging_begins_at_the_due_date(place, clock):
     buy(place)
     clock.advance(days=20)
     order = an_order(place)
-    assert order.kind == OrderKind.PROLONG
+    assert line_of(order).kind == OrderKind.PROLONG
     pay(order)
     assert status_of(place, clock).due_on == date(2027, 1, 21)
     assert periods_of(place)[1:] == [
@@ -441,9 +442,9 @@ def test_the_published_example_of_a_change(runtime, clock):
     clock.advance(days=2)
     order = an_order(place, "business-5", currency="USD")
     # 28 days × 18/31 = 504/31 = 16.26; 504/31 ÷ 30/31 = 16.8 → 16 days; 3 February + 16 = 19 February
-    assert order.kind == OrderKind.CHANGE
-    assert (order.net_minor, order.quote["extension"]["unused_days"]) == (3000, 28)
-    assert (order.quote["extension"]["extra_days"], order.quote["due_on"]) == (16, "2027-02-19")
+    assert line_of(order).kind == OrderKind.CHANGE
+    assert (order.net_minor, line_of(order).extension["unused_days"]) == (3000, 28)
+    assert (line_of(order).extension["extra_days"], line_of(order).due_on) == (16, date(2027, 2, 19))
     pay(order)
     assert status_of(place, clock).due_on == date(2027, 2, 19)
     assert periods_of(place)[1:] == [
@@ -462,7 +463,7 @@ def test_a_change_takes_a_prepaid_period_with_it(place, clock):
     clock.advance(days=1)  # 12 December: 8 days left of the first, 31 of the second.
     order = an_order(place, "business-5")
     # 8 × 17/30 + 31 × 17/31 = 21.533…; ÷ 28/31 = 23.84 → 23 days; 12 January + 23 = 4 February
-    assert (order.quote["extension"]["unused_days"], order.quote["extension"]["extra_days"]) == (39, 23)
+    assert (line_of(order).extension["unused_days"], line_of(order).extension["extra_days"]) == (39, 23)
     pay(order)
     assert periods_of(place) == [
         (date(2026, 11, 21), date(2026, 11, 21)),
@@ -497,8 +498,8 @@ def test_a_change_on_the_due_date_has_nothing_left(place, clock):
     buy(place)
     clock.advance(days=30)
     order = an_order(place, "business-10")
-    assert (order.kind, order.quote["extension"]) == (OrderKind.CHANGE, None)
-    assert order.quote["due_on"] == "2027-01-21"
+    assert (line_of(order).kind, line_of(order).extension) == (OrderKind.CHANGE, None)
+    assert line_of(order).due_on == date(2027, 1, 21)
     pay(order)
     assert_books_clean()
 
@@ -514,7 +515,7 @@ def test_a_smaller_plan_waits_for_the_due_date(place, clock):
     with pytest.raises(SmallerPlanWaits):
         an_open_order(place, "business-5")
     clock.advance(days=31)
-    assert an_open_order(place, "business-5").kind == OrderKind.CHANGE
+    assert line_of(an_open_order(place, "business-5")).kind == OrderKind.CHANGE
 
 
 def test_prolonging_far_ahead_is_refused(place, clock):

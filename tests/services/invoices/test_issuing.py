@@ -11,7 +11,7 @@ from portal.models import BillingDetails, Invoice, Order, Person, Plan, Workspac
 from portal.runtime import Runtime, install
 from portal.services.invoices import history, issuing, pdfs
 from tests.books import assert_books_clean
-from tests.paying import DECLINED, a_place, an_order, as_seen_by, buy, pay, reloaded
+from tests.paying import DECLINED, a_place, an_order, as_seen_by, buy, line_of, pay, reloaded
 
 
 def numbers():
@@ -121,7 +121,7 @@ def test_the_six_figures_of_a_change_stand_on_its_invoice(place, clock):
     order = an_order(place, "business-5")
     pay(order)
     newest = Invoice.get(Invoice.order == order)
-    assert newest.facts["lines"][0]["extension"] == reloaded(order).quote["extension"]
+    assert newest.facts["lines"][0]["extension"] == line_of(reloaded(order)).extension
 
 
 def test_nothing_that_changes_afterwards_changes_an_invoice(place, runtime):

@@ -12,7 +12,16 @@ from peewee import OperationalError
 from portal.database import connecting as portal_database
 from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
 from portal.domain.vocabulary import OrderState, PaymentState
-from portal.models import AuditEntry, Invoice, Member, Payment, Price, Subscription, SubscriptionPeriod
+from portal.models import (
+    AuditEntry,
+    Invoice,
+    Member,
+    OrderLine,
+    Payment,
+    Price,
+    Subscription,
+    SubscriptionPeriod,
+)
 from portal.services.invoices import issuing
 from portal.services.payments import charging
 from tests.books import assert_books_clean, broken_books
@@ -208,6 +217,7 @@ def placed_copies(order, *, count):
     rows = {
         Member: Member.get(Member.workspace == order.workspace),
         Subscription: subscription,
+        OrderLine: OrderLine.get(OrderLine.order == order),
         SubscriptionPeriod: SubscriptionPeriod.get(SubscriptionPeriod.subscription == subscription),
     }
     with portal_database.transaction():
@@ -217,6 +227,7 @@ def placed_copies(order, *, count):
             own = copy_of(rows[Subscription], workspace=workspace)
             copy_of(rows[SubscriptionPeriod], subscription=own)
             placed = copy_of(order, workspace=workspace, number=f"o{n}", state=OrderState.PLACED)
+            copy_of(rows[OrderLine], order=placed, subscription=own)
             charging.record_intent(placed, person=order.person, wall=order.created_at)
 
 

@@ -35,6 +35,7 @@ from tests.paying import (
     an_order,
     as_seen_by,
     buy,
+    line_of,
     paid_charges,
     pay,
     reloaded,
@@ -343,7 +344,7 @@ def test_a_refunded_change_gives_the_earlier_plan_back_with_its_extra_days(place
     assert_books_clean()
     # And what is left of it still counts at the next change.
     buy(place, "business-10")
-    assert Order.select().order_by(Order.id.desc()).get().quote["extension"]["unused_days"] > 0
+    assert line_of(Order.select().order_by(Order.id.desc()).get()).extension["unused_days"] > 0
     assert_books_clean()
 
 

@@ -5,14 +5,14 @@ import pytest
 
 from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
-from portal.domain.vocabulary import Interval, OrderKind, OrderState, PaymentMethodKind
+from portal.domain.vocabulary import Interval, OrderState, PaymentMethodKind
 from portal.models import AuditEntry, Order, PaymentMethod, Subscription, SubscriptionPeriod
 from portal.services.renewals import run
 from portal.services.subscriptions import agreement, auto_renewal, free_plan, scheduled_change
 from tests.books import assert_books_clean
 from tests.factories import letters
 from tests.paying import an_order, buy, paid_charges, pay
-from tests.renewing import many_renewing
+from tests.renewing import many_renewing, renewal_orders
 from tests.services.payments.test_concurrency import at_once, faults_of
 
 TIMES = 8
@@ -116,7 +116,7 @@ def due(runtime, clock, monkeypatch):
 
 
 def renewals_paid():
-    return Order.select().where(Order.kind == OrderKind.RENEWAL, Order.state == OrderState.PAID).count()
+    return renewal_orders().where(Order.state == OrderState.PAID).count()
 
 
 @pytest.mark.engine("postgresql")

@@ -9,14 +9,14 @@ import signal
 
 import pytest
 
-from portal.domain.vocabulary import OrderKind, OrderState, PaymentState
+from portal.domain.vocabulary import OrderState, PaymentState
 from portal.models import Invoice, Order, Payment, Subscription
 from portal.services.renewals import run
 from tests.books import assert_books_clean
 from tests.matrix import FULL
 from tests.paying import paid_charges
 from tests.processes import exit_codes_of
-from tests.renewing import many_renewing
+from tests.renewing import many_renewing, renewal_orders
 
 RENEWALS = 500 if FULL else 100
 PROCESSES = 8 if FULL else 3
@@ -77,7 +77,7 @@ def test_runs_that_are_killed_charge_each_renewal_once(renewals_due, environment
     for _ in range(3):
         clock.advance_wall(minutes=10)
         run.run_due(now=clock.now())
-    renewals = Order.select().where(Order.kind == OrderKind.RENEWAL)
+    renewals = renewal_orders()
     assert renewals.where(Order.state == OrderState.PAID).count() == RENEWALS
     assert len(paid_charges()) == 2 * RENEWALS
     assert Invoice.select().count() == 2 * RENEWALS

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from portal.database.connecting import transaction
-from portal.domain.vocabulary import Interval, NoticeKind, OrderKind, PaymentState, SubscriptionState
+from portal.domain.vocabulary import Interval, NoticeKind, PaymentState, SubscriptionState
 from portal.models import Invoice, Notice, Order, OutboxMessage, Payment, PaymentMethod, Subscription
 from portal.services.payments import charging
 from portal.services.renewals import run as renewals_run
@@ -25,6 +25,7 @@ from tests.paying import (
     pay,
     the_sandbox,
 )
+from tests.renewing import renewal_orders
 
 
 def run(clock, **options):
@@ -60,7 +61,7 @@ def days_of_tries():
 
 
 def renewals():
-    return list(Order.select().where(Order.kind == OrderKind.RENEWAL).order_by(Order.id))
+    return list(renewal_orders().order_by(Order.id))
 
 
 def test_a_renewal_is_charged_on_the_due_date_and_once(place, clock):

@@ -6,7 +6,7 @@ import pytest
 
 from portal import runtime as portal_runtime
 from portal.database.connecting import connection, database, is_postgresql, transaction
-from portal.domain.vocabulary import OrderKind, OrderState, PaymentState
+from portal.domain.vocabulary import OrderState, PaymentState
 from portal.gateways.base import RateLimited, Succeeded
 from portal.models import GatewayPace, Order, Payment, Person, Subscription, Workspace
 from portal.runtime import current
@@ -15,7 +15,7 @@ from portal.services.renewals import run
 from tests.books import assert_books_clean
 from tests.paying import paid_charges
 from tests.processes import in_processes
-from tests.renewing import many_renewing
+from tests.renewing import many_renewing, renewal_orders
 
 RATE = 50
 IN_FLIGHT = 32
@@ -46,7 +46,7 @@ def due_today(clock, count):
 
 
 def renewals_paid():
-    return Order.select().where(Order.kind == OrderKind.RENEWAL, Order.state == OrderState.PAID).count()
+    return renewal_orders().where(Order.state == OrderState.PAID).count()
 
 
 # --- batches --------------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ def test_switched_on_when_late_it_is_charged_today(place, clock, card):
     clock.advance(days=32)
     charge = switch_on(place, clock, card)
     assert charge.on == date(2026, 12, 23)
-    assert charge.quote.period.start == DUE_ON
+    assert charge.quote.only_line.period.start == DUE_ON
     assert subscription_of(place).renew_on == date(2026, 12, 23)
 
 

@@ -83,6 +83,7 @@ ONE_DECLINED = "id = (SELECT min(id) FROM payment WHERE state = 'declined')"
 ITS_ORDER = f"id = (SELECT order_id FROM payment WHERE {ONE_DECLINED})"
 NEWEST_PAID = "id = (SELECT max(id) FROM purchase_order WHERE state = 'paid')"
 OF_NEWEST = "order_id = (SELECT max(id) FROM purchase_order WHERE state = 'paid')"
+OF_ITS_LINE = f"line_id = (SELECT id FROM order_line WHERE {OF_NEWEST})"
 
 
 def a_charge_that_nobody_asked_for(shop):
@@ -193,6 +194,10 @@ BREACHES = {
     "payments_ask_for_what_their_order_costs": [f"UPDATE payment SET currency = 'USD' WHERE {OF_NEWEST}"],
     "charges_are_in_the_books": a_charge_that_nobody_asked_for,
     "succeeded_payments_are_charges": a_charge_that_the_gateway_forgot,
+    "orders_have_all_their_lines": [
+        "DELETE FROM order_line WHERE order_id = (SELECT min(id) FROM purchase_order WHERE state = 'open')"
+    ],
+    "order_lines_repeat_their_quote": [f"UPDATE order_line SET quantity = 2 WHERE {OF_NEWEST}"],
     "orders_are_as_they_were_quoted": [f"UPDATE purchase_order SET quote_hash = '0' WHERE {NEWEST_PAID}"],
     "paid_orders_have_their_invoice": [
         f"DELETE FROM invoice WHERE {OF_NEWEST}",
@@ -218,7 +223,7 @@ BREACHES = {
     ],
     "issued_invoices_are_unchanged": [f"UPDATE invoice SET facts_hash = '0' WHERE {OF_NEWEST}"],
     "documents_are_unchanged": a_document_of_other_bytes,
-    "paid_orders_gave_what_was_quoted": [f"UPDATE subscription_period SET net_minor = 1 WHERE {OF_NEWEST}"],
+    "paid_orders_gave_what_was_quoted": [f"UPDATE subscription_period SET net_minor = 1 WHERE {OF_ITS_LINE}"],
     "periods_touch_and_never_overlap": [
         """UPDATE subscription_period SET end_on = '2026-11-30'
            WHERE id = (SELECT min(id) FROM subscription_period)"""
@@ -268,7 +273,7 @@ def test_the_books_of_an_empty_database_are_clean(runtime):
     assert {type(result.broken) for result in books.check()} == {int}
 
 
-REFUNDED = "(SELECT id FROM purchase_order WHERE state = 'refunded')"
+REFUNDED = "(SELECT id FROM order_line WHERE refunded_at IS NOT NULL)"
 
 
 @pytest.mark.either_engine
@@ -289,7 +294,7 @@ REFUNDED = "(SELECT id FROM purchase_order WHERE state = 'refunded')"
         ),
         (["DELETE FROM refund"], "refunded_orders_were_paid_back_once"),
         (
-            [f"UPDATE subscription_period SET end_on = '2026-12-01' WHERE order_id = {REFUNDED}"],
+            [f"UPDATE subscription_period SET end_on = '2026-12-01' WHERE line_id = {REFUNDED}"],
             "periods_touch_and_never_overlap",
         ),
         (
@@ -311,9 +316,9 @@ OTHER_BREACHES = [
     (f"UPDATE invoice SET currency = 'USD' WHERE {OF_NEWEST}", "paid_orders_have_their_invoice"),
     (f"UPDATE invoice SET currency = 'USD' WHERE {OF_NEWEST}", "issued_invoices_are_unchanged"),
     ("DELETE FROM number_series", "numbers_have_no_gap"),
-    (f"DELETE FROM subscription_period WHERE {OF_NEWEST}", "paid_orders_gave_what_was_quoted"),
+    (f"DELETE FROM subscription_period WHERE {OF_ITS_LINE}", "paid_orders_gave_what_was_quoted"),
     (
-        f"UPDATE subscription_period SET end_on = '2028-01-01' WHERE {OF_NEWEST}",
+        f"UPDATE subscription_period SET end_on = '2028-01-01' WHERE {OF_ITS_LINE}",
         "periods_touch_and_never_overlap",
     ),
     (

@@ -48,7 +48,7 @@ ALONE: tuple[Callable[[], int], ...] = (
     documents.numbers_follow_the_order_of_issue,
     documents.documents_are_unchanged,
     documents.invoices_promised_their_documents,
-    terms.paid_orders_gave_what_was_quoted,
+    money.orders_have_all_their_lines,
     terms.workspaces_have_one_subscription_a_product,
     terms.renewals_wait_for_their_due_date,
     terms.active_users_fit_their_plan,
@@ -66,6 +66,8 @@ TOGETHER: tuple[Reading[Any], ...] = (
             money.orders_say_when_they_were_paid,
         ),
     ),
+    Reading(money.lines_of_orders, (money.order_lines_repeat_their_quote,)),
+    Reading(terms.lines_that_were_paid, (terms.paid_orders_gave_what_was_quoted,)),
     Reading(
         documents.issued_documents,
         (

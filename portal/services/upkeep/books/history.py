@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from peewee import JOIN
 
 from portal.database.rows import chunks
+from portal.domain.frozen_quote import frozen_lines
 from portal.domain.periods import Period
 from portal.domain.subscription_history import (
     Fault,
@@ -21,7 +22,7 @@ from portal.domain.subscription_history import (
     faults_of,
 )
 from portal.domain.vocabulary import DocumentKind, Interval, OrderState
-from portal.models import Invoice, Order, Price, Subscription, SubscriptionPeriod, Workspace
+from portal.models import Invoice, Order, OrderLine, Price, Subscription, SubscriptionPeriod, Workspace
 from portal.services.plans import sale_day
 
 from .reading import pages_of
@@ -39,7 +40,7 @@ def answers() -> dict[str, int]:
         for subscription_id, periods in _periods_of(list(present), prices):
             try:
                 broken.update(fault.value for fault in faults_of(periods, present.pop(subscription_id)))
-            except (ArithmeticError, KeyError, TypeError, ValueError):
+            except (ArithmeticError, LookupError, TypeError, ValueError):
                 # What is not even a quote tells no length.
                 broken[Fault.LENGTH] += 1
         # Without any period there is nothing that the row could follow from.
@@ -91,6 +92,7 @@ def _rows(ids: list[tuple[int, int]]) -> Iterator[tuple[int, tuple[Any, ...]]]:
             Workspace.time_zone,
             Order.state,
             Order.quote,
+            OrderLine.position,
             Order.created_at,
             Order.paid_at,
             Invoice.id,
@@ -99,7 +101,8 @@ def _rows(ids: list[tuple[int, int]]) -> Iterator[tuple[int, tuple[Any, ...]]]:
         )
         .join_from(SubscriptionPeriod, Subscription)
         .join_from(Subscription, Workspace)
-        .join_from(SubscriptionPeriod, Order, JOIN.LEFT_OUTER)
+        .join_from(SubscriptionPeriod, OrderLine, JOIN.LEFT_OUTER)
+        .join_from(OrderLine, Order, JOIN.LEFT_OUTER)
         .join_from(
             Order,
             Invoice,
@@ -136,6 +139,7 @@ def _past_period(row: tuple[Any, ...], prices: Mapping[int, PriceRow]) -> PastPe
 def _sale(
     state: OrderState,
     quote: Mapping[str, Any],
+    position: int,
     created_at: datetime,
     paid_at: datetime | None,
     invoice: int | None,
@@ -149,9 +153,10 @@ def _sale(
     # What is on sale goes by the seller's day, which the workspace's may be ahead of.
     began_on = min(opened_on, paid_on, sale_day(created_at))
     is_undone = state == OrderState.REFUNDED
+    line = frozen_lines(quote)[position - 1]
     return Sale(
-        quote=quote,
-        price=prices.get(quote["price_id"]),
+        line=line,
+        price=prices.get(line.price_id),
         days=Period(began_on - A_DAY, paid_on + 2 * A_DAY),
         sold=invoice or 0,
         # Where a document lacks, documents' own questions say so.

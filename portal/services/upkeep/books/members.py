@@ -4,7 +4,7 @@ from peewee import fn
 
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES
 from portal.domain.vocabulary import MemberStatus
-from portal.models import Member, Order, Payment, Plan
+from portal.models import Member, Order, OrderLine, Payment, Plan
 
 from .reading import Queries, counted
 
@@ -18,7 +18,8 @@ def users_fit_the_plan_being_paid() -> Queries:
     return (
         Payment.select(Payment.workspace)
         .join_from(Payment, Order)
-        .join_from(Order, Plan)
+        .join_from(Order, OrderLine)
+        .join_from(OrderLine, Plan)
         .join_from(Payment, Member, on=(Member.workspace == Payment.workspace))
         .where(
             Payment.state << OPEN_PAYMENT_STATES,

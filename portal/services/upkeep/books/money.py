@@ -1,13 +1,13 @@
 """Orders, payments and refunds agree with each other."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from peewee import JOIN, fn
 
+from portal.domain.frozen_quote import frozen_lines
 from portal.domain.lifecycle import OPEN_SETUP_STATES
-from portal.domain.money import Money
 from portal.domain.pricing import facts_hash
 from portal.domain.tax import BASIS_POINTS
 from portal.domain.vocabulary import (
@@ -18,7 +18,17 @@ from portal.domain.vocabulary import (
     PaymentState,
     RefundState,
 )
-from portal.models import Invoice, MethodSetup, Order, Payment, PaymentMethod, Plan, Refund
+from portal.models import (
+    Invoice,
+    MethodSetup,
+    Order,
+    OrderLine,
+    Payment,
+    PaymentMethod,
+    Plan,
+    Refund,
+    Subscription,
+)
 
 from .reading import Queries, counted, pages_of
 
@@ -250,9 +260,6 @@ class Quoted(NamedTuple):
 
     quote: dict[str, Any]
     quote_hash: str
-    kind: OrderKind
-    plan: str
-    interval: str
     net_minor: int
     tax_minor: int
     total_minor: int
@@ -268,9 +275,6 @@ def quoted_orders() -> Iterator[Quoted]:
         Order.id,
         Order.quote,
         Order.quote_hash,
-        Order.kind,
-        Plan.code,
-        Order.interval,
         Order.net_minor,
         Order.tax_minor,
         Order.total_minor,
@@ -279,45 +283,166 @@ def quoted_orders() -> Iterator[Quoted]:
         Order.method_kind,
         Order.state,
         Order.paid_at,
-    ).join(Plan)
+    )
     return (Quoted(*row) for row in pages_of(query, Order))
 
 
 def orders_are_as_they_were_quoted(order: Quoted) -> bool:
-    """The quote is the one that its hash names, and the columns repeat its terms, amounts and details."""
+    """The quote is the one that its hash names, and the columns repeat its amounts and details."""
     quote, reviewed = order.quote, order.quote["reviewed"]
     if reviewed is not None and order.details is not None and reviewed not in _may_be_reviewed(order):
         return True
     return facts_hash(quote) != order.quote_hash or (
-        order.kind,
-        order.plan,
-        order.interval,
         order.net_minor,
         order.tax_minor,
         order.total_minor,
         order.currency,
-    ) != tuple(
-        quote[name]
-        for name in ("kind", "plan", "interval", "net_minor", "tax_minor", "total_minor", "currency")
-    )
+    ) != tuple(quote[name] for name in ("net_minor", "tax_minor", "total_minor", "currency"))
 
 
 def _may_be_reviewed(order: Quoted) -> list[str]:
     """A renewal is quoted before it is decided which method is asked."""
-    kinds = {
-        order.method_kind,
-        PaymentMethodKind.CARD if order.kind == OrderKind.RENEWAL else order.method_kind,
-    }
+    is_renewal = all(line.kind is OrderKind.RENEWAL for line in frozen_lines(order.quote))
+    kinds = {order.method_kind, PaymentMethodKind.CARD if is_renewal else order.method_kind}
     return [facts_hash({"details": order.details, "method_kind": kind.value}) for kind in kinds]
 
 
 def quotes_add_up(order: Quoted) -> bool:
-    """Tax follows from net and rate, the total from both; without a buyer there is no tax yet."""
+    """Each line's net follows from quantity and price, its tax from net and rate; the totals are their sums.
+
+    Without a buyer there is no tax yet.
+    """
     quote = order.quote
-    net, tax = Money(quote["net_minor"], quote["currency"]), quote["tax"]
-    rate_bp = tax["rate_bp"] if tax else 0
-    tax_minor = net.split(part=rate_bp, whole=BASIS_POINTS).minor
-    return (quote["tax_minor"], quote["total_minor"]) != (tax_minor, net.minor + tax_minor)
+    rate_bp = quote["tax"]["rate_bp"] if quote["tax"] else None
+    net_minor = tax_minor = 0
+    for line in frozen_lines(quote):
+        tax = line.net.split(part=line.rate_bp or 0, whole=BASIS_POINTS)
+        if (line.net, line.tax, line.rate_bp) != (line.unit * line.quantity, tax, rate_bp):
+            return True
+        net_minor, tax_minor = net_minor + line.net.minor, tax_minor + line.tax.minor
+    return [quote[name] for name in ("net_minor", "tax_minor", "total_minor")] != [
+        net_minor,
+        tax_minor,
+        net_minor + tax_minor,
+    ]
+
+
+class LineOfOrder(NamedTuple):
+    """A line beside the quote of its order and the workspace of its subscription."""
+
+    quote: dict[str, Any]
+    state: OrderState
+    workspace: int
+    position: int
+    kind: OrderKind
+    plan: str
+    price: int
+    interval: str
+    quantity: int
+    start_on: date
+    base_end_on: date
+    end_on: date
+    anchor_day: int
+    net_minor: int
+    tax_minor: int
+    renews_on: date | None
+    refunded_at: datetime | None
+    subscribed: int | None
+
+
+def lines_of_orders() -> Iterator[LineOfOrder]:
+    query = (
+        OrderLine.select(
+            OrderLine.id,
+            Order.quote,
+            Order.state,
+            Order.workspace,
+            OrderLine.position,
+            OrderLine.kind,
+            Plan.code,
+            OrderLine.price,
+            OrderLine.interval,
+            OrderLine.quantity,
+            OrderLine.start_on,
+            OrderLine.base_end_on,
+            OrderLine.end_on,
+            OrderLine.anchor_day,
+            OrderLine.net_minor,
+            OrderLine.tax_minor,
+            OrderLine.renews_on,
+            OrderLine.refunded_at,
+            Subscription.workspace,
+        )
+        .join_from(OrderLine, Order)
+        .join_from(OrderLine, Plan)
+        .join_from(OrderLine, Subscription, JOIN.LEFT_OUTER)
+    )
+    return (LineOfOrder(*row) for row in pages_of(query, OrderLine))
+
+
+def order_lines_repeat_their_quote(line: LineOfOrder) -> bool:
+    """Terms, period and amounts; for a subscription of the order's workspace; a renewal has its due date."""
+    quoted = frozen_lines(line.quote)[line.position - 1]
+    is_for_another = line.subscribed is not None and line.subscribed != line.workspace
+    has_due_date = line.renews_on is not None
+    is_refunded = line.refunded_at is not None
+    return (
+        is_for_another
+        or has_due_date != (line.kind is OrderKind.RENEWAL)
+        or is_refunded != (line.state == OrderState.REFUNDED)
+        or (
+            line.kind,
+            line.plan,
+            line.price,
+            line.interval,
+            line.quantity,
+            line.start_on,
+            line.base_end_on,
+            line.end_on,
+            line.anchor_day,
+            line.net_minor,
+            line.tax_minor,
+        )
+        != (
+            quoted.kind,
+            quoted.plan_code,
+            quoted.price_id,
+            quoted.interval,
+            quoted.quantity,
+            quoted.start_on,
+            quoted.base_end_on,
+            quoted.due_on,
+            quoted.anchor_day,
+            quoted.net.minor,
+            quoted.tax.minor,
+        )
+    )
+
+
+@counted
+def orders_have_all_their_lines() -> Queries:
+    """In number, from 1 on, and in amount. Of each line the other question is asked."""
+    sums = (
+        OrderLine.select(
+            OrderLine.order,
+            fn.COUNT(OrderLine.id).alias("lines"),
+            fn.MAX(OrderLine.position).alias("last"),
+            fn.SUM(OrderLine.net_minor).alias("net"),
+            fn.SUM(OrderLine.tax_minor).alias("tax"),
+        )
+        .group_by(OrderLine.order)
+        .alias("sums")
+    )
+    return (
+        Order.select(Order.id)
+        .join(sums, JOIN.LEFT_OUTER, on=(sums.c.order_id == Order.id))
+        .where(
+            sums.c.lines.is_null()
+            | (sums.c.lines != sums.c.last)
+            | (sums.c.net != Order.net_minor)
+            | (sums.c.tax != Order.tax_minor)
+        )
+    )
 
 
 def orders_say_when_they_were_paid(order: Quoted) -> bool:

@@ -66,7 +66,7 @@ def _is_broken(question: Callable[[T], bool], row: T) -> bool:
     """A row that the question cannot even be asked about is broken."""
     try:
         return question(row)
-    except (ArithmeticError, AttributeError, KeyError, PortalError, TypeError, ValueError):
+    except (ArithmeticError, AttributeError, LookupError, PortalError, TypeError, ValueError):
         return True
 
 

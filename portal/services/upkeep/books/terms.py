@@ -1,14 +1,17 @@
 """What the workspaces have is what they were sold."""
 
-from datetime import date
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from peewee import JOIN, Case, fn
 
+from portal.domain.frozen_quote import frozen_lines
 from portal.domain.vocabulary import DocumentKind, MemberStatus, ProductKind, Role
 from portal.models import (
     Invoice,
     Member,
     Order,
+    OrderLine,
     PaymentMethod,
     Plan,
     Price,
@@ -19,17 +22,30 @@ from portal.models import (
 )
 
 from .money import PAID_ONCE
-from .reading import Queries, counted, rows_of
+from .reading import Queries, counted, pages_of
 
 
-def paid_orders_gave_what_was_quoted() -> int:
-    """Each paid order has its period: the quoted first day, base and extra days, for the quoted price.
+class GivenLine(NamedTuple):
+    """A line of a paid order, with the order's quote. `gave` is of its period, all None where it has none."""
 
-    When it ended is asked by periods_touch_and_never_overlap.
-    """
-    columns = (
-        Order.quote,
-        Order.plan,
+    quote: dict[str, Any]
+    position: int
+    promised: tuple[object, ...]
+    gave: tuple[object, ...]
+
+
+def lines_that_were_paid() -> Iterator[GivenLine]:
+    promised = (
+        OrderLine.subscription,
+        OrderLine.plan,
+        OrderLine.price,
+        OrderLine.start_on,
+        OrderLine.base_end_on,
+        OrderLine.net_minor,
+        Order.currency,
+    )
+    gave = (
+        SubscriptionPeriod.subscription,
         SubscriptionPeriod.plan,
         SubscriptionPeriod.price,
         SubscriptionPeriod.start_on,
@@ -37,20 +53,24 @@ def paid_orders_gave_what_was_quoted() -> int:
         SubscriptionPeriod.net_minor,
         SubscriptionPeriod.currency,
     )
-    broken = 0
-    rows = rows_of(Order, *columns, where=Order.state << PAID_ONCE, beside=SubscriptionPeriod)
-    for quote, ordered_plan, plan, price, start_on, base_end_on, *paid in rows:
-        if start_on is None or base_end_on is None:
-            broken += 1
-            continue
-        extra_days = quote["extension"]["extra_days"] if quote["extension"] else 0
-        gave = [plan, price, start_on.isoformat(), base_end_on.isoformat(), *paid]
-        promised = [ordered_plan, quote["price_id"], quote["start_on"], quote["base_end_on"]]
-        broken += (
-            gave != [*promised, quote["net_minor"], quote["currency"]]
-            or (date.fromisoformat(quote["due_on"]) - base_end_on).days != extra_days
-        )
-    return broken
+    query = (
+        OrderLine.select(OrderLine.id, Order.quote, OrderLine.position, *promised, *gave)
+        .join_from(OrderLine, Order)
+        .join_from(OrderLine, SubscriptionPeriod, JOIN.LEFT_OUTER)
+        .where(Order.state << PAID_ONCE)
+    )
+    for quote, position, *terms in pages_of(query, OrderLine):
+        yield GivenLine(quote, position, tuple(terms[: len(promised)]), tuple(terms[len(promised) :]))
+
+
+def paid_orders_gave_what_was_quoted(line: GivenLine) -> bool:
+    """Each line of a paid order has its period: the first day, base and extra days, for its price.
+
+    When it ended is asked by periods_touch_and_never_overlap.
+    """
+    quoted = frozen_lines(line.quote)[line.position - 1]
+    extra_days = quoted.extension["extra_days"] if quoted.extension else 0
+    return line.gave != line.promised or (quoted.due_on - quoted.base_end_on).days != extra_days
 
 
 @counted

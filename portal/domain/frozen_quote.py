@@ -1,0 +1,69 @@
+"""A quote as it was frozen on its order, read again whatever the version of its facts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from .money import Money
+from .vocabulary import Interval, OrderKind
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenLine:
+    """One line of the facts of a quote (pricing.py), as values.
+
+    Its period is [start_on, due_on), of which the price pays for the days before `base_end_on`. `rate_bp` is
+    None where the buyer was not known yet. `extension`: the six figures of a change, as they were frozen.
+    """
+
+    kind: OrderKind
+    plan_code: str
+    plan_names: Mapping[str, str]
+    interval: Interval
+    price_id: int
+    quantity: int
+    unit: Money
+    net: Money
+    rate_bp: int | None
+    tax: Money
+    start_on: date
+    base_end_on: date
+    due_on: date
+    anchor_day: int
+    extension: Mapping[str, Any] | None
+
+
+def frozen_lines(facts: Mapping[str, Any]) -> tuple[FrozenLine, ...]:
+    """The lines of `Quote.facts`, one at least. Raises KeyError, TypeError, ValueError for anything else.
+
+    Version 1, of orders made before an order had lines, is one line of one flat price.
+    """
+    if "version" in facts:
+        lines = tuple(_frozen_line(line, facts["currency"]) for line in facts["lines"])
+        if not lines:
+            raise ValueError("a quote without a line")
+        return lines
+    rate_bp = facts["tax"]["rate_bp"] if facts["tax"] else None
+    one = {**facts, "quantity": 1, "unit_minor": facts["net_minor"], "rate_bp": rate_bp}
+    return (_frozen_line(one, facts["currency"]),)
+
+
+def _frozen_line(line: Mapping[str, Any], currency: str) -> FrozenLine:
+    return FrozenLine(
+        kind=OrderKind(line["kind"]),
+        plan_code=line["plan"],
+        plan_names=line["plan_names"],
+        interval=Interval(line["interval"]),
+        price_id=line["price_id"],
+        quantity=line["quantity"],
+        unit=Money(line["unit_minor"], currency),
+        net=Money(line["net_minor"], currency),
+        rate_bp=line["rate_bp"],
+        tax=Money(line["tax_minor"], currency),
+        start_on=date.fromisoformat(line["start_on"]),
+        base_end_on=date.fromisoformat(line["base_end_on"]),
+        due_on=date.fromisoformat(line["due_on"]),
+        anchor_day=line["anchor_day"],
+        extension=line["extension"],
+    )
