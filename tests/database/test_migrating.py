@@ -10,7 +10,8 @@ from peewee import OperationalError
 
 from portal.database import connecting as portal_database
 from portal.database import migrating
-from portal.models import ALL_MODELS, Invoice, Payment, Subscription, Workspace
+from portal.domain.vocabulary import RenewalDay
+from portal.models import ALL_MODELS, Invoice, Payment, Product, Subscription, Workspace
 from tests.processes import exit_code_of, in_processes
 
 
@@ -233,8 +234,27 @@ def test_what_was_bought_before_time_moved_renews_after_the_migration(empty_url)
             Payment.get().order.number,
             Invoice.get().workspace.slug,
             Workspace.get().services,
+            Subscription.get().product.code,
         )
 
     on(empty_url, apply_first_migration)
     on(empty_url, migrating.migrate)
-    assert on(empty_url, read) == (date(2026, 12, 1), 3360, True, "abc", "acme", [])
+    assert on(empty_url, read) == (
+        date(2026, 12, 1), 3360, True, "abc", "acme", [], "office",
+    )  # fmt: skip
+
+
+def test_a_product_of_before_licences_had_keys_sells_as_it_did(empty_url):
+    """0011 makes the table anew on SQLite: what is new says nothing until the file does."""
+
+    def read():
+        [product] = Product.select()
+        return (
+            (product.max_licences, product.trial_licences, product.licence_keys),
+            (product.renewal_day, product.features),
+            (product.code, product.trial_days, product.revision, product.withdrawn),
+        )
+
+    on(empty_url, apply_first_migration)
+    on(empty_url, migrating.migrate)
+    assert on(empty_url, read) == ((None, 1, False), (RenewalDay.KEEP, []), ("office", 30, "r", False))
