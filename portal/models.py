@@ -52,18 +52,25 @@ from portal.domain.vocabulary import (
     PriceUnit,
     ProductKind,
     RefundState,
+    RenewalDay,
     Role,
     SessionBinding,
     SetupState,
     VatStatus,
     WhoMayBuy,
 )
+from portal.domain.volume_price import MAX_LICENCES, VolumePrice, VolumeTier
 
 # --- the catalogue --------------------------------------------------------------------------------
 
 
 class Product(Model):
     """A thing sold. `code` never changes; the catalogue file may rename or withdraw it.
+
+    From `max_licences` on the columns are of licensed products. `max_licences` is NULL where the vendor sells
+    any number; `trial_licences` is how many may be tried at most. `features` are the rows of the compare
+    table: `{"names": {"en": …, "fr": …}, "plans": {code: true, false or {"en": …, "fr": …}}}`, one entry for
+    each plan that the file named when it was applied.
 
     `revision` is new each time a catalogue is applied: what was read of the product's plans and
     prices under one revision stays true under it.
@@ -79,6 +86,16 @@ class Product(Model):
     position = IntegerField()
     withdrawn = BooleanField(default=False)
     revision = ShortText(max_length=32)
+    max_licences = WholeNumber(null=True, constraints=[Check("max_licences > 0")])
+    trial_licences = WholeNumber(default=1, constraints=[Check("trial_licences > 0")])
+    licence_keys = BooleanField(default=False)
+    renewal_day = VocabularyWord(RenewalDay, default=RenewalDay.KEEP)
+    features = JSONField(default=list)
+
+    @property
+    def most_licences(self) -> int:
+        """The most that may be ordered here; whoever wants more writes to the vendor."""
+        return MAX_LICENCES if self.max_licences is None else self.max_licences
 
 
 class Plan(Model):
@@ -123,6 +140,12 @@ class Price(Model):
     @property
     def amount(self) -> Money:
         return Money(self.amount_minor, self.currency)
+
+    @property
+    def volume_price(self) -> VolumePrice:
+        """What any number of licences costs; one unit of a flat price is the whole plan."""
+        tiers = tuple(VolumeTier(**tier) for tier in self.tiers or ())
+        return VolumePrice(PriceUnit(self.unit), self.amount, tiers)
 
 
 # A price that was closed on its first day is valid on no day and may stand beside its successor.

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from portal.database.connecting import hold, transaction
-from portal.domain.catalogue import DeclaredPlan, DeclaredPrice, DeclaredProduct, Links, parse_catalogue
+from portal.domain.catalogue import (
+    DeclaredFeature,
+    DeclaredPlan,
+    DeclaredPrice,
+    DeclaredProduct,
+    Links,
+    parse_catalogue,
+)
 from portal.models import Plan, Price, Product, Subscription, VendorLink
 
 from . import audit
@@ -66,6 +73,11 @@ def _save_product(declared: DeclaredProduct, *, position: int) -> Product:
     product.trial_days = declared.trial_days
     product.grace_days = declared.grace_days
     product.bank_transfer = declared.bank_transfer
+    product.max_licences = declared.max_licences
+    product.trial_licences = declared.trial_licences
+    product.licence_keys = declared.licence_keys
+    product.renewal_day = declared.renewal_day
+    product.features = [_feature(row) for row in declared.features]
     product.position = position
     product.withdrawn = False
     product.revision = secrets.token_hex(16)
@@ -163,6 +175,12 @@ def _tiers(price: DeclaredPrice) -> list[dict[str, int]] | None:
     if not price.tiers:
         return None
     return [{"from_licences": tier.from_licences, "amount_minor": tier.amount_minor} for tier in price.tiers]
+
+
+def _feature(row: DeclaredFeature) -> dict[str, object]:
+    """A row of the compare table as the product keeps it."""
+    says = {code: said if isinstance(said, bool) else dict(said) for code, said in row.plans.items()}
+    return {"names": dict(row.names), "plans": says}
 
 
 def _save_links(links: Links) -> None:

@@ -58,6 +58,13 @@ def test_an_amount_is_not_negative(paid, database):
     refuses_each(database, [*columns, ("subscription", "locked_price_minor")], ["-1"])
 
 
+def test_a_number_of_licences_is_whole_and_above_zero(runtime, database):
+    columns = [("product", "max_licences"), ("product", "trial_licences")]
+    refuses_each(database, columns, ["0", "-1", "'abc'", "'1e400'"])
+    refuses(database, "UPDATE product SET trial_licences = NULL")
+    refuses(database, "UPDATE product SET features = NULL")
+
+
 def test_a_payment_moves_something(paid, database):
     refuses(database, "UPDATE payment SET amount_minor = 0")
 
@@ -79,6 +86,7 @@ WORDS = [
     ("billing_details", "vat_status"),
     ("product", "kind"),
     ("product", "change_policy"),
+    ("product", "renewal_day"),
 ]
 CURRENCIES = [
     ("purchase_order", "currency"),

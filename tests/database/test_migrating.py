@@ -11,12 +11,14 @@ from peewee import OperationalError
 
 from portal.database import connecting as portal_database
 from portal.database import migrating
+from portal.domain.vocabulary import RenewalDay
 from portal.models import (
     ALL_MODELS,
     Invoice,
     Order,
     OrderLine,
     Payment,
+    Product,
     Subscription,
     SubscriptionPeriod,
     Workspace,
@@ -261,12 +263,15 @@ def test_what_was_bought_before_time_moved_renews_after_the_migration(empty_url)
             Payment.get().order.number,
             Invoice.get().workspace.slug,
             Workspace.get().services,
+            Subscription.get().product.code,
         )
 
     on(empty_url, lambda: apply_until("0001"))
     on(empty_url, lambda: write(BEFORE_TIME_MOVED))
     on(empty_url, migrating.migrate)
-    assert on(empty_url, read) == (date(2026, 12, 1), 3360, True, "abc", "acme", [])
+    assert on(empty_url, read) == (
+        date(2026, 12, 1), 3360, True, "abc", "acme", [], "office",
+    )  # fmt: skip
 
 
 ORDER = BEFORE_TIME_MOVED["purchase_order"]
@@ -357,3 +362,20 @@ def periods():
 
 def orders():
     return Order.select().order_by(Order.id)
+
+
+def test_a_product_of_before_licences_had_keys_sells_as_it_did(empty_url):
+    """0011 makes the table anew on SQLite: what is new says nothing until the file does."""
+
+    def read():
+        [product] = Product.select()
+        return (
+            (product.max_licences, product.trial_licences, product.licence_keys),
+            (product.renewal_day, product.features),
+            (product.code, product.trial_days, product.revision, product.withdrawn),
+        )
+
+    on(empty_url, lambda: apply_until("0001"))
+    on(empty_url, lambda: write(BEFORE_TIME_MOVED))
+    on(empty_url, migrating.migrate)
+    assert on(empty_url, read) == ((None, 1, False), (RenewalDay.KEEP, []), ("office", 30, "r", False))

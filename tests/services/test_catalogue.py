@@ -1,5 +1,6 @@
 """The catalogue file made true in the database: all of it or nothing, and no price is ever edited."""
 
+import tomllib
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -7,7 +8,8 @@ import pytest
 
 from portal.domain.catalogue import CatalogueInvalid
 from portal.domain.plans import PlanNotOffered
-from portal.domain.vocabulary import Interval
+from portal.domain.vocabulary import Interval, RenewalDay
+from portal.domain.volume_price import MAX_LICENCES
 from portal.models import AuditEntry, Plan, Price, Product, Workspace
 from portal.services import catalogue, plans
 from portal.services.subscriptions import agreement, auto_renewal
@@ -48,6 +50,114 @@ def test_the_same_file_again_changes_nothing(runtime, clock):
     report = catalogue.apply(DEMO, filename="catalogue.toml", now=clock.now())
     assert (report.prices_added, report.prices_closed) == (0, 0)
     assert list(Price.select().order_by(Price.id).tuples()) == before
+
+
+def all_but_the_revisions():
+    products = Product.select().order_by(Product.id).dicts()
+    return [{key: value for key, value in row.items() if key != "revision"} for row in products]
+
+
+def test_the_same_file_again_leaves_every_product_as_it_was(runtime, clock):
+    before = all_but_the_revisions()
+    clock.advance(days=400)
+    apply_catalogue(DEMO)
+    assert all_but_the_revisions() == before
+
+
+def test_what_a_licensed_product_declares_is_kept(runtime):
+    kept = {
+        product.code: (
+            product.max_licences,
+            product.most_licences,
+            product.trial_licences,
+            product.licence_keys,
+            product.renewal_day,
+        )
+        for product in Product.select()
+    }
+    assert kept == {
+        "office": (None, MAX_LICENCES, 1, False, RenewalDay.KEEP),
+        "meetings": (500, 500, 5, False, RenewalDay.KEEP),
+        "webinar": (100, 100, 2, False, RenewalDay.CHANGE),
+        "training": (None, MAX_LICENCES, 1, False, RenewalDay.KEEP),
+        "remote": (None, MAX_LICENCES, 1, True, RenewalDay.KEEP),
+    }
+
+
+def test_the_compare_table_is_kept_as_it_was_written_in_both_languages(runtime):
+    written = tomllib.loads(DEMO)["products"]
+    for declared in written:
+        product = Product.get(Product.code == declared["code"])
+        assert product.features == declared.get("features", [])
+    attendees = Product.get(Product.code == "webinar").features[0]
+    assert attendees == {
+        "names": {"en": "Attendees", "fr": "Participants"},
+        "plans": {
+            "webinar-standard": {"en": "Up to 250", "fr": "250 au maximum"},
+            "webinar-pro": {"en": "Up to 1,000", "fr": "1\u202f000 au maximum"},
+        },
+    }
+
+
+def test_any_sign_of_a_feature_comes_back(runtime):
+    odd = '« 50\u202f% » "d’une" réunion \\ 会議 🎥'
+    quoted = odd.replace("\\", "\\\\").replace('"', '\\"')
+    apply_catalogue(
+        DEMO.replace('{ en = "Up to 250", fr = "250 au maximum" }', f'{{ en = "x", fr = "{quoted}" }}')
+    )
+    [says] = {
+        row["plans"]["webinar-standard"]["fr"]
+        for row in Product.get(Product.code == "webinar").features
+        if row["names"]["en"] == "Attendees"
+    }
+    assert says == odd
+
+
+def test_a_licensed_product_may_lose_its_keys_again(runtime):
+    """Left out is what the file says now, not what it said before."""
+    without = DEMO.split("[[products]]")
+    meetings = next(part for part in without if 'code = "meetings"' in part)
+    plain = meetings[: meetings.index("[[products.features]]")]
+    for line in ("max_licences = 500\n", "trial_licences = 5\n"):
+        plain = plain.replace(line, "")
+    apply_catalogue(
+        DEMO.replace(meetings, plain + "\n")
+        .replace("licence_keys = true\n", "")
+        .replace('renewal_day = "change"\n', "")
+    )
+    product = Product.get(Product.code == "meetings")
+    assert (product.max_licences, product.trial_licences, product.features) == (None, 1, [])
+    assert not Product.get(Product.code == "remote").licence_keys
+    assert Product.get(Product.code == "webinar").renewal_day == RenewalDay.KEEP
+
+
+def test_a_price_says_what_a_number_of_licences_costs(runtime):
+    """9 × 15.00 = 135.00, 10 × 13.00 = 130.00; a workspace plan costs the same for any number."""
+    prices = Price.select().join(Plan).where(Price.interval == Interval.MONTH, Price.currency == "EUR")
+    professional = prices.where(Plan.code == "meetings-professional").get().volume_price
+    assert (professional.amount(9).minor, professional.amount(10).minor) == (13500, 13000)
+    assert (professional.unit_amount(9).minor, professional.unit_amount(10).minor) == (1500, 1300)
+    assert prices.where(Plan.code == "meetings-essential").get().volume_price.amount(10).minor == 11000
+    assert prices.where(Plan.code == "business-5").get().volume_price.amount(10).minor == 2800
+
+
+def test_other_tiers_are_another_price(runtime, clock):
+    """An order that took ten licences at 13.00 keeps its row; the tiers are part of the price."""
+    clock.advance(days=10)
+    apply_catalogue(
+        DEMO.replace("from_licences = 10, amount_minor = 1300 }", "from_licences = 20, amount_minor = 1300 }")
+    )
+    rows = amounts("meetings-professional")
+    assert rows == [(1500, date(2026, 11, 21), date(2026, 12, 1)), (1500, date(2026, 12, 1), None)]
+    before, after = (
+        Price.select()
+        .join(Plan)
+        .where(
+            Plan.code == "meetings-professional", Price.interval == Interval.MONTH, Price.currency == "EUR"
+        )
+        .order_by(Price.id)
+    )
+    assert [price.volume_price.unit_amount(10).minor for price in (before, after)] == [1300, 1500]
 
 
 def test_a_new_amount_is_a_new_price_and_the_old_one_ends_that_day(runtime, clock):
@@ -103,6 +213,8 @@ def test_what_the_file_no_longer_names_is_withdrawn_and_kept(place, clock):
         ("amount_minor = 2800 }", "amount_minor = 0 }"),
         ('currency = "EUR", amount_minor = 2800', 'currency = "EURO", amount_minor = 2800'),
         ('code = "business-5"', 'code = "business-3"'),
+        ("max_licences = 500", "max_licences = 5000000"),
+        ("plans.webinar-pro = {", "plans.webinar = {"),
         ("[[products]]", "[[products"),
     ],
 )

@@ -1,6 +1,6 @@
 """The vendor's catalogue: what `catalogue.toml` declares, read and judged for a day."""
 
-from .declared import Catalogue, DeclaredPlan, DeclaredPrice, DeclaredProduct, DeclaredTier, Links
+from .declared import Catalogue, DeclaredFeature, DeclaredPlan, DeclaredPrice, DeclaredProduct, Links
 from .faults import CatalogueFault, CatalogueInvalid
 from .parsing import parse_catalogue
 
@@ -8,10 +8,10 @@ __all__ = [
     "Catalogue",
     "CatalogueFault",
     "CatalogueInvalid",
+    "DeclaredFeature",
     "DeclaredPlan",
     "DeclaredPrice",
     "DeclaredProduct",
-    "DeclaredTier",
     "Links",
     "parse_catalogue",
 ]

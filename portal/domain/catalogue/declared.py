@@ -4,15 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from portal.domain.vocabulary import ChangePolicy, Interval, PriceUnit, ProductKind, Service
-
-
-@dataclass(frozen=True, slots=True)
-class DeclaredTier:
-    """From this many licences on, *each* licence of the order costs `amount_minor`, the first ones too."""
-
-    from_licences: int
-    amount_minor: int
+from portal.domain.money import Money
+from portal.domain.vocabulary import ChangePolicy, Interval, PriceUnit, ProductKind, RenewalDay, Service
+from portal.domain.volume_price import VolumePrice, VolumeTier
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +20,13 @@ class DeclaredPrice:
     currency: str
     unit: PriceUnit
     amount_minor: int
-    tiers: tuple[DeclaredTier, ...]
+    tiers: tuple[VolumeTier, ...]
     valid_from: date | None
     valid_until: date | None
+
+    @property
+    def volume_price(self) -> VolumePrice:
+        return VolumePrice(self.unit, Money(self.amount_minor, self.currency), self.tiers)
 
     def is_sold_on(self, day: date) -> bool:
         return (self.valid_from is None or self.valid_from <= day) and (
@@ -63,8 +61,20 @@ class DeclaredPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class DeclaredFeature:
+    """A row of the compare table. `plans`: by each plan's code yes, no, or a text in each language."""
+
+    names: Mapping[str, str]
+    plans: Mapping[str, bool | Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class DeclaredProduct:
-    """`grace_days` None: the installation's setting decides; `trial_days` 0: nothing to try."""
+    """`grace_days` None: the installation's setting decides; `trial_days` 0: nothing to try.
+
+    What stands after `plans` is of licensed products. `max_licences` None: the vendor sells any number.
+    `trial_licences` is how many may be tried at most.
+    """
 
     code: str
     names: Mapping[str, str]
@@ -74,6 +84,11 @@ class DeclaredProduct:
     grace_days: int | None
     bank_transfer: bool
     plans: tuple[DeclaredPlan, ...]
+    max_licences: int | None
+    trial_licences: int
+    licence_keys: bool
+    renewal_day: RenewalDay
+    features: tuple[DeclaredFeature, ...]
 
 
 @dataclass(frozen=True, slots=True)

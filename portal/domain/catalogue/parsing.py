@@ -1,8 +1,9 @@
 """From the text of `catalogue.toml` to a `Catalogue`, or to every reason why not.
 
 A key that has a default may be left out; a limit must be written, if only as "unlimited", because a
-forgotten limit would give everything away. Amounts are in minor units, and `storage_gb` counts units of
-1024³ bytes, as the source systems do.
+forgotten limit would give everything away. For the same reason one licence may be tried where the file
+does not say how many. Amounts are in minor units, and `storage_gb` counts units of 1024³ bytes, as the
+source systems do.
 """
 
 import re
@@ -10,10 +11,11 @@ import tomllib
 from datetime import date
 from typing import Final
 
-from portal.domain.vocabulary import ChangePolicy, Interval, PriceUnit, ProductKind, Service
+from portal.domain.vocabulary import ChangePolicy, Interval, PriceUnit, ProductKind, RenewalDay, Service
+from portal.domain.volume_price import MAX_LICENCES, VolumeTier
 
 from . import rules
-from .declared import Catalogue, DeclaredPlan, DeclaredPrice, DeclaredProduct, DeclaredTier, Links
+from .declared import Catalogue, DeclaredFeature, DeclaredPlan, DeclaredPrice, DeclaredProduct, Links
 from .faults import CatalogueFault, CatalogueInvalid, FaultList
 from .reading import TableReader
 from .toml_lines import Path, lines_of
@@ -26,6 +28,14 @@ MAX_POSITION: Final = 1_000_000
 MAX_STORAGE_GB: Final = 1_000_000_000
 
 _WORKSPACE_LIMITS: Final = ("max_users", "guests_per_user", "max_administrators", "storage_gb", "services")
+# Each key of licensed products alone, and why a workspace plan has none.
+_LICENSED_KEYS: Final = {
+    "max_licences": "A workspace plan is sold whole: its capacity is the max_users of each plan.",
+    "trial_licences": "A workspace plan is sold whole: what may be tried stands in its trial plan.",
+    "licence_keys": "A workspace plan is sold whole: it has no licence that a key could activate.",
+    "renewal_day": "Money left of a workspace plan becomes days, so a change always begins a new period.",
+    "features": "The table of a workspace plan compares limits and services: give each plan its own.",
+}
 
 
 def parse_catalogue(text: str, *, filename: str, today: date) -> Catalogue:
@@ -93,6 +103,7 @@ def _read_product(
         (plan_table, _read_plan(plan_table, kind=known_kind))
         for plan_table in table.tables("plans", required=True)
     ]
+    is_licensed = known_kind is ProductKind.LICENSED
     product = DeclaredProduct(
         code=table.code("code"),
         names=table.names("names"),
@@ -102,16 +113,55 @@ def _read_product(
         grace_days=table.optional_integer("grace_days", low=0, high=MAX_DAYS),
         bank_transfer=table.flag("bank_transfer"),
         plans=tuple(plan for _, plan in plans),
+        max_licences=table.optional_integer("max_licences", low=1, high=MAX_LICENCES)
+        if is_licensed
+        else None,
+        trial_licences=table.integer("trial_licences", low=1, high=MAX_LICENCES, default=1)
+        if is_licensed
+        else 1,
+        licence_keys=is_licensed and table.flag("licence_keys"),
+        renewal_day=table.word("renewal_day", RenewalDay, default=RenewalDay.KEEP)
+        if is_licensed
+        else RenewalDay.KEEP,
+        features=_read_features(table, plans) if is_licensed else (),
     )
+    if known_kind is ProductKind.WORKSPACE_PLAN:
+        for key, reason in _LICENSED_KEYS.items():
+            table.refuse(key, because=reason)
+    elif known_kind is None:
+        table.ignore(*_LICENSED_KEYS)
     table.finish()
     rules.check_positions(plans)
     rules.check_prices_of_today(plans, today=today)
     rules.check_shared_currency(plans, today=today)
+    if known_kind is not None:
+        rules.check_change_policy(table, product)
+    if is_licensed:
+        rules.check_licence_numbers(table, product, plans)
     if known_kind is ProductKind.WORKSPACE_PLAN:
         rules.check_trial_plan(table, plans, trial_days=product.trial_days)
         rules.check_one_nonprofit_plan(plans)
         rules.check_capacity_grows(plans)
     return product, plans
+
+
+def _read_features(table: TableReader, plans: rules.PlanPairs) -> tuple[DeclaredFeature, ...]:
+    """The rows of the compare table. Where a plan's code could not be read, nothing is said of the plans."""
+    codes = [plan.code for _, plan in plans]
+    codes_are_known = bool(plans) and all(plan_table.sound("code") for plan_table, _ in plans)
+    features = []
+    for feature_table in table.tables("features", required=False):
+        says = feature_table.table("plans")
+        feature = DeclaredFeature(
+            names=feature_table.names("names"),
+            plans={code: says.flag_or_text(code) for code in dict.fromkeys(codes) if codes_are_known},
+        )
+        if codes_are_known:
+            says.finish()
+        feature_table.finish()
+        features.append((feature_table, feature))
+    rules.check_feature_names(features)
+    return tuple(feature for _, feature in features)
 
 
 def _read_plan(table: TableReader, *, kind: ProductKind | None) -> DeclaredPlan:
@@ -179,8 +229,8 @@ def _read_price(table: TableReader, *, kind: ProductKind | None) -> DeclaredPric
     return price
 
 
-def _read_tier(table: TableReader) -> DeclaredTier:
-    tier = DeclaredTier(
+def _read_tier(table: TableReader) -> VolumeTier:
+    tier = VolumeTier(
         from_licences=table.integer("from_licences", low=2, high=MAX_PEOPLE),
         amount_minor=table.amount_minor("amount_minor"),
     )

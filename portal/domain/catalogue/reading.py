@@ -22,6 +22,7 @@ MAX_CODE_LENGTH: Final = 60
 MAX_NAME_LENGTH: Final = 100
 MAX_LINK_LENGTH: Final = 500
 MAX_AMOUNT_MINOR: Final = 10**12
+_MOST_HINTS: Final = 16
 
 # ISO 4217: the currencies that are legal tender in 2026; funds, metals and test codes left out.
 _CURRENCY_CODES: Final = (
@@ -47,7 +48,10 @@ def _nearest(wanted: str, known: list[str]) -> str | None:
 
 def _hint(wanted: str, known: list[str]) -> str:
     nearest = _nearest(wanted, known)
-    return f"Did you mean {shown(nearest)}?" if nearest else f"Known here: {', '.join(known)}."
+    if nearest:
+        return f"Did you mean {shown(nearest)}?"
+    more = f" and {len(known) - _MOST_HINTS} more" if len(known) > _MOST_HINTS else ""
+    return f"Known here: {', '.join(known[:_MOST_HINTS])}{more}."
 
 
 class TableReader:
@@ -208,6 +212,19 @@ class TableReader:
         names = {language: table._name(language) for language in LANGUAGES}
         table.finish()
         return names
+
+    def flag_or_text(self, key: str) -> bool | Mapping[str, str]:
+        """A required yes or no, or a text in each of the languages."""
+        if isinstance(self._table.get(key), dict):
+            return self.names(key)
+        value = self._take(key)
+        if value is not _MISSING and not isinstance(value, bool):
+            self.fault(
+                key,
+                'Write true, false or a text in both languages, such as { en = "Monthly", fr = "Mensuel" }, '
+                f"in place of {shown(value)}.",
+            )
+        return value is True
 
     def table(self, key: str) -> "TableReader":
         value = self._take(key)

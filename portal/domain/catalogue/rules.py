@@ -4,19 +4,22 @@ A rule looks only at keys without a fault of their own, so that one mistake is t
 (the table as written, what it declares), in the order of the file.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import pairwise
 
-from portal.domain.vocabulary import PriceUnit, ProductKind
+from portal.domain.vocabulary import ChangePolicy, PriceUnit, ProductKind
+from portal.domain.volume_price import VolumeTier
 
-from .declared import DeclaredPlan, DeclaredPrice, DeclaredProduct, DeclaredTier
-from .reading import TableReader
+from .declared import DeclaredFeature, DeclaredPlan, DeclaredPrice, DeclaredProduct
+from .reading import LANGUAGES, TableReader
+from .toml_lines import Path
 
+FeaturePairs = Sequence[tuple[TableReader, DeclaredFeature]]
 PlanPairs = Sequence[tuple[TableReader, DeclaredPlan]]
 PricePairs = Sequence[tuple[TableReader, DeclaredPrice]]
 ProductPairs = Sequence[tuple[TableReader, DeclaredProduct]]
-TierPairs = Sequence[tuple[TableReader, DeclaredTier]]
+TierPairs = Sequence[tuple[TableReader, VolumeTier]]
 
 
 def check_codes(products: ProductPairs, plans: PlanPairs) -> None:
@@ -42,6 +45,58 @@ def check_one_workspace_plan_product(root: TableReader, products: ProductPairs) 
             second.fault(
                 "kind", f"One product sells the workspace plan: the one of line {tables[0].line('kind')}."
             )
+
+
+def check_change_policy(table: TableReader, product: DeclaredProduct) -> None:
+    """Unused time stands in for money where one plan is sold whole, not where licences are (ADR 0003)."""
+    if not table.sound("change"):
+        return
+    if product.kind is ProductKind.WORKSPACE_PLAN and product.change is not ChangePolicy.EXTEND:
+        table.fault(
+            "change", 'Money left of a workspace plan becomes days of the new one: write change = "extend".'
+        )
+    if product.kind is ProductKind.LICENSED and product.change is not ChangePolicy.PRORATE:
+        table.fault(
+            "change",
+            'Licences are bought by number, where days cannot stand in for money: write change = "prorate".',
+        )
+
+
+def check_licence_numbers(table: TableReader, product: DeclaredProduct, plans: PlanPairs) -> None:
+    """What may be tried can be bought, and every tier can be reached."""
+    if table.has("trial_licences") and table.sound("trial_licences", "trial_days") and not product.trial_days:
+        table.fault("trial_licences", "The product has no trial_days: say how long its trial lasts.")
+    most = product.max_licences
+    if most is None or not table.sound("max_licences"):
+        return
+    if product.trial_licences > most and table.sound("trial_licences"):
+        table.fault("trial_licences", f"More may be tried than bought: max_licences is {most}.")
+    for plan_table, plan in plans:
+        if plan_table.sound("prices"):
+            for place, tier in _tiers_of(plan):
+                if tier.from_licences > most:
+                    plan_table.faults.add(
+                        (*plan_table.path, *place, "from_licences"),
+                        f"No order reaches this tier: max_licences is {most}.",
+                    )
+
+
+def check_feature_names(features: FeaturePairs) -> None:
+    """Each row of a compare table has a name of its own in each language."""
+    first: dict[tuple[str, str], TableReader] = {}
+    for table, feature in features:
+        if not table.sound("names"):
+            continue
+        names = [(language, feature.names[language]) for language in LANGUAGES]
+        for name in names:
+            if name in first:
+                line = first[name].line("names")
+                table.fault(
+                    "names", f"Two features of a product cannot share a name: it is taken on line {line}."
+                )
+                break
+        for name in names:
+            first.setdefault(name, table)
 
 
 def check_trial_plan(product_table: TableReader, plans: PlanPairs, *, trial_days: int) -> None:
@@ -200,6 +255,13 @@ def _priced(plans: PlanPairs) -> PlanPairs:
     """The plans on sale whose prices could all be read."""
     keys = ("hidden", "free", "trial", "prices")
     return [(table, plan) for table, plan in plans if plan.is_sold and plan.prices and table.sound(*keys)]
+
+
+def _tiers_of(plan: DeclaredPlan) -> Iterator[tuple[Path, VolumeTier]]:
+    """Each tier of a plan whose prices could all be read, with its place below the plan."""
+    for price_index, price in enumerate(plan.prices):
+        for tier_index, tier in enumerate(price.tiers):
+            yield ("prices", price_index, "tiers", tier_index), tier
 
 
 def _meet(one: DeclaredPrice, other: DeclaredPrice) -> bool:
