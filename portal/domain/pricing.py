@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from .errors import CurrencyMismatch
+from .extension import Extension, PaidPeriod, extend
 from .money import Money
 from .periods import Period, add_months, period_from
-from .proration import Extension, PaidPeriod, extend
 from .tax import Buyer, TaxDecision, decide_tax
 from .vocabulary import Interval, OrderKind, SubscriptionState
 
@@ -126,7 +126,7 @@ def make_quote(
 
     Prolonging begins at the due date, unless access is blocked: then on the day of the payment, as
     do purchases. So does a renewal (`renews`), also one that begins a scheduled plan. A change keeps the
-    money left as extra days (proration.py); late and blocked subscriptions have none left.
+    money left as extra days (extension.py); late and blocked subscriptions have none left.
     Raises CurrencyMismatch, ExtensionTooLong, MissingVatRate.
     """
     kind = (

@@ -12,11 +12,11 @@ from enum import StrEnum
 from typing import Any
 
 from .errors import PortalError
+from .extension import PaidPeriod, extend
 from .money import Money
 from .periods import Period, add_months, period_from
 from .price_lock import LOCK_MONTHS
 from .pricing import anchor_at, extension_facts
-from .proration import PaidPeriod, extend
 from .refunds import GivenPeriod, replay
 from .vocabulary import Interval, OrderKind
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from portal.domain.extension import PaidPeriod
 from portal.domain.money import Money
 from portal.domain.periods import Period
 from portal.domain.pricing import Offer, PresentTerms, make_quote
-from portal.domain.proration import PaidPeriod
 from portal.domain.subscription_history import (
     Fault,
     PastPeriod,

@@ -7,9 +7,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from portal.domain.errors import CurrencyMismatch, ExtensionTooLong
+from portal.domain.extension import LATEST_DUE_ON, PaidPeriod, extend
 from portal.domain.money import Money
 from portal.domain.periods import Period, next_period, period_from
-from portal.domain.proration import LATEST_DUE_ON, PaidPeriod, extend
 from portal.domain.vocabulary import Interval
 
 MONTH, YEAR = Interval.MONTH, Interval.YEAR
