@@ -13,8 +13,8 @@ from datetime import date
 from .errors import CurrencyMismatch
 from .extension import Extension, PaidPeriod, extend
 from .money import Money
-from .periods import Period, add_months, period_from
-from .tax import Buyer, TaxDecision, decide_tax
+from .periods import Period, anchor_at, period_from
+from .tax import Buyer, TaxDecision, decide_tax, tax_facts
 from .vocabulary import Interval, OrderKind, SubscriptionState
 
 Facts = Mapping[str, object]
@@ -171,28 +171,10 @@ def facts_hash(facts: Facts) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def anchor_at(due_on: date, *, anchor_day: int) -> int:
-    """The remembered anchor day; a due date that does not lie on it is its own anchor."""
-    return anchor_day if add_months(due_on, 0, anchor_day=anchor_day) == due_on else due_on.day
-
-
 def _refuse_other_currency(paid: Sequence[PaidPeriod], amount: Money) -> None:
     for part in paid:
         if part.price.currency != amount.currency:
             raise CurrencyMismatch(left=part.price.currency, right=amount.currency)
-
-
-def tax_facts(tax: TaxDecision | None) -> dict[str, object] | None:
-    """The decision as a quote keeps it."""
-    if tax is None:
-        return None
-    return {
-        "rate_bp": tax.rate_bp,
-        "category": tax.category.value,
-        "reason": tax.reason.value,
-        "country": tax.country,
-        "territory": tax.territory.value if tax.territory else None,
-    }
 
 
 def extension_facts(extension: Extension | None) -> dict[str, object] | None:

@@ -14,9 +14,9 @@ from typing import Any
 from .errors import PortalError
 from .extension import PaidPeriod, extend
 from .money import Money
-from .periods import Period, add_months, period_from
+from .periods import Period, add_months, anchor_at, period_from
 from .price_lock import LOCK_MONTHS
-from .pricing import anchor_at, extension_facts
+from .pricing import extension_facts
 from .refunds import GivenPeriod, replay
 from .vocabulary import Interval, OrderKind
 
