@@ -41,6 +41,13 @@ class ChangePolicy(StrEnum):
     PRORATE = "prorate"
 
 
+class RenewalDay(StrEnum):
+    """Whether a paid change of a licensed product keeps the period, or begins a new one on its day."""
+
+    KEEP = "keep"
+    CHANGE = "change"
+
+
 class PriceUnit(StrEnum):
     FLAT = "flat"
     LICENCE = "licence"
