@@ -5,7 +5,7 @@ Each line is rounded once, half up, and so is its tax; sums are sums of lines (d
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from .licence_terms import LicenceTerms
 from .money import Money
@@ -77,6 +77,11 @@ class CreditLine:
     unused_days: int
 
     @property
+    def period(self) -> Period:
+        """The days that are given back; its start is `credited_from` of the line from then on."""
+        return Period(self.line.until - timedelta(days=self.unused_days), self.line.until)
+
+    @property
     def share(self) -> Money:
         """The unused share of what was charged, before anybody asks what is left of it."""
         return self.line.net.split(part=self.unused_days, whole=self.line.period.days)
@@ -107,6 +112,8 @@ class CreditLine:
     def facts(self) -> dict[str, object]:
         return {
             **self.line.facts,
+            "unused_start_on": self.period.start.isoformat(),
+            "unused_end_on": self.period.end.isoformat(),
             "unused_days": self.unused_days,
             "share_minor": self.share.minor,
             "net_minor": self.net.minor,

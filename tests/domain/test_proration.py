@@ -385,8 +385,19 @@ def test_a_credit_names_its_line_and_its_days():
         ("A", 16, 31),
         ("B", 28, 28),
     ]
+    assert [each.period for each in found.credits] == [
+        Period(day("2026-01-16"), day("2026-02-01")),
+        Period(day("2026-02-01"), day("2026-03-01")),
+    ]
     assert {each.tax for each in found.credits} == {FRANCE}
     assert {each.tax for each in found.charges} == {GERMANY}
+
+
+def test_days_that_were_given_back_do_not_come_back():
+    cut = line("2026-01-01", "2026-02-01", credited=("15.48", "3.10"), credited_from="2026-01-16")
+    assert CreditLine(cut, cut.days_left(day("2026-01-10"))).period == Period(
+        day("2026-01-10"), day("2026-01-16")
+    )
 
 
 def test_a_charge_is_a_share_of_a_whole_period():
@@ -552,6 +563,8 @@ def test_the_facts_tell_why():
                 "charged_minor": 3000,
                 "credited_before_minor": 0,
                 "tax": tax,
+                "unused_start_on": "2026-01-16",
+                "unused_end_on": "2026-02-01",
                 "unused_days": 16,
                 "share_minor": 1548,
                 "net_minor": 1548,
@@ -672,7 +685,7 @@ class Licensed:
                 before,
                 credited_net=before.credited_net + credit.net,
                 credited_tax=before.credited_tax + credit.tax_amount,
-                credited_from=max(change.on, before.period.start),
+                credited_from=credit.period.start,
             )
         if change.begins is Begins.NOW:
             self.cost_per_day = {on: cost for on, cost in self.cost_per_day.items() if on < change.on}
