@@ -55,6 +55,11 @@ def add_months(day: date, n: int, *, anchor_day: int) -> date:
     return date(year, month, min(anchor_day, monthrange(year, month)[1]))
 
 
+def anchor_at(due_on: date, *, anchor_day: int) -> int:
+    """The remembered anchor day; a due date that does not lie on it is its own anchor."""
+    return anchor_day if add_months(due_on, 0, anchor_day=anchor_day) == due_on else due_on.day
+
+
 def period_from(start: date, interval: Interval, *, anchor_day: int | None = None) -> Period:
     """One `interval` from `start`, which lies on the anchor; `anchor_day` None means the day of `start`.
 

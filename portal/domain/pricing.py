@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from .errors import CurrencyMismatch
+from .extension import Extension, PaidPeriod, extend
 from .money import Money, total
-from .periods import Period, add_months, period_from
-from .proration import Extension, PaidPeriod, extend
-from .tax import Buyer, TaxDecision, decide_tax
+from .periods import Period, anchor_at, period_from
+from .tax import Buyer, TaxDecision, decide_tax, tax_facts
 from .vocabulary import Interval, OrderKind, SubscriptionState
 
 Facts = Mapping[str, object]
@@ -220,7 +220,7 @@ def make_quote(
 def _quote_line(wanted: WantedLine, *, tax: TaxDecision | None, on: date) -> QuotedLine:
     """Prolonging begins at the due date, unless access is blocked: then on the day of the payment, as
     do purchases. So does a renewal, also one that begins a scheduled plan. A change keeps the money left as
-    extra days (proration.py); late and blocked subscriptions have none left.
+    extra days (extension.py); late and blocked subscriptions have none left.
     """
     present, offer = wanted.present, wanted.offer
     kind = (
@@ -257,28 +257,10 @@ def facts_hash(facts: Facts) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def anchor_at(due_on: date, *, anchor_day: int) -> int:
-    """The remembered anchor day; a due date that does not lie on it is its own anchor."""
-    return anchor_day if add_months(due_on, 0, anchor_day=anchor_day) == due_on else due_on.day
-
-
 def _refuse_other_currency(paid: Sequence[PaidPeriod], amount: Money) -> None:
     for part in paid:
         if part.price.currency != amount.currency:
             raise CurrencyMismatch(left=part.price.currency, right=amount.currency)
-
-
-def tax_facts(tax: TaxDecision | None) -> dict[str, object] | None:
-    """The decision as a quote keeps it."""
-    if tax is None:
-        return None
-    return {
-        "rate_bp": tax.rate_bp,
-        "category": tax.category.value,
-        "reason": tax.reason.value,
-        "country": tax.country,
-        "territory": tax.territory.value if tax.territory else None,
-    }
 
 
 def extension_facts(extension: Extension | None) -> dict[str, object] | None:

@@ -1,173 +1,228 @@
-"""The extend rule: money left of what was paid becomes whole days of the new plan (docs/adr/0003).
+"""The prorate rule: what a change of licences gives back and what it charges (docs/adr/0023).
 
-The new plan applies at once and its full price is charged. Everything is an exact fraction until one floor
-at the end, so that no plan is too cheap to have a price per day and no rounding costs the customer a day. The
-published example (18 → 30 USD on 3 January, due 19 February) prints truncated rates; the dates agree.
-Prices are without VAT on both sides; `price` is what was really charged, not today's list.
+Days are half-open: the day of the change belongs to the new price. The unused days of what was charged are
+given back, each invoice line by itself and at its own tax rate; the new terms are charged for the same days,
+or for a whole period from today. No line is negative.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
-from fractions import Fraction
+from datetime import date
 from itertools import pairwise
 
-from .errors import CurrencyMismatch, ExtensionTooLong
-from .money import Money
-from .periods import Period, period_from
-from .vocabulary import Interval
+from .errors import CurrencyMismatch, PortalError
+from .licence_terms import Begins, LicenceTerms, change_begins
+from .money import Money, total
+from .periods import MONTHS, Period, add_months, anchor_at, period_from
+from .prorated_lines import ChargeLine, CreditLine, RateSum, RunningLine, sums_by_rate
+from .tax import TaxDecision, tax_facts
+from .vocabulary import Interval, RenewalDay
 
-LATEST_DUE_ON = date(9998, 12, 31)
-"""The calendar ends a year later: there is room for a period more, and for the days of grace after it."""
 
-WORTH_DAYS = 7
-"""A change that moves the due date by less gains little: that is said before anybody pays."""
+class NothingChanges(PortalError):
+    """Plan, interval and licences are those that run already."""
 
 
 @dataclass(frozen=True, slots=True)
-class PaidPeriod:
-    """A period that was paid for: running, or prepaid and yet to come.
+class PresentLicences:
+    """Where a licensed subscription stands on the day of a change.
 
-    `base_days` are those that `price` bought, without the extra days that an earlier change brought:
-    a month of 31 days extended by 16 has a `period` of 47 days and a price per day of price/31.
+    `terms` are at the price in force, which may be a locked one. `lines` pay for days to come, running or
+    prepaid; one that is over or was given back does no harm. Nothing is given back for days until `due_on`
+    that no line pays for. Raises CurrencyMismatch for a line in another currency than the terms.
     """
 
-    period: Period
-    base_days: int
-    price: Money
+    terms: LicenceTerms
+    due_on: date
+    anchor_day: int
+    lines: tuple[RunningLine, ...] = ()
 
     def __post_init__(self) -> None:
-        if not 0 < self.base_days <= self.period.days:
-            raise ValueError(f"{self.base_days} base days in a period of {self.period.days}")
-        if self.price.is_negative:
-            raise ValueError(f"a period cannot cost {self.price}")
-
-    @property
-    def price_per_day(self) -> Fraction:
-        """Minor units, exact."""
-        return Fraction(self.price.minor, self.base_days)
+        for line in self.lines:
+            _refuse_other_currency(self.terms.unit, line.net)
+        if len({line.key for line in self.lines}) < len(self.lines):
+            raise ValueError(f"a line stands here twice: {[line.key for line in self.lines]}")
 
 
 @dataclass(frozen=True, slots=True)
-class DaysLeft:
-    """What one paid period still holds on the day of a change."""
+class Proration:
+    """What a purchase or a change of licences gives back and charges on the day `on`, and what is due next.
 
-    paid: PaidPeriod
-    unused_days: int
-
-    @property
-    def money_left(self) -> Fraction:
-        """Minor units, exact; may exceed `price`, because extra days were paid for too, before it."""
-        return self.unused_days * self.paid.price_per_day
-
-
-@dataclass(frozen=True, slots=True)
-class Extension:
-    """The six figures that are shown before payment, stored on the order and repeated on the invoice.
-
-    Fractions are minor units of `currency`, exact; the properties that return Money are those figures rounded
-    half up, to be shown and never to be reckoned with. `base` is what the new price pays for, `period` is
-    `base` and the extra days.
+    `period` is what the new terms begin with: from `on` to the due date, or the period after the due date
+    for a scheduled change, which moves no money. `before` is None for a purchase.
     """
 
-    currency: str
-    left: tuple[DaysLeft, ...]
-    old_price_per_day: Fraction
-    new_price_per_day: Fraction
-    unused_days: int
-    money_left: Fraction
-    extra_days: int
-    base: Period
+    begins: Begins
+    on: date
+    before: LicenceTerms | None
+    terms: LicenceTerms
+    period: Period
+    anchor_day: int
+    tax: TaxDecision | None
+    credits: tuple[CreditLine, ...] = ()
+    charges: tuple[ChargeLine, ...] = ()
 
     @property
-    def due_on(self) -> date:
-        return self.base.end + timedelta(days=self.extra_days)
+    def currency(self) -> str:
+        return self.terms.unit.currency
 
     @property
-    def period(self) -> Period:
-        return Period(self.base.start, self.due_on)
+    def credited_net(self) -> Money:
+        return total((line.net for line in self.credits), self.currency)
 
     @property
-    def anchor_day(self) -> int:
-        """Anchor of the periods to come: the new due day once days were added, else the day of the change."""
-        return self.due_on.day if self.extra_days else self.base.start.day
+    def credited_gross(self) -> Money:
+        return total((line.gross for line in self.credits), self.currency)
 
     @property
-    def old_due_on(self) -> date:
-        """The end of what was paid before the change; the day of the change where nothing was."""
-        return self.left[-1].paid.period.end if self.left else self.base.start
+    def charged_net(self) -> Money:
+        return total((line.net for line in self.charges), self.currency)
 
     @property
-    def gained_days(self) -> int:
-        """Days by which the due date moves; below 0 it comes earlier, though more is paid."""
-        return (self.due_on - self.old_due_on).days
+    def charged_gross(self) -> Money:
+        return total((line.gross for line in self.charges), self.currency)
 
     @property
-    def gains_little(self) -> bool:
-        """Whether a whole new price is paid for less than WORTH_DAYS more.
-
-        Annual 180 to monthly 18 on 1 July 2024: 18 USD for 2 days (source-systems §3.6).
-        """
-        return bool(self.left) and self.gained_days < WORTH_DAYS
+    def credited_by_rate(self) -> tuple[RateSum, ...]:
+        return sums_by_rate(self.credits)
 
     @property
-    def extra_days_exact(self) -> Fraction:
-        """Extra days before the floor: 16.8 in the published example."""
-        return self.money_left / self.new_price_per_day
+    def charged_by_rate(self) -> tuple[RateSum, ...]:
+        """Empty until the buyer is known."""
+        return sums_by_rate(self.charges)
 
     @property
-    def old_price_per_day_shown(self) -> Money:
-        return Money.nearest(self.old_price_per_day, self.currency)
+    def due_now(self) -> Money:
+        """To pay today, tax included; never below nothing."""
+        return max(self.charged_gross - self.credited_gross, Money.zero(self.currency))
 
     @property
-    def new_price_per_day_shown(self) -> Money:
-        return Money.nearest(self.new_price_per_day, self.currency)
+    def to_balance(self) -> Money:
+        """What was given back beyond the charge, tax included: kept for the workspace, not paid out."""
+        return max(self.credited_gross - self.charged_gross, Money.zero(self.currency))
 
     @property
-    def money_left_shown(self) -> Money:
-        return Money.nearest(self.money_left, self.currency)
+    def next_due_on(self) -> date:
+        return self.period.end if self.begins is Begins.NOW else self.period.start
+
+    @property
+    def next_charge(self) -> Money:
+        """Of a whole period at the new terms, without VAT, at the price of today."""
+        return self.terms.price
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        """Everything that tells why, as JSON: dates as ISO text, amounts in minor units of `currency`."""
+        return {
+            "begins": self.begins.value,
+            "on": self.on.isoformat(),
+            "currency": self.currency,
+            "before": self.before.facts if self.before else None,
+            "terms": self.terms.facts,
+            "start_on": self.period.start.isoformat(),
+            "end_on": self.period.end.isoformat(),
+            "anchor_day": self.anchor_day,
+            "tax": tax_facts(self.tax),
+            "credits": [line.facts for line in self.credits],
+            "charges": [line.facts for line in self.charges],
+            "credited_by_rate": [rate.facts for rate in self.credited_by_rate],
+            "charged_by_rate": [rate.facts for rate in self.charged_by_rate],
+            "credited_net_minor": self.credited_net.minor,
+            "credited_gross_minor": self.credited_gross.minor,
+            "charged_net_minor": self.charged_net.minor,
+            "charged_gross_minor": self.charged_gross.minor,
+            "due_now_minor": self.due_now.minor,
+            "to_balance_minor": self.to_balance.minor,
+            "next_due_on": self.next_due_on.isoformat(),
+            "next_charge_minor": self.next_charge.minor,
+        }
 
 
-def extend(*, paid: Sequence[PaidPeriod], new_price: Money, interval: Interval, on: date) -> Extension:
-    """The period that `new_price` buys on the day `on`, with the money left in `paid` as extra days.
+def prorate(
+    *,
+    present: PresentLicences,
+    wanted: LicenceTerms,
+    renewal_day: RenewalDay,
+    tax: TaxDecision | None,
+    on: date,
+) -> Proration:
+    """What the change to `wanted` on the day `on` gives back and charges.
 
-    `paid` is the running period and those prepaid after it, in order; empty for a trial or a free plan. What
-    is over counts for nothing. The day of the change is used by the old plan; the due date is never an unused
-    day. The old price per day is the running period's (0 when nothing was paid).
-    Raises CurrencyMismatch: a running period's currency cannot be changed; ExtensionTooLong: the due date
-    would lie after LATEST_DUE_ON. A free plan has no end date, so a `new_price` of 0 is the caller's mistake.
+    A smaller choice waits for the due date and moves no money (`change_begins`). Any other begins now: with
+    `keep` and the same interval it is charged for the days until the due date, which stays; else for a whole
+    period from `on`, whose day is the anchor then. Once nothing is left every choice begins now with a whole
+    period: on the due date itself on the remembered anchor, later on that day.
+    Raises NothingChanges; CurrencyMismatch: what runs in one currency is not changed to another.
     """
-    if new_price.minor <= 0:
-        raise ValueError("only a plan with a price is extended")
-    for before, after in pairwise(paid):
-        if before.period.end > after.period.start:
-            raise ValueError(f"paid twice: {before.period} and {after.period}")
-    for part in paid:
-        if part.price.currency != new_price.currency:
-            raise CurrencyMismatch(left=part.price.currency, right=new_price.currency)
-    base = period_from(on, interval)
-    left = tuple(DaysLeft(part, part.period.days_unused(on)) for part in paid)
-    money_left = sum((part.money_left for part in left), start=Fraction(0))
-    new_price_per_day = Fraction(new_price.minor, base.days)
-    extra_days = math.floor(money_left / new_price_per_day)
-    if extra_days > (LATEST_DUE_ON - base.end).days:
-        raise ExtensionTooLong(latest=LATEST_DUE_ON)
-    return Extension(
-        currency=new_price.currency,
-        left=left,
-        old_price_per_day=_running(paid, on).price_per_day if paid else Fraction(0),
-        new_price_per_day=new_price_per_day,
-        unused_days=sum(part.unused_days for part in left),
-        money_left=money_left,
-        extra_days=extra_days,
-        base=base,
+    if wanted.is_same_choice(present.terms):
+        raise NothingChanges
+    _refuse_other_currency(present.terms.unit, wanted.unit)
+    has_days_left = on < present.due_on
+    anchor_day = anchor_at(present.due_on, anchor_day=present.anchor_day)
+    if has_days_left and change_begins(present=present.terms, wanted=wanted) is Begins.ON_DUE_DATE:
+        return Proration(
+            begins=Begins.ON_DUE_DATE,
+            on=on,
+            before=present.terms,
+            terms=wanted,
+            period=period_from(present.due_on, wanted.interval, anchor_day=anchor_day),
+            anchor_day=anchor_day,
+            tax=tax,
+        )
+    keeps = renewal_day == RenewalDay.KEEP and wanted.interval == present.terms.interval
+    if keeps and has_days_left:
+        bases = _periods_until(present.due_on, wanted.interval, anchor_day=anchor_day, not_over_on=on)
+    else:
+        anchor_day = anchor_day if keeps and on == present.due_on else on.day
+        bases = [period_from(on, wanted.interval, anchor_day=anchor_day)]
+    return Proration(
+        begins=Begins.NOW,
+        on=on,
+        before=present.terms,
+        terms=wanted,
+        period=Period(on, bases[-1].end),
+        anchor_day=anchor_day,
+        tax=tax,
+        credits=tuple(_credits(present.lines, on)),
+        charges=tuple(ChargeLine(wanted, base, Period(max(on, base.start), base.end), tax) for base in bases),
     )
 
 
-def _running(paid: Sequence[PaidPeriod], on: date) -> PaidPeriod:
-    """The last period that has begun by `on`: on the due date still the old one, if nothing follows it."""
-    begun = [part for part in paid if part.period.start <= on]
-    if not begun:
-        raise ValueError(f"nothing of what was paid has begun on {on}")
-    return begun[-1]
+def first_period(*, wanted: LicenceTerms, tax: TaxDecision | None, on: date) -> Proration:
+    """What a purchase charges: a whole period from `on`, whose day is the anchor from then on."""
+    base = period_from(on, wanted.interval)
+    return Proration(
+        begins=Begins.NOW,
+        on=on,
+        before=None,
+        terms=wanted,
+        period=base,
+        anchor_day=on.day,
+        tax=tax,
+        charges=(ChargeLine(wanted, base, base, tax),),
+    )
+
+
+def _credits(lines: Iterable[RunningLine], on: date) -> Iterator[CreditLine]:
+    """Of each line that something is left of; a credit note has no line of nothing."""
+    for line in lines:
+        credit = CreditLine(line, line.days_left(on))
+        if credit.net.minor > 0:
+            yield credit
+
+
+def _periods_until(due_on: date, interval: Interval, *, anchor_day: int, not_over_on: date) -> list[Period]:
+    """The whole periods that end on `due_on` one after the other, the earliest the one with `not_over_on`.
+
+    More than one where a following period is prepaid. An earlier change may have begun its line in the middle
+    of one: a share of the price is still one of the whole period.
+    """
+    ends = [due_on]
+    while ends[-1] > not_over_on:
+        ends.append(add_months(due_on, -MONTHS[interval] * len(ends), anchor_day=anchor_day))
+    return [Period(start, end) for start, end in pairwise(reversed(ends))]
+
+
+def _refuse_other_currency(one: Money, other: Money) -> None:
+    if one.currency != other.currency:
+        raise CurrencyMismatch(left=one.currency, right=other.currency)

@@ -11,12 +11,12 @@ from datetime import date, timedelta
 from enum import StrEnum
 
 from .errors import PortalError
+from .extension import PaidPeriod, extend
 from .frozen_quote import FrozenLine
 from .money import Money
-from .periods import Period, add_months, period_from
+from .periods import Period, add_months, anchor_at, period_from
 from .price_lock import LOCK_MONTHS
-from .pricing import anchor_at, extension_facts
-from .proration import PaidPeriod, extend
+from .pricing import extension_facts
 from .refunds import GivenPeriod, replay
 from .vocabulary import Interval, OrderKind
 

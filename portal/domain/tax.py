@@ -67,6 +67,19 @@ class TaxDecision:
         return net.split(part=self.rate_bp, whole=BASIS_POINTS)
 
 
+def tax_facts(tax: TaxDecision | None) -> dict[str, object] | None:
+    """The decision as a quote keeps it."""
+    if tax is None:
+        return None
+    return {
+        "rate_bp": tax.rate_bp,
+        "category": tax.category.value,
+        "reason": tax.reason.value,
+        "country": tax.country,
+        "territory": tax.territory.value if tax.territory else None,
+    }
+
+
 def vat_prefix(country: str) -> str:
     """The letters that begin a VAT number of `country`: EL for Greece, FR for Monaco, else the ISO code."""
     country = tax_place_of(country, None).country

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portal.domain.errors import CurrencyMismatch, MissingVatRate
+from portal.domain.extension import PaidPeriod
 from portal.domain.money import EXPONENTS, Money
 from portal.domain.periods import Period
 from portal.domain.pricing import Offer, PresentTerms, WantedLine, facts_hash, make_quote, order_kind
-from portal.domain.proration import PaidPeriod
 from portal.domain.tax import Buyer
 from portal.domain.vocabulary import Interval, OrderKind, SubscriptionState, VatStatus
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from portal.domain.extension import PaidPeriod
 from portal.domain.frozen_quote import frozen_lines
 from portal.domain.money import Money
 from portal.domain.periods import Period
 from portal.domain.pricing import Offer, PresentTerms, WantedLine, make_quote
-from portal.domain.proration import PaidPeriod
 from portal.domain.subscription_history import (
     Fault,
     PastPeriod,

@@ -10,10 +10,10 @@ from babel.numbers import format_decimal
 from flask import Blueprint, Response, request
 from peewee import DoesNotExist
 
+from portal.domain.extension import Extension, PaidPeriod, extend
 from portal.domain.money import Money
 from portal.domain.periods import period_from
 from portal.domain.price_lock import LOCK_MONTHS
-from portal.domain.proration import Extension, PaidPeriod, extend
 from portal.domain.refunds import YEARLY_REFUND_DAYS
 from portal.domain.timeline import DAYS_OF_WARNING, MONTHS_BEFORE_DELETION, NOTICE_DAYS
 from portal.domain.vocabulary import ChangePolicy, Interval

@@ -13,12 +13,12 @@ from portal.database import rows
 from portal.database.connecting import require_transaction
 from portal.database.prepared import Parameter, Prepared
 from portal.domain.errors import PortalError
+from portal.domain.extension import PaidPeriod
 from portal.domain.lifecycle import blocked_on, subscription_state
 from portal.domain.money import Money
 from portal.domain.periods import Period
 from portal.domain.price_lock import PriceLock, lock_after_payment
 from portal.domain.pricing import PresentTerms
-from portal.domain.proration import PaidPeriod
 from portal.domain.timeline import SubscriptionDates, look_again_on, renewal_day, steps_due
 from portal.domain.vocabulary import Interval, NoticeKind, OrderKind, ProductKind, SubscriptionState
 from portal.models import (

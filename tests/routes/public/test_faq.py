@@ -5,9 +5,9 @@ from datetime import date
 import pytest
 from flask_babel import force_locale
 
+from portal.domain.extension import PaidPeriod, extend
 from portal.domain.money import Money
 from portal.domain.periods import Period
-from portal.domain.proration import PaidPeriod, extend
 from portal.domain.vocabulary import ChangePolicy, Interval
 from portal.models import Plan, Product
 from portal.words import formatting

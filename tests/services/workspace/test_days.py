@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from portal.domain.extension import PaidPeriod, extend
 from portal.domain.lifecycle import subscription_state
 from portal.domain.money import Money
 from portal.domain.periods import Period, period_from
-from portal.domain.proration import PaidPeriod, extend
 from portal.domain.vocabulary import Interval, SubscriptionState
 from portal.models import Workspace
 from portal.services.payments import refund_quotes, refunds

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, cast
 from peewee import JOIN, fn
 
 from portal.domain.invoicing import adds_up, is_of_the_sale, mirrors
-from portal.domain.pricing import facts_hash, tax_facts
-from portal.domain.tax import Buyer, decide_tax
+from portal.domain.pricing import facts_hash
+from portal.domain.tax import Buyer, decide_tax, tax_facts
 from portal.domain.vocabulary import DocumentKind, PaymentMethodKind, PaymentState
 from portal.models import Document, Invoice, NumberSeries, Order, OutboxMessage, Payment, Workspace
 from portal.services.invoices import issuing
