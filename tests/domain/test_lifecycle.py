@@ -263,6 +263,13 @@ def test_how_far_an_order_has_come(name):
     assert order_progress(OrderKind.BUY, state, tries) == expected
 
 
+def test_a_dispute_is_said_of_what_is_paid_and_not_paid_back():
+    paid = [(PaymentState.SUCCEEDED, "")]
+    said = {state: order_progress(OrderKind.BUY, state, paid, is_disputed=True) for state in OrderState}
+    assert said[OrderState.PAID] == OrderProgress.DISPUTED
+    assert said[OrderState.REFUNDED] == OrderProgress.REFUNDED
+
+
 @pytest.mark.parametrize(
     ("tries", "expected"),
     [

@@ -15,11 +15,10 @@ from portal.domain.vocabulary import (
     MemberStatus,
     OrderKind,
     OrderProgress,
-    OrderState,
     PaymentState,
     Right,
 )
-from portal.models import Invoice, Member, Order, Payment, Person, Plan, Workspace
+from portal.models import Dispute, Invoice, Member, Order, Payment, Person, Plan, Workspace
 from portal.services.places import rights_in
 
 PAGES_LOOKED_AT = 2
@@ -127,16 +126,25 @@ def _newest(person: Person, *, before: int | None) -> "ModelSelect[Order]":
 
 def _with_progress(orders: Iterable[Order]) -> list[_Seen]:
     orders = list(orders)
-    unpaid = [order.id for order in orders if order.state in (OrderState.OPEN, OrderState.PLACED)]
     tries: dict[int, list[tuple[PaymentState, str]]] = defaultdict(list)
-    if unpaid:
-        asked = Payment.select(Payment.order, Payment.state, Payment.decline_code)
-        for payment in asked.where(Payment.order << unpaid).order_by(Payment.id):
+    disputed = set()
+    if orders:
+        asked = (
+            Payment.select(Payment.order, Payment.state, Payment.decline_code, Dispute.id)
+            .join(Dispute, JOIN.LEFT_OUTER, attr="dispute")
+            .where(Payment.order << [order.id for order in orders])
+            .order_by(Payment.id)
+        )
+        for payment in asked:
             tries[payment.order_id].append((payment.state, payment.decline_code))
+            if getattr(payment, "dispute", None) is not None:
+                disputed.add(payment.order_id)
     return [
         _Seen(
             order_id=order.id,
-            progress=order_progress(order.kind, order.state, tries[order.id]),
+            progress=order_progress(
+                order.kind, order.state, tries[order.id], is_disputed=order.id in disputed
+            ),
             decline_code=tries[order.id][-1][1] if tries[order.id] else "",
         )
         for order in orders
