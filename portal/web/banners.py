@@ -21,6 +21,7 @@ from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.methods import method_words
+from portal.words.plans import order_later
 
 from .place import may_open_order, open_payment_here, status_here, usage_here
 
@@ -129,8 +130,12 @@ def _deleted_on(status: SubscriptionStatus) -> date | None:
 
 
 def _open_payment_banner(payment: Payment, status: SubscriptionStatus, place: Place) -> Banner | None:
-    """A payment waits for its result, or for its payer; none on its own page, which says it itself."""
+    """A payment waits for its result, or for its payer; none on its own page, which says it itself.
+
+    Where one pays it says what that means there, before anything is typed for nothing.
+    """
     order, action = payment.order, None
+    later = f" {order_later()}" if request.endpoint in WHERE_ONE_PAYS else ""
     result = url_for("checkout.result", slug=place.workspace.slug, number=order.number)
     is_theirs = order.person_id == place.member.person_id
     may_open = may_open_order(place, order)
@@ -146,7 +151,7 @@ def _open_payment_banner(payment: Payment, status: SubscriptionStatus, place: Pl
             "You do not need to do anything and you will not be charged twice. We will write to you "
             "with the result."
         )
-        return Banner(title, text, "waiting", action)
+        return Banner(title, text + later, "waiting", action)
     if not may_open or (payment.tried_on is None and not is_theirs):
         # Only whoever began it can confirm it with their bank.
         if may_open and not is_here:
@@ -163,13 +168,13 @@ def _open_payment_banner(payment: Payment, status: SubscriptionStatus, place: Pl
             "%(method)s is waiting for you to confirm the payment of %(total)s.", method=method, total=total
         )
     if payment.tried_on is None or not status.subscription.auto_renewal:
-        return Banner(title, _("Nothing is charged until you do."), "waiting", action)
+        return Banner(title, _("Nothing is charged until you do.") + later, "waiting", action)
     until = renewal_outcomes.confirmable_until(payment, status.subscription)
     text = _(
         "Nothing is charged until you do. You can confirm until the end of %(date)s.",
         date=formatting.day(until),
     )
-    return Banner(title, text, "waiting", action)
+    return Banner(title, text + later, "waiting", action)
 
 
 def _schedule_banner(status: SubscriptionStatus, place: Place, action: Action) -> Banner | None:

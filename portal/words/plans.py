@@ -23,6 +23,11 @@ def priced_name(names: dict[str, str], interval: Interval | None) -> str:
     return _("%(plan)s, monthly", plan=name)
 
 
+def order_later() -> str:
+    """Nothing is ordered beside a payment whose result is open."""
+    return _("You can order once the result of the payment is known.")
+
+
 def cancelled_change(names: dict[str, str], *, on: date | None) -> str:
     """Said before an order that takes the place of a scheduled plan; `on` None: its day has passed."""
     name = translated(names)

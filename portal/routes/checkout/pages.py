@@ -49,7 +49,6 @@ from portal.web.navigation import sandbox_cards_url
 from portal.web.place import (
     may_open_order,
     on_sale_here,
-    open_payment_here,
     status_here,
     today_here,
     usage_here,
@@ -60,12 +59,10 @@ from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code, translated
 
 from .order import (
-    OtherPayment,
     ReviewPage,
     cancelled_by,
     method_name_of,
     methods_on_offer,
-    other_payment_of,
     recap_of,
     renewal_after,
     renewal_hint_of,
@@ -191,7 +188,6 @@ def _details_page(place: Place, order: Order, form: BillingDetailsForm, *, statu
         order=order,
         summary=summary_before_tax(order, shown),
         refresh=refresh,
-        other_payment=_other_payment(place),
     )
 
 
@@ -298,15 +294,6 @@ def _not_placed(place: Place, order: Order) -> str:
     return _("Your order for %(plan)s was not placed: another payment is being confirmed.", plan=name)
 
 
-def _other_payment(place: Place) -> OtherPayment | None:
-    """The open payment beside which nothing is ordered, told before anything is typed for nothing."""
-    payment = open_payment_here(place)
-    if payment is None:
-        return None
-    may_see = may_open_order(place, payment.order)
-    return other_payment_of(address=address("result", place, payment.order.number) if may_see else "")
-
-
 def _card_of(form: CardForm | PlaceOrderForm) -> CardData | None:
     if not isinstance(form, CardForm):
         return None
@@ -344,7 +331,6 @@ def _review_page(
         problem=problem,
         replaces_trial=standing.state == SubscriptionState.TRIAL,
         cancels=cancelled_by(order, waiting, due_on=standing.due_on, today=standing.today),
-        other_payment=None if problem else _other_payment(place),
         renewal_stays_on=_renewal_that_stays_on(order, standing, waiting),
         may_end_renewal=Right.AUTO_RENEWAL in place.may,
         processor=charging.gateway_for(order.method_kind).capabilities().processor_name,

@@ -27,9 +27,10 @@ from portal.web.htmx import redirect_after_write, render, wanted_block
 from portal.web.place import on_sale_here, status_here, usage_here
 from portal.words import formatting
 from portal.words.i18n import gettext as _
+from portal.words.plans import order_later
 
 from .refusals import refusals_of
-from .view import order_later, plans_view
+from .view import plans_view
 
 blueprint = Blueprint("plans", __name__, url_prefix="/w/<slug>")
 TEMPLATE = "plans/page.html"

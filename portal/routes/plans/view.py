@@ -15,7 +15,7 @@ from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.methods import method_words
-from portal.words.plans import cancelled_change, priced_name
+from portal.words.plans import cancelled_change, order_later, priced_name
 from portal.words.renewal import renewal_sentence
 
 from .refusals import Refusal, refusals_of
@@ -253,11 +253,6 @@ def current_plan_sentences(
                 else choose,
             ]
     return [sentence for sentence in sentences if sentence]
-
-
-def order_later() -> str:
-    """Nothing is ordered beside a payment whose result is open."""
-    return _("You can order once the result of the payment is known.")
 
 
 def _what_can_be_done(decided: PlansDecided, until: str) -> str:
