@@ -23,8 +23,10 @@ def priced_name(names: dict[str, str], interval: Interval | None) -> str:
     return _("%(plan)s, monthly", plan=name)
 
 
-def order_later() -> str:
-    """Nothing is ordered beside a payment whose result is open."""
+def order_later(*, refund: bool = False) -> str:
+    """Nothing is ordered beside a payment whose result is open, or beside a `refund`."""
+    if refund:
+        return _("You can order once the result of the refund is known.")
     return _("You can order once the result of the payment is known.")
 
 

@@ -221,8 +221,8 @@ def current_plan_sentences(
     choose = _("Choose the plan that suits you best. The recommended one is marked below.")
     if not may_buy:
         choose = others
-    elif decided.payment_is_open:
-        choose = order_later()
+    elif decided.money_is_open:
+        choose = _order_later(decided)
     if status.plan.nonprofit:
         return [_("You are using the plan for non-profit organisations.")]
     match status.state:
@@ -249,16 +249,20 @@ def current_plan_sentences(
                 if status.is_blocked
                 else _("The payment is late."),
                 _("To continue, prolong the current plan or choose another one in the table below.")
-                if may_buy and not decided.payment_is_open
+                if may_buy and not decided.money_is_open
                 else choose,
             ]
     return [sentence for sentence in sentences if sentence]
 
 
+def _order_later(decided: PlansDecided) -> str:
+    return order_later(refund=decided.status.subscription.waits_for_refund)
+
+
 def _what_can_be_done(decided: PlansDecided, until: str) -> str:
     """Of a plan that is paid by hand: never that it can be prolonged beside a button that says no."""
-    if decided.payment_is_open:
-        return order_later()
+    if decided.money_is_open:
+        return _order_later(decided)
     current = decided.table.current
     if current.interval not in _intervals_sold(decided):
         return _("It is no longer sold: choose another plan in the table below before %(date)s.", date=until)
@@ -349,7 +353,7 @@ def note_of(action: PlanAction, decided: PlansDecided) -> str:
             "A smaller plan begins on the due date, %(date)s. There is nothing to pay now.", date=due_on
         ),
         ActionNote.FREE_PLAN_HAS_NO_END: _("The free plan has no end date: there is nothing to prolong."),
-        ActionNote.PAYMENT_IS_OPEN: order_later(),
+        ActionNote.PAYMENT_IS_OPEN: _order_later(decided),
     }[action.note]
 
 

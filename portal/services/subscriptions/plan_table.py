@@ -65,8 +65,9 @@ class PlansDecided:
     may_withdraw: bool
 
     @property
-    def payment_is_open(self) -> bool:
-        return self.status.subscription.open_payment_state is not None
+    def money_is_open(self) -> bool:
+        """A payment or a refund of the workspace waits for its result."""
+        return self.status.subscription.has_open_money
 
     @property
     def ends_what_waits(self) -> bool:
@@ -155,7 +156,7 @@ def _table(
         blocked=status.is_blocked,
         days_left=rules.has_days_left(status.state, status.due_on, today=status.today),
     )
-    if subscription.open_payment_state is not None:
+    if subscription.has_open_money:
         action = rules.beside_open_payment(action)
     goes_to_checkout = action.enabled and not action.refused and not action.waits
     return PlanTable(
