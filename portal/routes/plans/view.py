@@ -15,7 +15,7 @@ from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.methods import method_words
-from portal.words.plans import cancelled_change, order_later, priced_name
+from portal.words.plans import cancelled_change, change_later, order_later, priced_name
 from portal.words.renewal import renewal_sentence
 
 from .refusals import Refusal, refusals_of
@@ -151,22 +151,30 @@ def _scheduled(decided: PlansDecided) -> Scheduled | None:
     if waiting is None:
         return None
     obstacles = refusals_of(decided.obstacles)
+    later = ""
+    if decided.money_is_open and decided.may_change_what_waits:
+        later = change_later(refund=status.subscription.waits_for_refund)
     day = formatting.day(status.due_on) if status.due_on else ""
     if decided.did_not_begin:
         name = priced_name(waiting.plan.names, waiting.interval)
         title = _("%(plan)s did not begin on %(date)s.", plan=name, date=day)
         if obstacles:
-            return Scheduled(title, _("Your usage is over its limits."), obstacles)
+            return Scheduled(title, _said(_("Your usage is over its limits."), later), obstacles)
+        if decided.money_is_open:
+            return Scheduled(title, later, ())
         return Scheduled(title, _("It has not been paid for. Choose it in the table to start it now."), ())
     title = _("From %(date)s: %(plan)s", date=day, plan=priced_name(waiting.plan.names, waiting.interval))
     if waiting.interval is None:
-        return Scheduled(title, _("There will be nothing to pay. Nothing changes before then."), obstacles)
-    if status.subscription.auto_renewal:
-        return Scheduled(
-            title, _("It will be paid for by automatic renewal. Nothing changes before then."), obstacles
-        )
-    text = _("Automatic renewal is off, so you will pay for it yourself. Nothing changes before then.")
-    return Scheduled(title, text, obstacles)
+        text = _("There will be nothing to pay. Nothing changes before then.")
+    elif status.subscription.auto_renewal:
+        text = _("It will be paid for by automatic renewal. Nothing changes before then.")
+    else:
+        text = _("Automatic renewal is off, so you will pay for it yourself. Nothing changes before then.")
+    return Scheduled(title, _said(text, later), obstacles)
+
+
+def _said(*sentences: str) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _renewal_link(decided: PlansDecided) -> str:
@@ -330,7 +338,7 @@ def _note(decided: PlansDecided) -> str:
     if decided.waiting is not None and decided.ends_what_waits:
         on = None if decided.did_not_begin else decided.status.due_on
         sentences.append(cancelled_change(decided.waiting.plan.names, on=on))
-    return " ".join(sentence for sentence in sentences if sentence)
+    return _said(*sentences)
 
 
 def note_of(action: PlanAction, decided: PlansDecided) -> str:

@@ -313,6 +313,10 @@ def test_an_open_refund_is_told_where_it_stands_in_the_way(app, acme, owner, pay
     [banner] = by_testid(parse(owner.get("/w/acme/history").text), "state-banner")
     assert later not in text_of(banner)
     assert by_testid(parse(owner.get(address_of(payment)).text), "state-banner") == []
+    assert "/w/acme/plans/free" not in {link.get("href") for link in plans.iter("a")}
+    free = owner.get("/w/acme/plans/free").text
+    assert "You can change the plan once the result of the refund is known." in free
+    assert "free-plan-confirm" not in free
     sent = {"csrf_token": csrf_of(owner.get("/w/acme/plans").text), "price": "business-10:month"}
     refused = owner.post("/w/acme/plans", data={**sent, "confirmed": "1"})
     assert (refused.status_code, later in refused.text) == (409, True)
