@@ -331,7 +331,7 @@ def _review_page(
         problem=problem,
         replaces_trial=standing.state == SubscriptionState.TRIAL,
         cancels=cancelled_by(order, waiting, due_on=standing.due_on, today=standing.today),
-        renewal_stays_on=_renewal_that_stays_on(order, standing, waiting),
+        renewal_stays_on=_renewal_that_stays_on(place, order, standing, waiting),
         may_end_renewal=Right.AUTO_RENEWAL in place.may,
         processor=charging.gateway_for(order.method_kind).capabilities().processor_name,
         sandbox_cards=sandbox_cards_url(),
@@ -339,12 +339,18 @@ def _review_page(
     return render("checkout/review.html", page, status=status)
 
 
-def _renewal_that_stays_on(order: Order, standing: SubscriptionStatus, waiting: Waiting | None) -> str:
-    """As the page after the payment will say it: with the saved method, whatever card pays this order."""
+def _renewal_that_stays_on(
+    place: Place, order: Order, standing: SubscriptionStatus, waiting: Waiting | None
+) -> str:
+    """As the page after the payment will say it: with the saved method, whatever card pays this order.
+
+    Without the method for whoever may not use saved ones.
+    """
     if not standing.renews_by_itself:
         return ""
     due_on = date.fromisoformat(order.quote["due_on"])
-    method = charged_methods.asked_on(standing.subscription, on=due_on)
+    sees_method = Right.USE_SAVED_METHODS in place.may
+    method = charged_methods.asked_on(standing.subscription, on=due_on) if sees_method else None
     return renewal_after(order, waiting, method=method)
 
 
@@ -411,7 +417,8 @@ def _next_charge(place: Place) -> str:
     standing = status_here(place)
     if not standing.renews_by_itself:
         return _("Nothing is charged automatically: automatic renewal is off.")
-    return renewal_of(coming_charge(standing, usage_here(place), now=current().clock.now()))
+    charge = coming_charge(standing, usage_here(place), now=current().clock.now())
+    return renewal_of(charge, names_method=Right.USE_SAVED_METHODS in place.may)
 
 
 @blueprint.post("/leave")

@@ -109,7 +109,13 @@ def plans_view(
     printed = print_table(table)
     may_buy = Right.BUY in place.may
     return PlansPage(
-        sentences=current_plan_sentences(decided, charge=charge, may_buy=may_buy, buyers=buyers),
+        sentences=current_plan_sentences(
+            decided,
+            charge=charge,
+            names_method=Right.USE_SAVED_METHODS in place.may,
+            may_buy=may_buy,
+            buyers=buyers,
+        ),
         is_late=status.state in (SubscriptionState.LATE, SubscriptionState.BLOCKED),
         lock_sentence=_lock_sentence(decided),
         renewal_link=_renewal_link(decided),
@@ -199,8 +205,11 @@ def _lock_sentence(decided: PlansDecided) -> str:
     return _("Your price, %(price)s a month excl. VAT, is guaranteed until %(date)s.", **words)
 
 
-def renewal_of(charge: ComingCharge | None) -> str:
-    """The sentence of the next automatic charge; without one that renewal is on, since it has failed."""
+def renewal_of(charge: ComingCharge | None, *, names_method: bool) -> str:
+    """The sentence of the next automatic charge; without one that renewal is on, since it has failed.
+
+    `names_method`: for whoever may use saved methods; to others none of their digits is told.
+    """
     if charge is None:
         return _("Automatic renewal is on.")
     return renewal_sentence(
@@ -210,13 +219,18 @@ def renewal_of(charge: ComingCharge | None) -> str:
         plan_names=charge.plan_names,
         interval=charge.interval,
         method=method_words(charge.method.kind, charge.method.brand, charge.method.last4)
-        if charge.method
+        if charge.method and names_method
         else "",
     )
 
 
 def current_plan_sentences(
-    decided: PlansDecided, *, charge: ComingCharge | None, may_buy: bool, buyers: Sequence[str]
+    decided: PlansDecided,
+    *,
+    charge: ComingCharge | None,
+    names_method: bool,
+    may_buy: bool,
+    buyers: Sequence[str],
 ) -> list[str]:
     """What is used now and until when, by state (source-systems.md §1.2), and what can be done about it now.
 
@@ -239,7 +253,10 @@ def current_plan_sentences(
         case SubscriptionState.FREE:
             sentences = [_("You are using the free plan."), choose]
         case SubscriptionState.PAID if status.subscription.auto_renewal:
-            sentences = [_("You are using the %(plan)s plan.", plan=name), renewal_of(charge)]
+            sentences = [
+                _("You are using the %(plan)s plan.", plan=name),
+                renewal_of(charge, names_method=names_method),
+            ]
         case SubscriptionState.PAID:
             sentences = [
                 _("You are using the %(plan)s plan. It ends on %(date)s.", plan=name, date=until),
