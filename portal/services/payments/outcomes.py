@@ -9,7 +9,10 @@ from datetime import datetime
 from portal import outbox
 from portal.database import rows
 from portal.database.connecting import require_transaction
+from portal.domain.errors import MissingVatRate
 from portal.domain.money import Money
+from portal.domain.plans import PlanNotOffered, PlanTooSmall
+from portal.domain.pricing import Quote
 from portal.domain.vocabulary import OrderKind, OrderState, Right
 from portal.gateways.base import MethodFacts, Succeeded
 from portal.models import Member, Order, Payment, PaymentMethod, Subscription
@@ -18,7 +21,7 @@ from portal.runtime import current
 from portal.services import audit, letters, places
 from portal.services.invoices import issuing
 from portal.services.members import overflow
-from portal.services.subscriptions import agreement, auto_renewal
+from portal.services.subscriptions import agreement, auto_renewal, next_charge
 
 from . import renewal_outcomes
 from .methods import charge_first, known_method, new_method
@@ -62,13 +65,36 @@ def settle_paid(payment: Payment, outcome: Succeeded, subscription: Subscription
         copies_to=[order.details["email"]],
     )
     if subscription.auto_renewal and not renewed_by_itself:
-        auto_renewal.tell_on(
-            subscription,
-            total=payment.amount,
-            tax=Money(order.tax_minor, order.currency),
-            plan_names=order.plan.names,
-            interval=order.interval,
-        )
+        _tell_switched_on(subscription, order, now=now)
+
+
+def _tell_switched_on(subscription: Subscription, order: Order, *, now: datetime) -> None:
+    """Automatic renewal came with the order: the next charge is that of the same terms, or of what waits.
+
+    Who prolongs before a smaller plan was told no amount of that one yet. This letter does, and it is the
+    ceiling: not the amount that was paid for the larger plan.
+    """
+    waiting = _charge_of_what_waits(subscription, order, now=now)
+    if waiting is not None:
+        next_charge.tell(subscription, waiting)
+    auto_renewal.tell_on(
+        subscription,
+        total=waiting.total if waiting else Money(order.total_minor, order.currency),
+        tax=waiting.tax_amount if waiting else Money(order.tax_minor, order.currency),
+        plan_names=waiting.offer.plan_names if waiting else order.plan.names,
+        interval=waiting.offer.interval if waiting else order.interval,
+    )
+
+
+def _charge_of_what_waits(subscription: Subscription, order: Order, *, now: datetime) -> Quote | None:
+    """None where nothing waits that is paid for, or nobody can say what it will cost."""
+    scheduled = subscription.scheduled_plan
+    if order.kind != OrderKind.PROLONG or scheduled is None or scheduled.free:
+        return None
+    try:
+        return next_charge.upcoming(subscription, now=now)
+    except (PlanNotOffered, PlanTooSmall, next_charge.NoBillingDetails, MissingVatRate):
+        return None
 
 
 def settle_declined(payment: Payment, subscription: Subscription, *, tell: bool, now: datetime) -> None:
