@@ -455,6 +455,8 @@ class Subscription(Model):
     scheduled_plan_id: int | None
     open_payment_state: str | None = None
     """Of the workspace's payment that waits for its result. No column: whoever needs it reads it along."""
+    open_refund_state: str | None = None
+    """Of its refund, likewise."""
 
     @property
     def renewal_has_failed(self) -> bool:
@@ -465,6 +467,16 @@ class Subscription(Model):
     def awaits_a_result(self) -> bool:
         """Money may have moved: a payment was asked for, and only the gateway can say what came of it."""
         return self.open_payment_state not in (None, PaymentState.ACTION_REQUIRED)
+
+    @property
+    def has_open_money(self) -> bool:
+        """A payment or a refund waits for its result: nothing is charged, chosen or scheduled beside it."""
+        return self.open_payment_state is not None or self.open_refund_state is not None
+
+    @property
+    def waits_for_refund(self) -> bool:
+        """What is open is a refund, and no payment."""
+        return self.open_payment_state is None and self.open_refund_state is not None
 
     class Meta:
         indexes = ((("workspace", "product"), True), (("look_at", "id"), False))

@@ -119,14 +119,19 @@ def may_become(old: PaymentState, new: PaymentState) -> bool:
 
 
 def order_progress(
-    state: OrderState, tries: Sequence[tuple[PaymentState, str]], *, is_renewal: bool
+    state: OrderState,
+    tries: Sequence[tuple[PaymentState, str]],
+    *,
+    is_renewal: bool,
+    is_disputed: bool = False,
 ) -> OrderProgress:
     """`tries`: the attempts to pay the order, the newest last, each with its decline code, empty for none.
 
-    A renewal is placed by the portal: nobody has left it unfinished.
+    `is_disputed`: the payment that succeeded was. A renewal is placed by the portal: nobody has left it
+    unfinished.
     """
     if state == OrderState.PAID:
-        return OrderProgress.PAID
+        return OrderProgress.DISPUTED if is_disputed else OrderProgress.PAID
     if state == OrderState.REFUNDED:
         return OrderProgress.REFUNDED
     newest, code = tries[-1] if tries else (None, "")

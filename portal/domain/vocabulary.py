@@ -93,7 +93,7 @@ class OrderProgress(StrEnum):
     """How far an order has come, as its buyer sees it: derived by lifecycle.py, never stored.
 
     `not_finished`: nobody tried to pay, or whoever did left before it was confirmed. `not_paid`: nobody was
-    asked for the money.
+    asked for the money. `disputed`: it was paid, and the bank took the money back for its customer.
     """
 
     NOT_FINISHED = "not_finished"
@@ -103,6 +103,7 @@ class OrderProgress(StrEnum):
     DECLINED = "declined"
     NOT_PAID = "not_paid"
     PAID = "paid"
+    DISPUTED = "disputed"
     REFUNDED = "refunded"
 
 

@@ -36,6 +36,15 @@ def state_of_open_payment(workspace: Workspace | Parameter) -> "ModelSelect[Paym
     return _open_payments(workspace, Payment.state).limit(1)
 
 
+def state_of_open_refund(workspace: Workspace | Parameter) -> "ModelSelect[Refund]":
+    """For a part of another query."""
+    return (
+        Refund.select(Refund.state)
+        .where(Refund.workspace == workspace, Refund.state << OPEN_REFUND_STATES)
+        .limit(1)
+    )
+
+
 def _open_payments(workspace: Workspace | Parameter, *selected: Any) -> "ModelSelect[Payment]":
     """At most one. By the index of those that are looked up: what was settled is passed by."""
     return Payment.select(*selected).where(
@@ -46,8 +55,13 @@ def _open_payments(workspace: Workspace | Parameter, *selected: Any) -> "ModelSe
 
 
 def open_refund(workspace: Workspace) -> Refund | None:
-    """The refund whose result is open. One query."""
-    return Refund.get_or_none(Refund.workspace == workspace, Refund.state << OPEN_REFUND_STATES)
+    """The refund whose result is open, with its payment. One query."""
+    return (
+        Refund.select(Refund, Payment)
+        .join(Payment)
+        .where(Refund.workspace == workspace, Refund.state << OPEN_REFUND_STATES)
+        .first()
+    )
 
 
 def refuse_beside_open_money(workspace: Workspace) -> None:

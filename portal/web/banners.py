@@ -10,7 +10,7 @@ from portal.domain.dunning import was_not_confirmed
 from portal.domain.lifecycle import days_left
 from portal.domain.timeline import DAYS_OF_WARNING
 from portal.domain.vocabulary import NoticeKind, PaymentMethodKind, PaymentState, Right, SubscriptionState
-from portal.models import Notice, Payment, Subscription
+from portal.models import Notice, Payment, Refund, Subscription
 from portal.runtime import current
 from portal.services.checkout import amount_due
 from portal.services.payments import renewal_outcomes
@@ -21,8 +21,9 @@ from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.methods import method_words
+from portal.words.plans import order_later
 
-from .place import may_open_order, open_payment_here, status_here, usage_here
+from .place import may_open_order, open_payment_here, open_refund_here, status_here, usage_here
 
 TRIAL_BANNER_DAYS = 5
 WHERE_ONE_PAYS = ("checkout.details", "checkout.review")
@@ -78,6 +79,10 @@ def banner() -> Banner | None:
         payment = open_payment_here(place)
         if payment is not None:
             return _open_payment_banner(payment, status, place)
+    if status.subscription.waits_for_refund and Right.BUY in place.may:
+        refund = open_refund_here(place)
+        if refund is not None:
+            return _open_refund_banner(refund, place)
     match status.state:
         case SubscriptionState.TRIAL if status.due_on:
             return _trial_banner(days_left(status.due_on, status.today), action)
@@ -129,8 +134,12 @@ def _deleted_on(status: SubscriptionStatus) -> date | None:
 
 
 def _open_payment_banner(payment: Payment, status: SubscriptionStatus, place: Place) -> Banner | None:
-    """A payment waits for its result, or for its payer; none on its own page, which says it itself."""
+    """A payment waits for its result, or for its payer; none on its own page, which says it itself.
+
+    Where one pays it says what that means there, before anything is typed for nothing.
+    """
     order, action = payment.order, None
+    later = f" {order_later()}" if request.endpoint in WHERE_ONE_PAYS else ""
     result = url_for("checkout.result", slug=place.workspace.slug, number=order.number)
     is_theirs = order.person_id == place.member.person_id
     may_open = may_open_order(place, order)
@@ -146,7 +155,7 @@ def _open_payment_banner(payment: Payment, status: SubscriptionStatus, place: Pl
             "You do not need to do anything and you will not be charged twice. We will write to you "
             "with the result."
         )
-        return Banner(title, text, "waiting", action)
+        return Banner(title, text + later, "waiting", action)
     if not may_open or (payment.tried_on is None and not is_theirs):
         # Only whoever began it can confirm it with their bank.
         if may_open and not is_here:
@@ -163,13 +172,27 @@ def _open_payment_banner(payment: Payment, status: SubscriptionStatus, place: Pl
             "%(method)s is waiting for you to confirm the payment of %(total)s.", method=method, total=total
         )
     if payment.tried_on is None or not status.subscription.auto_renewal:
-        return Banner(title, _("Nothing is charged until you do."), "waiting", action)
+        return Banner(title, _("Nothing is charged until you do.") + later, "waiting", action)
     until = renewal_outcomes.confirmable_until(payment, status.subscription)
     text = _(
         "Nothing is charged until you do. You can confirm until the end of %(date)s.",
         date=formatting.day(until),
     )
-    return Banner(title, text, "waiting", action)
+    return Banner(title, text + later, "waiting", action)
+
+
+def _open_refund_banner(refund: Refund, place: Place) -> Banner | None:
+    """A refund waits for its result; none on its own page, which says it itself."""
+    later = f" {order_later(refund=True)}" if request.endpoint in WHERE_ONE_PAYS else ""
+    if Right.REFUND not in place.may:
+        title = _("A refund for this workspace is being confirmed.")
+        return Banner(title, _("Nothing can be paid until its result is known."), "waiting", None)
+    result = url_for("refunds.show", slug=place.workspace.slug, key=refund.payment.key)
+    if request.path == result:
+        return None
+    title = _("The refund of %(total)s is being confirmed.", total=formatting.money(refund.amount))
+    text = _("You do not need to do anything. We will write to you with the result.")
+    return Banner(title, text + later, "waiting", (_("See the refund"), result))
 
 
 def _schedule_banner(status: SubscriptionStatus, place: Place, action: Action) -> Banner | None:

@@ -8,7 +8,7 @@ from flask import g, request
 from portal.domain.plans import Usage
 from portal.domain.time_zones import usual_zone
 from portal.domain.vocabulary import Right
-from portal.models import Order, Payment
+from portal.models import Order, Payment, Refund
 from portal.runtime import current
 from portal.services import open_money, plans
 from portal.services.places import Place
@@ -41,6 +41,12 @@ def open_payment_here(place: Place) -> Payment | None:
         is_open = status_here(place).subscription.open_payment_state is not None
         g.open_payment = open_money.open_payment(place.workspace) if is_open else None
     return cast("Payment | None", g.open_payment)
+
+
+def open_refund_here(place: Place) -> Refund | None:
+    """The refund that waits for its result, with its payment. One query, only while there is one."""
+    is_open = status_here(place).subscription.open_refund_state is not None
+    return open_money.open_refund(place.workspace) if is_open else None
 
 
 def may_open_order(place: Place, order: Order) -> bool:

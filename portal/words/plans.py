@@ -23,6 +23,20 @@ def priced_name(names: Mapping[str, str], interval: Interval | None) -> str:
     return _("%(plan)s, monthly", plan=name)
 
 
+def order_later(*, refund: bool = False) -> str:
+    """Nothing is ordered beside a payment whose result is open, or beside a `refund`."""
+    if refund:
+        return _("You can order once the result of the refund is known.")
+    return _("You can order once the result of the payment is known.")
+
+
+def change_later(*, refund: bool = False) -> str:
+    """Nor is another plan begun, scheduled or withdrawn."""
+    if refund:
+        return _("You can change the plan once the result of the refund is known.")
+    return _("You can change the plan once the result of the payment is known.")
+
+
 def cancelled_change(names: dict[str, str], *, on: date | None) -> str:
     """Said before an order that takes the place of a scheduled plan; `on` None: its day has passed."""
     name = translated(names)

@@ -34,6 +34,7 @@ def progress_words(progress: OrderProgress) -> str:
         OrderProgress.DECLINED: _("Payment declined"),
         OrderProgress.NOT_PAID: _("Not paid"),
         OrderProgress.PAID: _("Paid in full"),
+        OrderProgress.DISPUTED: _("Payment disputed"),
         OrderProgress.REFUNDED: _("Paid back"),
     }[progress]
 

@@ -8,7 +8,7 @@ from portal.worker import jobs
 from tests.browser.reader import WITH_AND_WITHOUT_SCRIPTS, Reader, read_by_each
 from tests.browser.steps import come_signed_in, expect_step, open_plans
 from tests.factories import a_member, a_person, seen_by
-from tests.paying import an_open_order
+from tests.paying import ASKS_ONCE, an_open_order, an_order, pay
 
 NARROWEST_IN_FRENCH = Reader("fr", width=320)
 
@@ -27,6 +27,41 @@ def test_a_phone_shows_the_button_of_the_plans_from_the_first_view_on(page: Page
     page.evaluate("() => scrollTo({top: document.documentElement.scrollHeight, behavior: 'instant'})")
     expect(last).to_be_in_viewport(ratio=1)
     assert _bottom(last) <= bar_top
+
+
+@read_by_each(Reader("fr"), Reader("en", theme="dark"), NARROWEST_IN_FRENCH, Reader("fr", width=360))
+def test_a_price_that_has_the_focus_is_covered_by_nothing(page: Page, acme, owner):
+    """On a wide and low window too, down the table and up again, with notes in the bar at its foot."""
+    come_signed_in(page, owner)
+    with jobs.at_work():
+        pay(an_order(seen_by(owner, acme), "business-10"), auto_renewal=True)
+    is_wide = page.evaluate("innerWidth > 640")
+    if is_wide:
+        page.set_viewport_size({"width": 800, "height": 720})
+    open_plans(page, acme)
+    # A phone has the button alone at its foot.
+    bar = page.locator(".plan-bar" if is_wide else ".plan-bar > .plan-action")
+    tabs = page.get_by_test_id("workspace-tabs")
+    prices = page.locator("[name=price]").all()
+    for price in [*prices, *prices[::-1]]:
+        price.focus()
+        cell = page.locator("label:has(:focus)")
+        assert _bottom(tabs) <= _top(cell)
+        assert _bottom(cell) <= _top(bar)
+
+
+def test_what_went_wrong_is_read_below_the_table_that_it_is_about(page: Page, acme, owner):
+    """The bar would fill a low window with it."""
+    come_signed_in(page, owner)
+    page.set_viewport_size({"width": 800, "height": 720})
+    open_plans(page, acme)
+    with jobs.at_work():
+        pay(an_order(seen_by(owner, acme)), ASKS_ONCE)
+    page.get_by_test_id("plan-action").click()
+    page.get_by_test_id("buy-ok").click()
+    problem = page.get_by_test_id("error-summary")
+    expect(problem).to_be_in_viewport(ratio=1)
+    assert _bottom(page.locator(".plan-table")) <= _top(problem)
 
 
 @read_by_each(NARROWEST_IN_FRENCH, Reader("en", width=320), Reader("fr", width=360))

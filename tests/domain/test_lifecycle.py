@@ -262,6 +262,13 @@ def test_how_far_an_order_has_come(name):
     assert order_progress(state, tries, is_renewal=False) == expected
 
 
+def test_a_dispute_is_said_of_what_is_paid_and_not_paid_back():
+    paid = [(PaymentState.SUCCEEDED, "")]
+    said = {state: order_progress(state, paid, is_renewal=False, is_disputed=True) for state in OrderState}
+    assert said[OrderState.PAID] == OrderProgress.DISPUTED
+    assert said[OrderState.REFUNDED] == OrderProgress.REFUNDED
+
+
 @pytest.mark.parametrize(
     ("tries", "expected"),
     [

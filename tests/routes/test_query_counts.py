@@ -6,11 +6,12 @@ import pytest
 
 from portal.database.connecting import connection
 from portal.domain.vocabulary import Interval, OrderState
-from portal.models import Invoice, Order, Workspace
+from portal.models import Invoice, Order, Session, Workspace
 from portal.services import demo
 from portal.services.subscriptions import scheduled_change
 from tests.conftest import TODAY
 from tests.factories import a_catalogue, owner_of
+from tests.pages import by_testid, parse
 from tests.paying import a_place, an_order, pay
 from tests.visiting import visit_as
 from tests.visitors import Visitor
@@ -100,6 +101,21 @@ def test_the_orders_of_a_person_cost_the_same_whatever_was_finished(app, large, 
             Order.update(state=state).where(Order.workspace == large).execute()
         counts.add(len(queries_of("/me/orders", visitor, statements)))
     assert max(counts) <= MOST_QUERIES
+
+
+def test_one_s_own_page_costs_the_same_however_many_sessions_there_are(app, large, statements) -> None:
+    visitor = Visitor(app)
+    visitor.sign_in("owner@large.example", demo.PASSWORD)
+    few = queries_of("/me", visitor, statements)
+    with connection():
+        mine = Session.get(Session.person == owner_of(large))
+        kept = {name: value for name, value in mine.__data__.items() if name != "id"}
+        Session.insert_many([{**kept, "token_hash": f"s{number}"} for number in range(45)]).execute()
+    many = queries_of("/me", visitor, statements)
+    assert len(many) == len(few) <= MOST_QUERIES
+    assert len(by_testid(parse(visitor.get("/me").text), "session-row")) == 20
+    later = queries_of(f"/me?before={mine.id + 30}", visitor, statements)
+    assert len(later) <= len(few) + 1
 
 
 def test_what_waits_for_the_due_date_costs_no_page_more_than_six(app, statements) -> None:

@@ -12,7 +12,6 @@ from portal.domain.tax_numbers import tax_number_label
 from portal.domain.vocabulary import OrderKind, OrderState, PaymentMethodKind, PaymentState
 from portal.forms.cards import CardForm, PlaceOrderForm
 from portal.models import Invoice, Order, Payment, PaymentMethod
-from portal.routes.plans.view import order_later
 from portal.runtime import current
 from portal.services.subscriptions.scheduled_change import Waiting
 from portal.words import formatting
@@ -179,23 +178,6 @@ def method_name_of(order: Order) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class OtherPayment:
-    """What keeps the order from being placed; `address` is empty for who may not see that payment."""
-
-    title: str
-    text: str
-    address: str
-
-
-def other_payment_of(*, address: str) -> OtherPayment:
-    return OtherPayment(
-        title=_("Another payment for this workspace is being confirmed."),
-        text=order_later(),
-        address=address,
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class ReviewPage:
     """The order to be confirmed. `changed`: it is no longer what was shown; `method` names what is hosted.
 
@@ -215,7 +197,6 @@ class ReviewPage:
     problem: str
     replaces_trial: bool
     cancels: str
-    other_payment: OtherPayment | None
     renewal_stays_on: str
     may_end_renewal: bool
     processor: str

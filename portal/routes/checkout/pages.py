@@ -47,7 +47,6 @@ from portal.web.navigation import sandbox_cards_url
 from portal.web.place import (
     may_open_order,
     on_sale_here,
-    open_payment_here,
     status_here,
     today_here,
     usage_here,
@@ -58,12 +57,10 @@ from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code, translated
 
 from .order import (
-    OtherPayment,
     ReviewPage,
     cancelled_by,
     method_name_of,
     methods_on_offer,
-    other_payment_of,
     recap_of,
     renewal_after,
     renewal_hint_of,
@@ -189,7 +186,6 @@ def _details_page(place: Place, order: Order, form: BillingDetailsForm, *, statu
         order=order,
         summary=summary_before_tax(order, shown),
         refresh=refresh,
-        other_payment=_other_payment(place),
     )
 
 
@@ -297,15 +293,6 @@ def _not_placed(place: Place, order: Order) -> str:
     return _("Your order for %(plan)s was not placed: another payment is being confirmed.", plan=name)
 
 
-def _other_payment(place: Place) -> OtherPayment | None:
-    """The open payment beside which nothing is ordered, told before anything is typed for nothing."""
-    payment = open_payment_here(place)
-    if payment is None:
-        return None
-    may_see = may_open_order(place, payment.order)
-    return other_payment_of(address=address("result", place, payment.order.number) if may_see else "")
-
-
 def _card_of(form: CardForm | PlaceOrderForm) -> CardData | None:
     if not isinstance(form, CardForm):
         return None
@@ -343,8 +330,7 @@ def _review_page(
         problem=problem,
         replaces_trial=standing.state == SubscriptionState.TRIAL,
         cancels=cancelled_by(order, waiting, due_on=standing.due_on, today=standing.today),
-        other_payment=None if problem else _other_payment(place),
-        renewal_stays_on=_renewal_that_stays_on(order, standing, waiting),
+        renewal_stays_on=_renewal_that_stays_on(place, order, standing, waiting),
         may_end_renewal=Right.AUTO_RENEWAL in place.may,
         processor=charging.gateway_for(order.method_kind).capabilities().processor_name,
         sandbox_cards=sandbox_cards_url(),
@@ -352,12 +338,18 @@ def _review_page(
     return render("checkout/review.html", page, status=status)
 
 
-def _renewal_that_stays_on(order: Order, standing: SubscriptionStatus, waiting: Waiting | None) -> str:
-    """As the page after the payment will say it: with the saved method, whatever card pays this order."""
+def _renewal_that_stays_on(
+    place: Place, order: Order, standing: SubscriptionStatus, waiting: Waiting | None
+) -> str:
+    """As the page after the payment will say it: with the saved method, whatever card pays this order.
+
+    Without the method for whoever may not use saved ones.
+    """
     if not standing.renews_by_itself:
         return ""
     [line] = order.frozen_lines
-    method = charged_methods.asked_on(standing.subscription, on=line.due_on)
+    sees_method = Right.USE_SAVED_METHODS in place.may
+    method = charged_methods.asked_on(standing.subscription, on=line.due_on) if sees_method else None
     return renewal_after(order, waiting, method=method)
 
 
@@ -424,7 +416,8 @@ def _next_charge(place: Place) -> str:
     standing = status_here(place)
     if not standing.renews_by_itself:
         return _("Nothing is charged automatically: automatic renewal is off.")
-    return renewal_of(coming_charge(standing, usage_here(place), now=current().clock.now()))
+    charge = coming_charge(standing, usage_here(place), now=current().clock.now())
+    return renewal_of(charge, names_method=Right.USE_SAVED_METHODS in place.may)
 
 
 @blueprint.post("/leave")

@@ -23,11 +23,10 @@ from portal.web.security import DOCUMENT_POLICY
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code
-from portal.words.methods import method_words
 from portal.words.money import tax_words
 from portal.words.plans import change_rows
 
-from .rows import payment_rows
+from .rows import method_shown, payment_rows
 
 blueprint = Blueprint("history", __name__, url_prefix="/w/<slug>")
 ROWS_OF_A_PAGE = 50
@@ -97,7 +96,7 @@ class StatementPage:
 @blueprint.get("/invoices/<number>")
 @workspace_right(Right.SEE_HISTORY)
 def statement(place: Place, number: str) -> Response:
-    """One document on a page; members without a right to billing details see no name and no address."""
+    """One document on a page; members without a right to billing details see no name, address or digits."""
     status_here(place)
     invoice = _invoice_or_404(place, number)
     facts, currency = invoice.facts, invoice.currency
@@ -115,7 +114,7 @@ def statement(place: Place, number: str) -> Response:
         if buyer.get("tax_number"):
             rows.append((tax_number_label(buyer["country"]) or _("Tax number"), buyer["tax_number"]))
     payment = facts["payment"]
-    method = method_words(payment["method"], payment["brand"], payment["last4"])
+    method = method_shown(place, payment["method"], payment["brand"], payment["last4"])
     rows.append((_("Refunded to") if is_credit_note else _("Paid with"), method))
     disputed_on = None if is_credit_note else history.disputed_on(invoice, place.workspace)
     if disputed_on is not None:

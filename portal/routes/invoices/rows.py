@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from flask import url_for
 
-from portal.domain.vocabulary import DocumentKind
+from portal.domain.vocabulary import DocumentKind, Right
 from portal.services.invoices import history
 from portal.services.invoices.history import HistoryRow
 from portal.services.payments.refund_quotes import LastPayment
@@ -79,6 +79,11 @@ def payment_rows(
     )
 
 
+def method_shown(place: Place, kind: str, brand: str, last4: str) -> str:
+    """What a document was paid with; its last digits are a billing detail."""
+    return method_words(kind, brand, last4 if Right.SEE_BILLING_DETAILS in place.may else "")
+
+
 def _row(
     place: Place, row: HistoryRow, words: dict[DocumentKind, str], last: LastPayment | None, invoices: str
 ) -> PaymentRow:
@@ -91,7 +96,7 @@ def _row(
         is_credit_note=is_credit_note,
         is_refunded=row.is_refunded,
         is_disputed=row.is_disputed and not is_credit_note,
-        method=method_words(row.method_kind, row.brand, row.last4),
+        method=method_shown(place, row.method_kind, row.brand, row.last4),
         payer_name=row.payer_name,
         payer_email=row.payer_email,
         date=formatting.instant(row.issued_at, place.workspace.time_zone),

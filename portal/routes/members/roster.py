@@ -157,9 +157,9 @@ def _row(place: Place, row: MemberRow) -> RosterRow:
 
 
 def state_of(status: MemberStatus, *, has_joined: bool) -> tuple[str, str]:
-    """The server's word for the badge, and what it says."""
+    """The server's word for the badge, and what it says. Who never joined had an invitation and no more."""
     if status == MemberStatus.DISABLED:
-        return "disabled", _("Disabled")
+        return "disabled", _("Disabled") if has_joined else _("Invitation withdrawn")
     if status == MemberStatus.GUEST:
         return ("guest", _("Guest")) if has_joined else ("invited", _("Invited as a guest"))
     return ("active", _("Active")) if has_joined else ("invited", _("Invited"))
@@ -273,13 +273,13 @@ def _no_invitation(refusal: AlreadyMembers | CapacityReached) -> str:
 def _known(found: Sequence[Member]) -> Iterator[str]:
     """A sentence for each way in which some of the addresses are members already."""
 
-    def those(*, disabled: bool, joined: bool | None = None) -> str:
+    def those(*, disabled: bool, joined: bool) -> str:
         return listed(
             [
                 member.person.email
                 for member in found
                 if (member.status == MemberStatus.DISABLED) == disabled
-                and joined in (None, member.joined_at is not None)
+                and (member.joined_at is not None) == joined
             ]
         )
 
@@ -287,8 +287,13 @@ def _known(found: Sequence[Member]) -> Iterator[str]:
         yield _("Already members: %(addresses)s.", addresses=addresses)
     if addresses := those(disabled=False, joined=False):
         yield _("Already invited: %(addresses)s. Invite them again from the list.", addresses=addresses)
-    if addresses := those(disabled=True):
+    if addresses := those(disabled=True, joined=True):
         yield _("Disabled members: %(addresses)s. Enable them in the list.", addresses=addresses)
+    if addresses := those(disabled=True, joined=False):
+        yield _(
+            "Invitation withdrawn: %(addresses)s. Enable them in the list, then send the invitation again.",
+            addresses=addresses,
+        )
 
 
 def _tell_of_invitations(invited: Invited, *, wanted_guests: bool) -> None:

@@ -207,7 +207,7 @@ def _page(
             status_today=status_today,
             state_label=state_words(status_today.state),
             usage=plans.usage_of(workspace),
-            rows=[_row(attempt) for attempt in operator.attempts(workspace, limit=ATTEMPTS_SHOWN)],
+            rows=[_row(workspace, attempt) for attempt in operator.attempts(workspace, limit=ATTEMPTS_SHOWN)],
         ),
         status=status,
     )
@@ -237,7 +237,10 @@ def _trial_form(status_today: agreement.SubscriptionStatus) -> ExtendTrialForm:
 
 @dataclass(frozen=True, slots=True)
 class AttemptRow:
-    """An order and one attempt to pay it, ready to print. `key` is empty unless the payment waits."""
+    """An order and one attempt to pay it, ready to print. `key` is empty unless the payment waits.
+
+    `at` is when it was ordered, in business time like all of the page; `tried` says when it was tried to pay.
+    """
 
     number: str
     buyer: str
@@ -246,11 +249,12 @@ class AttemptRow:
     amount: str
     state: str
     state_label: str
+    tried: str = ""
     method: str = ""
     key: str = ""
 
 
-def _row(attempt: PaymentAttempt) -> AttemptRow:
+def _row(workspace: Workspace, attempt: PaymentAttempt) -> AttemptRow:
     order, payment = attempt.order, attempt.payment
     ordered = AttemptRow(
         number=order.number,
@@ -265,7 +269,7 @@ def _row(attempt: PaymentAttempt) -> AttemptRow:
         return ordered
     return replace(
         ordered,
-        at=payment.created_at,
+        tried=_when_tried(payment, workspace),
         amount=formatting.money(payment.amount),
         state="failed" if attempt.is_disputed else payment.state,
         state_label=_("Disputed")
@@ -274,6 +278,16 @@ def _row(attempt: PaymentAttempt) -> AttemptRow:
         method=method_words(payment.method_kind, payment.brand, payment.last4),
         key=payment.key if payment.is_open else "",
     )
+
+
+def _when_tried(payment: Payment, workspace: Workspace) -> str:
+    """An automatic try has its business day; of any other only the machine's time is known."""
+    if payment.tried_on is not None:
+        return _("Tried on %(date)s", date=formatting.day(payment.tried_on))
+    date = formatting.instant(payment.created_at, workspace.time_zone)
+    if current().settings.sandbox_only:
+        return _("Tried on %(date)s, real time", date=date)
+    return _("Tried on %(date)s", date=date)
 
 
 def _workspace_or_404(slug: str) -> Workspace:

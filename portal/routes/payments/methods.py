@@ -151,7 +151,7 @@ def _next_charge(place: Place, status: SubscriptionStatus, methods: list[Payment
         return _("Nothing is charged on the due date: a free plan begins then.")
     charge = coming_charge(status, usage_here(place), now=current().clock.now())
     if charge is not None and charge.method is not None:
-        return renewal_of(charge)
+        return renewal_of(charge, names_method=True)
     charged_on = max(subscription.renew_on or status.today, status.today)
     method = charged_methods.asked_next(subscription, methods, on=charged_on)
     expiring = charged_methods.first_expiring(methods, on=charged_on)

@@ -18,6 +18,7 @@ from portal.services.people.signing_in import PasswordWrong
 from portal.web import limits, sessions
 from portal.web.access import limited, signed_in
 from portal.web.htmx import redirect_after_write, render
+from portal.web.lists import page_cursor
 from portal.web.navigation import LANGUAGE_NAMES
 from portal.web.sessions import ABSOLUTE_LIMIT, IDLE_LIMIT, IDLE_LIMIT_OF_OPERATORS
 from portal.words.i18n import gettext as _
@@ -27,6 +28,7 @@ from .signing_in import add_password_error
 
 blueprint = Blueprint("account", __name__, url_prefix="/me")
 LARGEST_ID = 2**31 - 1
+SESSIONS_OF_A_PAGE = 20
 BROWSERS = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -112,7 +114,10 @@ def _formdata(submitted: bool) -> dict[str, None]:
 
 @dataclass(frozen=True, slots=True)
 class AccountPage:
-    """`refused` is the form that was sent and comes back with its problems, if one was."""
+    """`refused` is the form that was sent and comes back with its problems, if one was.
+
+    `older_sessions` is the cursor of the sessions that follow, None where these are the last.
+    """
 
     refused: ProfileForm | NewEmailForm | ChangePasswordForm | None
     profile: ProfileForm
@@ -121,6 +126,7 @@ class AccountPage:
     email: str
     has_password: bool
     sessions: "list[SessionRow]"
+    older_sessions: int | None
     time_zone: str
     workspaces: Iterable[Workspace]
 
@@ -136,6 +142,13 @@ def page(
     sent = (form for form in (profile, email, password) if form is not None and form.is_submitted())
     refused = next(sent, None)
     home = places.home_of(me)
+    found = account.list_sessions(
+        me,
+        idle=IDLE_LIMIT_OF_OPERATORS if me.is_operator else IDLE_LIMIT,
+        life=ABSOLUTE_LIMIT,
+        size=SESSIONS_OF_A_PAGE,
+        before=page_cursor(),
+    )
     return render(
         "people/account.html",
         AccountPage(
@@ -145,7 +158,8 @@ def page(
             password=password or _password_form(),
             email=me.email,
             has_password=me.password_hash is not None,
-            sessions=_session_rows(me),
+            sessions=_session_rows(found.rows),
+            older_sessions=found.older,
             time_zone=home.time_zone if home else current().settings.seller.time_zone,
             workspaces=account.workspaces_of(me),
         ),
@@ -182,9 +196,8 @@ def end_other_sessions() -> Response:
     return redirect_after_write(url_for("account.show"))
 
 
-def _session_rows(me: Person) -> list[SessionRow]:
+def _session_rows(found: Iterable[Session]) -> list[SessionRow]:
     this = this_session()
-    idle = IDLE_LIMIT_OF_OPERATORS if me.is_operator else IDLE_LIMIT
     return [
         SessionRow(
             session_id=row.id,
@@ -193,7 +206,7 @@ def _session_rows(me: Person) -> list[SessionRow]:
             seen_at=row.seen_at,
             is_this=this is not None and row.id == this.id,
         )
-        for row in account.list_sessions(me, idle=idle, life=ABSOLUTE_LIMIT)
+        for row in found
     ]
 
 

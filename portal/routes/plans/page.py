@@ -27,9 +27,10 @@ from portal.web.htmx import redirect_after_write, render, wanted_block
 from portal.web.place import on_sale_here, status_here, usage_here
 from portal.words import formatting
 from portal.words.i18n import gettext as _
+from portal.words.plans import order_later
 
 from .refusals import refusals_of
-from .view import order_later, plans_view
+from .view import plans_view
 
 blueprint = Blueprint("plans", __name__, url_prefix="/w/<slug>")
 TEMPLATE = "plans/page.html"
@@ -61,8 +62,10 @@ def choose(place: Place) -> Response:
     wanted, currency = request.form.get("price", ""), request.form.get("currency", "")
     if request.form.get("show"):
         return _show_chosen(place, wanted=wanted, currency=currency)
-    if status_here(place).subscription.open_payment_state is not None:
-        return plans_page(place, wanted=wanted, currency=currency, status=409, problem=order_later())
+    subscription = status_here(place).subscription
+    if subscription.has_open_money:
+        problem = order_later(refund=subscription.waits_for_refund)
+        return plans_page(place, wanted=wanted, currency=currency, status=409, problem=problem)
     now = current().clock.now()
     try:
         code, interval = PlanChoice.read(wanted)

@@ -15,7 +15,7 @@ from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.methods import method_words
-from portal.words.plans import cancelled_change, priced_name
+from portal.words.plans import cancelled_change, change_later, order_later, priced_name
 from portal.words.renewal import renewal_sentence
 
 from .refusals import Refusal, refusals_of
@@ -109,7 +109,13 @@ def plans_view(
     printed = print_table(table)
     may_buy = Right.BUY in place.may
     return PlansPage(
-        sentences=current_plan_sentences(decided, charge=charge, may_buy=may_buy, buyers=buyers),
+        sentences=current_plan_sentences(
+            decided,
+            charge=charge,
+            names_method=Right.USE_SAVED_METHODS in place.may,
+            may_buy=may_buy,
+            buyers=buyers,
+        ),
         is_late=status.state in (SubscriptionState.LATE, SubscriptionState.BLOCKED),
         lock_sentence=_lock_sentence(decided),
         renewal_link=_renewal_link(decided),
@@ -151,22 +157,30 @@ def _scheduled(decided: PlansDecided) -> Scheduled | None:
     if waiting is None:
         return None
     obstacles = refusals_of(decided.obstacles)
+    later = ""
+    if decided.money_is_open and decided.may_change_what_waits:
+        later = change_later(refund=status.subscription.waits_for_refund)
     day = formatting.day(status.due_on) if status.due_on else ""
     if decided.did_not_begin:
         name = priced_name(waiting.plan.names, waiting.interval)
         title = _("%(plan)s did not begin on %(date)s.", plan=name, date=day)
         if obstacles:
-            return Scheduled(title, _("Your usage is over its limits."), obstacles)
+            return Scheduled(title, _said(_("Your usage is over its limits."), later), obstacles)
+        if decided.money_is_open:
+            return Scheduled(title, later, ())
         return Scheduled(title, _("It has not been paid for. Choose it in the table to start it now."), ())
     title = _("From %(date)s: %(plan)s", date=day, plan=priced_name(waiting.plan.names, waiting.interval))
     if waiting.interval is None:
-        return Scheduled(title, _("There will be nothing to pay. Nothing changes before then."), obstacles)
-    if status.subscription.auto_renewal:
-        return Scheduled(
-            title, _("It will be paid for by automatic renewal. Nothing changes before then."), obstacles
-        )
-    text = _("Automatic renewal is off, so you will pay for it yourself. Nothing changes before then.")
-    return Scheduled(title, text, obstacles)
+        text = _("There will be nothing to pay. Nothing changes before then.")
+    elif status.subscription.auto_renewal:
+        text = _("It will be paid for by automatic renewal. Nothing changes before then.")
+    else:
+        text = _("Automatic renewal is off, so you will pay for it yourself. Nothing changes before then.")
+    return Scheduled(title, _said(text, later), obstacles)
+
+
+def _said(*sentences: str) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _renewal_link(decided: PlansDecided) -> str:
@@ -191,8 +205,11 @@ def _lock_sentence(decided: PlansDecided) -> str:
     return _("Your price, %(price)s a month excl. VAT, is guaranteed until %(date)s.", **words)
 
 
-def renewal_of(charge: ComingCharge | None) -> str:
-    """The sentence of the next automatic charge; without one that renewal is on, since it has failed."""
+def renewal_of(charge: ComingCharge | None, *, names_method: bool) -> str:
+    """The sentence of the next automatic charge; without one that renewal is on, since it has failed.
+
+    `names_method`: for whoever may use saved methods; to others none of their digits is told.
+    """
     if charge is None:
         return _("Automatic renewal is on.")
     return renewal_sentence(
@@ -202,13 +219,18 @@ def renewal_of(charge: ComingCharge | None) -> str:
         plan_names=charge.plan_names,
         interval=charge.interval,
         method=method_words(charge.method.kind, charge.method.brand, charge.method.last4)
-        if charge.method
+        if charge.method and names_method
         else "",
     )
 
 
 def current_plan_sentences(
-    decided: PlansDecided, *, charge: ComingCharge | None, may_buy: bool, buyers: Sequence[str]
+    decided: PlansDecided,
+    *,
+    charge: ComingCharge | None,
+    names_method: bool,
+    may_buy: bool,
+    buyers: Sequence[str],
 ) -> list[str]:
     """What is used now and until when, by state (source-systems.md §1.2), and what can be done about it now.
 
@@ -221,8 +243,8 @@ def current_plan_sentences(
     choose = _("Choose the plan that suits you best. The recommended one is marked below.")
     if not may_buy:
         choose = others
-    elif decided.payment_is_open:
-        choose = order_later()
+    elif decided.money_is_open:
+        choose = _order_later(decided)
     if status.plan.nonprofit:
         return [_("You are using the plan for non-profit organisations.")]
     match status.state:
@@ -231,7 +253,10 @@ def current_plan_sentences(
         case SubscriptionState.FREE:
             sentences = [_("You are using the free plan."), choose]
         case SubscriptionState.PAID if status.subscription.auto_renewal:
-            sentences = [_("You are using the %(plan)s plan.", plan=name), renewal_of(charge)]
+            sentences = [
+                _("You are using the %(plan)s plan.", plan=name),
+                renewal_of(charge, names_method=names_method),
+            ]
         case SubscriptionState.PAID:
             sentences = [
                 _("You are using the %(plan)s plan. It ends on %(date)s.", plan=name, date=until),
@@ -249,21 +274,20 @@ def current_plan_sentences(
                 if status.is_blocked
                 else _("The payment is late."),
                 _("To continue, prolong the current plan or choose another one in the table below.")
-                if may_buy and not decided.payment_is_open
+                if may_buy and not decided.money_is_open
                 else choose,
             ]
     return [sentence for sentence in sentences if sentence]
 
 
-def order_later() -> str:
-    """Nothing is ordered beside a payment whose result is open."""
-    return _("You can order once the result of the payment is known.")
+def _order_later(decided: PlansDecided) -> str:
+    return order_later(refund=decided.status.subscription.waits_for_refund)
 
 
 def _what_can_be_done(decided: PlansDecided, until: str) -> str:
     """Of a plan that is paid by hand: never that it can be prolonged beside a button that says no."""
-    if decided.payment_is_open:
-        return order_later()
+    if decided.money_is_open:
+        return _order_later(decided)
     current = decided.table.current
     if current.interval not in _intervals_sold(decided):
         return _("It is no longer sold: choose another plan in the table below before %(date)s.", date=until)
@@ -331,7 +355,7 @@ def _note(decided: PlansDecided) -> str:
     if decided.waiting is not None and decided.ends_what_waits:
         on = None if decided.did_not_begin else decided.status.due_on
         sentences.append(cancelled_change(decided.waiting.plan.names, on=on))
-    return " ".join(sentence for sentence in sentences if sentence)
+    return _said(*sentences)
 
 
 def note_of(action: PlanAction, decided: PlansDecided) -> str:
@@ -354,7 +378,7 @@ def note_of(action: PlanAction, decided: PlansDecided) -> str:
             "A smaller plan begins on the due date, %(date)s. There is nothing to pay now.", date=due_on
         ),
         ActionNote.FREE_PLAN_HAS_NO_END: _("The free plan has no end date: there is nothing to prolong."),
-        ActionNote.PAYMENT_IS_OPEN: order_later(),
+        ActionNote.PAYMENT_IS_OPEN: _order_later(decided),
     }[action.note]
 
 

@@ -21,7 +21,7 @@ from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 
-from .scheduled_change import refuse_spending_by_others
+from .scheduled_change import beside_open_money, later_of, refuse_spending_by_others
 
 blueprint = Blueprint("free_plan", __name__, url_prefix="/w/<slug>/plans/free")
 
@@ -49,9 +49,8 @@ def take(place: Place) -> Response:
         return _page(
             place, problem=_("Nothing was changed: the plan no longer begins on the day you saw."), status=409
         )
-    except OrderAlreadyPlaced as placed:
-        number = placed.order
-        return redirect_after_write(url_for("checkout.result", slug=place.workspace.slug, number=number))
+    except OrderAlreadyPlaced:
+        return beside_open_money(place)
     except PlanNotOffered as refusal:
         return _not_offered(place, refusal)
     flash(_done(taken), "done")
@@ -60,7 +59,10 @@ def take(place: Place) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class FreePlanPage:
-    """`begins_on` None: at once. `is_open`: the whole checklist is met; `is_waiting`: it is scheduled."""
+    """`begins_on` None: at once. `is_open`: the whole checklist is met; `is_waiting`: it is scheduled.
+
+    `later`: why it cannot be taken now in spite of that, empty where it can.
+    """
 
     problem: str
     name: str
@@ -71,6 +73,7 @@ class FreePlanPage:
     current_name: str
     renews: bool
     on_trial: bool
+    later: str
 
 
 def _page(place: Place, *, problem: str = "", status: int = 200) -> Response:
@@ -91,6 +94,7 @@ def _page(place: Place, *, problem: str = "", status: int = 200) -> Response:
             current_name=translated(standing.plan.names),
             renews=standing.subscription.auto_renewal,
             on_trial=standing.state == SubscriptionState.TRIAL,
+            later=later_of(place),
         ),
         status=status,
     )

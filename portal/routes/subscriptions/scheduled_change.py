@@ -10,6 +10,7 @@ from portal.domain.plans import PlanChoice, PlanTooSmall
 from portal.domain.vocabulary import Right
 from portal.routes.plans.page import CANNOT_BE_ORDERED, plans_page, refusal_sentence, refused
 from portal.runtime import current
+from portal.services import open_money
 from portal.services.places import Place
 from portal.services.subscriptions import charged_methods, scheduled_change
 from portal.services.subscriptions.next_charge import NoBillingDetails
@@ -21,7 +22,7 @@ from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.methods import method_words
-from portal.words.plans import priced_name
+from portal.words.plans import change_later, priced_name
 from portal.words.renewal import amount_charged
 
 blueprint = Blueprint("scheduled_change", __name__, url_prefix="/w/<slug>/plans/scheduled")
@@ -52,8 +53,8 @@ def confirm(place: Place) -> Response:
         )
     except QuoteChanged:
         return _preview_page(place, wanted, changed=True)
-    except OrderAlreadyPlaced as placed:
-        return redirect_after_write(_result_of(place, placed))
+    except OrderAlreadyPlaced:
+        return beside_open_money(place)
     except (PlanTooSmall, NothingWaits, NoBillingDetails, *CANNOT_BE_ORDERED) as refusal:
         return _refused(place, refusal, wanted)
     flash(_begins(change), "done")
@@ -68,8 +69,8 @@ def withdraw(place: Place) -> Response:
     waiting = scheduled_change.waiting_plan(status_here(place))
     try:
         withdrawn = scheduled_change.withdraw(place, now=current().clock.now())
-    except OrderAlreadyPlaced as placed:
-        return redirect_after_write(_result_of(place, placed))
+    except OrderAlreadyPlaced:
+        return beside_open_money(place)
     if withdrawn is None or waiting is None:
         flash(_("There is no longer a change to withdraw."), "done")
         return _to_plans(place)
@@ -99,7 +100,10 @@ def refuse_spending_by_others(place: Place) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ChangePage:
-    """What will be. `replaced`: what was to begin on that day; `price` and `shown` are sent by the form."""
+    """What will be. `replaced`: what was to begin on that day; `price` and `shown` are sent by the form.
+
+    `later`: why it cannot be confirmed now, empty where it can.
+    """
 
     name: str
     begins_on: date
@@ -109,6 +113,7 @@ class ChangePage:
     price: str
     shown: str
     changed: bool
+    later: str
 
 
 def _preview_page(place: Place, wanted: str, *, changed: bool = False) -> Response:
@@ -132,6 +137,7 @@ def _preview_page(place: Place, wanted: str, *, changed: bool = False) -> Respon
             price=wanted,
             shown=change.hash,
             changed=changed,
+            later=later_of(place),
         ),
         status=409 if changed else 200,
     )
@@ -178,5 +184,13 @@ def _to_plans(place: Place, price: str | None = None) -> Response:
     return redirect_after_write(url_for("plans.show", slug=place.workspace.slug, price=price))
 
 
-def _result_of(place: Place, placed: OrderAlreadyPlaced) -> str:
-    return url_for("checkout.result", slug=place.workspace.slug, number=placed.order)
+def beside_open_money(place: Place) -> Response:
+    """The plans page says what waits, in its banner to whoever may see it."""
+    problem = change_later(refund=open_money.open_payment(place.workspace) is None)
+    return plans_page(place, wanted="", currency="", status=409, problem=problem)
+
+
+def later_of(place: Place) -> str:
+    """Why nothing can be changed now; empty where it can."""
+    subscription = status_here(place).subscription
+    return change_later(refund=subscription.waits_for_refund) if subscription.has_open_money else ""

@@ -54,8 +54,9 @@ class AmountDue:
 def amount_due(place: Place, status: SubscriptionStatus, *, now: datetime) -> AmountDue | None:
     """What `place`'s person may pay now, of their workspace's `status`; None where there is no one amount.
 
-    None too while a payment is open, for whoever may not buy or not use saved methods, and where a plan has
-    to be chosen first: after a trial, while another plan waits, once the own is sold no more or too small.
+    None too while a payment or a refund is open, for whoever may not buy or not use saved methods, and where
+    a plan has to be chosen first: after a trial, while another plan waits, once the own is sold no more or
+    too small.
     """
     subscription = status.subscription
     is_renewal = subscription.renewal_has_failed
@@ -65,7 +66,7 @@ def amount_due(place: Place, status: SubscriptionStatus, *, now: datetime) -> Am
         return None
     scheduled = subscription.scheduled_plan
     plan_waits = scheduled is not None and (scheduled.free or not is_renewal)
-    if subscription.price is None or plan_waits or subscription.open_payment_state is not None:
+    if subscription.price is None or plan_waits or subscription.has_open_money:
         return None
     plan, interval = next_charge.next_terms(subscription)
     method = _usable_method(subscription, now=now)

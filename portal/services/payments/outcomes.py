@@ -9,16 +9,19 @@ from datetime import datetime
 from portal import outbox
 from portal.database import rows
 from portal.database.connecting import require_transaction
+from portal.domain.errors import MissingVatRate
 from portal.domain.money import Money
+from portal.domain.plans import PlanNotOffered, PlanTooSmall
+from portal.domain.pricing import Quote
 from portal.domain.vocabulary import OrderKind, OrderState, Right
 from portal.gateways.base import MethodFacts, Succeeded
-from portal.models import Member, Order, Payment, PaymentMethod, Subscription
+from portal.models import Member, Order, OrderLine, Payment, PaymentMethod, Subscription
 from portal.outbox import JSON
 from portal.runtime import current
 from portal.services import audit, letters, places
 from portal.services.invoices import issuing
 from portal.services.members import overflow
-from portal.services.subscriptions import agreement, auto_renewal
+from portal.services.subscriptions import agreement, auto_renewal, next_charge
 
 from . import renewal_outcomes
 from .methods import charge_first, known_method, new_method
@@ -63,13 +66,37 @@ def settle_paid(payment: Payment, outcome: Succeeded, subscription: Subscription
         copies_to=[order.details["email"]],
     )
     if subscription.auto_renewal and not renewed_by_itself:
-        auto_renewal.tell_on(
-            subscription,
-            total=payment.amount,
-            tax=Money(order.tax_minor, order.currency),
-            plan_names=line.plan.names,
-            interval=line.interval,
-        )
+        _tell_switched_on(subscription, line, now=now)
+
+
+def _tell_switched_on(subscription: Subscription, line: OrderLine, *, now: datetime) -> None:
+    """Automatic renewal came with the order: the next charge is that of the same terms, or of what waits.
+
+    Who prolongs before a smaller plan was told no amount of that one yet. This letter does, and it is the
+    ceiling: not the amount that was paid for the larger plan.
+    """
+    waiting, currency = _charge_of_what_waits(subscription, line, now=now), line.order.currency
+    offer = waiting.only_line.offer if waiting else None
+    if waiting is not None:
+        next_charge.tell(subscription, waiting)
+    auto_renewal.tell_on(
+        subscription,
+        total=waiting.total if waiting else Money(line.total_minor, currency),
+        tax=waiting.tax_amount if waiting else Money(line.tax_minor, currency),
+        plan_names=offer.plan_names if offer else line.plan.names,
+        interval=offer.interval if offer else line.interval,
+    )
+
+
+def _charge_of_what_waits(subscription: Subscription, line: OrderLine, *, now: datetime) -> Quote | None:
+    """None where nothing waits that is paid for, or nobody can say what it will cost."""
+    scheduled = subscription.scheduled_plan
+    if line.kind != OrderKind.PROLONG or scheduled is None or scheduled.free:
+        return None
+    try:
+        return next_charge.upcoming(subscription, now=now)
+    except (PlanNotOffered, PlanTooSmall, next_charge.NoBillingDetails, MissingVatRate):
+        return None
 
 
 def settle_declined(payment: Payment, subscription: Subscription, *, tell: bool, now: datetime) -> None:

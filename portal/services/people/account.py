@@ -1,6 +1,7 @@
 """What a person sees and keeps of their own account: name, language, sessions."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from portal.database.connecting import transaction
@@ -12,7 +13,13 @@ from portal.services.places import MENU_WORKSPACES
 
 from .signing_in import end_sessions
 
-SESSIONS_SHOWN = 50
+
+@dataclass(frozen=True, slots=True)
+class SessionList:
+    """`older` is the cursor of the next page, None on the last one."""
+
+    rows: Sequence[Session]
+    older: int | None
 
 
 def save_profile(person: Person, *, name: str, language: str, now: datetime) -> None:
@@ -28,15 +35,24 @@ def save_profile(person: Person, *, name: str, language: str, now: datetime) -> 
         )
 
 
-def list_sessions(person: Person, *, idle: timedelta, life: timedelta) -> Sequence[Session]:
-    """The sessions that still open a page, the one used last first."""
+def list_sessions(
+    person: Person, *, idle: timedelta, life: timedelta, size: int, before: int | None = None
+) -> SessionList:
+    """The sessions that still open a page, the one used last first: `size` of them.
+
+    Or those used before the one whose id is `before`; one that is over by now leads to the first page. One
+    query, and another for that one.
+    """
     wall = current().clock.wall()
-    return list(
-        Session.select()
-        .where(Session.person == person, Session.seen_at >= wall - idle, Session.created_at >= wall - life)
-        .order_by(Session.seen_at.desc(), Session.id.desc())
-        .limit(SESSIONS_SHOWN)
+    query = Session.select().where(
+        Session.person == person, Session.seen_at >= wall - idle, Session.created_at >= wall - life
     )
+    last = Session.get_or_none(Session.person == person, Session.id == before) if before else None
+    if last is not None:
+        used_before = (Session.seen_at == last.seen_at) & (Session.id < last.id)
+        query = query.where((Session.seen_at < last.seen_at) | used_before)
+    found = list(query.order_by(Session.seen_at.desc(), Session.id.desc()).limit(size + 1))
+    return SessionList(rows=found[:size], older=found[size - 1].id if len(found) > size else None)
 
 
 def end_session(person: Person, session_id: int, *, now: datetime) -> bool:

@@ -1,7 +1,7 @@
 """What a person ordered in the workspaces that they can enter, newest first. Keyset pages, any length."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from portal.domain.vocabulary import (
     PaymentState,
     Right,
 )
-from portal.models import Invoice, Member, Order, Payment, Person, Workspace
+from portal.models import Dispute, Invoice, Member, Order, Payment, Person, Workspace
 from portal.services.places import rights_in
 
 PAGES_LOOKED_AT = 2
@@ -76,7 +76,7 @@ class _Seen:
 def orders_of(
     person: Person, *, size: int, before: int | None = None, with_not_finished: bool = False
 ) -> OwnOrders:
-    """The person's newest orders, or those older than the one whose id is `before`. Three queries.
+    """The person's newest orders, or those older than the one whose id is `before`. Four queries.
 
     What is not finished is left out unless it is asked for. A page looks at a bounded stretch of orders and
     may show fewer than `size` of them, none even, with more to come: so it costs the same at any length.
@@ -116,7 +116,7 @@ def _newest(person: Person, *, before: int | None) -> "ModelSelect[Order]":
     # SQLite would take the index of `workspace` alone, and sort all that it finds; PostgreSQL knows better.
     workspace = Order.workspace if is_postgresql() else Order.workspace + 0
     query = (
-        Order.select(Order.id, Order.quote, Order.state)
+        Order.select(Order.id, Order.workspace, Order.quote, Order.state)
         .with_cte(enterable)
         .where(Order.person == person, workspace << Select((enterable,), (enterable.c.workspace_id,)))
         .order_by(Order.id.desc())
@@ -132,14 +132,34 @@ def _with_progress(orders: Iterable[Order]) -> list[_Seen]:
         asked = Payment.select(Payment.order, Payment.state, Payment.decline_code)
         for payment in asked.where(Payment.order << unpaid).order_by(Payment.id):
             tries[payment.order_id].append((payment.state, payment.decline_code))
+    disputed = _disputed_in({order.workspace_id for order in orders if order.state == OrderState.PAID})
     return [
         _Seen(
             order_id=order.id,
-            progress=order_progress(order.state, tries[order.id], is_renewal=order.is_renewal),
+            progress=order_progress(
+                order.state,
+                tries[order.id],
+                is_renewal=order.is_renewal,
+                is_disputed=order.id in disputed,
+            ),
             decline_code=tries[order.id][-1][1] if tries[order.id] else "",
         )
         for order in orders
     ]
+
+
+def _disputed_in(workspaces: Collection[int]) -> set[int]:
+    """The orders of the workspaces whose payment was disputed.
+
+    By the workspace, of which there are few, and few disputes in each: asked for many orders, PostgreSQL
+    without statistics would read all payments.
+    """
+    if not workspaces:
+        return set()
+    found = (
+        Dispute.select(Dispute.id, Payment.order).join(Payment).where(Dispute.workspace << list(workspaces))
+    )
+    return {dispute.payment.order_id for dispute in found}
 
 
 def _rows(shown: Sequence[_Seen]) -> list[OwnOrder]:

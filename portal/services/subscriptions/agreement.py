@@ -124,7 +124,8 @@ def workspace_product() -> Product:
 def of_workspace(workspace: Workspace) -> Subscription:
     """The subscription to the workspace plan, with workspace, plan, product and price. One query.
 
-    Its `open_payment_state` tells of the payment of the workspace that waits for its result.
+    Its `open_payment_state` tells of the payment of the workspace that waits for its result, its
+    `open_refund_state` of the refund.
     """
     [found] = _of_workspace.rows(workspace=workspace.id)
     found.workspace = workspace
@@ -139,6 +140,7 @@ _of_workspace = Prepared(
             Product,
             Price,
             open_money.state_of_open_payment(Parameter("workspace")).alias("open_payment_state"),
+            open_money.state_of_open_refund(Parameter("workspace")).alias("open_refund_state"),
         )
         .join_from(Subscription, Plan, on=Subscription.plan)
         .join_from(Subscription, Product)

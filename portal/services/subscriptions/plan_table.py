@@ -49,7 +49,7 @@ class PlansDecided:
     `waiting` is the plan for the due date, `obstacles` what keeps it from beginning as things are now;
     `did_not_begin`: its day has passed. `prolongable_from`: when that is still to come.
     `free_plan`: the one that this person may continue with. `may_renew`: there is automatic renewal for them
-    to switch; `may_withdraw`: what waits is theirs to take back.
+    to switch; `may_change_what_waits`: what waits is theirs to take back, though not beside open money.
     """
 
     status: SubscriptionStatus
@@ -62,11 +62,16 @@ class PlansDecided:
     obstacles: tuple[ExceededLimit, ...]
     free_plan: Plan | None
     may_renew: bool
-    may_withdraw: bool
+    may_change_what_waits: bool
 
     @property
-    def payment_is_open(self) -> bool:
-        return self.status.subscription.open_payment_state is not None
+    def may_withdraw(self) -> bool:
+        return self.may_change_what_waits and not self.money_is_open
+
+    @property
+    def money_is_open(self) -> bool:
+        """A payment or a refund of the workspace waits for its result."""
+        return self.status.subscription.has_open_money
 
     @property
     def ends_what_waits(self) -> bool:
@@ -96,11 +101,12 @@ def decide(
     A `currency` that not every plan has a price in becomes the workspace's.
     """
     waiting = scheduled_change.waiting_plan(status)
-    may_withdraw = may_change_what_waits(place, status)
+    may_change = may_change_what_waits(place, status)
     sale_day = plans.sale_day(now)
     on_sale = plans.plans_on_sale(status.subscription.product, on=sale_day)
     currencies = tuple(plans.currencies_of(on_sale))
-    free_plan = plans.free_plan_of(on_sale) if may_withdraw else None
+    takes_another = may_change and not status.subscription.has_open_money
+    free_plan = plans.free_plan_of(on_sale) if takes_another else None
     return PlansDecided(
         status=status,
         usage=usage,
@@ -120,7 +126,7 @@ def decide(
         obstacles=scheduled_change.obstacles(waiting, usage) if waiting else (),
         free_plan=free_plan if status.state != SubscriptionState.FREE else None,
         may_renew=_may_renew(place, status, waiting),
-        may_withdraw=may_withdraw,
+        may_change_what_waits=may_change,
     )
 
 
@@ -155,7 +161,7 @@ def _table(
         blocked=status.is_blocked,
         days_left=rules.has_days_left(status.state, status.due_on, today=status.today),
     )
-    if subscription.open_payment_state is not None:
+    if subscription.has_open_money:
         action = rules.beside_open_payment(action)
     goes_to_checkout = action.enabled and not action.refused and not action.waits
     return PlanTable(

@@ -631,7 +631,8 @@ def test_what_automatic_renewal_brings_is_told_in_the_readers_language(owner, or
 # --- beside another payment -----------------------------------------------------------------------
 
 
-OTHER = "Another payment for this workspace is being confirmed."
+OTHER = "Your bank asks you to confirm the payment of €33.60. Nothing is charged until you do."
+LATER = "You can order once the result of the payment is known."
 NOT_PLACED = "Your order for Business 10 was not placed: another payment is being confirmed."
 
 
@@ -640,12 +641,26 @@ def test_an_open_payment_is_told_before_anything_is_typed(app, acme, owner, orde
     with facts(app):
         second = an_order_of(owner_of(acme), acme, "business-10")
     for page in ("", "/review"):
-        assert OTHER not in owner.get(page_of(second, page)).text
+        assert LATER not in owner.get(page_of(second, page)).text
     assert pay(owner, order, paying.ASKS_ONCE).status_code == 303
     for page in ("", "/review"):
-        [notice] = by_testid(parse(owner.get(page_of(second, page)).text), "other-payment")
-        assert OTHER in text_of(notice)
-        assert [link.get("href") for link in notice.iter("a")] == [page_of(order, "/result")]
+        shown = owner.get(page_of(second, page)).text
+        [banner] = by_testid(parse(shown), "state-banner")
+        assert text_of(banner) == f"{OTHER} {LATER} Confirm"
+        assert [link.get("href") for link in banner.iter("a")] == [page_of(order, "/result")]
+        assert (shown.count('class="banner"'), shown.count(LATER)) == (1, 1)
+    [banner] = by_testid(parse(owner.get("/w/acme/history").text), "state-banner")
+    assert text_of(banner) == f"{OTHER} Confirm"
+
+
+@pytest.mark.engine("sqlite")
+def test_a_payment_without_an_answer_is_told_there_too(app, acme, owner, order) -> None:
+    with facts(app):
+        second = an_order_of(owner_of(acme), acme, "business-10")
+    assert pay(owner, order, paying.SILENT_CHARGED).status_code == 303
+    [banner] = by_testid(parse(owner.get(page_of(second, "/review")).text), "state-banner")
+    assert text_of(banner).startswith("The payment of €33.60 is being confirmed.")
+    assert text_of(banner).endswith(f"{LATER} See the payment")
 
 
 @pytest.mark.engine("sqlite")
@@ -655,8 +670,12 @@ def test_who_may_not_see_the_other_payment_is_told_without_a_link(app, acme, own
         member = Person.get(Person.email == "member@acme.test")
         own, browser = an_order_of(member, acme, "business-5"), Attacker(app, member)
     assert pay(owner, order, paying.ASKS_ONCE).status_code == 303
-    [notice] = by_testid(parse(browser.get(page_of(own, "/review")).text), "other-payment")
-    assert OTHER in text_of(notice) and list(notice.iter("a")) == []
+    [banner] = by_testid(parse(browser.get(page_of(own, "/review")).text), "state-banner")
+    assert text_of(banner) == (
+        "A payment for this workspace is waiting to be confirmed. "
+        "Nothing else can be paid until it is settled."
+    )
+    assert list(banner.iter("a")) == []
 
 
 @pytest.mark.engine("sqlite")

@@ -99,3 +99,44 @@ def test_the_history_has_what_was_paid_and_nothing_that_was_declined(acme, owner
     paying.pay(paying.reloaded(order))
     rows = by_testid(parse(owner.get("/w/acme/history").get_data(as_text=True)), "history-row")
     assert ["4242" in text_of(row) for row in rows] == [True]
+
+
+# --- who reads the digits of a card ---------------------------------------------------------------
+
+PAGES = ("history", "plans", "invoices/INV-2026-000001", "invoices/CN-2026-000001")
+
+
+@pytest.mark.parametrize(
+    ("role", "digits"),
+    [(Role.MEMBER, ""), (Role.ADMIN, "4242"), (Role.BILLING_MANAGER, "4242")],
+)
+def test_the_last_digits_of_a_card_are_for_those_who_see_billing_details(app, acme, role, digits, clock):
+    payment = paying.buy(acme)
+    shown = refund_quotes.preview(refund_quotes.find_payment(acme.workspace, payment.key), now=clock.now())
+    refunds.ask_refund(acme, payment, shown_hash=shown.hash, now=clock.now())
+    reader = seen_by(app, paying.as_seen_by(acme, "Leo Roy", role=role).member.person)
+    for page in PAGES:
+        answer = reader.get(f"/w/acme/{page}")
+        said = text_of(next(parse(answer.get_data(as_text=True)).iter("main")))
+        assert answer.status_code == 200
+        assert ("4242" in said, "Visa" in said) == (bool(digits), True), page
+
+
+@pytest.mark.parametrize(
+    ("role", "said"),
+    [
+        (Role.MEMBER, "Automatic renewal: €33.60 including VAT on 21 December 2026, for Business 5"),
+        (Role.ADMIN, "Automatic renewal: €33.60 including VAT on 21 December 2026, for Business 5"),
+        (Role.BILLING_MANAGER, "on 21 December 2026 with Visa •••• 4242, for Business 5"),
+    ],
+)
+def test_the_saved_card_of_the_next_charge_is_for_those_who_may_use_it(app, acme, role, said):
+    paying.pay(paying.an_order(acme), auto_renewal=True)
+    place = paying.as_seen_by(acme, "Leo Roy", role=role)
+    reader = seen_by(app, place.member.person)
+    assert said in " ".join(text_of(parse(reader.get("/w/acme/plans").get_data(as_text=True))).split())
+    # The review of a larger plan says that the renewal stays on.
+    order = paying.an_order(place, "business-10")
+    review = text_of(parse(reader.get(f"/w/acme/checkout/{order.number}/review").get_data(as_text=True)))
+    assert "Automatic renewal: €61.20" in review
+    assert ("with Visa •••• 4242" in review) is (role == Role.BILLING_MANAGER)

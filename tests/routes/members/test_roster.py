@@ -118,12 +118,25 @@ def test_each_member_has_a_row_with_role_and_state(acme, owner):
     a_member(acme, a_person("leo@acme.test", name="Leo Durand"), role=Role.ADMIN)
     a_member(acme, a_person("new@acme.test", name="Hidden"), joined=False)
     a_member(acme, a_person("zoe@acme.test", name="Zoe"), status=MemberStatus.DISABLED)
+    a_member(acme, a_person("gone@acme.test"), status=MemberStatus.DISABLED, joined=False)
     assert rows_of(owner.get(LIST)) == [
+        "gone@acme.test Member Invitation withdrawn Enable gone@acme.test",
         "Zoe zoe@acme.test Member Disabled Enable Zoe",
         "new@acme.test Member Invited Send the invitation again new@acme.test Disable new@acme.test",
         "Leo Durand leo@acme.test Administrator Active Disable Leo Durand",
         "Owner of Acme You owner@acme.test Owner Active",
     ]
+
+
+def test_the_page_of_an_invitation_that_was_withdrawn_says_so_and_leads_back(acme, owner):
+    ada = a_member(acme, a_person("ada@acme.test"), joined=False)
+    owner.post(f"{LIST}/{ada.id}/disable", page=f"{LIST}/{ada.id}")
+    assert "Invitation withdrawn" in text(owner.get(f"{LIST}/{ada.id}"))
+    owner.post(f"{LIST}/{ada.id}/enable", {"status": "active"}, page=f"{LIST}/{ada.id}")
+    page = text(owner.get(f"{LIST}/{ada.id}"))
+    assert "Invited" in page
+    assert "Send the invitation again" in page
+    assert "Invitation withdrawn" not in page
 
 
 def test_the_list_is_narrowed_to_a_status_with_the_number_of_each(acme, owner):
@@ -273,13 +286,15 @@ def test_members_among_the_invited_are_named_with_what_to_do(acme, owner):
     a_member(acme, a_person("ada@acme.test"))
     a_member(acme, a_person("bob@acme.test"), joined=False)
     a_member(acme, a_person("cat@acme.test"), status=MemberStatus.DISABLED)
-    everybody = "ada@acme.test bob@acme.test cat@acme.test new@acme.test"
+    a_member(acme, a_person("dan@acme.test"), status=MemberStatus.DISABLED, joined=False)
+    everybody = "ada@acme.test bob@acme.test cat@acme.test dan@acme.test new@acme.test"
     answer = owner.post(LIST, {"emails": everybody, "role": "member"})
     assert answer.status_code == 422
     for sentence in (
         "Already members: ada@acme.test.",
         "Already invited: bob@acme.test. Invite them again from the list.",
         "Disabled members: cat@acme.test. Enable them in the list.",
+        "Invitation withdrawn: dan@acme.test. Enable them in the list, then send the invitation again.",
     ):
         assert sentence in text(answer)
     assert Person.get_or_none(Person.email == "new@acme.test") is None

@@ -7,6 +7,7 @@ from portal.models import AuditEntry, OutboxMessage, Payment, Workspace
 from portal.runtime import current
 from portal.services import operator
 from portal.services.operator import StorageUnreadable, read_size
+from portal.services.renewals import run
 from tests import paying
 from tests.factories import a_catalogue, a_person, a_workspace, letters, owner_of
 from tests.pages import by_testid, parse, spaced, text_of
@@ -251,6 +252,23 @@ def test_open_orders_and_declined_payments_are_listed(app, staff) -> None:
     assert len(rows) == 2
     assert "Declined" in rows[0] and "Not ordered yet" in rows[1]
     assert not any("Ask the gateway" in row for row in rows)
+
+
+@pytest.mark.engine("sqlite")
+def test_an_order_has_its_business_date_and_each_try_says_by_which_clock(app, staff, clock) -> None:
+    """What was bought on 21 November is renewed on 21 December; the machine is a minute further by then."""
+    with facts(app):
+        paying.pay(paying.an_order(paying.a_place()), auto_renewal=True)
+        clock.advance(days=30)
+        clock.advance_wall(minutes=1)
+        run.run_due(now=clock.now())
+    [renewed, bought] = [
+        spaced(text_of(row))
+        for row in by_testid(parse(staff.get("/operator/workspaces/acme?lang=en").text), "payment-row")
+    ]
+    assert "21 Nov 2026, 10:00Tried on 21 Nov 2026, 10:00, real time" in bought
+    assert "21 Dec 2026, 10:00Tried on 21 December 2026" in renewed
+    assert "real time" not in renewed
 
 
 @pytest.mark.engine("sqlite")

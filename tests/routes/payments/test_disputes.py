@@ -58,6 +58,12 @@ def test_automatic_renewal_offers_another_method_only(app, disputed) -> None:
     assert "Visa •••• 0259" not in words(disputed, "/w/acme/auto-renewal")
 
 
+def test_its_buyer_reads_it_among_their_orders(app, disputed) -> None:
+    [row] = by_testid(parse(disputed.get("/me/orders").text), "order-row")
+    assert "Payment disputed" in text_of(row)
+    assert "Paid in full" not in text_of(row)
+
+
 def test_an_operator_sees_it_among_the_payments(app, disputed) -> None:
     with facts(app):
         visit_as(disputed, a_person("staff@vendor.test", operator=True))

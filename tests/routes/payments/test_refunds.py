@@ -7,14 +7,14 @@ import pytest
 
 from portal.domain.vocabulary import RefundState, Role
 from portal.gateways.base import RefundRefusal, RefundRefused, ResultUnknown
-from portal.models import Document, Invoice, Plan, Refund, Subscription
+from portal.models import Document, Invoice, Order, Plan, Refund, Subscription
 from portal.runtime import Runtime, current, install
 from portal.services.invoices import pdfs
 from portal.worker.jobs import drain_outbox
 from tests import paying
 from tests.books import assert_books_clean
 from tests.factories import a_catalogue, a_member, a_person, a_workspace, owner_of, seen_by
-from tests.pages import csrf_of, spaced
+from tests.pages import by_testid, csrf_of, parse, spaced, text_of
 from tests.visiting import facts, visit_as
 
 PART = {"HX-Request": "true", "HX-Request-Type": "partial", "HX-Target": "div#refund"}
@@ -290,6 +290,45 @@ def test_without_an_answer_the_page_follows_it(app, owner, payment, clock):
     part = owner.get(address_of(payment), headers={**PART, "HX-Target": "div#outcome"})
     assert part.headers["HX-Redirect"] == address_of(payment)
     assert "Refund complete" in owner.get(address_of(payment)).text
+
+
+def test_an_open_refund_is_told_where_it_stands_in_the_way(app, acme, owner, payment):
+    """On every page but its own, and with what it means where one orders; a plain member gets no link."""
+    later = "You can order once the result of the refund is known."
+    told = "The refund of €33.60 is being confirmed."
+    with facts(app):
+        number = paying.an_order(seen_by(owner_of(acme), acme), "business-10").number
+    assert later not in owner.get("/w/acme/plans?price=business-10:month").text
+    with facts(app):
+        answers(says_nothing)
+    confirm(owner, payment)
+    plans = parse(owner.get("/w/acme/plans?price=business-10:month").text)
+    assert text_of(by_testid(plans, "state-banner")[0]).startswith(told)
+    assert by_testid(plans, "plan-action")[0].get("disabled") is not None
+    assert later in text_of(plans)
+    for page in (f"checkout/{number}", f"checkout/{number}/review"):
+        [banner] = by_testid(parse(owner.get(f"/w/acme/{page}").text), "state-banner")
+        assert text_of(banner).startswith(told) and later in text_of(banner)
+        assert [link.get("href") for link in banner.iter("a")] == [address_of(payment)]
+    [banner] = by_testid(parse(owner.get("/w/acme/history").text), "state-banner")
+    assert later not in text_of(banner)
+    assert by_testid(parse(owner.get(address_of(payment)).text), "state-banner") == []
+    assert "/w/acme/plans/free" not in {link.get("href") for link in plans.iter("a")}
+    free = owner.get("/w/acme/plans/free").text
+    assert "You can change the plan once the result of the refund is known." in free
+    assert "free-plan-confirm" not in free
+    sent = {"csrf_token": csrf_of(owner.get("/w/acme/plans").text), "price": "business-10:month"}
+    refused = owner.post("/w/acme/plans", data={**sent, "confirmed": "1"})
+    assert (refused.status_code, later in refused.text) == (409, True)
+    with facts(app):
+        assert Order.select().count() == 2
+        member = a_person("member@acme.test")
+        a_member(acme, member, role=Role.MEMBER)
+        visit_as(owner, member)
+    [banner] = by_testid(parse(owner.get("/w/acme/plans").text), "state-banner")
+    assert text_of(banner) == (
+        "A refund for this workspace is being confirmed. Nothing can be paid until its result is known."
+    )
 
 
 def test_refused_the_page_says_why_and_that_nothing_changed(app, owner, payment):

@@ -121,6 +121,23 @@ def test_sessions_are_listed_and_ended_one_by_one_and_at_once(app, visitor):
     assert visitor.get("/me").status_code == 200
 
 
+def test_sessions_come_in_pages_and_those_of_a_later_page_can_be_ended_too(app, clock, visitor, monkeypatch):
+    monkeypatch.setattr("portal.routes.people.account.SESSIONS_OF_A_PAGE", 2)
+    others = [signed_in(app, "jeanne@acme.test") for _ in range(2)]
+    clock.advance_wall(minutes=5)
+    visitor.get("/me")
+    first = visitor.get("/me")
+    assert len(by_testid(parse(text(first)), "session-row")) == 2
+    links = {"".join(a.itertext()): a.get("href") for a in parse(text(first)).iter("a")}
+    link = links["Older sessions"]
+    older = visitor.get(link)
+    assert len(by_testid(parse(text(older)), "session-row")) == 1
+    assert "Older sessions" not in text(older)
+    assert by_testid(parse(text(older)), "end-other-sessions")
+    assert path_of(visitor.post("/me/sessions/end", page=link)) == "/me"
+    assert all(path_of(other.get("/me")).startswith("/sign-in") for other in others)
+
+
 def test_the_session_of_somebody_else_does_not_exist(app, visitor):
     a_person("leo@acme.test")
     leo = signed_in(app, "leo@acme.test")

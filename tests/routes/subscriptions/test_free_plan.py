@@ -7,7 +7,7 @@ from portal.models import Workspace
 from portal.services.subscriptions import agreement
 from tests.factories import a_member, a_person, a_workspace, owner_of
 from tests.pages import by_testid, csrf_of, parse, text_of
-from tests.paying import a_place, as_seen_by, buy
+from tests.paying import ASKS_ONCE, a_place, an_order, as_seen_by, buy, pay
 from tests.visiting import facts, post_form, visit_as
 
 pytestmark = pytest.mark.engine("sqlite")
@@ -147,3 +147,21 @@ def test_a_non_profit_has_its_own_plan_already(app, client) -> None:
     assert client.get("/w/bees/plans/free").headers["Location"] == "/w/bees/plans"
     sentence = "Your plan for non-profit organisations is free already."
     assert sentence in words_of(client.get("/w/bees/plans"))
+
+
+# --- beside open money ----------------------------------------------------------------------------
+
+
+def test_beside_an_open_payment_it_is_not_offered_and_the_page_says_why(app, client, place) -> None:
+    with facts(app):
+        pay(an_order(place), ASKS_ONCE)
+    assert FREE not in words_of(client.get("/w/acme/plans"))
+    page = words_of(client.get(FREE))
+    assert "You can change the plan once the result of the payment is known." in page
+    assert by_testid(parse(page), "free-plan-confirm") == []
+    assert "the remaining days of the free trial are lost" not in page
+    # Sent from a page that was open before.
+    answer = post_form(client, FREE, begins_on="")
+    assert answer.status_code == 409
+    assert "You can change the plan once the result of the payment is known." in words_of(answer)
+    assert plan_of(app, place) == "trial"

@@ -7,11 +7,12 @@ from portal.models import Subscription
 from portal.services.subscriptions import agreement
 from tests.factories import a_member, a_person, letters, owner_of
 from tests.pages import by_testid, csrf_of, parse, text_of
-from tests.paying import a_place, an_order, as_seen_by, buy, pay
+from tests.paying import ASKS_ONCE, a_place, an_order, as_seen_by, buy, pay
 from tests.visiting import facts, post_form, visit_as
 
 pytestmark = pytest.mark.engine("sqlite")
 PREVIEW = "/w/acme/plans/scheduled?price=business-3:month"
+WITHDRAW = "/w/acme/plans/scheduled/withdraw"
 
 
 @pytest.fixture
@@ -191,3 +192,38 @@ def test_an_admin_who_may_buy_may_change_too(app, client, place) -> None:
         a_member(place.workspace, admin, role=Role.ADMIN)
         visit_as(client, admin)
     assert confirm(client).status_code == 303
+
+
+# --- beside open money ----------------------------------------------------------------------------
+
+LATER = "You can change the plan once the result of the payment is known."
+
+
+def test_beside_an_open_payment_nothing_is_scheduled_or_withdrawn(app, client, place) -> None:
+    assert confirm(client).status_code == 303
+    assert by_testid(parse(words_of(client.get("/w/acme/plans"))), "schedule-withdraw")
+    with facts(app):
+        pay(an_order(place, "business-20"), ASKS_ONCE)
+    [card] = by_testid(parse(words_of(client.get("/w/acme/plans"))), "scheduled-plan")
+    assert LATER in text_of(card)
+    assert by_testid(card, "schedule-withdraw") == []
+    page = words_of(client.get(PREVIEW))
+    assert LATER in page
+    assert by_testid(parse(page), "schedule-confirm") == []
+    # Sent from pages that were open before.
+    for answer in (confirm(client), post_form(client, WITHDRAW, shown_at="/w/acme/plans")):
+        assert answer.status_code == 409
+        assert LATER in words_of(answer)
+    assert subscription_of(app, place).scheduled_plan.code == "business-3"
+
+
+def test_a_member_who_may_not_withdraw_is_not_told_when_they_could(app, client, place) -> None:
+    with facts(app):
+        pay(an_order(place, "business-10"), auto_renewal=True)
+    assert confirm(client).status_code == 303
+    with facts(app):
+        pay(an_order(place, "business-20"), ASKS_ONCE)
+        visit_as(client, as_seen_by(place, "Leo Durand").member.person)
+    [card] = by_testid(parse(words_of(client.get("/w/acme/plans"))), "scheduled-plan")
+    assert LATER not in text_of(card)
+    assert by_testid(card, "schedule-withdraw") == []

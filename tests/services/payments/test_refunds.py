@@ -23,9 +23,11 @@ from portal.models import (
 )
 from portal.runtime import Runtime, install
 from portal.services import open_money
+from portal.services.checkout import amount_due
 from portal.services.payments import refund_quotes, refunds
 from portal.services.payments.refund_quotes import NotRefundable, RefundImpossible, RefusalReason
 from portal.services.payments.refunds import RefundChanged
+from portal.services.subscriptions import agreement, auto_renewal
 from tests.books import assert_books_clean
 from tests.factories import letters
 from tests.paying import (
@@ -602,4 +604,31 @@ def test_while_its_result_is_open_nothing_new_is_charged(place, runtime, clock):
     install(runtime)
     refunds.reconcile(now=clock.now())
     assert pay(an_order(place, "business-10")).state == PaymentState.SUCCEEDED
+    assert_books_clean()
+
+
+def test_what_is_due_is_not_offered_while_its_result_is_open(place, runtime, clock):
+    """Asked back on the last day on which that is possible, without an answer, and due by then."""
+
+    def standing():
+        return agreement.status_of(
+            agreement.of_workspace(place.workspace), today=place.workspace.day(clock.now())
+        )
+
+    def due():
+        return amount_due.amount_due(place, standing(), now=clock.now())
+
+    payment = pay(an_order(place), auto_renewal=True)
+    auto_renewal.switch_off(place, now=clock.now())
+    clock.advance(days=29)
+    behind(runtime, is_away)
+    refund(place, payment, clock)
+    clock.advance(days=2)
+    subscription = standing().subscription
+    assert (subscription.open_refund_state, subscription.waits_for_refund) == (RefundState.UNKNOWN, True)
+    assert due() is None
+    behind(runtime, lambda _sandbox, _request: RefundRefused(RefundRefusal.NOT_CAPTURED))
+    refunds.reconcile(now=clock.now())
+    assert agreement.of_workspace(place.workspace).open_refund_state is None
+    assert due().quote.total.minor == 3360
     assert_books_clean()

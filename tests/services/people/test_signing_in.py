@@ -330,8 +330,31 @@ def test_only_live_sessions_are_listed(clock):
     live = a_session(person, seen_at=wall - timedelta(minutes=59))
     a_session(person, seen_at=wall - timedelta(minutes=61))
     a_session(person, created_at=wall - timedelta(hours=13))
-    found = account.list_sessions(person, idle=timedelta(minutes=60), life=timedelta(hours=12))
-    assert [row.id for row in found] == [live.id]
+    found = account.list_sessions(person, idle=timedelta(minutes=60), life=timedelta(hours=12), size=5)
+    assert ([row.id for row in found.rows], found.older) == ([live.id], None)
+
+
+def test_the_sessions_come_in_pages_the_one_used_last_first(clock):
+    """Two were used at the same moment; the order of their beginning is another one."""
+    person, wall = a_person(), clock.wall()
+    minutes = (3, 1, 2, 2, 5)
+    ids = [a_session(person, seen_at=wall - timedelta(minutes=each)).id for each in minutes]
+    a_session(a_person("leo@acme.test"))
+
+    def page(before):
+        return account.list_sessions(
+            person, idle=timedelta(minutes=60), life=timedelta(hours=12), size=2, before=before
+        )
+
+    before, seen = None, []
+    while not seen or before is not None:
+        found = page(before)
+        seen.append([row.id for row in found.rows])
+        before = found.older
+    assert seen == [[ids[1], ids[3]], [ids[2], ids[0]], [ids[4]]]
+    # The session that the link names has ended since.
+    account.end_session(person, ids[3], now=now())
+    assert [row.id for row in page(ids[3]).rows] == [ids[1], ids[2]]
 
 
 def test_nobody_ends_the_session_of_somebody_else():

@@ -4,14 +4,16 @@ from datetime import date, timedelta
 
 import pytest
 
-from portal.domain.vocabulary import Interval
-from portal.models import BillingDetails, Subscription
+from portal.domain.vocabulary import Interval, MemberStatus, Role
+from portal.models import BillingDetails, Member, Subscription
+from portal.services import plans
+from portal.services.payments.coming_charge import coming_charge
 from portal.services.renewals import run
 from portal.services.subscriptions import agreement, auto_renewal, next_charge, scheduled_change
 from tests import factories
 from tests.books import assert_books_clean, broken_books
 from tests.factories import letters
-from tests.paying import an_order, apply_catalogue, paid_charges, pay
+from tests.paying import an_order, apply_catalogue, as_seen_by, paid_charges, pay
 
 DUE_ON = date(2026, 12, 21)
 """Bought on 21 November 2026 by the month."""
@@ -240,3 +242,82 @@ def test_a_charge_that_waits_for_its_higher_tax_keeps_the_price_of_that_letter(p
     assert told(place) == (2800, 3360)
     live_until(place, clock, date.fromisoformat(facts["renew_on"]))
     assert [charge.amount_minor for charge in paid_charges()][-1] == 3360
+
+
+# --- prolonged by hand before a smaller plan ------------------------------------------------------
+
+
+def on_page(place, clock):
+    """What the plans page says of the next charge."""
+    status = agreement.status_of(subscription_of(place), today=place.workspace.day(clock.now()))
+    return coming_charge(status, plans.usage_of(place.workspace), now=clock.now())
+
+
+@pytest.fixture
+def waits(place, clock):
+    """On Business 10, paid by hand, with Business 3 scheduled for the due date: nobody was told an amount."""
+    pay(an_order(place, "business-10"))
+    schedule(place, clock)
+    assert told(place) == (None, None)
+    return place
+
+
+def prolonged(place):
+    """By hand, with automatic renewal ticked: paid until 21 January."""
+    return pay(an_order(place, "business-10"), auto_renewal=True)
+
+
+@pytest.mark.parametrize("later_price", [1700, 4000, 1500])
+def test_what_is_prolonged_before_a_smaller_plan_tells_what_that_one_costs(waits, clock, later_price):
+    """17.00 and 20 %, unless the list says less by then; 61.20 was the larger plan's."""
+    prolonged(waits)
+    assert told(waits) == (1700, 2040)
+    shown = on_page(waits, clock)
+    assert (shown.total.minor, shown.plan_names["en"], shown.on) == (2040, "Business 3", date(2027, 1, 21))
+    [letter] = letters("auto_renewal_on")
+    facts = letter["context"]
+    assert (facts["total_minor"], facts["tax_minor"], facts["plan_names"]["en"]) == (2040, 340, "Business 3")
+    assert (facts["renew_on"], facts["interval"]) == ("2027-01-21", "month")
+    # Too late for a letter that comes 30 days ahead.
+    live_until(waits, clock, date(2027, 1, 2))
+    apply_catalogue(sells_at("business-3", later_price))
+    assert on_page(waits, clock).total.minor <= 2040
+    live_until(waits, clock, date(2027, 1, 21))
+    charged = paid_charges()[-1].amount_minor
+    assert (len(paid_charges()), charged) == (3, min(2040, later_price * 6 // 5))
+    assert_books_clean()
+
+
+def test_a_smaller_plan_by_the_year_is_told_with_its_own_larger_total(place, clock):
+    """170.00 and 20 %: no page said less of that charge."""
+    pay(an_order(place, "business-10"))
+    schedule(place, clock, interval=Interval.YEAR)
+    prolonged(place)
+    assert told(place) == (17000, 20400)
+    assert on_page(place, clock).total.minor == 20400
+    assert letters("auto_renewal_on")[0]["context"]["total_minor"] == 20400
+    live_until(place, clock, date(2027, 1, 21))
+    assert paid_charges()[-1].amount_minor == 20400
+    assert_books_clean()
+
+
+def test_where_the_smaller_plan_cannot_be_reckoned_the_larger_total_stays_the_ceiling(waits, clock):
+    """It is too small by then, and no page names an amount; the first letter that can keeps below it."""
+    for name in ("Anna A", "Boris B", "Chloe C"):
+        as_seen_by(waits, name)
+    prolonged(waits)
+    assert told(waits) == (None, 6120)
+    assert on_page(waits, clock) is None
+    Member.update(status=MemberStatus.DISABLED).where(Member.role == Role.MEMBER).execute()
+    live_until(waits, clock, date(2027, 1, 21))
+    assert paid_charges()[-1].amount_minor == 2040
+    assert_books_clean()
+
+
+def test_switched_off_and_ticked_again_it_is_told_anew(renewed, clock):
+    schedule(renewed, clock)
+    auto_renewal.switch_off(renewed, now=clock.now())
+    assert told(renewed) == (None, None)
+    prolonged(renewed)
+    assert told(renewed) == (1700, 2040)
+    assert on_page(renewed, clock).total.minor == 2040
