@@ -454,7 +454,7 @@ class Subscription(Model):
     payment_method_id: int | None
     scheduled_plan_id: int | None
     open_payment_state: str | None = None
-    """Of the workspace's payment that waits for its result. No column: whoever needs it reads it along."""
+    """Of its payment that waits for its result. No column: whoever needs it reads it along."""
     open_refund_state: str | None = None
     """Of its refund, likewise."""
 

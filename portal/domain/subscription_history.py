@@ -19,6 +19,7 @@ from .price_lock import LOCK_MONTHS
 from .pricing import extension_facts
 from .refunds import GivenPeriod, replay
 from .vocabulary import Interval, OrderKind
+from .volume_price import VolumePrice
 
 NO_END = date.max
 A_DAY = timedelta(days=1)
@@ -30,7 +31,7 @@ class PriceRow:
 
     plan: int
     interval: Interval
-    amount: Money
+    price: VolumePrice
     valid_from: date
     valid_until: date | None
 
@@ -293,7 +294,7 @@ def _is_a_trial_or_free(period: PastPeriod) -> bool:
 def _faults_of_sale(period: PastPeriod, sale: Sale, kept: _Kept, locks: _Locks) -> Iterator[Fault]:
     before = kept.newest
     try:
-        if before is None or sale.kind != _kind_after(before, period, sale):
+        if sale.kind != _kind_after(before, period, sale):
             yield Fault.QUOTE
         elif not any(terms.are_quoted_by(sale) for terms in _right_terms(sale, before, kept)):
             yield Fault.LENGTH
@@ -304,9 +305,9 @@ def _faults_of_sale(period: PastPeriod, sale: Sale, kept: _Kept, locks: _Locks) 
         yield Fault.PRICE
 
 
-def _kind_after(before: _Given, period: PastPeriod, sale: Sale) -> OrderKind:
+def _kind_after(before: _Given | None, period: PastPeriod, sale: Sale) -> OrderKind:
     """As pricing.order_kind; a renewal is told from a prolonging by nothing but its word."""
-    if before.interval is None:
+    if before is None or before.interval is None:
         return OrderKind.BUY
     if sale.kind is OrderKind.RENEWAL:
         return OrderKind.RENEWAL
@@ -315,9 +316,15 @@ def _kind_after(before: _Given, period: PastPeriod, sale: Sale) -> OrderKind:
     return OrderKind.CHANGE
 
 
-def _right_terms(sale: Sale, before: _Given, kept: _Kept) -> Iterator[_Terms]:
+def _right_terms(sale: Sale, before: _Given | None, kept: _Kept) -> Iterator[_Terms]:
     """What may have been quoted; nothing for a day that is neither the due date nor one of the order."""
-    start_on, due_on = sale.start_on, kept.until[before.key]
+    start_on = sale.start_on
+    if before is None:
+        # A first purchase: a licensed product is not tried before.
+        if sale.days.contains(start_on):
+            yield _Terms.plain(period_from(start_on, sale.interval), start_on.day)
+        return
+    due_on = kept.until[before.key]
     follows = sale.kind in (OrderKind.PROLONG, OrderKind.RENEWAL)
     again = kept.again_due_on
     is_due_again = again is not None and abs(start_on - again) <= A_DAY and start_on > due_on
@@ -353,7 +360,9 @@ def _has_its_price(period: PastPeriod, sale: Sale, before: _Given | None, locks:
     What was shown of a plan that waited stays its ceiling, and is guaranteed from its first payment on.
     """
     price = sale.price
-    if price is None or (price.plan, price.interval, price.amount) != (period.plan, sale.interval, sale.net):
+    if price is None or (price.plan, price.interval) != (period.plan, sale.interval):
+        return False
+    if price.price.amount(sale.line.quantity) != sale.net:
         return False
     if price.was_on_sale(sale.days):
         locks.begin(period.plan, sale)

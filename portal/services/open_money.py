@@ -1,52 +1,85 @@
-"""Whether money of a workspace is on its way: then nothing else of it is charged, paid back or deleted."""
+"""Whether money is on its way: what it is for is not charged, chosen or paid back beside it.
 
+It is for the products that its order has lines of, whether the workspace subscribes to them already or is
+about to. A debit that waits for days holds up no other product.
+"""
+
+from collections.abc import Iterable
 from typing import Any
 
-from peewee import ModelSelect
+from peewee import Expression, ModelSelect
 
 from portal.database.connecting import require_transaction
 from portal.database.prepared import Parameter
 from portal.domain.errors import OrderAlreadyPlaced, PortalError
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, OPEN_REFUND_STATES
-from portal.models import Order, OrderLine, Payment, Plan, Refund, Workspace
+from portal.domain.vocabulary import ProductKind
+from portal.models import Order, OrderLine, Payment, Plan, Product, Refund, Subscription, Workspace
 
 
 class MoneyOnItsWay(PortalError):
     """The result of a payment or a refund is open: nobody can say yet what the workspace has paid."""
 
 
-def open_payment(workspace: Workspace) -> Payment | None:
-    """The payment whose result is open, with its order. One query."""
-    return _open_payments(workspace, Payment, Order).join(Order).first()
+def open_payment(workspace: Workspace, products: Iterable[Product | int]) -> Payment | None:
+    """The payment for one of these products whose result is open, with its order. One query."""
+    return (
+        _open_payments(workspace, Payment, Order)
+        .join_from(Payment, Order)
+        .where(_is_for(Payment.order, products))
+        .first()
+    )
+
+
+def any_open_payment(workspace: Workspace) -> Payment | None:
+    """A payment whose result is open, whatever it is for, with its order. One query."""
+    return _open_payments(workspace, Payment, Order).join_from(Payment, Order).first()
 
 
 def plan_being_paid(workspace: Workspace) -> Plan | None:
-    """The plan that an open payment is for: it may be the workspace's at any moment. One query."""
+    """The workspace plan that an open payment is for: it may be the own one at any moment. One query."""
     return Plan.get_or_none(Plan.id == id_of_plan_being_paid(workspace))
 
 
 def id_of_plan_being_paid(workspace: Workspace | Parameter) -> "ModelSelect[Payment]":
     """For a part of another query."""
-    of_the_order = OrderLine.order == Payment.order
-    return _open_payments(workspace, OrderLine.plan).join(OrderLine, on=of_the_order).limit(1)
+    return (
+        _open_payments(workspace, OrderLine.plan)
+        .join_from(Payment, OrderLine, on=(OrderLine.order == Payment.order))
+        .join_from(OrderLine, Plan)
+        .join_from(Plan, Product)
+        .where(Product.kind == ProductKind.WORKSPACE_PLAN)
+        .limit(1)
+    )
 
 
 def state_of_open_payment(workspace: Workspace | Parameter) -> "ModelSelect[Payment]":
-    """For a part of another query."""
-    return _open_payments(workspace, Payment.state).limit(1)
+    """Of the payment for the subscription of the query that this is a part of."""
+    return (
+        _open_payments(workspace, Payment.state)
+        .join_from(Payment, OrderLine, on=(OrderLine.order == Payment.order))
+        .where(OrderLine.subscription == Subscription.id)
+        .limit(1)
+    )
 
 
 def state_of_open_refund(workspace: Workspace | Parameter) -> "ModelSelect[Refund]":
-    """For a part of another query."""
+    """Of the refund of a payment for the subscription of the query that this is a part of."""
     return (
         Refund.select(Refund.state)
-        .where(Refund.workspace == workspace, Refund.state << OPEN_REFUND_STATES)
+        .join_from(Refund, Payment)
+        .join_from(Payment, OrderLine, on=(OrderLine.order == Payment.order))
+        .where(
+            Refund.workspace == workspace,
+            Refund.state << OPEN_REFUND_STATES,
+            OrderLine.subscription == Subscription.id,
+        )
         .limit(1)
     )
 
 
 def _open_payments(workspace: Workspace | Parameter, *selected: Any) -> "ModelSelect[Payment]":
-    """At most one. By the index of those that are looked up: what was settled is passed by."""
+    """By the index of those that are looked up: what was settled is passed by."""
     return Payment.select(*selected).where(
         Payment.workspace == workspace,
         Payment.look_up_at.is_null(False),
@@ -54,32 +87,44 @@ def _open_payments(workspace: Workspace | Parameter, *selected: Any) -> "ModelSe
     )
 
 
-def open_refund(workspace: Workspace) -> Refund | None:
-    """The refund whose result is open, with its payment. One query."""
+def open_refund(workspace: Workspace, products: Iterable[Product | int]) -> Refund | None:
+    """The refund of a payment for one of these products whose result is open. One query."""
     return (
         Refund.select(Refund, Payment)
         .join(Payment)
-        .where(Refund.workspace == workspace, Refund.state << OPEN_REFUND_STATES)
+        .where(
+            Refund.workspace == workspace,
+            Refund.state << OPEN_REFUND_STATES,
+            _is_for(Payment.order, products),
+        )
         .first()
     )
 
 
-def refuse_beside_open_money(workspace: Workspace) -> None:
-    """Before something is charged, chosen or scheduled. Inside the workspace's lock.
+def _is_for(order: Any, products: Iterable[Product | int]) -> Expression:
+    """Whether the order has a line of one of these products."""
+    theirs = OrderLine.select(OrderLine.order).join(Plan).where(Plan.product << list(products))
+    return order << theirs
+
+
+def refuse_beside_open_money(workspace: Workspace, products: Iterable[Product | int]) -> None:
+    """Before something of these products is charged, chosen or scheduled. Inside the workspace's lock.
 
     Raises OrderAlreadyPlaced with the order that is being paid, or paid back.
     """
     require_transaction()
-    payment = open_payment(workspace)
+    products = list(products)
+    payment = open_payment(workspace, products)
     if payment is None:
-        refund = open_refund(workspace)
+        refund = open_refund(workspace, products)
         payment = refund.payment if refund is not None else None
     if payment is not None:
         raise OrderAlreadyPlaced(order=payment.order.number)
 
 
 def refuse_while_money_moves(workspace: Workspace) -> None:
-    """Inside the workspace's lock. Raises MoneyOnItsWay."""
+    """Whatever it is for. Inside the workspace's lock. Raises MoneyOnItsWay."""
     require_transaction()
-    if open_payment(workspace) is not None or open_refund(workspace) is not None:
+    is_refunding = Refund.select().where(Refund.workspace == workspace, Refund.state << OPEN_REFUND_STATES)
+    if any_open_payment(workspace) is not None or is_refunding.exists():
         raise MoneyOnItsWay()

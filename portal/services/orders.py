@@ -21,14 +21,14 @@ def new_order_number() -> str:
 
 
 def freeze(
-    order: Order, quote: Quote, subscriptions: Sequence[Subscription], *, renews_on: date | None = None
+    order: Order, quote: Quote, subscriptions: Sequence[Subscription | None], *, renews_on: date | None = None
 ) -> None:
     """Let the order and its lines say what `quote` says, and save them. Inside the workspace's lock.
 
     New lines have no id before the commit.
 
-    `subscriptions` are those of the quote's lines, in their order. `renews_on`: the due date that a renewal
-    is for.
+    `subscriptions` are those of the quote's lines, in their order, None for a first purchase. `renews_on`:
+    the due date that a renewal is for.
     """
     require_transaction()
     order.currency = quote.currency

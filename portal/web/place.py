@@ -8,7 +8,7 @@ from flask import g, request
 from portal.domain.plans import Usage
 from portal.domain.time_zones import usual_zone
 from portal.domain.vocabulary import Right
-from portal.models import Order, Payment, Refund
+from portal.models import Order, Payment, Product, Refund
 from portal.runtime import current
 from portal.services import open_money, plans
 from portal.services.places import Place
@@ -33,20 +33,27 @@ def usage_here(place: Place) -> Usage:
 
 
 def open_payment_here(place: Place) -> Payment | None:
-    """The payment that waits for its result, with its order, read once for the page and its banner.
+    """The payment for the workspace plan that waits for its result, with its order.
 
-    One query, only while there is one.
+    Read once for the page and its banner. One query, only while there is one.
     """
     if "open_payment" not in g:
         is_open = status_here(place).subscription.open_payment_state is not None
-        g.open_payment = open_money.open_payment(place.workspace) if is_open else None
+        g.open_payment = open_money.open_payment(place.workspace, _own_product(place)) if is_open else None
     return cast("Payment | None", g.open_payment)
 
 
 def open_refund_here(place: Place) -> Refund | None:
-    """The refund that waits for its result, with its payment. One query, only while there is one."""
+    """The refund of the workspace plan that waits for its result, with its payment.
+
+    One query, only while there is one.
+    """
     is_open = status_here(place).subscription.open_refund_state is not None
-    return open_money.open_refund(place.workspace) if is_open else None
+    return open_money.open_refund(place.workspace, _own_product(place)) if is_open else None
+
+
+def _own_product(place: Place) -> list[Product]:
+    return [status_here(place).subscription.product]
 
 
 def may_open_order(place: Place, order: Order) -> bool:

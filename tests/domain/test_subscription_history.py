@@ -20,7 +20,8 @@ from portal.domain.subscription_history import (
     Sale,
     faults_of,
 )
-from portal.domain.vocabulary import Interval, OrderKind, SubscriptionState
+from portal.domain.vocabulary import Interval, OrderKind, PriceUnit, SubscriptionState
+from portal.domain.volume_price import VolumePrice
 
 FIRST = date(2026, 1, 31)
 A_DAY = timedelta(days=1)
@@ -29,6 +30,10 @@ PRICES = {
     for plan in (1, 2, 3)
     for interval in Interval
 }
+
+
+def flat(amount):
+    return VolumePrice(PriceUnit.FLAT, amount)
 
 
 class Shop:
@@ -52,7 +57,7 @@ class Shop:
             on=on,
         )
         [line] = frozen_lines(quote.facts)
-        price = PriceRow(plan, interval, PRICES[plan, interval], FIRST - 9 * A_DAY, None)
+        price = PriceRow(plan, interval, flat(PRICES[plan, interval]), FIRST - 9 * A_DAY, None)
         place = len(self.periods) + 1
         sale = Sale(line, price, Period(on - A_DAY, on + 2 * A_DAY), place)
         start = line.start_on
@@ -154,8 +159,8 @@ def test_a_renewal_after_a_hole_needs_a_day_of_its_order():
         ({}, True),
         ({"valid_until": date(2026, 1, 20)}, False),
         ({"valid_from": date(2026, 2, 20)}, False),
-        ({"amount": Money(1, "EUR")}, False),
-        ({"amount": Money(1099, "USD")}, False),
+        ({"price": flat(Money(1, "EUR"))}, False),
+        ({"price": flat(Money(1099, "USD"))}, False),
         ({"interval": Interval.YEAR}, False),
         ({"plan": 2}, False),
     ],

@@ -288,7 +288,7 @@ def _paying_already(place: Place, order: Order, form: CardForm | PlaceOrderForm,
 def _not_placed(place: Place, order: Order) -> str:
     """To be said on the page of the payment that stood in the way, which is about another order."""
     name = ", ".join(translated(line.plan_names) for line in order.frozen_lines)
-    if open_money.open_payment(place.workspace) is None:
+    if open_money.any_open_payment(place.workspace) is None:
         return _("Your order for %(plan)s was not placed: a refund is being confirmed.", plan=name)
     return _("Your order for %(plan)s was not placed: another payment is being confirmed.", plan=name)
 

@@ -186,7 +186,7 @@ def _to_plans(place: Place, price: str | None = None) -> Response:
 
 def beside_open_money(place: Place) -> Response:
     """The plans page says what waits, in its banner to whoever may see it."""
-    problem = change_later(refund=open_money.open_payment(place.workspace) is None)
+    problem = change_later(refund=open_money.any_open_payment(place.workspace) is None)
     return plans_page(place, wanted="", currency="", status=409, problem=problem)
 
 

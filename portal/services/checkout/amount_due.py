@@ -158,8 +158,8 @@ def pay(
     asking.refuse_when_busy()
     workspace = place.workspace
     with transaction(lock=workspace):
-        refuse_beside_open_money(workspace)
         status = _status_under_lock(place, now=now)
+        refuse_beside_open_money(workspace, [status.subscription.product])
         due = _as_shown(place, status, shown_quote_hash, now=now)
         if due.method is None or str(due.method.id) != method_id:
             raise QuoteChanged(shown=shown_quote_hash, current=due.quote.hash)
@@ -188,8 +188,8 @@ def order_for_another_card(place: Place, person: Person, *, shown_quote_hash: st
     Raises NothingDue, OrderAlreadyPlaced, QuoteChanged, and what the checkout does.
     """
     with transaction(lock=place.workspace):
-        refuse_beside_open_money(place.workspace)
         status = _status_under_lock(place, now=now)
+        refuse_beside_open_money(place.workspace, [status.subscription.product])
         due = _as_shown(place, status, shown_quote_hash, now=now)
         quote = _ordered_by_hand(status, due.details, method_kind=PaymentMethodKind.CARD, now=now)
         return _order_of(status, due, quote, method_kind=PaymentMethodKind.CARD, person=person, now=now)

@@ -108,7 +108,8 @@ def save_details(
         order.details = details.as_ordered(workspace.language)
         order.method_kind = method_kind
         order.display_currency = display_currency
-        quote, subscription = _quote_of(order, currency=currency, now=now)
+        subscription = agreement.of_workspace(workspace)
+        quote = _quote_of(order, subscription, currency=currency, now=now)
         freeze(order, quote, [subscription])
         _remember_details(place, details)
         audit.record("order.details", workspace=workspace, subject=order.number, now=now)
@@ -117,8 +118,8 @@ def save_details(
 
 def current_quote(order: Order, *, now: datetime) -> Quote:
     """What the order costs now. Raises PlanNotOffered, PlanTooSmall, CurrencyMismatch."""
-    quote, _subscription = _quote_of(order, currency=order.currency, now=now)
-    return quote
+    subscription = agreement.of_workspace(order.workspace)
+    return _quote_of(order, subscription, currency=order.currency, now=now)
 
 
 def refresh_quote(order: Order, *, now: datetime) -> Order:
@@ -126,7 +127,8 @@ def refresh_quote(order: Order, *, now: datetime) -> Order:
     with transaction(lock=order.workspace):
         order = _reload(order)
         if order.state == OrderState.OPEN:
-            quote, subscription = _quote_of(order, currency=order.currency, now=now)
+            subscription = agreement.of_workspace(order.workspace)
+            quote = _quote_of(order, subscription, currency=order.currency, now=now)
             freeze(order, quote, [subscription])
     return order
 
@@ -153,8 +155,9 @@ def place_order(
     with transaction(lock=order.workspace):
         order = _reload(order)
         _refuse_if_placed(order)
-        refuse_beside_open_money(order.workspace)
-        quote, subscription = _quote_of(order, currency=order.currency, now=now)
+        subscription = agreement.of_workspace(order.workspace)
+        refuse_beside_open_money(order.workspace, [subscription.product])
+        quote = _quote_of(order, subscription, currency=order.currency, now=now)
         if quote.hash != shown_quote_hash or quote.tax is None:
             changed = QuoteChanged(shown=shown_quote_hash, current=quote.hash)
             freeze(order, quote, [subscription])
@@ -203,11 +206,9 @@ def ask(payment: Payment, *, card: CardData | None, save: bool, return_url: str,
     )
 
 
-def _quote_of(order: Order, *, currency: str, now: datetime) -> tuple[Quote, Subscription]:
-    """With the subscription that its line pays for."""
+def _quote_of(order: Order, subscription: Subscription, *, currency: str, now: datetime) -> Quote:
     [line] = order.frozen_lines
-    subscription = agreement.of_workspace(order.workspace)
-    quote = quote_of_terms(
+    return quote_of_terms(
         subscription,
         plan_code=line.plan_code,
         interval=line.interval,
@@ -216,7 +217,6 @@ def _quote_of(order: Order, *, currency: str, now: datetime) -> tuple[Quote, Sub
         method_kind=order.method_kind,
         now=now,
     )
-    return quote, subscription
 
 
 def quote_of_terms(

@@ -258,8 +258,8 @@ def record_answer(payment: Payment, outcome: Outcome, *, tell: bool = False, now
     Raises AmountMismatch, after writing it down: the payment is unknown then, and not paid.
     """
     with transaction(lock=payment.workspace):
-        [(payment, subscription)] = _read_again([payment])
-        _write_answer(payment, outcome, subscription, tell=tell, now=now)
+        [payment] = _read_again([payment])
+        _write_answer(payment, outcome, tell=tell, now=now)
     if _is_mismatch(payment, outcome):
         raise AmountMismatch(f"payment {payment.key}: asked for {payment.amount}, got {outcome}")
     return payment
@@ -274,15 +274,15 @@ def record_answers(answers: Sequence[tuple[Payment, Outcome | None]], *, now: da
         with transaction():
             _lock_workspaces(payment.workspace_id for payment, _outcome in answers)
             written = _read_again([payment for payment, _outcome in answers])
-            for (payment, subscription), (_asked, outcome) in zip(written, answers, strict=True):
-                _write_answer(payment, outcome, subscription, now=now)
+            for payment, (_asked, outcome) in zip(written, answers, strict=True):
+                _write_answer(payment, outcome, now=now)
     except Exception:
         # The boundary: money has moved, and what can be written down is.
         if len(answers) == 1:
             log.exception("payment %s: the answer cannot be written", answers[0][0].key)
             return 0
         return sum(record_answers([answer], now=now) for answer in answers)
-    return sum(not payment.is_open for payment, _subscription in written)
+    return sum(not payment.is_open for payment in written)
 
 
 def _lock_workspaces(ids: Iterable[int]) -> None:
@@ -292,8 +292,8 @@ def _lock_workspaces(ids: Iterable[int]) -> None:
         list(Workspace.select(Workspace.id).where(Workspace.id << wanted).order_by(Workspace.id).for_update())
 
 
-def _read_again(asked: Sequence[Payment]) -> list[tuple[Payment, Subscription]]:
-    """The same payments now that the locks are held, each with its order's lines, and their subscriptions."""
+def _read_again(asked: Sequence[Payment]) -> list[Payment]:
+    """The same payments now that the locks are held, each with its order's lines and their subscriptions."""
     found = (
         Payment.select(Payment, Order, Workspace, PaymentMethod)
         .join_from(Payment, Order)
@@ -305,14 +305,13 @@ def _read_again(asked: Sequence[Payment]) -> list[tuple[Payment, Subscription]]:
     orders.read_lines(payment.order for payment in by_id.values())
     for payment in by_id.values():
         payment.order.workspace = payment.workspace
-    theirs = agreement.of_workspaces(payment.workspace for payment in by_id.values())
-    return [(by_id[payment.id], theirs[payment.workspace_id]) for payment in asked]
+    agreement.read_subscriptions(line for payment in by_id.values() for line in payment.order.lines)
+    return [by_id[payment.id] for payment in asked]
 
 
 def _write_answer(
     payment: Payment,
     outcome: Outcome | None,
-    subscription: Subscription,
     *,
     tell: bool = False,
     now: datetime,
@@ -333,22 +332,22 @@ def _write_answer(
         case Succeeded():
             told = {"reference": outcome.reference, **_method_facts(outcome.method)}
             if _move(payment, PaymentState.SUCCEEDED, told, wall=wall):
-                outcomes.settle_paid(payment, outcome, subscription, now=now)
+                outcomes.settle_paid(payment, outcome, now=now)
             elif payment.state == PaymentState.DECLINED:
                 _report(payment, "payment.succeeded_after_decline", outcome, now=now)
         case Declined(code=code, soft=soft, method=method):
             told = {"decline_code": code.value, "may_work_later": soft, **_method_facts(method)}
             if _move(payment, PaymentState.DECLINED, told, wall=wall):
-                outcomes.settle_declined(payment, subscription, tell=letter_is_due, now=now)
+                outcomes.settle_declined(payment, tell=letter_is_due, now=now)
         case NeverMade():
             told = {"decline_code": DeclineCode.NEVER_MADE, "may_work_later": True}
             if _move(payment, PaymentState.DECLINED, told, wall=wall):
-                outcomes.settle_declined(payment, subscription, tell=letter_is_due, now=now)
+                outcomes.settle_declined(payment, tell=letter_is_due, now=now)
         case ActionRequired(url=url, reference=reference):
             told = {"action_url": url, "reference": reference}
             moved = _move(payment, PaymentState.ACTION_REQUIRED, told, wall=wall)
             if moved and payment.tried_on is not None:
-                renewal_outcomes.ask_to_confirm(payment, subscription)
+                renewal_outcomes.ask_to_confirm(payment)
             elif moved and letter_is_due:
                 outcomes.ask_to_confirm(payment)
             _look_up_later(payment, wall=wall)
@@ -445,8 +444,8 @@ def _move(
 def _record_silence(payment: Payment, *, now: datetime) -> Payment:
     """The gateway did not say: wait as `unknown`, and look the payment up later and later, never for ever."""
     with transaction(lock=payment.workspace):
-        [(payment, subscription)] = _read_again([payment])
-        _write_answer(payment, None, subscription, now=now)
+        [payment] = _read_again([payment])
+        _write_answer(payment, None, now=now)
     return payment
 
 

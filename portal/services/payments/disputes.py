@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import cast
 
+from portal.database import rows
 from portal.database.connecting import require_transaction, transaction
 from portal.gateways.base import EventKind, Gateway, GatewayEvent, MethodFacts, ResultUnknown, Succeeded
 from portal.models import Dispute, GatewayCursor, Order, Payment, PaymentMethod, Person, Workspace
@@ -132,9 +133,9 @@ def _stop(payment: Payment, facts: MethodFacts | None, *, now: datetime) -> list
     stopped = [method for method in saved if _is_what_paid(method, payment, facts)]
     PaymentMethod.update(stopped_at=now).where(PaymentMethod.id << [each.id for each in stopped]).execute()
     if stopped:
-        subscription = agreement.of_workspace(payment.workspace)
-        agreement.look_soon(subscription, now=now)
-        subscription.save()
+        for subscription in agreement.all_of(payment.workspace):
+            agreement.look_soon(subscription, now=now)
+            rows.save(subscription)
     return stopped
 
 

@@ -133,8 +133,8 @@ def waiting_renewal(subscription: Subscription, *, now: datetime) -> Money | Non
 
 def is_being_charged(setup: MethodSetup, *, now: datetime) -> bool:
     """Whether the method that was saved is charged, has been, or was declined."""
-    subscription = agreement.of_workspace(setup.workspace)
-    if waiting_renewal(subscription, now=now) is not None:
+    subscriptions = agreement.all_of(setup.workspace)
+    if any(waiting_renewal(each, now=now) is not None for each in subscriptions):
         return True
     return bool(Payment.select().where(Payment.method == setup.method).exists())
 
@@ -244,14 +244,16 @@ def _keep(setup: MethodSetup, facts: MethodFacts, *, now: datetime) -> PaymentMe
     if known is not None:
         return known
     workspace = setup.workspace
-    subscription = agreement.of_workspace(workspace)
-    before = charged_methods.methods_of(subscription)
+    subscriptions = agreement.all_of(workspace)
+    before = {each.id: charged_methods.methods_of(each) for each in subscriptions}
     method = new_method(facts, workspace=workspace, added_by=setup.person_id, gateway=setup.gateway, now=now)
-    same = next((each for each in before if _looks_of(each) == _looks_of(method)), None)
+    saved = before[subscriptions[0].id]
+    same = next((each for each in saved if _looks_of(each) == _looks_of(method)), None)
     if same is not None:
         take_away(same, now=now)
-    if not before or before[0] == same:
-        charge_first(subscription, method, now=now)
+    for subscription in subscriptions:
+        if not saved or before[subscription.id][0] == same:
+            charge_first(subscription, method, now=now)
     record_act("payment_method.added", workspace, method, now=now)
     agreement.retry_with_new_method(workspace, now=now)
     return method

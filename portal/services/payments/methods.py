@@ -69,27 +69,31 @@ def choose(place: Place, method: PaymentMethod, *, now: datetime) -> None:
             raise MethodStopped()
         if is_expired(method, on=workspace.day(now)):
             raise MethodExpired()
-        subscription = agreement.of_workspace(workspace)
-        if methods_of(subscription)[0].id != method.id:
-            charge_first(subscription, method, now=now)
+        subscriptions = agreement.all_of(workspace)
+        if any(methods_of(subscription)[0].id != method.id for subscription in subscriptions):
+            for subscription in subscriptions:
+                charge_first(subscription, method, now=now)
             record_act("payment_method.chosen", workspace, method, now=now)
 
 
 def remove(place: Place, method: PaymentMethod, *, now: datetime) -> PaymentMethod | None:
-    """Forget the method, and charge the next one instead; that one is returned.
+    """Forget the method, and charge the next one instead, for each subscription; the plan's is returned.
 
     Its row stays, since payments name it. Raises MethodGone, MethodNeeded.
     """
     workspace = place.workspace
     with transaction(lock=workspace):
         method = _reload(method)
-        subscription = agreement.of_workspace(workspace)
-        instead = charged_instead(subscription, method, on=workspace.day(now))
+        subscriptions, today = agreement.all_of(workspace), workspace.day(now)
+        instead = {each.id: charged_instead(each, method, on=today) for each in subscriptions}
         take_away(method, now=now)
-        if instead is None or method.is_preferred or subscription.payment_method_id == method.id:
-            charge_first(subscription, instead, now=now)
+        for each in subscriptions:
+            next_one = instead[each.id]
+            if next_one is None or method.is_preferred or each.payment_method_id == method.id:
+                charge_first(each, next_one, now=now)
         record_act("payment_method.removed", workspace, method, now=now)
-    return instead
+    # The workspace plan's, which comes first.
+    return next(iter(instead.values()))
 
 
 def _reload(method: PaymentMethod) -> PaymentMethod:

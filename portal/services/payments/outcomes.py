@@ -13,7 +13,7 @@ from portal.domain.errors import MissingVatRate
 from portal.domain.money import Money
 from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.pricing import Quote
-from portal.domain.vocabulary import OrderKind, OrderState, Right
+from portal.domain.vocabulary import OrderKind, OrderState, ProductKind, Right
 from portal.gateways.base import MethodFacts, Succeeded
 from portal.models import Member, Order, OrderLine, Payment, PaymentMethod, Subscription
 from portal.outbox import JSON
@@ -27,22 +27,14 @@ from . import renewal_outcomes
 from .methods import charge_first, known_method, new_method
 
 
-def settle_paid(payment: Payment, outcome: Succeeded, subscription: Subscription, *, now: datetime) -> None:
+def settle_paid(payment: Payment, outcome: Succeeded, *, now: datetime) -> None:
+    """`payment` is loaded with the lines of its order and their subscriptions."""
     require_transaction()
     order = payment.order
     order.state, order.paid_at = OrderState.PAID, now
     rows.save_later(order)
     method = _save_method(order, payment, outcome.method, now=now)
-    renewed_by_itself = subscription.auto_renewal
-    [line] = order.lines
-    other_plan = subscription.plan_id != line.plan_id
-    if renewal_outcomes.paid_instead(payment, subscription):
-        charge_first(subscription, payment.method, now=now)
-    agreement.apply_paid_line(subscription, line, method=method, now=now)
-    if line.kind != OrderKind.RENEWAL:
-        _mark_upgrader(order)
-    if other_plan:
-        overflow.make_guests(order, line.plan, now=now)
+    switched_on = [line for line in order.lines if _give(line, payment, method=method, now=now)]
     invoice = issuing.issue_for(order, payment=payment, now=now)
     audit.record(
         "payment.succeeded",
@@ -53,8 +45,8 @@ def settle_paid(payment: Payment, outcome: Succeeded, subscription: Subscription
     )
     wall = current().clock.wall()
     outbox.publish("prepare_documents", key=invoice.number, payload={"invoice_id": invoice.id}, now=wall)
-    if line.kind == OrderKind.RENEWAL:
-        renewal_outcomes.tell_renewed(payment, line, invoice)
+    if order.is_renewal:
+        renewal_outcomes.tell_renewed(payment, invoice)
         return
     letters.send(
         "order_confirmed",
@@ -65,17 +57,35 @@ def settle_paid(payment: Payment, outcome: Succeeded, subscription: Subscription
         attachments=[invoice],
         copies_to=[order.details["email"]],
     )
-    if subscription.auto_renewal and not renewed_by_itself:
-        _tell_switched_on(subscription, line, now=now)
+    for line in switched_on:
+        _tell_switched_on(line, now=now)
 
 
-def _tell_switched_on(subscription: Subscription, line: OrderLine, *, now: datetime) -> None:
+def _give(line: OrderLine, payment: Payment, *, method: PaymentMethod | None, now: datetime) -> bool:
+    """What one line of a paid order brings. Returns whether automatic renewal came with it."""
+    order = line.order
+    subscription = line.subscription or agreement.begin_paid(line, now=now)
+    renewed_by_itself, other_plan = subscription.auto_renewal, subscription.plan_id != line.plan_id
+    if renewal_outcomes.paid_instead(payment, subscription):
+        charge_first(subscription, payment.method, now=now)
+    agreement.apply_paid_line(subscription, line, method=method, now=now)
+    if subscription.product.kind == ProductKind.WORKSPACE_PLAN:
+        if line.kind != OrderKind.RENEWAL:
+            _mark_upgrader(order)
+        if other_plan:
+            overflow.make_guests(order, line.plan, now=now)
+    return subscription.auto_renewal and not renewed_by_itself
+
+
+def _tell_switched_on(line: OrderLine, *, now: datetime) -> None:
     """Automatic renewal came with the order: the next charge is that of the same terms, or of what waits.
 
     Who prolongs before a smaller plan was told no amount of that one yet. This letter does, and it is the
     ceiling: not the amount that was paid for the larger plan.
     """
-    waiting, currency = _charge_of_what_waits(subscription, line, now=now), line.order.currency
+    subscription, currency = line.subscription, line.order.currency
+    assert subscription is not None, "a paid line has its subscription"
+    waiting = _charge_of_what_waits(subscription, line, now=now)
     offer = waiting.only_line.offer if waiting else None
     if waiting is not None:
         next_charge.tell(subscription, waiting)
@@ -99,7 +109,7 @@ def _charge_of_what_waits(subscription: Subscription, line: OrderLine, *, now: d
         return None
 
 
-def settle_declined(payment: Payment, subscription: Subscription, *, tell: bool, now: datetime) -> None:
+def settle_declined(payment: Payment, *, tell: bool, now: datetime) -> None:
     """The order is open again: the same quote may be paid another way. `tell`: the buyer gets a letter."""
     require_transaction()
     Order.update(state=OrderState.OPEN).where(
@@ -113,7 +123,7 @@ def settle_declined(payment: Payment, subscription: Subscription, *, tell: bool,
         now=now,
     )
     if payment.tried_on is not None:
-        renewal_outcomes.after_decline(subscription, payment, now=now)
+        renewal_outcomes.after_decline(payment, now=now)
     elif tell:
         _tell_declined(payment)
 

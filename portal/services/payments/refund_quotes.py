@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from peewee import JOIN
+from peewee import JOIN, ModelSelect
 
 from portal.database.prepared import Parameter, Prepared
 from portal.domain.errors import PortalError
@@ -12,8 +12,8 @@ from portal.domain.lifecycle import blocked_on
 from portal.domain.plans import ExceededLimit, exceeded_limits
 from portal.domain.pricing import facts_hash
 from portal.domain.refunds import last_refund_day
-from portal.domain.vocabulary import Interval, PaymentState, RefundState
-from portal.models import Dispute, Order, Payment, Plan, Price, Refund, Workspace
+from portal.domain.vocabulary import Interval, PaymentState, ProductKind, RefundState
+from portal.models import Dispute, Order, OrderLine, Payment, Plan, Price, Product, Refund, Workspace
 from portal.runtime import current
 from portal.services import open_money, plans
 from portal.services.subscriptions import agreement, restoring
@@ -53,9 +53,10 @@ class NotRefundable:
 
 @dataclass(frozen=True, slots=True)
 class LastPayment:
-    """The workspace's newest successful payment. `refund` is its refund that succeeded or may still.
+    """The newest successful payment for the workspace plan.
 
-    `is_disputed`: its payer has the money back from the bank.
+    `refund` is its refund that succeeded or may still. `is_disputed`: its payer has the money back from the
+    bank.
     """
 
     payment: Payment
@@ -110,7 +111,10 @@ class Preview:
 
 
 def last_payment(workspace: Workspace) -> LastPayment | None:
-    """The only payment that may ever be refunded, or None before the first. One query."""
+    """The only payment that its owner may ever have refunded, or None before the first. One query.
+
+    Licensed products are not refunded by those who bought them: they are cancelled (product.md §4).
+    """
     payment = _newest_success.first(workspace=workspace.id)
     if payment is None:
         return None
@@ -141,11 +145,25 @@ _newest_success = Prepared(
             attr="live_refund",
         )
         .join_from(Payment, Dispute, JOIN.LEFT_OUTER, attr="dispute")
-        .where(Payment.workspace == Parameter("workspace"), Payment.state == PaymentState.SUCCEEDED)
+        .where(
+            Payment.workspace == Parameter("workspace"),
+            Payment.state == PaymentState.SUCCEEDED,
+            Payment.order << _orders_of_the_plan(),
+        )
         .order_by(Payment.id.desc())
         .limit(1)
     )
 )
+
+
+def _orders_of_the_plan() -> "ModelSelect[OrderLine]":
+    return (
+        OrderLine.select(OrderLine.order)
+        .join_from(OrderLine, Order)
+        .join_from(OrderLine, Plan)
+        .join_from(Plan, Product)
+        .where(Order.workspace == Parameter("workspace"), Product.kind == ProductKind.WORKSPACE_PLAN)
+    )
 
 
 def refundable(workspace: Workspace, *, now: datetime) -> Refundable | NotRefundable:
@@ -163,7 +181,7 @@ def refundable(workspace: Workspace, *, now: datetime) -> Refundable | NotRefund
     gateway = current().gateways.get(last.payment.gateway)
     if gateway is None or not gateway.capabilities().refunds:
         return NotRefundable(RefusalReason.NOT_OFFERED)
-    if open_money.open_payment(workspace) is not None:
+    if open_money.open_payment(workspace, [agreement.of_workspace(workspace).product]) is not None:
         return NotRefundable(RefusalReason.MONEY_IS_OPEN)
     return Refundable(last.payment, last.last_day)
 

@@ -32,10 +32,16 @@ def paid_instead(payment: Payment, subscription: Subscription) -> bool:
     return any(method_id_of(each) == own for each in declined_tries([payment.order]))
 
 
-def after_decline(subscription: Subscription, payment: Payment, *, now: datetime) -> None:
+def renewed_by(payment: Payment) -> tuple[OrderLine, Subscription]:
+    """The line of an automatic charge and the one subscription that it renews, both loaded."""
+    [line] = payment.order.lines
+    assert line.subscription is not None, "what is renewed is subscribed to"
+    return line, line.subscription
+
+
+def after_decline(payment: Payment, *, now: datetime) -> None:
     """Ask the next method at once, or wait for the next dunning day and say so."""
-    order = payment.order
-    [line] = order.lines
+    order, (line, subscription) = payment.order, renewed_by(payment)
     if not subscription.auto_renewal or subscription.due_on != line.renews_on:
         # Somebody paid by hand or switched auto-renewal off meanwhile.
         return
@@ -145,16 +151,17 @@ def _last_usable_day(subscription: Subscription, today: date) -> str | None:
     return last.isoformat() if last >= today else None
 
 
-def ask_to_confirm(payment: Payment, subscription: Subscription) -> None:
+def ask_to_confirm(payment: Payment) -> None:
     """The bank wants the payer: the letter leads to the page on which they confirm, and says until when."""
     require_transaction()
+    line, subscription = renewed_by(payment)
     letters.send(
         "renewal_to_confirm",
         to=letters.billing_people(payment.workspace),
         workspace=payment.workspace,
         key=f"renewal-to-confirm-{payment.key}",
         context={
-            "plan_names": dict(payment.order.frozen_lines[0].plan_names),
+            "plan_names": dict(line.plan.names),
             "total_minor": payment.amount_minor,
             "currency": payment.currency,
             "method": letters.method_facts(payment.method),
@@ -221,9 +228,9 @@ def newest_failure(subscription: Subscription) -> Payment | None:
     )
 
 
-def tell_renewed(payment: Payment, line: OrderLine, invoice: Invoice) -> None:
+def tell_renewed(payment: Payment, invoice: Invoice) -> None:
     require_transaction()
-    order = payment.order
+    order, (line, _subscription) = payment.order, renewed_by(payment)
     letters.send(
         "renewed",
         to=letters.billing_people(payment.workspace),

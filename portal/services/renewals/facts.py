@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, OPEN_REFUND_STATES
 from portal.domain.vocabulary import NoticeKind
@@ -47,16 +47,8 @@ def read_facts(subscriptions: Sequence[Subscription]) -> dict[int, RenewalFacts]
     ids = [subscription.id for subscription in subscriptions]
     workspaces = [subscription.workspace_id for subscription in subscriptions]
     said = _said(ids)
-    waiting = _by(
-        "workspace_id",
-        Payment.select().where(Payment.workspace << workspaces, Payment.state << OPEN_PAYMENT_STATES),
-    )
-    refunding = _by(
-        "workspace_id",
-        Refund.select(Refund.workspace).where(
-            Refund.workspace << workspaces, Refund.state << OPEN_REFUND_STATES
-        ),
-    )
+    waiting = {payment.line.subscription_id: payment for payment in _open_payments(workspaces)}
+    refunding = {refund.payment.line.subscription_id for refund in _open_refunds(workspaces)}
     renewals = {line.subscription_id: line.order for line in _renewals(ids)}
     declined = _by("order_id", charged_methods.declined_tries(renewals.values()))
     methods = _by(
@@ -72,8 +64,8 @@ def read_facts(subscriptions: Sequence[Subscription]) -> dict[int, RenewalFacts]
         renewal = renewals.get(subscription.id)
         found[subscription.id] = RenewalFacts(
             said=said[subscription.id],
-            open_payment=_first(waiting, at),
-            refund_is_open=at in refunding,
+            open_payment=waiting.get(subscription.id),
+            refund_is_open=subscription.id in refunding,
             renewal=renewal,
             declined=declined.get(renewal.id, []) if renewal else [],
             methods=methods.get(at, []),
@@ -92,6 +84,29 @@ def _said(ids: Sequence[int]) -> Mapping[int, dict[NoticeKind, date]]:
     for notice in cast("Iterable[Notice]", about_the_due_date):
         said[notice.subscription.id][notice.kind] = notice.said_on
     return said
+
+
+def _open_payments(workspaces: Sequence[int]) -> Iterable[Any]:
+    """Those that wait for their result, once for each `line` that they pay. By the index of open ones."""
+    return (
+        Payment.select(Payment, OrderLine.subscription)
+        .join(OrderLine, on=(OrderLine.order == Payment.order), attr="line")
+        .where(
+            Payment.workspace << workspaces,
+            Payment.look_up_at.is_null(False),
+            Payment.state << OPEN_PAYMENT_STATES,
+        )
+    )
+
+
+def _open_refunds(workspaces: Sequence[int]) -> Iterable[Any]:
+    """Those that wait for their result, one for each `line` whose payment goes back."""
+    return (
+        Refund.select(Refund.id, OrderLine.subscription)
+        .join(Payment)
+        .join_from(Payment, OrderLine, on=(OrderLine.order == Payment.order), attr="line")
+        .where(Refund.workspace << workspaces, Refund.state << OPEN_REFUND_STATES)
+    )
 
 
 def _renewals(ids: Sequence[int]) -> Iterable[OrderLine]:

@@ -124,8 +124,8 @@ def workspace_product() -> Product:
 def of_workspace(workspace: Workspace) -> Subscription:
     """The subscription to the workspace plan, with workspace, plan, product and price. One query.
 
-    Its `open_payment_state` tells of the payment of the workspace that waits for its result, its
-    `open_refund_state` of the refund.
+    Its `open_payment_state` tells of the payment for it that waits for its result, its `open_refund_state`
+    of the refund.
     """
     [found] = _of_workspace.rows(workspace=workspace.id)
     found.workspace = workspace
@@ -151,17 +151,29 @@ _of_workspace = Prepared(
 )
 
 
-def of_workspaces(workspaces: Iterable[Workspace]) -> dict[int, Subscription]:
-    """As of_workspace, of many, by the ids of their workspaces."""
-    by_id = {workspace.id: workspace for workspace in workspaces}
-    found = with_catalogue(
-        Subscription.select()
-        .join(Product)
-        .where(Subscription.workspace << list(by_id), Product.kind == ProductKind.WORKSPACE_PLAN)
-    )
+def all_of(workspace: Workspace) -> list[Subscription]:
+    """Every subscription of the workspace with its product, plan and price, the workspace plan's first."""
+    open_payment = open_money.state_of_open_payment(workspace).alias("open_payment_state")
+    open_refund = open_money.state_of_open_refund(workspace).alias("open_refund_state")
+    theirs = Subscription.select(Subscription, open_payment, open_refund)
+    found = with_catalogue(theirs.where(Subscription.workspace == workspace))
     for subscription in found:
-        subscription.workspace = by_id[subscription.workspace_id]
-    return {subscription.workspace_id: subscription for subscription in found}
+        subscription.workspace = workspace
+    return sorted(found, key=lambda each: (each.product.kind != ProductKind.WORKSPACE_PLAN, each.id))
+
+
+def read_subscriptions(lines: Iterable[OrderLine]) -> None:
+    """Each line gets its subscription with product, plan, price and the workspace of its order.
+
+    One subscription is one object, however many lines pay for it.
+    """
+    known = [(line, line.subscription_id) for line in lines if line.subscription_id is not None]
+    ids = {subscription_id for _line, subscription_id in known}
+    found = with_catalogue(Subscription.select().where(Subscription.id << list(ids)))
+    by_id = {subscription.id: subscription for subscription in found}
+    for line, subscription_id in known:
+        line.subscription = by_id[subscription_id]
+        line.subscription.workspace = line.order.workspace
 
 
 def with_catalogue(query: Iterable[Subscription]) -> list[Subscription]:
@@ -334,15 +346,15 @@ def _may_rise(subscription: Subscription, *, now: datetime) -> bool:
 
 
 def retry_with_new_method(workspace: Workspace, *, now: datetime) -> None:
-    """A renewal that failed is tried at once, now that there is another method. In a transaction."""
+    """Renewals that failed are tried at once, now that there is another method. In a transaction."""
     require_transaction()
-    subscription = of_workspace(workspace)
-    if subscription.auto_renewal and subscription.renewal_failed_on is not None:
-        subscription.renew_on = workspace.day(now)
-        look_soon(subscription, now=now)
-        rows.save(subscription)
-        wall = current().clock.wall()
-        outbox.publish("run_due", key=f"{subscription.id}-{wall.isoformat()}", payload={}, now=wall)
+    wall = current().clock.wall()
+    for subscription in all_of(workspace):
+        if subscription.renewal_has_failed:
+            subscription.renew_on = workspace.day(now)
+            look_soon(subscription, now=now)
+            rows.save(subscription)
+            outbox.publish("run_due", key=f"{subscription.id}-{wall.isoformat()}", payload={}, now=wall)
 
 
 def lock_of(subscription: Subscription) -> PriceLock | None:
@@ -353,6 +365,33 @@ def lock_of(subscription: Subscription) -> PriceLock | None:
     assert price is not None, "only what has a price is locked"
     assert until is not None, "a lock has its end"
     return PriceLock(amount=Money(subscription.locked_price_minor, price.currency), until=until)
+
+
+def begin_paid(line: OrderLine, *, now: datetime) -> Subscription:
+    """The subscription that a first purchase begins, as the line says; the one that there is by now, if any.
+
+    Inside the transaction that marks the order paid.
+    """
+    require_transaction()
+    workspace, product = line.order.workspace, line.plan.product
+    subscription = Subscription.get_or_none(
+        Subscription.workspace == workspace, Subscription.product == product
+    )
+    if subscription is None:
+        subscription = Subscription(
+            workspace=workspace,
+            product=product,
+            plan=line.plan,
+            price=line.price,
+            started_on=line.start_on,
+            due_on=line.end_on,
+            anchor_day=line.anchor_day,
+            created_at=now,
+        )
+        rows.save(subscription)
+    line.subscription = subscription
+    rows.save(line)
+    return subscription
 
 
 def apply_paid_line(
@@ -386,6 +425,7 @@ def apply_paid_line(
     rows.save_later(period)
     subscription.plan = line.plan
     subscription.price = price
+    subscription.quantity = line.quantity
     subscription.started_on = line.start_on
     subscription.due_on = line.end_on
     subscription.anchor_day = line.anchor_day

@@ -58,8 +58,8 @@ def take(place: Place, *, shown_begins_on: str, now: datetime) -> FreePlan:
     """
     workspace = place.workspace
     with transaction(lock=workspace):
-        open_money.refuse_beside_open_money(workspace)
         subscription = agreement.of_workspace(workspace)
+        open_money.refuse_beside_open_money(workspace, [subscription.product])
         status = agreement.status_of(subscription, today=workspace.day(now))
         found = free_plan_for(workspace, status)
         if not found.is_open:

@@ -76,8 +76,8 @@ def schedule(
     """
     workspace = place.workspace
     with transaction(lock=workspace):
-        open_money.refuse_beside_open_money(workspace)
         subscription = agreement.of_workspace(workspace)
+        open_money.refuse_beside_open_money(workspace, [subscription.product])
         before = (
             subscription.scheduled_plan_id,
             subscription.scheduled_interval,
@@ -106,7 +106,7 @@ def withdraw(place: Place, *, now: datetime) -> Plan | None:
         withdrawn = subscription.scheduled_plan
         if withdrawn is None:
             return None
-        open_money.refuse_beside_open_money(workspace)
+        open_money.refuse_beside_open_money(workspace, [subscription.product])
         subscription.scheduled_plan = subscription.scheduled_interval = None
         if subscription.auto_renewal:
             _tell_as_paid(subscription, now=now)

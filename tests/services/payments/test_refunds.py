@@ -466,7 +466,7 @@ def test_a_gateway_that_does_not_say_is_asked_again_under_the_same_key(place, ru
     # Nothing else has changed.
     assert (reloaded(order).state, present(place)[0]) == (OrderState.PAID, "business-5")
     assert (numbers(), letters("refunded")) == (["INV-2026-000001"], [])
-    assert open_money.open_refund(place.workspace) == asked
+    assert open_money.open_refund(place.workspace, [Subscription.get().product]) == asked
     assert why_not(place, clock) == RefusalReason.BEING_REFUNDED
     assert_books_clean()
     # 1 minute, 5 minutes, an hour, a day, then every day.
@@ -491,7 +491,7 @@ def test_a_gateway_that_does_not_say_is_asked_again_under_the_same_key(place, ru
     assert (report.asked, report.settled) == (1, 1)
     assert sent_back() == [3360]
     assert (Refund.get().state, numbers()[-1]) == (RefundState.SUCCEEDED, "CN-2026-000001")
-    assert open_money.open_refund(place.workspace) is None
+    assert open_money.open_refund(place.workspace, [Subscription.get().product]) is None
     assert refunds.look_up_due_refunds(limit=10, now=clock.now()).asked == 0
     assert_books_clean()
 

@@ -187,7 +187,7 @@ BREACHES = {
     "waiting_payments_belong_to_placed_orders": [
         f"UPDATE payment SET state = 'unknown', {IS_OPEN} WHERE {ONE_DECLINED}"
     ],
-    "workspaces_wait_for_one_payment_at_most": [
+    "products_wait_for_one_payment_at_most": [
         "UPDATE purchase_order SET state = 'placed' WHERE state = 'open'",
         f"UPDATE payment SET state = 'unknown', {IS_OPEN} WHERE state = 'declined'",
     ],

@@ -30,7 +30,7 @@ ALONE: tuple[Callable[[], int], ...] = (
     money.succeeded_payments_belong_to_paid_orders,
     money.placed_orders_have_a_waiting_payment,
     money.waiting_payments_belong_to_placed_orders,
-    money.workspaces_wait_for_one_payment_at_most,
+    money.products_wait_for_one_payment_at_most,
     money.payments_ask_for_what_their_order_costs,
     money.payments_charge_methods_of_their_workspace,
     money.open_money_is_asked_about,

@@ -169,7 +169,7 @@ def _price_row(price: Price) -> PriceRow:
     return PriceRow(
         plan=price.plan_id,
         interval=Interval(price.interval),
-        amount=price.amount,
+        price=price.volume_price,
         valid_from=price.valid_from,
         valid_until=price.valid_until,
     )

@@ -88,12 +88,15 @@ def waiting_payments_belong_to_placed_orders() -> Queries:
 
 
 @counted
-def workspaces_wait_for_one_payment_at_most() -> Queries:
+def products_wait_for_one_payment_at_most() -> Queries:
+    """In each workspace, of each product: subscribed to, or about to be."""
     return (
         Payment.select(Payment.workspace)
+        .join(OrderLine, on=(OrderLine.order == Payment.order))
+        .join(Plan)
         .where(Payment.state.not_in(SETTLED))
-        .group_by(Payment.workspace)
-        .having(fn.COUNT(Payment.id) > 1)
+        .group_by(Payment.workspace, Plan.product)
+        .having(fn.COUNT(Payment.id.distinct()) > 1)
     )
 
 
@@ -198,19 +201,21 @@ def refunds_are_of_succeeded_payments() -> Queries:
 
 @counted
 def nothing_is_charged_beside_an_open_refund() -> Queries:
-    """Workspaces with an open refund that wait for a payment, or for a refund more."""
+    """Subscriptions with an open refund that wait for a payment, or for a refund more."""
+    undone, paid = OrderLine.alias(), OrderLine.alias()
     refunds = (
-        Refund.select(Refund.workspace)
+        Refund.select(undone.subscription)
+        .join(Payment)
+        .join(undone, on=(undone.order == Payment.order))
         .where(Refund.state << REFUND_WAITS)
-        .group_by(Refund.workspace)
-        .having(fn.COUNT(Refund.id) > 1)
     )
+    several = refunds.group_by(undone.subscription).having(fn.COUNT(Refund.id) > 1)
     payments = (
         Payment.select(Payment.id)
-        .join(Refund, on=(Refund.workspace == Payment.workspace))
-        .where(Refund.state << REFUND_WAITS, Payment.state.not_in(SETTLED))
+        .join(paid, on=(paid.order == Payment.order))
+        .where(paid.subscription << refunds, Payment.state.not_in(SETTLED))
     )
-    return refunds, payments
+    return several, payments
 
 
 @counted
