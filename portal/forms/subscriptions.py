@@ -1,11 +1,18 @@
-"""Switching automatic renewal on."""
+"""Switching automatic renewal on, and adding a subscription."""
 
+import re
 from typing import Any
 
+from werkzeug.datastructures import MultiDict
+from wtforms.validators import StopValidation
+
+from portal.words import formatting
 from portal.words.i18n import Choices
 from portal.words.i18n import lazy_gettext as _l
 
-from .base import HiddenTextField, PortalForm, RadioField
+from .base import HiddenTextField, PortalForm, QuantityField, RadioField
+
+LONGEST_CODE = 60
 
 
 class AutoRenewalForm(PortalForm):
@@ -17,3 +24,37 @@ class AutoRenewalForm(PortalForm):
     def __init__(self, *args: Any, methods: Choices, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.method.offer(methods)
+
+
+class LicencesField(QuantityField):
+    """A number of licences. One that is right, but more than are sold here, has a sentence of its own."""
+
+    def pre_validate(self, form: PortalForm) -> None:
+        if self.fault is None and re.fullmatch("[0-9]+", self.typed) and len(self.raw_data or ()) == 1:
+            digits = self.typed.lstrip("0")
+            if (len(digits), digits) > (len(str(self.maximum)), str(self.maximum)):
+                raise StopValidation(
+                    _l(
+                        "At most %(most)s licences can be ordered here. Contact us if you need more.",
+                        most=formatting.number(self.maximum),
+                    )
+                )
+        super().pre_validate(form)
+
+
+class AddingForm(PortalForm):
+    """The choices of a subscription to be added, out of an address or out of the form that orders it.
+
+    What depends on what was chosen before is offered its choices as the conversation goes on.
+    """
+
+    product = HiddenTextField(max_length=LONGEST_CODE, required=_l("Choose a product."))
+    how = RadioField(_l("Buy or try"), required=_l("Choose whether to buy or to try."))
+    plan = RadioField(_l("Plan"), required=_l("Choose a plan."))
+    licences = LicencesField(_l("Number of licences"), required=_l("Enter how many licences you want."))
+    interval = RadioField(_l("Month or year"), required=_l("Choose how often to pay."))
+    currency = HiddenTextField(max_length=3)
+
+    def __init__(self, sent: MultiDict[str, str]) -> None:
+        # Whatever is sent to be kept has a token of its own in the page.
+        super().__init__(formdata=sent, meta={"csrf": False})

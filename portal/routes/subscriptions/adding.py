@@ -1,0 +1,57 @@
+"""Adding a subscription: product, buy or try, plan, licences, month or year. Each step has an address."""
+
+from dataclasses import replace
+
+from flask import Blueprint, Response, request, url_for
+from werkzeug.datastructures import MultiDict
+
+from portal.domain.vocabulary import Right
+from portal.runtime import current
+from portal.services.places import Place
+from portal.services.subscriptions import products
+from portal.web.access import workspace_right
+from portal.web.htmx import redirect_after_write, render, wanted_block
+from portal.words.i18n import Sentence
+from portal.words.plans import order_later
+
+from .conversation import Conversation, Step, converse
+from .steps import adding_page
+
+blueprint = Blueprint("add_subscription", __name__, url_prefix="/w/<slug>/subscriptions/new")
+TEMPLATE = "subscriptions/add.html"
+
+
+@blueprint.get("")
+@workspace_right(Right.BUY)
+def show(place: Place) -> Response:
+    """The step that is named, or the first that was not answered. A product that is had leads to its card."""
+    said = _converse(place, request.args, wanted=request.args.get("step", ""))
+    if said.chosen is not None and said.at != Step.PRODUCT:
+        if said.chosen.own.standing.is_subscribed:
+            return _to_card(place, said.chosen.product.code)
+        if said.chosen.own.order_being_paid:
+            return _products_again(place, said, order_later())
+    return _page(place, said)
+
+
+def _converse(place: Place, sent: "MultiDict[str, str]", *, wanted: str) -> Conversation:
+    on_sale = products.products_for_sale(place, now=current().clock.now())
+    return converse(on_sale, sent, wanted=wanted, own_currency=place.workspace.currency)
+
+
+def _page(place: Place, said: Conversation) -> Response:
+    """While something is typed the total is asked for alone, and has nothing to refuse."""
+    is_refused = said.is_refused and wanted_block(TEMPLATE) != "running_total"
+    return render(TEMPLATE, adding_page(place, said), status=422 if is_refused else 200)
+
+
+def _products_again(place: Place, said: Conversation, problem: Sentence) -> Response:
+    """What was chosen cannot be had as things are now: the list of products says how each stands."""
+    again = replace(said, at=Step.PRODUCT, problem=problem, is_refused=True)
+    return render(TEMPLATE, adding_page(place, again), status=409)
+
+
+def _to_card(place: Place, code: str) -> Response:
+    return redirect_after_write(
+        url_for("subscriptions.show", slug=place.workspace.slug, _anchor=f"subscription-{code}")
+    )
