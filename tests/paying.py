@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from portal.clock import Clock
 from portal.domain.billing_details import Details
+from portal.domain.choices import Choice
 from portal.domain.frozen_quote import FrozenLine
 from portal.domain.vocabulary import Interval, PaymentMethodKind, Role, VatStatus
 from portal.gateways.base import ActionRequired, CardData, MethodFacts, SetupRequest
@@ -136,7 +137,7 @@ def an_open_order(
 ) -> Order:
     """Chosen on the plans page; nobody has typed an address yet."""
     return ordering.open_order(
-        place, plan_code=plan, interval=interval, currency=currency, now=current().clock.now()
+        place, choices=[Choice(plan, interval)], currency=currency, now=current().clock.now()
     )
 
 

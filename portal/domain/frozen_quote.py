@@ -14,7 +14,8 @@ class FrozenLine:
     """One line of the facts of a quote (pricing.py), as values.
 
     Its period is [start_on, due_on), of which the price pays for the days before `base_end_on`. `rate_bp` is
-    None where the buyer was not known yet. `extension`: the six figures of a change, as they were frozen.
+    None where the buyer was not known yet. `net` is `unit` times `billed_quantity`: a flat price is billed
+    once, whatever the `quantity` of licences. `extension`: the six figures of a change, as they were frozen.
     """
 
     kind: OrderKind
@@ -23,6 +24,7 @@ class FrozenLine:
     interval: Interval
     price_id: int
     quantity: int
+    billed_quantity: int
     unit: Money
     net: Money
     rate_bp: int | None
@@ -45,7 +47,7 @@ def frozen_lines(facts: Mapping[str, Any]) -> tuple[FrozenLine, ...]:
             raise ValueError("a quote without a line")
         return lines
     rate_bp = facts["tax"]["rate_bp"] if facts["tax"] else None
-    one = {**facts, "quantity": 1, "unit_minor": facts["net_minor"], "rate_bp": rate_bp}
+    one = {**facts, "quantity": 1, "billed_quantity": 1, "unit_minor": facts["net_minor"], "rate_bp": rate_bp}
     return (_frozen_line(one, facts["currency"]),)
 
 
@@ -57,6 +59,7 @@ def _frozen_line(line: Mapping[str, Any], currency: str) -> FrozenLine:
         interval=Interval(line["interval"]),
         price_id=line["price_id"],
         quantity=line["quantity"],
+        billed_quantity=line["billed_quantity"],
         unit=Money(line["unit_minor"], currency),
         net=Money(line["net_minor"], currency),
         rate_bp=line["rate_bp"],

@@ -88,7 +88,7 @@ def _line_facts(line: FrozenLine, notes: Mapping[str, Sequence[str]]) -> dict[st
             for language, name in line.plan_names.items()
         },
         "period": _period(line),
-        "quantity": line.quantity,
+        "quantity": line.billed_quantity,
         "unit_minor": line.unit.minor,
         "net_minor": line.net.minor,
         "rate_bp": line.rate_bp,
@@ -189,7 +189,7 @@ def _is_of_the_line(printed: Mapping[str, Any], line: FrozenLine) -> bool:
         all(name in printed["description"][language] for language, name in line.plan_names.items())
         and printed["period"] == _period(line)
         and [printed[name] for name in ("quantity", "rate_bp", "extension")]
-        == [line.quantity, line.rate_bp, line.extension]
+        == [line.billed_quantity, line.rate_bp, line.extension]
     )
 
 

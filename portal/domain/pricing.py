@@ -16,7 +16,7 @@ from .extension import Extension, PaidPeriod, extend
 from .money import Money, total
 from .periods import Period, anchor_at, period_from
 from .tax import Buyer, TaxDecision, decide_tax, tax_facts
-from .vocabulary import Interval, OrderKind, SubscriptionState
+from .vocabulary import Interval, OrderKind, PriceUnit, SubscriptionState
 
 Facts = Mapping[str, object]
 
@@ -26,7 +26,11 @@ FACTS_VERSION = 2
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One price of one plan, as the catalogue has it today. `amount` is that of one licence or flat price."""
+    """One price of one plan, as the catalogue has it today.
+
+    `amount` is that of the whole plan, or of one licence where so many are taken (volume_price.py): `unit`
+    says which.
+    """
 
     plan_id: int
     plan_code: str
@@ -34,6 +38,11 @@ class Offer:
     interval: Interval
     price_id: int
     amount: Money
+    unit: PriceUnit = PriceUnit.FLAT
+
+    def billed(self, quantity: int) -> int:
+        """How many times the amount stands on an order of `quantity` licences."""
+        return 1 if self.unit is PriceUnit.FLAT else quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +75,7 @@ class WantedLine:
 
 @dataclass(frozen=True, slots=True)
 class QuotedLine:
-    """What one line costs and gives. `net` is the price times the quantity.
+    """What one line costs and gives. `net` is the price times what is billed of it, once or by licence.
 
     `tax_amount` is rounded half up on the line; 0 until the buyer is known, as `rate_bp` is None.
     """
@@ -82,7 +91,7 @@ class QuotedLine:
 
     @property
     def net(self) -> Money:
-        return self.offer.amount * self.quantity
+        return self.offer.amount * self.offer.billed(self.quantity)
 
     @property
     def due_on(self) -> date:
@@ -97,6 +106,7 @@ class QuotedLine:
             "interval": self.offer.interval.value,
             "price_id": self.offer.price_id,
             "quantity": self.quantity,
+            "billed_quantity": self.offer.billed(self.quantity),
             "unit_minor": self.offer.amount.minor,
             "net_minor": self.net.minor,
             "rate_bp": self.rate_bp,
@@ -228,7 +238,7 @@ def _quote_line(wanted: WantedLine, *, tax: TaxDecision | None, on: date) -> Quo
         if wanted.renews
         else order_kind(present, plan_code=offer.plan_code, interval=offer.interval)
     )
-    net = offer.amount * wanted.quantity
+    net = offer.amount * offer.billed(wanted.quantity)
     follows = kind in (OrderKind.PROLONG, OrderKind.RENEWAL) and present.state != SubscriptionState.BLOCKED
     extension: Extension | None = None
     if follows and present.due_on:

@@ -230,8 +230,10 @@ def currencies_of(offers: Iterable[PlanOffers]) -> list[str]:
     return sorted(set.intersection(*sold) or set.union(*sold))
 
 
-def offer_of(offers: Sequence[PlanOffers], *, plan_code: str, interval: Interval, currency: str) -> Offer:
-    """Today's price of the wanted plan. Raises PlanNotOffered."""
+def offer_of(
+    offers: Sequence[PlanOffers], *, plan_code: str, interval: Interval, currency: str, quantity: int = 1
+) -> Offer:
+    """Today's price of the wanted plan, for so many licences. Raises PlanNotOffered."""
     for candidate in offers:
         price = candidate.price(interval, currency)
         if candidate.plan.code == plan_code and price is not None:
@@ -241,7 +243,8 @@ def offer_of(offers: Sequence[PlanOffers], *, plan_code: str, interval: Interval
                 plan_names=candidate.plan.names,
                 interval=interval,
                 price_id=price.id,
-                amount=price.amount,
+                amount=price.volume_price.unit_amount(quantity),
+                unit=price.unit,
             )
     raise PlanNotOffered(wanted=(plan_code, interval, currency))
 

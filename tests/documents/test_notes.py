@@ -25,6 +25,7 @@ def a_line(extension):
         interval=Interval.MONTH,
         price_id=1,
         quantity=1,
+        billed_quantity=1,
         unit=Money(3000, "USD"),
         net=Money(3000, "USD"),
         rate_bp=0,

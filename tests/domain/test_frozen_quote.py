@@ -9,7 +9,7 @@ from portal.domain.frozen_quote import frozen_lines
 from portal.domain.money import Money
 from portal.domain.pricing import Offer, PresentTerms, WantedLine, make_quote
 from portal.domain.tax import Buyer
-from portal.domain.vocabulary import Interval, OrderKind, SubscriptionState, VatStatus
+from portal.domain.vocabulary import Interval, OrderKind, PriceUnit, SubscriptionState, VatStatus
 from tests.domain.test_invoicing import QUOTE as VERSION_1
 
 ON = date(2026, 11, 21)
@@ -18,20 +18,11 @@ BUYER = Buyer("FR", "69002", False, None, VatStatus.NONE)
 
 
 def a_quote(*, buyer=BUYER):
-    offers = [
-        (
-            Offer(1, "meetings", {"en": "Meetings", "fr": "Réunions"}, Interval.MONTH, 11, Money(900, "EUR")),
-            3,
-        ),
-        (
-            Offer(
-                2, "webinar", {"en": "Webinar", "fr": "Webinaire"}, Interval.YEAR, 12, Money(30_000, "EUR")
-            ),
-            1,
-        ),
-    ]
+    names, unit = {"en": "Licences"}, PriceUnit.LICENCE
+    meetings = Offer(1, "meetings", names, Interval.MONTH, 11, Money(900, "EUR"), unit)
+    webinar = Offer(2, "webinar", names, Interval.YEAR, 12, Money(30_000, "EUR"), unit)
     return make_quote(
-        [WantedLine(TRIAL, offer, quantity) for offer, quantity in offers],
+        [WantedLine(TRIAL, meetings, 3), WantedLine(TRIAL, webinar)],
         buyer=buyer,
         seller_country="FR",
         unchecked_counts_as_valid=True,

@@ -14,7 +14,7 @@ from portal.domain.money import EXPONENTS, Money
 from portal.domain.periods import Period
 from portal.domain.pricing import Offer, PresentTerms, WantedLine, facts_hash, make_quote, order_kind
 from portal.domain.tax import Buyer
-from portal.domain.vocabulary import Interval, OrderKind, SubscriptionState, VatStatus
+from portal.domain.vocabulary import Interval, OrderKind, PriceUnit, SubscriptionState, VatStatus
 
 TODAY = date(2026, 11, 21)
 PERSON_FR = Buyer("FR", "75002", is_business=False, vat_number=None, vat_status=VatStatus.NONE)
@@ -22,6 +22,10 @@ ON_TRIAL = PresentTerms("trial", None, SubscriptionState.TRIAL, date(2026, 12, 2
 
 
 PLAN_IDS = {"business-3": 3, "business-5": 5, "business-10": 10}
+
+
+def by_licence(*args, **options):
+    return replace(an_offer(*args, **options), unit=PriceUnit.LICENCE)
 
 
 def an_offer(minor=2800, currency="EUR", *, plan="business-5", interval=Interval.MONTH, price_id=7):
@@ -326,7 +330,7 @@ def test_an_unknown_rate_stops_the_quote():
 def test_an_order_of_several_lines_is_their_sum_and_each_is_rounded_by_itself():
     """3 × 0.03 and 0.03 at 20 %: 0.018 → 0.02 and 0.006 → 0.01. Together 0.024 would be 0.02."""
     wanted = [
-        WantedLine(ON_TRIAL, an_offer(3), quantity=3),
+        WantedLine(ON_TRIAL, by_licence(3), quantity=3),
         WantedLine(ON_TRIAL, an_offer(3, plan="business-10", interval=Interval.YEAR)),
     ]
     quote = quote_of(wanted)
@@ -334,6 +338,11 @@ def test_an_order_of_several_lines_is_their_sum_and_each_is_rounded_by_itself():
     assert (quote.net.minor, quote.tax_amount.minor, quote.total.minor) == (12, 3, 15)
     assert quote.facts["by_rate"] == [{"rate_bp": 2000, "net_minor": 12, "tax_minor": 3}]
     assert [line.due_on for line in quote.lines] == [date(2026, 12, 21), date(2027, 11, 21)]
+
+
+def test_a_flat_price_is_billed_once_whatever_the_licences():
+    [line] = quote_of([WantedLine(ON_TRIAL, an_offer(3), quantity=5)]).lines
+    assert (line.quantity, line.facts["billed_quantity"], line.net.minor) == (5, 1, 3)
 
 
 def test_one_order_has_one_currency():
@@ -350,7 +359,7 @@ def test_the_only_line_is_asked_of_no_order_of_several():
 @pytest.mark.parametrize(
     "lines",
     [
-        [WantedLine(ON_TRIAL, an_offer(), quantity=2)],
+        [WantedLine(ON_TRIAL, by_licence(), quantity=2)],
         [WantedLine(ON_TRIAL, an_offer()), WantedLine(ON_TRIAL, an_offer())],
         [WantedLine(ON_TRIAL, an_offer(), renews=True)],
     ],

@@ -3,6 +3,7 @@
 from flask import Blueprint, Response, request, url_for
 from flask_login import current_user
 
+from portal.domain.choices import Choice
 from portal.domain.errors import (
     CurrencyMismatch,
     ExtensionTooLong,
@@ -68,15 +69,13 @@ def choose(place: Place) -> Response:
         return plans_page(place, wanted=wanted, currency=currency, status=409, problem=problem)
     now = current().clock.now()
     try:
-        code, interval = PlanChoice.read(wanted)
+        choices = [_choice(place, wanted, currency)]
         if not request.form.get("confirmed") and asks_first(place):
-            ordering.refuse_what_cannot_be_ordered(
-                place, plan_code=code, interval=interval, currency=currency, now=now
-            )
+            ordering.refuse_what_cannot_be_ordered(place, choices=choices, currency=currency, now=now)
             return render("plans/buy.html", price=wanted, currency=currency)
         if request.form.get("skip_dialog"):
             signing_in.skip_buy_dialog(current_user)
-        order = ordering.open_order(place, plan_code=code, interval=interval, currency=currency, now=now)
+        order = ordering.open_order(place, choices=choices, currency=currency, now=now)
     except SmallerPlanWaits:
         return redirect_after_write(url_for("scheduled_change.show", slug=place.workspace.slug, price=wanted))
     except PlanTooSmall as refusal:
@@ -86,6 +85,14 @@ def choose(place: Place) -> Response:
             place, wanted=wanted, currency=currency, status=422, problem=refusal_sentence(refusal)
         )
     return redirect_after_write(url_for("checkout.details", slug=place.workspace.slug, number=order.number))
+
+
+def _choice(place: Place, wanted: str, currency: str) -> Choice:
+    """What was chosen of this table; licences of other products have pages of their own."""
+    chosen = PlanChoice.read(wanted)
+    if all(sold.plan.code != chosen.plan_code for sold in on_sale_here(place)):
+        raise PlanNotOffered(wanted=(*chosen, currency))
+    return Choice(*chosen)
 
 
 def _show_chosen(place: Place, *, wanted: str, currency: str) -> Response:

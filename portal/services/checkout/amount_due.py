@@ -10,6 +10,7 @@ from datetime import datetime
 from peewee import Expression
 
 from portal.database.connecting import transaction
+from portal.domain.choices import Choice
 from portal.domain.errors import PortalError, QuoteChanged
 from portal.domain.pricing import Quote
 from portal.domain.vocabulary import (
@@ -93,14 +94,12 @@ def _ordered_by_hand(
     subscription = status.subscription
     assert subscription.price is not None, "only a plan with a price is due"
     plan, interval = next_charge.next_terms(subscription)
-    return ordering.quote_of_terms(
-        subscription,
-        plan_code=plan.code,
-        interval=interval,
+    return ordering.quote_of_plan(
+        status,
+        Choice(plan.code, interval),
         currency=subscription.price.currency,
         details=details,
         method_kind=method_kind,
-        status=status,
         now=now,
     )
 

@@ -4,42 +4,53 @@
 and records the intent; the gateway is asked by services/payments/charging.py after the commit.
 """
 
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from portal.database.connecting import require_transaction, transaction
 from portal.domain.billing_details import Details
+from portal.domain.buying import AlreadySubscribed, check_licences
+from portal.domain.choices import Choice
 from portal.domain.errors import OrderAlreadyPlaced, QuoteChanged, SmallerPlanWaits, TooEarlyToProlong
 from portal.domain.plans import PlanNotOffered, has_days_left, is_prolongable
-from portal.domain.pricing import Quote, WantedLine, make_quote, order_kind
+from portal.domain.pricing import PresentTerms, Quote, WantedLine, make_quote, order_kind
 from portal.domain.tax import Buyer
 from portal.domain.vocabulary import (
-    Interval,
     OrderKind,
     OrderState,
     PaymentMethodKind,
+    ProductKind,
     Right,
     SubscriptionState,
 )
 from portal.gateways.base import CardData
-from portal.models import BillingDetails, Order, Payment, PaymentMethod, Person, Plan, Subscription, Workspace
+from portal.models import (
+    BillingDetails,
+    Order,
+    Payment,
+    PaymentMethod,
+    Person,
+    Plan,
+    Product,
+    Subscription,
+    Workspace,
+)
 from portal.runtime import current
 from portal.services import audit, plans
 from portal.services.open_money import refuse_beside_open_money
-from portal.services.orders import freeze, new_order_number
+from portal.services.orders import freeze, new_order_number, read_lines
 from portal.services.payments import asking, charging
 from portal.services.places import Place
 from portal.services.subscriptions import agreement
 
 
-def open_order(place: Place, *, plan_code: str, interval: Interval, currency: str, now: datetime) -> Order:
-    """An order with a frozen quote, for today's price. Raises what `current_quote` does."""
+def open_order(place: Place, *, choices: Sequence[Choice], currency: str, now: datetime) -> Order:
+    """An order with a frozen quote, for today's prices: a line for each choice. Raises as `current_quote`."""
     workspace = place.workspace
     with transaction(lock=workspace):
-        subscription = agreement.of_workspace(workspace)
-        quote = quote_of_terms(
-            subscription, plan_code=plan_code, interval=interval, currency=currency, details=None, now=now
-        )
+        wanted = wanted_lines(workspace, choices, currency=currency, now=now)
+        quote = _quote_of(workspace, wanted, now=now)
         order = Order(
             number=new_order_number(),
             workspace=workspace,
@@ -47,25 +58,27 @@ def open_order(place: Place, *, plan_code: str, interval: Interval, currency: st
             display_currency=currency,
             created_at=now,
         )
-        freeze(order, quote, [subscription])
+        freeze(order, quote, [each.subscription for each in wanted])
         audit.record(
             "order.opened",
             workspace=workspace,
             subject=order.number,
-            changes={"plan": plan_code, "interval": interval.value, "currency": currency},
+            changes={
+                "plan": ", ".join(choice.plan_code for choice in choices),
+                "interval": ", ".join(choice.interval for choice in choices),
+                "currency": currency,
+            },
             now=now,
         )
     return order
 
 
 def refuse_what_cannot_be_ordered(
-    place: Place, *, plan_code: str, interval: Interval, currency: str, now: datetime
+    place: Place, *, choices: Sequence[Choice], currency: str, now: datetime
 ) -> None:
     """Raise what `open_order` would raise, and make nothing."""
-    subscription = agreement.of_workspace(place.workspace)
-    quote_of_terms(
-        subscription, plan_code=plan_code, interval=interval, currency=currency, details=None, now=now
-    )
+    wanted = wanted_lines(place.workspace, choices, currency=currency, now=now)
+    _quote_of(place.workspace, wanted, now=now)
 
 
 def find_order(workspace: Workspace, number: str) -> Order | None:
@@ -108,18 +121,21 @@ def save_details(
         order.details = details.as_ordered(workspace.language)
         order.method_kind = method_kind
         order.display_currency = display_currency
-        subscription = agreement.of_workspace(workspace)
-        quote = _quote_of(order, subscription, currency=currency, now=now)
-        freeze(order, quote, [subscription])
+        wanted = _wanted_again(order, currency=currency, now=now)
+        quote = _quote_again(order, wanted, now=now)
+        freeze(order, quote, [each.subscription for each in wanted])
         _remember_details(place, details)
         audit.record("order.details", workspace=workspace, subject=order.number, now=now)
     return order
 
 
 def current_quote(order: Order, *, now: datetime) -> Quote:
-    """What the order costs now. Raises PlanNotOffered, PlanTooSmall, CurrencyMismatch."""
-    subscription = agreement.of_workspace(order.workspace)
-    return _quote_of(order, subscription, currency=order.currency, now=now)
+    """What the order costs now.
+
+    Raises PlanNotOffered, PlanTooSmall, SmallerPlanWaits, TooEarlyToProlong, LicencesOutOfRange,
+    AlreadySubscribed, CurrencyMismatch, ExtensionTooLong, MissingVatRate.
+    """
+    return _quote_again(order, _wanted_again(order, currency=order.currency, now=now), now=now)
 
 
 def refresh_quote(order: Order, *, now: datetime) -> Order:
@@ -127,9 +143,8 @@ def refresh_quote(order: Order, *, now: datetime) -> Order:
     with transaction(lock=order.workspace):
         order = _reload(order)
         if order.state == OrderState.OPEN:
-            subscription = agreement.of_workspace(order.workspace)
-            quote = _quote_of(order, subscription, currency=order.currency, now=now)
-            freeze(order, quote, [subscription])
+            wanted = _wanted_again(order, currency=order.currency, now=now)
+            freeze(order, _quote_again(order, wanted, now=now), [each.subscription for each in wanted])
     return order
 
 
@@ -155,12 +170,12 @@ def place_order(
     with transaction(lock=order.workspace):
         order = _reload(order)
         _refuse_if_placed(order)
-        subscription = agreement.of_workspace(order.workspace)
-        refuse_beside_open_money(order.workspace, [subscription.product])
-        quote = _quote_of(order, subscription, currency=order.currency, now=now)
+        refuse_beside_open_money(order.workspace, [line.plan.product_id for line in order.lines])
+        wanted = _wanted_again(order, currency=order.currency, now=now)
+        quote = _quote_again(order, wanted, now=now)
         if quote.hash != shown_quote_hash or quote.tax is None:
             changed = QuoteChanged(shown=shown_quote_hash, current=quote.hash)
-            freeze(order, quote, [subscription])
+            freeze(order, quote, [each.subscription for each in wanted])
         else:
             order.auto_renewal = auto_renewal
             payment = record_placed(order, person=person, now=now)
@@ -206,53 +221,115 @@ def ask(payment: Payment, *, card: CardData | None, save: bool, return_url: str,
     )
 
 
-def _quote_of(order: Order, subscription: Subscription, *, currency: str, now: datetime) -> Quote:
-    [line] = order.frozen_lines
-    return quote_of_terms(
-        subscription,
-        plan_code=line.plan_code,
-        interval=line.interval,
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A line to be quoted, and the subscription that it pays for; None for a first purchase."""
+
+    line: WantedLine
+    subscription: Subscription | None
+
+
+def wanted_lines(
+    workspace: Workspace, choices: Iterable[Choice], *, currency: str, now: datetime
+) -> list[Wanted]:
+    """The choices at today's prices, each as the workspace may have it. Raises as `current_quote`."""
+    choices = list(choices)
+    query = Plan.select(Plan, Product).join(Product).where(Plan.code << [each.plan_code for each in choices])
+    plans_by_code = {plan.code: plan for plan in query}
+    wanted = []
+    for choice in choices:
+        plan = plans_by_code.get(choice.plan_code)
+        if plan is not None and plan.product.kind == ProductKind.LICENSED:
+            wanted.append(_wanted_licences(workspace, plan.product, choice, currency=currency, now=now))
+        else:
+            status = _status_of_plan(workspace, now=now)
+            line = _wanted_plan(status, choice, currency=currency, now=now)
+            wanted.append(Wanted(line, status.subscription))
+    return wanted
+
+
+def _wanted_plan(
+    status: agreement.SubscriptionStatus, choice: Choice, *, currency: str, now: datetime
+) -> WantedLine:
+    """The workspace plan that is chosen."""
+    subscription = status.subscription
+    on_sale = plans.plans_on_sale(subscription.product, on=plans.sale_day(now))
+    offer = plans.offer_of(on_sale, plan_code=choice.plan_code, interval=choice.interval, currency=currency)
+    plan = next(candidate.plan for candidate in on_sale if candidate.plan.code == choice.plan_code)
+    if plan.free:
+        raise PlanNotOffered(wanted=(choice.plan_code, choice.interval, currency))
+    plans.refuse_if_too_small(plan, plans.usage_of(subscription.workspace))
+    present = agreement.present_terms_of(status)
+    kind = order_kind(present, plan_code=choice.plan_code, interval=choice.interval)
+    _refuse_what_must_wait(status, plan, kind=kind)
+    return WantedLine(present, offer)
+
+
+def _wanted_licences(
+    workspace: Workspace, product: Product, choice: Choice, *, currency: str, now: datetime
+) -> Wanted:
+    """Licences of a product that the workspace does not subscribe to: they are bought, from today on."""
+    check_licences(choice.quantity, most=product.most_licences)
+    offer = plans.offer_of(
+        plans.plans_on_sale(product, on=plans.sale_day(now)),
+        plan_code=choice.plan_code,
+        interval=choice.interval,
         currency=currency,
-        details=order.details,
-        method_kind=order.method_kind,
-        now=now,
+        quantity=choice.quantity,
     )
+    subscription = agreement.of_product(workspace, product)
+    if subscription is not None and subscription.price_id is not None:
+        raise AlreadySubscribed(product_code=product.code)
+    today = workspace.day(now)
+    never = PresentTerms(choice.plan_code, None, SubscriptionState.TRIAL, None, today.day)
+    return Wanted(WantedLine(never, offer, choice.quantity), subscription)
 
 
-def quote_of_terms(
-    subscription: Subscription,
+def _status_of_plan(workspace: Workspace, *, now: datetime) -> agreement.SubscriptionStatus:
+    return agreement.status_of(agreement.of_workspace(workspace), today=workspace.day(now))
+
+
+def _wanted_again(order: Order, *, currency: str, now: datetime) -> list[Wanted]:
+    """What the order is for, at the prices of this moment."""
+    choices = [Choice(line.plan_code, line.interval, line.quantity) for line in order.frozen_lines]
+    return wanted_lines(order.workspace, choices, currency=currency, now=now)
+
+
+def _quote_again(order: Order, wanted: Sequence[Wanted], *, now: datetime) -> Quote:
+    return _quote_of(order.workspace, wanted, details=order.details, method_kind=order.method_kind, now=now)
+
+
+def quote_of_plan(
+    status: agreement.SubscriptionStatus,
+    choice: Choice,
     *,
-    plan_code: str,
-    interval: Interval,
     currency: str,
-    details: dict[str, object] | None,
-    method_kind: PaymentMethodKind = PaymentMethodKind.CARD,
-    status: agreement.SubscriptionStatus | None = None,
+    details: dict[str, object],
+    method_kind: PaymentMethodKind,
     now: datetime,
 ) -> Quote:
-    """What a plan costs the subscription's workspace now; without tax while `details` are not known.
+    """What a workspace plan costs now, tax included, ordered by hand. Raises as `current_quote`."""
+    subscription = status.subscription
+    wanted = Wanted(_wanted_plan(status, choice, currency=currency, now=now), subscription)
+    return _quote_of(subscription.workspace, [wanted], details=details, method_kind=method_kind, now=now)
 
-    `status` if it was reckoned already. Raises PlanNotOffered, PlanTooSmall, SmallerPlanWaits,
-    TooEarlyToProlong, CurrencyMismatch, ExtensionTooLong, MissingVatRate.
-    """
+
+def _quote_of(
+    workspace: Workspace,
+    wanted: Sequence[Wanted],
+    *,
+    details: dict[str, object] | None = None,
+    method_kind: PaymentMethodKind = PaymentMethodKind.CARD,
+    now: datetime,
+) -> Quote:
+    """What the lines cost together now; without tax while `details` are not known."""
     settings = current().settings
-    workspace = subscription.workspace
-    today = workspace.day(now)
-    status = status or agreement.status_of(subscription, today=today)
-    on_sale = plans.plans_on_sale(subscription.product, on=plans.sale_day(now))
-    offer = plans.offer_of(on_sale, plan_code=plan_code, interval=interval, currency=currency)
-    plan = next(candidate.plan for candidate in on_sale if candidate.plan.code == plan_code)
-    if plan.free:
-        raise PlanNotOffered(wanted=(plan_code, interval, currency))
-    plans.refuse_if_too_small(plan, plans.usage_of(workspace))
-    present = agreement.present_terms_of(status)
-    _refuse_what_must_wait(status, plan, kind=order_kind(present, plan_code=plan_code, interval=interval))
     return make_quote(
-        [WantedLine(present, offer)],
+        [each.line for each in wanted],
         buyer=Buyer.of(details) if details else None,
         seller_country=settings.seller.country,
         unchecked_counts_as_valid=settings.unchecked_vat_counts,
-        on=today,
+        on=workspace.day(now),
         reviewed={"details": details, "method_kind": method_kind.value} if details else None,
     )
 
@@ -273,6 +350,7 @@ def _reload(order: Order) -> Order:
     """The order as it is now that the lock is held."""
     fresh = find_order(order.workspace, order.number)
     assert fresh is not None
+    read_lines([fresh])
     return fresh
 
 

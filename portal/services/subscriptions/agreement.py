@@ -151,6 +151,11 @@ _of_workspace = Prepared(
 )
 
 
+def of_product(workspace: Workspace, product: Product) -> Subscription | None:
+    """The workspace's subscription to the product, with plan and price; None before the first."""
+    return next((each for each in all_of(workspace) if each.product_id == product.id), None)
+
+
 def all_of(workspace: Workspace) -> list[Subscription]:
     """Every subscription of the workspace with its product, plan and price, the workspace plan's first."""
     open_payment = open_money.state_of_open_payment(workspace).alias("open_payment_state")
@@ -342,7 +347,8 @@ def _may_rise(subscription: Subscription, *, now: datetime) -> bool:
     listed = plans.listed_price(
         subscription.product, subscription.plan, price.interval, price.currency, on=on
     )
-    return listed is not None and listed.amount_minor > price.amount_minor
+    quantity = subscription.quantity
+    return listed is not None and listed.volume_price.amount(quantity) > price.volume_price.amount(quantity)
 
 
 def retry_with_new_method(workspace: Workspace, *, now: datetime) -> None:

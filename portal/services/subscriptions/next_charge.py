@@ -96,7 +96,7 @@ def take_lower_price(subscription: Subscription, *, now: datetime) -> None:
     plan, interval = next_terms(subscription)
     on = max(plans.sale_day(now), subscription.renew_on or date.min)
     listed = plans.listed_price(subscription.product, plan, interval, told.currency, on=on)
-    if listed is None or listed.amount >= told:
+    if listed is None or listed.volume_price.amount(subscription.quantity) >= told:
         return
     try:
         tell(subscription, upcoming(subscription, now=now))
@@ -138,10 +138,11 @@ def _quote(
         plan_names=plan.names,
         interval=interval,
         price_id=price.id,
-        amount=price.amount,
+        amount=price.volume_price.unit_amount(subscription.quantity),
+        unit=price.unit,
     )
     return make_quote(
-        [WantedLine(present, offer, renews=True)],
+        [WantedLine(present, offer, subscription.quantity, renews=True)],
         buyer=Buyer.of(details),
         seller_country=current().settings.seller.country,
         unchecked_counts_as_valid=current().settings.unchecked_vat_counts,
@@ -177,7 +178,7 @@ def _price(
     told: Money | None,
     begins_on: date,
 ) -> Price:
-    """The lowest of the list price on the day of the charge, the locked and the told one.
+    """The lowest of the list price on the day of the charge, the locked and the told one, for its licences.
 
     Raises PlanNotOffered.
     """
@@ -185,21 +186,21 @@ def _price(
     currency = paid.currency
     listed = plans.listed_price(subscription.product, plan, interval, currency, on=sale_day)
     lock = None if subscription.scheduled_plan_id is not None else agreement.lock_of(subscription)
-    amount = renewal_price(list_price=listed.amount if listed else None, lock=lock, told=told, on=begins_on)
+    quantity = subscription.quantity
+    list_price = listed.volume_price.amount(quantity) if listed else None
+    amount = renewal_price(list_price=list_price, lock=lock, told=told, on=begins_on)
     if amount is None:
         raise PlanNotOffered(wanted=(plan.code, interval, currency))
-    if listed is not None and listed.amount == amount:
+    if listed is not None and list_price == amount:
         return listed
-    if (paid.plan_id, paid.interval, paid.amount) == (plan.id, interval, amount):
+    if (paid.plan_id, paid.interval, paid.volume_price.amount(quantity)) == (plan.id, interval, amount):
         return paid
     # What was locked or told was a price once: prices are never edited.
-    was_listed = Price.select().where(
-        Price.plan == plan,
-        Price.interval == interval,
-        Price.currency == currency,
-        Price.amount_minor == amount.minor,
+    were_listed = Price.select().where(
+        Price.plan == plan, Price.interval == interval, Price.currency == currency
     )
-    return was_listed.order_by(Price.id.desc()).get()
+    newest_first = were_listed.order_by(Price.id.desc())
+    return next(each for each in newest_first if each.volume_price.amount(quantity) == amount)
 
 
 def _paid_price(subscription: Subscription) -> Price:

@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from portal.domain.choices import Choice
 from portal.domain.errors import OrderAlreadyPlaced, QuoteChanged, SmallerPlanWaits
 from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.vocabulary import Interval, Role
@@ -231,5 +232,5 @@ def test_the_obstacles_are_those_of_today(on_business_10, clock):
 def test_the_checkout_still_refuses_a_smaller_plan_that_must_wait(on_business_10, clock):
     with pytest.raises(SmallerPlanWaits):
         ordering.open_order(
-            on_business_10, plan_code="business-3", interval=MONTH, currency="EUR", now=clock.now()
+            on_business_10, choices=[Choice("business-3", MONTH)], currency="EUR", now=clock.now()
         )

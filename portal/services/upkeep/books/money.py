@@ -322,7 +322,7 @@ def quotes_add_up(order: Quoted) -> bool:
     net_minor = tax_minor = 0
     for line in frozen_lines(quote):
         tax = line.net.split(part=line.rate_bp or 0, whole=BASIS_POINTS)
-        if (line.net, line.tax, line.rate_bp) != (line.unit * line.quantity, tax, rate_bp):
+        if (line.net, line.tax, line.rate_bp) != (line.unit * line.billed_quantity, tax, rate_bp):
             return True
         net_minor, tax_minor = net_minor + line.net.minor, tax_minor + line.tax.minor
     return [quote[name] for name in ("net_minor", "tax_minor", "total_minor")] != [
