@@ -5,16 +5,20 @@ from dataclasses import replace
 from flask import Blueprint, Response, request, url_for
 from werkzeug.datastructures import MultiDict
 
+from portal.domain.buying import AlreadySubscribed
+from portal.domain.plans import PlanNotOffered
 from portal.domain.vocabulary import Right
 from portal.runtime import current
+from portal.services.checkout import ordering
 from portal.services.places import Place
 from portal.services.subscriptions import products
 from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render, wanted_block
-from portal.words.i18n import Sentence
+from portal.words.i18n import Sentence, translated
+from portal.words.i18n import gettext as _
 from portal.words.plans import order_later
 
-from .conversation import Conversation, Step, converse
+from .conversation import END, Conversation, Step, converse
 from .steps import adding_page
 
 blueprint = Blueprint("add_subscription", __name__, url_prefix="/w/<slug>/subscriptions/new")
@@ -32,6 +36,28 @@ def show(place: Place) -> Response:
         if said.chosen.own.order_being_paid:
             return _products_again(place, said, order_later())
     return _page(place, said)
+
+
+@blueprint.post("")
+@workspace_right(Right.BUY)
+def order(place: Place) -> Response:
+    """Make the order of what was chosen, a frozen quote, and go on to its checkout."""
+    said = _converse(place, request.form, wanted=END)
+    if said.is_refused or said.chosen is None or said.choice is None:
+        return _page(place, said)
+    if said.chosen.own.order_being_paid:
+        return _products_again(place, said, order_later())
+    try:
+        made = ordering.open_order(
+            place, choices=[said.choice], currency=said.currency, now=current().clock.now()
+        )
+    except AlreadySubscribed:
+        name = translated(said.chosen.product.names)
+        return _products_again(place, said, _("You have %(product)s already.", product=name))
+    except PlanNotOffered:
+        # It was taken from sale between two queries.
+        return _products_again(place, said, _("This plan is not on sale today."))
+    return redirect_after_write(url_for("checkout.details", slug=place.workspace.slug, number=made.number))
 
 
 def _converse(place: Place, sent: "MultiDict[str, str]", *, wanted: str) -> Conversation:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from werkzeug.datastructures import MultiDict
 
+from portal.domain.choices import Choice
 from portal.domain.vocabulary import Interval
 from portal.forms.subscriptions import AddingForm
 from portal.services.plans import PlanOffers
@@ -58,6 +59,13 @@ class Conversation:
     @property
     def is_last(self) -> bool:
         return self.chosen is not None and self.at == self.steps[-1]
+
+    @property
+    def choice(self) -> Choice | None:
+        """What is to be ordered; None while something is missing, and of a trial."""
+        if self.plan is None or self.licences is None or self.interval is None:
+            return None
+        return Choice(self.plan.plan.code, self.interval, self.licences)
 
 
 def converse(

@@ -55,6 +55,7 @@ class TotalLine:
     `tiers`: from how many licences on each costs something else.
     """
 
+    label: str
     rate: str
     amount: str
     tiers: tuple[str, ...]
@@ -314,7 +315,7 @@ def _total(place: Place, said: Conversation) -> RunningTotal | None:
     title = translated(said.plan.plan.names)
     licences = licences_words(said.licences) if said.licences else ""
     lines = tuple(_line(price, said.licences) for price in prices)
-    amounts = ", ".join(line.amount or line.rate for line in lines)
+    amounts = ", ".join(_said(price, said.licences) for price in prices)
     return RunningTotal(
         title=title,
         licences=licences,
@@ -326,11 +327,17 @@ def _total(place: Place, said: Conversation) -> RunningTotal | None:
     )
 
 
+def _said(price: Price, licences: int | None) -> str:
+    volume, interval = price.volume_price, Interval(price.interval)
+    return amount_words(volume.amount(licences), interval) if licences else rate_words(volume, interval)
+
+
 def _line(price: Price, licences: int | None) -> TotalLine:
     volume, interval = price.volume_price, Interval(price.interval)
     return TotalLine(
+        label=_("Yearly") if interval is Interval.YEAR else _("Monthly"),
         rate=rate_words(volume, interval, licences or 1),
-        amount=amount_words(volume.amount(licences), interval) if licences else "",
+        amount=formatting.money(volume.amount(licences)) if licences else "",
         tiers=tier_words(volume),
     )
 
