@@ -68,7 +68,11 @@ def _converse(place: Place, sent: "MultiDict[str, str]", *, wanted: str) -> Conv
 def _page(place: Place, said: Conversation) -> Response:
     """While something is typed the total is asked for alone, and has nothing to refuse."""
     is_refused = said.is_refused and wanted_block(TEMPLATE) != "running_total"
-    return render(TEMPLATE, adding_page(place, said), status=422 if is_refused else 200)
+    response = render(TEMPLATE, adding_page(place, said), status=422 if is_refused else 200)
+    if is_refused:
+        # The step is still the one that the browser has the address of.
+        response.headers["HX-Push-Url"] = "false"
+    return response
 
 
 def _products_again(place: Place, said: Conversation, problem: Sentence) -> Response:
