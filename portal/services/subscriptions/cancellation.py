@@ -1,7 +1,7 @@
 """Cancelling a licensed subscription at the end of what is paid, and taking the cancellation back before it.
 
 The workspace plan is not cancelled: automatic renewal is switched off, or the free plan taken. Nothing is
-paid back. What a renewal was to be stays on the row, unread, so that whoever takes the cancellation back finds
+paid back. What a renewal was to be stays on the row, unread: whoever takes the cancellation back finds
 the subscription as it was.
 """
 
