@@ -171,6 +171,33 @@ def test_what_is_never_due(dates, steps):
         assert not steps & set(steps_due(dates, today=DUE + timedelta(days=offset)))
 
 
+licensed_dates = st.builds(
+    SubscriptionDates,
+    state=st.sampled_from([PAID, LATE, BLOCKED]),
+    due_on=st.just(DUE),
+    blocked_on=st.integers(1, 60).map(lambda n: DUE + timedelta(days=n)),
+    renew_on=st.none() | st.integers(0, 60).map(lambda n: DUE + timedelta(days=n)),
+    renewal_failed_on=st.none() | st.integers(0, 60).map(lambda n: DUE + timedelta(days=n)),
+    free_plan_waits=st.booleans(),
+    is_licensed=st.just(True),
+    said=st.dictionaries(st.sampled_from(NoticeKind), st.just(DUE)),
+)
+any_day = st.integers(-60, 900).map(lambda n: DUE + timedelta(days=n))
+
+
+@settings(deadline=None)
+@given(licensed_dates, any_day, st.sampled_from([CANCELLED, ENDED]))
+def test_nothing_ever_comes_of_what_was_cancelled(dates, today, state):
+    over = replace(dates, state=state)
+    assert (steps_due(over, today=today), look_again_on(over, today=today)) == ((), None)
+
+
+@settings(deadline=None)
+@given(licensed_dates, any_day)
+def test_no_workspace_is_deleted_for_a_licensed_product(dates, today):
+    assert not {NoticeKind.DELETION_AHEAD, Act.DELETE} & set(steps_due(dates, today=today))
+
+
 def test_paying_comes_before_blocking_and_deletion():
     """Away for seven months with a card that may pay: it is asked before anything ends."""
     dates = some_dates(

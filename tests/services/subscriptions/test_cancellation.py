@@ -6,6 +6,8 @@ import pytest
 
 from portal.database.connecting import transaction
 from portal.domain.errors import OrderAlreadyPlaced, QuoteChanged
+from portal.domain.pricing import Offer, WantedLine, make_quote
+from portal.domain.tax import Buyer
 from portal.domain.vocabulary import NoticeKind, OrderState, SubscriptionState
 from portal.models import (
     AuditEntry,
@@ -17,6 +19,7 @@ from portal.models import (
     Subscription,
     Workspace,
 )
+from portal.runtime import current
 from portal.services import orders
 from portal.services.renewals import run
 from portal.services.subscriptions import agreement, auto_renewal, cancellation, next_charge
@@ -77,6 +80,28 @@ def entries(action):
 
 def said(template):
     return letters(template)[-1]["context"]
+
+
+def quote_to_buy(subscription, clock):
+    """The same plan again, by the month."""
+    today = subscription.workspace.day(clock.now())
+    price = subscription.price
+    offer = Offer(
+        plan_id=price.plan_id,
+        plan_code=subscription.plan.code,
+        plan_names=subscription.plan.names,
+        interval=price.interval,
+        price_id=price.id,
+        amount=price.amount,
+    )
+    present = agreement.present_terms_of(agreement.status_of(subscription, today=today))
+    return make_quote(
+        [WantedLine(present, offer)],
+        buyer=Buyer.of(next_charge.details_of(subscription.workspace)),
+        seller_country=current().settings.seller.country,
+        unchecked_counts_as_valid=True,
+        on=today,
+    )
 
 
 def pass_days(clock, count):
@@ -324,7 +349,7 @@ def test_whoever_pays_goes_on(place, card, clock):
     clock.advance(days=40)
     row = reloaded(meetings)
     with transaction(lock=place.workspace):
-        quote = next_charge.upcoming(row, now=clock.now())
+        quote = quote_to_buy(row, clock)
         order = Order(
             number="again", workspace=place.workspace, person=place.member.person_id, state=OrderState.PAID,
             display_currency="EUR", created_at=clock.now(),
@@ -335,6 +360,7 @@ def test_whoever_pays_goes_on(place, card, clock):
     found = reloaded(meetings)
     assert (found.cancelled_at, found.auto_renewal, found.announced_net_minor) == (None, False, None)
     assert (state(meetings, clock), found.trial_until) == (PAID, date(2026, 11, 21))
+    assert (found.started_on, found.due_on) == (date(2026, 12, 31), date(2027, 1, 31))
 
 
 # --- the trial of a product -----------------------------------------------------------------------
