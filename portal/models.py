@@ -421,8 +421,14 @@ class Subscription(Model):
     With auto-renewal on, `renew_on` is the day of the next automatic charge and `announced_minor` the total,
     tax included, that was last told: no more than that is charged. `announced_net_minor` is the price in it,
     which stays until a rise was mailed in time (price_lock.py). `renewal_failed_on` is the first failed
-    try of this due date. `scheduled_plan` and `scheduled_interval` begin on the due date. `look_at` is when
-    the run must look at the row again (domain/timeline.py); whoever changes the row sets it to now.
+    try of this due date. `scheduled_plan`, `scheduled_interval` and `scheduled_quantity` begin on the due
+    date. `look_at` is when the run must look at the row again (domain/timeline.py); whoever changes the row
+    sets it to now.
+
+    Of licensed products alone: `trial_until` is the end (excluded) of the product's trial, NULL where there
+    was none; it stays for ever, as the row does, since there is one trial per workspace. `cancelled_at` is
+    when somebody decided that it shall end with what is paid, NULL while it goes on. Nothing is charged then:
+    auto-renewal is off, and what was told of the next charge stays for whoever takes the cancellation back.
     """
 
     workspace = ForeignKeyField(Workspace, backref="subscriptions", on_delete="RESTRICT")
@@ -446,6 +452,9 @@ class Subscription(Model):
     look_at = UTCDateTimeField(null=True)
     version = WholeNumber(default=1)
     created_at = UTCDateTimeField()
+    trial_until = DateField(null=True)
+    cancelled_at = UTCDateTimeField(null=True)
+    scheduled_quantity = WholeNumber(null=True, constraints=[Check("scheduled_quantity > 0")])
 
     workspace_id: int
     product_id: int
@@ -477,6 +486,11 @@ class Subscription(Model):
     def waits_for_refund(self) -> bool:
         """What is open is a refund, and no payment."""
         return self.open_payment_state is None and self.open_refund_state is not None
+
+    @property
+    def renews_once_taken_back(self) -> bool:
+        """Of a cancelled one: it was renewed by itself, and is again when the cancellation is taken back."""
+        return self.cancelled_at is not None and self.announced_net_minor is not None
 
     class Meta:
         indexes = ((("workspace", "product"), True), (("look_at", "id"), False))

@@ -36,6 +36,7 @@ from portal.services.payments import refund_quotes, refunds
 from portal.services.renewals import run
 from portal.services.subscriptions import agreement
 from tests.factories import CATALOGUE
+from tests.licensed import tried
 from tests.paying import SILENT_CHARGED, a_place, an_order, apply_catalogue, buy, pay
 
 A_DAY = timedelta(days=1)
@@ -53,6 +54,7 @@ def a_past_of_everything(clock: Any) -> None:
     pay(an_order(person, interval=Interval.YEAR, is_business=False, company_name="", country="AT"))
     abroad = a_place("Bern", owner="Beat Bern")
     pay(an_order(abroad, country="CH"), auto_renewal=True)
+    tried(abroad)
     clock.advance(days=4)
     buy(german, "business-10", country="DE", vat_number="DE136695976", vat_status=VatStatus.VALID)
     given_back = a_place("Back", owner="Bob Back")
@@ -139,6 +141,11 @@ def again(row: Any, **columns: Any) -> None:
 
 def subscription(name: str = "Acme") -> Any:
     return agreement.of_workspace(Workspace.get(Workspace.name == name))
+
+
+def licences(name: str) -> Any:
+    """The subscription of the workspace to a licensed product."""
+    return of(Subscription, name, newest=True)
 
 
 def other_price() -> int:
@@ -514,6 +521,22 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
     ),
     "somebody else's card": (
         lambda: changed(subscription(), payment_method=of(PaymentMethod, "Bern")),
+        {"renewals_wait_for_their_due_date"},
+    ),
+    "a cancelled workspace plan": (
+        lambda: changed(row := subscription("Wien"), cancelled_at=row.created_at),
+        {"cancelled_subscriptions_wait_for_nothing"},
+    ),
+    "a renewal of what was cancelled": (
+        lambda: changed(row := subscription(), cancelled_at=row.created_at),
+        {"cancelled_subscriptions_wait_for_nothing"},
+    ),
+    "fewer licences of what was cancelled": (
+        lambda: changed(row := licences("Bern"), cancelled_at=row.created_at, scheduled_quantity=1),
+        {"cancelled_subscriptions_wait_for_nothing"},
+    ),
+    "what was cancelled would be charged too early": (
+        lambda: changed(row := licences("Bern"), cancelled_at=row.created_at, renew_on=row.due_on - A_DAY),
         {"renewals_wait_for_their_due_date"},
     ),
     "a subscription to another product": (

@@ -53,6 +53,97 @@ def subscription_state(
     return SubscriptionState.LATE if today < ends_on else SubscriptionState.BLOCKED
 
 
+def licensed_state(
+    *,
+    plan_is_free: bool,
+    is_bought: bool,
+    trial_until: date | None,
+    due_on: date | None,
+    cancelled_on: date | None,
+    grace_days: int,
+    today: date,
+    auto_renewal: bool = False,
+    renewal_failed_on: date | None = None,
+    awaits_a_result: bool = False,
+    dunning_days: Sequence[int] = (),
+) -> SubscriptionState:
+    """As subscription_state, of a licensed product; `trial_until` is the last usable day of its trial.
+
+    `is_bought`: something that was paid runs, or did last. What was neither bought nor tried has ended too:
+    its only payment was paid back. A cancelled one (`cancelled_on`) is neither late nor blocked, whatever
+    became of a renewal: it ends with what is paid.
+    """
+    if plan_is_free:
+        return SubscriptionState.FREE
+    over_on = ended_on(is_bought=is_bought, trial_until=trial_until, due_on=due_on, cancelled_on=cancelled_on)
+    if not is_bought:
+        is_running = over_on is not None and today < over_on
+        return SubscriptionState.TRIAL if is_running else SubscriptionState.ENDED
+    if cancelled_on is not None:
+        is_running = over_on is None or today < over_on
+        return SubscriptionState.CANCELLED if is_running else SubscriptionState.ENDED
+    return subscription_state(
+        plan_is_trial=False,
+        plan_is_free=False,
+        due_on=due_on,
+        grace_days=grace_days,
+        today=today,
+        auto_renewal=auto_renewal,
+        renewal_failed_on=renewal_failed_on,
+        awaits_a_result=awaits_a_result,
+        dunning_days=dunning_days,
+    )
+
+
+def ended_on(
+    *, is_bought: bool, trial_until: date | None, due_on: date | None, cancelled_on: date | None
+) -> date | None:
+    """The first day on which a licensed subscription is over; None: no day is set.
+
+    A trial ends by itself. What is cancelled ends with what is paid, or at once (`cancelled_on`) where that
+    is over: days of grace are given to whoever goes on.
+    """
+    if not is_bought:
+        return None if trial_until is None else trial_until + _ONE_DAY
+    if cancelled_on is None or due_on is None:
+        return None
+    return max(due_on + _ONE_DAY, cancelled_on)
+
+
+# By days and by acts. A refund gives a trial back. Nothing but a purchase leads out of the end.
+LICENSED_TRANSITIONS: Mapping[SubscriptionState, frozenset[SubscriptionState]] = MappingProxyType(
+    {
+        SubscriptionState.TRIAL: frozenset({SubscriptionState.PAID, SubscriptionState.ENDED}),
+        SubscriptionState.FREE: frozenset({SubscriptionState.PAID}),
+        SubscriptionState.PAID: frozenset(
+            {
+                SubscriptionState.TRIAL,
+                SubscriptionState.CANCELLED,
+                SubscriptionState.LATE,
+                SubscriptionState.BLOCKED,
+                SubscriptionState.ENDED,
+            }
+        ),
+        SubscriptionState.CANCELLED: frozenset(
+            {SubscriptionState.TRIAL, SubscriptionState.PAID, SubscriptionState.ENDED}
+        ),
+        SubscriptionState.LATE: frozenset(
+            {SubscriptionState.PAID, SubscriptionState.BLOCKED, SubscriptionState.ENDED}
+        ),
+        SubscriptionState.BLOCKED: frozenset({SubscriptionState.PAID, SubscriptionState.ENDED}),
+        SubscriptionState.ENDED: frozenset({SubscriptionState.PAID}),
+    }
+)
+
+CANCELLABLE = (SubscriptionState.PAID, SubscriptionState.LATE, SubscriptionState.BLOCKED)
+"""Those that go on without a decision. A trial ends by itself: there is nothing to cancel."""
+
+
+def may_follow(old: SubscriptionState, new: SubscriptionState) -> bool:
+    """Whether a licensed subscription may go from `old` to `new`. Staying the same is none: False."""
+    return new in LICENSED_TRANSITIONS[old]
+
+
 def blocked_on(
     due_on: date,
     grace_days: int,

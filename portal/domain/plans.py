@@ -197,7 +197,8 @@ def has_days_left(state: SubscriptionState, due_on: date | None, *, today: date)
 
     On the due date itself nothing is left: a smaller plan can be bought.
     """
-    return state is SubscriptionState.PAID and due_on is not None and today < due_on
+    runs = state in (SubscriptionState.PAID, SubscriptionState.CANCELLED)
+    return runs and due_on is not None and today < due_on
 
 
 def recommended(on_sale: Iterable[PlanCell], usage: Usage) -> PlanCell | None:

@@ -191,8 +191,9 @@ class Quote:
 
 
 def order_kind(present: PresentTerms, *, plan_code: str, interval: Interval) -> OrderKind:
-    """Trial and free plans are bought from; the same plan and interval is prolonged; the rest is a change."""
-    if present.state in (SubscriptionState.TRIAL, SubscriptionState.FREE) or present.interval is None:
+    """On trial, free or ended: a purchase; the same plan and interval is prolonged; the rest is a change."""
+    bought_from = (SubscriptionState.TRIAL, SubscriptionState.FREE, SubscriptionState.ENDED)
+    if present.state in bought_from or present.interval is None:
         return OrderKind.BUY
     if (present.plan_code, present.interval) == (plan_code, interval):
         return OrderKind.PROLONG

@@ -95,7 +95,10 @@ class PastPeriod:
 
 @dataclass(frozen=True, slots=True)
 class PresentSubscription:
-    """The subscription's own row: what it says of its newest period. `locked_minor` is without VAT."""
+    """The subscription's own row: what it says of its newest period. `locked_minor` is without VAT.
+
+    `is_licensed`: to a licensed product, which is bought anew once it has ended.
+    """
 
     plan: int
     price: int | None
@@ -104,6 +107,7 @@ class PresentSubscription:
     anchor_day: int
     locked_minor: int | None
     locked_until: date | None
+    is_licensed: bool = False
 
 
 class Fault(StrEnum):
@@ -267,7 +271,7 @@ def faults_of(periods: Iterable[PastPeriod], present: PresentSubscription) -> It
             _place, key, on = heapq.heappop(undone)
             kept.take_back(key, on)
         if sale is not None:
-            yield from _faults_of_sale(period, sale, kept, locks)
+            yield from _faults_of_sale(period, sale, kept, locks, is_licensed=present.is_licensed)
             if sale.undone is not None:
                 heapq.heappush(undone, (sale.undone, period.key, sale.undone_on))
         elif period.price is not None or not _is_a_trial_or_free(period):
@@ -291,10 +295,13 @@ def _is_a_trial_or_free(period: PastPeriod) -> bool:
     return period.base_end_on is None or period.base_end_on > period.start_on
 
 
-def _faults_of_sale(period: PastPeriod, sale: Sale, kept: _Kept, locks: _Locks) -> Iterator[Fault]:
+def _faults_of_sale(
+    period: PastPeriod, sale: Sale, kept: _Kept, locks: _Locks, *, is_licensed: bool
+) -> Iterator[Fault]:
     before = kept.newest
+    is_over = before is not None and is_licensed and kept.until[before.key] <= sale.start_on
     try:
-        if sale.kind != _kind_after(before, period, sale):
+        if sale.kind != _kind_after(before, period, sale, is_over=is_over):
             yield Fault.QUOTE
         elif not any(terms.are_quoted_by(sale) for terms in _right_terms(sale, before, kept)):
             yield Fault.LENGTH
@@ -305,9 +312,12 @@ def _faults_of_sale(period: PastPeriod, sale: Sale, kept: _Kept, locks: _Locks) 
         yield Fault.PRICE
 
 
-def _kind_after(before: _Given | None, period: PastPeriod, sale: Sale) -> OrderKind:
-    """As pricing.order_kind; a renewal is told from a prolonging by nothing but its word."""
-    if before is None or before.interval is None:
+def _kind_after(before: _Given | None, period: PastPeriod, sale: Sale, *, is_over: bool) -> OrderKind:
+    """As pricing.order_kind; a renewal is told from a prolonging by nothing but its word.
+
+    So is what is bought anew, once what was before `is_over`.
+    """
+    if before is None or before.interval is None or (is_over and sale.kind is OrderKind.BUY):
         return OrderKind.BUY
     if sale.kind is OrderKind.RENEWAL:
         return OrderKind.RENEWAL

@@ -42,6 +42,9 @@ class SubscriptionDates:
     result unknown (`renew_on` without `renewal_failed_on`). `renew_on` is the day of the next automatic
     charge, None when there is none. `free_plan_waits`: a free plan begins on the due date, in place of any
     charge. `said` are the letters about this due date with the day each was written.
+
+    `is_licensed`: of a licensed product, for which no workspace is deleted. `trial_until` is the last usable
+    day of its trial, None once something was bought.
     """
 
     state: SubscriptionState
@@ -51,6 +54,8 @@ class SubscriptionDates:
     renew_on: date | None = None
     renewal_failed_on: date | None = None
     free_plan_waits: bool = False
+    is_licensed: bool = False
+    trial_until: date | None = None
     said: Mapping[NoticeKind, date] = field(default_factory=dict)
 
     @property
@@ -99,13 +104,17 @@ def _open_windows(dates: SubscriptionDates) -> Iterator[_Window]:
 def _windows(dates: SubscriptionDates) -> Iterator[_Window]:
     if dates.due_on is None or dates.state is SubscriptionState.FREE:
         return
+    if dates.trial_until is not None:
+        yield from _windows_of_a_trial(dates.trial_until)
+        return
+    if dates.state in (SubscriptionState.CANCELLED, SubscriptionState.ENDED):
+        # Nothing comes of what was cancelled, and nobody is asked to pay for it.
+        return
     due_on, failed = dates.due_on, dates.renewal_failed_on is not None
     if dates.free_plan_waits:
         yield _Window(Act.BEGIN_FREE_PLAN, due_on, None)
     if dates.plan_is_trial:
-        yield _Window(NoticeKind.TRIAL_ENDING, due_on - _days(TRIAL_WARNING_DAYS), due_on)
-        yield _Window(NoticeKind.TRIAL_LAST_DAY, due_on, due_on + _days(1))
-        yield _Window(NoticeKind.TRIAL_OVER, due_on + _days(1), due_on + _days(1 + TRIAL_OVER_DAYS))
+        yield from _windows_of_a_trial(due_on)
     elif dates.free_plan_waits:
         yield _Window(NoticeKind.RENEWAL_AHEAD, due_on - _days(NOTICE_DAYS), due_on)
     elif dates.renew_on is not None:
@@ -121,12 +130,21 @@ def _windows(dates: SubscriptionDates) -> Iterator[_Window]:
         yield from _windows_of_not_paying(dates, due_on=due_on, blocked_on=dates.access_ends_on)
 
 
+def _windows_of_a_trial(last_day: date) -> Iterator[_Window]:
+    yield _Window(NoticeKind.TRIAL_ENDING, last_day - _days(TRIAL_WARNING_DAYS), last_day)
+    yield _Window(NoticeKind.TRIAL_LAST_DAY, last_day, last_day + _days(1))
+    yield _Window(NoticeKind.TRIAL_OVER, last_day + _days(1), last_day + _days(1 + TRIAL_OVER_DAYS))
+
+
 def _windows_of_not_paying(dates: SubscriptionDates, *, due_on: date, blocked_on: date) -> Iterator[_Window]:
     if not dates.plan_is_trial:
         # Each failed charge has a letter of its own.
         if dates.free_plan_waits or dates.renewal_failed_on is None:
             yield _Window(NoticeKind.LATE, due_on + _days(1), blocked_on)
         yield _Window(NoticeKind.BLOCKED, blocked_on, blocked_on + _days(BLOCKED_LETTER_DAYS))
+    if dates.is_licensed:
+        # Whoever does not pay for one product keeps the workspace.
+        return
     # Nobody who may still work is told of deletion, however long the grace.
     yield _Window(NoticeKind.DELETION_AHEAD, max(deletion_warning_on(due_on), blocked_on), None)
     warned_on = dates.said.get(NoticeKind.DELETION_AHEAD)

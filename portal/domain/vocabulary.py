@@ -62,13 +62,19 @@ class Service(StrEnum):
 
 
 class SubscriptionState(StrEnum):
-    """Derived from dates by lifecycle.py, never stored."""
+    """Derived from dates by lifecycle.py, never stored.
+
+    `cancelled` and `ended` are of licensed products alone: a workspace plan goes on, blocked, until it is
+    paid or its workspace deleted.
+    """
 
     TRIAL = "trial"
     FREE = "free"
     PAID = "paid"
+    CANCELLED = "cancelled"
     LATE = "late"
     BLOCKED = "blocked"
+    ENDED = "ended"
 
 
 class OrderKind(StrEnum):

@@ -11,8 +11,10 @@ def state_words(state: SubscriptionState) -> str:
         SubscriptionState.TRIAL: _("Trial"),
         SubscriptionState.FREE: _("Free"),
         SubscriptionState.PAID: _("Paid"),
+        SubscriptionState.CANCELLED: _("Cancellation pending"),
         SubscriptionState.LATE: _("Late"),
         SubscriptionState.BLOCKED: _("Blocked"),
+        SubscriptionState.ENDED: _("Ended"),
     }[state]
 
 

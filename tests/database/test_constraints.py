@@ -206,6 +206,7 @@ def test_a_period_does_not_end_before_it_starts(paid, database):
 
 def test_a_figure_stays_in_its_bounds(paid, database):
     refuses(database, "UPDATE subscription SET quantity = 0")
+    refuses(database, "UPDATE subscription SET scheduled_quantity = 0")
     refuses(database, "UPDATE order_line SET quantity = 0")
     refuses(database, "UPDATE order_line SET position = 0")
     refuses(database, "UPDATE order_line SET end_on = start_on")

@@ -379,3 +379,26 @@ def test_a_product_of_before_licences_had_keys_sells_as_it_did(empty_url):
     on(empty_url, lambda: write(BEFORE_TIME_MOVED))
     on(empty_url, migrating.migrate)
     assert on(empty_url, read) == ((None, 1, False), (RenewalDay.KEEP, []), ("office", 30, "r", False))
+
+
+def test_a_subscription_of_before_cancellation_goes_on_as_it_did(empty_url):
+    """0013 adds columns: nothing was cancelled, and no product was tried."""
+
+    def read():
+        [subscription] = Subscription.select()
+        return (
+            (subscription.trial_until, subscription.cancelled_at, subscription.scheduled_quantity),
+            (subscription.due_on, subscription.renew_on, subscription.auto_renewal, subscription.quantity),
+            [each.end_on for each in periods()],
+        )
+
+    on(empty_url, lambda: apply_until("0001"))
+    on(empty_url, lambda: write(BEFORE_TIME_MOVED))
+    on(empty_url, lambda: apply_until("0012"))
+    [period] = [
+        {**PERIOD, "id": 5, "start_on": "2026-11-01", "base_end_on": "2026-12-01", "end_on": "2026-12-01"}
+    ]
+    on(empty_url, lambda: write({"subscription_period": period}))
+    on(empty_url, migrating.migrate)
+    december = date(2026, 12, 1)
+    assert on(empty_url, read) == ((None, None, None), (december, december, True, 1), [december])

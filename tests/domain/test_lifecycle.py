@@ -1,3 +1,4 @@
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import pytest
@@ -5,10 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portal.domain.lifecycle import (
+    CANCELLABLE,
+    LICENSED_TRANSITIONS,
     PAYMENT_TRANSITIONS,
     blocked_on,
     days_left,
+    ended_on,
+    licensed_state,
     may_become,
+    may_follow,
     order_progress,
     subscription_state,
 )
@@ -27,6 +33,7 @@ TRIAL, FREE, PAID, LATE, BLOCKED = (
     SubscriptionState.LATE,
     SubscriptionState.BLOCKED,
 )
+CANCELLED, ENDED = SubscriptionState.CANCELLED, SubscriptionState.ENDED
 DUE = date(2026, 2, 1)
 DUNNING_DAYS = (1, 3, 7, 14)
 property_test = settings(deadline=None)
@@ -190,6 +197,218 @@ def test_grace_is_never_negative():
 @pytest.mark.parametrize(("days", "expected"), [(-30, 30), (-5, 5), (-1, 1), (0, 0), (1, 0), (400, 0)])
 def test_days_left_are_0_on_the_last_usable_day(days, expected):
     assert days_left(DUE, after(days)) == expected
+
+
+# --- licensed products ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Licences:
+    """A subscription to a licensed product, bought until 1 February, 5 days of grace, renewed by hand."""
+
+    is_bought: bool = True
+    trial_until: date | None = None
+    due_on: date | None = DUE
+    cancelled_on: date | None = None
+    grace_days: int = 5
+    auto_renewal: bool = False
+    renewal_failed_on: date | None = None
+    awaits_a_result: bool = False
+    plan_is_free: bool = False
+
+    def on(self, today):
+        return licensed_state(
+            **{name: getattr(self, name) for name in self.__dataclass_fields__},
+            today=today,
+            dunning_days=DUNNING_DAYS,
+        )
+
+    @property
+    def over_on(self):
+        return ended_on(
+            is_bought=self.is_bought,
+            trial_until=self.trial_until,
+            due_on=self.due_on,
+            cancelled_on=self.cancelled_on,
+        )
+
+
+BOUGHT = Licences()
+TRIED = Licences(is_bought=False, trial_until=DUE)
+RENEWS = Licences(auto_renewal=True)
+NOT_PAID = Licences(auto_renewal=True, renewal_failed_on=DUE)
+LEFT_EARLY = Licences(cancelled_on=after(-20))
+
+LICENSED_STATES = {
+    # Tried: no grace, no renewal, and an end.
+    "trial, its first day": (TRIED, after(-14), TRIAL),
+    "trial, its last day is usable": (TRIED, after(0), TRIAL),
+    "trial over: ended, not blocked": (TRIED, after(1), ENDED),
+    "trial over for years": (TRIED, after(900), ENDED),
+    "bought during the trial: its other days are not added": (
+        replace(TRIED, is_bought=True, due_on=after(20)), after(1), PAID),
+    "bought during the trial, then not paid": (
+        replace(TRIED, is_bought=True, due_on=after(20)), after(26), BLOCKED),
+    "the only purchase was paid back during the trial": (TRIED, after(-3), TRIAL),
+    "the only purchase was paid back, there was no trial": (
+        replace(BOUGHT, is_bought=False), after(-3), ENDED),
+    # Bought and nobody decides: as a workspace plan.
+    "paid, on the due date": (BOUGHT, after(0), PAID),
+    "late, the last grace day": (BOUGHT, after(5), LATE),
+    "blocked, and it stays so": (BOUGHT, after(900), BLOCKED),
+    "renewal untried": (RENEWS, after(60), PAID),
+    "renewal failed, the last dunning day": (NOT_PAID, after(14), LATE),
+    "free": (replace(BOUGHT, plan_is_free=True, due_on=None, is_bought=False), after(900), FREE),
+    # Cancelled: access stays as long as it is paid for.
+    "cancelled, on its day": (LEFT_EARLY, after(-20), CANCELLED),
+    "cancelled, on the due date": (LEFT_EARLY, after(0), CANCELLED),
+    "cancelled: no day of grace": (LEFT_EARLY, after(1), ENDED),
+    "cancelled on the due date itself": (replace(BOUGHT, cancelled_on=DUE), after(0), CANCELLED),
+    "cancelled on the due date itself, the day after": (replace(BOUGHT, cancelled_on=DUE), after(1), ENDED),
+    "cancelled while the renewal of today has failed": (
+        replace(NOT_PAID, cancelled_on=DUE), after(0), CANCELLED),
+    "cancelled while late: ended at once": (replace(BOUGHT, cancelled_on=after(3)), after(3), ENDED),
+    "cancelled during dunning: ended at once": (replace(NOT_PAID, cancelled_on=after(9)), after(9), ENDED),
+    "cancelled while blocked": (replace(BOUGHT, cancelled_on=after(40)), after(40), ENDED),
+    "cancelled while we were away: its paid days are over": (
+        replace(RENEWS, cancelled_on=after(40)), after(40), ENDED),
+    "cancelled, though a payment is not answered": (
+        replace(LEFT_EARLY, awaits_a_result=True, auto_renewal=True), after(1), ENDED),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("licences", "today", "expected"), LICENSED_STATES.values(), ids=LICENSED_STATES)
+def test_the_state_of_licences_today(licences, today, expected):
+    assert licences.on(today) is expected
+
+
+ENDS = {
+    "a trial: the day after its last": (TRIED, "2026-02-02"),
+    "cancelled in time: the day after the due date": (LEFT_EARLY, "2026-02-02"),
+    "cancelled on the due date": (replace(BOUGHT, cancelled_on=DUE), "2026-02-02"),
+    "cancelled while late: that day": (replace(BOUGHT, cancelled_on=after(3)), "2026-02-04"),
+    "not cancelled": (BOUGHT, None),
+    "neither bought nor tried": (replace(BOUGHT, is_bought=False), None),
+}
+
+
+@pytest.mark.parametrize(("licences", "expected"), ENDS.values(), ids=ENDS)
+def test_the_first_day_on_which_licences_are_over(licences, expected):
+    first = licences.over_on
+    assert (first and first.isoformat()) == expected
+    if first is not None:
+        assert licences.on(first) is ENDED
+        assert licences.on(first - timedelta(days=1)) is not ENDED
+
+
+BECOMES = {
+    TRIAL: {PAID, ENDED},
+    FREE: {PAID},
+    PAID: {TRIAL, CANCELLED, LATE, BLOCKED, ENDED},
+    CANCELLED: {TRIAL, PAID, ENDED},
+    LATE: {PAID, BLOCKED, ENDED},
+    BLOCKED: {PAID, ENDED},
+    ENDED: {PAID},
+}
+
+
+@pytest.mark.parametrize("old", SubscriptionState)
+@pytest.mark.parametrize("new", SubscriptionState)
+def test_the_legal_transitions_of_licences(old, new):
+    assert may_follow(old, new) is (new in BECOMES[old])
+
+
+def test_every_state_of_licences_is_in_the_table_and_only_a_purchase_leads_out_of_the_end():
+    assert set(LICENSED_TRANSITIONS) == set(SubscriptionState)
+    assert LICENSED_TRANSITIONS[ENDED] == {PAID}
+    assert all(may_follow(state, CANCELLED) or may_follow(state, ENDED) for state in CANCELLABLE)
+
+
+some_licences = st.builds(
+    Licences,
+    is_bought=st.booleans(),
+    trial_until=st.none() | st.integers(-60, 60).map(after),
+    due_on=st.integers(-60, 60).map(after),
+    grace_days=st.integers(0, 30),
+    auto_renewal=st.booleans(),
+    renewal_failed_on=st.none() | st.integers(0, 60).map(after),
+    awaits_a_result=st.booleans(),
+)
+bought_licences = some_licences.map(lambda licences: replace(licences, is_bought=True))
+
+
+@property_test
+@given(bought_licences, st.integers(-90, 120), st.integers(0, 200))
+def test_what_is_cancelled_is_never_late_nor_blocked_nor_paid_again_by_itself(licences, decided, later):
+    cancelled = replace(licences, cancelled_on=after(decided))
+    assert cancelled.on(after(decided + later)) in {CANCELLED, ENDED}
+
+
+@property_test
+@given(bought_licences, st.integers(-90, 60), st.integers(0, 60))
+def test_access_of_what_is_cancelled_lasts_to_the_end_of_what_is_paid(licences, decided, later):
+    today = after(decided + later)
+    found = replace(licences, cancelled_on=after(decided)).on(today)
+    assert (found is CANCELLED) == (today <= licences.due_on)
+
+
+@property_test
+@given(some_licences, st.none() | st.integers(-90, 120), st.integers(-90, 200))
+def test_access_never_comes_back_by_itself(licences, decided, days):
+    """Whatever one did or did not do: from one day to the next a state is kept, or is a worse one."""
+    order = [TRIAL, PAID, CANCELLED, LATE, BLOCKED, ENDED]
+    known = replace(licences, cancelled_on=None if decided is None else after(decided))
+    today, tomorrow = known.on(after(days)), known.on(after(days + 1))
+    assert order.index(today) <= order.index(tomorrow)
+    assert today is tomorrow or may_follow(today, tomorrow)
+
+
+@property_test
+@given(bought_licences, st.integers(0, 120), st.integers(0, 60))
+def test_taking_back_before_the_end_restores_exactly_what_was(licences, before, later):
+    """The pieces of a decision are its own day and nothing else: without it every day is as it would be."""
+    decided_on = licences.due_on - timedelta(days=before)
+    cancelled = replace(licences, cancelled_on=decided_on)
+    assert cancelled.on(licences.due_on) is CANCELLED
+    taken_back = replace(cancelled, cancelled_on=None)
+    assert taken_back == licences
+    assert taken_back.on(after(later)) is licences.on(after(later))
+
+
+ACTS = {
+    "buy": lambda was, today: replace(
+        was, is_bought=True, due_on=max(today, was.due_on) + timedelta(days=30), cancelled_on=None,
+        renewal_failed_on=None),
+    "cancel": lambda was, today: (
+        replace(was, cancelled_on=today, auto_renewal=False) if was.on(today) in CANCELLABLE else was),
+    "take back": lambda was, today: (
+        replace(was, cancelled_on=None) if was.on(today) is CANCELLED else was),
+    "fail": lambda was, today: (
+        replace(was, renewal_failed_on=today) if was.auto_renewal and was.due_on <= today
+        and was.renewal_failed_on is None and was.on(today) is PAID else was),
+    "switch on": lambda was, today: (
+        replace(was, auto_renewal=True) if was.on(today) in {PAID, LATE} else was),
+    "switch off": lambda was, _today: replace(was, auto_renewal=False),
+}  # fmt: skip
+
+
+@property_test
+@given(
+    st.sampled_from([TRIED, BOUGHT]),
+    st.lists(st.tuples(st.integers(0, 20), st.sampled_from(sorted(ACTS))), max_size=12),
+)
+def test_a_life_of_licences_follows_the_table(licences, story):
+    today = after(-10)
+    for days, act in story:
+        for _ in range(days):
+            before, after_a_night = licences.on(today), licences.on(today + timedelta(days=1))
+            assert before is after_a_night or may_follow(before, after_a_night)
+            today += timedelta(days=1)
+        before = licences.on(today)
+        licences = ACTS[act](licences, today)
+        found = licences.on(today)
+        assert before is found or may_follow(before, found), act
+        assert before is not ENDED or act == "buy" or found is ENDED
 
 
 # --- payments --------------------------------------------------------------------------------------

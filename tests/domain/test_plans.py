@@ -201,6 +201,8 @@ def test_the_checklist_of_a_free_plan_names_what_is_met_too():
             SubscriptionState.PAID, date(2026, 11, 20), False, id="a renewal that we have not tried"
         ),
         pytest.param(SubscriptionState.PAID, None, False, id="a plan without an end"),
+        pytest.param(SubscriptionState.CANCELLED, date(2026, 11, 22), True, id="cancelled, and paid for"),
+        pytest.param(SubscriptionState.ENDED, date(2026, 11, 20), False, id="ended"),
         pytest.param(SubscriptionState.LATE, date(2026, 11, 20), False, id="late"),
         pytest.param(SubscriptionState.BLOCKED, date(2026, 11, 1), False, id="blocked"),
         pytest.param(SubscriptionState.TRIAL, date(2026, 12, 21), False, id="nothing was paid for a trial"),

@@ -81,6 +81,9 @@ def quote_of(wanted, *, buyer=PERSON_FR, on=TODAY, **options):
         (paid_standing(), "business-5", Interval.MONTH, OrderKind.CHANGE),
         (paid_standing(state=SubscriptionState.LATE), "business-3", Interval.MONTH, OrderKind.PROLONG),
         (paid_standing(state=SubscriptionState.BLOCKED), "business-5", Interval.MONTH, OrderKind.CHANGE),
+        (paid_standing(state=SubscriptionState.CANCELLED), "business-3", Interval.MONTH, OrderKind.PROLONG),
+        (paid_standing(state=SubscriptionState.ENDED), "business-3", Interval.MONTH, OrderKind.BUY),
+        (paid_standing(state=SubscriptionState.ENDED), "business-5", Interval.YEAR, OrderKind.BUY),
     ],
 )
 def test_the_kind_of_an_order(present, plan, interval, kind):
@@ -108,7 +111,16 @@ def test_a_year_from_29_february_ends_on_the_28th():
     assert periods(quote) == (date(2028, 2, 29), date(2029, 2, 28), date(2029, 2, 28), 29)
 
 
-@pytest.mark.parametrize("state", [SubscriptionState.PAID, SubscriptionState.LATE])
+def test_what_has_ended_is_bought_from_today_on():
+    quote = a_quote(
+        paid_standing(state=SubscriptionState.ENDED), an_offer(plan="business-3"), on=date(2027, 3, 31)
+    )
+    assert periods(quote) == (date(2027, 3, 31), date(2027, 4, 30), date(2027, 4, 30), 31)
+
+
+@pytest.mark.parametrize(
+    "state", [SubscriptionState.PAID, SubscriptionState.CANCELLED, SubscriptionState.LATE]
+)
 def test_prolonging_begins_at_the_due_date(state):
     present = paid_standing(state=state)
     quote = a_quote(present, an_offer(plan="business-3"), on=date(2026, 11, 28))

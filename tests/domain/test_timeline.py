@@ -31,6 +31,7 @@ TRIAL, FREE, PAID, LATE, BLOCKED = (
     SubscriptionState.LATE,
     SubscriptionState.BLOCKED,
 )
+CANCELLED, ENDED = SubscriptionState.CANCELLED, SubscriptionState.ENDED
 # A life is hundreds of days.
 life_test = settings(deadline=None, max_examples=40)
 
@@ -57,6 +58,9 @@ AUTOMATIC = some_dates(renew_on=DUE)
 # Failed on the due date: usable for 14 days more, 29 March; without grace and with dunning over.
 FAILED = some_dates(renewal_failed_on=DUE, blocked_on=day("2026-03-30"))
 FREE_PLAN_WAITS = some_dates(free_plan_waits=True)
+# Of a licensed product, tried until 15 March.
+TRIED = some_dates(state=TRIAL, is_licensed=True, trial_until=DUE, blocked_on=day("2026-03-16"))
+LICENSED = some_dates(is_licensed=True)
 
 # course, step, its first day, its last day (None: it never comes too late).
 WINDOWS = {
@@ -65,6 +69,14 @@ WINDOWS = {
     "trial, last day": (ON_TRIAL, NoticeKind.TRIAL_LAST_DAY, "2026-03-15", "2026-03-15"),
     "trial over: a week": (ON_TRIAL, NoticeKind.TRIAL_OVER, "2026-03-16", "2026-03-22"),
     "trial: six months": (ON_TRIAL, NoticeKind.DELETION_AHEAD, "2026-09-15", None),
+    # A product's trial: as a workspace's, by the trial's own end; what ended is told of for a week.
+    "product's trial ending": (TRIED, NoticeKind.TRIAL_ENDING, "2026-03-10", "2026-03-14"),
+    "product's trial, last day": (TRIED, NoticeKind.TRIAL_LAST_DAY, "2026-03-15", "2026-03-15"),
+    "product's trial over": (
+        replace(TRIED, state=ENDED), NoticeKind.TRIAL_OVER, "2026-03-16", "2026-03-22"),
+    "product's trial of another end than the due date": (
+        replace(TRIED, trial_until=day("2026-03-20")), NoticeKind.TRIAL_ENDING, "2026-03-15", "2026-03-19"),
+    "licences, blocked: thirty days": (LICENSED, NoticeKind.BLOCKED, "2026-03-21", "2026-04-19"),
     # 15 - 7 = 8; the due date is a usable day and its letter still true.
     "due soon": (BY_HAND, NoticeKind.DUE_SOON, "2026-03-08", "2026-03-15"),
     # 16 to 20 March are the five days of grace.
@@ -134,6 +146,17 @@ NEVER = {
         replace(FREE_PLAN_WAITS, renew_on=DUE), {Act.RENEW, NoticeKind.PRICE_RISE, NoticeKind.DUE_SOON}),
     "a trial is neither late nor renewed": (
         ON_TRIAL, {NoticeKind.DUE_SOON, NoticeKind.LATE, NoticeKind.BLOCKED, Act.RENEW}),
+    "a product's trial is neither late nor renewed, and deletes nothing": (
+        replace(TRIED, state=ENDED, said=SAID_AND_DONE),
+        {*NoticeKind, *Act} - {NoticeKind.TRIAL_ENDING, NoticeKind.TRIAL_LAST_DAY, NoticeKind.TRIAL_OVER}),
+    "whoever does not pay for one product keeps the workspace": (
+        replace(LICENSED, state=BLOCKED, said=SAID_AND_DONE), {NoticeKind.DELETION_AHEAD, Act.DELETE}),
+    "nothing comes of what is cancelled": (
+        replace(LICENSED, state=CANCELLED, renew_on=DUE, free_plan_waits=True, said=SAID_AND_DONE),
+        {*NoticeKind, *Act}),
+    "nothing comes of what has ended": (
+        replace(LICENSED, state=ENDED, renew_on=DUE, renewal_failed_on=DUE, said=SAID_AND_DONE),
+        {*NoticeKind, *Act}),
     "no deletion without a warning": (BY_HAND, {Act.DELETE}),
     "no second warning": (replace(BY_HAND, said=SAID_AND_DONE), {NoticeKind.DELETION_AHEAD}),
     "a free plan has no due date": (
@@ -146,6 +169,33 @@ NEVER = {
 def test_what_is_never_due(dates, steps):
     for offset in range(-60, 420):
         assert not steps & set(steps_due(dates, today=DUE + timedelta(days=offset)))
+
+
+licensed_dates = st.builds(
+    SubscriptionDates,
+    state=st.sampled_from([PAID, LATE, BLOCKED]),
+    due_on=st.just(DUE),
+    blocked_on=st.integers(1, 60).map(lambda n: DUE + timedelta(days=n)),
+    renew_on=st.none() | st.integers(0, 60).map(lambda n: DUE + timedelta(days=n)),
+    renewal_failed_on=st.none() | st.integers(0, 60).map(lambda n: DUE + timedelta(days=n)),
+    free_plan_waits=st.booleans(),
+    is_licensed=st.just(True),
+    said=st.dictionaries(st.sampled_from(NoticeKind), st.just(DUE)),
+)
+any_day = st.integers(-60, 900).map(lambda n: DUE + timedelta(days=n))
+
+
+@settings(deadline=None)
+@given(licensed_dates, any_day, st.sampled_from([CANCELLED, ENDED]))
+def test_nothing_ever_comes_of_what_was_cancelled(dates, today, state):
+    over = replace(dates, state=state)
+    assert (steps_due(over, today=today), look_again_on(over, today=today)) == ((), None)
+
+
+@settings(deadline=None)
+@given(licensed_dates, any_day)
+def test_no_workspace_is_deleted_for_a_licensed_product(dates, today):
+    assert not {NoticeKind.DELETION_AHEAD, Act.DELETE} & set(steps_due(dates, today=today))
 
 
 def test_paying_comes_before_blocking_and_deletion():
@@ -173,6 +223,9 @@ LOOKS = {
     "then the charge": (AUTOMATIC, "2026-03-08", "2026-03-15"),
     "a charge that could not be asked for": (AUTOMATIC, "2026-03-15", "2026-03-16"),
     "a free plan that does not fit": (FREE_PLAN_WAITS, "2026-03-18", "2026-03-19"),
+    "a product's trial, day by day": (TRIED, "2026-03-15", "2026-03-16"),
+    "a product's trial that is over": (replace(TRIED, state=ENDED), "2026-03-16", None),
+    "cancelled": (replace(LICENSED, state=CANCELLED), "2026-03-01", None),
     "nothing ever": (some_dates(state=FREE, due_on=None, blocked_on=None), "2026-03-18", None),
 }  # fmt: skip
 

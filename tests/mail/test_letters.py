@@ -63,6 +63,7 @@ PERSON = {"name": JEANNE}
 HERE = {"name": JEANNE, "workspace": "Acme & Co", "slug": "acme"}
 TOTAL = {"total_minor": 3600, "currency": "EUR"}
 TERMS = {"plan_names": NAMES, "interval": "month"}
+PRODUCT = {"product_names": {"en": "Meetings", "fr": "Réunions"}}
 NEXT_CHARGE = (
     HERE | TERMS | TOTAL | {"renew_on": "2026-12-21", "tax_minor": 600, "method": VISA, "expiring": None}
 )
@@ -117,6 +118,9 @@ LETTERS = {
     "trial_ending": HERE | {"due_on": "2026-12-21", "users": 4, "recommended": NAMES},
     "trial_last_day": HERE | {"due_on": "2026-12-21"},
     "trial_over": HERE | {"due_on": "2026-12-21", "warned_on": "2027-06-21"},
+    "product_trial_ending": HERE | PRODUCT | {"trial_until": "2026-12-05"},
+    "product_trial_last_day": HERE | PRODUCT | {"trial_until": "2026-12-05"},
+    "product_trial_over": HERE | PRODUCT | {"trial_until": "2026-12-05"},
     "trial_extended": HERE | {"due_on": "2026-12-21"},
     "due_soon": HERE | TERMS | {"due_on": "2026-12-21", "net_minor": 3000, "currency": "EUR"},
     "late": HERE | {"plan_names": NAMES, "due_on": "2026-12-21", "blocked_on": "2026-12-29"},
@@ -142,6 +146,12 @@ LETTERS = {
     | TOTAL
     | {"tax_minor": 600, "due_on": "2026-12-21", "renew_on": "2026-12-21", "plan_names": NAMES},
     "plan_schedule_withdrawn": HERE | {"due_on": "2026-12-21", "plan_names": NAMES, "renews": True},
+    "cancelled": HERE
+    | PRODUCT
+    | {"plan_names": NAMES, "quantity": 3, "ends_on": "2026-12-21", "dropped": False},
+    "cancellation_taken_back": NEXT_CHARGE
+    | PRODUCT
+    | {"quantity": 3, "due_on": "2026-12-21", "renews": True},
     "plan_begun": HERE | {"plan_names": NAMES},
     "refunded": HERE
     | TOTAL
@@ -187,6 +197,12 @@ OTHERWISE = [
     ("refunded", {"ended_auto_renewal": True}),
     ("refund_refused", {"reason": "disputed"}),
     ("plan_schedule_withdrawn", {"renews": False}),
+    ("cancelled", {"quantity": 1, "dropped": True}),
+    ("cancelled", {"ends_on": None}),
+    ("cancelled", {"ends_on": None, "dropped": True}),
+    ("cancellation_taken_back", {"quantity": 1}),
+    ("cancellation_taken_back", UNPRICED | {"renew_on": None}),
+    ("cancellation_taken_back", UNPRICED | {"renew_on": None, "renews": False}),
     ("nonprofit_received", {"workspace": None, "slug": None}),
     ("nonprofit_accepted", {"workspace": None, "slug": None}),
     ("nonprofit_refused", {"workspace": None, "slug": None}),
@@ -375,6 +391,46 @@ def test_the_end_of_a_trial_too_large_for_the_table_asks_to_be_contacted(at_work
 def test_a_letter_about_a_date_says_what_the_date_means(at_work, template, said):
     _subject, text = written(template)
     assert all(sentence in text for sentence in said), text
+
+
+def test_the_trial_of_a_product_is_told_without_a_word_of_the_workspace_s_plan(at_work):
+    subject, text = written("product_trial_ending")
+    assert subject == "Your trial of Meetings ends on 5 December 2026"
+    assert "It ends by itself, and nothing is charged automatically." in text
+    assert "From tomorrow, nobody can use Meetings" in written("product_trial_last_day")[1]
+    subject, text = written("product_trial_over")
+    assert subject == "Your trial of Meetings is over"
+    assert "everything else in your workspace stays as it is" in text
+    for template in ("product_trial_ending", "product_trial_last_day", "product_trial_over"):
+        assert "deleted" not in written(template)[1]
+
+
+def test_a_cancellation_says_when_it_ends_what_stays_and_the_way_back(at_work):
+    subject, text = written("cancelled")
+    assert subject == "Meetings is cancelled and ends on 21 December 2026"
+    for said in (
+        "everything works as before, until the end of 21 December 2026.",
+        "Your 3 licences stay in use until then.",
+        "nothing is paid back",
+        "You can take the cancellation back until the end of 21 December 2026",
+    ):
+        assert said in text, said
+    assert "scheduled" not in text
+    assert "The change that was scheduled will not begin." in written("cancelled", dropped=True)[1]
+    subject, text = written("cancelled", ends_on=None)
+    assert subject == "Meetings is cancelled and has ended"
+    assert "To use Meetings again, buy licences anew." in text and "take" not in text
+
+
+def test_a_cancellation_taken_back_says_what_is_charged_next(at_work):
+    subject, text = written("cancellation_taken_back")
+    assert subject == "Meetings goes on: the cancellation was taken back"
+    assert "It goes on with the same 3 licences after 21 December 2026." in text
+    assert "Automatic renewal: €36.00 including VAT on 21 December 2026 with Visa •••• 4242" in text
+    _subject, text = written("cancellation_taken_back", **UNPRICED, renew_on=None)
+    assert "We will write to you with date and amount before anything is charged." in text
+    _subject, text = written("cancellation_taken_back", **UNPRICED, renew_on=None, renews=False)
+    assert "Automatic renewal is off" in text and "until the end of 21 December 2026" in text
 
 
 def test_a_deletion_is_announced_with_its_day_and_the_documents(at_work):

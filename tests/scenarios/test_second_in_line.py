@@ -43,11 +43,13 @@ from portal.services.checkout import ordering
 from portal.services.members import changes
 from portal.services.payments import charging, method_setups, methods, refund_quotes, refunds
 from portal.services.people import links, signing_in
-from portal.services.renewals import run
+from portal.services.renewals import placing, run
 from portal.services.subscriptions import (
     agreement,
     auto_renewal,
+    cancellation,
     free_plan,
+    next_charge,
     nonprofit,
     scheduled_change,
     trials,
@@ -55,6 +57,7 @@ from portal.services.subscriptions import (
 from portal.services.workspace import deletion, features, settings
 from tests import factories
 from tests.conftest import TODAY
+from tests.licensed import bought
 from tests.paying import (
     ASKS_ONCE,
     RETURN_URL,
@@ -443,6 +446,79 @@ def test_a_request_is_decided_once(line):
     )
     assert isinstance(result, nonprofit.AlreadyDecided)
     assert NonprofitRequest.get_by_id(request.id).reason == "no"
+
+
+# --- licensed products ----------------------------------------------------------------------------
+
+
+def licences_renewing(line):
+    """One licence of Meetings until 21 December, renewed with a saved card; the plan is not."""
+    method = renewing(line)
+    auto_renewal.switch_off(line.place, now=line.now)
+    return bought(line.place, renews_with=method)
+
+
+def cancel(line, subscription):
+    return lambda: cancellation.cancel(subscription, shown_ends_on="2026-12-21", now=line.clock.now())
+
+
+def take_back(line, subscription):
+    return lambda: cancellation.take_back(subscription, now=line.clock.now())
+
+
+def test_licences_are_cancelled_once(line):
+    subscription = licences_renewing(line)
+    result = line.behind(cancel(line, subscription), cancel(line, subscription))
+    assert (result, entries("subscription.cancelled")) == (False, 1)
+    assert len(factories.letters("cancelled")) == 1
+
+
+def test_a_cancellation_is_taken_back_once(line):
+    subscription = licences_renewing(line)
+    cancel(line, subscription)()
+    result = line.behind(take_back(line, subscription), take_back(line, subscription))
+    assert (result, entries("subscription.cancellation_taken_back")) == (False, 1)
+
+
+def test_a_renewal_of_what_was_just_cancelled_is_not_charged(line):
+    subscription = licences_renewing(line)
+    line.clock.advance(days=30)
+    now = line.clock.now()
+    Subscription.update(look_at=now).where(Subscription.id == subscription.id).execute()
+    line.behind(cancel(line, subscription), lambda: run.run_due(now=now))
+    run.run_due(now=now)
+    assert renewal_orders().count() == 0
+    assert Subscription.get_by_id(subscription.id).cancelled_at == now
+
+
+def test_nothing_is_cancelled_behind_its_renewal(line):
+    """The intent to charge is recorded: whoever comes after it waits for the answer."""
+    subscription = licences_renewing(line)
+    line.clock.advance(days=30)
+    now = line.clock.now()
+
+    def renew():
+        [row] = agreement.with_catalogue(Subscription.select().where(Subscription.id == subscription.id))
+        row.workspace = line.place.workspace
+        quote, details = next_charge.upcoming(row, now=now), next_charge.details_of(row.workspace)
+        placing.place(row, quote, details, None, method=PaymentMethod.get(), now=now)
+
+    result = line.behind(renew, cancel(line, subscription))
+    assert isinstance(result, OrderAlreadyPlaced)
+    assert Subscription.get_by_id(subscription.id).cancelled_at is None
+    assert renewal_orders().count() == 1
+
+
+def test_what_was_just_taken_back_is_renewed(line):
+    subscription = licences_renewing(line)
+    cancel(line, subscription)()
+    line.clock.advance(days=23)
+    now = line.clock.now()
+    Subscription.update(look_at=now).where(Subscription.id == subscription.id).execute()
+    line.behind(take_back(line, subscription), lambda: run.run_due(now=now))
+    # On PostgreSQL a run goes on behind a workspace that somebody is changing; the next one finds it.
+    run.run_due(now=now)
+    assert len(factories.letters("renewal_ahead")) == 1
 
 
 # --- methods --------------------------------------------------------------------------------------

@@ -268,7 +268,10 @@ def _wanted_plan(
 def _wanted_licences(
     workspace: Workspace, product: Product, choice: Choice, *, currency: str, now: datetime
 ) -> Wanted:
-    """Licences of a product that the workspace does not subscribe to: they are bought, from today on."""
+    """Licences of a product that the workspace does not subscribe to, or no longer: from today on.
+
+    During a trial it ends the trial.
+    """
     check_licences(choice.quantity, most=product.most_licences)
     offer = plans.offer_of(
         plans.plans_on_sale(product, on=plans.sale_day(now)),
@@ -277,12 +280,15 @@ def _wanted_licences(
         currency=currency,
         quantity=choice.quantity,
     )
-    subscription = agreement.of_product(workspace, product)
-    if subscription is not None and subscription.price_id is not None:
+    subscription, today = agreement.of_product(workspace, product), workspace.day(now)
+    if subscription is None:
+        never = PresentTerms(choice.plan_code, None, SubscriptionState.TRIAL, None, today.day)
+        return Wanted(WantedLine(never, offer, choice.quantity), None)
+    status = agreement.status_of(subscription, today=today)
+    if agreement.is_bought(subscription) and status.state != SubscriptionState.ENDED:
         raise AlreadySubscribed(product_code=product.code)
-    today = workspace.day(now)
-    never = PresentTerms(choice.plan_code, None, SubscriptionState.TRIAL, None, today.day)
-    return Wanted(WantedLine(never, offer, choice.quantity), subscription)
+    present = agreement.present_terms_of(status)
+    return Wanted(WantedLine(present, offer, choice.quantity), subscription)
 
 
 def _status_of_plan(workspace: Workspace, *, now: datetime) -> agreement.SubscriptionStatus:

@@ -58,6 +58,8 @@ def _letter(
 
 
 def _trial_ending(subscription: Subscription, dates: SubscriptionDates, now: datetime) -> bool:
+    if dates.trial_until is not None:
+        return _product_trial_letter("product_trial_ending", subscription, dates.trial_until)
     usage = plans.usage_of(subscription.workspace)
     on_sale = plans.plans_on_sale(subscription.product, on=plans.sale_day(now))
     offers = [
@@ -79,14 +81,27 @@ def _trial_ending(subscription: Subscription, dates: SubscriptionDates, now: dat
 
 
 def _trial_last_day(subscription: Subscription, dates: SubscriptionDates, now: datetime) -> bool:
+    if dates.trial_until is not None:
+        return _product_trial_letter("product_trial_last_day", subscription, dates.trial_until)
     return _letter("trial_last_day", subscription, {"due_on": _iso(dates.due_on)})
 
 
 def _trial_over(subscription: Subscription, dates: SubscriptionDates, now: datetime) -> bool:
+    if dates.trial_until is not None:
+        return _product_trial_letter("product_trial_over", subscription, dates.trial_until)
     return _letter(
         "trial_over",
         subscription,
         {"due_on": _iso(dates.due_on), "warned_on": _iso(_warning_day(dates))},
+    )
+
+
+def _product_trial_letter(template: str, subscription: Subscription, trial_until: date) -> bool:
+    """Of a licensed product, whose trial ends without anything else of the workspace."""
+    return _letter(
+        template,
+        subscription,
+        {"product_names": dict(subscription.product.names), "trial_until": trial_until.isoformat()},
     )
 
 

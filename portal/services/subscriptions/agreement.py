@@ -14,7 +14,7 @@ from portal.database.connecting import require_transaction
 from portal.database.prepared import Parameter, Prepared
 from portal.domain.errors import PortalError
 from portal.domain.extension import PaidPeriod
-from portal.domain.lifecycle import blocked_on, subscription_state
+from portal.domain.lifecycle import blocked_on, ended_on, licensed_state, subscription_state
 from portal.domain.money import Money
 from portal.domain.periods import Period
 from portal.domain.price_lock import PriceLock, lock_after_payment
@@ -225,6 +225,8 @@ class SubscriptionStatus:
     @property
     def blocked_on(self) -> date | None:
         """The first day without access; None where nothing ends, nor before a renewal's result is known."""
+        if (over_on := _ended_on(self.subscription)) is not None:
+            return over_on
         if self.due_on is None or (self.subscription.auto_renewal and self.subscription.awaits_a_result):
             return None
         return blocked_on(
@@ -241,18 +243,60 @@ class SubscriptionStatus:
 
 
 def status_of(subscription: Subscription, *, today: date) -> SubscriptionStatus:
-    state = subscription_state(
-        plan_is_trial=subscription.plan.trial,
-        plan_is_free=subscription.plan.free or subscription.plan.nonprofit,
-        due_on=subscription.due_on,
-        grace_days=grace_days(subscription),
-        today=today,
-        auto_renewal=subscription.auto_renewal,
-        renewal_failed_on=subscription.renewal_failed_on,
-        awaits_a_result=subscription.awaits_a_result,
-        dunning_days=current().settings.dunning_days,
-    )
+    if is_licensed(subscription):
+        state = licensed_state(
+            plan_is_free=subscription.plan.free,
+            is_bought=is_bought(subscription),
+            trial_until=subscription.trial_until,
+            due_on=subscription.due_on,
+            cancelled_on=_cancelled_on(subscription),
+            grace_days=grace_days(subscription),
+            today=today,
+            auto_renewal=subscription.auto_renewal,
+            renewal_failed_on=subscription.renewal_failed_on,
+            awaits_a_result=subscription.awaits_a_result,
+            dunning_days=current().settings.dunning_days,
+        )
+    else:
+        state = subscription_state(
+            plan_is_trial=subscription.plan.trial,
+            plan_is_free=subscription.plan.free or subscription.plan.nonprofit,
+            due_on=subscription.due_on,
+            grace_days=grace_days(subscription),
+            today=today,
+            auto_renewal=subscription.auto_renewal,
+            renewal_failed_on=subscription.renewal_failed_on,
+            awaits_a_result=subscription.awaits_a_result,
+            dunning_days=current().settings.dunning_days,
+        )
     return SubscriptionStatus(subscription=subscription, state=state, today=today)
+
+
+def is_licensed(subscription: Subscription) -> bool:
+    """Whether licences of a product are sold, not the workspace plan."""
+    return bool(subscription.product.kind == ProductKind.LICENSED)
+
+
+def is_bought(subscription: Subscription) -> bool:
+    """Of a licensed product: what it has, or had last, was paid. Without a query."""
+    return subscription.price_id is not None
+
+
+def _cancelled_on(subscription: Subscription) -> date | None:
+    cancelled_at = subscription.cancelled_at
+    return None if cancelled_at is None else subscription.workspace.day(cancelled_at)
+
+
+def _ended_on(subscription: Subscription) -> date | None:
+    """The first day after a trial that nobody bought, or after what was cancelled; None: none is set."""
+    if not is_licensed(subscription):
+        return None
+    return ended_on(
+        is_bought=is_bought(subscription),
+        trial_until=subscription.trial_until,
+        due_on=subscription.due_on,
+        cancelled_on=_cancelled_on(subscription),
+    )
 
 
 def grace_days(subscription: Subscription) -> int:
@@ -300,6 +344,7 @@ def dates_of(
     """The subscription as domain/timeline.py sees it; `said` are the letters about its due date."""
     status = status_of(subscription, today=today)
     scheduled = subscription.scheduled_plan
+    licensed = is_licensed(subscription)
     return SubscriptionDates(
         state=status.state,
         due_on=subscription.due_on,
@@ -308,6 +353,8 @@ def dates_of(
         renew_on=subscription.renew_on if subscription.auto_renewal else None,
         renewal_failed_on=subscription.renewal_failed_on,
         free_plan_waits=scheduled is not None and scheduled.free,
+        is_licensed=licensed,
+        trial_until=subscription.trial_until if licensed and not is_bought(subscription) else None,
         said=said if subscription.due_on else {},
     )
 
@@ -449,8 +496,10 @@ def apply_paid_line(
     subscription.locked_price_minor = lock.amount.minor if lock else None
     subscription.locked_until = lock.until if lock else None
     _announce_next_renewal(subscription, line, today=today)
+    # Whoever pays goes on.
+    subscription.cancelled_at = None
     if line.kind != OrderKind.PROLONG:
-        subscription.scheduled_plan = subscription.scheduled_interval = None
+        subscription.scheduled_plan = subscription.scheduled_interval = subscription.scheduled_quantity = None
     _look_when_due(subscription, now=now)
     subscription.version += 1
     rows.save_later(subscription)

@@ -73,7 +73,7 @@ def restore(subscription: Subscription, order: Order, restored: Restored, *, now
     subscription.auto_renewal = False
     subscription.renew_on = subscription.renewal_failed_on = None
     next_charge.tell_nothing(subscription)
-    subscription.scheduled_plan = subscription.scheduled_interval = None
+    subscription.scheduled_plan = subscription.scheduled_interval = subscription.scheduled_quantity = None
     subscription.locked_price_minor = subscription.locked_until = None
     agreement.look_soon(subscription, now=now)
     subscription.version += 1

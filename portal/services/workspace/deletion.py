@@ -240,6 +240,7 @@ def _end_subscriptions(workspace: Workspace) -> None:
         announced_net_minor=None,
         scheduled_plan=None,
         scheduled_interval=None,
+        scheduled_quantity=None,
         look_at=None,
         version=Subscription.version + 1,
     ).where(Subscription.workspace == workspace).execute()

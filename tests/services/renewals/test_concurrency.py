@@ -8,9 +8,16 @@ from portal.domain.errors import PortalError
 from portal.domain.vocabulary import Interval, OrderState, PaymentMethodKind
 from portal.models import AuditEntry, Order, PaymentMethod, Subscription, SubscriptionPeriod
 from portal.services.renewals import run
-from portal.services.subscriptions import agreement, auto_renewal, free_plan, scheduled_change
+from portal.services.subscriptions import (
+    agreement,
+    auto_renewal,
+    cancellation,
+    free_plan,
+    scheduled_change,
+)
 from tests.books import assert_books_clean
 from tests.factories import letters
+from tests.licensed import bought
 from tests.paying import an_order, buy, paid_charges, pay
 from tests.renewing import many_renewing, renewal_orders
 from tests.services.payments.test_concurrency import at_once, faults_of
@@ -100,6 +107,27 @@ def test_two_schedules_at_once_leave_one(place, clock):
     assert faults_of(at_once([schedule("business-3"), schedule("business-5")])) == []
     assert agreement.of_workspace(place.workspace).scheduled_plan.code in shown
     assert len(letters("plan_scheduled")) == 2
+
+
+def test_cancelled_and_taken_back_at_once_leave_one_of_the_two(place, clock):
+    pay(an_order(place), auto_renewal=True)
+    auto_renewal.switch_off(place, now=clock.now())
+    meetings = bought(place, renews_with=PaymentMethod.get())
+
+    def cancel():
+        return cancellation.cancel(meetings, shown_ends_on="2026-12-21", now=clock.now())
+
+    def take_back():
+        return cancellation.take_back(meetings, now=clock.now())
+
+    results = at_once([cancel, take_back] * 4)
+    assert faults_of(results) == []
+    found = Subscription.get_by_id(meetings.id)
+    assert (found.cancelled_at is None) == found.auto_renewal
+    assert found.renew_on == found.due_on
+    told = len(letters("cancelled")), len(letters("cancellation_taken_back"))
+    assert told[0] - told[1] == int(found.cancelled_at is not None)
+    assert sum(map(bool, results)) == sum(told)
 
 
 # --- runs -----------------------------------------------------------------------------------------

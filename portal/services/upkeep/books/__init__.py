@@ -51,6 +51,7 @@ ALONE: tuple[Callable[[], int], ...] = (
     money.orders_have_all_their_lines,
     terms.workspaces_have_one_subscription_a_product,
     terms.renewals_wait_for_their_due_date,
+    terms.cancelled_subscriptions_wait_for_nothing,
     terms.active_users_fit_their_plan,
     members.users_fit_the_plan_being_paid,
     terms.workspaces_have_an_owner,

@@ -21,8 +21,17 @@ from portal.domain.subscription_history import (
     Sale,
     faults_of,
 )
-from portal.domain.vocabulary import DocumentKind, Interval, OrderState
-from portal.models import Invoice, Order, OrderLine, Price, Subscription, SubscriptionPeriod, Workspace
+from portal.domain.vocabulary import DocumentKind, Interval, OrderState, ProductKind
+from portal.models import (
+    Invoice,
+    Order,
+    OrderLine,
+    Price,
+    Product,
+    Subscription,
+    SubscriptionPeriod,
+    Workspace,
+)
 from portal.services.plans import sale_day
 
 from .reading import pages_of
@@ -59,7 +68,8 @@ def _subscriptions() -> Iterator[tuple[int, PresentSubscription]]:
         Subscription.anchor_day,
         Subscription.locked_price_minor,
         Subscription.locked_until,
-    )
+        Product.kind == ProductKind.LICENSED,
+    ).join(Product)
     for subscription_id, *terms in pages_of(query, Subscription):
         yield subscription_id, PresentSubscription(*terms)
 

@@ -100,7 +100,8 @@ def workspaces_have_one_subscription_a_product() -> Queries:
 def renewals_wait_for_their_due_date() -> Queries:
     """With auto-renewal on, nothing is charged before the due date, and only to a method of the workspace.
 
-    With it off, nothing is charged, and nothing was announced.
+    With it off, nothing is charged, and nothing was announced; what is cancelled keeps both, for whoever
+    takes the cancellation back.
     """
     waits = Subscription.renew_on.is_null() | (Subscription.renew_on >= Subscription.due_on)
     own = PaymentMethod.id.is_null() | (PaymentMethod.workspace == Subscription.workspace)
@@ -112,12 +113,31 @@ def renewals_wait_for_their_due_date() -> Queries:
                 Subscription.due_on.is_null(False) & Subscription.price.is_null(False) & waits & own,
             )
         ],
-        Subscription.renew_on.is_null() & Subscription.announced_minor.is_null(),
+        (Subscription.renew_on.is_null() & Subscription.announced_minor.is_null())
+        | (Subscription.cancelled_at.is_null(False) & waits),
     )
     return (
         Subscription.select(Subscription.id)
         .join(PaymentMethod, JOIN.LEFT_OUTER, on=(Subscription.payment_method == PaymentMethod.id))
         .where(~is_right)
+    )
+
+
+@counted
+def cancelled_subscriptions_wait_for_nothing() -> Queries:
+    """No renewal and no change is to come of them, and there is a day on which they end. All are licensed."""
+    return (
+        Subscription.select(Subscription.id)
+        .join(Product)
+        .where(
+            Subscription.cancelled_at.is_null(False),
+            Subscription.auto_renewal
+            | Subscription.scheduled_plan.is_null(False)
+            | Subscription.scheduled_interval.is_null(False)
+            | Subscription.scheduled_quantity.is_null(False)
+            | Subscription.due_on.is_null()
+            | (Product.kind != ProductKind.LICENSED),
+        )
     )
 
 

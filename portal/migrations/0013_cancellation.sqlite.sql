@@ -1,0 +1,5 @@
+ALTER TABLE "subscription" ADD COLUMN "trial_until" DATE
+;
+ALTER TABLE "subscription" ADD COLUMN "cancelled_at" DATETIME
+;
+ALTER TABLE "subscription" ADD COLUMN "scheduled_quantity" INTEGER CHECK (scheduled_quantity > 0) CHECK ("scheduled_quantity" = CAST("scheduled_quantity" AS BIGINT))
