@@ -77,7 +77,8 @@ def converse(
     workspace, for whoever asks for none.
     """
     form = AddingForm(sent)
-    chosen = next((each for each in on_sale if each.product.code == form.product.data), None)
+    code = form.product.data if form.product.fault is None else ""
+    chosen = next((each for each in on_sale if each.product.code == code), None)
     if chosen is None or wanted == Step.PRODUCT:
         problem = _what_is_wrong_with_the_product(form, wanted) if chosen is None else ""
         return Conversation(

@@ -1,13 +1,14 @@
 """The subscriptions page: a card for each product that the workspace has or had, the workspace plan first."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from flask import Blueprint, Response, url_for
 from flask_babel import ngettext
 
 from portal.domain.lifecycle import days_left
-from portal.domain.vocabulary import DocumentKind, Interval, Right, SubscriptionState
-from portal.models import Invoice
+from portal.domain.vocabulary import DocumentKind, Interval, PriceUnit, Right, SubscriptionState
+from portal.models import Invoice, Price
 from portal.runtime import current
 from portal.services.members.roster import people_with
 from portal.services.places import Place
@@ -24,6 +25,8 @@ from portal.words.licences import amount_words, rate_words
 from portal.words.methods import method_words
 from portal.words.renewal import amount_charged
 from portal.words.states import state_words
+
+from .conversation import How
 
 blueprint = Blueprint("subscriptions", __name__, url_prefix="/w/<slug>/subscriptions")
 NAMES_SHOWN = 5
@@ -46,7 +49,6 @@ class Card:
 
     code: str
     name: str
-    plan: str
     state: str
     state_words: str
     sentence: str
@@ -87,13 +89,12 @@ def _card(place: Place, each: OwnSubscription) -> Card:
     return Card(
         code=own.product.code,
         name=translated(own.product.names),
-        plan=translated(status.plan.names) if status else "",
         state=state,
         state_words=words,
         sentence=_sentence(own),
-        facts=_facts(own, each, status) if status and not own.is_trial else (),
+        facts=_facts(each, status) if status and own.is_bought else (),
         action=action,
-        is_urgent=action is not None and own.is_trial and not own.is_workspace_plan,
+        is_urgent=action is not None and not own.is_workspace_plan,
         documents=tuple(_document(place, invoice) for invoice in each.documents),
     )
 
@@ -101,9 +102,13 @@ def _card(place: Place, each: OwnSubscription) -> Card:
 def _state(own: OwnProduct) -> tuple[str, str]:
     if own.status is None:
         return "waiting", _("Payment being confirmed")
-    if own.is_trial:
-        return ("ended", _("Trial over")) if own.is_over else ("trial", _("On trial"))
+    if not own.is_bought and own.trial_until:
+        return ("ended", _("Trial over")) if _trial_is_over(own.status) else ("trial", _("On trial"))
     return str(own.status.state), state_words(own.status.state)
+
+
+def _trial_is_over(status: SubscriptionStatus) -> bool:
+    return status.state is not SubscriptionState.TRIAL
 
 
 def _action(place: Place, own: OwnProduct) -> tuple[str, str] | None:
@@ -111,11 +116,11 @@ def _action(place: Place, own: OwnProduct) -> tuple[str, str] | None:
     slug = place.workspace.slug
     if own.is_workspace_plan:
         return _("See the plans"), url_for("plans.show", slug=slug)
-    if own.is_trial and not own.order_being_paid and not own.product.withdrawn and Right.BUY in place.may:
-        return _("Subscribe now"), url_for(
-            "add_subscription.show", slug=slug, product=own.product.code, how="buy"
-        )
-    return None
+    may_be_bought = own.standing.may_be_bought and not own.order_being_paid and not own.product.withdrawn
+    if not may_be_bought or Right.BUY not in place.may:
+        return None
+    label = _("Subscribe again") if own.is_bought else _("Subscribe now")
+    return label, url_for("add_subscription.show", slug=slug, product=own.product.code, how=How.BUY)
 
 
 def _sentence(own: OwnProduct) -> str:
@@ -124,9 +129,9 @@ def _sentence(own: OwnProduct) -> str:
         return _("It begins as soon as the payment is confirmed.")
     if status.subscription.has_open_money or own.order_being_paid:
         return _("A payment or a refund for it is being confirmed.")
+    if not own.is_bought:
+        return _trial_sentence(own, status)
     due_on = formatting.day(status.due_on) if status.due_on else ""
-    if own.is_trial:
-        return _trial_sentence(own, status, due_on)
     match status.state:
         case SubscriptionState.FREE:
             return _("There is nothing to pay.")
@@ -134,62 +139,68 @@ def _sentence(own: OwnProduct) -> str:
             return _("The payment was due on %(date)s.", date=due_on)
         case SubscriptionState.BLOCKED:
             return _("The payment was due on %(date)s. Access is blocked.", date=due_on)
+        case SubscriptionState.CANCELLED:
+            return _("It ends on %(date)s, and nothing more is charged.", date=due_on)
+        case SubscriptionState.ENDED if status.blocked_on:
+            return _("It ended on %(date)s.", date=formatting.day(status.blocked_on - timedelta(days=1)))
     return ""
 
 
-def _trial_sentence(own: OwnProduct, status: SubscriptionStatus, due_on: str) -> str:
-    if status.due_on is None:
-        return _("The free trial has no end date.")
-    if own.is_over:
-        return _("The free trial ended on %(date)s.", date=due_on)
-    left = days_left(status.due_on, status.today)
+def _trial_sentence(own: OwnProduct, status: SubscriptionStatus) -> str:
+    until = own.trial_until
+    if until is None:
+        # A first purchase that was paid back, or a trial of the workspace plan without an end.
+        return _("It was paid back.") if own.has_ended else ""
+    if _trial_is_over(status):
+        return _("The free trial ended on %(date)s.", date=formatting.day(until))
+    left = days_left(until, status.today)
     if left == 0:
         return _("The free trial ends today.")
     return ngettext(
         "%(num)d day left: the free trial ends on %(date)s.",
         "%(num)d days left: the free trial ends on %(date)s.",
         left,
-        date=due_on,
+        date=formatting.day(until),
     )
 
 
-def _facts(
-    own: OwnProduct, each: OwnSubscription, status: SubscriptionStatus
-) -> tuple[tuple[str, str, str], ...]:
+def _facts(each: OwnSubscription, status: SubscriptionStatus) -> tuple[tuple[str, str, str], ...]:
     """Each with its mark."""
+    is_workspace_plan = each.own.is_workspace_plan
     rows = [(_("Plan"), translated(status.plan.names), "tier")]
     subscription, price = status.subscription, status.subscription.price
-    if not own.is_workspace_plan:
+    if not is_workspace_plan:
         rows.append((_("Licences"), formatting.number(subscription.quantity), "licences"))
-    if price is None:
+    if price is None or status.state is SubscriptionState.ENDED:
         return tuple(rows)
     interval = Interval(price.interval)
     rows.append((_("Billing cycle"), _("Yearly") if interval is Interval.YEAR else _("Monthly"), "cycle"))
-    volume = price.volume_price
-    amount = amount_words(volume.amount(subscription.quantity), interval)
-    if own.is_workspace_plan or subscription.quantity == 1:
-        rate = _("%(amount)s excl. VAT", amount=amount)
-    else:
-        rate = _(
-            "%(amount)s excl. VAT (%(rate)s)",
-            amount=amount,
-            rate=rate_words(volume, interval, subscription.quantity),
-        )
-    rows.append((_("Price"), rate, "rate"))
-    rows.append((_("Next payment"), _next_payment(status), "next-payment"))
+    rows.append((_("Price"), _price(price, subscription.quantity), "rate"))
+    if status.state is not SubscriptionState.CANCELLED:
+        rows.append((_("Next payment"), _next_payment(status), "next-payment"))
     if each.method is not None:
         method = method_words(each.method.kind, each.method.brand, each.method.last4)
         rows.append((_("Payment method"), method, "method"))
     return tuple(rows)
 
 
+def _price(price: Price, licences: int) -> str:
+    """Of one period; with the rate of a licence where there are several."""
+    volume, interval = price.volume_price, Interval(price.interval)
+    amount = amount_words(volume.amount(licences), interval)
+    if licences == 1 or volume.unit is PriceUnit.FLAT:
+        return _("%(amount)s excl. VAT", amount=amount)
+    return _("%(amount)s excl. VAT (%(rate)s)", amount=amount, rate=rate_words(volume, interval, licences))
+
+
 def _next_payment(status: SubscriptionStatus) -> str:
     """The day and the amount that were told; without automatic renewal, until when it is paid."""
-    subscription = status.subscription
-    until = formatting.day(status.due_on) if status.due_on else ""
-    if not status.renews_by_itself:
+    subscription, on = status.subscription, status.subscription.renew_on
+    if not subscription.auto_renewal:
+        until = formatting.day(status.due_on) if status.due_on else ""
         return _("Automatic renewal is off. Paid until %(date)s.", date=until)
-    on = subscription.renew_on
+    if subscription.renewal_has_failed:
+        return _("The renewal is not paid yet.")
     if on is None or on < status.today:
         return _("The next payment is made automatically.")
     told = next_charge.told_total(subscription)

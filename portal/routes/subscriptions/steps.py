@@ -188,8 +188,8 @@ def _entry(place: Place, each: ProductForSale, currency: str) -> ProductEntry:
         pending = (_("Payment being confirmed"), "")
         return ProductEntry(**entry, mark=pending, action=None, later=order_later())
     mark: tuple[str, str] | None = None
-    if own.is_trial:
-        mark = (_("Trial over"), "") if own.is_over else (_("On trial"), "current")
+    if own.status is not None and not own.is_bought and own.trial_until:
+        mark = (_("Trial over"), "") if own.has_ended else (_("On trial"), "current")
     elif own.may_be_tried:
         days = ngettext("%(num)d-day free trial", "%(num)d-day free trial", product.trial_days)
         mark = (days, "recommended")

@@ -11,7 +11,7 @@ from peewee import JOIN, fn
 
 from portal.database.prepared import Parameter, Prepared
 from portal.domain.buying import ProductStanding
-from portal.domain.vocabulary import ProductKind, Right
+from portal.domain.vocabulary import ProductKind, Right, SubscriptionState
 from portal.models import (
     Invoice,
     Order,
@@ -53,27 +53,34 @@ class OwnProduct:
         return bool(self.product.kind == ProductKind.WORKSPACE_PLAN)
 
     @property
-    def is_trial(self) -> bool:
-        """A trial is all that there is of it, running or over: a licensed product that nobody paid for."""
+    def has_ended(self) -> bool:
+        """It was tried or bought, and is over; the workspace plan never is, it is blocked."""
+        return self.status is not None and self.status.state is SubscriptionState.ENDED
+
+    @property
+    def is_bought(self) -> bool:
+        """What it has, or had last, was not only tried."""
         if self.status is None:
             return False
         if self.is_workspace_plan:
-            return bool(self.status.plan.trial)
-        return self.status.subscription.price_id is None and not self.status.plan.free
+            return not self.status.plan.trial
+        return self.status.plan.free or agreement.is_bought(self.status.subscription)
 
     @property
-    def is_over(self) -> bool:
-        """Of a trial: its last day, which is usable, has passed."""
-        due_on = self.status.due_on if self.status else None
-        return self.status is not None and due_on is not None and due_on < self.status.today
+    def trial_until(self) -> date | None:
+        """The last day of its trial, running or over, where that is all that it has; usable."""
+        if self.status is None or self.is_bought:
+            return None
+        return self.status.due_on if self.is_workspace_plan else self.status.subscription.trial_until
 
     @property
     def standing(self) -> ProductStanding:
+        """Of a licensed product."""
         return ProductStanding(
             product_code=self.product.code,
             trial_days=self.product.trial_days,
-            is_subscribed=self.status is not None and not self.is_trial,
-            was_tried=self.status is not None,
+            is_subscribed=self.is_bought and not self.has_ended,
+            was_tried=self.status is not None and self.status.subscription.trial_until is not None,
         )
 
     @property
@@ -85,8 +92,7 @@ class OwnProduct:
 class OwnSubscription:
     """A card of the subscriptions page. `method`: which saved one the next automatic charge asks, if any.
 
-    `documents` are its newest ones, where the reader may see the history. The last days of what is not
-    there yet, since its first payment is open, have no status.
+    `documents` are its newest ones, where the reader may see the history.
     """
 
     own: OwnProduct
