@@ -544,6 +544,11 @@ class Order(Model):
         return frozen_lines(self.quote)
 
     @property
+    def plan_line(self) -> FrozenLine | None:
+        """The one for the workspace plan; None where licences alone are bought. Without a query."""
+        return next((line for line in self.frozen_lines if not line.is_licensed), None)
+
+    @property
     def is_renewal(self) -> bool:
         """Whether the portal made it, for an automatic charge. Without a query."""
         return all(line.kind is OrderKind.RENEWAL for line in self.frozen_lines)

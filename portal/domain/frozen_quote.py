@@ -21,6 +21,7 @@ class FrozenLine:
     kind: OrderKind
     plan_code: str
     plan_names: Mapping[str, str]
+    is_licensed: bool
     interval: Interval
     price_id: int
     quantity: int
@@ -47,8 +48,9 @@ def frozen_lines(facts: Mapping[str, Any]) -> tuple[FrozenLine, ...]:
             raise ValueError("a quote without a line")
         return lines
     rate_bp = facts["tax"]["rate_bp"] if facts["tax"] else None
-    one = {**facts, "quantity": 1, "billed_quantity": 1, "unit_minor": facts["net_minor"], "rate_bp": rate_bp}
-    return (_frozen_line(one, facts["currency"]),)
+    unit_minor = facts["net_minor"]
+    one = {"is_licensed": False, "quantity": 1, "billed_quantity": 1, "unit_minor": unit_minor}
+    return (_frozen_line({**facts, **one, "rate_bp": rate_bp}, facts["currency"]),)
 
 
 def _frozen_line(line: Mapping[str, Any], currency: str) -> FrozenLine:
@@ -56,6 +58,7 @@ def _frozen_line(line: Mapping[str, Any], currency: str) -> FrozenLine:
         kind=OrderKind(line["kind"]),
         plan_code=line["plan"],
         plan_names=line["plan_names"],
+        is_licensed=line["is_licensed"],
         interval=Interval(line["interval"]),
         price_id=line["price_id"],
         quantity=line["quantity"],
