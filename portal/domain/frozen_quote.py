@@ -10,11 +10,30 @@ from .vocabulary import Interval, OrderKind
 
 
 @dataclass(frozen=True, slots=True)
+class DayShare:
+    """A share of `price`: what `days` of the `base_days` that it pays for cost."""
+
+    price: Money
+    days: int
+    base_days: int
+
+    @property
+    def amount(self) -> Money:
+        """Its only rounding, half up."""
+        return self.price.split(part=self.days, whole=self.base_days)
+
+    @property
+    def facts(self) -> dict[str, int]:
+        return {"price_minor": self.price.minor, "days": self.days, "base_days": self.base_days}
+
+
+@dataclass(frozen=True, slots=True)
 class FrozenLine:
     """One line of the facts of a quote (pricing.py), as values.
 
     Its period is [start_on, due_on), of which the price pays for the days before `base_end_on`. `rate_bp` is
     None where the buyer was not known yet. `extension`: the six figures of a change, as they were frozen.
+    `share` is None where a whole period is charged; else the line's facts have `days` and `base_days`.
     """
 
     kind: OrderKind
@@ -32,6 +51,17 @@ class FrozenLine:
     due_on: date
     anchor_day: int
     extension: Mapping[str, Any] | None
+    share: DayShare | None = None
+
+    @property
+    def price(self) -> Money:
+        """Of one whole period, without VAT."""
+        return self.unit * self.quantity
+
+    @property
+    def reckoned_net(self) -> Money:
+        """What `net` has to be."""
+        return self.share.amount if self.share else self.price
 
 
 def frozen_lines(facts: Mapping[str, Any]) -> tuple[FrozenLine, ...]:
@@ -50,14 +80,18 @@ def frozen_lines(facts: Mapping[str, Any]) -> tuple[FrozenLine, ...]:
 
 
 def _frozen_line(line: Mapping[str, Any], currency: str) -> FrozenLine:
+    unit, quantity = Money(line["unit_minor"], currency), line["quantity"]
+    share = None
+    if line.get("days") != line.get("base_days"):
+        share = DayShare(unit * quantity, line["days"], line["base_days"])
     return FrozenLine(
         kind=OrderKind(line["kind"]),
         plan_code=line["plan"],
         plan_names=line["plan_names"],
         interval=Interval(line["interval"]),
         price_id=line["price_id"],
-        quantity=line["quantity"],
-        unit=Money(line["unit_minor"], currency),
+        quantity=quantity,
+        unit=unit,
         net=Money(line["net_minor"], currency),
         rate_bp=line["rate_bp"],
         tax=Money(line["tax_minor"], currency),
@@ -66,4 +100,5 @@ def _frozen_line(line: Mapping[str, Any], currency: str) -> FrozenLine:
         due_on=date.fromisoformat(line["due_on"]),
         anchor_day=line["anchor_day"],
         extension=line["extension"],
+        share=share,
     )

@@ -288,7 +288,7 @@ def test_a_credit_note_names_the_invoice_that_it_corrects_and_asks_for_no_money(
     assert "IBAN" not in text
     assert "-36,00" not in text
     english = text_of(facts | {"payment": None}, "en")
-    assert "Credit note" in english and "This amount is credited to your account" in english
+    assert "Credit note" in english and "Credited to your balance" in english
     assert "This credit note amends invoice INV-2026-000001 of 3 November 2026 (Article 289, I-5" in english
     german = text_of(facts | {"seller": facts["seller"] | {"country": "DE"}}, "en")
     assert "of 3 November 2026 (Article 219, Directive 2006/112/EC)" in german

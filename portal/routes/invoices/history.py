@@ -1,12 +1,17 @@
 """The history, each statement page, and the documents."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from flask import Blueprint, Response, abort, make_response
 from flask_login import current_user
 
-from portal.domain.money import Money
+from portal.documents.labels import language_of
+from portal.documents.notes import share_notes
+from portal.domain.money import Money, total
+from portal.domain.partial_credits import is_partial
 from portal.domain.tax_numbers import tax_number_label
 from portal.domain.vocabulary import DocumentKind, Right
 from portal.models import Invoice
@@ -72,21 +77,27 @@ def _refund_note(place: Place, last: LastPayment | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
+    """`notes` say of how many days the amount is, and on a partial credit note of which line."""
+
     description: str
     period: str
+    notes: list[str]
     net: str
 
 
 @dataclass(frozen=True, slots=True)
 class StatementPage:
-    """One document. `other`: the number of the one that it undoes, or that undoes it; empty for none.
+    """One document. `others`: the numbers of the one that it credits, or of those that credit it.
 
+    `is_whole`: what is credited is all of the invoice; else `credited` is how much of it was, on the invoice.
     `figures` are those of a change of plan, each with its mark.
     """
 
     invoice: Invoice
     is_credit_note: bool
-    other: str
+    others: list[str]
+    is_whole: bool
+    credited: str
     facts: list[tuple[str, str]]
     lines: list[StatementLine]
     figures: list[tuple[str, str, str]]
@@ -114,9 +125,7 @@ def statement(place: Place, number: str) -> Response:
             rows.append((_("VAT number"), buyer["vat_number"]))
         if buyer.get("tax_number"):
             rows.append((tax_number_label(buyer["country"]) or _("Tax number"), buyer["tax_number"]))
-    payment = facts["payment"]
-    method = method_words(payment["method"], payment["brand"], payment["last4"])
-    rows.append((_("Refunded to") if is_credit_note else _("Paid with"), method))
+    rows.append(_how_it_was_paid(facts["payment"], is_credit_note=is_credit_note))
     disputed_on = None if is_credit_note else history.disputed_on(invoice, place.workspace)
     if disputed_on is not None:
         rows.append((_("Disputed on"), formatting.day(disputed_on)))
@@ -129,6 +138,7 @@ def statement(place: Place, number: str) -> Response:
                 start=formatting.day(date.fromisoformat(line["period"]["start"])),
                 end=formatting.day(date.fromisoformat(line["period"]["end"])),
             ),
+            notes=share_notes(line, facts, language_of(locale)),
             net=formatting.money(Money(line["net_minor"], currency)),
         )
         for line in facts["lines"]
@@ -143,12 +153,15 @@ def statement(place: Place, number: str) -> Response:
         (tax_words(facts["tax"]), formatting.money(Money(invoice.tax_minor, currency))),
         (_("Total"), formatting.money(invoice.total)),
     ]
+    notes = [] if is_credit_note else history.credit_notes_of(invoice)
     return render(
         "invoices/statement.html",
         StatementPage(
             invoice=invoice,
             is_credit_note=is_credit_note,
-            other=facts["corrects"]["number"] if is_credit_note else _credit_note_number(invoice),
+            others=[facts["corrects"]["number"]] if is_credit_note else [note.number for note in notes],
+            is_whole=not is_partial(facts if is_credit_note or not notes else notes[0].facts),
+            credited=formatting.money(total((note.total for note in notes), currency)),
             facts=rows,
             lines=lines,
             figures=figures,
@@ -158,9 +171,11 @@ def statement(place: Place, number: str) -> Response:
     )
 
 
-def _credit_note_number(invoice: Invoice) -> str:
-    credit_note = history.credit_note_of(invoice)
-    return credit_note.number if credit_note else ""
+def _how_it_was_paid(payment: Mapping[str, Any] | None, *, is_credit_note: bool) -> tuple[str, str]:
+    if payment is None:
+        return _("Credited to"), _("Balance")
+    method = method_words(payment["method"], payment["brand"], payment["last4"])
+    return (_("Refunded to") if is_credit_note else _("Paid with")), method
 
 
 @blueprint.get("/invoices/<number>.pdf")

@@ -16,6 +16,7 @@ from portal.domain.vocabulary import Interval, PaymentState, RefundState
 from portal.models import Dispute, Order, Payment, Plan, Price, Refund, Workspace
 from portal.runtime import current
 from portal.services import open_money, plans
+from portal.services.invoices import crediting
 from portal.services.subscriptions import agreement, restoring
 
 
@@ -28,6 +29,7 @@ class RefusalReason(StrEnum):
     MONEY_IS_OPEN = "money_is_open"
     NOT_OFFERED = "not_offered"
     DISPUTED = "disputed"
+    PARTLY_CREDITED = "partly_credited"
 
 
 class RefundImpossible(PortalError):
@@ -160,6 +162,8 @@ def refundable(workspace: Workspace, *, now: datetime) -> Refundable | NotRefund
         return NotRefundable(RefusalReason.DISPUTED)
     if workspace.day(now) > last.last_day:
         return NotRefundable(RefusalReason.TOO_LATE, last.last_day)
+    if crediting.is_partly_credited(last.payment.order):
+        return NotRefundable(RefusalReason.PARTLY_CREDITED)
     gateway = current().gateways.get(last.payment.gateway)
     if gateway is None or not gateway.capabilities().refunds:
         return NotRefundable(RefusalReason.NOT_OFFERED)

@@ -1,12 +1,15 @@
 """The statement page of an invoice: every figure as it was when the invoice was issued."""
 
+from datetime import date
+
 import pytest
 
 from portal.database.connecting import connection
 from portal.domain.vocabulary import Role
-from portal.models import Order
+from portal.models import Invoice, Order
 from portal.services.payments import refund_quotes, refunds
 from tests import paying
+from tests.crediting import credit
 from tests.factories import owner_of
 from tests.pages import by_testid, parse, text_of
 from tests.visiting import visit_as
@@ -99,3 +102,40 @@ def test_the_history_has_what_was_paid_and_nothing_that_was_declined(acme, owner
     paying.pay(paying.reloaded(order))
     rows = by_testid(parse(owner.get("/w/acme/history").get_data(as_text=True)), "history-row")
     assert ["4242" in text_of(row) for row in rows] == [True]
+
+
+def test_an_invoice_says_how_much_of_it_was_credited_and_by_which_notes(acme, owner):
+    """28.00 + 5.60 for 30 days: 10 days are 11.20, 10 more 11.19; the last 10 are still hers."""
+    paying.buy(acme)
+    invoice = Invoice.get()
+    first = credit(invoice, date(2026, 12, 11))
+    answer = statement(owner, invoice.number)
+    assert said_of_credits(answer) == "€11.20 of it was credited: see credit note CN-2026-000001."
+    credit(invoice, date(2026, 12, 1))
+    page = parse(statement(owner, invoice.number).get_data(as_text=True))
+    [sentence] = by_testid(page, "credit-notes")
+    assert text_of(sentence) == (
+        "€22.39 of it was credited: see credit notes CN-2026-000001, CN-2026-000002."
+    )
+    assert f"/w/acme/invoices/{first.number}" in statement(owner, invoice.number).get_data(as_text=True)
+
+
+def test_a_partial_credit_note_names_its_line_and_days_and_where_the_money_is(acme, owner):
+    paying.buy(acme)
+    note = credit(Invoice.get(), date(2026, 12, 11))
+    answer = statement(owner, note.number)
+    assert said_of_credits(answer) == "It credits a part of invoice INV-2026-000001."
+    page = parse(answer.get_data(as_text=True))
+    assert [text_of(found) for found in by_testid(page, "share")] == [
+        "Credit on invoice INV-2026-000001 of 21 November 2026, line 1",
+        "10 of 30 days; charged for all of them: €28.00",
+    ]
+    text = answer.get_data(as_text=True)
+    assert "Credited to" in text and "Balance" in text and "4242" not in text
+    listed = owner.get("/w/acme/history").get_data(as_text=True)
+    assert "Balance" in listed and note.number in listed
+
+
+def said_of_credits(answer):
+    [sentence] = by_testid(parse(answer.get_data(as_text=True)), "credit-notes")
+    return text_of(sentence)
