@@ -35,7 +35,7 @@ def credits_never_exceed_their_invoice_lines() -> Queries:
     credit_note = Invoice.alias()
     by_invoice = (
         Invoice.select(Invoice.id)
-        .join(credit_note, on=(credit_note.credits == Invoice.id))
+        .join(credit_note, on=((credit_note.credits == Invoice.id) & (credit_note.order == Invoice.order)))
         .group_by(Invoice.id, Invoice.net_minor, Invoice.tax_minor)
         .having(
             (fn.SUM(credit_note.net_minor) > Invoice.net_minor)
