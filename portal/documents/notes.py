@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from portal.domain.frozen_quote import FrozenLine
+from portal.domain.vocabulary import DocumentKind
 from portal.words.formats import long_date, money_text
 
 SENTENCES = {
@@ -67,6 +68,13 @@ def share_notes(line: Mapping[str, Any], facts: Mapping[str, Any], language: str
         amount = money_text(credited["credited_net_minor"], facts["currency"], language)
         sentences.append(words["before"].format(amount=amount))
     return sentences
+
+
+def line_number(line: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+    """What stands before a line of an invoice that has several: credit notes name it. "" elsewhere."""
+    if facts["kind"] != DocumentKind.INVOICE or len(facts["lines"]) < 2 or "position" not in line:
+        return ""
+    return f"{line['position']}."
 
 
 def notes_of(line: FrozenLine) -> dict[str, list[str]]:

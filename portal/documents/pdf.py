@@ -27,7 +27,7 @@ from portal.words.methods import card_name
 
 from .coverage import FONTS_FOLDER, Font, font_of, packed_fonts_for
 from .labels import LABELS, amendment, language_of, tax_mention, terms
-from .notes import share_notes
+from .notes import line_number, share_notes
 from .printable import BREAK_MARK, clusters, printable, printable_lines
 
 if TYPE_CHECKING:
@@ -285,8 +285,11 @@ def _line(
 ) -> dict[str, Any]:
     currency, fallback = facts["currency"], facts["locale_default"]
     description = printable(_in_language(line["description"], language, fallback) or "")
+    if numbered := line_number(line, facts):
+        description = f"{numbered} {description}"
     frozen_notes = _in_language(line.get("notes") or {}, language, fallback) or ()
-    notes = [printable(note) for note in (*share_notes(line, facts, language), *frozen_notes)]
+    notes = [printable(note) for note in frozen_notes]
+    shares = [printable(note) for note in share_notes(line, facts, language)]
     period = line.get("period")
     return {
         "description": description,
@@ -294,12 +297,13 @@ def _line(
         and labels["period"].format(
             start=short_date(period["start"], language), end=short_date(period["end"], language)
         ),
+        "shares": shares,
         "notes": notes,
         "quantity": number_text(line["quantity"], language),
         "unit": money_text(line["unit_minor"], currency, language),
         "rate": rate_text(line["rate_bp"], language) if line["rate_bp"] else NO_RATE,
         "net": money_text(line["net_minor"], currency, language),
-        "together": len(description) + sum(map(len, notes)) <= LONGEST_KEPT_TOGETHER,
+        "together": len(description) + sum(map(len, (*shares, *notes))) <= LONGEST_KEPT_TOGETHER,
     }
 
 

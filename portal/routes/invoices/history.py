@@ -9,7 +9,7 @@ from flask import Blueprint, Response, abort, make_response
 from flask_login import current_user
 
 from portal.documents.labels import language_of
-from portal.documents.notes import share_notes
+from portal.documents.notes import line_number, share_notes
 from portal.domain.money import Money, total
 from portal.domain.partial_credits import is_partial
 from portal.domain.tax_numbers import tax_number_label
@@ -132,7 +132,7 @@ def statement(place: Place, number: str) -> Response:
     locale = locale_code()
     lines = [
         StatementLine(
-            description=line["description"].get(locale) or line["description"]["en"],
+            description=_described(line, facts, locale),
             period=_(
                 "%(start)s to %(end)s",
                 start=formatting.day(date.fromisoformat(line["period"]["start"])),
@@ -169,6 +169,11 @@ def statement(place: Place, number: str) -> Response:
             may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
         ),
     )
+
+
+def _described(line: Mapping[str, Any], facts: Mapping[str, Any], locale: str) -> str:
+    text = line["description"].get(locale) or line["description"]["en"]
+    return f"{line_number(line, facts)} {text}".lstrip()
 
 
 def _how_it_was_paid(payment: Mapping[str, Any] | None, *, is_credit_note: bool) -> tuple[str, str]:
