@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple, cast
 
-from peewee import fn
+from peewee import ModelSelect, fn
 
 from portal.domain.errors import PortalError
 from portal.domain.invoice_lines import DocumentLine, document_lines
@@ -38,7 +38,7 @@ class InvoiceUndone(PortalError):
 
 
 class InvoicePartlyCredited(PortalError):
-    """Credit notes have given back a part of the invoice: the whole of it cannot be any more."""
+    """Credit notes have given back a part of the invoice, or all: the whole of it cannot be any more."""
 
     invoice: str
 
@@ -116,6 +116,10 @@ def _is_undone(invoice: Invoice) -> bool:
     return refunded.exists() or being_refunded.exists()
 
 
-def is_partly_credited(order: Order) -> bool:
-    """Whether anything of the order's invoice was given back by a credit note."""
-    return CreditedLine.select().join(Invoice, on=CreditedLine.invoice).where(Invoice.order == order).exists()
+def credited_lines_of(order: object) -> "ModelSelect[CreditedLine]":
+    """What was given back of the lines of an order's invoice; `order` may be a column of another query."""
+    return (
+        CreditedLine.select(CreditedLine.id)
+        .join(Invoice, on=CreditedLine.invoice)
+        .where(Invoice.order == order)
+    )

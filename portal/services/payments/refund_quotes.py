@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from peewee import JOIN
+from peewee import JOIN, fn
 
 from portal.database.prepared import Parameter, Prepared
 from portal.domain.errors import PortalError
@@ -57,13 +57,15 @@ class NotRefundable:
 class LastPayment:
     """The workspace's newest successful payment. `refund` is its refund that succeeded or may still.
 
-    `is_disputed`: its payer has the money back from the bank.
+    `is_disputed`: its payer has the money back from the bank. `is_partly_credited`: credit notes have given
+    back a part of its invoice.
     """
 
     payment: Payment
     refund: Refund | None
     last_day: date
     is_disputed: bool
+    is_partly_credited: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +130,19 @@ def last_payment(workspace: Workspace) -> LastPayment | None:
         refund if refund is not None and refund.id else None,
         last_day,
         is_disputed=dispute is not None and bool(dispute.id),
+        is_partly_credited=bool(payment.is_partly_credited),
     )
 
 
 _newest_success = Prepared(
     lambda: (
-        Payment.select(Payment, Order, Refund, Dispute)
+        Payment.select(
+            Payment,
+            Order,
+            Refund,
+            Dispute,
+            fn.EXISTS(crediting.credited_lines_of(Payment.order)).alias("is_partly_credited"),
+        )
         .join_from(Payment, Order)
         .join_from(
             Payment,
@@ -162,7 +171,7 @@ def refundable(workspace: Workspace, *, now: datetime) -> Refundable | NotRefund
         return NotRefundable(RefusalReason.DISPUTED)
     if workspace.day(now) > last.last_day:
         return NotRefundable(RefusalReason.TOO_LATE, last.last_day)
-    if crediting.is_partly_credited(last.payment.order):
+    if last.is_partly_credited:
         return NotRefundable(RefusalReason.PARTLY_CREDITED)
     gateway = current().gateways.get(last.payment.gateway)
     if gateway is None or not gateway.capabilities().refunds:

@@ -133,7 +133,25 @@ def test_a_partial_credit_note_names_its_line_and_days_and_where_the_money_is(ac
     text = answer.get_data(as_text=True)
     assert "Credited to" in text and "Balance" in text and "4242" not in text
     listed = owner.get("/w/acme/history").get_data(as_text=True)
+    # A payment of which a part was credited is not sent back, and nobody is told that it can be.
+    assert "refund-link" not in listed and "can be refunded" not in listed
     assert "Balance" in listed and note.number in listed
+
+
+def test_lines_have_their_numbers_and_days_where_there_are_several(acme, owner):
+    """Credit notes name them."""
+    paying.buy(acme)
+    invoice = Invoice.get()
+    assert "1. Business 5" not in statement(owner, invoice.number).get_data(as_text=True)
+    [line] = invoice.facts["lines"]
+    share = {"price_minor": 5600, "days": 15, "base_days": 30}
+    facts = invoice.facts | {"lines": [line, line | {"position": 2, "share": share}]}
+    Invoice.update(facts=facts).execute()
+    page = parse(statement(owner, invoice.number).get_data(as_text=True))
+    assert "1. Business 5 – monthly" in text_of(page) and "2. Business 5 – monthly" in text_of(page)
+    assert [text_of(found) for found in by_testid(page, "share")] == [
+        "15 of 30 days; for the whole period: €56.00"
+    ]
 
 
 def said_of_credits(answer):
