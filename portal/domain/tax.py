@@ -88,7 +88,7 @@ def tax_of(facts: Mapping[str, Any]) -> TaxDecision:
         category=TaxCategory(facts["category"]),
         reason=TaxReason(facts["reason"]),
         country=facts["country"],
-        territory=Territory(facts["territory"]) if facts["territory"] else None,
+        territory=Territory(facts["territory"]) if facts.get("territory") else None,
     )
 
 
