@@ -544,6 +544,11 @@ class Order(Model):
         return frozen_lines(self.quote)
 
     @property
+    def plan_line(self) -> FrozenLine | None:
+        """The one for the workspace plan; None where licences alone are bought. Without a query."""
+        return next((line for line in self.frozen_lines if not line.is_licensed), None)
+
+    @property
     def is_renewal(self) -> bool:
         """Whether the portal made it, for an automatic charge. Without a query."""
         return all(line.kind is OrderKind.RENEWAL for line in self.frozen_lines)
@@ -751,13 +756,14 @@ class NumberSeries(Model):
 class Invoice(Model):
     """An issued document: numbered, frozen, never changed. `facts` is every printed fact.
 
-    One invoice per paid order, and one credit note once it is refunded: `credits` names the invoice.
-    Amounts are positive on both.
+    One invoice per paid order. A credit note belongs to the order of the invoice that it `credits`: one for
+    the whole once that is refunded, or several for parts of its lines, which `CreditedLine` names. Amounts
+    are positive on both kinds.
     """
 
     workspace = ForeignKeyField(Workspace, backref="invoices", on_delete="RESTRICT")
     order = ForeignKeyField(Order, backref="documents", on_delete="RESTRICT")
-    credits = ForeignKeyField("self", null=True, unique=True, backref="+", on_delete="RESTRICT")
+    credits = ForeignKeyField("self", null=True, backref="+", on_delete="RESTRICT")
     kind = VocabularyWord(DocumentKind, default=DocumentKind.INVOICE)
     series = ShortText(max_length=20)
     sequence = WholeNumber(constraints=[Check("sequence >= 1")])
@@ -775,7 +781,7 @@ class Invoice(Model):
     order_id: int
 
     class Meta:
-        indexes = ((("series", "sequence"), True), (("workspace", "id"), False), (("order", "kind"), True))
+        indexes = ((("series", "sequence"), True), (("workspace", "id"), False))
         constraints = [
             Check("net_minor + tax_minor = total_minor"),
             Check("(kind = 'credit_note') = (credits_id IS NOT NULL)"),
@@ -784,6 +790,41 @@ class Invoice(Model):
     @property
     def total(self) -> Money:
         return Money(self.total_minor, self.currency)
+
+
+Invoice.add_index(
+    Invoice.index(
+        Invoice.order,
+        unique=True,
+        name="invoice_one_per_order",
+        where=Invoice.kind == DocumentKind.INVOICE,
+    )
+)
+
+
+class CreditedLine(Model):
+    """What a partial credit note gives back of one line of its invoice, whose place there is `position`.
+
+    The days from `start_on` on, as far as the line still paid for them. Its amounts are those of the credit
+    note's own line, so that the database can add them up. A line is not credited twice from one day on.
+    """
+
+    credit_note = ForeignKeyField(Invoice, backref="credited_lines", index=False, on_delete="RESTRICT")
+    invoice = ForeignKeyField(Invoice, backref="+", index=False, on_delete="RESTRICT")
+    position = SmallIntegerField(constraints=[Check("position > 0")])
+    start_on = DateField()
+    net_minor = MinorUnits(constraints=[Check("net_minor > 0")])
+    tax_minor = MinorUnits(constraints=[Check("tax_minor >= 0")])
+
+    credit_note_id: int
+    invoice_id: int
+
+    class Meta:
+        indexes = (
+            (("credit_note", "position"), True),
+            (("invoice", "position", "start_on"), True),
+        )
+        constraints = [Check("credit_note_id <> invoice_id")]
 
 
 class Document(Model):
@@ -969,6 +1010,7 @@ ALL_MODELS: tuple[type[Model], ...] = (
     Dispute,
     NumberSeries,
     Invoice,
+    CreditedLine,
     Document,
     Notice,
     NonprofitRequest,

@@ -14,6 +14,7 @@ from portal.domain.vocabulary import DocumentKind, Interval, OrderState, Payment
 from portal.models import (
     AuditEntry,
     AuditTrace,
+    CreditedLine,
     Document,
     Invoice,
     Member,
@@ -35,6 +36,7 @@ from portal.runtime import current
 from portal.services.payments import refund_quotes, refunds
 from portal.services.renewals import run
 from portal.services.subscriptions import agreement
+from tests.crediting import credit
 from tests.factories import CATALOGUE
 from tests.licensed import tried
 from tests.paying import SILENT_CHARGED, a_place, an_order, apply_catalogue, buy, pay
@@ -52,6 +54,8 @@ def a_past_of_everything(clock: Any) -> None:
     buy(german, country="DE", vat_number="DE136695976", vat_status=VatStatus.VALID)
     person = a_place("Wien", owner="Willi Wien")
     pay(an_order(person, interval=Interval.YEAR, is_business=False, company_name="", country="AT"))
+    in_part = a_place("Part", owner="Pia Part")
+    buy(in_part)
     abroad = a_place("Bern", owner="Beat Bern")
     pay(an_order(abroad, country="CH"), auto_renewal=True)
     tried(abroad)
@@ -59,6 +63,9 @@ def a_past_of_everything(clock: Any) -> None:
     buy(german, "business-10", country="DE", vat_number="DE136695976", vat_status=VatStatus.VALID)
     given_back = a_place("Back", owner="Bob Back")
     buy(given_back)
+    for left in (10, 14):
+        part = of(Invoice, "Part")
+        credit(part, date.fromisoformat(part.facts["lines"][0]["period"]["end"]) - left * A_DAY)
     clock.advance(days=1)
     buy(given_back, "business-10")
     _refund(given_back)
@@ -137,6 +144,32 @@ def again(row: Any, **columns: Any) -> None:
     """The same row once more, under another id."""
     model = type(row)
     model.create(**{name: value for name, value in row.__data__.items() if name != "id"} | columns)
+
+
+def credited_line(*, newest: bool = False) -> Any:
+    """The first or second credit of the only line of Part's invoice."""
+    return CreditedLine.select().order_by(CreditedLine.id.desc() if newest else CreditedLine.id).get()
+
+
+def credit_note_facts(change: Callable[[dict[str, Any]], object], **columns: Any) -> None:
+    """Change the facts of the first partial credit note, and their hash with them."""
+    invoice_facts(change, "Part", kind=DocumentKind.CREDIT_NOTE, **columns)
+
+
+def higher_credit(facts: dict[str, Any]) -> None:
+    """Thirty times the days, and all that follows from it but for what was left."""
+    line = facts["lines"][0]
+    line["net_minor"], line["tax_minor"] = 9000, 1800
+    for sums in (facts["totals"], facts["totals"]["by_rate"][0]):
+        sums["net_minor"], sums["tax_minor"] = 9000, 1800
+    facts["totals"]["gross_minor"] = 10800
+
+
+def credits_too_much() -> None:
+    """In the note, its columns and its line alike."""
+    columns = {"net_minor": 9000, "tax_minor": 1800}
+    credit_note_facts(higher_credit, **columns, total_minor=10800)
+    changed(credited_line(), **columns)
 
 
 def subscription(name: str = "Acme") -> Any:
@@ -277,6 +310,95 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
     "a credit note for another buyer": (
         lambda: invoice_facts(set_in("buyer", "name", to="Evil"), "Back", kind=DocumentKind.CREDIT_NOTE),
         {"credit_notes_mirror_their_invoice"},
+    ),
+    "a partial credit note over a unit more, its line too": (
+        lambda: (
+            changed(row := credited_line(), net_minor=row.net_minor + 1),
+            changed(note := row.credit_note, net_minor=note.net_minor + 1, total_minor=note.total_minor + 1),
+        ),
+        {"issued_invoices_are_unchanged", "partial_credit_notes_are_of_their_lines"},
+    ),
+    "more credited than was charged": (
+        credits_too_much,
+        {
+            "credits_never_exceed_their_invoice_lines",
+            "invoices_add_up",
+            "partial_credit_notes_are_of_their_lines",
+        },
+    ),
+    "more credited than the line of the order": (
+        lambda: changed(line("Part"), net_minor=933),
+        {
+            "credits_never_exceed_their_invoice_lines",
+            "order_lines_repeat_their_quote",
+            "orders_have_all_their_lines",
+            "paid_orders_gave_what_was_quoted",
+        },
+    ),
+    "a credit of a line that is not there": (
+        lambda: changed(credited_line(), position=2),
+        {"credits_never_exceed_their_invoice_lines", "partial_credit_notes_are_of_their_lines"},
+    ),
+    "a credit of a line of another invoice": (
+        lambda: changed(credited_line(), invoice=of(Invoice, "Wien")),
+        {"partial_credit_notes_have_all_their_lines", "partial_credit_notes_are_of_their_lines"},
+    ),
+    "a credit from an earlier day on": (
+        lambda: changed(row := credited_line(), start_on=row.start_on - A_DAY),
+        {"partial_credit_notes_are_of_their_lines"},
+    ),
+    "another amount of a credited line": (
+        lambda: changed(credited_line(), net_minor=1),
+        {"partial_credit_notes_have_all_their_lines", "partial_credit_notes_are_of_their_lines"},
+    ),
+    "another tax of a credited line": (
+        lambda: changed(credited_line(newest=True), tax_minor=0),
+        {"partial_credit_notes_have_all_their_lines", "partial_credit_notes_are_of_their_lines"},
+    ),
+    "a credit note of lines without its line": (
+        lambda: delete(credited_line(newest=True)),
+        {"invoices_are_of_paid_orders", "refunded_orders_have_their_credit_note"},
+    ),
+    "a credit that is not remembered by the next": (
+        lambda: credit_note_facts(set_in("lines", 0, "credits", "credited_net_minor", to=1)),
+        {"partial_credit_notes_are_of_their_lines"},
+    ),
+    "a credit over another tax": (
+        lambda: credit_note_facts(set_in("tax", "reason", to="eu_consumer")),
+        {"partial_credit_notes_are_of_their_lines"},
+    ),
+    "a credit of another number of licences": (
+        lambda: credit_note_facts(set_in("lines", 0, "quantity", to=2)),
+        {"partial_credit_notes_are_of_their_lines"},
+    ),
+    "a credit at another rate": (
+        lambda: credit_note_facts(set_in("lines", 0, "rate_bp", to=1900)),
+        {"invoices_add_up", "partial_credit_notes_are_of_their_lines"},
+    ),
+    "a credit of more days than it says": (
+        lambda: credit_note_facts(set_in("lines", 0, "share", "days", to=11)),
+        {"invoices_add_up"},
+    ),
+    "a credit for another buyer": (
+        lambda: credit_note_facts(set_in("buyer", "name", to="Evil")),
+        {"partial_credit_notes_are_of_their_lines"},
+    ),
+    "a credit of another invoice": (
+        lambda: credit_note_facts(set_in("corrects", "number", to="INV-2026-000001")),
+        {"partial_credit_notes_are_of_their_lines"},
+    ),
+    "a whole invoice credited twice": (
+        lambda: again(
+            of(Invoice, "Back", kind=DocumentKind.CREDIT_NOTE),
+            number="CN-2026-000004",
+            sequence=4,
+        ),
+        {
+            "credits_never_exceed_their_invoice_lines",
+            "numbers_have_no_gap",
+            "invoices_promised_their_documents",
+            "issued_invoices_are_unchanged",
+        },
     ),
     "other bytes of a document": (
         lambda: changed(Document.get(), content=b"%PDF-1.7"),

@@ -27,6 +27,7 @@ from portal.words.methods import card_name
 
 from .coverage import FONTS_FOLDER, Font, font_of, packed_fonts_for
 from .labels import LABELS, amendment, language_of, tax_mention, terms
+from .notes import line_number, share_notes
 from .printable import BREAK_MARK, clusters, printable, printable_lines
 
 if TYPE_CHECKING:
@@ -218,10 +219,7 @@ def _content(facts: Mapping[str, Any], *, locale: str) -> dict[str, Any]:
         "meta": _meta(facts, labels, language),
         "purchase_order": _purchase_order(facts, labels),
         "columns": [labels[name] for name in ("description", "quantity", "unit_price", "vat", "net")],
-        "lines": [
-            _line(line, labels, currency=currency, language=language, fallback=facts["locale_default"])
-            for line in facts["lines"]
-        ],
+        "lines": [_line(line, facts, labels, language=language) for line in facts["lines"]],
         "totals": _totals(facts, labels, language),
         "total": [
             labels["total_gross" if facts["totals"]["tax_minor"] else "total_gross_untaxed"],
@@ -283,10 +281,15 @@ def _purchase_order(facts: Mapping[str, Any], labels: Mapping[str, str]) -> dict
 
 
 def _line(
-    line: Mapping[str, Any], labels: Mapping[str, str], *, currency: str, language: str, fallback: str
+    line: Mapping[str, Any], facts: Mapping[str, Any], labels: Mapping[str, str], *, language: str
 ) -> dict[str, Any]:
+    currency, fallback = facts["currency"], facts["locale_default"]
     description = printable(_in_language(line["description"], language, fallback) or "")
-    notes = [printable(note) for note in _in_language(line.get("notes") or {}, language, fallback) or ()]
+    if numbered := line_number(line, facts):
+        description = f"{numbered} {description}"
+    frozen_notes = _in_language(line.get("notes") or {}, language, fallback) or ()
+    notes = [printable(note) for note in frozen_notes]
+    shares = [printable(note) for note in share_notes(line, facts, language)]
     period = line.get("period")
     return {
         "description": description,
@@ -294,12 +297,13 @@ def _line(
         and labels["period"].format(
             start=short_date(period["start"], language), end=short_date(period["end"], language)
         ),
+        "shares": shares,
         "notes": notes,
         "quantity": number_text(line["quantity"], language),
         "unit": money_text(line["unit_minor"], currency, language),
         "rate": rate_text(line["rate_bp"], language) if line["rate_bp"] else NO_RATE,
         "net": money_text(line["net_minor"], currency, language),
-        "together": len(description) + sum(map(len, notes)) <= LONGEST_KEPT_TOGETHER,
+        "together": len(description) + sum(map(len, (*shares, *notes))) <= LONGEST_KEPT_TOGETHER,
     }
 
 

@@ -10,17 +10,37 @@ from .vocabulary import Interval, OrderKind
 
 
 @dataclass(frozen=True, slots=True)
+class DayShare:
+    """A share of `price`: what `days` of the `base_days` that it pays for cost."""
+
+    price: Money
+    days: int
+    base_days: int
+
+    @property
+    def amount(self) -> Money:
+        """Its only rounding, half up."""
+        return self.price.split(part=self.days, whole=self.base_days)
+
+    @property
+    def facts(self) -> dict[str, int]:
+        return {"price_minor": self.price.minor, "days": self.days, "base_days": self.base_days}
+
+
+@dataclass(frozen=True, slots=True)
 class FrozenLine:
     """One line of the facts of a quote (pricing.py), as values.
 
     Its period is [start_on, due_on), of which the price pays for the days before `base_end_on`. `rate_bp` is
-    None where the buyer was not known yet. `net` is `unit` times `billed_quantity`: a flat price is billed
-    once, whatever the `quantity` of licences. `extension`: the six figures of a change, as they were frozen.
+    None where the buyer was not known yet. A whole period costs `unit` times `billed_quantity`: a flat price
+    is billed once, whatever the `quantity` of licences. `share` is None where that is charged; else the
+    line's facts have `days` and `base_days`. `extension`: the six figures of a change, as they were frozen.
     """
 
     kind: OrderKind
     plan_code: str
     plan_names: Mapping[str, str]
+    is_licensed: bool
     interval: Interval
     price_id: int
     quantity: int
@@ -34,6 +54,17 @@ class FrozenLine:
     due_on: date
     anchor_day: int
     extension: Mapping[str, Any] | None
+    share: DayShare | None = None
+
+    @property
+    def price(self) -> Money:
+        """Of one whole period, without VAT."""
+        return self.unit * self.billed_quantity
+
+    @property
+    def reckoned_net(self) -> Money:
+        """What `net` has to be."""
+        return self.share.amount if self.share else self.price
 
 
 def frozen_lines(facts: Mapping[str, Any]) -> tuple[FrozenLine, ...]:
@@ -47,20 +78,26 @@ def frozen_lines(facts: Mapping[str, Any]) -> tuple[FrozenLine, ...]:
             raise ValueError("a quote without a line")
         return lines
     rate_bp = facts["tax"]["rate_bp"] if facts["tax"] else None
-    one = {**facts, "quantity": 1, "billed_quantity": 1, "unit_minor": facts["net_minor"], "rate_bp": rate_bp}
-    return (_frozen_line(one, facts["currency"]),)
+    unit_minor = facts["net_minor"]
+    one = {"is_licensed": False, "quantity": 1, "billed_quantity": 1, "unit_minor": unit_minor}
+    return (_frozen_line({**facts, **one, "rate_bp": rate_bp}, facts["currency"]),)
 
 
 def _frozen_line(line: Mapping[str, Any], currency: str) -> FrozenLine:
+    unit, billed_quantity = Money(line["unit_minor"], currency), line["billed_quantity"]
+    share = None
+    if line.get("days") != line.get("base_days"):
+        share = DayShare(unit * billed_quantity, line["days"], line["base_days"])
     return FrozenLine(
         kind=OrderKind(line["kind"]),
         plan_code=line["plan"],
         plan_names=line["plan_names"],
+        is_licensed=line["is_licensed"],
         interval=Interval(line["interval"]),
         price_id=line["price_id"],
         quantity=line["quantity"],
-        billed_quantity=line["billed_quantity"],
-        unit=Money(line["unit_minor"], currency),
+        billed_quantity=billed_quantity,
+        unit=unit,
         net=Money(line["net_minor"], currency),
         rate_bp=line["rate_bp"],
         tax=Money(line["tax_minor"], currency),
@@ -69,4 +106,5 @@ def _frozen_line(line: Mapping[str, Any], currency: str) -> FrozenLine:
         due_on=date.fromisoformat(line["due_on"]),
         anchor_day=line["anchor_day"],
         extension=line["extension"],
+        share=share,
     )

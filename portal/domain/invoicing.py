@@ -5,9 +5,11 @@ from datetime import date
 from typing import Any
 
 from .frozen_quote import FrozenLine, frozen_lines
-from .money import Money
-from .tax import BASIS_POINTS
+from .invoice_lines import document_lines
 from .vocabulary import DocumentKind, Interval, PaymentMethodKind
+
+FACTS_VERSION = 2
+"""How `invoice_facts` are laid out. Version 1, without this key, is read by invoice_lines.py too."""
 
 INTERVAL_WORDS = {
     Interval.MONTH: {"en": "monthly", "fr": "mensuel"},
@@ -43,8 +45,12 @@ def invoice_facts(
     `quote` is Quote.facts, `notes` the sentences under each of its lines by language, `details` the buyer's
     details as they were when the order was placed.
     """
-    lines = frozen_lines(quote)
+    lines = [
+        _line_facts(line, its_notes, position=position)
+        for position, (line, its_notes) in enumerate(zip(frozen_lines(quote), notes, strict=True), start=1)
+    ]
     return {
+        "version": FACTS_VERSION,
         "kind": DocumentKind.INVOICE.value,
         "number": number,
         "issued_on": issued_on.isoformat(),
@@ -63,7 +69,7 @@ def invoice_facts(
         "customer_number": customer_number,
         "order_number": order_number,
         "purchase_order": None,
-        "lines": [_line_facts(line, its_notes) for line, its_notes in zip(lines, notes, strict=True)],
+        "lines": lines,
         "totals": {
             "net_minor": quote["net_minor"],
             "tax_minor": quote["tax_minor"],
@@ -81,8 +87,9 @@ def invoice_facts(
     }
 
 
-def _line_facts(line: FrozenLine, notes: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def _line_facts(line: FrozenLine, notes: Mapping[str, Sequence[str]], *, position: int) -> dict[str, Any]:
     return {
+        "position": position,
         "description": {
             language: f"{name} – {INTERVAL_WORDS[line.interval][language]}"
             for language, name in line.plan_names.items()
@@ -90,8 +97,10 @@ def _line_facts(line: FrozenLine, notes: Mapping[str, Sequence[str]]) -> dict[st
         "period": _period(line),
         "quantity": line.billed_quantity,
         "unit_minor": line.unit.minor,
+        "share": line.share.facts if line.share else None,
         "net_minor": line.net.minor,
         "rate_bp": line.rate_bp,
+        "tax_minor": line.tax.minor,
         "notes": {language: list(texts) for language, texts in notes.items()},
         "extension": line.extension,
     }
@@ -101,12 +110,23 @@ def _period(line: FrozenLine) -> dict[str, str]:
     return {"start": line.start_on.isoformat(), "end": line.due_on.isoformat()}
 
 
-def _by_rate(lines: Iterable[FrozenLine]) -> list[dict[str, int | None]]:
+def document_totals(lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The sums of the lines of a document, of which each says its tax."""
+    net_minor, tax_minor = (sum(line[name] for line in lines) for name in ("net_minor", "tax_minor"))
+    return {
+        "net_minor": net_minor,
+        "tax_minor": tax_minor,
+        "gross_minor": net_minor + tax_minor,
+        "by_rate": _by_rate(lines),
+    }
+
+
+def _by_rate(lines: Iterable[Mapping[str, Any]]) -> list[dict[str, int]]:
     """Net and tax of each rate, in the order of the lines."""
-    sums: dict[int | None, tuple[int, int]] = {}
+    sums: dict[int, tuple[int, int]] = {}
     for line in lines:
-        net_before, tax_before = sums.get(line.rate_bp, (0, 0))
-        sums[line.rate_bp] = (net_before + line.net.minor, tax_before + line.tax.minor)
+        net_before, tax_before = sums.get(line["rate_bp"], (0, 0))
+        sums[line["rate_bp"]] = (net_before + line["net_minor"], tax_before + line["tax_minor"])
     return [
         {"rate_bp": rate_bp, "net_minor": net_minor, "tax_minor": tax_minor}
         for rate_bp, (net_minor, tax_minor) in sums.items()
@@ -131,28 +151,17 @@ def credit_note_facts(invoice: Mapping[str, Any], *, number: str, issued_on: dat
 
 
 def adds_up(facts: Mapping[str, Any]) -> bool:
-    """Whether the frozen amounts follow from quantities, unit prices and rates (docs/adr/0001).
+    """Whether the frozen amounts follow from quantities, unit prices, days and rates (docs/adr/0001).
 
-    Each line is its quantity times its unit, its tax rounded half up by itself; a rate's sums and the totals
-    are sums of lines, and net + tax = gross.
+    Each line is its quantity times its unit, or a share of that, its tax rounded half up by itself; a rate's
+    sums and the totals are sums of lines, and net + tax = gross. A line of a partial credit note is a share
+    of what was charged, and brings the tax credited in all to that on the net credited in all.
     """
-    currency, sums = facts["currency"], dict[int, tuple[int, int]]()
-    for line in facts["lines"]:
-        rate_bp, net_minor = line["rate_bp"], line["net_minor"]
-        if net_minor != line["quantity"] * line["unit_minor"]:
-            return False
-        tax = Money(net_minor, currency).split(part=rate_bp, whole=BASIS_POINTS)
-        net_before, tax_before = sums.get(rate_bp, (0, 0))
-        sums[rate_bp] = (net_before + net_minor, tax_before + tax.minor)
-    net_minor, tax_minor = (sum(each) for each in zip(*sums.values(), strict=True)) if sums else (0, 0)
-    totals = facts["totals"]
-    return [(rate["rate_bp"], rate["net_minor"], rate["tax_minor"]) for rate in totals["by_rate"]] == [
-        (rate_bp, *amounts) for rate_bp, amounts in sums.items()
-    ] and (totals["net_minor"], totals["tax_minor"], totals["gross_minor"]) == (
-        net_minor,
-        tax_minor,
-        net_minor + tax_minor,
-    )
+    lines = document_lines(facts)
+    amounts = [
+        {"rate_bp": line.rate_bp, "net_minor": line.net.minor, "tax_minor": line.tax.minor} for line in lines
+    ]
+    return bool(lines) and all(line.adds_up for line in lines) and facts["totals"] == document_totals(amounts)
 
 
 def is_of_the_sale(
@@ -190,6 +199,7 @@ def _is_of_the_line(printed: Mapping[str, Any], line: FrozenLine) -> bool:
         and printed["period"] == _period(line)
         and [printed[name] for name in ("quantity", "rate_bp", "extension")]
         == [line.billed_quantity, line.rate_bp, line.extension]
+        and printed.get("share") == (line.share.facts if line.share else None)
     )
 
 

@@ -29,7 +29,7 @@ class Offer:
     """One price of one plan, as the catalogue has it today.
 
     `amount` is that of the whole plan, or of one licence where so many are taken (volume_price.py): `unit`
-    says which.
+    says which. `is_licensed`: of a licensed product, not of the workspace plan.
     """
 
     plan_id: int
@@ -39,6 +39,7 @@ class Offer:
     price_id: int
     amount: Money
     unit: PriceUnit = PriceUnit.FLAT
+    is_licensed: bool = False
 
     def billed(self, quantity: int) -> int:
         """How many times the amount stands on an order of `quantity` licences."""
@@ -103,6 +104,7 @@ class QuotedLine:
             "kind": self.kind.value,
             "plan": self.offer.plan_code,
             "plan_names": dict(self.offer.plan_names),
+            "is_licensed": self.offer.is_licensed,
             "interval": self.offer.interval.value,
             "price_id": self.offer.price_id,
             "quantity": self.quantity,

@@ -88,7 +88,10 @@ class CreditLine:
 
     @property
     def net(self) -> Money:
-        return min(self.share, self.line.net - self.line.credited_net)
+        """The share, at most what is left; all that is left with the last day that the line pays for."""
+        left = self.line.net - self.line.credited_net
+        begins_with_the_line = self.line.until - timedelta(days=self.unused_days) == self.line.period.start
+        return left if self.unused_days and begins_with_the_line else min(self.share, left)
 
     @property
     def tax_amount(self) -> Money:

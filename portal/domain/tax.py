@@ -8,6 +8,7 @@ from the first euro; the option of art. 59c (below €10,000 a year, the seller'
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from .errors import MissingVatRate
 from .money import Money
@@ -78,6 +79,17 @@ def tax_facts(tax: TaxDecision | None) -> dict[str, object] | None:
         "country": tax.country,
         "territory": tax.territory.value if tax.territory else None,
     }
+
+
+def tax_of(facts: Mapping[str, Any]) -> TaxDecision:
+    """The decision that `tax_facts` wrote."""
+    return TaxDecision(
+        rate_bp=facts["rate_bp"],
+        category=TaxCategory(facts["category"]),
+        reason=TaxReason(facts["reason"]),
+        country=facts["country"],
+        territory=Territory(facts["territory"]) if facts.get("territory") else None,
+    )
 
 
 def vat_prefix(country: str) -> str:

@@ -20,7 +20,7 @@ from portal.domain.plans import (
     user_range,
 )
 from portal.domain.pricing import Offer
-from portal.domain.vocabulary import Interval, MemberStatus, Role, Service
+from portal.domain.vocabulary import Interval, MemberStatus, ProductKind, Role, Service
 from portal.models import Member, Plan, Price, Product, Workspace
 from portal.runtime import current
 
@@ -126,8 +126,10 @@ def _read_plans_on_sale(product_id: int, revision: str, on: date) -> tuple[PlanO
 
 _on_sale = Prepared(
     lambda: (
-        Plan.select(Plan, Price)
-        .join(
+        Plan.select(Plan, Product, Price)
+        .join_from(Plan, Product)
+        .join_from(
+            Plan,
             Price,
             JOIN.LEFT_OUTER,
             on=(
@@ -245,6 +247,7 @@ def offer_of(
                 price_id=price.id,
                 amount=price.volume_price.unit_amount(quantity),
                 unit=price.unit,
+                is_licensed=candidate.plan.product.kind == ProductKind.LICENSED,
             )
     raise PlanNotOffered(wanted=(plan_code, interval, currency))
 

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from portal.domain.vocabulary import Right
 from portal.services.places import Place
 
-from .place import status_here
+from .place import is_blocked_here
 
 View = Callable[..., Any]
 
@@ -92,7 +92,7 @@ def workspace_right(right: Right) -> Callable[[View], View]:
                 abort(404)
             g.place = place
             refuse_without(right, place)
-            if not is_open_while_blocked(str(request.url_rule)) and status_here(place).is_blocked:
+            if not is_open_while_blocked(str(request.url_rule)) and is_blocked_here(place):
                 from .htmx import redirect_after_write
 
                 return redirect_after_write(url_for("plans.show", slug=slug))

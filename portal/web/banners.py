@@ -23,7 +23,14 @@ from portal.words.i18n import translated
 from portal.words.methods import method_words
 from portal.words.plans import order_later
 
-from .place import may_open_order, open_payment_here, open_refund_here, status_here, usage_here
+from .place import (
+    is_blocked_here,
+    may_open_order,
+    open_payment_here,
+    open_refund_here,
+    status_here,
+    usage_here,
+)
 
 TRIAL_BANNER_DAYS = 5
 WHERE_ONE_PAYS = ("checkout.details", "checkout.review")
@@ -106,7 +113,12 @@ def _blocked_banner(status: SubscriptionStatus, place: Place, action: Action) ->
             "Choose a plan to begin."
         )
         return Banner(title, text, "blocked", action)
-    title = _("The free trial is over.") if status.plan.trial else _("Access is blocked.")
+    if status.plan.trial:
+        title = _("The free trial is over.")
+    elif is_blocked_here(place):
+        title = _("Access is blocked.")
+    else:
+        title = _("The %(plan)s plan is blocked.", plan=translated(status.plan.names))
     deleted_on = _deleted_on(status)
     payment = _payment_due(status, place)
     if deleted_on is not None:

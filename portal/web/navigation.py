@@ -17,7 +17,7 @@ from portal.words.i18n import gettext as _
 from portal.words.i18n import lazy_gettext as _l
 
 from .access import is_open_while_blocked
-from .place import status_here
+from .place import is_blocked_here
 
 LANGUAGE_NAMES = {"en": "English", "fr": "Français"}
 
@@ -170,7 +170,7 @@ def _settings_items(place: Place) -> tuple[MenuItem, ...]:
 def _pages(area: "Area", place: Place) -> tuple["Page", ...]:
     """Those that this member may see; while access is blocked, those that help out of it."""
     seen = tuple(page for page in area.pages if page.right in place.may)
-    if not seen or not status_here(place).is_blocked:
+    if not seen or not is_blocked_here(place):
         return seen
     return tuple(page for page in seen if is_open_while_blocked(_rule(page.endpoint)))
 

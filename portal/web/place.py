@@ -25,6 +25,19 @@ def status_here(place: Place) -> SubscriptionStatus:
     return g.status
 
 
+def is_blocked_here(place: Place) -> bool:
+    """Whether the workspace is: its plan is, and nothing else that it subscribes to may be used.
+
+    One query more, only where the plan is blocked.
+    """
+    if "is_blocked" not in g:
+        status = status_here(place)
+        g.is_blocked = status.is_blocked and not agreement.has_another_in_good_standing(
+            status.subscription, today=status.today
+        )
+    return bool(g.is_blocked)
+
+
 def usage_here(place: Place) -> Usage:
     """What the workspace holds, read once for the page and its banner. One query."""
     if "usage" not in g:

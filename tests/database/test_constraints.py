@@ -1,10 +1,21 @@
 """What the database itself refuses, whoever writes: the same verdict on SQLite and on PostgreSQL."""
 
+from datetime import date
+
 import pytest
 from peewee import DataError, IntegrityError
 
-from portal.models import Document, Invoice, OrderLine, Payment, Subscription, SubscriptionPeriod
+from portal.models import (
+    CreditedLine,
+    Document,
+    Invoice,
+    OrderLine,
+    Payment,
+    Subscription,
+    SubscriptionPeriod,
+)
 from tests.conftest import TODAY
+from tests.crediting import credit
 from tests.paying import DECLINED, an_order, buy, pay, reloaded
 
 REFUSALS = (IntegrityError, DataError)
@@ -234,3 +245,41 @@ def test_nothing_that_was_paid_loses_its_owner(paid, database):
     }
     for table, row_id in owners.items():
         refuses(database, f"DELETE FROM {table} WHERE id = {row_id}")
+
+
+@pytest.fixture
+def credited(paid):
+    """A line of its invoice, of which a part was given back."""
+    credit(Invoice.get(), date(2026, 12, 1))
+    return CreditedLine.get()
+
+
+def test_a_credited_line_is_of_a_place_and_of_something(credited, database):
+    columns = [("credited_line", "position"), ("credited_line", "net_minor")]
+    refuses_each(database, columns, ["0", "-1", "NULL"])
+    refuses(database, "UPDATE credited_line SET net_minor = 'abc'")
+    refuses_each(database, [("credited_line", "tax_minor")], ["-1", "'abc'", "NULL"])
+    refuses_each(database, [("credited_line", "start_on")], ["NULL"])
+    refuses_each(database, [("credited_line", "invoice_id")], ["NULL", "999999", "credit_note_id"])
+    refuses_each(database, [("credited_line", "credit_note_id")], ["NULL", "999999", "invoice_id"])
+
+
+def test_a_line_is_credited_once_from_a_day_and_once_by_a_note(credited, database):
+    again = (
+        "INSERT INTO credited_line (credit_note_id, invoice_id, position, start_on, net_minor, tax_minor) "
+        "SELECT credit_note_id, invoice_id, position{}, {}, 1, 0 FROM credited_line"
+    )
+    refuses(database, again.format("", "'2026-11-30'"))
+    database.execute_sql(again.format(" + 1", "start_on"))
+    refuses(database, "UPDATE credited_line SET position = 1")
+
+
+def test_what_credits_and_is_credited_stays(credited, database):
+    refuses(database, "DELETE FROM invoice WHERE kind = 'credit_note'")
+    refuses(database, "DELETE FROM invoice WHERE kind = 'invoice'")
+
+
+def test_an_order_has_one_invoice_though_it_may_have_several_credit_notes(credited, database):
+    credit(Invoice.get(Invoice.kind == "invoice"), date(2026, 11, 25))
+    assert Invoice.select().where(Invoice.kind == "credit_note").count() == 2
+    refuses(database, "UPDATE invoice SET kind = 'invoice', credits_id = NULL")

@@ -7,13 +7,14 @@ import sqlite3
 from datetime import UTC, date, datetime
 
 import pytest
-from peewee import OperationalError
+from peewee import IntegrityError, OperationalError
 
 from portal.database import connecting as portal_database
 from portal.database import migrating
 from portal.domain.vocabulary import RenewalDay
 from portal.models import (
     ALL_MODELS,
+    CreditedLine,
     Invoice,
     Order,
     OrderLine,
@@ -402,3 +403,27 @@ def test_a_subscription_of_before_cancellation_goes_on_as_it_did(empty_url):
     on(empty_url, migrating.migrate)
     december = date(2026, 12, 1)
     assert on(empty_url, read) == ((None, None, None), (december, december, True, 1), [december])
+
+
+def test_documents_of_before_credit_notes_named_lines_stay_and_may_be_credited_in_part(empty_url):
+    """0014: the same rows and hashes; then an invoice may have two credit notes, but an order one invoice."""
+
+    def issued():
+        columns = (Invoice.id, Invoice.number, Invoice.credits, Invoice.facts, Invoice.facts_hash)
+        return list(Invoice.select(*columns).order_by(Invoice.id).tuples())
+
+    note = {**BEFORE_LINES["invoice"][0], "order_id": 1}
+    on(empty_url, lambda: apply_until("0001"))
+    on(empty_url, lambda: write(BEFORE_TIME_MOVED))
+    on(empty_url, lambda: apply_until("0011"))
+    on(empty_url, lambda: write({"invoice": note}))
+    before = on(empty_url, issued)
+    on(empty_url, migrating.migrate)
+    assert on(empty_url, issued) == before
+    assert on(empty_url, CreditedLine.select().count) == 0
+    second = {**note, "id": 3, "sequence": 2, "number": "CN-2026-000002"}
+    on(empty_url, lambda: write({"invoice": second}))
+    assert len(on(empty_url, issued)) == 3
+    another = {**BEFORE_TIME_MOVED["invoice"], "id": 4, "sequence": 2, "number": "INV-2026-000002"}
+    with pytest.raises(IntegrityError):
+        on(empty_url, lambda: write({"invoice": another}))

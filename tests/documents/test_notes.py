@@ -22,6 +22,7 @@ def a_line(extension):
         kind=OrderKind.CHANGE,
         plan_code="business-5",
         plan_names={"en": "Business 5", "fr": "Business 5"},
+        is_licensed=False,
         interval=Interval.MONTH,
         price_id=1,
         quantity=1,

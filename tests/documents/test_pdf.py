@@ -288,10 +288,74 @@ def test_a_credit_note_names_the_invoice_that_it_corrects_and_asks_for_no_money(
     assert "IBAN" not in text
     assert "-36,00" not in text
     english = text_of(facts | {"payment": None}, "en")
-    assert "Credit note" in english and "This amount is credited to your account" in english
+    assert "Credit note" in english and "Credited to your balance" in english
     assert "This credit note amends invoice INV-2026-000001 of 3 November 2026 (Article 289, I-5" in english
     german = text_of(facts | {"seller": facts["seller"] | {"country": "DE"}}, "en")
     assert "of 3 November 2026 (Article 219, Directive 2006/112/EC)" in german
+
+
+def a_prorated_invoice():
+    """5 at 10.00 for 12 of 31 days, and a whole period after it."""
+    facts = an_invoice(version=2)
+    share = {"price_minor": 5000, "days": 12, "base_days": 31}
+    [line] = facts["lines"]
+    whole = {"position": 2, "share": None, "tax_minor": 600}
+    period = {"start": "2027-01-20", "end": "2027-02-01"}
+    sold = {"quantity": 5, "unit_minor": 1000, "net_minor": 1935, "tax_minor": 387, "period": period}
+    facts["lines"] = [line | sold | {"position": 1, "share": share}, line | whole]
+    return facts
+
+
+def test_a_prorated_line_says_of_how_many_days_it_is():
+    english, french = (text_of(a_prorated_invoice(), language) for language in ("en", "fr"))
+    assert (
+        "1. Office Business 5, monthly From 20 Jan 2027 to 1 Feb 2027 "
+        "12 of 31 days; for the whole period: €50.00 5 €10.00 20% €19.35"
+    ) in english
+    assert "2. Office Business 5, monthly From 21 Nov 2026 to 21 Dec 2026 1 €30.00" in english
+    assert "12 jours sur 31 ; pour la période entière : 50,00 €" in french
+
+
+def test_a_line_that_stands_alone_has_no_number():
+    facts = a_prorated_invoice()
+    del facts["lines"][1]
+    assert "1. Office" not in text_of(facts)
+
+
+def a_partial_credit_note(*, days=8, base_days=12, credited_before=0):
+    facts = a_prorated_invoice() | {"kind": "credit_note", "number": "CN-2027-000001", "payment": None}
+    facts["corrects"] = {"number": "INV-2027-000001", "issued_on": "2027-01-20"}
+    line = facts["lines"][0] | {"net_minor": 1290, "tax_minor": 258}
+    line["share"] = {"price_minor": 1935, "days": days, "base_days": base_days}
+    line["credits"] = {"position": 2, "credited_net_minor": credited_before}
+    return facts | {"lines": [line]}
+
+
+def test_a_partial_credit_note_names_the_line_and_the_days_and_keeps_the_money():
+    english, french = (text_of(a_partial_credit_note(), language) for language in ("en", "fr"))
+    assert "Credit on invoice INV-2027-000001 of 20 January 2027, line 2" in english
+    assert "8 of 12 days; charged for all of them: €19.35" in english
+    assert "Credited to your balance" in english
+    assert "Credited before" not in english and "Refunded" not in english
+    assert "Avoir sur la facture INV-2027-000001 du 20 janvier 2027, ligne 2" in french
+    assert "8 jours sur 12 ; facturé pour l’ensemble : 19,35 €" in french
+    assert "Crédité sur votre solde" in french
+
+
+def test_what_was_credited_before_is_said():
+    facts = a_partial_credit_note(credited_before=645)
+    assert "Credited before: €6.45" in text_of(facts)
+    assert "Déjà crédité : 6,45 €" in text_of(facts, "fr")
+
+
+@pytest.mark.parametrize(
+    ("days", "base_days", "english", "french"),
+    [(1, 31, "1 of 31 days", "1 jour sur 31"), (1, 1, "1 of 1 day;", "1 jour sur 1 ;")],
+)
+def test_one_day_is_no_days(days, base_days, english, french):
+    facts = a_partial_credit_note(days=days, base_days=base_days)
+    assert english in text_of(facts)
+    assert french in text_of(facts, "fr")
 
 
 @pytest.mark.parametrize(

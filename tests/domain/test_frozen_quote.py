@@ -73,3 +73,24 @@ def test_an_order_from_before_lines_that_had_no_buyer_yet_has_no_rate():
 def test_what_is_no_quote_is_refused(facts):
     with pytest.raises((KeyError, ValueError)):
         frozen_lines(facts)
+
+
+@pytest.mark.parametrize(
+    ("days", "reckoned"),
+    [
+        # Three licences at 10.01 in a month of 31 days: 30.03 × 16 / 31 = 15.4993… → 15.50
+        ({"days": 16, "base_days": 31}, 1550),
+        ({"days": 31, "base_days": 31}, 3003),
+        ({}, 3003),
+    ],
+)
+def test_a_line_may_be_for_some_days_of_its_period(days, reckoned):
+    facts = json.loads(json.dumps(a_quote().facts))
+    facts["lines"][0] |= {"quantity": 3, "unit_minor": 1001, "net_minor": reckoned, **days}
+    line = frozen_lines(facts)[0]
+    assert (line.reckoned_net, line.price.minor, line.net) == (
+        line.net,
+        3003,
+        Money(reckoned, line.net.currency),
+    )
+    assert (line.share is None) == (reckoned == 3003)

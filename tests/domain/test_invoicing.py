@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+from portal.domain.invoice_lines import document_lines
 from portal.domain.invoicing import adds_up, credit_note_facts, invoice_facts, is_of_the_sale, mirrors
 from portal.domain.pricing import facts_hash
 from portal.domain.vocabulary import PaymentMethodKind
@@ -105,6 +106,123 @@ def test_the_period_runs_to_the_due_date_with_its_extra_days():
     assert line["extension"] == extension
 
 
+def as_version_1(made):
+    """As the facts were before a line said where it stands and what its tax is."""
+    new = {"position", "share", "tax_minor"}
+    lines = [{name: value for name, value in line.items() if name not in new} for line in made["lines"]]
+    return {name: value for name, value in made.items() if name != "version"} | {"lines": lines}
+
+
+OF_VERSION_1 = "890a4999b0dfdccd5898e5c507ca7406abbb1a2b335f87bac12bb82c3f6811c6"
+ITS_CREDIT_NOTE = "47a803dcb006207349b5293625d05a38da5618fc8672049edc67c13ebb74cae8"
+
+
+def test_what_was_issued_before_lines_had_a_place_is_read_and_credited_as_it_was():
+    """The hashes are those that the code of before these lines made of the same facts."""
+    made = as_version_1(facts())
+    note = credit_note_facts(made, number="CN-2026-000001", issued_on=date(2026, 12, 1))
+    assert (facts_hash(made), facts_hash(note)) == (OF_VERSION_1, ITS_CREDIT_NOTE)
+    assert adds_up(made) and adds_up(note) and mirrors(note, made) and sold(made)
+    assert document_lines(made) == document_lines(facts())
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("lines", 0, "net_minor"), 2801),
+        (("lines", 0, "quantity"), 2),
+        (("lines", 0, "rate_bp"), 1900),
+        (("lines",), []),
+        (("totals", "tax_minor"), 561),
+        (("totals", "by_rate", 0, "net_minor"), 1),
+    ],
+)
+def test_what_was_issued_before_lines_had_a_place_adds_up_or_does_not(path, value):
+    assert not adds_up(with_changed(as_version_1(facts()), path, value))
+
+
+# 5 licences at 10.00 for 12 of 31 days: 50.00 × 12 / 31 = 19.3548… → 19.35, + 20 % = 3.87
+PRORATED = {
+    "kind": "change",
+    "plan": "essential",
+    "plan_names": {"en": "Essential", "fr": "Essentiel"},
+    "interval": "month",
+    "is_licensed": True,
+    "price_id": 7,
+    "quantity": 5,
+    "billed_quantity": 5,
+    "unit_minor": 1000,
+    "net_minor": 1935,
+    "rate_bp": 2000,
+    "tax_minor": 387,
+    "start_on": "2027-01-20",
+    "base_end_on": "2027-02-01",
+    "due_on": "2027-02-01",
+    "anchor_day": 1,
+    "extension": None,
+    "days": 12,
+    "base_days": 31,
+}
+PRORATED_QUOTE = {
+    "version": 2,
+    "currency": "EUR",
+    "lines": [PRORATED],
+    "net_minor": 1935,
+    "tax_minor": 387,
+    "total_minor": 2322,
+    "tax": QUOTE["tax"],
+}
+
+
+def prorated(**changed):
+    return invoice_facts(
+        quote={**PRORATED_QUOTE, "lines": [{**PRORATED, **changed}]}, details=DETAILS, **REST
+    )
+
+
+def test_a_prorated_line_keeps_its_arithmetic():
+    made = prorated()
+    [line] = made["lines"]
+    assert (line["position"], line["quantity"], line["unit_minor"]) == (1, 5, 1000)
+    assert line["share"] == {"price_minor": 5000, "days": 12, "base_days": 31}
+    assert (line["net_minor"], line["tax_minor"]) == (1935, 387)
+    assert line["period"] == {"start": "2027-01-20", "end": "2027-02-01"}
+    assert adds_up(made)
+    assert sold(made, quote=PRORATED_QUOTE)
+    assert not sold(made, quote={**PRORATED_QUOTE, "lines": [{**PRORATED, "base_days": 30}]})
+
+
+def test_all_days_of_a_period_are_no_share():
+    """As a purchase is charged: its facts name both numbers of days, which are the same."""
+    whole = {"days": 31, "base_days": 31, "net_minor": 5000, "tax_minor": 1000}
+    [line] = prorated(**whole)["lines"]
+    assert line["share"] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("lines", 0, "net_minor"), 1936),
+        (("lines", 0, "tax_minor"), 388),
+        (("lines", 0, "unit_minor"), 1001),
+        (("lines", 0, "quantity"), 4),
+        (("lines", 0, "share"), None),
+        (("lines", 0, "share", "days"), 11),
+        (("lines", 0, "share", "base_days"), 30),
+        (("lines", 0, "share", "price_minor"), 5001),
+        (("lines", 0, "period", "end"), "2027-02-02"),
+    ],
+)
+def test_a_prorated_line_that_does_not_follow_from_its_days_does_not_add_up(path, value):
+    assert adds_up(prorated())
+    assert not adds_up(with_changed(prorated(), path, value))
+
+
+def test_a_line_that_stands_elsewhere_than_it_says_is_none():
+    with pytest.raises(ValueError, match="not where it says"):
+        adds_up(with_changed(facts(), ("lines", 0, "position"), 2))
+
+
 def test_the_facts_are_plain_json():
     assert json.loads(json.dumps(facts())) == facts()
 
@@ -184,6 +302,7 @@ def with_changed(made, path, value):
         (("lines", 0, "unit_minor"), 2799),
         (("lines", 0, "quantity"), 2),
         (("lines", 0, "rate_bp"), 1900),
+        (("lines", 0, "tax_minor"), 561),
         (("lines",), []),
         (("totals", "net_minor"), 2801),
         (("totals", "tax_minor"), 561),
@@ -202,7 +321,10 @@ def test_lines_of_one_rate_are_rounded_one_by_one_and_summed():
     """25 × 20 % = 5; 3 × 20 % = 0.6 → 1, twice: 5 + 1 + 1 = 7, though 31 × 20 % = 6.2."""
     made = facts()
     [line] = made["lines"]
-    made["lines"] = [{**line, "unit_minor": minor, "net_minor": minor} for minor in (25, 3, 3)]
+    made["lines"] = [
+        {**line, "position": position, "unit_minor": minor, "net_minor": minor, "tax_minor": tax}
+        for position, minor, tax in ((1, 25, 5), (2, 3, 1), (3, 3, 1))
+    ]
     sums = {"net_minor": 31, "tax_minor": 7}
     made["totals"] = {**sums, "gross_minor": 38, "by_rate": [{"rate_bp": 2000, **sums}]}
     assert adds_up(made)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from portal.domain.errors import MissingVatRate
 from portal.domain.money import Money
-from portal.domain.tax import Buyer, decide_tax, vat_prefix
+from portal.domain.tax import Buyer, decide_tax, tax_facts, tax_of, vat_prefix
 from portal.domain.vat_rates import (
     EU_MEMBER_STATES,
     TERRITORY_RULES,
@@ -379,3 +379,19 @@ def test_every_decision_is_consistent(seller, buyer, days, setting, minor, curre
     assert decision.tax_on(-net) == -tax
     # Half up: |tax - net × rate| is at most half a minor unit.
     assert abs(2 * (tax.minor * 10_000 - minor * decision.rate_bp)) <= 10_000
+
+
+@pytest.mark.parametrize(
+    "buyer",
+    [
+        a_consumer("FR"),
+        a_consumer("AT"),
+        a_consumer("ES", "35001"),
+        a_business("DE", "DE136695976"),
+        a_consumer("US"),
+    ],
+    ids=str,
+)
+def test_a_decision_is_read_again_as_it_was_written(buyer):
+    decision = decide(buyer)
+    assert tax_of(tax_facts(decision)) == decision

@@ -7,7 +7,7 @@ first wrote, on both engines. Whoever decides on what was read before the lock i
 
 import threading
 import time
-from datetime import timedelta
+from datetime import date, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -27,6 +27,7 @@ from portal.domain.vocabulary import (
 from portal.gateways.base import Declined, Refunded, RefundRefusal, RefundRefused, Succeeded
 from portal.models import (
     AuditEntry,
+    CreditedLine,
     Invoice,
     Member,
     NonprofitRequest,
@@ -40,6 +41,7 @@ from portal.models import (
 )
 from portal.runtime import current
 from portal.services.checkout import ordering
+from portal.services.invoices.crediting import CreditExceedsLine, InvoiceUndone, LineCreditedSince
 from portal.services.members import changes
 from portal.services.payments import charging, method_setups, methods, refund_quotes, refunds
 from portal.services.people import links, signing_in
@@ -56,7 +58,9 @@ from portal.services.subscriptions import (
 )
 from portal.services.workspace import deletion, features, settings
 from tests import factories
+from tests.books import assert_books_clean
 from tests.conftest import TODAY
+from tests.crediting import credit, days_from, issue
 from tests.licensed import bought
 from tests.paying import (
     ASKS_ONCE,
@@ -653,3 +657,87 @@ def test_a_link_is_used_once(line):
 
     assert isinstance(line.behind(use, use), links.LinkUnusable)
     assert entries("person.signed_in_by_link") == 1
+
+
+# --- what is given back ---------------------------------------------------------------------------
+
+
+def credited_invoice(line):
+    """28.00 + 5.60 from 21 November on, and what two people have read of its only line."""
+    pay(an_order(line.place))
+    invoice = Invoice.get()
+    return invoice, days_from(invoice, date(2026, 12, 1)), days_from(invoice, date(2026, 12, 11))
+
+
+def test_days_are_given_back_once_though_two_have_reckoned_them(line):
+    invoice, twenty_days, ten_days = credited_invoice(line)
+
+    def act():
+        with connecting.transaction(lock=invoice.workspace):
+            issue(invoice, ten_days)
+
+    result = line.behind(lambda: issue(invoice, twenty_days), act)
+    # 18.67 of 28.00 are credited: 9.33 would fit, but for days that came back already.
+    assert isinstance(result, LineCreditedSince)
+    assert [row.net_minor for row in CreditedLine.select()] == [1867]
+    assert Invoice.select().count() == 2
+    assert_books_clean()
+
+
+def test_more_than_is_left_by_the_first_is_refused_to_the_second(line):
+    invoice, twenty_days, ten_days = credited_invoice(line)
+
+    def act():
+        with connecting.transaction(lock=invoice.workspace):
+            issue(invoice, twenty_days)
+
+    result = line.behind(lambda: issue(invoice, ten_days), act)
+    assert isinstance(result, CreditExceedsLine | LineCreditedSince)
+    assert [row.net_minor for row in CreditedLine.select()] == [933]
+    assert_books_clean()
+
+
+def test_who_reckons_behind_the_first_credits_what_is_left(line):
+    invoice, _twenty_days, ten_days = credited_invoice(line)
+    result = line.behind(lambda: issue(invoice, ten_days), lambda: credit(invoice, date(2026, 12, 1)))
+    assert (result.number, result.net_minor) == ("CN-2026-000002", 933)
+    assert_books_clean()
+
+
+def test_even_without_the_lock_of_its_caller_a_line_is_credited_once(line):
+    invoice, _twenty_days, ten_days = credited_invoice(line)
+
+    def act():
+        with connecting.transaction():
+            issue(invoice, ten_days)
+
+    assert isinstance(line.behind(lambda: issue(invoice, ten_days), act), LineCreditedSince)
+    assert_books_clean()
+
+
+def test_nothing_is_credited_of_what_was_just_paid_back(line):
+    payment = pay(an_order(line.place))
+    invoice = Invoice.get()
+    lines = days_from(invoice, date(2026, 12, 1))
+    shown = refund_quotes.preview(payment, now=line.now).hash
+
+    def act():
+        with connecting.transaction(lock=invoice.workspace):
+            issue(invoice, lines)
+
+    result = line.behind(lambda: refunds.ask_refund(line.place, payment, shown_hash=shown, now=line.now), act)
+    assert isinstance(result, InvoiceUndone)
+    assert_books_clean()
+
+
+def test_nothing_is_paid_back_of_which_a_part_was_just_credited(line):
+    payment = pay(an_order(line.place))
+    invoice = Invoice.get()
+    shown = refund_quotes.preview(payment, now=line.now).hash
+    result = line.behind(
+        lambda: issue(invoice, days_from(invoice, date(2026, 12, 1))),
+        lambda: refunds.ask_refund(line.place, payment, shown_hash=shown, now=line.now),
+    )
+    assert isinstance(result, refund_quotes.RefundImpossible)
+    assert Refund.select().count() == 0
+    assert_books_clean()

@@ -1,5 +1,6 @@
 """What the checkout says about an order: its summary, its recap, its figures, its outcome. Ready to print."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -7,7 +8,7 @@ from flask_babel import ngettext
 
 from portal.domain.dunning import was_not_confirmed
 from portal.domain.frozen_quote import FrozenLine
-from portal.domain.money import Money
+from portal.domain.money import Money, total
 from portal.domain.tax_numbers import tax_number_label
 from portal.domain.vocabulary import OrderKind, OrderState, PaymentMethodKind, PaymentState
 from portal.forms.cards import CardForm, PlaceOrderForm
@@ -25,31 +26,65 @@ from portal.words.renewal import amount_charged, renewal_sentence
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """The order in the margin. Texts are ready to print; tax and total are empty before they are known.
+class SummaryLine:
+    """A line of the order in the margin, ready to print. `rate` says how many licences at how much each.
 
     `figures` are those of a change, each with its mark; `warning` says that it pays for little.
     """
 
     title: str
     period: str
+    rate: str
     figures: list[tuple[str, str, str]]
     warning: str
+    net: str
+    is_licensed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The order in the margin. Texts are ready to print; tax and total are empty before they are known."""
+
+    lines: list[SummaryLine]
     net: str
     tax_label: str
     tax_reason: str
     tax: str
     total: str
 
+    @property
+    def is_for_the_plan(self) -> bool:
+        """The workspace plan is one of its lines: the plans page is where it is chosen."""
+        return any(not line.is_licensed for line in self.lines)
 
-def summary_of(order: Order) -> Summary:
-    [line] = order.frozen_lines
-    tax = order.quote["tax"]
-    return Summary(
+
+def _summary_line(line: FrozenLine, *, unit: Money, pays: Money) -> SummaryLine:
+    """`unit` is the price to be shown, maybe in another currency; `pays` is what is paid for the line."""
+    return SummaryLine(
         title=priced_name(line.plan_names, line.interval),
         period=_period(line),
+        rate=_rate(line, unit) if line.is_licensed else "",
         figures=_change_rows(line),
-        warning=little_gain_of(line, pays=Money(order.total_minor, order.currency)),
+        warning=little_gain_of(line, pays=pays),
+        net=formatting.money(unit * line.billed_quantity),
+        is_licensed=line.is_licensed,
+    )
+
+
+def _rate(line: FrozenLine, unit: Money) -> str:
+    """`3 licences at €11.00`: how many, and what one costs each month or year."""
+    each = formatting.money(unit)
+    if line.billed_quantity != line.quantity:
+        return ngettext("%(num)d licence", "%(num)d licences", line.quantity)
+    return ngettext(
+        "%(num)d licence at %(each)s", "%(num)d licences at %(each)s each", line.quantity, each=each
+    )
+
+
+def summary_of(order: Order) -> Summary:
+    tax = order.quote["tax"]
+    return Summary(
+        lines=[_summary_line(line, unit=line.unit, pays=line.net + line.tax) for line in order.frozen_lines],
         net=formatting.money(Money(order.net_minor, order.currency)),
         tax_label=tax_words(tax),
         tax_reason=tax_reason(tax),
@@ -58,13 +93,12 @@ def summary_of(order: Order) -> Summary:
     )
 
 
-def summary_before_tax(order: Order, net: Money) -> Summary:
-    [line] = order.frozen_lines
+def summary_before_tax(order: Order, units: Sequence[Money]) -> Summary:
+    """`units` are the prices of the lines in the currency in which they are shown."""
+    pairs = list(zip(order.frozen_lines, units, strict=True))
+    net = total((unit * line.billed_quantity for line, unit in pairs), units[0].currency)
     return Summary(
-        title=priced_name(line.plan_names, line.interval),
-        period=_period(line),
-        figures=_change_rows(line),
-        warning=little_gain_of(line, pays=line.net),
+        lines=[_summary_line(line, unit=unit, pays=line.net) for line, unit in pairs],
         net=formatting.money(net),
         tax_label="",
         tax_reason=_("VAT, if any, is shown on the next page, with the total."),
@@ -130,21 +164,23 @@ def little_gain_of(line: FrozenLine, *, pays: Money) -> str:
 
 def renewal_hint_of(order: Order, waiting: Waiting | None) -> str:
     """What ticking automatic renewal brings."""
-    sentence = renewal_after(order, waiting, method=None)
-    [line] = order.frozen_lines
-    if waiting is not None and waiting.interval is None and line.kind == OrderKind.PROLONG:
-        return sentence
-    # Not in an f-string: the sentence would not be found for translation.
-    return " ".join((sentence, _("You can switch it off at any time.")))
+    sentences = [renewal_after(line, waiting, method=None) for line in order.frozen_lines]
+    ends = waiting is not None and waiting.interval is None
+    if ends and all(_prolongs_the_plan(line) for line in order.frozen_lines):
+        return " ".join(sentences)
+    return " ".join((*sentences, _("You can switch it off at any time.")))
 
 
-def renewal_after(order: Order, waiting: Waiting | None, *, method: PaymentMethod | None) -> str:
-    """The charge after the one of the order, at the price of the order.
+def _prolongs_the_plan(line: FrozenLine) -> bool:
+    return line.kind == OrderKind.PROLONG and not line.is_licensed
 
-    Where the order prolongs the present plan, of the one that is still to begin: without its amount.
+
+def renewal_after(line: FrozenLine, waiting: Waiting | None, *, method: PaymentMethod | None) -> str:
+    """The charge after the one of the line, at its price.
+
+    Where it prolongs the present plan, of the one that is still to begin: without its amount.
     """
-    [line] = order.frozen_lines
-    if waiting is not None and line.kind == OrderKind.PROLONG:
+    if waiting is not None and _prolongs_the_plan(line):
         words = {
             "date": formatting.day(line.due_on),
             "plan": priced_name(waiting.plan.names, waiting.interval),
@@ -154,8 +190,8 @@ def renewal_after(order: Order, waiting: Waiting | None, *, method: PaymentMetho
         return _("Automatic renewal: on %(date)s, for %(plan)s. We will write to you first.", **words)
     return renewal_sentence(
         on=line.due_on,
-        total=Money(order.total_minor, order.currency),
-        has_vat=order.tax_minor > 0,
+        total=line.net + line.tax,
+        has_vat=line.tax.minor > 0,
         plan_names=line.plan_names,
         interval=line.interval,
         method=method_words(method.kind, method.brand, method.last4) if method else "",
@@ -164,8 +200,8 @@ def renewal_after(order: Order, waiting: Waiting | None, *, method: PaymentMetho
 
 def cancelled_by(order: Order, waiting: Waiting | None, *, due_on: date | None, today: date) -> str:
     """That the order ends what was scheduled for `due_on`; empty where it does not, or is that very plan."""
-    [line] = order.frozen_lines
-    if waiting is None or line.kind == OrderKind.PROLONG:
+    line = order.plan_line
+    if waiting is None or line is None or line.kind == OrderKind.PROLONG:
         return ""
     if (line.plan_code, line.interval) == (waiting.plan.code, waiting.interval):
         return ""
@@ -243,10 +279,9 @@ def result_of(
     heading, lead = outcome_of(order, payment, is_present=is_present)
     is_paid = payment.state == PaymentState.SUCCEEDED
     must_confirm = payment.state == PaymentState.ACTION_REQUIRED
-    [line] = order.frozen_lines
     facts = [
         (_("Order"), order.number),
-        (_("Plan"), priced_name(line.plan_names, line.interval)),
+        *((_("Product") if line.is_licensed else _("Plan"), name_of(line)) for line in order.frozen_lines),
         (_("Amount"), amount_charged(payment.amount, has_vat=order.tax_minor > 0)),
         (_("Method"), method_words(payment.method_kind, payment.brand, payment.last4)),
     ]
@@ -280,11 +315,8 @@ def outcome_of(order: Order, payment: Payment, *, is_present: bool) -> tuple[str
     if payment.state == PaymentState.SUCCEEDED and not is_present:
         return _paid_once(order, payment)
     if payment.state == PaymentState.SUCCEEDED:
-        [line] = order.frozen_lines
-        return _("Payment complete"), _(
-            "You can carry on working. The %(plan)s plan is yours until %(date)s.",
-            plan=translated(line.plan_names),
-            date=formatting.day(line.due_on),
+        return _("Payment complete"), " ".join(
+            (_("You can carry on working."), *(_is_yours(line) for line in order.frozen_lines))
         )
     if payment.state == PaymentState.ACTION_REQUIRED:
         return _confirm_words(payment)[0], _("Nothing is charged until you do.")
@@ -301,14 +333,34 @@ def outcome_of(order: Order, payment: Payment, *, is_present: bool) -> tuple[str
 
 def _paid_once(order: Order, payment: Payment) -> tuple[str, str]:
     """Of an old order, whose plan or period is no longer the workspace's own."""
-    [line] = order.frozen_lines
     paid_on = order.workspace.day(order.paid_at or payment.created_at)
-    return _("This order was paid on %(date)s", date=formatting.day(paid_on)), _(
-        "It was for %(plan)s, from %(start)s to %(end)s.",
-        plan=priced_name(line.plan_names, line.interval),
-        start=formatting.day(line.start_on),
-        end=formatting.day(line.due_on),
+    return _("This order was paid on %(date)s", date=formatting.day(paid_on)), " ".join(
+        _(
+            "It was for %(plan)s, from %(start)s to %(end)s.",
+            plan=name_of(line),
+            start=formatting.day(line.start_on),
+            end=formatting.day(line.due_on),
+        )
+        for line in order.frozen_lines
     )
+
+
+def _is_yours(line: FrozenLine) -> str:
+    words = {"plan": translated(line.plan_names), "date": formatting.day(line.due_on)}
+    if line.is_licensed:
+        return ngettext(
+            "%(num)d licence for %(plan)s is yours until %(date)s.",
+            "%(num)d licences for %(plan)s are yours until %(date)s.",
+            line.quantity,
+            **words,
+        )
+    return _("The %(plan)s plan is yours until %(date)s.", **words)
+
+
+def name_of(line: FrozenLine) -> str:
+    """`Business 5, monthly`; `Meetings Essential, monthly × 3`."""
+    name = priced_name(line.plan_names, line.interval)
+    return f"{name} × {line.quantity}" if line.is_licensed else name
 
 
 def confirm_label_of(payment: Payment) -> str:

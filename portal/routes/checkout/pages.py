@@ -13,7 +13,7 @@ from portal.domain.errors import (
     QuoteChanged,
 )
 from portal.domain.money import Money
-from portal.domain.plans import PlanChoice, PlanNotOffered, PlanTooSmall
+from portal.domain.plans import PlanChoice, PlanTooSmall
 from portal.domain.pricing import Quote
 from portal.domain.vocabulary import (
     OrderState,
@@ -37,7 +37,7 @@ from portal.services.members.roster import people_with
 from portal.services.payments import asking, charging, refunds
 from portal.services.payments.coming_charge import coming_charge
 from portal.services.places import Place
-from portal.services.subscriptions import charged_methods, scheduled_change
+from portal.services.subscriptions import agreement, charged_methods, scheduled_change
 from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.services.subscriptions.scheduled_change import Waiting
 from portal.web import limits, patience
@@ -170,7 +170,7 @@ def _keep_details(place: Place, order: Order, form: BillingDetailsForm) -> Respo
 def _details_page(place: Place, order: Order, form: BillingDetailsForm, *, status: int) -> Response:
     """The price in the display currency that is chosen now, recomputed from the catalogue."""
     chosen = form.display_currency.data
-    shown = _price_in(
+    shown = _prices_in(
         place, order, chosen if chosen in form.display_currency.offered else order.display_currency
     )
     refresh = {
@@ -189,14 +189,14 @@ def _details_page(place: Place, order: Order, form: BillingDetailsForm, *, statu
     )
 
 
-def _price_in(place: Place, order: Order, currency: str) -> Money:
-    [line] = order.frozen_lines
+def _prices_in(place: Place, order: Order, currency: str) -> list[Money]:
+    """What each line costs in the currency; in that of the order where one of them has no price in it."""
     try:
-        return plans.offer_of(
-            on_sale_here(place), plan_code=line.plan_code, interval=line.interval, currency=currency
-        ).amount
-    except PlanNotOffered:
-        return Money(order.net_minor, order.currency)
+        now = current().clock.now()
+        wanted = ordering.wanted_again(order, currency=currency, now=now)
+    except CANNOT_BE_ORDERED:
+        return [line.unit for line in order.frozen_lines]
+    return [each.line.offer.amount for each in wanted]
 
 
 # --- 2. review and pay ----------------------------------------------------------------------------
@@ -328,7 +328,7 @@ def _review_page(
         total=formatting.money(Money(order.total_minor, order.currency)),
         changed=changed,
         problem=problem,
-        replaces_trial=standing.state == SubscriptionState.TRIAL,
+        replaces_trial=standing.state == SubscriptionState.TRIAL and order.plan_line is not None,
         cancels=cancelled_by(order, waiting, due_on=standing.due_on, today=standing.today),
         renewal_stays_on=_renewal_that_stays_on(place, order, standing, waiting),
         may_end_renewal=Right.AUTO_RENEWAL in place.may,
@@ -345,12 +345,12 @@ def _renewal_that_stays_on(
 
     Without the method for whoever may not use saved ones.
     """
-    if not standing.renews_by_itself:
+    line = order.plan_line
+    if line is None or not standing.renews_by_itself:
         return ""
-    [line] = order.frozen_lines
     sees_method = Right.USE_SAVED_METHODS in place.may
     method = charged_methods.asked_on(standing.subscription, on=line.due_on) if sees_method else None
-    return renewal_after(order, waiting, method=method)
+    return renewal_after(line, waiting, method=method)
 
 
 # --- 3. the result --------------------------------------------------------------------------------
@@ -370,7 +370,7 @@ def result(place: Place, number: str) -> Response:
         return redirect_after_write(payment.action_url)
     is_paid = payment.state == PaymentState.SUCCEEDED
     must_confirm = payment.state == PaymentState.ACTION_REQUIRED
-    is_present = is_paid and _is_present(order, status_here(place))
+    is_present = is_paid and _is_present(order, place)
     page = result_of(
         order,
         payment,
@@ -378,7 +378,7 @@ def result(place: Place, number: str) -> Response:
         is_present=is_present,
         new_guests=_new_guests(order) if is_present else "",
         may_download=Right.DOWNLOAD_DOCUMENTS in place.may or order.person_id == current_user.id,
-        renewal=_next_charge(place) if is_present else "",
+        renewal=_next_charges(order, place) if is_present else "",
         takes_a_card_at_once=_takes_a_card_at_once(place, order)
         or (payment.tried_on is not None and must_confirm and Right.MANAGE_PAYMENT_METHODS in place.may),
     )
@@ -405,19 +405,32 @@ def _new_guests(order: Order) -> str:
     )
 
 
-def _is_present(order: Order, standing: SubscriptionStatus) -> bool:
+def _is_present(order: Order, place: Place) -> bool:
     """Whether the workspace lives on this paid order today: nothing was paid after it, and it is not over."""
-    [line], due_on = order.frozen_lines, standing.due_on
-    return due_on is not None and line.due_on == due_on and standing.today < due_on
+    return all(
+        line.end_on == status.due_on and status.today < line.end_on
+        for line, status in zip(order.lines, _statuses(order, place), strict=True)
+    )
 
 
-def _next_charge(place: Place) -> str:
-    """The sentence of automatic renewal, or that nothing is charged by itself."""
-    standing = status_here(place)
-    if not standing.renews_by_itself:
+def _statuses(order: Order, place: Place) -> list[SubscriptionStatus]:
+    """How the subscriptions of the order's lines stand today; the workspace plan's as the page has it."""
+    own = status_here(place)
+    if all(line.subscription_id == own.subscription.id for line in order.lines):
+        return [own for _line in order.lines]
+    by_id = {each.id: each for each in agreement.all_of(place.workspace)}
+    found = (by_id[line.subscription_id] for line in order.lines if line.subscription_id is not None)
+    return [agreement.status_of(each, today=own.today) for each in found]
+
+
+def _next_charges(order: Order, place: Place) -> str:
+    """The sentences of automatic renewal, or that nothing is charged by itself."""
+    now, names_method = current().clock.now(), Right.USE_SAVED_METHODS in place.may
+    renewing = [each for each in _statuses(order, place) if each.renews_by_itself]
+    if not renewing:
         return _("Nothing is charged automatically: automatic renewal is off.")
-    charge = coming_charge(standing, usage_here(place), now=current().clock.now())
-    return renewal_of(charge, names_method=Right.USE_SAVED_METHODS in place.may)
+    charges = (coming_charge(each, usage_here(place), now=now) for each in renewing)
+    return " ".join(renewal_of(charge, names_method=names_method) for charge in charges)
 
 
 @blueprint.post("/leave")
@@ -488,8 +501,9 @@ def _visible_order(place: Place, number: str) -> Order | None:
 
 
 def _value(order: Order) -> str:
-    [line] = order.frozen_lines
-    return str(PlanChoice(line.plan_code, line.interval))
+    """The cell of the table that the order is for, empty where it is for licences alone."""
+    line = order.plan_line
+    return str(PlanChoice(line.plan_code, line.interval)) if line else ""
 
 
 def address(page: str, place: Place, number: str, *, external: bool = False) -> str:

@@ -1,12 +1,17 @@
 """The history, each statement page, and the documents."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from flask import Blueprint, Response, abort, make_response
 from flask_login import current_user
 
-from portal.domain.money import Money
+from portal.documents.labels import language_of
+from portal.documents.notes import line_number, share_notes
+from portal.domain.money import Money, total
+from portal.domain.partial_credits import is_partial
 from portal.domain.tax_numbers import tax_number_label
 from portal.domain.vocabulary import DocumentKind, Right
 from portal.models import Invoice
@@ -54,14 +59,14 @@ def _to_refund(place: Place, last: LastPayment | None) -> LastPayment | None:
         return None
     if last.refund is not None:
         return last if last.refund.is_open else None
-    if last.is_disputed:
+    if last.is_disputed or last.is_partly_credited:
         return None
     return last if today_here(place) <= last.last_day else None
 
 
 def _refund_note(place: Place, last: LastPayment | None) -> str:
     """Until when the last payment can be sent back, or could."""
-    if last is None or last.refund is not None or last.is_disputed:
+    if last is None or last.refund is not None or last.is_disputed or last.is_partly_credited:
         return ""
     date = formatting.day(last.last_day)
     if today_here(place) <= last.last_day:
@@ -71,21 +76,27 @@ def _refund_note(place: Place, last: LastPayment | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
+    """`notes` say of how many days the amount is, and on a partial credit note of which line."""
+
     description: str
     period: str
+    notes: list[str]
     net: str
 
 
 @dataclass(frozen=True, slots=True)
 class StatementPage:
-    """One document. `other`: the number of the one that it undoes, or that undoes it; empty for none.
+    """One document. `others`: the numbers of the one that it credits, or of those that credit it.
 
+    `is_whole`: what is credited is all of the invoice; else `credited` is how much of it was, on the invoice.
     `figures` are those of a change of plan, each with its mark.
     """
 
     invoice: Invoice
     is_credit_note: bool
-    other: str
+    others: list[str]
+    is_whole: bool
+    credited: str
     facts: list[tuple[str, str]]
     lines: list[StatementLine]
     figures: list[tuple[str, str, str]]
@@ -113,21 +124,20 @@ def statement(place: Place, number: str) -> Response:
             rows.append((_("VAT number"), buyer["vat_number"]))
         if buyer.get("tax_number"):
             rows.append((tax_number_label(buyer["country"]) or _("Tax number"), buyer["tax_number"]))
-    payment = facts["payment"]
-    method = method_shown(place, payment["method"], payment["brand"], payment["last4"])
-    rows.append((_("Refunded to") if is_credit_note else _("Paid with"), method))
+    rows.append(_how_it_was_paid(place, facts["payment"], is_credit_note=is_credit_note))
     disputed_on = None if is_credit_note else history.disputed_on(invoice, place.workspace)
     if disputed_on is not None:
         rows.append((_("Disputed on"), formatting.day(disputed_on)))
     locale = locale_code()
     lines = [
         StatementLine(
-            description=line["description"].get(locale) or line["description"]["en"],
+            description=_described(line, facts, locale),
             period=_(
                 "%(start)s to %(end)s",
                 start=formatting.day(date.fromisoformat(line["period"]["start"])),
                 end=formatting.day(date.fromisoformat(line["period"]["end"])),
             ),
+            notes=share_notes(line, facts, language_of(locale)),
             net=formatting.money(Money(line["net_minor"], currency)),
         )
         for line in facts["lines"]
@@ -142,12 +152,15 @@ def statement(place: Place, number: str) -> Response:
         (tax_words(facts["tax"]), formatting.money(Money(invoice.tax_minor, currency))),
         (_("Total"), formatting.money(invoice.total)),
     ]
+    notes = [] if is_credit_note else history.credit_notes_of(invoice)
     return render(
         "invoices/statement.html",
         StatementPage(
             invoice=invoice,
             is_credit_note=is_credit_note,
-            other=facts["corrects"]["number"] if is_credit_note else _credit_note_number(invoice),
+            others=[facts["corrects"]["number"]] if is_credit_note else [note.number for note in notes],
+            is_whole=not is_partial(facts if is_credit_note or not notes else notes[0].facts),
+            credited=formatting.money(total((note.total for note in notes), currency)),
             facts=rows,
             lines=lines,
             figures=figures,
@@ -157,9 +170,18 @@ def statement(place: Place, number: str) -> Response:
     )
 
 
-def _credit_note_number(invoice: Invoice) -> str:
-    credit_note = history.credit_note_of(invoice)
-    return credit_note.number if credit_note else ""
+def _described(line: Mapping[str, Any], facts: Mapping[str, Any], locale: str) -> str:
+    text = line["description"].get(locale) or line["description"]["en"]
+    return f"{line_number(line, facts)} {text}".lstrip()
+
+
+def _how_it_was_paid(
+    place: Place, payment: Mapping[str, Any] | None, *, is_credit_note: bool
+) -> tuple[str, str]:
+    if payment is None:
+        return _("Credited to"), _("Balance")
+    method = method_shown(place, payment["method"], payment["brand"], payment["last4"])
+    return (_("Refunded to") if is_credit_note else _("Paid with")), method
 
 
 @blueprint.get("/invoices/<number>.pdf")

@@ -96,7 +96,7 @@ def _row(
         is_credit_note=is_credit_note,
         is_refunded=row.is_refunded,
         is_disputed=row.is_disputed and not is_credit_note,
-        method=method_shown(place, row.method_kind, row.brand, row.last4),
+        method=_("Balance") if row.is_kept else method_shown(place, row.method_kind, row.brand, row.last4),
         payer_name=row.payer_name,
         payer_email=row.payer_email,
         date=formatting.instant(row.issued_at, place.workspace.time_zone),

@@ -183,6 +183,10 @@ def _why_not(reason: RefusalReason, last_day: date | None) -> str:
         RefusalReason.DISPUTED: _(
             "You disputed this payment with your bank, which has given the money back."
         ),
+        RefusalReason.PARTLY_CREDITED: _(
+            "A part of its invoice was credited already, so this payment cannot be sent back. "
+            "Please contact us."
+        ),
         RefusalReason.NOT_OFFERED: _("This payment method cannot be refunded here. Please contact us."),
     }[reason]
 

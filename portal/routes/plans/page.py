@@ -3,6 +3,7 @@
 from flask import Blueprint, Response, request, url_for
 from flask_login import current_user
 
+from portal.domain.buying import AlreadySubscribed, LicencesOutOfRange
 from portal.domain.choices import Choice
 from portal.domain.errors import (
     CurrencyMismatch,
@@ -44,6 +45,8 @@ CANNOT_BE_ORDERED = (
     TooEarlyToProlong,
     ExtensionTooLong,
     MissingVatRate,
+    LicencesOutOfRange,
+    AlreadySubscribed,
 )
 
 
@@ -127,6 +130,10 @@ def refusal_sentence(refusal: PortalError) -> str:
         )
     if isinstance(refusal, MissingVatRate):
         return _("We do not know the VAT rate of this country yet. Please contact us.")
+    if isinstance(refusal, LicencesOutOfRange):
+        return _("That number of licences is not sold.")
+    if isinstance(refusal, AlreadySubscribed):
+        return _("This workspace already has that product. Nothing was ordered.")
     return _("This plan is not on sale in this form today. Choose one from the table.")
 
 

@@ -121,7 +121,7 @@ def save_details(
         order.details = details.as_ordered(workspace.language)
         order.method_kind = method_kind
         order.display_currency = display_currency
-        wanted = _wanted_again(order, currency=currency, now=now)
+        wanted = wanted_again(order, currency=currency, now=now)
         quote = _quote_again(order, wanted, now=now)
         freeze(order, quote, [each.subscription for each in wanted])
         _remember_details(place, details)
@@ -135,7 +135,7 @@ def current_quote(order: Order, *, now: datetime) -> Quote:
     Raises PlanNotOffered, PlanTooSmall, SmallerPlanWaits, TooEarlyToProlong, LicencesOutOfRange,
     AlreadySubscribed, CurrencyMismatch, ExtensionTooLong, MissingVatRate.
     """
-    return _quote_again(order, _wanted_again(order, currency=order.currency, now=now), now=now)
+    return _quote_again(order, wanted_again(order, currency=order.currency, now=now), now=now)
 
 
 def refresh_quote(order: Order, *, now: datetime) -> Order:
@@ -143,7 +143,7 @@ def refresh_quote(order: Order, *, now: datetime) -> Order:
     with transaction(lock=order.workspace):
         order = _reload(order)
         if order.state == OrderState.OPEN:
-            wanted = _wanted_again(order, currency=order.currency, now=now)
+            wanted = wanted_again(order, currency=order.currency, now=now)
             freeze(order, _quote_again(order, wanted, now=now), [each.subscription for each in wanted])
     return order
 
@@ -171,7 +171,7 @@ def place_order(
         order = _reload(order)
         _refuse_if_placed(order)
         refuse_beside_open_money(order.workspace, [line.plan.product_id for line in order.lines])
-        wanted = _wanted_again(order, currency=order.currency, now=now)
+        wanted = wanted_again(order, currency=order.currency, now=now)
         quote = _quote_again(order, wanted, now=now)
         if quote.hash != shown_quote_hash or quote.tax is None:
             changed = QuoteChanged(shown=shown_quote_hash, current=quote.hash)
@@ -295,8 +295,8 @@ def _status_of_plan(workspace: Workspace, *, now: datetime) -> agreement.Subscri
     return agreement.status_of(agreement.of_workspace(workspace), today=workspace.day(now))
 
 
-def _wanted_again(order: Order, *, currency: str, now: datetime) -> list[Wanted]:
-    """What the order is for, at the prices of this moment."""
+def wanted_again(order: Order, *, currency: str, now: datetime) -> list[Wanted]:
+    """What the order is for, at the prices of this moment. Raises as `current_quote`."""
     choices = [Choice(line.plan_code, line.interval, line.quantity) for line in order.frozen_lines]
     return wanted_lines(order.workspace, choices, currency=currency, now=now)
 

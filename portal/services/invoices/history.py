@@ -9,7 +9,7 @@ from peewee import JOIN
 
 from portal.database.prepared import Parameter, Prepared
 from portal.domain.money import Money
-from portal.domain.vocabulary import DocumentKind, PaymentMethodKind, PaymentState
+from portal.domain.vocabulary import DocumentKind, OrderState, PaymentMethodKind, PaymentState
 from portal.models import Dispute, Invoice, Order, Payment, Workspace
 
 AFTER_ALL = 2**62
@@ -18,6 +18,8 @@ AFTER_ALL = 2**62
 
 class HistoryRow(NamedTuple):
     """One issued document with how it was paid. The total of a credit note is negative here.
+
+    `is_kept`: of a credit note whose money was not sent back, but is kept for the workspace.
 
     A tuple, as a page makes fifty: a frozen dataclass takes four times as long.
     """
@@ -29,6 +31,7 @@ class HistoryRow(NamedTuple):
     total: Money
     is_refunded: bool
     is_disputed: bool
+    is_kept: bool
     method_kind: PaymentMethodKind
     brand: str
     last4: str
@@ -60,17 +63,19 @@ def _row(
     issued_at: datetime,
     total_minor: int,
     currency: str,
-    is_refunded: int,
+    order_state: OrderState,
     is_disputed: int,
     *paid: Any,
 ) -> HistoryRow:
-    total = Money(total_minor, currency)
+    total, is_refunded = Money(total_minor, currency), order_state == OrderState.REFUNDED
+    is_kept = kind == DocumentKind.CREDIT_NOTE and not is_refunded
     if kind == DocumentKind.CREDIT_NOTE:
         total = -total
-    return HistoryRow(invoice_id, kind, number, issued_at, total, bool(is_refunded), bool(is_disputed), *paid)
+    return HistoryRow(
+        invoice_id, kind, number, issued_at, total, is_refunded, bool(is_disputed), is_kept, *paid
+    )
 
 
-_credit_note = Invoice.alias()
 _shown = Invoice.alias()
 _documents = Prepared(
     lambda: (
@@ -81,7 +86,7 @@ _documents = Prepared(
             Invoice.issued_at,
             Invoice.total_minor,
             Invoice.currency,
-            _credit_note.id.is_null(False),
+            Order.state,
             Dispute.id.is_null(False),
             Payment.method_kind,
             Payment.brand,
@@ -91,7 +96,7 @@ _documents = Prepared(
             Payment.key,
         )
         .join(Payment, on=((Payment.order == Invoice.order) & (Payment.state == PaymentState.SUCCEEDED)))
-        .join_from(Invoice, _credit_note, JOIN.LEFT_OUTER, on=(_credit_note.credits == Invoice.id))
+        .join_from(Invoice, Order)
         .join_from(Payment, Dispute, JOIN.LEFT_OUTER)
         .where(
             # Chosen first: without statistics PostgreSQL would join every document with every payment.
@@ -113,11 +118,15 @@ def invoice_of(order: Order) -> Invoice | None:
 
 
 def credit_note_of_order(order: Order) -> Invoice | None:
+    """That of its refund, for the whole of its invoice."""
+    if order.state != OrderState.REFUNDED:
+        return None
     return Invoice.get_or_none(Invoice.order == order, Invoice.credits.is_null(False))
 
 
-def credit_note_of(invoice: Invoice) -> Invoice | None:
-    return Invoice.get_or_none(Invoice.credits == invoice)
+def credit_notes_of(invoice: Invoice) -> list[Invoice]:
+    """For the whole of it, or for parts, in the order of issue."""
+    return list(Invoice.select().where(Invoice.credits == invoice).order_by(Invoice.id))
 
 
 def find_invoice(workspace: Workspace, number: str) -> Invoice | None:

@@ -1,19 +1,23 @@
 """Invoices and credit notes: numbered at issue, without a gap, as a frozen copy of every printed fact."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 from portal.database import rows
-from portal.database.connecting import require_transaction
+from portal.database.connecting import require_transaction, transaction
 from portal.database.prepared import Parameter, Prepared
 from portal.documents.notes import notes_of
 from portal.domain.invoicing import credit_note_facts, invoice_facts
+from portal.domain.partial_credits import partial_credit_note_facts
 from portal.domain.pricing import facts_hash
+from portal.domain.prorated_lines import CreditLine
 from portal.domain.vocabulary import DocumentKind
-from portal.models import Invoice, NumberSeries, Order, Payment
+from portal.models import CreditedLine, Invoice, NumberSeries, Order, Payment
 from portal.runtime import current
 from portal.services import audit
+
+from . import crediting
 
 PREFIXES = {DocumentKind.INVOICE: "INV", DocumentKind.CREDIT_NOTE: "CN"}
 
@@ -52,9 +56,14 @@ def issue_for(order: Order, *, payment: Payment, now: datetime) -> Invoice:
 
 
 def issue_credit_note(order: Order, *, now: datetime) -> Invoice:
-    """The credit note of a refunded order, for the whole of its invoice. Inside the refund's transaction."""
+    """The credit note of a refunded order, for the whole of its invoice. Inside the refund's transaction.
+
+    Raises InvoicePartlyCredited: a part of it would be given back twice.
+    """
     require_transaction()
     invoice = Invoice.get(Invoice.order == order, Invoice.kind == DocumentKind.INVOICE)
+    if Invoice.select().where(Invoice.credits == invoice).exists():
+        raise crediting.InvoicePartlyCredited(invoice=invoice.number)
     issued_on = sellers_day(now)
     series, sequence = take_number(DocumentKind.CREDIT_NOTE, issued_on)
     facts = credit_note_facts(invoice.facts, number=document_number(series, sequence), issued_on=issued_on)
@@ -68,6 +77,42 @@ def issue_credit_note(order: Order, *, now: datetime) -> Invoice:
         credited=invoice,
         now=now,
     )
+
+
+def issue_partial_credit_note(
+    invoice: Invoice, credit_lines: Sequence[CreditLine], *, now: datetime
+) -> Invoice:
+    """The credit note for shares of some lines of the invoice, at its rate. Inside the change's transaction.
+
+    `credit_lines` are of its `crediting.running_lines`, read since that transaction locked the workspace. It
+    belongs to the order of the invoice. Raises what crediting.by_position raises; nothing is written then.
+    """
+    require_transaction()
+    with transaction(lock=invoice.workspace):
+        credited = crediting.by_position(invoice, credit_lines)
+        issued_on = sellers_day(now)
+        series, sequence = take_number(DocumentKind.CREDIT_NOTE, issued_on)
+        number = document_number(series, sequence)
+        credit_note = _issue(
+            DocumentKind.CREDIT_NOTE,
+            invoice.order,
+            partial_credit_note_facts(invoice.facts, credited, number=number, issued_on=issued_on),
+            series=series,
+            sequence=sequence,
+            issued_on=issued_on,
+            credited=invoice,
+            now=now,
+        )
+        for position, credit in credited.items():
+            CreditedLine.create(
+                credit_note=credit_note,
+                invoice=invoice,
+                position=position,
+                start_on=credit.period.start,
+                net_minor=credit.net.minor,
+                tax_minor=credit.tax_amount.minor,
+            )
+    return credit_note
 
 
 def _issue(

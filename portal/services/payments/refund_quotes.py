@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from peewee import JOIN, ModelSelect
+from peewee import JOIN, ModelSelect, fn
 
 from portal.database.prepared import Parameter, Prepared
 from portal.domain.errors import PortalError
@@ -16,6 +16,7 @@ from portal.domain.vocabulary import Interval, PaymentState, ProductKind, Refund
 from portal.models import Dispute, Order, OrderLine, Payment, Plan, Price, Product, Refund, Workspace
 from portal.runtime import current
 from portal.services import open_money, plans
+from portal.services.invoices import crediting
 from portal.services.subscriptions import agreement, restoring
 
 
@@ -28,6 +29,7 @@ class RefusalReason(StrEnum):
     MONEY_IS_OPEN = "money_is_open"
     NOT_OFFERED = "not_offered"
     DISPUTED = "disputed"
+    PARTLY_CREDITED = "partly_credited"
 
 
 class RefundImpossible(PortalError):
@@ -56,13 +58,14 @@ class LastPayment:
     """The newest successful payment for the workspace plan.
 
     `refund` is its refund that succeeded or may still. `is_disputed`: its payer has the money back from the
-    bank.
+    bank. `is_partly_credited`: credit notes have given back a part of its invoice.
     """
 
     payment: Payment
     refund: Refund | None
     last_day: date
     is_disputed: bool
+    is_partly_credited: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +133,19 @@ def last_payment(workspace: Workspace) -> LastPayment | None:
         refund if refund is not None and refund.id else None,
         last_day,
         is_disputed=dispute is not None and bool(dispute.id),
+        is_partly_credited=bool(payment.is_partly_credited),
     )
 
 
 _newest_success = Prepared(
     lambda: (
-        Payment.select(Payment, Order, Refund, Dispute)
+        Payment.select(
+            Payment,
+            Order,
+            Refund,
+            Dispute,
+            fn.EXISTS(crediting.credited_lines_of(Payment.order)).alias("is_partly_credited"),
+        )
         .join_from(Payment, Order)
         .join_from(
             Payment,
@@ -178,6 +188,8 @@ def refundable(workspace: Workspace, *, now: datetime) -> Refundable | NotRefund
         return NotRefundable(RefusalReason.DISPUTED)
     if workspace.day(now) > last.last_day:
         return NotRefundable(RefusalReason.TOO_LATE, last.last_day)
+    if last.is_partly_credited:
+        return NotRefundable(RefusalReason.PARTLY_CREDITED)
     gateway = current().gateways.get(last.payment.gateway)
     if gateway is None or not gateway.capabilities().refunds:
         return NotRefundable(RefusalReason.NOT_OFFERED)

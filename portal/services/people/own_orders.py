@@ -173,7 +173,7 @@ def _rows(shown: Sequence[_Seen]) -> list[OwnOrder]:
             Order,
             Invoice,
             JOIN.LEFT_OUTER,
-            # By its kind, which has an index with the order: all invoices credit nothing.
+            # By its kind: all invoices credit nothing.
             on=((Invoice.order == Order.id) & (Invoice.kind == DocumentKind.INVOICE)),
             attr="invoice",
         )

@@ -13,7 +13,7 @@ from portal.database.connecting import require_transaction
 from portal.domain.errors import MissingVatRate
 from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.timeline import NOTICE_DAYS, Act, Step, look_again_on, steps_due
-from portal.domain.vocabulary import PaymentState
+from portal.domain.vocabulary import NoticeKind, PaymentState
 from portal.models import Notice, Payment, Subscription
 from portal.services.payments import renewal_outcomes
 from portal.services.subscriptions import agreement, charged_methods, free_plan, next_charge
@@ -24,6 +24,7 @@ from . import calendar_letters, placing
 from .facts import RenewalFacts
 
 WAIT_FOR_MONEY = timedelta(minutes=5)
+LEADS_TO_DELETION = (NoticeKind.DELETION_AHEAD, Act.DELETE)
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,10 @@ def look_at(subscription: Subscription, facts: RenewalFacts, *, now: datetime) -
             did_something = free_plan.begin_scheduled(subscription, now)
             if not did_something:
                 subscription.renewal_failed_on = subscription.renewal_failed_on or today
+        elif step in LEADS_TO_DELETION and agreement.has_another_in_good_standing(subscription, today=today):
+            # The workspace lives on for what else it pays for; the letter comes once that is over too.
+            again_at = agreement.first_moment(workspace, today + timedelta(days=1))
+            did_something = False
         elif step is Act.DELETE:
             deletion.delete_for_not_paying(workspace, now=now)
             examined.steps.append(step)

@@ -35,6 +35,8 @@ from portal.models import (
 from portal.runtime import current
 from portal.services import open_money, plans
 
+WITHOUT_ACCESS = (SubscriptionState.BLOCKED, SubscriptionState.ENDED)
+
 
 class NoTrialPlan(PortalError):
     """The catalogue in force has no plan that a new workspace could begin with."""
@@ -165,6 +167,12 @@ def all_of(workspace: Workspace) -> list[Subscription]:
     for subscription in found:
         subscription.workspace = workspace
     return sorted(found, key=lambda each: (each.product.kind != ProductKind.WORKSPACE_PLAN, each.id))
+
+
+def has_another_in_good_standing(subscription: Subscription, *, today: date) -> bool:
+    """Whether the workspace may use something else: then it is neither blocked nor deleted for this one."""
+    others = (each for each in all_of(subscription.workspace) if each.id != subscription.id)
+    return any(status_of(each, today=today).state not in WITHOUT_ACCESS for each in others)
 
 
 def read_subscriptions(lines: Iterable[OrderLine]) -> None:

@@ -140,6 +140,7 @@ def _quote(
         price_id=price.id,
         amount=price.volume_price.unit_amount(subscription.quantity),
         unit=price.unit,
+        is_licensed=agreement.is_licensed(subscription),
     )
     return make_quote(
         [WantedLine(present, offer, subscription.quantity, renews=True)],

@@ -1,12 +1,15 @@
 """The statement page of an invoice: every figure as it was when the invoice was issued."""
 
+from datetime import date
+
 import pytest
 
 from portal.database.connecting import connection
 from portal.domain.vocabulary import Role
-from portal.models import Order
+from portal.models import Invoice, Order
 from portal.services.payments import refund_quotes, refunds
 from tests import paying
+from tests.crediting import credit
 from tests.factories import owner_of
 from tests.pages import by_testid, parse, text_of
 from tests.visiting import visit_as
@@ -140,3 +143,58 @@ def test_the_saved_card_of_the_next_charge_is_for_those_who_may_use_it(app, acme
     review = text_of(parse(reader.get(f"/w/acme/checkout/{order.number}/review").get_data(as_text=True)))
     assert "Automatic renewal: €61.20" in review
     assert ("with Visa •••• 4242" in review) is (role == Role.BILLING_MANAGER)
+
+
+def test_an_invoice_says_how_much_of_it_was_credited_and_by_which_notes(acme, owner):
+    """28.00 + 5.60 for 30 days: 10 days are 11.20, 10 more 11.19; the last 10 are still hers."""
+    paying.buy(acme)
+    invoice = Invoice.get()
+    first = credit(invoice, date(2026, 12, 11))
+    answer = statement(owner, invoice.number)
+    assert said_of_credits(answer) == "€11.20 of it was credited: see credit note CN-2026-000001."
+    credit(invoice, date(2026, 12, 1))
+    page = parse(statement(owner, invoice.number).get_data(as_text=True))
+    [sentence] = by_testid(page, "credit-notes")
+    assert text_of(sentence) == (
+        "€22.39 of it was credited: see credit notes CN-2026-000001, CN-2026-000002."
+    )
+    assert f"/w/acme/invoices/{first.number}" in statement(owner, invoice.number).get_data(as_text=True)
+
+
+def test_a_partial_credit_note_names_its_line_and_days_and_where_the_money_is(acme, owner):
+    paying.buy(acme)
+    note = credit(Invoice.get(), date(2026, 12, 11))
+    answer = statement(owner, note.number)
+    assert said_of_credits(answer) == "It credits a part of invoice INV-2026-000001."
+    page = parse(answer.get_data(as_text=True))
+    assert [text_of(found) for found in by_testid(page, "share")] == [
+        "Credit on invoice INV-2026-000001 of 21 November 2026, line 1",
+        "10 of 30 days; charged for all of them: €28.00",
+    ]
+    text = answer.get_data(as_text=True)
+    assert "Credited to" in text and "Balance" in text and "4242" not in text
+    listed = owner.get("/w/acme/history").get_data(as_text=True)
+    # A payment of which a part was credited is not sent back, and nobody is told that it can be.
+    assert "refund-link" not in listed and "can be refunded" not in listed
+    assert "Balance" in listed and note.number in listed
+
+
+def test_lines_have_their_numbers_and_days_where_there_are_several(acme, owner):
+    """Credit notes name them."""
+    paying.buy(acme)
+    invoice = Invoice.get()
+    assert "1. Business 5" not in statement(owner, invoice.number).get_data(as_text=True)
+    [line] = invoice.facts["lines"]
+    share = {"price_minor": 5600, "days": 15, "base_days": 30}
+    facts = invoice.facts | {"lines": [line, line | {"position": 2, "share": share}]}
+    Invoice.update(facts=facts).execute()
+    page = parse(statement(owner, invoice.number).get_data(as_text=True))
+    assert "1. Business 5 – monthly" in text_of(page) and "2. Business 5 – monthly" in text_of(page)
+    assert [text_of(found) for found in by_testid(page, "share")] == [
+        "15 of 30 days; for the whole period: €56.00"
+    ]
+
+
+def said_of_credits(answer):
+    [sentence] = by_testid(parse(answer.get_data(as_text=True)), "credit-notes")
+    return text_of(sentence)

@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+from datetime import date
 
 import pytest
 
@@ -15,6 +16,7 @@ from portal.services.upkeep.books import reading
 from tests.books import assert_books_clean, broken_books
 from tests.conftest import TODAY
 from tests.corruptions import CORRUPTIONS, a_past_of_everything
+from tests.crediting import credit
 from tests.factories import owner_of, seen_by
 from tests.paying import (
     ASKS_ONCE,
@@ -123,6 +125,17 @@ def after_a_refund(*statements):
         refunds.ask_refund(owner, last, shown_hash=refund_quotes.preview(last, now=now).hash, now=now)
         assert_books_clean()
         install(Runtime(shop.runtime.settings, shop.runtime.clock, {}))
+        shop.sql(*statements)
+
+    return breach
+
+
+def after_credits(*statements):
+    """Some days of the newest invoice of Acme are given back, then the breach."""
+
+    def breach(shop):
+        credit(Invoice.select().order_by(Invoice.id.desc()).get(), date(2026, 12, 1))
+        assert_books_clean()
         shop.sql(*statements)
 
     return breach
@@ -244,6 +257,9 @@ BREACHES = {
     "audit_entries_are_chained": [
         "UPDATE audit_entry SET subject = 'another' WHERE id = (SELECT max(id) FROM audit_entry)"
     ],
+    "partial_credit_notes_are_of_their_lines": after_credits(
+        "UPDATE credited_line SET start_on = '2026-12-02'"
+    ),
 }
 ACTS = [question for question, breach in BREACHES.items() if callable(breach)]
 """More than statements: the gateway takes part."""
@@ -364,6 +380,11 @@ def test_a_plan_that_a_refund_made_too_small_is_no_breach_until_the_next_payment
     buy(the_owner_of_acme(), "business-10")
     assert_books_clean()
     shop.sql(too_small)
+    assert broken_books() == {"active_users_fit_their_plan": 1}
+
+
+def test_a_plan_that_is_too_small_is_a_breach_though_the_newest_document_is_a_partial_credit_note(shop):
+    after_credits("UPDATE plan SET max_users = 1 WHERE code = 'business-10'")(shop)
     assert broken_books() == {"active_users_fit_their_plan": 1}
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import documents, gateways, history, members, money, records, terms
+from . import crediting, documents, gateways, history, members, money, records, terms
 from .reading import Reading
 
 
@@ -40,6 +40,8 @@ ALONE: tuple[Callable[[], int], ...] = (
     money.invoices_are_of_paid_orders,
     money.refunded_orders_were_paid_back_once,
     money.refunded_orders_have_their_credit_note,
+    crediting.credits_never_exceed_their_invoice_lines,
+    crediting.partial_credit_notes_have_all_their_lines,
     money.refunds_are_of_succeeded_payments,
     gateways.refunds_are_as_the_gateway_has_them,
     gateways.disputes_are_as_the_gateway_has_them,
@@ -80,6 +82,7 @@ TOGETHER: tuple[Reading[Any], ...] = (
             documents.credit_notes_mirror_their_invoice,
         ),
     ),
+    Reading(crediting.lines_of_credit_notes, (crediting.partial_credit_notes_are_of_their_lines,)),
 )
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast
 from peewee import JOIN, fn
 
 from portal.domain.invoicing import adds_up, is_of_the_sale, mirrors
+from portal.domain.partial_credits import is_partial
 from portal.domain.pricing import facts_hash
 from portal.domain.tax import Buyer, decide_tax, tax_facts
 from portal.domain.vocabulary import DocumentKind, PaymentMethodKind, PaymentState
@@ -205,8 +206,8 @@ def taxes_are_as_the_law_says(issued: IssuedDocument) -> bool:
 
 
 def credit_notes_mirror_their_invoice(issued: IssuedDocument) -> bool:
-    """Everything that its invoice said, but for what a credit note says of itself."""
-    if issued.kind != DocumentKind.CREDIT_NOTE or issued.invoice_facts is None:
+    """Everything that its invoice said, but for what a credit note says of itself; partial ones do not."""
+    if issued.kind != DocumentKind.CREDIT_NOTE or issued.invoice_facts is None or is_partial(issued.facts):
         return False
     return not mirrors(issued.facts, issued.invoice_facts)
 

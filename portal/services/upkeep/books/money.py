@@ -19,6 +19,7 @@ from portal.domain.vocabulary import (
     RefundState,
 )
 from portal.models import (
+    CreditedLine,
     Invoice,
     MethodSetup,
     Order,
@@ -107,7 +108,7 @@ def paid_orders_have_their_invoice() -> Queries:
 
 @counted
 def refunded_orders_have_their_credit_note() -> Queries:
-    """It credits the order's own invoice, in full."""
+    """It credits the order's own invoice, in full. So does a partial one, but not in full."""
     invoice = Invoice.alias()
     of_another = (
         Invoice.select(Invoice.id)
@@ -115,7 +116,7 @@ def refunded_orders_have_their_credit_note() -> Queries:
         .where(
             (invoice.kind != DocumentKind.INVOICE)
             | (invoice.order != Invoice.order)
-            | (invoice.total_minor != Invoice.total_minor)
+            | ((invoice.total_minor != Invoice.total_minor) & Invoice.id.not_in(partial_credit_notes()))
         )
     )
     return of_another, _orders_without_their(DocumentKind.CREDIT_NOTE, states=(OrderState.REFUNDED,))
@@ -139,15 +140,24 @@ def _orders_without_their(kind: DocumentKind, *, states: Sequence[OrderState]) -
 
 @counted
 def invoices_are_of_paid_orders() -> Queries:
-    """And credit notes of refunded ones."""
+    """And credit notes of refunded ones, unless they are partial."""
     return (
         Invoice.select(Invoice.id)
         .join(Order)
         .where(
             Order.state.not_in(PAID_ONCE)
-            | ((Invoice.kind == DocumentKind.CREDIT_NOTE) & (Order.state != OrderState.REFUNDED))
+            | (
+                (Invoice.kind == DocumentKind.CREDIT_NOTE)
+                & (Order.state != OrderState.REFUNDED)
+                & Invoice.id.not_in(partial_credit_notes())
+            )
         )
     )
+
+
+def partial_credit_notes() -> Any:
+    """The ids of those that name lines."""
+    return CreditedLine.select(CreditedLine.credit_note)
 
 
 @counted
@@ -313,16 +323,16 @@ def _may_be_reviewed(order: Quoted) -> list[str]:
 
 
 def quotes_add_up(order: Quoted) -> bool:
-    """Each line's net follows from quantity and price, its tax from net and rate; the totals are their sums.
+    """Each line's net follows from quantity, price and days, its tax from net and rate.
 
-    Without a buyer there is no tax yet.
+    The totals are their sums. Without a buyer there is no tax yet.
     """
     quote = order.quote
     rate_bp = quote["tax"]["rate_bp"] if quote["tax"] else None
     net_minor = tax_minor = 0
     for line in frozen_lines(quote):
         tax = line.net.split(part=line.rate_bp or 0, whole=BASIS_POINTS)
-        if (line.net, line.tax, line.rate_bp) != (line.unit * line.billed_quantity, tax, rate_bp):
+        if (line.net, line.tax, line.rate_bp) != (line.reckoned_net, tax, rate_bp):
             return True
         net_minor, tax_minor = net_minor + line.net.minor, tax_minor + line.tax.minor
     return [quote[name] for name in ("net_minor", "tax_minor", "total_minor")] != [

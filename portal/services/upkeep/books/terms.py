@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from peewee import JOIN, Case, fn
 
 from portal.domain.frozen_quote import frozen_lines
-from portal.domain.vocabulary import DocumentKind, MemberStatus, ProductKind, Role
+from portal.domain.vocabulary import DocumentKind, MemberStatus, OrderState, ProductKind, Role
 from portal.models import (
     Invoice,
     Member,
@@ -154,11 +154,17 @@ def workspaces_have_an_owner() -> Queries:
 def active_users_fit_their_plan() -> Queries:
     """Workspaces with more active users than their plan holds.
 
-    Unless their newest document is a credit note: that refund may have given a small plan back.
+    Unless their newest document is the credit note of a refund: that may have given a small plan back.
     """
     newest = Invoice.select(fn.MAX(Invoice.id)).group_by(Invoice.workspace)
-    just_refunded = Invoice.select(Invoice.workspace).where(
-        Invoice.id << newest, Invoice.kind == DocumentKind.CREDIT_NOTE
+    just_refunded = (
+        Invoice.select(Invoice.workspace)
+        .join(Order)
+        .where(
+            Invoice.id << newest,
+            Invoice.kind == DocumentKind.CREDIT_NOTE,
+            Order.state == OrderState.REFUNDED,
+        )
     )
     return (
         Member.select(Member.workspace)

@@ -1,0 +1,134 @@
+"""The credit note for a part of an invoice: which of its lines it credits, and how much (docs/adr/0026).
+
+Amounts are positive, at the rate and for the reason of the invoice, whatever both are today. Several may
+name one invoice; together they never credit more than was charged, line by line.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from .frozen_quote import DayShare
+from .invoice_lines import CreditedBefore, DocumentLine, document_lines
+from .invoicing import FACTS_VERSION, document_totals
+from .money import Money
+from .prorated_lines import CreditLine, RunningLine
+from .tax import tax_of
+from .vocabulary import DocumentKind
+
+OWN = {"version", "kind", "number", "issued_on", "corrects", "lines", "totals", "payment"}
+"""What such a credit note says of itself; all else it says as its invoice does."""
+
+
+def line_key(number: str, position: int) -> str:
+    """What RunningLine and CreditLine call a line of the document of that number."""
+    return f"{number}/{position}"
+
+
+def running_line(
+    invoice: Mapping[str, Any],
+    line: DocumentLine,
+    *,
+    credited_net: Money,
+    credited_tax: Money,
+    credited_from: date | None,
+) -> RunningLine:
+    """A line of the frozen facts of an invoice as it stands after what was credited of it."""
+    return RunningLine(
+        key=line_key(invoice["number"], line.position),
+        period=line.period,
+        quantity=line.quantity,
+        unit=line.unit,
+        net=line.net,
+        tax=tax_of(invoice["tax"]),
+        credited_net=credited_net,
+        credited_tax=credited_tax,
+        credited_from=credited_from,
+    )
+
+
+def partial_credit_note_facts(
+    invoice: Mapping[str, Any], credited: Mapping[int, CreditLine], *, number: str, issued_on: date
+) -> dict[str, Any]:
+    """The facts of a credit note for some lines of the frozen `invoice`, named by their positions.
+
+    The money is kept for the workspace: it has no payment. Buyer, seller and tax are the invoice's.
+    """
+    lines = [
+        _line_facts(invoice["lines"][of_line - 1], of_line, credit, position=position)
+        for position, (of_line, credit) in enumerate(credited.items(), start=1)
+    ]
+    return {
+        **invoice,
+        "version": FACTS_VERSION,
+        "kind": DocumentKind.CREDIT_NOTE.value,
+        "number": number,
+        "issued_on": issued_on.isoformat(),
+        "corrects": {"number": invoice["number"], "issued_on": invoice["issued_on"]},
+        "lines": lines,
+        "totals": document_totals(lines),
+        "payment": None,
+    }
+
+
+def _line_facts(
+    invoiced: Mapping[str, Any], of_line: int, credit: CreditLine, *, position: int
+) -> dict[str, Any]:
+    line = credit.line
+    before = CreditedBefore(of_line, line.period, line.net, line.credited_net, line.credited_tax)
+    return {
+        "position": position,
+        "description": dict(invoiced["description"]),
+        "period": {"start": credit.period.start.isoformat(), "end": credit.period.end.isoformat()},
+        "quantity": line.quantity,
+        "unit_minor": line.unit.minor,
+        "share": DayShare(line.net, credit.unused_days, line.period.days).facts,
+        "net_minor": credit.net.minor,
+        "rate_bp": credit.tax.rate_bp,
+        "tax_minor": credit.tax_amount.minor,
+        "notes": {},
+        "extension": None,
+        "credits": before.facts,
+    }
+
+
+def is_partial(facts: Mapping[str, Any]) -> bool:
+    """Whether it is a credit note of lines, and not one that undoes a whole invoice."""
+    return any("credits" in line for line in facts["lines"])
+
+
+def is_of_its_lines(credit_note: Mapping[str, Any], invoice: Mapping[str, Any]) -> bool:
+    """Whether a partial credit note says of its lines and of all else what its invoice says.
+
+    Each of its lines is one of the invoice, once, and never above what was left of it. Whether as much was
+    left as it says, earlier credit notes tell; whether it adds up, `adds_up`.
+    """
+    invoiced = document_lines(invoice)
+    lines = document_lines(credit_note)
+    positions = [line.credits.position for line in lines if line.credits]
+    return (
+        credit_note["kind"] == DocumentKind.CREDIT_NOTE.value
+        and credit_note["corrects"] == {name: invoice[name] for name in ("number", "issued_on")}
+        and credit_note["payment"] is None
+        and all(credit_note[name] == value for name, value in invoice.items() if name not in OWN)
+        and len(positions) == len(lines) == len({*positions}) > 0
+        and all(0 < position <= len(invoiced) for position in positions)
+        and all(
+            _is_of_the_line(line, printed, invoiced[position - 1], invoice["lines"][position - 1])
+            for line, printed, position in zip(lines, credit_note["lines"], positions, strict=True)
+        )
+    )
+
+
+def _is_of_the_line(
+    line: DocumentLine, printed: Mapping[str, Any], invoiced: DocumentLine, sold: Mapping[str, Any]
+) -> bool:
+    before = line.credits
+    return (
+        before is not None
+        and printed["description"] == sold["description"]
+        and (line.quantity, line.unit, line.rate_bp) == (invoiced.quantity, invoiced.unit, invoiced.rate_bp)
+        and (before.charged, before.period) == (invoiced.net, invoiced.period)
+        and before.net + line.net <= invoiced.net
+        and before.tax + line.tax <= invoiced.tax
+    )

@@ -1,0 +1,119 @@
+"""The checkout of an order for several products says each line, and what they come to."""
+
+import pytest
+
+from portal.domain.choices import Choice
+from portal.domain.vocabulary import Interval
+from portal.models import Subscription
+from portal.runtime import current
+from portal.services.checkout import ordering
+from portal.services.subscriptions import agreement
+from tests import paying
+from tests.attackers import Attacker
+from tests.factories import a_workspace, owner_of, seen_by
+from tests.pages import by_testid, parse, text_of
+from tests.visiting import facts
+
+pytestmark = pytest.mark.engine("sqlite")
+
+CARD = {"exp_month": "12", "exp_year": "2030", "security_code": "123", "holder": "Jeanne Martin"}
+LICENCES = Choice("meetings-professional", Interval.MONTH, 10)
+
+
+@pytest.fixture
+def acme(app):
+    with facts(app):
+        return a_workspace()
+
+
+@pytest.fixture
+def owner(app, acme):
+    with facts(app):
+        return Attacker(app, owner_of(acme))
+
+
+def an_order_for(app, acme, *choices, with_details=True):
+    with facts(app):
+        place = seen_by(owner_of(acme), acme)
+        order = ordering.open_order(place, choices=choices, currency="EUR", now=current().clock.now())
+        return paying.with_details(order, place) if with_details else order
+
+
+def marked(page, *marks):
+    return {mark: [text_of(each) for each in by_testid(page, mark)] for mark in marks}
+
+
+def review(owner, order):
+    return parse(owner.get(f"/w/acme/checkout/{order.number}/review").text)
+
+
+def place(owner, order):
+    page = review(owner, order)
+    fields = {**CARD, "number": paying.PAID, "quote": order.quote_hash}
+    assert by_testid(page, "place-order")
+    return owner.post(f"/w/acme/checkout/{order.number}/review", fields)
+
+
+def test_each_line_says_its_period_its_licences_and_its_amount(app, acme, owner):
+    """Business 5 by the month, and 10 × 13.00: 28.00 + 130.00 = 158.00, and 20 % VAT 31.60."""
+    order = an_order_for(app, acme, Choice("business-5", Interval.MONTH), LICENCES)
+    page, period = review(owner, order), "From 21 November 2026 to 21 December 2026"
+    assert marked(page, "order-line", "order-rate", "order-period", "order-total") == {
+        "order-line": [
+            f"Business 5, monthly {period} €28.00",
+            f"Meetings Professional, monthly 10 licences at €13.00 each {period} €130.00",
+        ],
+        "order-rate": ["10 licences at €13.00 each"],
+        "order-period": [period, period],
+        "order-total": ["€189.60"],
+    }
+
+
+def test_before_the_details_are_known_the_prices_stand_in_the_currency_that_is_chosen(app, acme, owner):
+    order = an_order_for(app, acme, LICENCES, with_details=False)
+    here = f"/w/acme/checkout/{order.number}"
+    assert "10 licences at €13.00 each" in marked(parse(owner.get(here).text), "order-line")["order-line"][0]
+    dollars = parse(owner.post(here, {"display_currency": "USD", "show_price": "y"}).text)
+    assert "10 licences at $14.00 each" in marked(dollars, "order-line")["order-line"][0]
+
+
+def test_the_result_says_what_is_whose_until_when(app, acme, owner):
+    order = an_order_for(app, acme, Choice("business-5", Interval.MONTH), LICENCES)
+    assert place(owner, order).status_code == 303
+    page = text_of(parse(owner.get(f"/w/acme/checkout/{order.number}/result").text))
+    assert (
+        "You can carry on working. The Business 5 plan is yours until 21 December 2026. "
+        "10 licences for Meetings Professional are yours until 21 December 2026." in page
+    )
+    assert "Meetings Professional, monthly × 10" in page
+    assert "Nothing is charged automatically: automatic renewal is off." in page
+    with facts(app):
+        assert {each.plan.code for each in Subscription.select()} == {"business-5", "meetings-professional"}
+
+
+def test_licences_alone_leave_the_trial_of_the_plan_as_it_is(app, acme, owner):
+    order = an_order_for(app, acme, LICENCES)
+    page = review(owner, order)
+    assert "the remaining days of the free trial are lost" not in text_of(page)
+    assert "Change the plan" not in text_of(page)
+    assert place(owner, order).status_code == 303
+    with facts(app):
+        assert agreement.of_workspace(acme).plan.trial
+
+
+def test_in_french_one_licence_is_one(app, acme, owner):
+    order = an_order_for(app, acme, Choice("meetings-essential", Interval.YEAR, 1))
+    answer = owner.get(f"/w/acme/checkout/{order.number}/review?lang=fr").text
+    assert "1 licence à 110,00" in text_of(parse(answer))
+    assert place(owner, order).status_code == 303
+    told = text_of(parse(owner.get(f"/w/acme/checkout/{order.number}/result").text))
+    assert "1 licence Réunions Essentiel est à vous jusqu’au 21 novembre 2027." in told
+
+
+def test_a_product_that_was_bought_meanwhile_is_not_ordered_again(app, acme, owner):
+    first, second = (an_order_for(app, acme, LICENCES) for _ in range(2))
+    assert place(owner, first).status_code == 303
+    fields = {**CARD, "number": paying.PAID, "quote": second.quote_hash}
+    answer = owner.post(f"/w/acme/checkout/{second.number}/review", fields)
+    assert answer.status_code == 422
+    assert "This workspace already has that product. Nothing was ordered." in text_of(parse(answer.text))
