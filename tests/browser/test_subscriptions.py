@@ -88,7 +88,7 @@ def test_licences_of_a_product_from_the_button_to_the_card(page: Page, reader, a
     pay(page)
     expect_step(page, "result")
 
-    page.goto("/w/acme/subscriptions")
+    page.get_by_role("link", name=say("Back to the subscriptions")).click()
     cards = page.locator("[data-testid^=subscription-]")
     expect(cards).to_have_count(2)
     card = page.get_by_test_id("subscription-meetings")

@@ -77,8 +77,7 @@ def converse(
     workspace, for whoever asks for none.
     """
     form = AddingForm(sent)
-    code = form.product.data if form.product.fault is None else ""
-    chosen = next((each for each in on_sale if each.product.code == code), None)
+    chosen = _chosen_product(form, on_sale)
     if chosen is None or wanted == Step.PRODUCT:
         problem = _what_is_wrong_with_the_product(form, wanted) if chosen is None else ""
         return Conversation(
@@ -115,6 +114,15 @@ def converse(
         licences=_licences(form),
         interval=_interval(form) if how is How.BUY else None,
     )
+
+
+def _chosen_product(form: AddingForm, on_sale: tuple[ProductForSale, ...]) -> ProductForSale | None:
+    """The one that is named; where none is, that of the plan."""
+    if form.product.raw_data:
+        code = form.product.data if form.product.fault is None else ""
+        return next((each for each in on_sale if each.product.code == code), None)
+    plan = form.plan.data
+    return next((each for each in on_sale if plan in [sold.plan.code for sold in each.plans]), None)
 
 
 def _what_is_wrong_with_the_product(form: AddingForm, wanted: str) -> Sentence:

@@ -465,7 +465,7 @@ def test_the_order_is_in_the_currency_that_was_shown(app, client, place):
         assert (Order.get().net_minor, Order.get().currency) == (16_800, "USD")
 
 
-@pytest.mark.parametrize("missing", ["product", "plan", "licences", "interval"])
+@pytest.mark.parametrize("missing", ["plan", "licences", "interval"])
 def test_nothing_is_ordered_while_something_is_missing(app, client, place, missing):
     sent = {name: value for name, value in ALL.items() if name != missing}
     answer = post_form(client, NEW, shown_at=f"{NEW}?{urlencode(ALL)}", **sent)
@@ -495,3 +495,23 @@ def test_where_nothing_is_sold_beside_the_plan_the_page_says_so(app, client, pla
     with facts(app):
         apply_catalogue(text[: text.index('[[products]]\ncode = "meetings"')])
     assert "There is no other product yet" in main(asked(client))
+
+
+def test_the_checkout_leads_back_to_what_was_chosen(app, client, place):
+    """Another number of licences is another order; the first one stays open and unpaid."""
+    first = post_form(client, NEW, shown_at=f"{NEW}?{urlencode(ALL)}", **ALL)
+    [way] = by_testid(parse(client.get(first.headers["Location"]).text), "change-order")
+    assert text_of(way) == "Change the order"
+    again = parse(client.get(way.get("href")).text)
+    assert question(again) == "How many licences do you need?"
+    [field] = by_testid(again, "licences")
+    assert field.get("value") == "12"
+    second = post_form(client, NEW, shown_at=way.get("href"), **{**ALL, "licences": "9"})
+    [line] = by_testid(parse(client.get(second.headers["Location"]).text), "order-rate")
+    assert text_of(line) == "9 licences at €15.00 each"
+
+
+def test_a_plan_names_its_product(client, place):
+    assert question(asked(client, plan="meetings-professional")) == "How many licences do you need?"
+    assert question(asked(client, plan="training-standard", licences="2")).startswith("Do you want to pay")
+    assert question(asked(client, plan="business-5")) == "Which product do you want to add?"
