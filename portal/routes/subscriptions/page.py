@@ -21,7 +21,7 @@ from portal.web.place import status_here
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
-from portal.words.licences import amount_words, rate_words
+from portal.words.licences import amount_words
 from portal.words.methods import method_words
 from portal.words.renewal import amount_charged
 from portal.words.states import state_words
@@ -43,8 +43,7 @@ class DocumentLink:
 class Card:
     """One subscription. `state` is the style's word and `state_words` the reader's.
 
-    `sentence` says what `facts` do not. `action`: label and address of the one act, `is_urgent` where it is
-    what the card is about.
+    `sentence` says what `facts` do not. `action`: label and address of the one act.
     """
 
     code: str
@@ -54,7 +53,6 @@ class Card:
     sentence: str
     facts: tuple[tuple[str, str, str], ...]
     action: tuple[str, str] | None
-    is_urgent: bool
     documents: tuple[DocumentLink, ...]
 
 
@@ -85,7 +83,6 @@ def show(place: Place) -> Response:
 def _card(place: Place, each: OwnSubscription) -> Card:
     own, status = each.own, each.own.status
     state, words = _state(own)
-    action = _action(place, own)
     return Card(
         code=own.product.code,
         name=translated(own.product.names),
@@ -93,8 +90,7 @@ def _card(place: Place, each: OwnSubscription) -> Card:
         state_words=words,
         sentence=_sentence(own),
         facts=_facts(each, status) if status and own.is_bought else (),
-        action=action,
-        is_urgent=action is not None and not own.is_workspace_plan,
+        action=_action(place, own),
         documents=tuple(_document(place, invoice) for invoice in each.documents),
     )
 
@@ -190,7 +186,8 @@ def _price(price: Price, licences: int) -> str:
     amount = amount_words(volume.amount(licences), interval)
     if licences == 1 or volume.unit is PriceUnit.FLAT:
         return _("%(amount)s excl. VAT", amount=amount)
-    return _("%(amount)s excl. VAT (%(rate)s)", amount=amount, rate=rate_words(volume, interval, licences))
+    each = formatting.money(volume.unit_amount(licences))
+    return _("%(amount)s excl. VAT (%(each)s per licence)", amount=amount, each=each)
 
 
 def _next_payment(status: SubscriptionStatus) -> str:

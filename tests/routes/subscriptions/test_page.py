@@ -121,7 +121,7 @@ def test_a_bought_product_says_tier_licences_cycle_price_and_next_payment(app, c
         "tier": "Meetings Professional",
         "licences": "12",
         "cycle": "Monthly",
-        "rate": "€156.00 a month excl. VAT (€13.00 per licence a month)",
+        "rate": "€156.00 a month excl. VAT (€13.00 per licence)",
         "next-payment": "€187.20 including VAT on 21 December 2026",
         "method": "Visa •••• 4242",
     }
