@@ -13,7 +13,7 @@ from portal.domain.pricing import facts_hash
 from portal.domain.vocabulary import DocumentKind
 from portal.models import Invoice, NumberSeries, Order, Payment
 from portal.runtime import current
-from portal.services import audit
+from portal.services import audit, ledger
 
 PREFIXES = {DocumentKind.INVOICE: "INV", DocumentKind.CREDIT_NOTE: "CN"}
 
@@ -100,6 +100,7 @@ def _issue(
         facts_hash=facts_hash(facts),
     )
     rows.save(document)
+    ledger.record_document(document)
     audit.record(
         f"{kind}.issued",
         workspace=order.workspace,

@@ -15,7 +15,7 @@ from portal.gateways.base import MethodFacts, Succeeded
 from portal.models import Member, Order, Payment, PaymentMethod, Subscription
 from portal.outbox import JSON
 from portal.runtime import current
-from portal.services import audit, letters, places
+from portal.services import audit, ledger, letters, places
 from portal.services.invoices import issuing
 from portal.services.members import overflow
 from portal.services.subscriptions import agreement, auto_renewal
@@ -41,6 +41,7 @@ def settle_paid(payment: Payment, outcome: Succeeded, subscription: Subscription
     if other_plan:
         overflow.make_guests(order, line.plan, now=now)
     invoice = issuing.issue_for(order, payment=payment, now=now)
+    ledger.record_payment(payment, invoice, now=now)
     audit.record(
         "payment.succeeded",
         workspace=order.workspace,
