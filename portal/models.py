@@ -787,9 +787,9 @@ class BalanceEntry(Model):
     currency = CurrencyCode()
     amount_minor = MinorUnits()
     kind = VocabularyWord(BalanceEntryKind)
-    invoice = ForeignKeyField(Invoice, null=True, unique=True, on_delete="RESTRICT")
-    payment = ForeignKeyField(Payment, null=True, unique=True, on_delete="RESTRICT")
-    refund = ForeignKeyField(Refund, null=True, unique=True, on_delete="RESTRICT")
+    invoice = ForeignKeyField(Invoice, null=True, index=False, on_delete="RESTRICT")
+    payment = ForeignKeyField(Payment, null=True, index=False, on_delete="RESTRICT")
+    refund = ForeignKeyField(Refund, null=True, index=False, on_delete="RESTRICT")
     made_at = UTCDateTimeField()
 
     workspace_id: int
@@ -809,6 +809,18 @@ class BalanceEntry(Model):
     @property
     def amount(self) -> Money:
         return Money(self.amount_minor, self.currency)
+
+
+for _cause in (BalanceEntry.invoice, BalanceEntry.payment, BalanceEntry.refund):
+    # Partial: an entry is written to the index of its own cause alone.
+    BalanceEntry.add_index(
+        BalanceEntry.index(
+            _cause,
+            unique=True,
+            name=f"balance_entry_of_{_cause.name}",
+            where=_cause.is_null(False),
+        )
+    )
 
 
 class Allocation(Model):

@@ -643,6 +643,10 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
         lambda: changed(entry(INVOICED), workspace=Workspace.get(Workspace.name == "Looks")),
         {"entries_repeat_their_cause"},
     ),
+    "a credit note's entry of another workspace": (
+        lambda: changed(entry(CREDITED, "Back"), workspace=Workspace.get(Workspace.name == "Looks")),
+        {"entries_repeat_their_cause", "allocations_cover_no_more_than_both_sides"},
+    ),
     "an entry of an hour earlier": (
         lambda: changed(row := entry(INVOICED), made_at=row.made_at - timedelta(hours=1)),
         {"entries_repeat_their_cause"},
@@ -693,6 +697,10 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
     "a refund of what covers an invoice": (
         lambda: changed(allocation(CREDITED, "Back"), entry=entry(PAID, "Back")),
         {"allocations_cover_no_more_than_both_sides"},
+    ),
+    "an invoice covered by its payment and by its credit note": (
+        lambda: changed(allocation(CREDITED, "Back"), refund=None, invoice=of(Invoice, "Back")),
+        {"allocations_cover_no_more_than_both_sides", "refunds_are_allocated_in_full"},
     ),
     "half of a refund from nowhere": (
         lambda: changed(row := allocation(CREDITED, "Back"), amount_minor=row.amount_minor // 2),

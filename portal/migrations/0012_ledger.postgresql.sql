@@ -17,13 +17,13 @@ CREATE TABLE "balance_entry" (
   CHECK ((kind = 'refund') = (refund_id IS NOT NULL)),
   CHECK (amount_minor = 0 OR (amount_minor > 0) = (kind IN ('payment', 'credit_note'))))
 ;
-CREATE UNIQUE INDEX "balance_entry_invoice_id" ON "balance_entry" ("invoice_id")
-;
-CREATE UNIQUE INDEX "balance_entry_payment_id" ON "balance_entry" ("payment_id")
-;
-CREATE UNIQUE INDEX "balance_entry_refund_id" ON "balance_entry" ("refund_id")
-;
 CREATE INDEX "balance_entry_workspace_id_id" ON "balance_entry" ("workspace_id", "id")
+;
+CREATE UNIQUE INDEX "balance_entry_of_invoice" ON "balance_entry" ("invoice_id") WHERE ("invoice_id" IS NOT NULL)
+;
+CREATE UNIQUE INDEX "balance_entry_of_payment" ON "balance_entry" ("payment_id") WHERE ("payment_id" IS NOT NULL)
+;
+CREATE UNIQUE INDEX "balance_entry_of_refund" ON "balance_entry" ("refund_id") WHERE ("refund_id" IS NOT NULL)
 ;
 CREATE TABLE "allocation" (
   "id" SERIAL NOT NULL PRIMARY KEY,

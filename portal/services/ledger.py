@@ -15,7 +15,7 @@ from portal.database import rows
 from portal.database.connecting import postpone, require_transaction, write_postponed
 from portal.domain import ledger
 from portal.domain.ledger import Part
-from portal.domain.money import Money
+from portal.domain.money import Money, total
 from portal.domain.vocabulary import BalanceEntryKind, DocumentKind, InvoiceStatus
 from portal.models import Allocation, BalanceEntry, Invoice, Payment, Refund, Workspace
 
@@ -89,7 +89,7 @@ def cover_open_invoices(workspace: Workspace, currency: str) -> Money:
     owed = list(_open_parts(list(cast("Iterable[Invoice]", invoices))))
     shares = ledger.allocate(kept, owed)
     _save([_of_invoice(share.source, share.target, share.amount) for share in shares])
-    return sum((share.amount for share in shares), start=Money.zero(currency))
+    return total((share.amount for share in shares), currency)
 
 
 def _record(
@@ -229,8 +229,9 @@ def _left_of(which: Any) -> list[tuple[BalanceEntry, Money]]:
     entries = (
         BalanceEntry.select(BalanceEntry, used.alias("used"))
         .join(Allocation, JOIN.LEFT_OUTER, on=(Allocation.entry == BalanceEntry.id))
-        .where(which, BalanceEntry.kind << ledger.GIVES)
+        .where(which)
         .group_by(BalanceEntry.id)
+        # What takes has a negative amount, and nothing of it is used.
         .having(used < BalanceEntry.amount_minor)
         .order_by(BalanceEntry.id)
         .objects()

@@ -1,5 +1,6 @@
 """The ledger: an entry for every document and amount, what covers which invoice, and no row ever changed."""
 
+import logging
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -253,7 +254,7 @@ def test_the_database_refuses_a_wrong_sign_and_a_wrong_cause(place, columns):
 # --- what the ledger is ready for -----------------------------------------------------------------
 
 
-def an_invoice(order, minor, *, credited=None, kind=DocumentKind.INVOICE):
+def an_invoice(order, minor, *, credited=None, kind=DocumentKind.INVOICE, currency="EUR"):
     """A document over so much; its facts are nobody's business here."""
     number = f"{kind}-{Invoice.select().count() + 1}"
     return Invoice.create(
@@ -266,7 +267,7 @@ def an_invoice(order, minor, *, credited=None, kind=DocumentKind.INVOICE):
         number=number,
         issued_on=order.created_at.date(),
         issued_at=order.created_at,
-        currency="EUR",
+        currency=currency,
         net_minor=minor,
         tax_minor=0,
         total_minor=minor,
@@ -282,9 +283,9 @@ class Paper:
         self.place, self.now = place, place.workspace.created_at
         self.orders = [an_order(place) for _ in range(8)]
 
-    def invoice(self, minor):
+    def invoice(self, minor, currency="EUR"):
         with transaction(lock=self.place.workspace):
-            document = an_invoice(self.orders.pop(), minor)
+            document = an_invoice(self.orders.pop(), minor, currency=currency)
             ledger.record_document(document)
         return document
 
@@ -303,7 +304,7 @@ class Paper:
                 order=order,
                 gateway="sandbox",
                 amount_minor=minor,
-                currency="EUR",
+                currency=invoice.currency,
                 state=PaymentState.SUCCEEDED,
                 method_kind=order.method_kind,
                 created_at=self.now,
@@ -326,9 +327,9 @@ class Paper:
             ledger.record_refund(sent_back, credit_note=credit_note, now=self.now)
         return sent_back
 
-    def cover(self):
+    def cover(self, currency="EUR"):
         with transaction(lock=self.place.workspace):
-            return ledger.cover_open_invoices(self.place.workspace, "EUR").minor
+            return ledger.cover_open_invoices(self.place.workspace, currency).minor
 
     @property
     def balance(self):
@@ -450,14 +451,56 @@ def test_an_invoice_over_nothing_is_paid(paper):
     assert statuses(paper.invoice(0)) == [PAID]
 
 
-def test_what_is_kept_of_another_workspace_or_currency_pays_nothing(paper):
+def test_what_is_kept_of_another_workspace_pays_nothing(paper):
     other = Paper(a_place("Other", owner="Otto Other"))
-    paid = other.invoice(100)
-    other.payment(900, paid)
+    other.payment(900, other.invoice(100))
     invoice = paper.invoice(500)
     assert paper.cover() == 0
     assert statuses(invoice) == [OPEN]
-    assert ledger.covered_by_balance(other.place.workspace, Money(500, "USD")) == Money(0, "USD")
+
+
+def test_what_is_kept_in_another_currency_pays_nothing(paper):
+    paper.payment(900, paper.invoice(100, currency="USD"))
+    invoice = paper.invoice(500)
+    assert (paper.cover(), paper.cover("USD")) == (0, 0)
+    assert statuses(invoice) == [OPEN]
+    assert ledger.covered_by_balance(paper.place.workspace, euros(500)) == euros(0)
+    assert ledger.covered_by_balance(paper.place.workspace, Money(500, "USD")) == Money(500, "USD")
+
+
+def test_an_invoice_is_covered_in_the_transaction_that_issues_it(paper):
+    paper.payment(1500, paper.invoice(1000))
+    with transaction(lock=paper.place.workspace):
+        document = an_invoice(paper.orders.pop(), 300)
+        ledger.record_document(document)
+        assert ledger.cover_open_invoices(paper.place.workspace, "EUR") == euros(300)
+    assert (statuses(document), paper.balance) == ([PAID], 200)
+
+
+def test_what_is_covered_in_the_act_is_counted_when_its_payment_is_written(paper):
+    """A part from the balance, the rest from the gateway, and not a unit twice."""
+    paper.payment(1200, paper.invoice(1000))
+    with transaction(lock=paper.place.workspace):
+        document = an_invoice(paper.orders.pop(), 500)
+        ledger.record_document(document)
+        ledger.cover_open_invoices(paper.place.workspace, "EUR")
+        payment = paper.payment(400, document)
+    assert (statuses(document), paper.balance) == ([PAID], 100)
+    assert ledger.covered_of([document]) == {document.id: euros(500)}
+    [rest] = Allocation.select().where(Allocation.invoice == document, Allocation.amount_minor == 300)
+    assert rest.entry.payment_id == payment.id
+
+
+def test_a_purchase_writes_the_ledger_without_reading_it(place, caplog):
+    order = an_order(place)
+    with caplog.at_level(logging.DEBUG, logger="peewee"):
+        pay(order)
+    about = [text for text in caplog.messages if "balance_entry" in text or "allocation" in text]
+    written = [text for text in about if "INSERT" in text]
+    assert len(written) == 2
+    # What is left reserves ids.
+    assert all("id" in text and "amount_minor" not in text for text in set(about) - set(written))
+    assert_books_clean()
 
 
 def test_a_new_entry_has_the_moment_of_its_act(place, clock):
