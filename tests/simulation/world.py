@@ -26,6 +26,7 @@ from portal.gateways.base import (
 )
 from portal.gateways.sandbox.gateway import Sandbox
 from portal.models import (
+    BalanceEntry,
     Dispute,
     Invoice,
     Member,
@@ -39,7 +40,7 @@ from portal.models import (
     Workspace,
 )
 from portal.runtime import Runtime, current, install
-from portal.services import catalogue, plans
+from portal.services import catalogue, ledger, plans
 from portal.services.members import changes, invitations
 from portal.services.payments import charging, refund_quotes, refunds
 from portal.services.places import Place
@@ -138,6 +139,7 @@ class World:
     touched: set[int] = field(default_factory=set)
     shown_minor: dict[str, int] = field(default_factory=dict)
     weighed: set[str] = field(default_factory=set)
+    entries_seen: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     agreed: dict[int, set[date]] = field(default_factory=dict)
     chance: Random = field(init=False)
 
@@ -378,6 +380,7 @@ class World:
         self._automatic_charges_keep_their_distance(workspace)
         self._the_plan_holds_its_people(workspace)
         self._stopped_methods_are_left_alone(workspace)
+        self._the_ledger_only_grows(workspace)
 
     def _money_is_what_was_shown(self, workspace: Workspace) -> None:
         """Each charge is one payment of an order's own total, never above what a page or a letter said."""
@@ -468,6 +471,19 @@ class World:
         ):
             if payment.tried_on and payment.tried_on > workspace.day(payment.method.stopped_at):
                 self._broken(f"{workspace.slug}: charged on {payment.tried_on} in spite of a dispute")
+
+    def _the_ledger_only_grows(self, workspace: Workspace) -> None:
+        """No entry changes or goes, and everything that is invoiced here is paid: nothing is kept or owed."""
+        query = BalanceEntry.select().where(BalanceEntry.workspace == workspace).order_by(BalanceEntry.id)
+        entries = list(query.dicts())
+        before = self.entries_seen.get(workspace.id, [])
+        if entries[: len(before)] != before:
+            self._broken(f"{workspace.slug}: the ledger said {before}, and says {entries}")
+        self.entries_seen[workspace.id] = entries
+        for currency in {entry["currency"] for entry in entries}:
+            balance = ledger.balance_of(workspace, currency)
+            if balance.minor:
+                self._broken(f"{workspace.slug}: a balance of {balance}")
 
     def _charges_of(self, workspace: Workspace) -> list[Any]:
         return [
