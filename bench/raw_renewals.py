@@ -20,6 +20,8 @@ WRITTEN = (
     "payment",
     "subscription_period",
     "invoice",
+    "balance_entry",
+    "allocation",
     "audit_entry",
     "audit_trace",
     "outbox_message",
@@ -104,9 +106,11 @@ class Raw:
         whose_order = {row["id"]: row["workspace_id"] for row in taken["purchase_order"]}
         order_of_line = {row["id"]: row["order_id"] for row in taken["order_line"]}
         whose_entry = {row["id"]: row["workspace_id"] for row in taken["audit_entry"]}
+        whose_balance = {row["id"]: row["workspace_id"] for row in taken["balance_entry"]}
         whose: dict[str, Callable[[Row], int]] = {
             "order_line": lambda row: whose_order[row["order_id"]],
             "subscription_period": lambda row: whose_order[order_of_line[row["line_id"]]],
+            "allocation": lambda row: whose_balance[row["entry_id"]],
             "audit_trace": lambda row: whose_entry[row["entry_id"]],
         }
         for table in WRITTEN[:-1]:
@@ -142,6 +146,8 @@ class Raw:
             self._update("subscription", subscription, CHANGED),
             (f"UPDATE number_series SET next_number = next_number + 1 WHERE name = {self.mark}", [series]),
             *(self._insert("invoice", row) for row in rows["invoice"]),
+            *(self._insert("balance_entry", row) for row in rows["balance_entry"]),
+            *(self._insert("allocation", row) for row in rows["allocation"]),
             *(self._insert("audit_entry", row) for row in rows["audit_entry"] if row["id"] not in ids),
             *(self._insert("audit_trace", row) for row in rows["audit_trace"] if row["entry_id"] not in ids),
             *(self._insert("outbox_message", row) for row in rows["outbox_message"]),

@@ -13,11 +13,14 @@ from portal.database.columns import Model
 from portal.database.connecting import is_postgresql, transaction
 from portal.gateways.base import Gateway
 from portal.models import (
+    Allocation,
+    BalanceEntry,
     BillingDetails,
     Invoice,
     Member,
     NumberSeries,
     Order,
+    OrderLine,
     OutboxMessage,
     Payment,
     PaymentMethod,
@@ -40,9 +43,12 @@ COPIED = (
     PaymentMethod,
     Subscription,
     Order,
+    OrderLine,
     SubscriptionPeriod,
     Payment,
     Invoice,
+    BalanceEntry,
+    Allocation,
     OutboxMessage,
 )
 # What may not be twice in a table, and how the copy number k makes it another.

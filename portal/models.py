@@ -38,6 +38,7 @@ from portal.domain.frozen_quote import FrozenLine, frozen_lines
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, OPEN_REFUND_STATES, OPEN_SETUP_STATES
 from portal.domain.money import Money
 from portal.domain.vocabulary import (
+    BalanceEntryKind,
     ChangePolicy,
     DocumentKind,
     Interval,
@@ -840,6 +841,86 @@ class Document(Model):
         indexes = ((("invoice", "locale"), True),)
 
 
+class BalanceEntry(Model):
+    """What an issued document or moved money did to the balance of its workspace: once, and for ever.
+
+    Append-only: only services/ledger.py writes here, and nobody changes or deletes a row. `amount_minor` is
+    positive where the workspace gets and negative where it owes or takes (domain/ledger.py). Exactly one
+    cause is set; `invoice` is the document, credit notes too. `made_at` is the cause's moment, of the
+    business clock.
+    """
+
+    workspace = ForeignKeyField(Workspace, backref="balance_entries", index=False, on_delete="RESTRICT")
+    currency = CurrencyCode()
+    amount_minor = MinorUnits()
+    kind = VocabularyWord(BalanceEntryKind)
+    invoice = ForeignKeyField(Invoice, null=True, index=False, on_delete="RESTRICT")
+    payment = ForeignKeyField(Payment, null=True, index=False, on_delete="RESTRICT")
+    refund = ForeignKeyField(Refund, null=True, index=False, on_delete="RESTRICT")
+    made_at = UTCDateTimeField()
+
+    workspace_id: int
+    invoice_id: int | None
+    payment_id: int | None
+    refund_id: int | None
+
+    class Meta:
+        indexes = ((("workspace", "id"), False),)
+        constraints = [
+            Check("(kind IN ('invoice', 'credit_note')) = (invoice_id IS NOT NULL)"),
+            Check("(kind = 'payment') = (payment_id IS NOT NULL)"),
+            Check("(kind = 'refund') = (refund_id IS NOT NULL)"),
+            Check("amount_minor = 0 OR (amount_minor > 0) = (kind IN ('payment', 'credit_note'))"),
+        ]
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.amount_minor, self.currency)
+
+
+for _cause in (BalanceEntry.invoice, BalanceEntry.payment, BalanceEntry.refund):
+    # Partial: an entry is written to the index of its own cause alone.
+    BalanceEntry.add_index(
+        BalanceEntry.index(
+            _cause,
+            unique=True,
+            name=f"balance_entry_of_{_cause.name}",
+            where=_cause.is_null(False),
+        )
+    )
+
+
+class Allocation(Model):
+    """So much of a payment or credit note covers an invoice, or was sent back by a refund. Append-only.
+
+    How far an invoice is paid is the sum of its rows; `entry` is always one that gives.
+    """
+
+    entry = ForeignKeyField(BalanceEntry, backref="allocations", on_delete="RESTRICT")
+    invoice = ForeignKeyField(Invoice, null=True, backref="allocations", index=False, on_delete="RESTRICT")
+    refund = ForeignKeyField(Refund, null=True, backref="allocations", index=False, on_delete="RESTRICT")
+    amount_minor = MinorUnits(constraints=[Check("amount_minor > 0")])
+
+    entry_id: int
+    invoice_id: int | None
+    refund_id: int | None
+
+    class Meta:
+        indexes = ((("invoice", "entry"), True),)
+        constraints = [Check("(invoice_id IS NULL) <> (refund_id IS NULL)")]
+
+
+Allocation.add_index(
+    Allocation.index(
+        Allocation.refund,
+        Allocation.entry,
+        unique=True,
+        name="allocation_of_refunds",
+        where=Allocation.refund.is_null(False),
+    )
+)
+
+
 # --- what is said and asked -----------------------------------------------------------------------
 
 
@@ -1012,6 +1093,8 @@ ALL_MODELS: tuple[type[Model], ...] = (
     Invoice,
     CreditedLine,
     Document,
+    BalanceEntry,
+    Allocation,
     Notice,
     NonprofitRequest,
     GatewayPace,

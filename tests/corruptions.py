@@ -10,10 +10,20 @@ from datetime import date, timedelta
 from typing import Any
 
 from portal.domain.pricing import facts_hash
-from portal.domain.vocabulary import DocumentKind, Interval, OrderState, PaymentState, RefundState, VatStatus
+from portal.domain.vocabulary import (
+    BalanceEntryKind,
+    DocumentKind,
+    Interval,
+    OrderState,
+    PaymentState,
+    RefundState,
+    VatStatus,
+)
 from portal.models import (
+    Allocation,
     AuditEntry,
     AuditTrace,
+    BalanceEntry,
     CreditedLine,
     Document,
     Invoice,
@@ -140,6 +150,15 @@ def line(name: str = "Acme") -> Any:
     return OrderLine.get(OrderLine.order == of(Order, name, state=OrderState.PAID))
 
 
+def entry(kind: BalanceEntryKind, name: str = "Acme", *, newest: bool = False) -> Any:
+    return of(BalanceEntry, name, newest=newest, kind=kind)
+
+
+def allocation(kind: BalanceEntryKind = BalanceEntryKind.PAYMENT, name: str = "Acme") -> Any:
+    """What the first payment, or credit note, of the workspace covers."""
+    return Allocation.get(Allocation.entry == entry(kind, name))
+
+
 def again(row: Any, **columns: Any) -> None:
     """The same row once more, under another id."""
     model = type(row)
@@ -202,6 +221,11 @@ def shift_tax(facts: dict[str, Any]) -> None:
 def delete(row: Any) -> None:
     if isinstance(row, AuditEntry):
         AuditTrace.delete().where(AuditTrace.entry == row).execute()
+    if isinstance(row, Invoice):
+        Allocation.delete().where(Allocation.invoice == row).execute()
+        BalanceEntry.delete().where(BalanceEntry.invoice == row).execute()
+    if isinstance(row, BalanceEntry):
+        Allocation.delete().where(Allocation.entry == row).execute()
     row.delete_instance()
 
 
@@ -214,6 +238,9 @@ def set_in(*path: Any, to: Any) -> Callable[[dict[str, Any]], None]:
 
     return change
 
+
+INVOICED, PAID = BalanceEntryKind.INVOICE, BalanceEntryKind.PAYMENT
+CREDITED = BalanceEntryKind.CREDIT_NOTE
 
 CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
     # Documents.
@@ -287,7 +314,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
     ),
     "an invoice issued an hour later": (
         lambda: changed(row := of(Invoice, "Acme"), issued_at=row.issued_at + timedelta(hours=1)),
-        {"invoices_are_of_their_day"},
+        {"invoices_are_of_their_day", "entries_repeat_their_cause"},
     ),
     "an invoice taken out": (
         lambda: delete(of(Invoice, "Berlin")),
@@ -316,7 +343,11 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
             changed(row := credited_line(), net_minor=row.net_minor + 1),
             changed(note := row.credit_note, net_minor=note.net_minor + 1, total_minor=note.total_minor + 1),
         ),
-        {"issued_invoices_are_unchanged", "partial_credit_notes_are_of_their_lines"},
+        {
+            "issued_invoices_are_unchanged",
+            "partial_credit_notes_are_of_their_lines",
+            "entries_repeat_their_cause",
+        },
     ),
     "more credited than was charged": (
         credits_too_much,
@@ -324,6 +355,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
             "credits_never_exceed_their_invoice_lines",
             "invoices_add_up",
             "partial_credit_notes_are_of_their_lines",
+            "entries_repeat_their_cause",
         },
     ),
     "more credited than the line of the order": (
@@ -398,6 +430,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
             "numbers_have_no_gap",
             "invoices_promised_their_documents",
             "issued_invoices_are_unchanged",
+            "every_document_and_payment_has_its_entry",
         },
     ),
     "other bytes of a document": (
@@ -672,11 +705,12 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
             "payments_ask_for_what_their_order_costs",
             "paid_orders_have_one_succeeded_payment",
             "charges_are_in_the_books",
+            "entries_repeat_their_cause",
         },
     ),
     "a payment of another workspace": (
         lambda: changed(of(Payment, "Wien"), workspace=Workspace.get(Workspace.name == "Looks")),
-        {"payments_ask_for_what_their_order_costs"},
+        {"payments_ask_for_what_their_order_costs", "entries_repeat_their_cause"},
     ),
     "a payment under another key": (
         lambda: changed(of(Payment, "Wien"), key="another"),
@@ -709,15 +743,119 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
     ),
     "a refund of less": (
         lambda: changed(of(Refund, "Back"), amount_minor=1),
-        {"refunded_orders_were_paid_back_once", "refunds_are_as_the_gateway_has_them"},
+        {
+            "refunded_orders_were_paid_back_once",
+            "refunds_are_as_the_gateway_has_them",
+            "entries_repeat_their_cause",
+            "allocations_cover_no_more_than_both_sides",
+        },
     ),
     "a refund that was refused after all": (
         lambda: changed(of(Refund, "Back"), state=RefundState.REFUSED),
-        {"refunded_orders_were_paid_back_once", "refunds_are_as_the_gateway_has_them"},
+        {
+            "refunded_orders_were_paid_back_once",
+            "refunds_are_as_the_gateway_has_them",
+            "entries_repeat_their_cause",
+        },
     ),
     "a refund that is still asked for": (
         lambda: changed(row := of(Refund, "Back"), ask_again_at=row.created_at),
         {"open_money_is_asked_about"},
+    ),
+    "a payment taken out, and out of the ledger": (
+        lambda: (delete(entry(PAID, "Wien")), delete(of(Payment, "Wien"))),
+        {
+            "paid_orders_have_one_succeeded_payment",
+            "charges_are_in_the_books",
+            "paid_invoices_are_allocated_in_full",
+        },
+    ),
+    # The ledger.
+    "an entry of less, and what it covers": (
+        lambda: [changed(row, amount_minor=row.amount_minor - 1) for row in (entry(PAID), allocation())],
+        {"entries_repeat_their_cause", "paid_invoices_are_allocated_in_full"},
+    ),
+    "a unit moved from one invoice's entry to the next": (
+        lambda: [
+            changed(row, amount_minor=row.amount_minor + more)
+            for row, more in ((entry(INVOICED), 1), (entry(INVOICED, newest=True), -1))
+        ],
+        {"entries_repeat_their_cause"},
+    ),
+    "an entry in another currency": (
+        lambda: changed(entry(PAID), currency="USD"),
+        {"entries_repeat_their_cause", "allocations_cover_no_more_than_both_sides"},
+    ),
+    "an entry of another workspace": (
+        lambda: changed(entry(PAID), workspace=Workspace.get(Workspace.name == "Looks")),
+        {"entries_repeat_their_cause", "allocations_cover_no_more_than_both_sides"},
+    ),
+    "an invoice's entry of another workspace": (
+        lambda: changed(entry(INVOICED), workspace=Workspace.get(Workspace.name == "Looks")),
+        {"entries_repeat_their_cause"},
+    ),
+    "a credit note's entry of another workspace": (
+        lambda: changed(entry(CREDITED, "Back"), workspace=Workspace.get(Workspace.name == "Looks")),
+        {"entries_repeat_their_cause", "allocations_cover_no_more_than_both_sides"},
+    ),
+    "an entry of an hour earlier": (
+        lambda: changed(row := entry(INVOICED), made_at=row.made_at - timedelta(hours=1)),
+        {"entries_repeat_their_cause"},
+    ),
+    "an entry of a payment on its way": (
+        lambda: BalanceEntry.create(
+            workspace=(row := of(Payment, "Waits")).workspace,
+            currency=row.currency,
+            amount_minor=row.amount_minor,
+            kind=PAID,
+            payment=row,
+            made_at=row.created_at,
+        ),
+        {"entries_repeat_their_cause"},
+    ),
+    "a credit note as an invoice": (
+        lambda: changed(row := entry(CREDITED, "Back"), kind=INVOICED, amount_minor=-row.amount_minor),
+        {"entries_repeat_their_cause", "allocations_cover_no_more_than_both_sides"},
+    ),
+    "a payment out of the ledger": (
+        lambda: delete(entry(PAID)),
+        {"every_document_and_payment_has_its_entry", "paid_invoices_are_allocated_in_full"},
+    ),
+    "a credit note out of the ledger": (
+        lambda: delete(entry(CREDITED, "Back")),
+        {"every_document_and_payment_has_its_entry", "refunds_are_allocated_in_full"},
+    ),
+    "a refund out of the ledger": (
+        lambda: delete(entry(BalanceEntryKind.REFUND, "Back")),
+        {"every_document_and_payment_has_its_entry"},
+    ),
+    "an invoice covered by somebody else's payment": (
+        lambda: changed(allocation(), entry=entry(PAID, "Wien")),
+        {"allocations_cover_no_more_than_both_sides"},
+    ),
+    "an invoice covered by the payment of another": (
+        lambda: changed(allocation(), entry=entry(PAID, newest=True)),
+        {"allocations_cover_no_more_than_both_sides"},
+    ),
+    "an invoice covered by itself": (
+        lambda: changed(allocation(), entry=entry(INVOICED)),
+        {"allocations_cover_no_more_than_both_sides"},
+    ),
+    "a credit note that is covered": (
+        lambda: changed(allocation(name="Back"), invoice=of(Invoice, "Back", kind=DocumentKind.CREDIT_NOTE)),
+        {"allocations_cover_no_more_than_both_sides", "paid_invoices_are_allocated_in_full"},
+    ),
+    "a refund of what covers an invoice": (
+        lambda: changed(allocation(CREDITED, "Back"), entry=entry(PAID, "Back")),
+        {"allocations_cover_no_more_than_both_sides"},
+    ),
+    "an invoice covered by its payment and by its credit note": (
+        lambda: changed(allocation(CREDITED, "Back"), refund=None, invoice=of(Invoice, "Back")),
+        {"allocations_cover_no_more_than_both_sides", "refunds_are_allocated_in_full"},
+    ),
+    "half of a refund from nowhere": (
+        lambda: changed(row := allocation(CREDITED, "Back"), amount_minor=row.amount_minor // 2),
+        {"refunds_are_allocated_in_full"},
     ),
     # People, promises, the log.
     "a workspace without an owner": (

@@ -11,6 +11,8 @@ from portal.domain.pricing import facts_hash
 from portal.domain.vocabulary import OrderKind, PaymentMethodKind
 from portal.gateways.base import ChargeRequest, Succeeded
 from portal.models import (
+    Allocation,
+    BalanceEntry,
     BillingDetails,
     Invoice,
     Member,
@@ -41,6 +43,8 @@ COPIED = (
     SubscriptionPeriod,
     Payment,
     Invoice,
+    BalanceEntry,
+    Allocation,
     OutboxMessage,
 )
 

@@ -175,6 +175,23 @@ class DocumentKind(StrEnum):
     CREDIT_NOTE = "credit_note"
 
 
+class InvoiceStatus(StrEnum):
+    """How much of an invoice is covered: derived by ledger.py from its allocations, never stored."""
+
+    OPEN = "open"
+    PART_PAID = "part_paid"
+    PAID = "paid"
+
+
+class BalanceEntryKind(StrEnum):
+    """What moved the balance of a workspace: each is the word of its cause."""
+
+    INVOICE = "invoice"
+    CREDIT_NOTE = "credit_note"
+    PAYMENT = "payment"
+    REFUND = "refund"
+
+
 class VatStatus(StrEnum):
     """`unchecked`: format and check digit are right, the official register has not answered yet."""
 

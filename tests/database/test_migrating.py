@@ -11,9 +11,12 @@ from peewee import IntegrityError, OperationalError
 
 from portal.database import connecting as portal_database
 from portal.database import migrating
+from portal.domain.money import Money
 from portal.domain.vocabulary import RenewalDay
 from portal.models import (
     ALL_MODELS,
+    Allocation,
+    BalanceEntry,
     CreditedLine,
     Invoice,
     Order,
@@ -24,6 +27,7 @@ from portal.models import (
     SubscriptionPeriod,
     Workspace,
 )
+from portal.services.upkeep.books import ledger as ledger_books
 from tests.processes import exit_code_of, in_processes
 
 
@@ -427,3 +431,93 @@ def test_documents_of_before_credit_notes_named_lines_stay_and_may_be_credited_i
     another = {**BEFORE_TIME_MOVED["invoice"], "id": 4, "sequence": 2, "number": "INV-2026-000002"}
     with pytest.raises(IntegrityError):
         on(empty_url, lambda: write({"invoice": another}))
+
+
+PAID_AT, BACK_AT = datetime(2026, 11, 1, 9, tzinfo=UTC), datetime(2026, 12, 2, 10, tzinfo=UTC)
+FIRST_LINE = {"position": 1, "kind": "buy", "subscription_id": 1, "plan_id": 1, "price_id": 1,
+              "interval": "month", "quantity": 1, "start_on": "2026-11-01", "base_end_on": "2026-12-01",
+              "end_on": "2026-12-01", "anchor_day": 1, "net_minor": 2800, "tax_minor": 560}  # fmt: skip
+PLACED = {key: value for key, value in ORDER.items() if key not in ("kind", "plan_id", "interval")}
+ANSWER = BEFORE_TIME_MOVED["payment"]
+ISSUED = BEFORE_TIME_MOVED["invoice"]
+# Besides the first purchase: one paid back whose refund was refused first, one declined, one on its way.
+BEFORE_THE_LEDGER = {
+    "purchase_order": [
+        {**PLACED, "id": 7, "number": "back", "state": "refunded", "paid_at": "2026-12-01 09:00:00"},
+        {**PLACED, "id": 8, "number": "declined", "state": "open", "paid_at": None},
+        {**PLACED, "id": 9, "number": "waits", "state": "placed", "paid_at": None},
+    ],
+    "order_line": [{**FIRST_LINE, "order_id": 7, "refunded_at": "2026-12-02 10:00:00"}],
+    "payment": [
+        {**ANSWER, "id": 7, "key": "k7", "order_id": 7, "currency": "USD", "may_work_later": False,
+         "created_at": "2026-12-01 08:59:00"},
+        {**ANSWER, "id": 8, "key": "k8", "order_id": 8, "state": "declined", "may_work_later": False},
+        {**ANSWER, "id": 9, "key": "k9", "order_id": 9, "state": "unknown", "may_work_later": False},
+    ],
+    "invoice": [
+        {**ISSUED, "id": 2, "order_id": 7, "sequence": 2, "number": "INV-2026-000002", "currency": "USD",
+         "issued_at": "2026-12-01 09:00:00"},
+        {**ISSUED, "id": 3, "order_id": 7, "kind": "credit_note", "credits_id": 2, "series": "CN-2026",
+         "number": "CN-2026-000001", "currency": "USD", "issued_at": "2026-12-02 10:00:00"},
+    ],
+    "refund": [
+        {"id": each, "key": f"r{each}", "workspace_id": 1, "payment_id": 7, "person_id": 1,
+         "amount_minor": 3360, "currency": "USD", "state": state, "refusal_code": "", "reference": "",
+         "tries": 0, "created_at": "2026-12-02 09:00:00"}
+        for each, state in ((1, "refused"), (2, "succeeded"))
+    ],
+}  # fmt: skip
+
+
+def test_what_was_issued_and_paid_before_the_ledger_has_its_entries(empty_url):
+    def read():
+        entries = [
+            (
+                entry.kind,
+                entry.invoice_id or entry.payment_id or entry.refund_id,
+                entry.workspace_id,
+                entry.amount,
+                entry.made_at,
+            )
+            for entry in BalanceEntry.select().order_by(BalanceEntry.id)
+        ]
+        allocations = [
+            (each.entry.kind, each.invoice_id, each.refund_id, each.amount_minor)
+            for each in Allocation.select(Allocation, BalanceEntry).join(BalanceEntry).order_by(Allocation.id)
+        ]
+        asked = [
+            ledger_books.every_document_and_payment_has_its_entry,
+            ledger_books.entries_repeat_their_cause,
+            ledger_books.allocations_cover_no_more_than_both_sides,
+            ledger_books.paid_invoices_are_allocated_in_full,
+            ledger_books.refunds_are_allocated_in_full,
+        ]
+        return entries, allocations, [question() for question in asked]
+
+    def euros(minor):
+        return Money(minor, "EUR")
+
+    def dollars(minor):
+        return Money(minor, "USD")
+
+    on(empty_url, lambda: apply_until("0001"))
+    on(empty_url, lambda: write(BEFORE_TIME_MOVED))
+    on(empty_url, lambda: apply_until("0011"))
+    on(empty_url, lambda: write(BEFORE_THE_LEDGER))
+    on(empty_url, migrating.migrate)
+    entries, allocations, broken = on(empty_url, read)
+    paid_again_at = datetime(2026, 12, 1, 9, tzinfo=UTC)
+    assert entries == [
+        ("invoice", 1, 1, euros(-3360), PAID_AT),
+        ("payment", 1, 1, euros(3360), PAID_AT),
+        ("invoice", 2, 1, dollars(-3360), paid_again_at),
+        ("payment", 7, 1, dollars(3360), paid_again_at),
+        ("credit_note", 3, 1, dollars(3360), BACK_AT),
+        ("refund", 2, 1, dollars(-3360), BACK_AT),
+    ]
+    assert allocations == [
+        ("payment", 1, None, 3360),
+        ("payment", 2, None, 3360),
+        ("credit_note", None, 2, 3360),
+    ]
+    assert broken == [0] * 5

@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 from portal.clock import FixedClock
+from portal.domain.choices import Choice
 from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
 from portal.domain.vocabulary import Interval, MemberStatus, OrderKind, PaymentState, Role, Service
 from portal.gateways.base import (
@@ -26,6 +27,8 @@ from portal.gateways.base import (
 )
 from portal.gateways.sandbox.gateway import Sandbox
 from portal.models import (
+    AuditEntry,
+    BalanceEntry,
     Dispute,
     Invoice,
     Member,
@@ -34,17 +37,25 @@ from portal.models import (
     OutboxMessage,
     Payment,
     PaymentMethod,
+    Plan,
     Refund,
     Subscription,
     Workspace,
 )
 from portal.runtime import Runtime, current, install
-from portal.services import catalogue, plans
+from portal.services import catalogue, ledger, plans
+from portal.services.checkout import ordering
 from portal.services.members import changes, invitations
 from portal.services.payments import charging, refund_quotes, refunds
 from portal.services.places import Place
 from portal.services.renewals import run
-from portal.services.subscriptions import agreement, auto_renewal, free_plan, scheduled_change
+from portal.services.subscriptions import (
+    agreement,
+    auto_renewal,
+    cancellation,
+    free_plan,
+    scheduled_change,
+)
 from portal.services.upkeep import books
 from tests import factories
 from tests.paying import (
@@ -62,6 +73,7 @@ from tests.paying import (
     line_of,
     make_runtime,
     pay,
+    with_details,
 )
 
 DAYS = 400
@@ -78,7 +90,9 @@ CARDS = (
 )
 SILENT_CARDS = (SILENT_CHARGED, SILENT_NOT_CHARGED)
 PLANS = ("business-3", "business-5", "business-10", "business-20", "business-50")
+LICENSED = ("meetings-essential", "meetings-professional", "webinar-standard", "training-standard")
 WEEK = 7
+TELLS_A_TOTAL = ("renewal_ahead", "auto_renewal_on", "renewed", "price_rise", "cancellation_taken_back")
 UNTOLD = 2**60
 """No letter says it: the page on which the change was confirmed did."""
 
@@ -138,6 +152,7 @@ class World:
     touched: set[int] = field(default_factory=set)
     shown_minor: dict[str, int] = field(default_factory=dict)
     weighed: set[str] = field(default_factory=set)
+    entries_seen: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     agreed: dict[int, set[date]] = field(default_factory=dict)
     chance: Random = field(init=False)
 
@@ -226,6 +241,12 @@ class World:
                 self._use_storage,
                 self._go_free,
                 self._confirm,
+                self._buy_licences,
+                self._buy_licences,
+                self._buy_plan_and_licences,
+                self._cancel,
+                self._cancel,
+                self._take_back,
             )
         )
         if Workspace.get_by_id(place.workspace.id).deleted_at is not None:
@@ -293,6 +314,41 @@ class World:
         self.tell(
             f"{place.workspace.slug} pays {line_of(order).kind} {line_of(order).plan_code}: {payment.state}"
         )
+
+    def _buy_licences(self, place: Place) -> None:
+        """Again, where they have ended; refused while they run."""
+        self._order_together(place, [self._some_licences()])
+
+    def _buy_plan_and_licences(self, place: Place) -> None:
+        plan = Choice(self.chance.choice(PLANS), self.chance.choice(tuple(Interval)))
+        self._order_together(place, [plan, self._some_licences()])
+
+    def _some_licences(self) -> Choice:
+        interval = self.chance.choice(tuple(Interval))
+        return Choice(self.chance.choice(LICENSED), interval, self.chance.choice((1, 2, 9, 10, 11)))
+
+    def _order_together(self, place: Place, choices: list[Choice]) -> None:
+        currency = self.chance.choice(("EUR", "USD"))
+        opened = ordering.open_order(place, choices=choices, currency=currency, now=self.clock.now())
+        order = with_details(opened, place, country=self.chance.choice(("FR", "FR", "DE", "US")))
+        self.shown_minor[order.number] = order.total_minor
+        card = self.chance.choice(CARDS if self.chance.random() < 0.95 else SILENT_CARDS)
+        payment = pay(order, card, auto_renewal=self.chance.random() < 0.6)
+        names = ", ".join(f"{choice.plan_code} × {choice.quantity}" for choice in choices)
+        self.tell(f"{place.workspace.slug} pays {names}: {payment.state}")
+
+    def _cancel(self, place: Place) -> None:
+        today = place.workspace.day(self.clock.now())
+        for subscription in agreement.all_of(place.workspace):
+            if agreement.is_licensed(subscription) and self.chance.random() < 0.7:
+                ends_on = cancellation.ends_on(agreement.status_of(subscription, today=today))
+                shown = ends_on.isoformat() if ends_on else ""
+                cancellation.cancel(subscription, shown_ends_on=shown, now=self.clock.now())
+
+    def _take_back(self, place: Place) -> None:
+        for subscription in agreement.all_of(place.workspace):
+            if agreement.is_licensed(subscription):
+                cancellation.take_back(subscription, now=self.clock.now())
 
     def _confirm(self, place: Place) -> None:
         """The payer comes back from their bank, having agreed or not."""
@@ -378,6 +434,7 @@ class World:
         self._automatic_charges_keep_their_distance(workspace)
         self._the_plan_holds_its_people(workspace)
         self._stopped_methods_are_left_alone(workspace)
+        self._the_ledger_only_grows(workspace)
 
     def _money_is_what_was_shown(self, workspace: Workspace) -> None:
         """Each charge is one payment of an order's own total, never above what a page or a letter said."""
@@ -409,14 +466,17 @@ class World:
         A change that was withdrawn has no letter with an amount: the price that was paid stays, and its tax.
         """
         told: int | None = None
+        [renewed] = OrderLine.select(OrderLine, Plan).join(Plan).where(OrderLine.order == renewal)
+        mine = {plan.names["en"] for plan in Plan.select().where(Plan.product == renewed.plan.product_id)}
         for letter in OutboxMessage.select().where(OutboxMessage.topic == "mail").order_by(OutboxMessage.id):
             context = letter.payload["context"]
-            if context.get("slug") != workspace.slug:
+            names = context.get("plan_names", {}).get("en")
+            if context.get("slug") != workspace.slug or (names is not None and names not in mine):
                 continue
             template = letter.payload["template"]
             if template == "renewed" and letter.key.startswith(f"renewed-{renewal.number}-"):
                 return told
-            if template in ("renewal_ahead", "auto_renewal_on", "renewed", "price_rise"):
+            if template in TELLS_A_TOTAL:
                 if template == "price_rise" and date.fromisoformat(context["renew_on"]) > charged_on:
                     # It is about a later day than that of this charge.
                     continue
@@ -426,11 +486,13 @@ class World:
                 told = context.get("total_minor") or UNTOLD
             elif template == "order_confirmed":
                 number = letter.key.removeprefix("order-confirmed-").partition("-")[0]
-                told = Order.get(Order.number == number).total_minor
+                lines = OrderLine.select(OrderLine, Plan).join(Plan).switch(OrderLine).join(Order)
+                ordered = lines.where(Order.number == number, OrderLine.subscription == renewed.subscription)
+                told = next((line.total_minor for line in ordered), told)
         return told
 
     def _automatic_charges_keep_their_distance(self, workspace: Workspace) -> None:
-        days: list[date] = []
+        days: dict[int, list[date]] = {}
         for payment in (
             Payment.select(Payment, Order, OrderLine)
             .join(Order)
@@ -442,13 +504,14 @@ class World:
             )
             .order_by(Payment.id)
         ):
-            if payment.tried_on < payment.order.line.renews_on:
+            line, before = payment.order.line, days.setdefault(payment.order.line.subscription_id, [])
+            if payment.tried_on < line.renews_on:
                 self._broken(f"{payment.order.number}: charged on {payment.tried_on}, before its due date")
             # Whoever switches it on is shown the day of the charge, which may be today.
             was_agreed = payment.tried_on in self.agreed.get(workspace.id, ())
-            if days and not was_agreed and payment.tried_on - days[-1] < timedelta(days=WEEK):
-                self._broken(f"{workspace.slug}: charged on {days[-1]} and on {payment.tried_on}")
-            days.append(payment.tried_on)
+            if before and not was_agreed and payment.tried_on - before[-1] < timedelta(days=WEEK):
+                self._broken(f"{workspace.slug}: charged on {before[-1]} and on {payment.tried_on}")
+            before.append(payment.tried_on)
 
     def _the_plan_holds_its_people(self, workspace: Workspace) -> None:
         """More people than the plan holds only where paying back or the end of a trial left them there."""
@@ -468,6 +531,19 @@ class World:
         ):
             if payment.tried_on and payment.tried_on > workspace.day(payment.method.stopped_at):
                 self._broken(f"{workspace.slug}: charged on {payment.tried_on} in spite of a dispute")
+
+    def _the_ledger_only_grows(self, workspace: Workspace) -> None:
+        """No entry changes or goes, and everything that is invoiced here is paid: nothing is kept or owed."""
+        query = BalanceEntry.select().where(BalanceEntry.workspace == workspace).order_by(BalanceEntry.id)
+        entries = list(query.dicts())
+        before = self.entries_seen.get(workspace.id, [])
+        if entries[: len(before)] != before:
+            self._broken(f"{workspace.slug}: the ledger said {before}, and says {entries}")
+        self.entries_seen[workspace.id] = entries
+        for currency in {entry["currency"] for entry in entries}:
+            balance = ledger.balance_of(workspace, currency)
+            if balance.minor:
+                self._broken(f"{workspace.slug}: a balance of {balance}")
 
     def _charges_of(self, workspace: Workspace) -> list[Any]:
         return [
@@ -510,6 +586,8 @@ class World:
             "declined": Payment.select().where(Payment.state == PaymentState.DECLINED).count(),
             "deleted": Workspace.select().where(Workspace.deleted_at.is_null(False)).count(),
             "renewing": Subscription.select().where(Subscription.auto_renewal).count(),
+            "licences": paid.where(OrderLine.plan << Plan.select().where(Plan.code << LICENSED)).count(),
+            "cancelled": AuditEntry.select().where(AuditEntry.action == "subscription.cancelled").count(),
         }
 
 

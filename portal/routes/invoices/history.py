@@ -59,14 +59,14 @@ def _to_refund(place: Place, last: LastPayment | None) -> LastPayment | None:
         return None
     if last.refund is not None:
         return last if last.refund.is_open else None
-    if last.is_disputed or last.is_partly_credited:
+    if last.is_out_of_the_question:
         return None
     return last if today_here(place) <= last.last_day else None
 
 
 def _refund_note(place: Place, last: LastPayment | None) -> str:
     """Until when the last payment can be sent back, or could."""
-    if last is None or last.refund is not None or last.is_disputed or last.is_partly_credited:
+    if last is None or last.refund is not None or last.is_out_of_the_question:
         return ""
     date = formatting.day(last.last_day)
     if today_here(place) <= last.last_day:

@@ -187,6 +187,9 @@ def _why_not(reason: RefusalReason, last_day: date | None) -> str:
             "A part of its invoice was credited already, so this payment cannot be sent back. "
             "Please contact us."
         ),
+        RefusalReason.SEVERAL_PRODUCTS: _(
+            "This payment was for several products, so it cannot be refunded here. Please contact us."
+        ),
         RefusalReason.NOT_OFFERED: _("This payment method cannot be refunded here. Please contact us."),
     }[reason]
 

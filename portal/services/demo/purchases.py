@@ -6,12 +6,16 @@ from typing import Any
 
 from portal.database.rows import chunks, take_ids
 from portal.documents.notes import notes_of
+from portal.domain import ledger
 from portal.domain.frozen_quote import frozen_lines
 from portal.domain.invoicing import invoice_facts
+from portal.domain.money import Money
 from portal.domain.pricing import facts_hash
-from portal.domain.vocabulary import DocumentKind, OrderState, PaymentState
+from portal.domain.vocabulary import BalanceEntryKind, DocumentKind, OrderState, PaymentState
 from portal.gateways.base import Succeeded
 from portal.models import (
+    Allocation,
+    BalanceEntry,
     Invoice,
     NumberSeries,
     Order,
@@ -50,10 +54,13 @@ def write_purchases(
                 for purchase, line_id, order_id in zip(chunk, line_ids, order_ids, strict=True)
             ],
         )
-        insert(
-            Payment,
-            [_payment(each, i, written, paid[each.number]) for each, i in zip(chunk, order_ids, strict=True)],
-        )
+        payments = [
+            _payment(each, payment_id, order_id, written, paid[each.number])
+            for each, payment_id, order_id in zip(
+                chunk, take_ids(Payment, len(chunk)), order_ids, strict=True
+            )
+        ]
+        insert(Payment, payments)
         rows = [
             _invoice(purchase, invoice_id, order_id, number, written)
             for purchase, invoice_id, order_id, number in zip(
@@ -62,6 +69,7 @@ def write_purchases(
         ]
         insert(Invoice, rows)
         insert(OutboxMessage, [_kept_promise(row) for row in rows])
+        _write_ledger(rows, payments)
         insert(
             SubscriptionPeriod,
             [
@@ -116,9 +124,12 @@ def _line(purchase: Purchase, line_id: int, order_id: int, written: Written) -> 
     }
 
 
-def _payment(purchase: Purchase, order_id: int, written: Written, outcome: Succeeded) -> dict[str, Any]:
+def _payment(
+    purchase: Purchase, payment_id: int, order_id: int, written: Written, outcome: Succeeded
+) -> dict[str, Any]:
     account, method = purchase.account, _method(purchase.account)
     return {
+        "id": payment_id,
         "key": purchase.key,
         "workspace": written.workspaces[account.slug],
         "order": order_id,
@@ -182,6 +193,34 @@ def _invoice(
         "facts": facts,
         "facts_hash": facts_hash(facts),
     }
+
+
+def _write_ledger(invoices: Sequence[Mapping[str, Any]], payments: Sequence[Mapping[str, Any]]) -> None:
+    """Each invoice, and the payment that covers the whole of it."""
+    entry_ids = take_ids(BalanceEntry, 2 * len(invoices))
+    entries, allocations = [], []
+    for place, (invoice, payment) in enumerate(zip(invoices, payments, strict=True)):
+        invoiced_id, paid_id = entry_ids[2 * place : 2 * place + 2]
+        total = Money(invoice["total_minor"], invoice["currency"])
+        for entry_id, kind, invoice_id, payment_id in (
+            (invoiced_id, BalanceEntryKind.INVOICE, invoice["id"], None),
+            (paid_id, BalanceEntryKind.PAYMENT, None, payment["id"]),
+        ):
+            entries.append(
+                {
+                    "id": entry_id,
+                    "workspace": invoice["workspace"],
+                    "currency": total.currency,
+                    "amount_minor": ledger.signed(kind, total).minor,
+                    "kind": kind,
+                    "invoice": invoice_id,
+                    "payment": payment_id,
+                    "made_at": invoice["issued_at"],
+                }
+            )
+        allocations.append({"entry": paid_id, "invoice": invoice["id"], "amount_minor": total.minor})
+    insert(BalanceEntry, entries)
+    insert(Allocation, allocations)
 
 
 def _kept_promise(invoice: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from portal.domain.prorated_lines import CreditLine
 from portal.domain.vocabulary import DocumentKind
 from portal.models import CreditedLine, Invoice, NumberSeries, Order, Payment
 from portal.runtime import current
-from portal.services import audit
+from portal.services import audit, ledger
 
 from . import crediting
 
@@ -145,6 +145,7 @@ def _issue(
         facts_hash=facts_hash(facts),
     )
     rows.save(document)
+    ledger.record_document(document)
     audit.record(
         f"{kind}.issued",
         workspace=order.workspace,

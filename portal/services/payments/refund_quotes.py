@@ -30,6 +30,7 @@ class RefusalReason(StrEnum):
     NOT_OFFERED = "not_offered"
     DISPUTED = "disputed"
     PARTLY_CREDITED = "partly_credited"
+    SEVERAL_PRODUCTS = "several_products"
 
 
 class RefundImpossible(PortalError):
@@ -58,7 +59,8 @@ class LastPayment:
     """The newest successful payment for the workspace plan.
 
     `refund` is its refund that succeeded or may still. `is_disputed`: its payer has the money back from the
-    bank. `is_partly_credited`: credit notes have given back a part of its invoice.
+    bank. `is_partly_credited`: credit notes have given back a part of its invoice. `is_of_several`: it was
+    for other products too.
     """
 
     payment: Payment
@@ -66,6 +68,12 @@ class LastPayment:
     last_day: date
     is_disputed: bool
     is_partly_credited: bool
+    is_of_several: bool
+
+    @property
+    def is_out_of_the_question(self) -> bool:
+        """Whatever the day: nothing of it is sent back by those who paid it."""
+        return self.is_disputed or self.is_partly_credited or self.is_of_several
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +131,8 @@ def last_payment(workspace: Workspace) -> LastPayment | None:
         return None
     payment.workspace = payment.order.workspace = workspace
     order, refund = payment.order, getattr(payment, "live_refund", None)
-    [line] = order.frozen_lines
+    line = order.plan_line
+    assert line is not None, "the payment was for the workspace plan"
     last_day = last_refund_day(
         paid_on=workspace.day(order.paid_at), interval=line.interval, base_end_on=line.base_end_on
     )
@@ -134,6 +143,7 @@ def last_payment(workspace: Workspace) -> LastPayment | None:
         last_day,
         is_disputed=dispute is not None and bool(dispute.id),
         is_partly_credited=bool(payment.is_partly_credited),
+        is_of_several=len(order.frozen_lines) > 1,
     )
 
 
@@ -190,6 +200,8 @@ def refundable(workspace: Workspace, *, now: datetime) -> Refundable | NotRefund
         return NotRefundable(RefusalReason.TOO_LATE, last.last_day)
     if last.is_partly_credited:
         return NotRefundable(RefusalReason.PARTLY_CREDITED)
+    if last.is_of_several:
+        return NotRefundable(RefusalReason.SEVERAL_PRODUCTS)
     gateway = current().gateways.get(last.payment.gateway)
     if gateway is None or not gateway.capabilities().refunds:
         return NotRefundable(RefusalReason.NOT_OFFERED)

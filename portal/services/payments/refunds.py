@@ -29,7 +29,7 @@ from portal.gateways.base import (
 )
 from portal.models import Order, OrderLine, Payment, Refund, Workspace
 from portal.runtime import current
-from portal.services import audit, letters
+from portal.services import audit, ledger, letters
 from portal.services.invoices import issuing
 from portal.services.places import Place
 from portal.services.subscriptions import agreement, restoring
@@ -220,6 +220,7 @@ def _undo(refund: Refund, *, now: datetime) -> None:
     OrderLine.update(refunded_at=now).where(OrderLine.order == order).execute()
     restoring.restore(subscription, order, restored, now=now)
     credit_note = issuing.issue_credit_note(order, now=now)
+    ledger.record_refund(refund, credit_note=credit_note, now=now)
     due_on = subscription.due_on.isoformat() if subscription.due_on else None
     audit.record(
         "refund.succeeded",

@@ -1,8 +1,9 @@
 """The end of a workspace, by its owner or by the run after six months without a payment.
 
-People, payment methods, billing details, usage and mail are erased. Issued documents, payments and the audit
-log stay under a row without a name, for as long as the law asks. Whoever belongs to no other workspace is
-forgotten, but for the vendor's staff: their row goes, or stays without a name where money points at it.
+People, payment methods, billing details, usage and mail are erased. Issued documents, payments, the ledger
+and the audit log stay under a row without a name, for as long as the law asks. Whoever belongs to no other
+workspace is forgotten, but for the vendor's staff: their row goes, or stays without a name where money points
+at it.
 """
 
 from collections.abc import Iterator, Sequence

@@ -238,6 +238,14 @@ def test_a_renewal_of_licences_costs_their_tier_and_comes_on_their_own_day(place
     assert_books_clean()
 
 
+def test_a_payment_for_several_products_is_not_sent_back_as_a_whole(place, clock, both):
+    """The licences are not refunded, and the plan's share of a payment has no way back yet."""
+    payment = pay(both)
+    assert refund_quotes.refundable(place.workspace, now=clock.now()).reason == "several_products"
+    with pytest.raises(refund_quotes.RefundImpossible):
+        refund_quotes.preview(payment, now=clock.now())
+
+
 def test_owners_are_offered_a_refund_of_their_plan_and_never_of_licences(place, clock):
     pay(an_order_for(place, clock, MEETINGS))
     assert refund_quotes.last_payment(place.workspace) is None

@@ -85,6 +85,16 @@ ONE_DECLINED = "id = (SELECT min(id) FROM payment WHERE state = 'declined')"
 ITS_ORDER = f"id = (SELECT order_id FROM payment WHERE {ONE_DECLINED})"
 NEWEST_PAID = "id = (SELECT max(id) FROM purchase_order WHERE state = 'paid')"
 OF_NEWEST = "order_id = (SELECT max(id) FROM purchase_order WHERE state = 'paid')"
+PAYMENT_OF_NEWEST = f"(SELECT id FROM payment WHERE {OF_NEWEST})"
+ENTRY_OF_PAYMENT = f"(SELECT id FROM balance_entry WHERE payment_id = {PAYMENT_OF_NEWEST})"
+PAYMENT_OUT_OF_THE_LEDGER = (
+    f"DELETE FROM allocation WHERE entry_id = {ENTRY_OF_PAYMENT}",
+    f"DELETE FROM balance_entry WHERE payment_id = {PAYMENT_OF_NEWEST}",
+)
+REFUND_OUT_OF_THE_LEDGER = (
+    "DELETE FROM allocation WHERE refund_id IS NOT NULL",
+    "DELETE FROM balance_entry WHERE refund_id IS NOT NULL",
+)
 OF_ITS_LINE = f"line_id = (SELECT id FROM order_line WHERE {OF_NEWEST})"
 
 
@@ -192,9 +202,11 @@ def a_dispute_that_the_gateway_does_not_know(shop):
 
 
 BREACHES = {
-    "paid_orders_have_one_succeeded_payment": [f"DELETE FROM payment WHERE {OF_NEWEST}"],
     "succeeded_payments_belong_to_paid_orders": [
-        f"UPDATE payment SET state = 'succeeded' WHERE {ONE_DECLINED}"
+        f"""INSERT INTO balance_entry (workspace_id, currency, amount_minor, kind, payment_id, made_at)
+            SELECT workspace_id, currency, amount_minor, 'payment', id, created_at
+            FROM payment WHERE {ONE_DECLINED}""",
+        f"UPDATE payment SET state = 'succeeded' WHERE {ONE_DECLINED}",
     ],
     "placed_orders_have_a_waiting_payment": [f"UPDATE purchase_order SET state = 'placed' WHERE {ITS_ORDER}"],
     "waiting_payments_belong_to_placed_orders": [
@@ -204,7 +216,20 @@ BREACHES = {
         "UPDATE purchase_order SET state = 'placed' WHERE state = 'open'",
         f"UPDATE payment SET state = 'unknown', {IS_OPEN} WHERE state = 'declined'",
     ],
-    "payments_ask_for_what_their_order_costs": [f"UPDATE payment SET currency = 'USD' WHERE {OF_NEWEST}"],
+    "every_document_and_payment_has_its_entry": [
+        "DELETE FROM balance_entry WHERE id = (SELECT min(id) FROM balance_entry WHERE kind = 'invoice')"
+    ],
+    "entries_repeat_their_cause": [
+        """UPDATE balance_entry SET amount_minor = amount_minor - 1
+           WHERE id = (SELECT min(id) FROM balance_entry WHERE kind = 'invoice')"""
+    ],
+    "allocations_cover_no_more_than_both_sides": [
+        "UPDATE allocation SET amount_minor = amount_minor + 1 WHERE id = (SELECT min(id) FROM allocation)"
+    ],
+    "paid_invoices_are_allocated_in_full": [
+        "UPDATE allocation SET amount_minor = amount_minor - 1 WHERE id = (SELECT min(id) FROM allocation)"
+    ],
+    "refunds_are_allocated_in_full": after_a_refund(REFUND_OUT_OF_THE_LEDGER[0]),
     "charges_are_in_the_books": a_charge_that_nobody_asked_for,
     "succeeded_payments_are_charges": a_charge_that_the_gateway_forgot,
     "orders_have_all_their_lines": [
@@ -213,14 +238,21 @@ BREACHES = {
     "order_lines_repeat_their_quote": [f"UPDATE order_line SET quantity = 2 WHERE {OF_NEWEST}"],
     "orders_are_as_they_were_quoted": [f"UPDATE purchase_order SET quote_hash = '0' WHERE {NEWEST_PAID}"],
     "paid_orders_have_their_invoice": [
+        f"DELETE FROM allocation WHERE entry_id = {ENTRY_OF_PAYMENT}",
+        f"DELETE FROM balance_entry WHERE invoice_id = (SELECT id FROM invoice WHERE {OF_NEWEST})",
         f"DELETE FROM invoice WHERE {OF_NEWEST}",
         "UPDATE number_series SET next_number = 2",
     ],
     "invoices_are_of_paid_orders": [
+        *PAYMENT_OUT_OF_THE_LEDGER,
         f"UPDATE payment SET state = 'unknown', {IS_OPEN} WHERE {OF_NEWEST}",
         f"UPDATE purchase_order SET state = 'placed', paid_at = NULL WHERE {NEWEST_PAID}",
     ],
-    "refunded_orders_were_paid_back_once": after_a_refund("UPDATE refund SET amount_minor = 1"),
+    "refunded_orders_were_paid_back_once": after_a_refund(
+        "UPDATE refund SET amount_minor = 1",
+        "UPDATE balance_entry SET amount_minor = -1 WHERE refund_id IS NOT NULL",
+        "UPDATE allocation SET amount_minor = 1 WHERE refund_id IS NOT NULL",
+    ),
     "refunded_orders_have_their_credit_note": after_a_refund(
         "UPDATE invoice SET credits_id = (SELECT min(id) FROM invoice) WHERE kind = 'credit_note'"
     ),
@@ -308,7 +340,7 @@ REFUNDED = "(SELECT id FROM order_line WHERE refunded_at IS NOT NULL)"
             ["UPDATE purchase_order SET state = 'paid' WHERE state = 'refunded'"],
             "refunded_orders_were_paid_back_once",
         ),
-        (["DELETE FROM refund"], "refunded_orders_were_paid_back_once"),
+        ([*REFUND_OUT_OF_THE_LEDGER, "DELETE FROM refund"], "refunded_orders_were_paid_back_once"),
         (
             [f"UPDATE subscription_period SET end_on = '2026-12-01' WHERE line_id = {REFUNDED}"],
             "periods_touch_and_never_overlap",
@@ -325,6 +357,8 @@ def test_breaches_after_a_refund_are_found_too(shop, breach, question):
 
 
 OTHER_BREACHES = [
+    (f"UPDATE payment SET currency = 'USD' WHERE {OF_NEWEST}", "payments_ask_for_what_their_order_costs"),
+    (f"UPDATE payment SET currency = 'USD' WHERE {OF_NEWEST}", "entries_repeat_their_cause"),
     (
         f"UPDATE payment SET amount_minor = 1 WHERE {OF_NEWEST}",
         "paid_orders_have_one_succeeded_payment",

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import crediting, documents, gateways, history, members, money, records, terms
+from . import crediting, documents, gateways, history, ledger, members, money, records, terms
 from .reading import Reading
 
 
@@ -51,6 +51,11 @@ ALONE: tuple[Callable[[], int], ...] = (
     documents.documents_are_unchanged,
     documents.invoices_promised_their_documents,
     money.orders_have_all_their_lines,
+    ledger.every_document_and_payment_has_its_entry,
+    ledger.entries_repeat_their_cause,
+    ledger.allocations_cover_no_more_than_both_sides,
+    ledger.paid_invoices_are_allocated_in_full,
+    ledger.refunds_are_allocated_in_full,
     terms.workspaces_have_one_subscription_a_product,
     terms.renewals_wait_for_their_due_date,
     terms.cancelled_subscriptions_wait_for_nothing,

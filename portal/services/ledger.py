@@ -1,0 +1,239 @@
+"""The ledger: what every issued document and every moved amount did to the balance of its workspace.
+
+Append-only: nothing here changes or deletes a row, and nobody else writes one. An entry is written with its
+cause, in the same transaction; how far an invoice is paid, and the balance, are reckoned from the rows.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from peewee import JOIN, fn
+
+from portal.database import rows
+from portal.database.connecting import postpone, require_transaction, write_postponed
+from portal.domain import ledger
+from portal.domain.ledger import Part
+from portal.domain.money import Money, total
+from portal.domain.vocabulary import BalanceEntryKind, DocumentKind, InvoiceStatus
+from portal.models import Allocation, BalanceEntry, Invoice, Payment, Refund, Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A new entry, and the invoice that it covers as far as that is open.
+
+    `sends_back` a refund: the money is the credit note's, beside it only that of the refunded payment.
+    """
+
+    entry: BalanceEntry
+    covers: Invoice | None = None
+    sends_back: tuple[Refund, Invoice | None] | None = None
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def record_document(document: Invoice) -> None:
+    """An invoice takes, a credit note gives: first to the invoice that it credits, where that is open.
+
+    Inside the transaction that issues it. The entry has no id before the commit.
+    """
+    covers = document.credits if document.kind == DocumentKind.CREDIT_NOTE else None
+    kind = BalanceEntryKind(document.kind)
+    _record(kind, document, document.total, covers=covers, made_at=document.issued_at, invoice=document)
+
+
+def record_payment(payment: Payment, invoice: Invoice, *, now: datetime) -> None:
+    """What arrived covers `invoice` as far as it is open; more than that is kept for the workspace.
+
+    Inside the transaction that marks it succeeded.
+    """
+    _record(BalanceEntryKind.PAYMENT, payment, payment.amount, covers=invoice, made_at=now, payment=payment)
+
+
+def record_refund(refund: Refund, *, credit_note: Invoice | None, now: datetime) -> None:
+    """What is sent back is no longer kept: it is the money of the credit note, then of the payment.
+
+    Inside the transaction that marks it succeeded.
+    """
+    _record(
+        BalanceEntryKind.REFUND,
+        refund,
+        refund.amount,
+        sends_back=(refund, credit_note),
+        made_at=now,
+        refund=refund,
+    )
+
+
+def cover_open_invoices(workspace: Workspace, currency: str) -> Money:
+    """Let everything that is kept in `currency` cover what is open, each the oldest first. How much it did.
+
+    Inside the workspace's lock, after the documents and payments of the act were recorded.
+    """
+    require_transaction()
+    write_postponed()
+    of_these = (BalanceEntry.workspace == workspace) & (BalanceEntry.currency == currency)
+    kept = [Part(entry.id, left) for entry, left in _left_of(of_these)]
+    invoices = (
+        Invoice.select()
+        .where(
+            Invoice.workspace == workspace,
+            Invoice.currency == currency,
+            Invoice.kind == DocumentKind.INVOICE,
+        )
+        .order_by(Invoice.id)
+    )
+    owed = list(_open_parts(list(cast("Iterable[Invoice]", invoices))))
+    shares = ledger.allocate(kept, owed)
+    _save([_of_invoice(share.source, share.target, share.amount) for share in shares])
+    return total((share.amount for share in shares), currency)
+
+
+def _record(
+    kind: BalanceEntryKind,
+    cause: Invoice | Payment | Refund,
+    amount: Money,
+    *,
+    covers: Invoice | None = None,
+    sends_back: tuple[Refund, Invoice | None] | None = None,
+    made_at: datetime,
+    **cause_column: Any,
+) -> None:
+    require_transaction()
+    entry = BalanceEntry(
+        workspace=cause.workspace_id,
+        currency=amount.currency,
+        amount_minor=ledger.signed(kind, amount).minor,
+        kind=kind,
+        made_at=made_at,
+        **cause_column,
+    )
+    postpone(_write, Recorded(entry, covers=covers, sends_back=sends_back))
+
+
+def _write(recorded: list[Recorded]) -> None:
+    """Every entry of a transaction in one statement, and then what covers what."""
+    ids = rows.take_ids(BalanceEntry, len(recorded))
+    for each, entry_id in zip(recorded, ids, strict=True):
+        each.entry.id = entry_id
+    rows.insert_all([each.entry for each in recorded])
+    _save(list(_covering(recorded)))
+    for each in recorded:
+        if each.sends_back is not None:
+            _save(list(_sent_back(*each.sends_back)))
+
+
+def _covering(recorded: Sequence[Recorded]) -> Iterator[Allocation]:
+    """What payments and credit notes cover; nothing covers yet what was issued in this transaction."""
+    new = {each.entry.invoice_id for each in recorded}
+    known = {each.covers.id: each.covers for each in recorded if each.covers and each.covers.id not in new}
+    covered = covered_of(known.values()) if known else {}
+    for each in recorded:
+        invoice = each.covers
+        if invoice is not None:
+            before = covered.get(invoice.id, Money.zero(invoice.currency))
+            amount = min(each.entry.amount, invoice.total - before)
+            covered[invoice.id] = before + amount
+            if amount.minor > 0:
+                yield _of_invoice(each.entry.id, invoice.id, amount)
+
+
+def _sent_back(refund: Refund, credit_note: Invoice | None) -> Iterator[Allocation]:
+    gives = BalanceEntry.payment == refund.payment_id
+    if credit_note is not None:
+        gives |= BalanceEntry.invoice == credit_note
+    # A credit note is written when money goes back: what the payment has left was never invoiced.
+    kept = sorted(_left_of(gives), key=lambda each: each[0].kind != BalanceEntryKind.CREDIT_NOTE)
+    for share in ledger.allocate(
+        [Part(entry.id, left) for entry, left in kept], [Part(refund.id, refund.amount)]
+    ):
+        yield Allocation(
+            entry=share.source, invoice=None, refund=share.target, amount_minor=share.amount.minor
+        )
+
+
+def _of_invoice(entry_id: int, invoice_id: int, amount: Money) -> Allocation:
+    return Allocation(entry=entry_id, invoice=invoice_id, refund=None, amount_minor=amount.minor)
+
+
+def _save(allocations: Sequence[Allocation]) -> None:
+    rows.insert_all(allocations)
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def balance_of(workspace: Workspace, currency: str) -> Money:
+    """More than 0 is kept for the workspace, less is owed. Without what this transaction postponed."""
+    entries = BalanceEntry.select(fn.SUM(BalanceEntry.amount_minor)).where(
+        BalanceEntry.workspace == workspace, BalanceEntry.currency == currency
+    )
+    # PostgreSQL sums whole numbers to a decimal.
+    return Money(int(entries.scalar() or 0), currency)
+
+
+def covered_by_balance(workspace: Workspace, amount: Money) -> Money:
+    """How much of an invoice of `amount` would be paid without asking a gateway.
+
+    Whoever relies on it holds the workspace's lock.
+    """
+    return ledger.usable(amount, balance_of(workspace, amount.currency))
+
+
+def due_from_gateway(workspace: Workspace, amount: Money) -> Money:
+    """What a gateway would be asked for beside the balance; nobody is asked for nothing."""
+    return ledger.due_from_gateway(amount, balance_of(workspace, amount.currency))
+
+
+def covered_of(invoices: Iterable[Invoice]) -> dict[int, Money]:
+    """What is allocated to each invoice, by its id. One query."""
+    nothing = {invoice.id: Money.zero(invoice.currency) for invoice in invoices}
+    sums = (
+        Allocation.select(Allocation.invoice, fn.SUM(Allocation.amount_minor))
+        .where(Allocation.invoice << list(nothing))
+        .group_by(Allocation.invoice)
+        .tuples()
+    )
+    found = cast("Iterable[tuple[int, int]]", sums)
+    return nothing | {each: Money(int(minor), nothing[each].currency) for each, minor in found}
+
+
+def status_of(invoice: Invoice) -> InvoiceStatus:
+    return ledger.status(invoice.total, covered_of([invoice])[invoice.id])
+
+
+def entries_of(workspace: Workspace, currency: str) -> list[tuple[BalanceEntry, Money]]:
+    """The oldest first, each with the balance after it. One query."""
+    found = (
+        BalanceEntry.select()
+        .where(BalanceEntry.workspace == workspace, BalanceEntry.currency == currency)
+        .order_by(BalanceEntry.id)
+    )
+    entries = list(cast("Iterable[BalanceEntry]", found))
+    after = ledger.running_balance([entry.amount for entry in entries], currency)
+    return list(zip(entries, after, strict=True))
+
+
+def _open_parts(invoices: Sequence[Invoice]) -> Iterator[Part]:
+    covered = covered_of(invoices)
+    for invoice in invoices:
+        yield Part(invoice.id, invoice.total - covered[invoice.id])
+
+
+def _left_of(which: Any) -> list[tuple[BalanceEntry, Money]]:
+    """The entries that give and are not used up, the oldest first, with what is left of each. One query."""
+    used = fn.COALESCE(fn.SUM(Allocation.amount_minor), 0)
+    entries = (
+        BalanceEntry.select(BalanceEntry, used.alias("used"))
+        .join(Allocation, JOIN.LEFT_OUTER, on=(Allocation.entry == BalanceEntry.id))
+        .where(which)
+        .group_by(BalanceEntry.id)
+        # What takes has a negative amount, and nothing of it is used.
+        .having(used < BalanceEntry.amount_minor)
+        .order_by(BalanceEntry.id)
+        .objects()
+    )
+    return [(entry, entry.amount - Money(int(entry.used), entry.currency)) for entry in cast("Any", entries)]
