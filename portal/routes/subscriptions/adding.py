@@ -1,6 +1,7 @@
 """Adding a subscription: product, buy or try, plan, licences, month or year. Each step has an address."""
 
 from dataclasses import replace
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request, url_for
 from werkzeug.datastructures import MultiDict
@@ -8,6 +9,8 @@ from werkzeug.datastructures import MultiDict
 from portal.domain.buying import AlreadySubscribed
 from portal.domain.plans import PlanNotOffered
 from portal.domain.vocabulary import Right
+from portal.forms.base import leave_unsent, typed_before
+from portal.forms.subscriptions import AddingForm
 from portal.runtime import current
 from portal.services.checkout import ordering
 from portal.services.places import Place
@@ -29,6 +32,8 @@ TEMPLATE = "subscriptions/add.html"
 @workspace_right(Right.BUY)
 def show(place: Place) -> Response:
     """The step that is named, or the first that was not answered. A product that is had leads to its card."""
+    if sent := _sent_before():
+        return redirect_after_write(f"{request.path}?{urlencode(sent)}")
     said = _converse(place, request.args, wanted=request.args.get("step", ""))
     if said.chosen is not None and said.at != Step.PRODUCT:
         if said.chosen.own.standing.is_subscribed:
@@ -42,6 +47,7 @@ def show(place: Place) -> Response:
 @workspace_right(Right.BUY)
 def order(place: Place) -> Response:
     """Make the order of what was chosen, a frozen quote, and go on to its checkout."""
+    leave_unsent()
     said = _converse(place, request.form, wanted=END)
     if said.is_refused or said.chosen is None or said.choice is None:
         return _page(place, said)
@@ -58,6 +64,18 @@ def order(place: Place) -> Response:
         # It was taken from sale between two queries.
         return _products_again(place, said, _("This plan is not on sale today."))
     return redirect_after_write(url_for("checkout.details", slug=place.workspace.slug, number=made.number))
+
+
+def _sent_before() -> list[tuple[str, str]]:
+    """The choices that were sent when the session had ended, for an address without any; told once."""
+    if request.args:
+        return []
+    form = AddingForm(request.args)
+    typed = typed_before(form)
+    if typed is None:
+        return []
+    leave_unsent()
+    return [pair for pair in typed.items() if pair[0] in form]
 
 
 def _converse(place: Place, sent: "MultiDict[str, str]", *, wanted: str) -> Conversation:
