@@ -1,11 +1,19 @@
-"""Switching automatic renewal on."""
+"""Switching automatic renewal on, and adding a subscription."""
 
+import re
 from typing import Any
 
+from werkzeug.datastructures import MultiDict
+from wtforms.validators import StopValidation
+
+from portal.domain.volume_price import MAX_LICENCES
+from portal.words import formatting
 from portal.words.i18n import Choices
 from portal.words.i18n import lazy_gettext as _l
 
-from .base import HiddenTextField, PortalForm, RadioField
+from .base import HiddenTextField, PortalForm, QuantityField, RadioField
+
+LONGEST_CODE = 60
 
 
 class AutoRenewalForm(PortalForm):
@@ -17,3 +25,43 @@ class AutoRenewalForm(PortalForm):
     def __init__(self, *args: Any, methods: Choices, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.method.offer(methods)
+
+
+class LicencesField(QuantityField):
+    """A number of licences. One that is right, but more than are sold here, has a sentence of its own."""
+
+    def pre_validate(self, form: PortalForm) -> None:
+        if self.fault is None and len(self.raw_data or ()) == 1 and self.is_above_maximum:
+            raise StopValidation(
+                _l(
+                    "At most %(most)s licences can be ordered here. Contact us if you need more.",
+                    most=formatting.number(self.maximum),
+                )
+            )
+        super().pre_validate(form)
+
+    @property
+    def is_above_maximum(self) -> bool:
+        """Whatever was typed in digits; compared as text, since it may be long."""
+        digits, most = self.typed.lstrip("0"), str(self.maximum)
+        return bool(re.fullmatch("[0-9]+", digits)) and (len(digits), digits) > (len(most), most)
+
+
+class AddingForm(PortalForm):
+    """The choices of a subscription to be added, out of an address or out of the form that orders it.
+
+    What depends on what was chosen before is offered its choices as the conversation goes on.
+    """
+
+    product = HiddenTextField(max_length=LONGEST_CODE, required=_l("Choose a product."))
+    how = RadioField(_l("Buy or try"), required=_l("Choose whether to buy or to try."))
+    plan = RadioField(_l("Plan"), required=_l("Choose a plan."))
+    licences = LicencesField(
+        _l("Number of licences"), maximum=MAX_LICENCES, required=_l("Enter how many licences you want.")
+    )
+    interval = RadioField(_l("Month or year"), required=_l("Choose how often to pay."))
+    currency = HiddenTextField(max_length=3)
+
+    def __init__(self, sent: MultiDict[str, str]) -> None:
+        # Whatever is sent to be kept has a token of its own in the page.
+        super().__init__(formdata=sent, meta={"csrf": False})

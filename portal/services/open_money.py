@@ -53,6 +53,19 @@ def id_of_plan_being_paid(workspace: Workspace | Parameter) -> "ModelSelect[Paym
     )
 
 
+def number_of_order_being_paid(workspace: Workspace | Parameter) -> "ModelSelect[Payment]":
+    """Of the open payment for the product of the query that this is a part of, had already or not."""
+    plan = Plan.alias()
+    return (
+        _open_payments(workspace, Order.number)
+        .join_from(Payment, Order)
+        .join_from(Payment, OrderLine, on=(OrderLine.order == Payment.order))
+        .join_from(OrderLine, plan, on=(OrderLine.plan == plan.id))
+        .where(plan.product == Product.id)
+        .limit(1)
+    )
+
+
 def state_of_open_payment(workspace: Workspace | Parameter) -> "ModelSelect[Payment]":
     """Of the payment for the subscription of the query that this is a part of."""
     return (

@@ -53,6 +53,12 @@ PLANS = Page(
     Right.SEE_PLANS,
     frozenset({"plans", "scheduled_change", "free_plan", "auto_renewal", "checkout", "amount_due"}),
 )
+SUBSCRIPTIONS = Page(
+    _l("Subscriptions"),
+    "subscriptions.show",
+    Right.SEE_PLANS,
+    frozenset({"subscriptions", "add_subscription"}),
+)
 HISTORY = Page(_l("History"), "history.index", Right.SEE_HISTORY, frozenset({"history", "refunds"}))
 PAYMENT_METHODS = Page(
     _l("Payment methods"),
@@ -64,7 +70,7 @@ MEMBERS = Page(_l("Members"), "members.index", Right.MANAGE_MEMBERS, frozenset({
 SERVICES = Page(_l("Services"), "features.show", Right.MANAGE_MEMBERS, frozenset({"features"}))
 WORKSPACE = Page(_l("Workspace"), "workspace.show", Right.MANAGE_WORKSPACE, frozenset({"workspace"}))
 AREAS = (
-    Area(_l("Billing"), (PLANS, HISTORY, PAYMENT_METHODS)),
+    Area(_l("Billing"), (PLANS, SUBSCRIPTIONS, HISTORY, PAYMENT_METHODS)),
     Area(MEMBERS.label, (MEMBERS,)),
     Area(SERVICES.label, (SERVICES,)),
     Area(WORKSPACE.label, (WORKSPACE,)),

@@ -8,7 +8,7 @@ from babel.numbers import format_decimal, get_currency_name
 
 from portal.domain.money import Money
 
-from .formats import date_text, money_text
+from .formats import date_text, money_text, number_text
 from .i18n import locale_code as _locale
 
 SIZE_UNITS = {"en": ("KB", "MB", "GB", "TB"), "fr": ("Ko", "Mo", "Go", "To")}
@@ -18,6 +18,11 @@ def money(amount: Money) -> str:
     """`€18.00`, `−18,00 €`; cents always shown."""
     # Babel writes a hyphen, at which a line may break.
     return money_text(amount.minor, amount.currency, _locale()).replace("-", "\N{MINUS SIGN}")
+
+
+def number(value: int) -> str:
+    """`1,000`, `1 000`."""
+    return number_text(value, _locale())
 
 
 def day(value: date) -> str:

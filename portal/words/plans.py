@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from flask_babel import ngettext
+
 from portal.domain.money import Money
+from portal.domain.plans import yearly_saving
 from portal.domain.vocabulary import Interval, Service
 
 from . import formatting
@@ -21,6 +24,22 @@ def priced_name(names: Mapping[str, str], interval: Interval | None) -> str:
     if interval == Interval.YEAR:
         return _("%(plan)s, yearly", plan=name)
     return _("%(plan)s, monthly", plan=name)
+
+
+def saving_words(*, monthly: Money, yearly: Money) -> str:
+    """What paying by the year costs less than twelve months; empty where that is nothing."""
+    saving = yearly_saving(monthly=monthly, yearly=yearly)
+    if saving is None:
+        return ""
+    amount = formatting.money(saving.amount)
+    if saving.months is None:
+        return _("You save %(amount)s a year", amount=amount)
+    return ngettext(
+        "%(num)d month free: you save %(amount)s a year",
+        "%(num)d months free: you save %(amount)s a year",
+        saving.months,
+        amount=amount,
+    )
 
 
 def order_later(*, refund: bool = False) -> str:

@@ -178,6 +178,25 @@ MONEY = [
     Form("owner", "/w/acme/plans", ("price", "currency"), (), {"confirmed": "y"}, NO_TEXT),
     Form(
         "owner",
+        "/w/acme/subscriptions/new",
+        ("product", "how", "plan", "licences", "interval", "currency", "step"),
+    ),
+    Form(
+        "owner",
+        "/w/acme/subscriptions/new",
+        ("plan", "licences", "interval", "currency"),
+        (),
+        {"product": "meetings"},
+    ),
+    Form(
+        "owner",
+        "/w/acme/subscriptions/new",
+        ("licences",),
+        (),
+        {"product": "meetings", "plan": "meetings-essential", "interval": "month"},
+    ),
+    Form(
+        "owner",
         "/w/acme/checkout/{order}",
         (*ADDRESS, "is_business", "company_name", "vat_number", "street2", "region", "update"),
         ("first_name", "last_name", "street", "street2", "city", "company_name"),

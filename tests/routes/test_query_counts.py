@@ -6,13 +6,14 @@ import pytest
 
 from portal.database.connecting import connection
 from portal.domain.vocabulary import Interval, OrderState
-from portal.models import Invoice, Order, Session, Workspace
+from portal.models import Invoice, Order, PaymentMethod, Session, Workspace
 from portal.services import demo
 from portal.services.subscriptions import scheduled_change
 from tests.conftest import TODAY
-from tests.factories import a_catalogue, owner_of
+from tests.factories import CATALOGUE, a_catalogue, owner_of
+from tests.licensed import bought
 from tests.pages import by_testid, parse
-from tests.paying import a_place, an_order, pay
+from tests.paying import a_place, an_order, apply_catalogue, pay
 from tests.visiting import visit_as
 from tests.visitors import Visitor
 
@@ -71,8 +72,24 @@ def test_a_page_makes_at_most_six_queries_at_any_size(app, large, statements) ->
     with connection():
         newest = Invoice.select().where(Invoice.workspace == large).order_by(Invoice.id.desc()).first()
     pages = {
-        "atelier-lumen": ["plans", "history", "members", "members?status=guest", "services"],
-        "large": ["plans", "history", "members", "payment-methods", f"invoices/{newest.number}"],
+        "atelier-lumen": [
+            "plans",
+            "history",
+            "members",
+            "members?status=guest",
+            "services",
+            "subscriptions",
+            "subscriptions/new",
+        ],
+        "large": [
+            "plans",
+            "history",
+            "members",
+            "payment-methods",
+            f"invoices/{newest.number}",
+            "subscriptions",
+            "subscriptions/new?product=meetings&plan=meetings-professional&licences=12",
+        ],
     }
     for slug, names in pages.items():
         visitor = Visitor(app)
@@ -138,3 +155,34 @@ def test_what_waits_for_the_due_date_costs_no_page_more_than_six(app, statements
         assert 0 < len(sent) <= MOST_QUERIES, "\n".join([name, *sent])
     # It reads what the charge itself will read: methods, details, price.
     assert len(queries_of("/w/acme/auto-renewal", visitor, statements)) <= 10
+
+
+MANY_PRODUCTS = 40
+
+
+def with_many_products() -> str:
+    """The catalogue with that many licensed products more, each a copy of the one with a single plan."""
+    text = CATALOGUE.read_text()
+    start = text.index('[[products]]\ncode = "training"')
+    copied = text[start : text.index('[[products]]\ncode = "remote"')]
+    return text + "".join(copied.replace('code = "training', f'code = "p{n}') for n in range(MANY_PRODUCTS))
+
+
+def test_forty_subscriptions_cost_what_one_costs(app, statements) -> None:
+    with connection():
+        place = a_place()
+        pay(an_order(place), auto_renewal=True)
+        card = PaymentMethod.get()
+        bought(place, "meetings-essential", renews_with=card)
+        visitor = Visitor(app)
+        visit_as(visitor.client, owner_of(place.workspace))
+    pages = ("subscriptions", "subscriptions/new", "subscriptions/new?product=webinar&licences=3")
+    few = [queries_of(f"/w/acme/{name}", visitor, statements) for name in pages]
+    with connection():
+        apply_catalogue(with_many_products())
+        for number in range(MANY_PRODUCTS):
+            bought(place, f"p{number}-standard", renews_with=card)
+    many = [queries_of(f"/w/acme/{name}", visitor, statements) for name in pages]
+    assert [len(sent) for sent in many] == [len(sent) for sent in few]
+    assert max(len(sent) for sent in many) <= MOST_QUERIES, "\n".join(many[0])
+    assert visitor.get("/w/acme/subscriptions").text.count('class="card subscription"') == MANY_PRODUCTS + 2

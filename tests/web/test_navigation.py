@@ -11,7 +11,7 @@ from tests.paying import a_place
 from tests.visiting import facts, visit_as
 
 pytestmark = pytest.mark.engine("sqlite")
-BILLING = ["Plans", "History", "Payment methods"]
+BILLING = ["Plans", "Subscriptions", "History", "Payment methods"]
 AREAS = ["Billing", "Members", "Services", "Workspace"]
 
 
@@ -44,6 +44,8 @@ def where_one_is(links: list[Element]) -> list[str]:
         ("plans", ["Billing", "Plans"]),
         ("auto-renewal", ["Billing", "Plans"]),
         ("plans/free", ["Billing", "Plans"]),
+        ("subscriptions", ["Billing", "Subscriptions"]),
+        ("subscriptions/new", ["Billing", "Subscriptions"]),
         ("history", ["Billing", "History"]),
         ("payment-methods", ["Billing", "Payment methods"]),
     ],
@@ -65,7 +67,7 @@ def test_an_area_of_one_page_has_no_second_row(client, place, path, here) -> Non
 
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_a_page_has_one_name_in_its_tab_its_heading_and_its_title(client, place, language) -> None:
-    for path in ("plans", "history", "payment-methods", "members", "services", "settings"):
+    for path in ("plans", "subscriptions", "history", "payment-methods", "members", "services", "settings"):
         address = f"/w/acme/{path}?lang={language}"
         page = parse(client.get(address).get_data(as_text=True))
         heading, title = text_of(next(page.iter("h1"))), text_of(next(page.iter("title")))
@@ -77,8 +79,8 @@ def test_a_page_has_one_name_in_its_tab_its_heading_and_its_title(client, place,
     ("role", "seen"),
     [
         (Role.BILLING_MANAGER, ["Billing", *BILLING]),
-        (Role.ADMIN, ["Billing", "Members", "Services", "Plans", "History"]),
-        (Role.MEMBER, ["Billing", "Plans", "History"]),
+        (Role.ADMIN, ["Billing", "Members", "Services", "Plans", "Subscriptions", "History"]),
+        (Role.MEMBER, ["Billing", "Plans", "Subscriptions", "History"]),
     ],
 )
 def test_what_one_may_not_open_has_no_tab(app, client, place, role, seen) -> None:

@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 
@@ -109,6 +110,22 @@ def test_what_was_typed_is_there_again_after_signing_in(app, jeanne, address):
     values = shown(jeanne, address)
     assert {name: values.get(name) for name in LONG_FORMS[address]} == LONG_FORMS[address]
     assert "What you typed is still here" in jeanne.get(address).get_data(as_text=True)
+
+
+def test_choices_that_stand_in_an_address_are_in_it_again(app, jeanne):
+    """Once: whoever begins anew is not led back to them."""
+    address = "/w/acme/subscriptions/new"
+    chosen = {"product": "meetings", "plan": "meetings-professional", "licences": "12", "interval": "year"}
+    token = token_of(jeanne, address)
+    end_of_session(app)
+    way_in = path_of(send(jeanne, address, chosen, token=token))
+    assert path_of(jeanne.post(way_in, {"email": "jeanne@acme.test", "password": PASSWORD})) == address
+    again = path_of(jeanne.get(address))
+    assert again == f"{address}?{urlencode(chosen)}"
+    html = jeanne.get(again).get_data(as_text=True)
+    assert "What you typed is still here" in html
+    assert "proceed" in html
+    assert jeanne.get(address).status_code == 200
 
 
 def test_it_was_not_sent_before_and_is_sent_by_its_reader(app, jeanne):

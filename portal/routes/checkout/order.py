@@ -43,9 +43,13 @@ class SummaryLine:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The order in the margin. Texts are ready to print; tax and total are empty before they are known."""
+    """The order in the margin. Texts are ready to print; tax and total are empty before they are known.
+
+    `again` is what was chosen, for the pages on which licences are; empty where that is not all of the order.
+    """
 
     lines: list[SummaryLine]
+    again: dict[str, str]
     net: str
     tax_label: str
     tax_reason: str
@@ -85,6 +89,7 @@ def summary_of(order: Order) -> Summary:
     tax = order.quote["tax"]
     return Summary(
         lines=[_summary_line(line, unit=line.unit, pays=line.net + line.tax) for line in order.frozen_lines],
+        again=_again(order),
         net=formatting.money(Money(order.net_minor, order.currency)),
         tax_label=tax_words(tax),
         tax_reason=tax_reason(tax),
@@ -99,12 +104,25 @@ def summary_before_tax(order: Order, units: Sequence[Money]) -> Summary:
     net = total((unit * line.billed_quantity for line, unit in pairs), units[0].currency)
     return Summary(
         lines=[_summary_line(line, unit=unit, pays=line.net) for line, unit in pairs],
+        again=_again(order),
         net=formatting.money(net),
         tax_label="",
         tax_reason=_("VAT, if any, is shown on the next page, with the total."),
         tax="",
         total="",
     )
+
+
+def _again(order: Order) -> dict[str, str]:
+    line, *others = order.frozen_lines
+    if others or not line.is_licensed:
+        return {}
+    return {
+        "plan": line.plan_code,
+        "licences": str(line.quantity),
+        "interval": line.interval.value,
+        "currency": order.currency,
+    }
 
 
 def _period(line: FrozenLine) -> str:
@@ -244,7 +262,7 @@ class ResultPage:
     """What is known of a payment. `confirm`: (label, address) of where the payer confirms it, if they must.
 
     `document`: the number of the invoice that the reader may download, empty for none. `new_guests`: who lost
-    their place, in a sentence.
+    their place, in a sentence. `is_for_the_plan`: the workspace plan is one of its lines.
     """
 
     number: str
@@ -258,6 +276,7 @@ class ResultPage:
     renewal: str
     new_guests: str
     takes_a_card_at_once: bool
+    is_for_the_plan: bool
 
 
 def result_of(
@@ -303,6 +322,7 @@ def result_of(
         renewal=renewal,
         new_guests=new_guests,
         takes_a_card_at_once=takes_a_card_at_once,
+        is_for_the_plan=any(not line.is_licensed for line in order.frozen_lines),
     )
 
 

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from flask_babel import ngettext
 from markupsafe import Markup, escape
 
 from portal.domain.money import Money
-from portal.domain.plans import PlanCell, PlanChoice, yearly_saving
+from portal.domain.plans import PlanCell, PlanChoice
 from portal.domain.vocabulary import Interval
 from portal.services.plans import ListedPlan, PriceList
 from portal.services.subscriptions.plan_table import PlanTable
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code, translated
+from portal.words.plans import saving_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +128,7 @@ def _why_no_price(row: ListedPlan, interval: Interval, currency: str) -> str:
 def _saving(row: ListedPlan) -> str:
     if set(row.amounts) != set(Interval):
         return ""
-    saving = yearly_saving(monthly=row.amounts[Interval.MONTH], yearly=row.amounts[Interval.YEAR])
-    if saving is None:
-        return ""
-    amount = formatting.money(saving.amount)
-    if saving.months is None:
-        return _("You save %(amount)s a year", amount=amount)
-    return ngettext(
-        "%(num)d month free: you save %(amount)s a year",
-        "%(num)d months free: you save %(amount)s a year",
-        saving.months,
-        amount=amount,
-    )
+    return saving_words(monthly=row.amounts[Interval.MONTH], yearly=row.amounts[Interval.YEAR])
 
 
 def _price(amount: Money, interval: Interval) -> Markup:

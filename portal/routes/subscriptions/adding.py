@@ -1,0 +1,105 @@
+"""Adding a subscription: product, buy or try, plan, licences, month or year. Each step has an address."""
+
+from dataclasses import replace
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, request, url_for
+from werkzeug.datastructures import MultiDict
+
+from portal.domain.buying import AlreadySubscribed
+from portal.domain.plans import PlanNotOffered
+from portal.domain.vocabulary import Right
+from portal.forms.base import leave_unsent, typed_before
+from portal.forms.subscriptions import AddingForm
+from portal.runtime import current
+from portal.services.checkout import ordering
+from portal.services.places import Place
+from portal.services.subscriptions import products
+from portal.web.access import workspace_right
+from portal.web.htmx import redirect_after_write, render, wanted_block
+from portal.words.i18n import Sentence, translated
+from portal.words.i18n import gettext as _
+from portal.words.plans import order_later
+
+from .conversation import END, Conversation, Step, converse
+from .steps import adding_page
+
+blueprint = Blueprint("add_subscription", __name__, url_prefix="/w/<slug>/subscriptions/new")
+TEMPLATE = "subscriptions/add.html"
+
+
+@blueprint.get("")
+@workspace_right(Right.BUY)
+def show(place: Place) -> Response:
+    """The step that is named, or the first that was not answered. A product that is had leads to its card."""
+    if sent := _sent_before():
+        return redirect_after_write(f"{request.path}?{urlencode(sent)}")
+    said = _converse(place, request.args, wanted=request.args.get("step", ""))
+    if said.chosen is not None and said.at != Step.PRODUCT:
+        if said.chosen.own.standing.is_subscribed:
+            return _to_card(place, said.chosen.product.code)
+        if said.chosen.own.order_being_paid:
+            return _products_again(place, said, order_later())
+    return _page(place, said)
+
+
+@blueprint.post("")
+@workspace_right(Right.BUY)
+def order(place: Place) -> Response:
+    """Make the order of what was chosen, a frozen quote, and go on to its checkout."""
+    leave_unsent()
+    said = _converse(place, request.form, wanted=END)
+    if said.is_refused or said.chosen is None or said.choice is None:
+        return _page(place, said)
+    if said.chosen.own.order_being_paid:
+        return _products_again(place, said, order_later())
+    try:
+        made = ordering.open_order(
+            place, choices=[said.choice], currency=said.currency, now=current().clock.now()
+        )
+    except AlreadySubscribed:
+        name = translated(said.chosen.product.names)
+        return _products_again(place, said, _("You have %(product)s already.", product=name))
+    except PlanNotOffered:
+        # It was taken from sale between two queries.
+        return _products_again(place, said, _("This plan is not on sale today."))
+    return redirect_after_write(url_for("checkout.details", slug=place.workspace.slug, number=made.number))
+
+
+def _sent_before() -> list[tuple[str, str]]:
+    """The choices that were sent when the session had ended, for an address without any; told once."""
+    if request.args:
+        return []
+    form = AddingForm(request.args)
+    typed = typed_before(form)
+    if typed is None:
+        return []
+    leave_unsent()
+    return [pair for pair in typed.items() if pair[0] in form]
+
+
+def _converse(place: Place, sent: "MultiDict[str, str]", *, wanted: str) -> Conversation:
+    on_sale = products.products_for_sale(place, now=current().clock.now())
+    return converse(on_sale, sent, wanted=wanted, own_currency=place.workspace.currency)
+
+
+def _page(place: Place, said: Conversation) -> Response:
+    """While something is typed the total is asked for alone, and has nothing to refuse."""
+    is_refused = said.is_refused and wanted_block(TEMPLATE) != "running_total"
+    response = render(TEMPLATE, adding_page(place, said), status=422 if is_refused else 200)
+    if is_refused:
+        # The step is still the one that the browser has the address of.
+        response.headers["HX-Push-Url"] = "false"
+    return response
+
+
+def _products_again(place: Place, said: Conversation, problem: Sentence) -> Response:
+    """What was chosen cannot be had as things are now: the list of products says how each stands."""
+    again = replace(said, at=Step.PRODUCT, problem=problem, is_refused=True)
+    return render(TEMPLATE, adding_page(place, again), status=409)
+
+
+def _to_card(place: Place, code: str) -> Response:
+    return redirect_after_write(
+        url_for("subscriptions.show", slug=place.workspace.slug, _anchor=f"subscription-{code}")
+    )

@@ -1,0 +1,217 @@
+"""The subscriptions page: a card for each product that the workspace has or had, the workspace plan first."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from flask import Blueprint, Response, url_for
+from flask_babel import ngettext
+
+from portal.domain.lifecycle import days_left
+from portal.domain.vocabulary import DocumentKind, Interval, PriceUnit, Right, SubscriptionState
+from portal.models import Invoice, Price
+from portal.runtime import current
+from portal.services.members.roster import people_with
+from portal.services.places import Place
+from portal.services.subscriptions import next_charge, products
+from portal.services.subscriptions.agreement import SubscriptionStatus
+from portal.services.subscriptions.products import OwnProduct, OwnSubscription
+from portal.web.access import workspace_right
+from portal.web.htmx import render
+from portal.web.place import status_here
+from portal.words import formatting
+from portal.words.i18n import gettext as _
+from portal.words.i18n import translated
+from portal.words.licences import amount_words
+from portal.words.methods import method_words
+from portal.words.renewal import amount_charged
+from portal.words.states import state_words
+
+from .conversation import How
+
+blueprint = Blueprint("subscriptions", __name__, url_prefix="/w/<slug>/subscriptions")
+NAMES_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentLink:
+    label: str
+    number: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One subscription. `state` is the style's word and `state_words` the reader's.
+
+    `sentence` says what `facts` do not. `action`: label and address of the one act.
+    """
+
+    code: str
+    name: str
+    state: str
+    state_words: str
+    sentence: str
+    facts: tuple[tuple[str, str, str], ...]
+    action: tuple[str, str] | None
+    documents: tuple[DocumentLink, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionsPage:
+    """`buyers`: who may add a subscription, for a reader who may not."""
+
+    cards: tuple[Card, ...]
+    may_buy: bool
+    buyers: str
+
+
+@blueprint.get("")
+@workspace_right(Right.SEE_PLANS)
+def show(place: Place) -> Response:
+    status_here(place)
+    found = products.subscriptions_of(place, now=current().clock.now())
+    may_buy = Right.BUY in place.may
+    buyers = [] if may_buy else people_with(place.workspace, Right.BUY)[:NAMES_SHOWN]
+    view = SubscriptionsPage(
+        cards=tuple(_card(place, each) for each in found),
+        may_buy=may_buy,
+        buyers=", ".join(person.name for person in buyers),
+    )
+    return render("subscriptions/page.html", view)
+
+
+def _card(place: Place, each: OwnSubscription) -> Card:
+    own, status = each.own, each.own.status
+    state, words = _state(own)
+    return Card(
+        code=own.product.code,
+        name=translated(own.product.names),
+        state=state,
+        state_words=words,
+        sentence=_sentence(own),
+        facts=_facts(each, status) if status and own.is_bought else (),
+        action=_action(place, own),
+        documents=tuple(_document(place, invoice) for invoice in each.documents),
+    )
+
+
+def _state(own: OwnProduct) -> tuple[str, str]:
+    if own.status is None:
+        return "waiting", _("Payment being confirmed")
+    if not own.is_bought and own.trial_until:
+        return ("ended", _("Trial over")) if _trial_is_over(own.status) else ("trial", _("On trial"))
+    return str(own.status.state), state_words(own.status.state)
+
+
+def _trial_is_over(status: SubscriptionStatus) -> bool:
+    return status.state is not SubscriptionState.TRIAL
+
+
+def _action(place: Place, own: OwnProduct) -> tuple[str, str] | None:
+    """The one act that there is today. Whatever the workspace plan needs stands on its own page."""
+    slug = place.workspace.slug
+    if own.is_workspace_plan:
+        return _("See the plans"), url_for("plans.show", slug=slug)
+    may_be_bought = own.standing.may_be_bought and not own.order_being_paid and not own.product.withdrawn
+    if not may_be_bought or Right.BUY not in place.may:
+        return None
+    label = _("Subscribe again") if own.is_bought else _("Subscribe now")
+    return label, url_for("add_subscription.show", slug=slug, product=own.product.code, how=How.BUY)
+
+
+def _sentence(own: OwnProduct) -> str:
+    status = own.status
+    if status is None:
+        return _("It begins as soon as the payment is confirmed.")
+    if status.subscription.has_open_money or own.order_being_paid:
+        return _("A payment or a refund for it is being confirmed.")
+    if not own.is_bought:
+        return _trial_sentence(own, status)
+    due_on = formatting.day(status.due_on) if status.due_on else ""
+    match status.state:
+        case SubscriptionState.FREE:
+            return _("There is nothing to pay.")
+        case SubscriptionState.LATE:
+            return _("The payment was due on %(date)s.", date=due_on)
+        case SubscriptionState.BLOCKED:
+            return _("The payment was due on %(date)s. Access is blocked.", date=due_on)
+        case SubscriptionState.CANCELLED:
+            return _("It ends on %(date)s, and nothing more is charged.", date=due_on)
+        case SubscriptionState.ENDED if status.blocked_on:
+            return _("It ended on %(date)s.", date=formatting.day(status.blocked_on - timedelta(days=1)))
+    return ""
+
+
+def _trial_sentence(own: OwnProduct, status: SubscriptionStatus) -> str:
+    until = own.trial_until
+    if until is None:
+        # A first purchase that was paid back, or a trial of the workspace plan without an end.
+        return _("It was paid back.") if own.has_ended else ""
+    if _trial_is_over(status):
+        return _("The free trial ended on %(date)s.", date=formatting.day(until))
+    left = days_left(until, status.today)
+    if left == 0:
+        return _("The free trial ends today.")
+    return ngettext(
+        "%(num)d day left: the free trial ends on %(date)s.",
+        "%(num)d days left: the free trial ends on %(date)s.",
+        left,
+        date=formatting.day(until),
+    )
+
+
+def _facts(each: OwnSubscription, status: SubscriptionStatus) -> tuple[tuple[str, str, str], ...]:
+    """Each with its mark."""
+    is_workspace_plan = each.own.is_workspace_plan
+    rows = [(_("Plan"), translated(status.plan.names), "tier")]
+    subscription, price = status.subscription, status.subscription.price
+    if not is_workspace_plan:
+        rows.append((_("Licences"), formatting.number(subscription.quantity), "licences"))
+    if price is None or status.state is SubscriptionState.ENDED:
+        return tuple(rows)
+    interval = Interval(price.interval)
+    rows.append((_("Billing cycle"), _("Yearly") if interval is Interval.YEAR else _("Monthly"), "cycle"))
+    rows.append((_("Price"), _price(price, subscription.quantity), "rate"))
+    if status.state is not SubscriptionState.CANCELLED:
+        rows.append((_("Next payment"), _next_payment(status), "next-payment"))
+    if each.method is not None:
+        method = method_words(each.method.kind, each.method.brand, each.method.last4)
+        rows.append((_("Payment method"), method, "method"))
+    return tuple(rows)
+
+
+def _price(price: Price, licences: int) -> str:
+    """Of one period; with the rate of a licence where there are several."""
+    volume, interval = price.volume_price, Interval(price.interval)
+    amount = amount_words(volume.amount(licences), interval)
+    if licences == 1 or volume.unit is PriceUnit.FLAT:
+        return _("%(amount)s excl. VAT", amount=amount)
+    each = formatting.money(volume.unit_amount(licences))
+    return _("%(amount)s excl. VAT (%(each)s per licence)", amount=amount, each=each)
+
+
+def _next_payment(status: SubscriptionStatus) -> str:
+    """The day and the amount that were told; without automatic renewal, until when it is paid."""
+    subscription, on = status.subscription, status.subscription.renew_on
+    if not subscription.auto_renewal:
+        until = formatting.day(status.due_on) if status.due_on else ""
+        return _("Automatic renewal is off. Paid until %(date)s.", date=until)
+    if subscription.renewal_has_failed:
+        return _("The renewal is not paid yet.")
+    if on is None or on < status.today:
+        return _("The next payment is made automatically.")
+    told = next_charge.told_total(subscription)
+    if told is None:
+        return _("Automatically on %(date)s", date=formatting.day(on))
+    has_vat = subscription.announced_minor != subscription.announced_net_minor
+    total = amount_charged(told, has_vat=has_vat)
+    return _("%(total)s on %(date)s", total=total, date=formatting.day(on))
+
+
+def _document(place: Place, invoice: Invoice) -> DocumentLink:
+    kinds = {DocumentKind.INVOICE: _("Invoice"), DocumentKind.CREDIT_NOTE: _("Credit note")}
+    return DocumentLink(
+        label=kinds[DocumentKind(invoice.kind)],
+        number=invoice.number,
+        url=url_for("history.statement", slug=place.workspace.slug, number=invoice.number),
+    )
