@@ -34,6 +34,7 @@ trial_ending              due_on, users, recommended (names; null: no plan is la
 trial_last_day            due_on
 trial_over                due_on, warned_on (from when on it may be deleted, after a warning)
 trial_extended            due_on
+product_trial_started     product (its code), product_names, plan_names, quantity, trial_until
 product_trial_ending      product_names, trial_until (the last usable day); of a licensed product
 product_trial_last_day    as above
 product_trial_over        as above

@@ -118,6 +118,9 @@ LETTERS = {
     "trial_ending": HERE | {"due_on": "2026-12-21", "users": 4, "recommended": NAMES},
     "trial_last_day": HERE | {"due_on": "2026-12-21"},
     "trial_over": HERE | {"due_on": "2026-12-21", "warned_on": "2027-06-21"},
+    "product_trial_started": HERE
+    | PRODUCT
+    | {"product": "meetings", "plan_names": NAMES, "quantity": 3, "trial_until": "2026-12-05"},
     "product_trial_ending": HERE | PRODUCT | {"trial_until": "2026-12-05"},
     "product_trial_last_day": HERE | PRODUCT | {"trial_until": "2026-12-05"},
     "product_trial_over": HERE | PRODUCT | {"trial_until": "2026-12-05"},
@@ -197,6 +200,7 @@ OTHERWISE = [
     ("refunded", {"ended_auto_renewal": True}),
     ("refund_refused", {"reason": "disputed"}),
     ("plan_schedule_withdrawn", {"renews": False}),
+    ("product_trial_started", {"quantity": 1}),
     ("cancelled", {"quantity": 1, "dropped": True}),
     ("cancelled", {"ends_on": None}),
     ("cancelled", {"ends_on": None, "dropped": True}),
@@ -403,6 +407,18 @@ def test_the_trial_of_a_product_is_told_without_a_word_of_the_workspace_s_plan(a
     assert "everything else in your workspace stays as it is" in text
     for template in ("product_trial_ending", "product_trial_last_day", "product_trial_over"):
         assert "deleted" not in written(template)[1]
+
+
+def test_the_welcome_to_a_trial_says_what_how_many_until_when_and_that_it_costs_nothing(at_work):
+    subject, text = written("product_trial_started")
+    assert subject == "Your trial of Meetings has started"
+    for said in (
+        "try Business 5 in the workspace Acme & Co with 3 licences.",
+        "The trial runs until the end of 5 December 2026.",
+        "there is nothing to cancel, and nothing is charged automatically.",
+        "/w/acme/subscriptions/trial/meetings",
+    ):
+        assert said in text, said
 
 
 def test_a_cancellation_says_when_it_ends_what_stays_and_the_way_back(at_work):
