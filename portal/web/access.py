@@ -25,6 +25,7 @@ View = Callable[..., Any]
 OPEN_WHILE_BLOCKED = frozenset(
     {
         "plans",
+        "subscriptions",
         "checkout",
         "history",
         "invoices",

@@ -28,6 +28,7 @@ PAGES = ("plans", "plans/free", "history", "members", "services", "settings", "a
 # What helps out of being blocked. A new page belongs here or leads to the plans.
 OPEN = {
     "plans",
+    "subscriptions",
     "checkout",
     "history",
     "invoices",

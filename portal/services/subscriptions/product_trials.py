@@ -10,7 +10,7 @@ from portal.domain import buying
 from portal.domain.buying import ProductStanding, TrialNotOffered
 from portal.domain.periods import Period
 from portal.domain.plans import PlanNotOffered
-from portal.domain.vocabulary import ProductKind, SubscriptionState
+from portal.domain.vocabulary import SubscriptionState
 from portal.models import Plan, Product, Subscription, SubscriptionPeriod, Workspace
 from portal.services import audit, letters, open_money, plans
 from portal.services.places import Place
@@ -52,7 +52,7 @@ def start(place: Place, *, product_code: str, plan_code: str, licences: int, now
     workspace = place.workspace
     with transaction(lock=workspace):
         today = workspace.day(now)
-        product = Product.get_or_none(Product.code == product_code, Product.kind == ProductKind.LICENSED)
+        product = agreement.licensed_product(product_code)
         if product is None or Workspace.get_by_id(workspace.id).deleted_at is not None:
             raise TrialNotOffered(product_code=product_code)
         before = agreement.of_product(workspace, product)
