@@ -60,10 +60,11 @@ auto_renewal_off          due_on, plan_names
 plan_scheduled            plan_names, due_on
 plan_schedule_withdrawn   plan_names (the plan that was scheduled), due_on, renews
 plan_begun                plan_names (a free plan)
-cancelled                 product_names, plan_names, quantity (licences), ends_on (the last usable day; null:
-                          it has ended at once), dropped (whether a scheduled change will not begin)
-cancellation_taken_back   product_names, plan_names, quantity, due_on, interval, renews (by itself), renew_on,
-                          total_minor and tax_minor (null where no charge was told), currency, method
+cancelled                 product (its code), product_names, plan_names, quantity (licences), ends_on (the
+                          last usable day; null: it has ended at once), dropped (whether a scheduled
+                          change will not begin)
+cancellation_taken_back   product, product_names, plan_names, quantity, due_on, interval, renews (by itself),
+                          renew_on, total_minor and tax_minor (null where no charge was told), currency, method
 refunded                  total_minor, currency, method, credit_note (its number), plan_names (what
                           the workspace has again), due_on (or null), ended_auto_renewal
 refund_refused            total_minor, currency, method, reason (why the gateway refused it)

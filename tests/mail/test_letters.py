@@ -151,7 +151,13 @@ LETTERS = {
     "plan_schedule_withdrawn": HERE | {"due_on": "2026-12-21", "plan_names": NAMES, "renews": True},
     "cancelled": HERE
     | PRODUCT
-    | {"plan_names": NAMES, "quantity": 3, "ends_on": "2026-12-21", "dropped": False},
+    | {
+        "product": "meetings",
+        "plan_names": NAMES,
+        "quantity": 3,
+        "ends_on": "2026-12-21",
+        "dropped": False,
+    },
     "cancellation_taken_back": NEXT_CHARGE
     | PRODUCT
     | {"quantity": 3, "due_on": "2026-12-21", "renews": True},
@@ -429,6 +435,7 @@ def test_a_cancellation_says_when_it_ends_what_stays_and_the_way_back(at_work):
         "Your 3 licences stay in use until then.",
         "nothing is paid back",
         "You can take the cancellation back until the end of 21 December 2026",
+        "/w/acme/subscriptions/meetings/take-back",
     ):
         assert said in text, said
     assert "scheduled" not in text

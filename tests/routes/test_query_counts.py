@@ -11,6 +11,7 @@ from portal.services import demo
 from portal.services.subscriptions import scheduled_change
 from tests.conftest import TODAY
 from tests.factories import a_catalogue, owner_of
+from tests.licensed import bought, tried
 from tests.pages import by_testid, parse
 from tests.paying import a_place, an_order, pay
 from tests.visiting import visit_as
@@ -138,3 +139,19 @@ def test_what_waits_for_the_due_date_costs_no_page_more_than_six(app, statements
         assert 0 < len(sent) <= MOST_QUERIES, "\n".join([name, *sent])
     # It reads what the charge itself will read: methods, details, price.
     assert len(queries_of("/w/acme/auto-renewal", visitor, statements)) <= 10
+
+
+def test_the_pages_of_a_licensed_subscription_make_as_many_however_many_there_are(app, statements) -> None:
+    with connection():
+        place = a_place()
+        bought(place, quantity=3)
+        tried(place, "webinar-standard")
+        visitor = Visitor(app)
+        visit_as(visitor.client, owner_of(place.workspace))
+    pages = ("trial/training", "trial/webinar", "meetings/cancel")
+    before = {page: len(queries_of(f"/w/acme/subscriptions/{page}", visitor, statements)) for page in pages}
+    assert max(before.values()) <= 10, before
+    with connection():
+        bought(place, "remote-licence", interval=Interval.YEAR)
+    for page in pages:
+        assert len(queries_of(f"/w/acme/subscriptions/{page}", visitor, statements)) == before[page]

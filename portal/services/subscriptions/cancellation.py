@@ -219,6 +219,7 @@ def _tell(template: str, subscription: Subscription, context: dict[str, JSON]) -
         workspace=subscription.workspace,
         key=f"{template.replace('_', '-')}-{subscription.id}-{subscription.version}",
         context={
+            "product": subscription.product.code,
             "product_names": dict(subscription.product.names),
             "plan_names": dict(subscription.plan.names),
             "quantity": subscription.quantity,

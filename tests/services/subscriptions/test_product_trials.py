@@ -27,6 +27,7 @@ from portal.models import (
 from portal.services.checkout import ordering
 from portal.services.renewals import run
 from portal.services.subscriptions import agreement, cancellation, product_trials
+from portal.services.subscriptions.cancellation import CancellationOver, NothingToCancel
 from portal.services.workspace import deletion
 from tests.books import assert_books_clean
 from tests.factories import a_member, a_person, letters, owner_of, seen_by
@@ -37,6 +38,7 @@ from tests.services.payments.test_concurrency import at_once, faults_of
 TRIAL, PAID, ENDED = SubscriptionState.TRIAL, SubscriptionState.PAID, SubscriptionState.ENDED
 TRIAL_UNTIL = date(2026, 12, 5)
 CLICKS = 8
+REFUSALS = (AlreadyTried, AlreadySubscribed, NothingToCancel, CancellationOver)
 
 
 def start(place, clock, *, product="meetings", plan="meetings-essential", licences=3):
@@ -389,6 +391,68 @@ def test_an_order_that_was_opened_before_the_trial_can_be_paid_during_it(place, 
     found = found_again(place)
     assert (found.quantity, found.trial_until, status(place, clock).state) == (3, TRIAL_UNTIL, PAID)
     assert_books_clean()
+
+
+def try_it(place, clock):
+    start(place, clock, licences=2)
+
+
+def buy_it(place, clock):
+    bought(place, quantity=3)
+
+
+def cancel_it(place, clock):
+    found = status(place, clock)
+    last_day = cancellation.ends_on(found)
+    cancellation.cancel(
+        found.subscription, shown_ends_on=last_day.isoformat() if last_day else "", now=clock.now()
+    )
+
+
+def take_it_back(place, clock):
+    cancellation.take_back(found_again(place), now=clock.now())
+
+
+ACTS = (try_it, buy_it, cancel_it, take_it_back)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(life=st.lists(st.tuples(st.integers(0, 20), st.sampled_from(ACTS)), min_size=1, max_size=6))
+@pytest.mark.engine("sqlite")
+def test_in_whatever_order_it_is_tried_bought_and_cancelled_the_books_hold(place, clock, life):
+    """Each act, so many days after the one before, is carried out or refused by name."""
+    number = Workspace.select().count()
+    here = a_place(f"Place {number}", owner=f"Owner {number}")
+    for days, act in life:
+        clock.advance(days=days)
+        known = Subscription.get_or_none(
+            Subscription.workspace == here.workspace, Subscription.plan << plans_of_meetings()
+        )
+        if known is None and act in (cancel_it, take_it_back):
+            continue
+        before = status(here, clock).state if known else None
+        was_tried = known is not None and known.trial_until is not None
+        try:
+            act(here, clock)
+        except REFUSALS:
+            assert known is None or status(here, clock).state is before
+            continue
+        after = status(here, clock).state
+        if act is try_it:
+            assert (was_tried, after) == (False, TRIAL)
+            assert before in (None, ENDED)
+        elif act is buy_it:
+            assert after is PAID
+            assert before in (None, TRIAL, ENDED)
+    begun = AuditEntry.select().where(
+        AuditEntry.action == "trial.started", AuditEntry.workspace == here.workspace
+    )
+    assert begun.count() <= 1
+    assert_books_clean()
+
+
+def plans_of_meetings():
+    return Plan.select(Plan.id).join(Product).where(Product.code == "meetings")
 
 
 # --- the end of the workspace ---------------------------------------------------------------------
