@@ -64,7 +64,8 @@ cancelled                 product (its code), product_names, plan_names, quantit
                           last usable day; null: it has ended at once), dropped (whether a scheduled
                           change will not begin)
 cancellation_taken_back   product, product_names, plan_names, quantity, due_on, interval, renews (by itself),
-                          renew_on, total_minor and tax_minor (null where no charge was told), currency, method
+                          renew_on, total_minor and tax_minor (null where no charge was told), currency,
+                          method
 refunded                  total_minor, currency, method, credit_note (its number), plan_names (what
                           the workspace has again), due_on (or null), ended_auto_renewal
 refund_refused            total_minor, currency, method, reason (why the gateway refused it)
