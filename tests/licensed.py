@@ -1,17 +1,17 @@
 """Licensed subscriptions that read as facts: `bought(place, plan="meetings-essential", quantity=1)`.
 
-What is bought is ordered and paid. The rows of a trial are written here, as its beginning leaves them.
+What is bought is ordered and paid, and what is tried is begun as by its button.
 """
 
-from datetime import date, timedelta
 from typing import Any
 
 from portal.domain.choices import Choice
 from portal.domain.vocabulary import Interval, PaymentState
-from portal.models import PaymentMethod, Plan, Subscription, SubscriptionPeriod
+from portal.models import PaymentMethod, Plan, Subscription
 from portal.runtime import current
 from portal.services.checkout import ordering
 from portal.services.places import Place
+from portal.services.subscriptions import product_trials
 from tests import paying
 
 TRIAL_DAYS = 14
@@ -50,34 +50,8 @@ def bought(
 
 def tried(place: Place, plan: str = "meetings-essential", *, quantity: int = 1) -> Subscription:
     """On trial from today for TRIAL_DAYS."""
-    now = current().clock.now()
-    today = place.workspace.day(now)
-    trial_until = today + timedelta(days=TRIAL_DAYS)
-    found = Plan.get(Plan.code == plan)
-    subscription = _begin(
-        place, found, quantity=quantity, due_on=trial_until, trial_until=trial_until, today=today
+    product = Plan.get(Plan.code == plan).product
+    started = product_trials.start(
+        place, product_code=product.code, plan_code=plan, licences=quantity, now=current().clock.now()
     )
-    SubscriptionPeriod.create(
-        subscription=subscription,
-        plan=found,
-        start_on=today,
-        base_end_on=trial_until,
-        end_on=trial_until,
-        created_at=now,
-    )
-    return subscription
-
-
-def _begin(place: Place, plan: Plan, *, today: date, **columns: Any) -> Subscription:
-    now = current().clock.now()
-    created = Subscription.create(
-        workspace=place.workspace,
-        product=plan.product,
-        plan=plan,
-        started_on=today,
-        anchor_day=today.day,
-        look_at=now,
-        created_at=now,
-        **columns,
-    )
-    return Subscription.get_by_id(created.id)
+    return Subscription.get_by_id(started.id)

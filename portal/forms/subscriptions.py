@@ -1,6 +1,7 @@
-"""Switching automatic renewal on, and adding a subscription."""
+"""Switching automatic renewal on, adding a subscription, starting a trial."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from werkzeug.datastructures import MultiDict
@@ -8,7 +9,7 @@ from wtforms.validators import StopValidation
 
 from portal.domain.volume_price import MAX_LICENCES
 from portal.words import formatting
-from portal.words.i18n import Choices
+from portal.words.i18n import Choices, Sentence
 from portal.words.i18n import lazy_gettext as _l
 
 from .base import HiddenTextField, PortalForm, QuantityField, RadioField
@@ -65,3 +66,18 @@ class AddingForm(PortalForm):
     def __init__(self, sent: MultiDict[str, str]) -> None:
         # Whatever is sent to be kept has a token of its own in the page.
         super().__init__(formdata=sent, meta={"csrf": False})
+
+
+class TrialForm(PortalForm):
+    """One of `plans`, and 1 to `most` licences. Where there is one plan only, it need not be sent."""
+
+    plan = RadioField(_l("Plan"), required=_l("Choose a plan."))
+    licences = QuantityField(
+        _l("Number of licences"), required=_l("Enter how many licences you want to try.")
+    )
+
+    def __init__(self, *args: Any, plans: Sequence[tuple[str, Sentence]], most: int, **kwargs: Any) -> None:
+        only = plans[0][0] if len(plans) == 1 else ""
+        super().__init__(*args, data={"plan": only, "licences": 1}, **kwargs)
+        self.plan.offer(plans)
+        self.licences.maximum = most

@@ -34,6 +34,7 @@ trial_ending              due_on, users, recommended (names; null: no plan is la
 trial_last_day            due_on
 trial_over                due_on, warned_on (from when on it may be deleted, after a warning)
 trial_extended            due_on
+product_trial_started     product (its code), product_names, plan_names, quantity, trial_until
 product_trial_ending      product_names, trial_until (the last usable day); of a licensed product
 product_trial_last_day    as above
 product_trial_over        as above
@@ -59,10 +60,12 @@ auto_renewal_off          due_on, plan_names
 plan_scheduled            plan_names, due_on
 plan_schedule_withdrawn   plan_names (the plan that was scheduled), due_on, renews
 plan_begun                plan_names (a free plan)
-cancelled                 product_names, plan_names, quantity (licences), ends_on (the last usable day; null:
-                          it has ended at once), dropped (whether a scheduled change will not begin)
-cancellation_taken_back   product_names, plan_names, quantity, due_on, interval, renews (by itself), renew_on,
-                          total_minor and tax_minor (null where no charge was told), currency, method
+cancelled                 product (its code), product_names, plan_names, quantity (licences), ends_on (the
+                          last usable day; null: it has ended at once), dropped (whether a scheduled
+                          change will not begin)
+cancellation_taken_back   product, product_names, plan_names, quantity, due_on, interval, renews (by itself),
+                          renew_on, total_minor and tax_minor (null where no charge was told), currency,
+                          method
 refunded                  total_minor, currency, method, credit_note (its number), plan_names (what
                           the workspace has again), due_on (or null), ended_auto_renewal
 refund_refused            total_minor, currency, method, reason (why the gateway refused it)

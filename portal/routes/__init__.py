@@ -17,8 +17,9 @@ def register(app: Flask, settings: Settings) -> None:
     from .plans import page as plans
     from .public import faq, nonprofit
     from .public import pages as public
-    from .subscriptions import adding, auto_renewal, free_plan, scheduled_change
+    from .subscriptions import adding, auto_renewal, cancellation, free_plan, scheduled_change
     from .subscriptions import page as subscriptions
+    from .subscriptions import trial as product_trial
     from .workspace import creating, features
     from .workspace import settings as workspace
 
@@ -27,7 +28,7 @@ def register(app: Flask, settings: Settings) -> None:
         (signing_in, account, own_email, own_orders),
         (plans,),
         (scheduled_change, free_plan, auto_renewal),
-        (subscriptions, adding),
+        (subscriptions, adding, product_trial, cancellation),
         (checkout, amount_due),
         (methods, refunds),
         (history,),

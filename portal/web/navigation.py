@@ -57,7 +57,7 @@ SUBSCRIPTIONS = Page(
     _l("Subscriptions"),
     "subscriptions.show",
     Right.SEE_PLANS,
-    frozenset({"subscriptions", "add_subscription"}),
+    frozenset({"subscriptions", "add_subscription", "product_trial", "cancellation"}),
 )
 HISTORY = Page(_l("History"), "history.index", Right.SEE_HISTORY, frozenset({"history", "refunds"}))
 PAYMENT_METHODS = Page(

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from portal.services.subscriptions import cancellation, products
+from portal.services.subscriptions import cancellation
 from portal.worker import jobs
 from tests.browser.reader import LOOKS, PAIRWISE, WITH_AND_WITHOUT_SCRIPTS, Reader, read_by, read_by_each
 from tests.browser.steps import (
@@ -53,6 +53,9 @@ def test_licences_of_a_product_from_the_button_to_the_card(page: Page, reader, a
     expect(heading(page)).to_have_text(say("Add a subscription"))
     page.get_by_test_id("product-meetings").get_by_role("link").click()
 
+    expect(question(page)).to_contain_text("Réunions" if french else "Meetings")
+    choose(page, "buy")
+    go_next(page)
     choose(page, PROFESSIONAL)
     expect(page.get_by_role("row")).to_have_count(7)
     if reader.scripts:
@@ -102,7 +105,7 @@ def test_licences_of_a_product_from_the_button_to_the_card(page: Page, reader, a
 @read_by(*WITH_AND_WITHOUT_SCRIPTS, at_least=2)
 def test_back_keeps_what_was_chosen(page: Page, reader, acme, owner):
     come_signed_in(page, owner)
-    page.goto(f"{NEW}?product=meetings")
+    page.goto(f"{NEW}?product=meetings&how=buy")
     choose(page, PROFESSIONAL)
     go_next(page)
     page.get_by_test_id("licences").fill("12")
@@ -123,7 +126,7 @@ def test_back_keeps_what_was_chosen(page: Page, reader, acme, owner):
 
 def test_the_focus_is_on_the_question_of_the_step_that_came(page: Page, acme, owner):
     come_signed_in(page, owner)
-    page.goto(f"{NEW}?product=meetings")
+    page.goto(f"{NEW}?product=meetings&how=buy")
     choose(page, PROFESSIONAL)
     page.get_by_test_id("next").press("Enter")
     expect(page.get_by_test_id("licences")).to_be_visible()
@@ -136,6 +139,25 @@ def test_the_focus_is_on_the_question_of_the_step_that_came(page: Page, acme, ow
     expect(total(page)).to_contain_text("€130.00")
     expect(page.get_by_test_id("licences")).to_be_focused()
     expect(page.locator("#news")).to_contain_text("Meetings Professional, 10 licences: €130.00 a month")
+
+
+@read_by(*WITH_AND_WITHOUT_SCRIPTS, at_least=2)
+def test_a_trial_from_the_button_to_its_confirmation(page: Page, reader, acme, owner, say):
+    """No card, no checkout: « Commencer l’évaluation » leads to the page that says until when."""
+    come_signed_in(page, owner)
+    page.goto(f"{NEW}?product=meetings")
+    choose(page, "try")
+    go_next(page)
+    choose(page, PROFESSIONAL)
+    go_next(page)
+    page.get_by_test_id("licences").fill("3")
+    page.get_by_test_id("start-trial").click()
+    expect(page).to_have_url(re.compile("/subscriptions/trial/meetings$"))
+    expect(page.locator("main")).to_contain_text("3")
+    page.goto("/w/acme/subscriptions")
+    card = page.get_by_test_id("subscription-meetings")
+    expect(card).to_contain_text(say("On trial"))
+    expect(card.get_by_test_id("act-meetings")).to_be_visible()
 
 
 @pytest.fixture
@@ -151,10 +173,7 @@ def look(page: Page, reader):
 
 
 @read_by_each(Reader("en"), Reader("fr"))
-def test_every_step_and_every_card_is_accessible_and_fits(
-    page: Page, acme, owner, place, look, clock, monkeypatch
-):
-    monkeypatch.setattr(products, "TRIALS_CAN_BEGIN", True)
+def test_every_step_and_every_card_is_accessible_and_fits(page: Page, acme, owner, place, look, clock):
     come_signed_in(page, owner)
     chosen = f"{NEW}?product=meetings&how=buy&plan={PROFESSIONAL}&licences=12"
     for path in (

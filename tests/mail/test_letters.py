@@ -118,6 +118,9 @@ LETTERS = {
     "trial_ending": HERE | {"due_on": "2026-12-21", "users": 4, "recommended": NAMES},
     "trial_last_day": HERE | {"due_on": "2026-12-21"},
     "trial_over": HERE | {"due_on": "2026-12-21", "warned_on": "2027-06-21"},
+    "product_trial_started": HERE
+    | PRODUCT
+    | {"product": "meetings", "plan_names": NAMES, "quantity": 3, "trial_until": "2026-12-05"},
     "product_trial_ending": HERE | PRODUCT | {"trial_until": "2026-12-05"},
     "product_trial_last_day": HERE | PRODUCT | {"trial_until": "2026-12-05"},
     "product_trial_over": HERE | PRODUCT | {"trial_until": "2026-12-05"},
@@ -148,7 +151,13 @@ LETTERS = {
     "plan_schedule_withdrawn": HERE | {"due_on": "2026-12-21", "plan_names": NAMES, "renews": True},
     "cancelled": HERE
     | PRODUCT
-    | {"plan_names": NAMES, "quantity": 3, "ends_on": "2026-12-21", "dropped": False},
+    | {
+        "product": "meetings",
+        "plan_names": NAMES,
+        "quantity": 3,
+        "ends_on": "2026-12-21",
+        "dropped": False,
+    },
     "cancellation_taken_back": NEXT_CHARGE
     | PRODUCT
     | {"quantity": 3, "due_on": "2026-12-21", "renews": True},
@@ -197,6 +206,7 @@ OTHERWISE = [
     ("refunded", {"ended_auto_renewal": True}),
     ("refund_refused", {"reason": "disputed"}),
     ("plan_schedule_withdrawn", {"renews": False}),
+    ("product_trial_started", {"quantity": 1}),
     ("cancelled", {"quantity": 1, "dropped": True}),
     ("cancelled", {"ends_on": None}),
     ("cancelled", {"ends_on": None, "dropped": True}),
@@ -405,6 +415,18 @@ def test_the_trial_of_a_product_is_told_without_a_word_of_the_workspace_s_plan(a
         assert "deleted" not in written(template)[1]
 
 
+def test_the_welcome_to_a_trial_says_what_how_many_until_when_and_that_it_costs_nothing(at_work):
+    subject, text = written("product_trial_started")
+    assert subject == "Your trial of Meetings has started"
+    for said in (
+        "try Business 5 in the workspace Acme & Co with 3 licences.",
+        "The trial runs until the end of 5 December 2026.",
+        "there is nothing to cancel, and nothing is charged automatically.",
+        "/w/acme/subscriptions/trial/meetings",
+    ):
+        assert said in text, said
+
+
 def test_a_cancellation_says_when_it_ends_what_stays_and_the_way_back(at_work):
     subject, text = written("cancelled")
     assert subject == "Meetings is cancelled and ends on 21 December 2026"
@@ -413,6 +435,7 @@ def test_a_cancellation_says_when_it_ends_what_stays_and_the_way_back(at_work):
         "Your 3 licences stay in use until then.",
         "nothing is paid back",
         "You can take the cancellation back until the end of 21 December 2026",
+        "/w/acme/subscriptions/meetings/take-back",
     ):
         assert said in text, said
     assert "scheduled" not in text

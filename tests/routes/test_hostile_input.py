@@ -25,7 +25,7 @@ from portal.clock import FixedClock
 from portal.database.connecting import database, transaction
 from portal.domain.vocabulary import LinkPurpose, PaymentMethodKind, PaymentState, Role
 from portal.forms.base import clean_text
-from portal.models import Invoice, Member, OutboxMessage, Payment, Person, Workspace
+from portal.models import Invoice, Member, OutboxMessage, Payment, Person, Subscription, Workspace
 from portal.services.members import invitations
 from portal.services.payments import method_setups
 from portal.services.people import links
@@ -33,7 +33,7 @@ from portal.services.subscriptions import agreement
 from portal.services.workspace import settings as workspace_settings
 from portal.settings import read_settings
 from portal.worker.jobs import drain_outbox
-from tests import paying
+from tests import licensed, paying
 from tests.attackers import PART, Attacker, an_order_of, bought
 from tests.books import assert_books_clean
 from tests.conftest import TODAY
@@ -219,6 +219,10 @@ MONEY = [
         ("holder",),
         {"number": paying.PAID, "exp_month": "12", "exp_year": "2030", "security_code": "123"},
     ),
+    Form("owner", "/w/acme/subscriptions/trial/meetings", ("plan", "licences")),
+    Form("owner", "/w/acme/subscriptions/trial/meetings", ("plan",), (), {"licences": "2"}, NO_TEXT),
+    Form("owner", "/w/acme/subscriptions/webinar/cancel", ("ends_on",), values=NO_TEXT),
+    Form("owner", "/w/acme/subscriptions/webinar/take-back", ("ends_on", "method"), values=NO_TEXT),
     Form("owner", "/w/acme/payment-methods/{method}/use", ("method", "reference"), values=NO_TEXT),
     Form("owner", "/w/acme/checkout/{order}/leave", ("payment", "return_url", "next"), values=NO_TEXT),
 ]
@@ -312,6 +316,7 @@ class Site:
                 card = paying.ASKS_ONCE if kind == PaymentMethodKind.CARD else None
                 self.names[name] = paying.pay(waiting, card).action_url.rpartition("/")[2]
             bought(a_workspace("Paid"))
+            licensed.bought(place, "webinar-standard")
             self.browsers = {
                 "visitor": Attacker(app),
                 "owner": Attacker(app, owner_of(acme)),
@@ -424,8 +429,9 @@ def nothing_was_gained() -> None:
     assert str(agreement.of_workspace(acme).due_on) == "2026-12-21"
     assert not Workspace.select().where(Workspace.slug == "stolen").exists()
     assert not Member.select().where(Member.is_upgrader).exists()
-    assert Invoice.select().count() == 1
-    assert Payment.select().where(Payment.state == PaymentState.SUCCEEDED).count() == 1
+    assert Invoice.select().count() == 2
+    assert Payment.select().where(Payment.state == PaymentState.SUCCEEDED).count() == 2
+    assert not Subscription.select().where(Subscription.cancelled_at.is_null(False)).exists()
 
 
 # --- values ---------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from portal.services import demo
 from portal.services.subscriptions import scheduled_change
 from tests.conftest import TODAY
 from tests.factories import CATALOGUE, a_catalogue, owner_of
-from tests.licensed import bought
+from tests.licensed import bought, tried
 from tests.pages import by_testid, parse
 from tests.paying import a_place, an_order, apply_catalogue, pay
 from tests.visiting import visit_as
@@ -186,3 +186,19 @@ def test_forty_subscriptions_cost_what_one_costs(app, statements) -> None:
     assert [len(sent) for sent in many] == [len(sent) for sent in few]
     assert max(len(sent) for sent in many) <= MOST_QUERIES, "\n".join(many[0])
     assert visitor.get("/w/acme/subscriptions").text.count('class="card subscription"') == MANY_PRODUCTS + 2
+
+
+def test_the_pages_of_a_licensed_subscription_make_as_many_however_many_there_are(app, statements) -> None:
+    with connection():
+        place = a_place()
+        bought(place, quantity=3)
+        tried(place, "webinar-standard")
+        visitor = Visitor(app)
+        visit_as(visitor.client, owner_of(place.workspace))
+    pages = ("trial/training", "trial/webinar", "meetings/cancel")
+    before = {page: len(queries_of(f"/w/acme/subscriptions/{page}", visitor, statements)) for page in pages}
+    assert max(before.values()) <= 10, before
+    with connection():
+        bought(place, "remote-licence", interval=Interval.YEAR)
+    for page in pages:
+        assert len(queries_of(f"/w/acme/subscriptions/{page}", visitor, statements)) == before[page]

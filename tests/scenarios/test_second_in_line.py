@@ -13,6 +13,8 @@ from types import SimpleNamespace
 import pytest
 
 from portal.database import connecting
+from portal.domain.buying import AlreadyTried, TrialNotOffered
+from portal.domain.choices import Choice
 from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
 from portal.domain.vocabulary import (
     DeclineCode,
@@ -53,6 +55,7 @@ from portal.services.subscriptions import (
     free_plan,
     next_charge,
     nonprofit,
+    product_trials,
     scheduled_change,
     trials,
 )
@@ -72,6 +75,7 @@ from tests.paying import (
     pay,
     reloaded,
     some_details,
+    with_details,
 )
 from tests.renewing import renewal_orders
 
@@ -468,6 +472,39 @@ def cancel(line, subscription):
 
 def take_back(line, subscription):
     return lambda: cancellation.take_back(subscription, now=line.clock.now())
+
+
+def start_trial(line):
+    return lambda: product_trials.start(
+        line.place,
+        product_code="meetings",
+        plan_code="meetings-essential",
+        licences=1,
+        now=line.clock.now(),
+    )
+
+
+def test_a_product_is_tried_once(line):
+    result = line.behind(start_trial(line), start_trial(line))
+    assert isinstance(result, AlreadyTried)
+    assert (entries("trial.started"), len(factories.letters("product_trial_started"))) == (1, 1)
+
+
+def test_what_is_being_bought_is_not_tried(line):
+    choices = [Choice("meetings-essential", Interval.MONTH)]
+    opened = ordering.open_order(line.place, choices=choices, currency="EUR", now=line.now)
+    order = with_details(opened, line.place)
+    person = line.place.member.person
+    result = line.behind(
+        lambda: ordering.record_placed(order, person=person, now=line.now), start_trial(line)
+    )
+    assert isinstance(result, OrderAlreadyPlaced)
+    assert entries("trial.started") == 0
+
+
+def test_no_trial_begins_in_a_workspace_that_was_just_deleted(line):
+    result = line.behind(lambda: deletion.delete_by_owner(line.place, now=line.now), start_trial(line))
+    assert isinstance(result, TrialNotOffered)
 
 
 def test_licences_are_cancelled_once(line):

@@ -23,7 +23,8 @@ from portal.models import (
 )
 from portal.runtime import current
 from portal.services.payments import method_setups
-from tests import paying
+from portal.services.subscriptions import cancellation
+from tests import licensed, paying
 from tests.attackers import PART, Attacker, an_order_of, bought, the_people
 from tests.books import assert_books_clean
 from tests.factories import a_nonprofit_request, owner_of, seen_by
@@ -124,6 +125,14 @@ TABLE = {
     ("GET", "/w/acme/auto-renewal"): "in 200 200 200 403 403 403 404 404 404 404",
     ("POST", "/w/acme/auto-renewal/on"): "in 409 409 409 403 403 403 404 404 404 404",
     ("POST", "/w/acme/auto-renewal/off"): "in 303 303 303 403 403 403 404 404 404 404",
+    # Acme subscribes to Webinar, and has cancelled Training.
+    ("GET", "/w/acme/subscriptions/trial/meetings"): "in 200 200 200 200 200 403 404 404 404 404",
+    ("POST", "/w/acme/subscriptions/trial/meetings"): "in 422 422 422 422 422 403 404 404 404 404",
+    ("GET", "/w/acme/subscriptions/webinar/cancel"): "in 200 200 200 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/subscriptions/webinar/cancel"): "in 409 409 409 403 403 403 404 404 404 404",
+    # The first of them takes it back.
+    ("GET", "/w/acme/subscriptions/training/take-back"): "in 200 200 200 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/subscriptions/training/take-back"): "in 303 303 303 403 403 403 404 404 404 404",
     ("GET", "/w/acme/checkout/{order}"): "in 200 200 200 200 404 403 404 404 404 404",
     ("POST", "/w/acme/checkout/{order}"): "in 422 422 422 422 404 403 404 404 404 404",
     ("GET", "/w/acme/checkout/{order}/review"): "in 200 200 200 200 404 403 404 404 404 404",
@@ -207,14 +216,16 @@ def names(app) -> dict[str, str]:
         payment = bought(acme)
         order = an_order_of(everybody["owner"], acme)
         invoice = Invoice.get(Invoice.workspace == acme)
-        for locale in current().settings.locales:
-            Document.create(
-                invoice=invoice,
-                locale=locale,
-                content=b"%PDF",
-                sha256=hashlib.sha256(b"%PDF").hexdigest(),
-                created_at=current().clock.wall(),
-            )
+        subscribed(acme)
+        for each in Invoice.select().where(Invoice.workspace == acme):
+            for locale in current().settings.locales:
+                Document.create(
+                    invoice=each,
+                    locale=locale,
+                    content=b"%PDF",
+                    sha256=hashlib.sha256(b"%PDF").hexdigest(),
+                    created_at=current().clock.wall(),
+                )
         setup = method_setups.begin_adding(
             seen_by(owner_of(acme), acme), paying.a_card(), result_address=str, now=current().clock.now()
         )
@@ -230,6 +241,15 @@ def names(app) -> dict[str, str]:
             "method": str(setup.method_id),
             "setup": setup.key,
         }
+
+
+def subscribed(workspace: Workspace) -> None:
+    """To Webinar, and to Training until its end."""
+    place = seen_by(owner_of(workspace), workspace)
+    licensed.bought(place, "webinar-standard")
+    training = licensed.bought(place, "training-standard")
+    now = current().clock.now()
+    cancellation.cancel(training, shown_ends_on=training.due_on.isoformat(), now=now)
 
 
 @pytest.fixture

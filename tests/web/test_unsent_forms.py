@@ -115,7 +115,13 @@ def test_what_was_typed_is_there_again_after_signing_in(app, jeanne, address):
 def test_choices_that_stand_in_an_address_are_in_it_again(app, jeanne):
     """Once: whoever begins anew is not led back to them."""
     address = "/w/acme/subscriptions/new"
-    chosen = {"product": "meetings", "plan": "meetings-professional", "licences": "12", "interval": "year"}
+    chosen = {
+        "product": "meetings",
+        "how": "buy",
+        "plan": "meetings-professional",
+        "licences": "12",
+        "interval": "year",
+    }
     token = token_of(jeanne, address)
     end_of_session(app)
     way_in = path_of(send(jeanne, address, chosen, token=token))

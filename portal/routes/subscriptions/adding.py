@@ -6,22 +6,24 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, request, url_for
 from werkzeug.datastructures import MultiDict
 
-from portal.domain.buying import AlreadySubscribed
+from portal.domain.buying import AlreadySubscribed, AlreadyTried, LicencesOutOfRange, TrialNotOffered
+from portal.domain.errors import OrderAlreadyPlaced
 from portal.domain.plans import PlanNotOffered
 from portal.domain.vocabulary import Right
 from portal.forms.base import leave_unsent, typed_before
 from portal.forms.subscriptions import AddingForm
+from portal.models import Product
 from portal.runtime import current
 from portal.services.checkout import ordering
 from portal.services.places import Place
-from portal.services.subscriptions import products
+from portal.services.subscriptions import product_trials, products
 from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render, wanted_block
 from portal.words.i18n import Sentence, translated
 from portal.words.i18n import gettext as _
 from portal.words.plans import order_later
 
-from .conversation import END, Conversation, Step, converse
+from .conversation import END, Conversation, How, Step, converse
 from .steps import adding_page
 
 blueprint = Blueprint("add_subscription", __name__, url_prefix="/w/<slug>/subscriptions/new")
@@ -49,10 +51,14 @@ def order(place: Place) -> Response:
     """Make the order of what was chosen, a frozen quote, and go on to its checkout."""
     leave_unsent()
     said = _converse(place, request.form, wanted=END)
-    if said.is_refused or said.chosen is None or said.choice is None:
+    if said.is_refused or said.chosen is None:
         return _page(place, said)
     if said.chosen.own.order_being_paid:
         return _products_again(place, said, order_later())
+    if said.how is How.TRY:
+        return _try(place, said, said.chosen.product)
+    if said.choice is None:
+        return _page(place, said)
     try:
         made = ordering.open_order(
             place, choices=[said.choice], currency=said.currency, now=current().clock.now()
@@ -76,6 +82,28 @@ def _sent_before() -> list[tuple[str, str]]:
         return []
     leave_unsent()
     return [pair for pair in typed.items() if pair[0] in form]
+
+
+def _try(place: Place, said: Conversation, product: Product) -> Response:
+    """Start the trial, which needs no checkout; what is in its way is said on its own page."""
+    if said.plan is None or said.licences is None:
+        return _page(place, said)
+    try:
+        product_trials.start(
+            place,
+            product_code=product.code,
+            plan_code=said.plan.plan.code,
+            licences=said.licences,
+            now=current().clock.now(),
+        )
+    except (AlreadyTried, AlreadySubscribed, TrialNotOffered, OrderAlreadyPlaced):
+        pass
+    except (PlanNotOffered, LicencesOutOfRange):
+        # The catalogue changed between two queries.
+        return _products_again(place, said, _("This plan is not on sale today."))
+    return redirect_after_write(
+        url_for("product_trial.show", slug=place.workspace.slug, product=product.code)
+    )
 
 
 def _converse(place: Place, sent: "MultiDict[str, str]", *, wanted: str) -> Conversation:

@@ -1,12 +1,13 @@
 """The subscriptions page: a card for each product that the workspace has or had, the workspace plan first."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
 from flask import Blueprint, Response, url_for
 from flask_babel import ngettext
 
-from portal.domain.lifecycle import days_left
+from portal.domain.lifecycle import CANCELLABLE, days_left
 from portal.domain.vocabulary import DocumentKind, Interval, PriceUnit, Right, SubscriptionState
 from portal.models import Invoice, Price
 from portal.runtime import current
@@ -43,7 +44,7 @@ class DocumentLink:
 class Card:
     """One subscription. `state` is the style's word and `state_words` the reader's.
 
-    `sentence` says what `facts` do not. `action`: label and address of the one act.
+    `sentence` says what `facts` do not. `actions`: each with its label, its address and its mark.
     """
 
     code: str
@@ -52,7 +53,7 @@ class Card:
     state_words: str
     sentence: str
     facts: tuple[tuple[str, str, str], ...]
-    action: tuple[str, str] | None
+    actions: tuple[tuple[str, str, str], ...]
     documents: tuple[DocumentLink, ...]
 
 
@@ -90,7 +91,7 @@ def _card(place: Place, each: OwnSubscription) -> Card:
         state_words=words,
         sentence=_sentence(own),
         facts=_facts(each, status) if status and own.is_bought else (),
-        action=_action(place, own),
+        actions=tuple(_actions(place, own)),
         documents=tuple(_document(place, invoice) for invoice in each.documents),
     )
 
@@ -107,16 +108,24 @@ def _trial_is_over(status: SubscriptionStatus) -> bool:
     return status.state is not SubscriptionState.TRIAL
 
 
-def _action(place: Place, own: OwnProduct) -> tuple[str, str] | None:
-    """The one act that there is today. Whatever the workspace plan needs stands on its own page."""
-    slug = place.workspace.slug
+def _actions(place: Place, own: OwnProduct) -> Iterator[tuple[str, str, str]]:
+    """What may be done. Whatever the workspace plan needs stands on its own page."""
+    slug, code = place.workspace.slug, own.product.code
     if own.is_workspace_plan:
-        return _("See the plans"), url_for("plans.show", slug=slug)
+        yield _("See the plans"), url_for("plans.show", slug=slug), f"act-{code}"
+        return
     may_be_bought = own.standing.may_be_bought and not own.order_being_paid and not own.product.withdrawn
-    if not may_be_bought or Right.BUY not in place.may:
-        return None
-    label = _("Subscribe again") if own.is_bought else _("Subscribe now")
-    return label, url_for("add_subscription.show", slug=slug, product=own.product.code, how=How.BUY)
+    if may_be_bought and Right.BUY in place.may:
+        label = _("Subscribe again") if own.is_bought else _("Subscribe now")
+        address = url_for("add_subscription.show", slug=slug, product=code, how=How.BUY)
+        yield label, address, f"act-{code}"
+    if own.status is None or Right.AUTO_RENEWAL not in place.may or own.status.subscription.has_open_money:
+        return
+    if own.status.state is SubscriptionState.CANCELLED:
+        address = url_for("cancellation.ask_to_take_back", slug=slug, product=code)
+        yield _("Take the cancellation back"), address, f"take-back-{code}"
+    elif own.is_bought and own.status.state in CANCELLABLE:
+        yield _("Cancel"), url_for("cancellation.ask", slug=slug, product=code), f"cancel-{code}"
 
 
 def _sentence(own: OwnProduct) -> str:

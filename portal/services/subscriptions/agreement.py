@@ -123,6 +123,11 @@ def workspace_product() -> Product:
     return Product.get(Product.kind == ProductKind.WORKSPACE_PLAN, ~Product.withdrawn)
 
 
+def licensed_product(code: str) -> Product | None:
+    """The licensed product of that code, a withdrawn one too; None for the workspace plan."""
+    return Product.get_or_none(Product.code == code, Product.kind == ProductKind.LICENSED)
+
+
 def of_workspace(workspace: Workspace) -> Subscription:
     """The subscription to the workspace plan, with workspace, plan, product and price. One query.
 

@@ -5,14 +5,15 @@ paid back. What a renewal was to be stays on the row, unread: whoever takes the 
 the subscription as it was.
 """
 
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import cast
 
 from portal.database.connecting import require_transaction, transaction
 from portal.domain.errors import PortalError, QuoteChanged
 from portal.domain.lifecycle import CANCELLABLE
+from portal.domain.money import Money
 from portal.domain.vocabulary import SubscriptionState
-from portal.models import Subscription
+from portal.models import PaymentMethod, Subscription
 from portal.outbox import JSON
 from portal.services import audit, letters, open_money
 from portal.services.audit import JSONValue
@@ -143,25 +144,52 @@ def _drop_what_was_scheduled(subscription: Subscription) -> bool:
     return True
 
 
-def _coming_charge(subscription: Subscription) -> dict[str, JSON]:
-    """What the letter says of the next charge; `total_minor` None: nobody was told of one yet."""
+@dataclass(frozen=True, slots=True)
+class WhatGoesOn:
+    """What comes of a cancellation that is taken back. `renews`: by itself, as it did before.
+
+    `charged_on` and `total`, of which `tax` is VAT, are what was told of the next charge; None: nobody was
+    told of one yet. `method` is the saved one that it asks, None where none can be asked or nothing was told.
+    """
+
+    renews: bool
+    charged_on: date | None
+    total: Money | None
+    tax: Money | None
+    method: PaymentMethod | None
+
+
+def what_goes_on(subscription: Subscription) -> WhatGoesOn:
+    """Of one that is cancelled, or was until just now. Three queries at most."""
     price, renew_on = subscription.price, subscription.renew_on
     assert price is not None, "only what was bought is cancelled"
+    renews = subscription.auto_renewal or subscription.renews_once_taken_back
     total, net = subscription.announced_minor, subscription.announced_net_minor
-    is_told = subscription.auto_renewal and None not in (total, net, renew_on)
-    method = None
-    if is_told:
-        methods = charged_methods.methods_of(subscription)
-        method = charged_methods.asked_next(subscription, methods, on=cast(date, renew_on))
+    if not renews or total is None or net is None or renew_on is None:
+        return WhatGoesOn(renews=renews, charged_on=None, total=None, tax=None, method=None)
+    methods = charged_methods.methods_of(subscription)
+    return WhatGoesOn(
+        renews=True,
+        charged_on=renew_on,
+        total=Money(total, price.currency),
+        tax=Money(total - net, price.currency),
+        method=charged_methods.asked_next(subscription, methods, on=renew_on),
+    )
+
+
+def _coming_charge(subscription: Subscription) -> dict[str, JSON]:
+    """What the letter says of the next charge; `total_minor` None: nobody was told of one yet."""
+    price, then = subscription.price, what_goes_on(subscription)
+    assert price is not None, "only what was bought is cancelled"
     return {
         "due_on": _iso(subscription.due_on),
         "interval": price.interval.value,
-        "renews": subscription.auto_renewal,
-        "renew_on": _iso(renew_on) if is_told else None,
-        "total_minor": total if is_told else None,
-        "tax_minor": cast(int, total) - cast(int, net) if is_told else None,
+        "renews": then.renews,
+        "renew_on": _iso(then.charged_on) or None,
+        "total_minor": then.total.minor if then.total else None,
+        "tax_minor": then.tax.minor if then.tax else None,
         "currency": price.currency,
-        "method": letters.method_facts(method),
+        "method": letters.method_facts(then.method),
     }
 
 
@@ -191,6 +219,7 @@ def _tell(template: str, subscription: Subscription, context: dict[str, JSON]) -
         workspace=subscription.workspace,
         key=f"{template.replace('_', '-')}-{subscription.id}-{subscription.version}",
         context={
+            "product": subscription.product.code,
             "product_names": dict(subscription.product.names),
             "plan_names": dict(subscription.plan.names),
             "quantity": subscription.quantity,

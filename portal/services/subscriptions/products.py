@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from peewee import JOIN, fn
 
@@ -31,9 +31,6 @@ from . import agreement, charged_methods
 from .agreement import SubscriptionStatus
 
 DOCUMENTS_OF_A_CARD = 3
-
-TRIALS_CAN_BEGIN: Final = False
-"""Whether there is a service that begins the trial of a product: no page offers what nothing does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +82,7 @@ class OwnProduct:
 
     @property
     def may_be_tried(self) -> bool:
-        return TRIALS_CAN_BEGIN and not self.order_being_paid and self.standing.may_be_tried
+        return not self.order_being_paid and self.standing.may_be_tried
 
 
 @dataclass(frozen=True, slots=True)

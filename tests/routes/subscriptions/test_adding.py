@@ -10,7 +10,7 @@ from portal.domain.choices import Choice
 from portal.domain.vocabulary import Interval
 from portal.models import Order, Plan, Price, Product, Workspace
 from portal.services.checkout import ordering
-from portal.services.subscriptions import cancellation, products
+from portal.services.subscriptions import cancellation
 from tests.factories import CATALOGUE, owner_of
 from tests.licensed import bought, tried
 from tests.pages import by_testid, links_of, parse, text_of
@@ -32,9 +32,16 @@ def place(app, client):
 
 
 @pytest.fixture
-def trials(monkeypatch):
-    """As it is once there is a service that begins the trial of a product."""
-    monkeypatch.setattr(products, "TRIALS_CAN_BEGIN", True)
+def trials():
+    """Whoever asks for it may try what the catalogue gives to try."""
+
+
+@pytest.fixture(autouse=True)
+def nothing_to_try(app, place, request):
+    """Everywhere else the product is bought without being asked: fewer steps to go through."""
+    if "trials" not in request.fixturenames:
+        with facts(app):
+            Product.update(trial_days=0).execute()
 
 
 def asked(client, *, status: int = 200, **choices: str):
