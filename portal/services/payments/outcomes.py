@@ -53,7 +53,7 @@ def settle_paid(payment: Payment, outcome: Succeeded, *, now: datetime) -> None:
         to=[order.person, *letters.owners(order.workspace)],
         workspace=order.workspace,
         key=f"order-confirmed-{order.number}",
-        context={},
+        context={"line_licences": [line.licences for line in order.frozen_lines]},
         attachments=[invoice],
         copies_to=[order.details["email"]],
     )
@@ -140,9 +140,15 @@ def _tell_declined(payment: Payment) -> None:
 
 
 def _names_of(order: Order) -> dict[str, JSON]:
-    """What was ordered, by language, in one line."""
-    names = [line.plan_names for line in order.frozen_lines]
-    return {language: ", ".join(each[language] for each in names) for language in names[0]}
+    """What was ordered, by language, in one line: `Business 5, Meetings Professional × 10`."""
+    lines = order.frozen_lines
+    return {
+        language: ", ".join(
+            f"{line.plan_names[language]} × {line.licences}" if line.is_licensed else line.plan_names[language]
+            for line in lines
+        )
+        for language in lines[0].plan_names
+    }
 
 
 def _write_to_payer(template: str, about: Payment, **facts: JSON) -> None:
