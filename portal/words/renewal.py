@@ -23,8 +23,8 @@ def renewal_sentence(
 ) -> str:
     """When, how much, with what and what for. `method` in words; empty while it is not known.
 
-    `total` is what is charged; it is said to include VAT only where it does. `licences` is None for the plan of the
-    workspace.
+    `total` is what is charged; it is said to include VAT only where it does. `licences` is
+    None for the workspace plan.
     """
     words = {
         "date": formatting.day(on),

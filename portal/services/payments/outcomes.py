@@ -141,13 +141,11 @@ def _tell_declined(payment: Payment) -> None:
 
 def _names_of(order: Order) -> dict[str, JSON]:
     """What was ordered, by language, in one line: `Business 5, Meetings Professional × 10`."""
-    lines = order.frozen_lines
+    lines = [
+        (line.plan_names, f" × {line.quantity}" if line.is_licensed else "") for line in order.frozen_lines
+    ]
     return {
-        language: ", ".join(
-            f"{line.plan_names[language]} × {line.licences}" if line.is_licensed else line.plan_names[language]
-            for line in lines
-        )
-        for language in lines[0].plan_names
+        language: ", ".join(names[language] + times for names, times in lines) for language in lines[0][0]
     }
 
 
