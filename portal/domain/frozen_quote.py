@@ -57,6 +57,11 @@ class FrozenLine:
     share: DayShare | None = None
 
     @property
+    def licences(self) -> int | None:
+        """How many of a licensed product; None for the workspace plan."""
+        return self.quantity if self.is_licensed else None
+
+    @property
     def price(self) -> Money:
         """Of one whole period, without VAT."""
         return self.unit * self.billed_quantity

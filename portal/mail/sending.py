@@ -7,7 +7,9 @@ reader's `name` and the workspace's name (`workspace`) and `slug`. Dates are ISO
 beside a `currency`; `…names` are {"en": …, "fr": …}, `interval` is month or year; `method` and `payment` are
 {"method", "brand", "last4"}; `limits` are [{"limit", "allowed", "used"}] as in domain/plans.py. `path` is an
 address on this site that starts with "/"; it goes under the payload's "secrets" where it holds a token.
-`facts` (InvoiceFacts as JSON) comes from the attached document.
+`facts` (InvoiceFacts as JSON) comes from the attached document. `licences` is how many of a licensed product
+the letter is about, null where it is about the plan of the workspace; `line_licences` is the same for each
+line of `facts`. A promise that is older has neither (writing.ADDED_LATER).
 
 ========================= ====================================================================
 already_registered        only name
@@ -25,7 +27,7 @@ workspace_deleted         by (a name)
 became_guests                plan_names, limit (users of the plan), people (names of those who are guests now)
 made_guest                plan_names, limit
 
-order_confirmed           facts; name is empty for an address that was only typed
+order_confirmed           facts, line_licences; name is empty for an address that was only typed
 payment_failed            order, description (names), total_minor, currency, payment, reason (a
                           decline code)
 payment_to_confirm        order, description (names), total_minor, currency
@@ -38,24 +40,25 @@ product_trial_started     product (its code), product_names, plan_names, quantit
 product_trial_ending      product_names, trial_until (the last usable day); of a licensed product
 product_trial_last_day    as above
 product_trial_over        as above
-due_soon                  due_on, plan_names, interval, net_minor (of the next period) and currency (null
-                          where a problem leaves none)
-late                      due_on, blocked_on (the first day without access), plan_names
-blocked                   due_on, warned_on
+due_soon                  due_on, plan_names, licences, interval, net_minor (of the next period) and
+                          currency (null where a problem leaves none)
+late                      due_on, blocked_on (the first day without access), plan_names, licences
+blocked                   due_on, warned_on (said of the plan only), plan_names, licences
 deletion_ahead            due_on, delete_on, has_documents (invoices or credit notes)
 
-renewal_ahead             renew_on, plan_names, interval, total_minor, tax_minor and currency (null
-                          where a problem leaves none), method (or null), limits, problem (null,
+renewal_ahead             renew_on, plan_names, licences, interval, total_minor, tax_minor and currency
+                          (null where a problem leaves none), method (or null), limits, problem (null,
                           "too_small", "not_sold", "no_method")
-price_rise                renew_on, plan_names, interval, old_minor, new_minor (net), currency
-renewed                   plan_names, interval, total_minor, currency, method, due_on, facts
-renewal_failed            plan_names, total_minor, currency, method (null where nothing was asked),
-                          reason (a decline code or a problem), next_try_on (or null),
+price_rise                renew_on, plan_names, licences, interval, old_minor, new_minor (net), currency
+renewed                   plan_names, licences, interval, total_minor, currency, method, due_on, facts,
+                          line_licences
+renewal_failed            plan_names, licences, total_minor, currency, method (null where nothing was
+                          asked), reason (a decline code or a problem), next_try_on (or null),
                           usable_until (the last usable day, or null where it is past),
                           asks_new_card, limits
-renewal_to_confirm        plan_names, total_minor, currency, method, order
-auto_renewal_on           renew_on, total_minor, tax_minor, currency, plan_names, interval, method
-auto_renewal_off          due_on, plan_names
+renewal_to_confirm        plan_names, licences, total_minor, currency, method, order, confirm_until
+auto_renewal_on           renew_on, total_minor, tax_minor, currency, plan_names, licences, interval, method
+auto_renewal_off          due_on, plan_names, licences
 
 plan_scheduled            plan_names, due_on
 plan_schedule_withdrawn   plan_names (the plan that was scheduled), due_on, renews

@@ -22,7 +22,7 @@ from portal.words.declines import decline_reason
 from portal.words.formats import rate_text
 from portal.words.methods import method_words
 from portal.words.money import tax_words, total_words
-from portal.words.plans import priced_name
+from portal.words.plans import licensed_subject, priced_name, subscription_title
 from portal.words.renewal import amount_charged, renewal_sentence
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
@@ -43,6 +43,9 @@ NAMES_OF_TOOLS = frozenset(
         "capacity",
         "named",
         "plan_label",
+        "titled",
+        "about",
+        "page_of",
         "method_label",
         "decline_reason",
         "renewal",
@@ -55,6 +58,8 @@ NAMES_OF_TOOLS = frozenset(
     }
 )
 """What a template may call besides the letter's own facts."""
+ADDED_LATER: Mapping[str, JSON] = {"licences": None, "line_licences": None}
+"""What a letter lacks that was promised before it was said: each was then about the plan of the workspace."""
 
 
 def render_mail(template: str, locale: str, context: Mapping[str, JSON]) -> tuple[str, str, str]:
@@ -64,7 +69,7 @@ def render_mail(template: str, locale: str, context: Mapping[str, JSON]) -> tupl
     """
     as_text, as_html = _environments(current_app._get_current_object())  # type: ignore[attr-defined]
     with force_locale(locale):
-        values = {**context, **_tools(current().settings, locale)}
+        values = {**ADDED_LATER, **context, **_tools(current().settings, locale)}
         letter = as_text.get_template(f"email/{template}.jinja")
         subject = one_line("".join(letter.blocks["subject"](letter.new_context(dict(values)))))
         text = letter.render(values, layout="email/base.txt", parts="email/_parts.txt")
@@ -127,6 +132,9 @@ def _tools(settings: Settings, locale: str) -> dict[str, object]:
         ),
         "named": lambda names: names.get(locale) or names["en"],
         "plan_label": priced_name,
+        "titled": subscription_title,
+        "about": _about,
+        "page_of": lambda slug, licences: f"/w/{slug}/{'plans' if licences is None else 'subscriptions'}",
         "method_label": lambda facts: method_words(facts["method"], facts["brand"], facts["last4"]),
         "decline_reason": decline_reason,
         "renewal": _renewal,
@@ -149,6 +157,7 @@ def _renewal(
     plan_names: dict[str, str],
     interval: str,
     method: dict[str, str] | None,
+    licences: int | None = None,
 ) -> str:
     """The sentence of the next automatic charge. A letter that was promised before `tax_minor` has None."""
     return renewal_sentence(
@@ -158,7 +167,22 @@ def _renewal(
         plan_names=plan_names,
         interval=interval,
         method=method_words(method["method"], method["brand"], method["last4"]) if method else "",
+        licences=licences,
     )
+
+
+def _about(
+    the_plan: str,
+    workspace: str,
+    plan_names: dict[str, str],
+    licences: int | None,
+    interval: str | None = None,
+) -> str:
+    """What a sentence begins with: `the_plan` in the letter's own words, or the product with its licences.
+
+    In French both are masculine, so that the sentence goes on in the same way.
+    """
+    return the_plan if licences is None else licensed_subject(workspace, plan_names, interval, licences)
 
 
 def _charged(total_minor: int, tax_minor: int | None, currency: str) -> str:

@@ -16,9 +16,43 @@ from .i18n import gettext as _
 from .i18n import lazy_gettext as _l
 
 
-def priced_name(names: Mapping[str, str], interval: Interval | None) -> str:
-    """`Business 5, monthly`; a free plan has its name alone. `names` are the catalogue's, by language."""
+def priced_name(
+    names: Mapping[str, str], interval: Interval | str | None, licences: int | None = None
+) -> str:
+    """`Business 5, monthly`; `Meetings Professional, 10 licences, monthly`; a free plan has its name alone.
+
+    `names` are the catalogue's, by language; `licences` is None for the workspace plan.
+    """
     name = translated(names)
+    if licences is not None:
+        name = _("%(plan)s, %(licences)s", plan=name, licences=_licences(licences))
+    return _each_period(name, interval)
+
+
+def subscription_title(workspace: str, names: Mapping[str, str], licences: int | None) -> str:
+    """What a heading is about: `Acme`, which stands for its plan, or `Meetings Professional (Acme)`."""
+    if licences is None:
+        return workspace
+    return _("%(plan)s (%(workspace)s)", plan=translated(names), workspace=workspace)
+
+
+def licensed_subject(
+    workspace: str, names: Mapping[str, str], interval: Interval | str | None, licences: int
+) -> str:
+    """What a sentence begins with: `Meetings Professional for the workspace Acme (10 licences, monthly)`."""
+    return _(
+        "%(plan)s for the workspace %(workspace)s (%(licences)s)",
+        plan=translated(names),
+        workspace=workspace,
+        licences=_each_period(_licences(licences), interval),
+    )
+
+
+def _licences(number: int) -> str:
+    return ngettext("%(num)d licence", "%(num)d licences", number)
+
+
+def _each_period(name: str, interval: Interval | str | None) -> str:
     if interval is None:
         return name
     if interval == Interval.YEAR:

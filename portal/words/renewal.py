@@ -19,15 +19,17 @@ def renewal_sentence(
     plan_names: Mapping[str, str],
     interval: Interval | str,
     method: str,
+    licences: int | None = None,
 ) -> str:
     """When, how much, with what and what for. `method` in words; empty while it is not known.
 
-    `total` is what is charged; it is said to include VAT only where it does.
+    `total` is what is charged; it is said to include VAT only where it does. `licences` is
+    None for the workspace plan.
     """
     words = {
         "date": formatting.day(on),
         "total": amount_charged(total, has_vat=has_vat),
-        "plan": priced_name(dict(plan_names), Interval(interval)),
+        "plan": priced_name(plan_names, Interval(interval), licences),
     }
     if not method:
         return _("Automatic renewal: %(total)s on %(date)s, for %(plan)s.", **words)

@@ -12,6 +12,7 @@ from portal.mail import writing
 pytestmark = pytest.mark.engine("sqlite")
 
 NBSP = "\N{NO-BREAK SPACE}"
+NARROW = "\N{NARROW NO-BREAK SPACE}"
 BASE_URL = "http://127.0.0.1:8000"
 JEANNE = "Jeanne <Martin>"
 NAMES = {"en": "Business 5", "fr": "Affaires 5"}
@@ -62,7 +63,9 @@ FACTS = {
 PERSON = {"name": JEANNE}
 HERE = {"name": JEANNE, "workspace": "Acme & Co", "slug": "acme"}
 TOTAL = {"total_minor": 3600, "currency": "EUR"}
-TERMS = {"plan_names": NAMES, "interval": "month"}
+TERMS = {"plan_names": NAMES, "licences": None, "interval": "month"}
+RUNS = {"plan_names": NAMES, "licences": None}
+PROFESSIONAL = {"en": "Meetings Professional", "fr": "Réunions Professionnel"}
 PRODUCT = {"product_names": {"en": "Meetings", "fr": "Réunions"}}
 NEXT_CHARGE = (
     HERE | TERMS | TOTAL | {"renew_on": "2026-12-21", "tax_minor": 600, "method": VISA, "expiring": None}
@@ -74,6 +77,7 @@ DECLINED = (
     | TOTAL
     | {
         "plan_names": NAMES,
+        "licences": None,
         "method": VISA,
         "reason": "insufficient_funds",
         "next_try_on": "2026-12-24",
@@ -105,7 +109,7 @@ LETTERS = {
     "workspace_deleted": HERE | {"by": "Paul <Durand>"},
     "became_guests": HERE | {"plan_names": NAMES, "limit": 3, "people": ["Paul <Durand>", "new@acme.test"]},
     "made_guest": HERE | {"plan_names": NAMES, "limit": 3},
-    "order_confirmed": HERE | {"facts": FACTS},
+    "order_confirmed": HERE | {"facts": FACTS, "line_licences": [None]},
     "payment_failed": HERE
     | TOTAL
     | {
@@ -126,25 +130,29 @@ LETTERS = {
     "product_trial_over": HERE | PRODUCT | {"trial_until": "2026-12-05"},
     "trial_extended": HERE | {"due_on": "2026-12-21"},
     "due_soon": HERE | TERMS | {"due_on": "2026-12-21", "net_minor": 3000, "currency": "EUR"},
-    "late": HERE | {"plan_names": NAMES, "due_on": "2026-12-21", "blocked_on": "2026-12-29"},
-    "blocked": HERE | {"due_on": "2026-12-21", "warned_on": "2027-06-21"},
+    "late": HERE | RUNS | {"due_on": "2026-12-21", "blocked_on": "2026-12-29"},
+    "blocked": HERE | RUNS | {"due_on": "2026-12-21", "warned_on": "2027-06-21"},
     "deletion_ahead": HERE | {"due_on": "2026-12-21", "delete_on": "2027-06-28", "has_documents": True},
     "renewal_ahead": AHEAD,
     "price_rise": HERE
     | TERMS
     | TOTAL
     | {"tax_minor": 600, "renew_on": "2026-12-21", "old_minor": 2500, "new_minor": 3000},
-    "renewed": HERE | TERMS | TOTAL | {"method": VISA, "due_on": "2027-01-21", "facts": FACTS},
+    "renewed": HERE
+    | TERMS
+    | TOTAL
+    | {"method": VISA, "due_on": "2027-01-21", "facts": FACTS, "line_licences": [None]},
     "renewal_failed": DECLINED,
     "renewal_to_confirm": HERE
     | TOTAL
-    | {"plan_names": NAMES, "method": VISA, "order": "K7Q2M9XD", "confirm_until": "2027-01-04"},
+    | RUNS
+    | {"method": VISA, "order": "K7Q2M9XD", "confirm_until": "2027-01-04"},
     "payment_disputed": HERE | TOTAL | {"method": VISA, "order": "K7Q2M9XD", "is_stopped": True},
     "dispute_to_handle": PERSON
     | TOTAL
     | {"customer_number": "C-000007", "slug": "acme", "order": "K7Q2M9XD"},
     "auto_renewal_on": NEXT_CHARGE,
-    "auto_renewal_off": HERE | {"due_on": "2026-12-21", "plan_names": NAMES},
+    "auto_renewal_off": HERE | RUNS | {"due_on": "2026-12-21"},
     "plan_scheduled": HERE
     | TOTAL
     | {"tax_minor": 600, "due_on": "2026-12-21", "renew_on": "2026-12-21", "plan_names": NAMES},
@@ -217,12 +225,53 @@ OTHERWISE = [
     ("nonprofit_accepted", {"workspace": None, "slug": None}),
     ("nonprofit_refused", {"workspace": None, "slug": None}),
 ]
+ABOUT_A_SUBSCRIPTION = (
+    "due_soon",
+    "late",
+    "blocked",
+    "renewal_ahead",
+    "price_rise",
+    "renewed",
+    "renewal_failed",
+    "renewal_to_confirm",
+    "auto_renewal_on",
+    "auto_renewal_off",
+)
+"""The letters that the workspace plan and licensed products share."""
+
+
+def licensed(template, licences=10, **changes):
+    """The context of such a letter about licences."""
+    context = LETTERS[template] | {"plan_names": PROFESSIONAL, "licences": licences} | changes
+    if "facts" in context:
+        [line] = FACTS["lines"]
+        monthly = {"en": "Meetings Professional – monthly", "fr": "Réunions Professionnel – mensuel"}
+        unit_minor = 3000 // licences
+        line = line | {"description": monthly, "quantity": licences, "unit_minor": unit_minor}
+        context |= {"facts": FACTS | {"lines": [line]}, "line_licences": [licences]}
+    return context
+
+
+LICENSED = [
+    *(
+        pytest.param(template, licensed(template, licences), id=f"{template}-licensed-{licences}")
+        for template in ABOUT_A_SUBSCRIPTION
+        for licences in (1, 10)
+    ),
+    *(
+        pytest.param(template, licensed(template, **changes), id=f"{template}-licensed-also-{number}")
+        for number, (template, changes) in enumerate(OTHERWISE, start=1)
+        # Licences have no limits that the workspace could exceed.
+        if template in ABOUT_A_SUBSCRIPTION and not changes.get("limits")
+    ),
+]
 ALL = [
     *(pytest.param(template, context, id=template) for template, context in LETTERS.items()),
     *(
         pytest.param(template, LETTERS[template] | changes, id=f"{template}-{number}")
         for number, (template, changes) in enumerate(OTHERWISE, start=1)
     ),
+    *LICENSED,
 ]
 
 
@@ -261,7 +310,8 @@ def test_a_letter_is_complete_in_both_forms(at_work, template, context, locale):
     subject, text, html = writing.render_mail(template, locale, context)
     read = visible(html)
     assert subject and subject in read
-    assert len(subject) < 90
+    # Of a product, the heading says that and the workspace.
+    assert len(subject) < (90 if context.get("licences") is None else 110)
     assert f'lang="{locale}"' in html
     assert "prefers-color-scheme: dark" in html
     for markup in ("<Martin>", "<Durand>", "<unknown>", "Acme & Co", "Amis & Co"):
@@ -655,6 +705,394 @@ def test_a_payment_to_confirm_leads_to_the_order(at_work):
     assert subject == "Acme & Co: confirm the payment of €36.00"
     assert "Nothing has been charged yet." in text
     assert f"{BASE_URL}/w/acme/checkout/K7Q2M9XD/result" in text
+
+
+# --- the plan of the workspace, or licences of a product ------------------------------------------
+
+OF_THE_PRODUCT = {
+    "en": "Meetings Professional for the workspace Acme & Co (",
+    "fr": "L’abonnement Réunions Professionnel de l’espace de travail Acme & Co (",
+}
+NUMBER = {1: "1 licence", 10: "10 licences"}
+
+
+def read(template, context, locale):
+    """As on a keyboard: subject and text."""
+    subject, text, _html = writing.render_mail(template, locale, context)
+    return [each.replace(NBSP, " ").replace(NARROW, " ") for each in (subject, text)]
+
+
+@pytest.mark.parametrize(
+    ("template", "title", "said"),
+    [
+        (
+            "due_soon",
+            "The plan of Acme & Co is due on 21 December 2026",
+            (
+                "The plan of the workspace Acme & Co (Business 5, monthly) is paid for until the end of "
+                "21 December 2026. Nothing is charged automatically: to keep working, prolong it, or choose "
+                "another plan."
+            ),
+        ),
+        (
+            "late",
+            "Payment for Acme & Co is late: access will be blocked on 29 December 2026",
+            (
+                "The Business 5 plan of the workspace Acme & Co was due on 21 December 2026, and the next "
+                "period has not been paid for."
+            ),
+        ),
+        (
+            "blocked",
+            "Access to Acme & Co is blocked",
+            (
+                "The plan of the workspace Acme & Co was due on 21 December 2026 and has not been paid for. "
+                "Access is blocked, and your data is kept."
+            ),
+        ),
+        (
+            "renewal_ahead",
+            "Acme & Co will be renewed on 21 December 2026 for €36.00",
+            (
+                "The plan of the workspace Acme & Co will be renewed automatically. You do not need to do "
+                "anything."
+            ),
+        ),
+        (
+            "price_rise",
+            "Acme & Co: the price of your plan rises on 21 December 2026",
+            (
+                "The plan of the workspace Acme & Co will be renewed automatically on 21 December 2026. From "
+                "that day its price goes up."
+            ),
+        ),
+        (
+            "renewed",
+            "Acme & Co is renewed until 21 January 2027",
+            "The plan of the workspace Acme & Co (Business 5, monthly) is renewed until 21 January 2027.",
+        ),
+        (
+            "renewal_failed",
+            "Acme & Co: the renewal was declined, next try on 24 December 2026",
+            "The workspace Acme & Co could not be renewed with the Business 5 plan. Nothing was charged.",
+        ),
+        (
+            "renewal_to_confirm",
+            "Acme & Co: confirm the payment of €36.00 by 4 January 2027",
+            "The Business 5 plan of the workspace Acme & Co is due for renewal.",
+        ),
+        (
+            "auto_renewal_on",
+            "Automatic renewal is on for Acme & Co",
+            "Automatic renewal was switched on for the workspace Acme & Co.",
+        ),
+        (
+            "auto_renewal_off",
+            "Automatic renewal is off for Acme & Co",
+            (
+                "Automatic renewal was switched off for the workspace Acme & Co. Nothing more will be "
+                "charged automatically. The Business 5 plan is paid for until the end of 21 December 2026."
+            ),
+        ),
+    ],
+)
+def test_a_letter_about_the_plan_speaks_of_the_workspace(at_work, template, title, said):
+    subject, text = read(template, LETTERS[template], "en")
+    assert subject == title
+    assert said in text
+    assert "licence" not in text and "ubscription" not in text
+
+
+@pytest.mark.parametrize(
+    ("template", "locale", "title", "said"),
+    [
+        (
+            "due_soon",
+            "en",
+            "Meetings Professional (Acme & Co) is due on 21 December 2026",
+            "{}, monthly) is paid for until the end of 21 December 2026.",
+        ),
+        (
+            "due_soon",
+            "fr",
+            "Réunions Professionnel (Acme & Co) : l’abonnement arrive à échéance le 21 décembre 2026",
+            "{}, mensuel) est payé jusqu’au 21 décembre 2026 inclus.",
+        ),
+        (
+            "late",
+            "en",
+            (
+                "Payment for Meetings Professional (Acme & Co) is late: access will be blocked on "
+                "29 December 2026"
+            ),
+            "{}) was due on 21 December 2026, and the next period has not been paid for.",
+        ),
+        (
+            "late",
+            "fr",
+            "Réunions Professionnel (Acme & Co) : paiement en retard, accès bloqué le 29 décembre 2026",
+            "{}) est arrivé à échéance le 21 décembre 2026 et la période suivante n’est pas payée.",
+        ),
+        (
+            "blocked",
+            "en",
+            "Access to Meetings Professional (Acme & Co) is blocked",
+            "{}) was due on 21 December 2026 and has not been paid for. Nobody can use it for now.",
+        ),
+        (
+            "blocked",
+            "fr",
+            "L’accès à Réunions Professionnel (Acme & Co) est bloqué",
+            "{}) est arrivé à échéance le 21 décembre 2026 et n’a pas été payé.",
+        ),
+        (
+            "renewal_ahead",
+            "en",
+            "Meetings Professional (Acme & Co) will be renewed on 21 December 2026 for €36.00",
+            "{}) will be renewed automatically.",
+        ),
+        (
+            "renewal_ahead",
+            "fr",
+            "Réunions Professionnel (Acme & Co) : renouvellement le 21 décembre 2026 pour 36,00 €",
+            "{}) sera renouvelé automatiquement.",
+        ),
+        (
+            "price_rise",
+            "en",
+            "Meetings Professional (Acme & Co): the price rises on 21 December 2026",
+            "{}, monthly) will be renewed automatically on 21 December 2026.",
+        ),
+        (
+            "price_rise",
+            "fr",
+            "Réunions Professionnel (Acme & Co) : le prix augmente le 21 décembre 2026",
+            "{}, mensuel) sera renouvelé automatiquement le 21 décembre 2026.",
+        ),
+        (
+            "renewed",
+            "en",
+            "Meetings Professional (Acme & Co) is renewed until 21 January 2027",
+            "{}, monthly) is renewed until 21 January 2027.",
+        ),
+        (
+            "renewed",
+            "fr",
+            "Réunions Professionnel (Acme & Co) : abonnement renouvelé jusqu’au 21 janvier 2027",
+            "{}, mensuel) est renouvelé jusqu’au 21 janvier 2027.",
+        ),
+        (
+            "renewal_failed",
+            "en",
+            "Meetings Professional (Acme & Co): the renewal was declined, next try on 24 December 2026",
+            "{}) could not be renewed. Nothing was charged.",
+        ),
+        (
+            "renewal_failed",
+            "fr",
+            "Réunions Professionnel (Acme & Co) : renouvellement refusé, nouvel essai le 24 décembre 2026",
+            "{}) n’a pas pu être renouvelé. Rien n’a été débité.",
+        ),
+        (
+            "renewal_to_confirm",
+            "en",
+            "Meetings Professional (Acme & Co): confirm the payment of €36.00 by 4 January 2027",
+            "{}) is due for renewal.",
+        ),
+        (
+            "renewal_to_confirm",
+            "fr",
+            (
+                "Réunions Professionnel (Acme & Co) : confirmez le paiement de 36,00 € au plus tard le "
+                "4 janvier 2027"
+            ),
+            "{}) est à renouveler.",
+        ),
+    ],
+)
+@pytest.mark.parametrize("licences", [1, 10])
+def test_a_letter_about_licences_speaks_of_their_product(at_work, template, locale, title, said, licences):
+    subject, text = read(template, licensed(template, licences), locale)
+    assert subject == title
+    assert said.format(OF_THE_PRODUCT[locale] + NUMBER[licences]) in text
+
+
+@pytest.mark.parametrize(
+    ("template", "locale", "title", "said"),
+    [
+        (
+            "auto_renewal_on",
+            "en",
+            "Automatic renewal is on for Meetings Professional (Acme & Co)",
+            "switched on for the subscription to Meetings Professional in the workspace Acme & Co.",
+        ),
+        (
+            "auto_renewal_on",
+            "fr",
+            "Réunions Professionnel (Acme & Co) : renouvellement automatique activé",
+            "activé pour l’abonnement Réunions Professionnel de l’espace de travail Acme & Co.",
+        ),
+        (
+            "auto_renewal_off",
+            "en",
+            "Automatic renewal is off for Meetings Professional (Acme & Co)",
+            "Nothing more will be charged for it automatically. It is paid for until the end of",
+        ),
+        (
+            "auto_renewal_off",
+            "fr",
+            "Réunions Professionnel (Acme & Co) : renouvellement automatique désactivé",
+            "désactivé pour l’abonnement Réunions Professionnel de l’espace de travail Acme & Co.",
+        ),
+    ],
+)
+def test_automatic_renewal_of_licences_is_told_of_their_product(at_work, template, locale, title, said):
+    subject, text = read(template, licensed(template), locale)
+    assert subject == title
+    assert said in text
+
+
+@pytest.mark.parametrize(
+    ("licences", "locale", "said"),
+    [
+        (None, "en", "for Business 5, monthly."),
+        (1, "en", "for Meetings Professional, 1 licence, monthly."),
+        (10, "en", "for Meetings Professional, 10 licences, monthly."),
+        (None, "fr", "pour Affaires 5, mensuel."),
+        (1, "fr", "pour Réunions Professionnel, 1 licence, mensuel."),
+        (10, "fr", "pour Réunions Professionnel, 10 licences, mensuel."),
+    ],
+)
+def test_the_next_charge_is_for_so_many_licences(at_work, licences, locale, said):
+    for template in ("renewal_ahead", "auto_renewal_on"):
+        context = LETTERS[template] if licences is None else licensed(template, licences)
+        assert said in read(template, context, locale)[1]
+
+
+@pytest.mark.parametrize("locale", ["en", "fr"])
+@pytest.mark.parametrize(("template", "context"), LICENSED)
+def test_licences_never_put_the_workspace_in_question(at_work, template, context, locale):
+    """A product that is not paid for is blocked alone, and its own page is where it is dealt with."""
+    subject, text, html = writing.render_mail(template, locale, context)
+    for unsaid in (
+        "plan of",
+        "Plans page",
+        "page Plans",
+        "Le plan",
+        "your plan",
+        "votre plan",
+        "our data until",
+        "owners",
+        "propriétaires",
+        "Everything works",
+        "Tout fonctionne encore",
+        "/plans",
+    ):
+        assert unsaid not in subject + text + html, unsaid
+    leads_on = template not in ("renewal_to_confirm", "renewed")
+    assert (f"{BASE_URL}/w/acme/subscriptions" in text) is leads_on
+
+
+def test_blocked_licences_say_what_stays(at_work):
+    _subject, text = read("blocked", licensed("blocked"), "en")
+    assert "Your data is kept, and everything else in your workspace stays as it is." in text
+    assert "A payment restores access at once." in text and "2027" not in text
+    assert "until at least 21 June 2027" in written("blocked")[1]
+
+
+def test_a_change_of_licences_is_renewed_under_the_name_of_what_comes(at_work):
+    replaced = {"en": "Meetings Essential", "fr": "Réunions Essentiel"}
+    subject, text = read("renewal_ahead", licensed("renewal_ahead", instead_of=replaced), "en")
+    assert subject == "Meetings Professional (Acme & Co) will be renewed on 21 December 2026 for €36.00"
+    assert "changes from Meetings Essential to Meetings Professional, as you chose." in text
+
+
+@pytest.mark.parametrize("locale", ["en", "fr"])
+@pytest.mark.parametrize("template", [*ABOUT_A_SUBSCRIPTION, "order_confirmed"])
+def test_a_letter_promised_before_there_were_licences_is_sent_as_it_was_meant(at_work, template, locale):
+    lacking = {"licences", "line_licences"} | ({"plan_names"} if template == "blocked" else set())
+    before = {name: value for name, value in LETTERS[template].items() if name not in lacking}
+    assert before != LETTERS[template]
+    assert writing.render_mail(template, locale, before) == writing.render_mail(
+        template, locale, LETTERS[template]
+    )
+
+
+TEN_LINE = {
+    "description": {"en": "Meetings Professional – monthly", "fr": "Réunions Professionnel – mensuel"},
+    "period": {"start": "2026-11-21", "end": "2026-12-21"},
+    "quantity": 10,
+    "unit_minor": 1300,
+    "net_minor": 13000,
+    "rate_bp": 2000,
+    "notes": {"en": [], "fr": []},
+}
+ONE_LINE = TEN_LINE | {
+    "description": {"en": "Webinar Standard – yearly", "fr": "Webinaire Standard – annuel"},
+    "period": {"start": "2026-11-21", "end": "2027-11-21"},
+    "quantity": 1,
+    "unit_minor": 40000,
+    "net_minor": 40000,
+}
+THREE_LINES = FACTS | {
+    "lines": [*FACTS["lines"], TEN_LINE, ONE_LINE],
+    "totals": {
+        "net_minor": 56000,
+        "tax_minor": 11200,
+        "gross_minor": 67200,
+        "by_rate": [{"rate_bp": 2000, "net_minor": 56000, "tax_minor": 11200}],
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [
+        (
+            "en",
+            [
+                (
+                    "From 21 November 2026 to 21 December 2026: Office Business 5, monthly\n"
+                    "Amount excluding VAT: €30.00\n"
+                ),
+                (
+                    "From 21 November 2026 to 21 December 2026: Meetings Professional – monthly\n"
+                    "10 licences at €13.00 each\n"
+                    "Amount excluding VAT: €130.00\n"
+                ),
+                (
+                    "From 21 November 2026 to 21 November 2027: Webinar Standard – yearly\n"
+                    "1 licence at €400.00\n"
+                    "Amount excluding VAT: €400.00\n"
+                ),
+                "Total including VAT: €672.00\n",
+            ],
+        ),
+        (
+            "fr",
+            [
+                (
+                    "Du 21 novembre 2026 au 21 décembre 2026 : Réunions Professionnel – mensuel\n"
+                    "10 licences à 13,00 € chacune\n"
+                    "Montant HT : 130,00 €\n"
+                ),
+                "1 licence à 400,00 €\n",
+                "Total TTC : 672,00 €\n",
+            ],
+        ),
+    ],
+)
+def test_a_confirmed_order_lists_each_line_with_its_licences_and_period(at_work, locale, said):
+    context = LETTERS["order_confirmed"] | {"facts": THREE_LINES, "line_licences": [None, 10, 1]}
+    _subject, text = read("order_confirmed", context, locale)
+    assert all(lines in text for lines in said), text
+
+
+def test_licences_at_one_price_for_all_have_no_price_each(at_work):
+    one_price = TEN_LINE | {"quantity": 1, "unit_minor": 9900, "net_minor": 9900}
+    context = {"facts": FACTS | {"lines": [one_price]}, "line_licences": [10]}
+    _subject, text = written("order_confirmed", **context)
+    assert "\n10 licences\n" in text and "each" not in text
 
 
 # --- non-profit organisations ---------------------------------------------------------------------

@@ -14,7 +14,7 @@ def test_a_letter_that_lacks_a_name_of_its_template_is_not_promised(place):
             "late", to=[], workspace=place.workspace, key="late", context={}, copies_to=["a@b.example"]
         )
     assert refused.value.template == "late"
-    assert refused.value.missing == ("blocked_on", "due_on", "plan_names")
+    assert refused.value.missing == ("blocked_on", "due_on", "licences", "plan_names")
     assert OutboxMessage.get_or_none(OutboxMessage.key.startswith("late")) is None
 
 

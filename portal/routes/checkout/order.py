@@ -212,6 +212,7 @@ def renewal_after(line: FrozenLine, waiting: Waiting | None, *, method: PaymentM
         has_vat=line.tax.minor > 0,
         plan_names=line.plan_names,
         interval=line.interval,
+        licences=line.licences,
         method=method_words(method.kind, method.brand, method.last4) if method else "",
     )
 

@@ -54,7 +54,7 @@ def settle_paid(payment: Payment, outcome: Succeeded, *, now: datetime) -> None:
         to=[order.person, *letters.owners(order.workspace)],
         workspace=order.workspace,
         key=f"order-confirmed-{order.number}",
-        context={},
+        context={"line_licences": [line.licences for line in order.frozen_lines]},
         attachments=[invoice],
         copies_to=[order.details["email"]],
     )
@@ -141,9 +141,13 @@ def _tell_declined(payment: Payment) -> None:
 
 
 def _names_of(order: Order) -> dict[str, JSON]:
-    """What was ordered, by language, in one line."""
-    names = [line.plan_names for line in order.frozen_lines]
-    return {language: ", ".join(each[language] for each in names) for language in names[0]}
+    """What was ordered, by language, in one line: `Business 5, Meetings Professional × 10`."""
+    lines = [
+        (line.plan_names, f" × {line.quantity}" if line.is_licensed else "") for line in order.frozen_lines
+    ]
+    return {
+        language: ", ".join(names[language] + times for names, times in lines) for language in lines[0][0]
+    }
 
 
 def _write_to_payer(template: str, about: Payment, **facts: JSON) -> None:

@@ -131,6 +131,7 @@ def tell_failed(
         key=key,
         context={
             "plan_names": plan_names,
+            "licences": agreement.licences_of(subscription),
             "total_minor": total_minor,
             "currency": currency,
             "method": method,
@@ -162,6 +163,7 @@ def ask_to_confirm(payment: Payment) -> None:
         key=f"renewal-to-confirm-{payment.key}",
         context={
             "plan_names": dict(line.plan.names),
+            "licences": agreement.licences_of(subscription),
             "total_minor": payment.amount_minor,
             "currency": payment.currency,
             "method": letters.method_facts(payment.method),
@@ -230,7 +232,8 @@ def newest_failure(subscription: Subscription) -> Payment | None:
 
 def tell_renewed(payment: Payment, invoice: Invoice) -> None:
     require_transaction()
-    order, (line, _subscription) = payment.order, renewed_by(payment)
+    order, (line, subscription) = payment.order, renewed_by(payment)
+    licences = agreement.licences_of(subscription)
     letters.send(
         "renewed",
         to=letters.billing_people(payment.workspace),
@@ -238,6 +241,8 @@ def tell_renewed(payment: Payment, invoice: Invoice) -> None:
         key=f"renewed-{order.number}",
         context={
             "plan_names": dict(line.plan.names),
+            "licences": licences,
+            "line_licences": [licences],
             "interval": line.interval.value,
             "total_minor": payment.amount_minor,
             "currency": payment.currency,

@@ -22,7 +22,7 @@ from portal.domain.vocabulary import Interval, NoticeKind
 from portal.models import Invoice, Subscription
 from portal.outbox import JSON
 from portal.services import letters, plans
-from portal.services.subscriptions import charged_methods, next_charge
+from portal.services.subscriptions import agreement, charged_methods, next_charge
 from portal.services.subscriptions.next_charge import NoBillingDetails
 
 NO_QUOTE = (PlanTooSmall, PlanNotOffered, NoBillingDetails, MissingVatRate)
@@ -241,7 +241,7 @@ def _late(subscription: Subscription, dates: SubscriptionDates, now: datetime) -
         "late",
         subscription,
         {
-            "plan_names": dict(subscription.plan.names),
+            **_what_runs(subscription),
             "due_on": _iso(dates.due_on),
             "blocked_on": _iso(dates.blocked_on),
         },
@@ -252,7 +252,11 @@ def _blocked(subscription: Subscription, dates: SubscriptionDates, now: datetime
     return _letter(
         "blocked",
         subscription,
-        {"due_on": _iso(dates.due_on), "warned_on": _iso(_warning_day(dates))},
+        {
+            **_what_runs(subscription),
+            "due_on": _iso(dates.due_on),
+            "warned_on": _iso(_warning_day(dates)),
+        },
     )
 
 
@@ -290,11 +294,21 @@ def _quote_or_none(subscription: Subscription, now: datetime) -> Quote | None:
 
 
 def _terms(subscription: Subscription) -> dict[str, JSON]:
+    """Of the next period."""
     waiting = subscription.scheduled_plan
     if waiting is not None and waiting.free:
-        return {"plan_names": dict(waiting.names), "interval": None}
+        return {"plan_names": dict(waiting.names), "licences": None, "interval": None}
     plan, interval = next_charge.next_terms(subscription)
-    return {"plan_names": dict(plan.names), "interval": interval.value}
+    licences = agreement.licences_of(subscription)
+    return {"plan_names": dict(plan.names), "licences": licences, "interval": interval.value}
+
+
+def _what_runs(subscription: Subscription) -> dict[str, JSON]:
+    """Of the period that is over, or about to be."""
+    return {
+        "plan_names": dict(subscription.plan.names),
+        "licences": agreement.licences_of(subscription),
+    }
 
 
 def _replaced(subscription: Subscription) -> JSON:

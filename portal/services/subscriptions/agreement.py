@@ -290,6 +290,11 @@ def is_licensed(subscription: Subscription) -> bool:
     return bool(subscription.product.kind == ProductKind.LICENSED)
 
 
+def licences_of(subscription: Subscription) -> int | None:
+    """How many it has of a licensed product; None for the workspace plan."""
+    return subscription.quantity if is_licensed(subscription) else None
+
+
 def is_bought(subscription: Subscription) -> bool:
     """Of a licensed product: what it has, or had last, was paid. Without a query."""
     return subscription.price_id is not None

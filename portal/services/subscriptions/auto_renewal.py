@@ -127,6 +127,7 @@ def switch_off(place: Place, *, now: datetime) -> bool:
             {
                 "due_on": subscription.due_on.isoformat() if subscription.due_on else None,
                 "plan_names": dict(subscription.plan.names),
+                "licences": agreement.licences_of(subscription),
             },
         )
     return True
@@ -152,6 +153,7 @@ def tell_on(
             "tax_minor": tax.minor,
             "currency": total.currency,
             "plan_names": dict(plan_names),
+            "licences": agreement.licences_of(subscription),
             "interval": interval.value,
             "method": letters.method_facts(method),
             "expiring": letters.method_facts(expiring),
