@@ -343,6 +343,13 @@ CASES = [
         f"{SMALL_PLAN}.code",
         "small letters",
     ),
+    Case(
+        "a code that a page has",
+        'code = "office"',
+        'code = "new" # HERE',
+        "products[0].code",
+        "page of its own",
+    ),
     Case("a code that is a number", 'code = "office"', "code = 7 # HERE", "products[0].code", "this is 7"),
     Case(
         "a code too long",

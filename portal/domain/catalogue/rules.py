@@ -22,8 +22,15 @@ ProductPairs = Sequence[tuple[TableReader, DeclaredProduct]]
 TierPairs = Sequence[tuple[TableReader, VolumeTier]]
 
 
+TAKEN_IN_ADDRESSES = frozenset({"new", "trial"})
+"""Words that stand where the address of a subscription's page has the code of its product."""
+
+
 def check_codes(products: ProductPairs, plans: PlanPairs) -> None:
     """Codes differ in the whole file, those of plans too: a page names a plan by its code alone."""
+    for table, product in products:
+        if table.sound("code") and product.code in TAKEN_IN_ADDRESSES:
+            table.fault("code", f'The portal has a page of its own at "{product.code}": choose another code.')
     _check_all_differ("code", ((table, product.code) for table, product in products), owner="products")
     _check_all_differ("code", ((table, plan.code) for table, plan in plans), owner="plans of the catalogue")
 
