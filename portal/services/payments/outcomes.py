@@ -19,6 +19,7 @@ from portal.models import Member, Order, OrderLine, Payment, PaymentMethod, Subs
 from portal.outbox import JSON
 from portal.runtime import current
 from portal.services import audit, letters, places
+from portal.services.checkout import ordered_lines
 from portal.services.invoices import issuing
 from portal.services.members import overflow
 from portal.services.subscriptions import agreement, auto_renewal, next_charge
@@ -33,6 +34,8 @@ def settle_paid(payment: Payment, outcome: Succeeded, *, now: datetime) -> None:
     order = payment.order
     order.state, order.paid_at = OrderState.PAID, now
     rows.save_later(order)
+    if not order.is_renewal:
+        ordered_lines.forget(order)
     method = _save_method(order, payment, outcome.method, now=now)
     switched_on = [line for line in order.lines if _give(line, payment, method=method, now=now)]
     invoice = issuing.issue_for(order, payment=payment, now=now)
