@@ -51,7 +51,7 @@ PLANS = Page(
     _l("Plans"),
     "plans.show",
     Right.SEE_PLANS,
-    frozenset({"plans", "scheduled_change", "free_plan", "auto_renewal", "checkout", "amount_due"}),
+    frozenset({"plans", "scheduled_change", "free_plan", "auto_renewal", "checkout", "amount_due", "cart"}),
 )
 HISTORY = Page(_l("History"), "history.index", Right.SEE_HISTORY, frozenset({"history", "refunds"}))
 PAYMENT_METHODS = Page(
