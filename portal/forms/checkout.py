@@ -27,6 +27,8 @@ class CartLineForm(PortalForm):
             # Nothing else is chosen for whoever does not look.
             self.plan.placeholder = _l("Choose a plan")
         self.plan.offer(choices)
+        # Filled in from the start: no star has to say that they are required.
+        self.plan.flags.required = self.quantity.flags.required = None
         if most is None:
             del self.quantity
         else:

@@ -207,7 +207,8 @@ def add(place: Place, *, choice: Choice, currency: str, now: datetime) -> CartLi
 def put(place: Place, *, choice: Choice, shown: str, currency: str, now: datetime) -> CartLine:
     """Let the line of the choice's product say what was chosen, if it still says what was `shown` of it.
 
-    `shown` is the line's version, NOTHING for none. Raises as `add` does.
+    `shown` is the line's version, NOTHING for none. What the same person has made of the line since is no
+    surprise to them: a page may send a second change before the first one was answered. Raises as `add` does.
     """
     workspace = place.workspace
     with transaction(lock=workspace):
@@ -216,7 +217,7 @@ def put(place: Place, *, choice: Choice, shown: str, currency: str, now: datetim
         open_money.refuse_beside_open_money(workspace, [plan.product_id])
         line = _line_of(workspace, plan.product)
         before = line.choice if line is not None else None
-        if before != choice and shown != (line.version if line is not None else NOTHING):
+        if before != choice and not _was_seen(line, shown, place):
             raise CartChanged(product_code=plan.product.code, mine=choice, theirs=before)
         _refuse_other_currency(workspace, plan.product, currency)
         line = line or CartLine(workspace=workspace, product=plan.product)
@@ -250,9 +251,9 @@ def _write(place: Place, line: CartLine, plan: Plan, choice: Choice, *, currency
 
 
 def remove(place: Place, *, product_code: str, shown: str, now: datetime) -> bool:
-    """Take the product out, if its line still says what was `shown`. False: it was not there any more.
+    """Take the product out, if its line still says what was `shown`, as for `put`. Raises CartChanged.
 
-    Raises CartChanged.
+    False: it was gone already.
     """
     workspace = place.workspace
     with transaction(lock=workspace):
@@ -260,7 +261,7 @@ def remove(place: Place, *, product_code: str, shown: str, now: datetime) -> boo
         line = _line_of(workspace, product) if product is not None else None
         if line is None:
             return False
-        if line.version != shown:
+        if not _was_seen(line, shown, place):
             raise CartChanged(product_code=product_code, mine=None, theirs=line.choice)
         line.delete_instance()
         audit.record(
@@ -271,6 +272,13 @@ def remove(place: Place, *, product_code: str, shown: str, now: datetime) -> boo
             now=now,
         )
     return True
+
+
+def _was_seen(line: CartLine | None, shown: str, place: Place) -> bool:
+    """Whether the person knows what they write over."""
+    if line is None or shown == NOTHING:
+        return line is None and shown == NOTHING
+    return line.version == shown or line.added_by_id == place.member.person_id
 
 
 def _line_of(workspace: Workspace, product: Product) -> CartLine | None:

@@ -191,11 +191,17 @@ def test_a_trial_does_not_stand_in_the_way(place, clock):
 # --- two people at one cart -----------------------------------------------------------------------
 
 
-def test_the_later_of_two_changes_is_told_both_values(place, clock):
+@pytest.fixture
+def paul(place):
+    """Another person who may buy."""
+    return as_seen_by(place, "Paul Petit", role=Role.BILLING_MANAGER)
+
+
+def test_the_later_of_two_changes_is_told_both_values(place, paul, clock):
     add(place, clock, MEETINGS)
     shown = only(place, clock).line.version
     theirs, mine = Choice("meetings-essential", MONTH, 5), Choice("meetings-essential", YEAR, 7)
-    put(place, clock, theirs, shown=shown)
+    put(paul, clock, theirs, shown=shown)
     with pytest.raises(CartChanged) as refused:
         put(place, clock, mine, shown=shown)
     assert (refused.value.mine, refused.value.theirs) == (mine, theirs)
@@ -205,11 +211,21 @@ def test_the_later_of_two_changes_is_told_both_values(place, clock):
     assert choices_in(place, clock) == [mine]
 
 
-def test_two_who_want_the_same_do_not_stand_in_each_other_s_way(place, clock):
+def test_what_one_changed_oneself_is_no_surprise(place, clock):
+    """The page sends the second change before it knows of the first one."""
     add(place, clock, MEETINGS)
     shown = only(place, clock).line.version
-    for _ in range(2):
-        put(place, clock, Choice("meetings-essential", MONTH, 5), shown=shown)
+    for quantity in (5, 7):
+        put(place, clock, Choice("meetings-essential", MONTH, quantity), shown=shown)
+    assert only(place, clock).line.quantity == 7
+    assert cart.remove(place, product_code="meetings", shown=shown, now=clock.now())
+
+
+def test_two_who_want_the_same_do_not_stand_in_each_other_s_way(place, paul, clock):
+    add(place, clock, MEETINGS)
+    shown = only(place, clock).line.version
+    for each in (paul, place):
+        put(each, clock, Choice("meetings-essential", MONTH, 5), shown=shown)
     assert only(place, clock).line.quantity == 5
 
 
@@ -232,10 +248,10 @@ def test_what_was_removed_meanwhile_is_put_back_knowingly(place, clock):
     assert choices_in(place, clock) == [mine]
 
 
-def test_what_was_changed_meanwhile_is_not_removed(place, clock):
+def test_what_was_changed_meanwhile_is_not_removed(place, paul, clock):
     add(place, clock, MEETINGS)
     shown = only(place, clock).line.version
-    put(place, clock, Choice("meetings-essential", MONTH, 5), shown=shown)
+    put(paul, clock, Choice("meetings-essential", MONTH, 5), shown=shown)
     with pytest.raises(CartChanged) as refused:
         cart.remove(place, product_code="meetings", shown=shown, now=clock.now())
     assert (refused.value.mine, refused.value.theirs.quantity) == (None, 5)
@@ -262,13 +278,13 @@ def test_of_different_choices_added_at_once_one_is_kept_and_the_others_are_told(
     assert_books_clean()
 
 
-def test_change_against_removal_at_once_leaves_what_the_first_one_did(place, clock):
+def test_change_against_removal_at_once_leaves_what_the_first_one_did(place, paul, clock):
     add(place, clock, MEETINGS)
     shown = only(place, clock).line.version
     more = Choice("meetings-essential", MONTH, 5)
     results = at_once(
         [
-            lambda: put(place, clock, more, shown=shown),
+            lambda: put(paul, clock, more, shown=shown),
             lambda: cart.remove(place, product_code="meetings", shown=shown, now=clock.now()),
         ]
     )
