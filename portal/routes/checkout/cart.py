@@ -107,7 +107,7 @@ def remove(place: Place, product_code: str) -> Response:
 
 def cart_changed(place: Place, refusal: CartChanged, *, currency: str = "") -> Response:
     """The cart with both values of the line that somebody else changed first, and what was typed kept."""
-    product = Product.get(Product.code == refusal.product_code)
+    product = _product_or_404(refusal.product_code)
     mine, theirs = refusal.mine, refusal.theirs
     form = None
     if mine is not None:
@@ -287,7 +287,7 @@ def _unit(sold: PlanOffers, interval: Interval, currency: str, quantity: int) ->
 
 
 def _product_or_404(code: str) -> Product:
-    product = Product.get_or_none(Product.code == code)
+    product = cart.find_product(code)
     if product is None:
         abort(404)
     return product
@@ -303,7 +303,7 @@ def _to_cart(place: Place) -> Response:
 def _in_words(choice: Choice | None) -> str:
     if choice is None:
         return _("Not in the cart")
-    plan = Plan.select(Plan, Product).join(Product).where(Plan.code == choice.plan_code).get()
+    plan = cart.find_plan(choice)
     return _title(plan, choice.interval, choice.quantity, licensed=plan.product.kind == ProductKind.LICENSED)
 
 

@@ -95,6 +95,16 @@ def currency_of(workspace: Workspace) -> str | None:
     return line.currency if line is not None else None
 
 
+def find_product(code: str) -> Product | None:
+    """A product that may be in a cart; whether it is on sale is another question."""
+    return Product.get_or_none(Product.code == code)
+
+
+def find_plan(choice: Choice) -> Plan:
+    """The plan that was chosen, on sale or not, with its product."""
+    return Plan.select(Plan, Product).join(Product).where(Plan.code == choice.plan_code).get()
+
+
 def read(place: Place, *, now: datetime) -> Cart:
     """The cart at today's prices, in the order in which its lines were added.
 
@@ -213,7 +223,7 @@ def put(place: Place, *, choice: Choice, shown: str, currency: str, now: datetim
     workspace = place.workspace
     with transaction(lock=workspace):
         ordering.refuse_what_cannot_be_ordered(place, choices=[choice], currency=currency, now=now)
-        plan = Plan.select(Plan, Product).join(Product).where(Plan.code == choice.plan_code).get()
+        plan = find_plan(choice)
         open_money.refuse_beside_open_money(workspace, [plan.product_id])
         line = _line_of(workspace, plan.product)
         before = line.choice if line is not None else None
@@ -257,7 +267,7 @@ def remove(place: Place, *, product_code: str, shown: str, now: datetime) -> boo
     """
     workspace = place.workspace
     with transaction(lock=workspace):
-        product = Product.get_or_none(Product.code == product_code)
+        product = find_product(product_code)
         line = _line_of(workspace, product) if product is not None else None
         if line is None:
             return False

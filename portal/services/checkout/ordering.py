@@ -39,12 +39,10 @@ from portal.models import (
 from portal.runtime import current
 from portal.services import audit, plans
 from portal.services.open_money import refuse_beside_open_money
-from portal.services.orders import freeze, new_order_number, read_lines
+from portal.services.orders import freeze, new_order_number, read_lines, take_along
 from portal.services.payments import asking, charging
 from portal.services.places import Place
 from portal.services.subscriptions import agreement
-
-from . import ordered_lines
 
 
 def open_order(place: Place, *, choices: Sequence[Choice], currency: str, now: datetime) -> Order:
@@ -197,7 +195,7 @@ def record_placed(
     order.state = OrderState.PLACED
     order.person = person
     order.save()
-    ordered_lines.take_along(order)
+    take_along(order)
     payment = charging.record_intent(order, person=person, method=method, wall=current().clock.wall())
     audit.record(
         "order.placed",

@@ -18,8 +18,7 @@ from portal.gateways.base import MethodFacts, Succeeded
 from portal.models import Member, Order, OrderLine, Payment, PaymentMethod, Subscription
 from portal.outbox import JSON
 from portal.runtime import current
-from portal.services import audit, letters, places
-from portal.services.checkout import ordered_lines
+from portal.services import audit, letters, orders, places
 from portal.services.invoices import issuing
 from portal.services.members import overflow
 from portal.services.subscriptions import agreement, auto_renewal, next_charge
@@ -35,7 +34,7 @@ def settle_paid(payment: Payment, outcome: Succeeded, *, now: datetime) -> None:
     order.state, order.paid_at = OrderState.PAID, now
     rows.save_later(order)
     if not order.is_renewal:
-        ordered_lines.forget(order)
+        orders.forget_taken_along(order)
     method = _save_method(order, payment, outcome.method, now=now)
     switched_on = [line for line in order.lines if _give(line, payment, method=method, now=now)]
     invoice = issuing.issue_for(order, payment=payment, now=now)
