@@ -34,6 +34,8 @@ from portal.database.columns import (
     VocabularyWord,
     WholeNumber,
 )
+from portal.domain.cart import version_of
+from portal.domain.choices import Choice
 from portal.domain.frozen_quote import FrozenLine, frozen_lines
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, OPEN_REFUND_STATES, OPEN_SETUP_STATES
 from portal.domain.money import Money
@@ -607,6 +609,51 @@ OrderLine.add_index(
 )
 
 
+class CartLine(Model):
+    """What somebody of the workspace has chosen of a product and nobody has ordered yet.
+
+    `unit_minor` is what one unit cost when it was last chosen, or last ordered, by `price`. `order` is the
+    placed order that took the line along: while its payment is open the line is not in the cart, it comes
+    back when that is declined, and goes when it is paid. `added_by` is who chose last.
+    """
+
+    workspace = ForeignKeyField(Workspace, backref="cart_lines", index=False, on_delete="RESTRICT")
+    product = ForeignKeyField(Product, index=False, on_delete="RESTRICT")
+    plan = ForeignKeyField(Plan, index=False, on_delete="RESTRICT")
+    price = ForeignKeyField(Price, index=False, on_delete="RESTRICT")
+    interval = VocabularyWord(Interval)
+    quantity = WholeNumber(default=1, constraints=[Check("quantity > 0")])
+    currency = CurrencyCode()
+    unit_minor = MinorUnits(constraints=[Check("unit_minor >= 0")])
+    order = ForeignKeyField(Order, null=True, on_delete="SET NULL")
+    added_by = ForeignKeyField(Person, null=True, on_delete="SET NULL")
+    changed_at = UTCDateTimeField()
+
+    workspace_id: int
+    product_id: int
+    plan_id: int
+    price_id: int
+    order_id: int | None
+    added_by_id: int | None
+
+    class Meta:
+        indexes = ((("workspace", "product"), True),)
+
+    @property
+    def seen(self) -> Money:
+        return Money(self.unit_minor, self.currency)
+
+    @property
+    def choice(self) -> Choice:
+        """As somebody chose it. The plan is read along by whoever reads the cart."""
+        return Choice(self.plan.code, self.interval, self.quantity)
+
+    @property
+    def version(self) -> str:
+        """Tells what the line says from what it said before."""
+        return version_of(self.choice)
+
+
 class SubscriptionPeriod(Model):
     """What one payment (or a trial) gave: half-open [start, end), its base part ending at base_end.
 
@@ -1085,6 +1132,7 @@ ALL_MODELS: tuple[type[Model], ...] = (
     Subscription,
     Order,
     OrderLine,
+    CartLine,
     SubscriptionPeriod,
     Payment,
     Refund,

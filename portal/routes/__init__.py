@@ -6,7 +6,7 @@ from portal.settings import Settings
 
 
 def register(app: Flask, settings: Settings) -> None:
-    from .checkout import amount_due
+    from .checkout import amount_due, cart
     from .checkout import pages as checkout
     from .invoices import history
     from .members import one_member, roster
@@ -29,7 +29,7 @@ def register(app: Flask, settings: Settings) -> None:
         (plans,),
         (scheduled_change, free_plan, auto_renewal),
         (subscriptions, adding, product_trial, cancellation),
-        (checkout, amount_due),
+        (checkout, amount_due, cart),
         (methods, refunds),
         (history,),
         (roster, one_member),

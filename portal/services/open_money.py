@@ -5,7 +5,7 @@ about to. A debit that waits for days holds up no other product.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from peewee import Expression, ModelSelect
 
@@ -112,6 +112,23 @@ def open_refund(workspace: Workspace, products: Iterable[Product | int]) -> Refu
         )
         .first()
     )
+
+
+def orders_in_the_way(workspace: Workspace) -> dict[int, str]:
+    """Ids of the products that money is on its way for, each with the number of its order. One query."""
+    being_paid = _open_payments(workspace, Payment.order)
+    being_refunded = (
+        Refund.select(Payment.order)
+        .join(Payment)
+        .where(Refund.workspace == workspace, Refund.state << OPEN_REFUND_STATES)
+    )
+    query = (
+        Plan.select(Plan.product, Order.number)
+        .join_from(Plan, OrderLine, on=(OrderLine.plan == Plan.id))
+        .join_from(OrderLine, Order)
+        .where((Order.id << being_paid) | (Order.id << being_refunded))
+    )
+    return dict(cast("Iterable[tuple[int, str]]", query.tuples()))
 
 
 def _is_for(order: Any, products: Iterable[Product | int]) -> Expression:

@@ -1,4 +1,4 @@
-"""An order: its number, the quote that it holds, and the lines that repeat it."""
+"""An order: its number, its quote, the lines that repeat it, and what it takes out of the cart."""
 
 import secrets
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from typing import cast
 from portal.database import rows
 from portal.database.connecting import require_transaction
 from portal.domain.pricing import Quote
-from portal.models import Order, OrderLine, Plan, Subscription
+from portal.models import CartLine, Order, OrderLine, Plan, Subscription
 
 ORDER_ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
 
@@ -58,6 +58,25 @@ def freeze(
         rows.save_later(line)
         lines.append(line)
     order.lines = lines
+
+
+def take_along(order: Order) -> None:
+    """The cart's lines for the products of an order that is placed now, whatever they say by then.
+
+    They are out of sight while its payment is open. Nothing has to put them back: the line of an order that
+    is open again, because its payment was declined, is in the cart.
+    """
+    require_transaction()
+    products = Plan.select(Plan.product).where(Plan.id << [line.plan_id for line in order.lines])
+    CartLine.update(order=order).where(
+        CartLine.workspace == order.workspace, CartLine.product << products
+    ).execute()
+
+
+def forget_taken_along(order: Order) -> None:
+    """What the order took out of the cart is the workspace's now."""
+    require_transaction()
+    CartLine.delete().where(CartLine.order == order).execute()
 
 
 def read_lines(orders: Iterable[Order]) -> None:

@@ -25,6 +25,11 @@ def status_here(place: Place) -> SubscriptionStatus:
     return g.status
 
 
+def know_status(status: SubscriptionStatus) -> None:
+    """The workspace plan's status, for a page that has read it already: its banner reads it no more."""
+    g.status = status
+
+
 def is_blocked_here(place: Place) -> bool:
     """Whether the workspace is: its plan is, and nothing else that it subscribes to may be used.
 

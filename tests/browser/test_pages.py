@@ -11,7 +11,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from portal.database.connecting import transaction
+from portal.domain.choices import Choice
 from portal.domain.vocabulary import Interval, LinkPurpose, MemberStatus, PaymentMethodKind, Role
+from portal.models import CartLine, Plan, Product
+from portal.runtime import current
+from portal.services.checkout import cart
 from portal.services.people.links import make_link
 from portal.worker import jobs
 from tests.browser.reader import LOOKS, Reader, read_by
@@ -211,6 +215,33 @@ def test_the_pages_of_a_person_and_of_a_workspace(page: Page, acme, owner, look,
     come_signed_in(alone, nobody)
     alone.goto("/")
     look("in no workspace", alone)
+
+
+@IN_BOTH_LANGUAGES
+def test_the_cart_in_its_states(page: Page, acme, owner, look):
+    come_signed_in(page, owner)
+    here = f"/w/{acme.slug}/cart"
+    page.goto(here)
+    look("an empty cart")
+    with jobs.at_work():
+        place, now = seen_by(owner, acme), current().clock.now()
+        for plan in ("business-5", "meetings-essential", "training-standard"):
+            cart.add(place, choice=Choice(plan, Interval.MONTH), currency="EUR", now=now)
+    page.goto(here)
+    look("a cart")
+    with jobs.at_work():
+        CartLine.update(quantity=2, unit_minor=1, added_by=None).execute()
+        Plan.update(hidden=True).where(Plan.code == "training-standard").execute()
+        Product.update(revision="another").execute()
+    page.locator("#meetings-quantity").fill("7")
+    page.keyboard.press("Tab")
+    expect(page.get_by_test_id("cart-save")).to_be_visible()
+    look("somebody else was first, prices changed, one cannot be ordered")
+    page.goto(here)
+    page.locator("#meetings-quantity").fill("0")
+    page.keyboard.press("Tab")
+    expect(page.locator("#meetings-quantity-error")).to_be_visible()
+    look("a number refused")
 
 
 @pytest.mark.settings(PORTAL_GATEWAY_TIMEOUT="0.5")

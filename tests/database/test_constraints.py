@@ -5,6 +5,8 @@ from datetime import date
 import pytest
 from peewee import DataError, IntegrityError
 
+from portal.domain.choices import Choice
+from portal.domain.vocabulary import Interval
 from portal.models import (
     CreditedLine,
     Document,
@@ -14,6 +16,7 @@ from portal.models import (
     Subscription,
     SubscriptionPeriod,
 )
+from portal.services.checkout import cart
 from tests.conftest import TODAY
 from tests.crediting import credit
 from tests.paying import DECLINED, an_order, buy, pay, reloaded
@@ -74,6 +77,17 @@ def test_a_number_of_licences_is_whole_and_above_zero(runtime, database):
     refuses_each(database, columns, ["0", "-1", "'abc'", "'1e400'"])
     refuses(database, "UPDATE product SET trial_licences = NULL")
     refuses(database, "UPDATE product SET features = NULL")
+
+
+def test_a_cart_holds_each_product_once_and_something_of_it(place, database):
+    for plan in ("meetings-essential", "webinar-standard"):
+        choice = Choice(plan, Interval.MONTH)
+        cart.add(place, choice=choice, currency="EUR", now=TODAY)
+    refuses_each(database, [("cart_line", "quantity")], ["0", "-1", "'abc'", "NULL"])
+    refuses_each(database, [("cart_line", "unit_minor")], ["-1", "'abc'", "NULL"])
+    refuses_each(database, [("cart_line", "currency")], ["'eur'", "'EU'", "NULL"])
+    refuses_each(database, [("cart_line", "interval")], ["'week'", "NULL"])
+    refuses(database, "UPDATE cart_line SET product_id = (SELECT min(product_id) FROM cart_line)")
 
 
 def test_a_payment_moves_something(paid, database):

@@ -211,6 +211,16 @@ MONEY = [
         {**CARD, "holder": "Jeanne Martin"},
         NO_TEXT,
     ),
+    Form("owner", "/w/acme/cart", ("shown",), values=NO_TEXT),
+    Form("owner", "/w/acme/cart/meetings", ("plan", "quantity", "shown", "currency")),
+    Form(
+        "owner",
+        "/w/acme/cart/meetings",
+        ("quantity",),
+        (),
+        {"plan": "meetings-essential:month", "currency": "EUR", "shown": ""},
+    ),
+    Form("owner", "/w/acme/cart/meetings/remove", ("shown",), values=NO_TEXT),
     Form("owner", "/w/acme/payment-methods", (*CARD, "holder")),
     Form(
         "owner",

@@ -4,10 +4,13 @@ import logging
 
 import pytest
 
+from portal.database.columns import Model
 from portal.database.connecting import connection
+from portal.domain.choices import Choice
 from portal.domain.vocabulary import Interval, OrderState
-from portal.models import Invoice, Order, PaymentMethod, Session, Workspace
+from portal.models import CartLine, Invoice, Order, PaymentMethod, Plan, Price, Product, Session, Workspace
 from portal.services import demo
+from portal.services.checkout import cart
 from portal.services.subscriptions import scheduled_change
 from tests.conftest import TODAY
 from tests.factories import CATALOGUE, a_catalogue, owner_of
@@ -202,3 +205,39 @@ def test_the_pages_of_a_licensed_subscription_make_as_many_however_many_there_ar
         bought(place, "remote-licence", interval=Interval.YEAR)
     for page in pages:
         assert len(queries_of(f"/w/acme/subscriptions/{page}", visitor, statements)) == before[page]
+
+
+def test_a_cart_of_twenty_products_costs_what_one_of_two_costs(app, statements) -> None:
+    with connection():
+        place = a_place()
+        visitor = Visitor(app)
+        visit_as(visitor.client, owner_of(place.workspace))
+    counts = []
+    for number in (2, 20):
+        with connection():
+            in_cart = _products(number)
+            CartLine.delete().execute()
+            for plan in in_cart:
+                choice = Choice(plan, Interval.MONTH, 3)
+                cart.add(place, choice=choice, currency="EUR", now=TODAY)
+        counts.append(len(queries_of("/w/acme/cart", visitor, statements)))
+        assert len(by_testid(parse(visitor.get("/w/acme/cart").text), "cart-amount")) == number
+    assert counts[0] == counts[1] <= 11
+
+
+def _products(number: int) -> list[str]:
+    """So many copies of Meetings are sold, with a plan each; the codes of the plans."""
+    like = Plan.select(Plan, Product).join(Product).where(Plan.code == "meetings-essential").get()
+    price = Price.get(Price.plan == like, Price.interval == Interval.MONTH, Price.currency == "EUR")
+    codes = []
+    for turn in range(number):
+        code = f"copy-{number}-{turn}"
+        product = Product.create(**_copied(like.product), code=code)
+        plan = Plan.create(**{**_copied(like), "product": product}, code=code)
+        Price.create(**{**_copied(price, "plan"), "plan": plan})
+        codes.append(code)
+    return codes
+
+
+def _copied(row: Model, *left_out: str) -> dict[str, object]:
+    return {name: value for name, value in row.__data__.items() if name not in ("id", "code", *left_out)}

@@ -141,6 +141,11 @@ TABLE = {
     ("POST", "/w/acme/checkout/{order}/leave"): "in 303 303 303 303 404 403 404 404 404 404",
     ("POST", "/w/acme/checkout/amount-due"): "in 303 303 303 403 403 403 404 404 404 404",
     ("POST", "/w/acme/checkout/amount-due/another-card"): "in 303 303 303 403 403 403 404 404 404 404",
+    ("GET", "/w/acme/cart"): "in 200 200 200 200 200 403 404 404 404 404",
+    # An empty cart is not ordered, and is led on where something was to be removed from it.
+    ("POST", "/w/acme/cart"): "in 409 409 409 409 409 403 404 404 404 404",
+    ("POST", "/w/acme/cart/meetings"): "in 422 422 422 422 422 403 404 404 404 404",
+    ("POST", "/w/acme/cart/meetings/remove"): "in 303 303 303 303 303 403 404 404 404 404",
     ("GET", "/w/acme/payment-methods"): "in 200 200 200 403 403 403 404 404 404 404",
     ("POST", "/w/acme/payment-methods"): "in 422 422 422 403 403 403 404 404 404 404",
     ("GET", "/w/acme/payment-methods/setups/{setup}"): "in 200 200 200 403 403 403 404 404 404 404",

@@ -7,14 +7,17 @@ from flask import Blueprint, Response, request, url_for
 from werkzeug.datastructures import MultiDict
 
 from portal.domain.buying import AlreadySubscribed, AlreadyTried, LicencesOutOfRange, TrialNotOffered
-from portal.domain.errors import OrderAlreadyPlaced
+from portal.domain.cart import CartChanged
+from portal.domain.choices import Choice
+from portal.domain.errors import CurrencyMismatch, OrderAlreadyPlaced
 from portal.domain.plans import PlanNotOffered
 from portal.domain.vocabulary import Right
 from portal.forms.base import leave_unsent, typed_before
 from portal.forms.subscriptions import AddingForm
 from portal.models import Product
+from portal.routes.checkout.cart import cart_changed
 from portal.runtime import current
-from portal.services.checkout import ordering
+from portal.services.checkout import cart, ordering
 from portal.services.places import Place
 from portal.services.subscriptions import product_trials, products
 from portal.web.access import workspace_right
@@ -59,17 +62,34 @@ def order(place: Place) -> Response:
         return _try(place, said, said.chosen.product)
     if said.choice is None:
         return _page(place, said)
+    goes_to_cart = bool(request.form.get("cart")) or not cart.is_empty(place.workspace)
     try:
+        if goes_to_cart:
+            return _into_cart(place, said, said.choice)
         made = ordering.open_order(
             place, choices=[said.choice], currency=said.currency, now=current().clock.now()
         )
     except AlreadySubscribed:
         name = translated(said.chosen.product.names)
         return _products_again(place, said, _("You have %(product)s already.", product=name))
-    except PlanNotOffered:
-        # It was taken from sale between two queries.
+    except (PlanNotOffered, LicencesOutOfRange):
+        # The catalogue changed between two queries.
         return _products_again(place, said, _("This plan is not on sale today."))
+    except OrderAlreadyPlaced:
+        return _products_again(place, said, order_later())
     return redirect_after_write(url_for("checkout.details", slug=place.workspace.slug, number=made.number))
+
+
+def _into_cart(place: Place, said: Conversation, choice: Choice) -> Response:
+    """A line more in the cart, from where everything in it is ordered together."""
+    try:
+        cart.add(place, choice=choice, currency=said.currency, now=current().clock.now())
+    except CartChanged as refusal:
+        return cart_changed(place, refusal, currency=said.currency)
+    except CurrencyMismatch:
+        problem = _("What is in the cart has prices in another currency. Order that first, or remove it.")
+        return _products_again(place, said, problem)
+    return redirect_after_write(url_for("cart.show", slug=place.workspace.slug))
 
 
 def _sent_before() -> list[tuple[str, str]]:
@@ -108,7 +128,12 @@ def _try(place: Place, said: Conversation, product: Product) -> Response:
 
 def _converse(place: Place, sent: "MultiDict[str, str]", *, wanted: str) -> Conversation:
     on_sale = products.products_for_sale(place, now=current().clock.now())
-    return converse(on_sale, sent, wanted=wanted, own_currency=place.workspace.currency)
+    return converse(
+        on_sale,
+        sent,
+        wanted=wanted,
+        own_currency=cart.currency_of(place.workspace) or place.workspace.currency,
+    )
 
 
 def _page(place: Place, said: Conversation) -> Response:

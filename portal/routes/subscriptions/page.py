@@ -11,6 +11,7 @@ from portal.domain.lifecycle import CANCELLABLE, days_left
 from portal.domain.vocabulary import DocumentKind, Interval, PriceUnit, Right, SubscriptionState
 from portal.models import Invoice, Price
 from portal.runtime import current
+from portal.services.checkout import cart
 from portal.services.members.roster import people_with
 from portal.services.places import Place
 from portal.services.subscriptions import next_charge, products
@@ -18,7 +19,7 @@ from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.services.subscriptions.products import OwnProduct, OwnSubscription
 from portal.web.access import workspace_right
 from portal.web.htmx import render
-from portal.web.place import status_here
+from portal.web.place import know_status
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
@@ -59,8 +60,9 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionsPage:
-    """`buyers`: who may add a subscription, for a reader who may not."""
+    """`buyers`: who may add a subscription, for a reader who may not. `in_cart`: how many lines it holds."""
 
+    in_cart: int
     cards: tuple[Card, ...]
     may_buy: bool
     buyers: str
@@ -69,11 +71,12 @@ class SubscriptionsPage:
 @blueprint.get("")
 @workspace_right(Right.SEE_PLANS)
 def show(place: Place) -> Response:
-    status_here(place)
     found = products.subscriptions_of(place, now=current().clock.now())
+    know_status(next(each.own.status for each in found if each.own.is_workspace_plan and each.own.status))
     may_buy = Right.BUY in place.may
     buyers = [] if may_buy else people_with(place.workspace, Right.BUY)[:NAMES_SHOWN]
     view = SubscriptionsPage(
+        in_cart=cart.count(place.workspace) if may_buy else 0,
         cards=tuple(_card(place, each) for each in found),
         may_buy=may_buy,
         buyers=", ".join(person.name for person in buyers),

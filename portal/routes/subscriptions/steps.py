@@ -12,6 +12,7 @@ from portal.domain.periods import period_from
 from portal.domain.vocabulary import Interval
 from portal.forms.subscriptions import AddingForm
 from portal.models import Price
+from portal.services.checkout import cart
 from portal.services.places import Place
 from portal.services.plans import PlanOffers
 from portal.services.subscriptions.products import ProductForSale
@@ -82,7 +83,7 @@ class AddingPage:
     `steps` are labels with the addresses of those that are done, `number` that of this one, from 1. `kept`
     are the choices of the other steps, as the form sends them along. `goes_to` is the step that the form
     leads to, empty for the last one, whose form is sent to be done. `notes` stand under the values of the
-    step's field. `most`: how many licences at most.
+    step's field. `most`: how many licences at most. `cart_is_empty` says which button the last step has.
     """
 
     form: AddingForm
@@ -101,6 +102,7 @@ class AddingPage:
     total: RunningTotal | None
     tries: bool
     trial_note: str
+    cart_is_empty: bool
     back: str
 
 
@@ -125,6 +127,7 @@ def adding_page(place: Place, said: Conversation) -> AddingPage:
         total=None if is_product else _total(place, said),
         tries=said.how is How.TRY,
         trial_note=_trial_note(place, said) if said.is_last else "",
+        cart_is_empty=not said.is_last or said.how is How.TRY or cart.is_empty(place.workspace),
         back=_address(place, said, said.steps[number - 2]) if number > 1 else "",
     )
 

@@ -6,7 +6,7 @@ and records the intent; the gateway is asked by services/payments/charging.py af
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from portal.database.connecting import require_transaction, transaction
 from portal.domain.billing_details import Details
@@ -39,7 +39,7 @@ from portal.models import (
 from portal.runtime import current
 from portal.services import audit, plans
 from portal.services.open_money import refuse_beside_open_money
-from portal.services.orders import freeze, new_order_number, read_lines
+from portal.services.orders import freeze, new_order_number, read_lines, take_along
 from portal.services.payments import asking, charging
 from portal.services.places import Place
 from portal.services.subscriptions import agreement
@@ -195,6 +195,7 @@ def record_placed(
     order.state = OrderState.PLACED
     order.person = person
     order.save()
+    take_along(order)
     payment = charging.record_intent(order, person=person, method=method, wall=current().clock.wall())
     audit.record(
         "order.placed",
@@ -272,7 +273,8 @@ def _wanted_licences(
 
     During a trial it ends the trial.
     """
-    check_licences(choice.quantity, most=product.most_licences)
+    subscription, today = agreement.of_product(workspace, product), workspace.day(now)
+    refuse_licences(product, choice, subscription=subscription, today=today)
     offer = plans.offer_of(
         plans.plans_on_sale(product, on=plans.sale_day(now)),
         plan_code=choice.plan_code,
@@ -280,15 +282,25 @@ def _wanted_licences(
         currency=currency,
         quantity=choice.quantity,
     )
-    subscription, today = agreement.of_product(workspace, product), workspace.day(now)
     if subscription is None:
         never = PresentTerms(choice.plan_code, None, SubscriptionState.TRIAL, None, today.day)
         return Wanted(WantedLine(never, offer, choice.quantity), None)
-    status = agreement.status_of(subscription, today=today)
-    if agreement.is_bought(subscription) and status.state != SubscriptionState.ENDED:
-        raise AlreadySubscribed(product_code=product.code)
-    present = agreement.present_terms_of(status)
+    present = agreement.present_terms_of(agreement.status_of(subscription, today=today))
     return Wanted(WantedLine(present, offer, choice.quantity), subscription)
+
+
+def refuse_licences(
+    product: Product, choice: Choice, *, subscription: Subscription | None, today: date
+) -> None:
+    """Whatever they cost, so many licences beside what the workspace has of the product. Without a query.
+
+    Raises LicencesOutOfRange, AlreadySubscribed.
+    """
+    check_licences(choice.quantity, most=product.most_licences)
+    if subscription is None or not agreement.is_bought(subscription):
+        return
+    if agreement.status_of(subscription, today=today).state != SubscriptionState.ENDED:
+        raise AlreadySubscribed(product_code=product.code)
 
 
 def _status_of_plan(workspace: Workspace, *, now: datetime) -> agreement.SubscriptionStatus:

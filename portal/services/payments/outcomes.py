@@ -18,7 +18,7 @@ from portal.gateways.base import MethodFacts, Succeeded
 from portal.models import Member, Order, OrderLine, Payment, PaymentMethod, Subscription
 from portal.outbox import JSON
 from portal.runtime import current
-from portal.services import audit, ledger, letters, places
+from portal.services import audit, ledger, letters, orders, places
 from portal.services.invoices import issuing
 from portal.services.members import overflow
 from portal.services.subscriptions import agreement, auto_renewal, next_charge
@@ -33,6 +33,8 @@ def settle_paid(payment: Payment, outcome: Succeeded, *, now: datetime) -> None:
     order = payment.order
     order.state, order.paid_at = OrderState.PAID, now
     rows.save_later(order)
+    if not order.is_renewal:
+        orders.forget_taken_along(order)
     method = _save_method(order, payment, outcome.method, now=now)
     switched_on = [line for line in order.lines if _give(line, payment, method=method, now=now)]
     invoice = issuing.issue_for(order, payment=payment, now=now)

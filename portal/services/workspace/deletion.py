@@ -1,9 +1,9 @@
 """The end of a workspace, by its owner or by the run after six months without a payment.
 
-People, payment methods, billing details, usage and mail are erased. Issued documents, payments, the ledger
-and the audit log stay under a row without a name, for as long as the law asks. Whoever belongs to no other
-workspace is forgotten, but for the vendor's staff: their row goes, or stays without a name where money points
-at it.
+People, payment methods, billing details, the cart, usage and mail are erased. Issued documents, payments,
+the ledger and the audit log stay under a row without a name, for as long as the law asks. Whoever belongs to
+no other workspace is forgotten, but for the vendor's staff: their row goes, or stays without a name where
+money points at it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,6 +19,7 @@ from portal.models import (
     AuditEntry,
     AuditTrace,
     BillingDetails,
+    CartLine,
     Link,
     Member,
     NonprofitRequest,
@@ -135,7 +136,7 @@ def _erase(workspace: Workspace, *, why: Why, by: Person | None = None, now: dat
     _end_subscriptions(workspace)
     _forget_orders(workspace)
     _forget_methods(workspace, now=now)
-    for model in (BillingDetails, NonprofitRequest, Member):
+    for model in (BillingDetails, CartLine, NonprofitRequest, Member):
         model.delete().where(model.workspace == workspace).execute()
     _forget_traces(workspace, forgotten)
     _forget_people(forgotten)

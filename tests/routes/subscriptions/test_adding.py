@@ -1,5 +1,6 @@
 """Adding a subscription, step by step: what each asks, what it refuses, and the order that comes of it."""
 
+import re
 import secrets
 from datetime import date
 from urllib.parse import urlencode
@@ -522,3 +523,53 @@ def test_a_plan_names_its_product(client, place):
     assert question(asked(client, plan="meetings-professional")) == "How many licences do you need?"
     assert question(asked(client, plan="training-standard", licences="2")).startswith("Do you want to pay")
     assert question(asked(client, plan="business-5")) == "Which product do you want to add?"
+
+
+# --- the cart -------------------------------------------------------------------------------------
+
+
+def to_cart(client, **choices: str):
+    page = asked(client, **choices)
+    token = next(by_name(page, "csrf_token")).get("value")
+    return client.post(NEW, data={**choices, "cart": "y", "csrf_token": token})
+
+
+def by_name(page, name: str):
+    return (each for each in page.iter("input") if each.get("name") == name)
+
+
+CHOSEN = {"product": "meetings", "plan": "meetings-professional", "licences": "12", "interval": "month"}
+TRAINING = {"product": "training", "licences": "2", "interval": "month"}
+
+
+def test_what_is_put_into_the_cart_is_ordered_there_with_the_rest(app, client, place) -> None:
+    last = asked(client, **CHOSEN, step="interval")
+    assert [len(by_testid(last, mark)) for mark in ("proceed", "add-to-cart")] == [1, 1]
+    answer = to_cart(client, **CHOSEN)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/w/acme/cart")
+    # The cart holds something now: what comes next joins it, and nothing goes past it.
+    last = asked(client, **TRAINING, step="interval")
+    assert [len(by_testid(last, mark)) for mark in ("proceed", "add-to-cart")] == [0, 1]
+    assert to_cart(client, **TRAINING).headers["Location"] == "/w/acme/cart"
+    page = parse(client.get("/w/acme/cart").text)
+    assert [len(by_testid(page, f"cart-{code}")) for code in ("meetings", "training")] == [1, 1]
+    link = by_testid(parse(client.get("/w/acme/subscriptions").text), "cart-link")
+    assert [text_of(each) for each in link] == ["Cart: 2 products"]
+    with facts(app):
+        assert Order.select().count() == 0
+
+
+def test_another_number_of_what_is_in_the_cart_is_shown_beside_the_first(client, place) -> None:
+    to_cart(client, **CHOSEN)
+    answer = to_cart(client, **{**CHOSEN, "licences": "3"})
+    assert answer.status_code == 409
+    assert {"12", "3"} <= set(re.findall(r"\d+", text_of(parse(answer.text))))
+
+
+def test_what_is_in_another_currency_does_not_join_the_cart(client, place) -> None:
+    to_cart(client, **CHOSEN, currency="USD")
+    # What is added next is shown in the currency of the cart.
+    assert "$" in text_of(by_testid(asked(client, **TRAINING, step="interval"), "running-total")[0])
+    answer = to_cart(client, **TRAINING, currency="EUR")
+    assert answer.status_code == 409
+    assert "What is in the cart has prices in another currency." in text_of(parse(answer.text))

@@ -6,10 +6,12 @@ from datetime import date
 
 import pytest
 
-from portal.domain.vocabulary import OrderState, PaymentMethodKind, PaymentState, RefundState
+from portal.domain.choices import Choice
+from portal.domain.vocabulary import Interval, OrderState, PaymentMethodKind, PaymentState, RefundState
 from portal.gateways.base import ChargeRequest, RefundRequest
 from portal.models import Dispute, Document, Invoice, Order, Payment, Refund, Workspace
 from portal.runtime import Runtime, current, install
+from portal.services.checkout import cart
 from portal.services.payments import refund_quotes, refunds
 from portal.services.upkeep import books
 from portal.services.upkeep.books import reading
@@ -159,6 +161,19 @@ def an_order_for_a_plan_that_is_too_small(shop):
     shop.sql("UPDATE plan SET max_users = 1 WHERE code = 'business-20'")
 
 
+def a_cart_in_two_currencies(shop):
+    owner, now = the_owner_of_acme(), current().clock.now()
+    for plan in ("meetings-essential", "webinar-standard"):
+        cart.add(owner, choice=Choice(plan, Interval.MONTH), currency="EUR", now=now)
+    assert_books_clean()
+    shop.sql(
+        """UPDATE cart_line SET currency = 'USD', price_id = (
+             SELECT id FROM price WHERE price.plan_id = cart_line.plan_id AND price.currency = 'USD'
+               AND price.interval = 'month')
+           WHERE id = (SELECT min(id) FROM cart_line)"""
+    )
+
+
 def a_refund_of_a_declined_payment(shop):
     a_refund_row(Payment.get(Payment.state == PaymentState.DECLINED), **SETTLED, state=RefundState.REFUSED)
 
@@ -276,6 +291,7 @@ BREACHES = {
     "subscriptions_are_as_their_last_period": [
         "UPDATE subscription SET due_on = '2027-06-01' WHERE price_id IS NOT NULL"
     ],
+    "carts_hold_each_product_once_in_one_currency": a_cart_in_two_currencies,
     "active_users_fit_their_plan": ["UPDATE plan SET max_users = 1 WHERE code = 'business-10'"],
     "users_fit_the_plan_being_paid": an_order_for_a_plan_that_is_too_small,
     "invoices_promised_their_documents": [

@@ -57,6 +57,7 @@ ALONE: tuple[Callable[[], int], ...] = (
     ledger.paid_invoices_are_allocated_in_full,
     ledger.refunds_are_allocated_in_full,
     terms.workspaces_have_one_subscription_a_product,
+    terms.carts_hold_each_product_once_in_one_currency,
     terms.renewals_wait_for_their_due_date,
     terms.cancelled_subscriptions_wait_for_nothing,
     terms.active_users_fit_their_plan,

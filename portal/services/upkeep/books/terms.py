@@ -8,6 +8,7 @@ from peewee import JOIN, Case, fn
 from portal.domain.frozen_quote import frozen_lines
 from portal.domain.vocabulary import DocumentKind, MemberStatus, OrderState, ProductKind, Role
 from portal.models import (
+    CartLine,
     Invoice,
     Member,
     Order,
@@ -94,6 +95,28 @@ def workspaces_have_one_subscription_a_product() -> Queries:
         .where((Plan.product != Subscription.product) | (Price.plan != Plan.id))
     )
     return several, without, of_another
+
+
+@counted
+def carts_hold_each_product_once_in_one_currency() -> Queries:
+    """That it is there once the database knows; the line's plan, price and currency are the product's."""
+    several = (
+        CartLine.select(CartLine.workspace)
+        .group_by(CartLine.workspace)
+        .having(fn.COUNT(CartLine.currency.distinct()) > 1)
+    )
+    of_another = (
+        CartLine.select(CartLine.id)
+        .join_from(CartLine, Plan)
+        .join_from(CartLine, Price)
+        .where(
+            (Plan.product != CartLine.product)
+            | (Price.plan != CartLine.plan)
+            | (Price.interval != CartLine.interval)
+            | (Price.currency != CartLine.currency)
+        )
+    )
+    return several, of_another
 
 
 @counted
