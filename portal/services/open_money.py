@@ -7,7 +7,7 @@ about to. A debit that waits for days holds up no other product.
 from collections.abc import Iterable
 from typing import Any
 
-from peewee import Expression, ModelSelect
+from peewee import Expression, ModelSelect, fn
 
 from portal.database.connecting import require_transaction
 from portal.database.prepared import Parameter
@@ -51,6 +51,18 @@ def id_of_plan_being_paid(workspace: Workspace | Parameter) -> "ModelSelect[Paym
         .where(Product.kind == ProductKind.WORKSPACE_PLAN)
         .limit(1)
     )
+
+
+def licences_being_paid(workspace: Workspace, product: Product | int) -> int | None:
+    """How many of the product an open payment is for: so many there may be at any moment. One query."""
+    ordered = (
+        _open_payments(workspace, fn.MIN(OrderLine.quantity))
+        .join_from(Payment, OrderLine, on=(OrderLine.order == Payment.order))
+        .join_from(OrderLine, Plan)
+        .where(Plan.product == product)
+        .scalar()
+    )
+    return None if ordered is None else int(ordered)
 
 
 def state_of_open_payment(workspace: Workspace | Parameter) -> "ModelSelect[Payment]":

@@ -42,7 +42,7 @@ from portal.services.open_money import refuse_beside_open_money
 from portal.services.orders import freeze, new_order_number, read_lines
 from portal.services.payments import asking, charging
 from portal.services.places import Place
-from portal.services.subscriptions import agreement
+from portal.services.subscriptions import agreement, licences
 
 
 def open_order(place: Place, *, choices: Sequence[Choice], currency: str, now: datetime) -> Order:
@@ -133,7 +133,7 @@ def current_quote(order: Order, *, now: datetime) -> Quote:
     """What the order costs now.
 
     Raises PlanNotOffered, PlanTooSmall, SmallerPlanWaits, TooEarlyToProlong, LicencesOutOfRange,
-    AlreadySubscribed, CurrencyMismatch, ExtensionTooLong, MissingVatRate.
+    LicencesBelowAssigned, AlreadySubscribed, CurrencyMismatch, ExtensionTooLong, MissingVatRate.
     """
     return _quote_again(order, wanted_again(order, currency=order.currency, now=now), now=now)
 
@@ -270,7 +270,7 @@ def _wanted_licences(
 ) -> Wanted:
     """Licences of a product that the workspace does not subscribe to, or no longer: from today on.
 
-    During a trial it ends the trial.
+    During a trial it ends the trial. Licences that members hold of it, or held when it ended, stay theirs.
     """
     check_licences(choice.quantity, most=product.most_licences)
     offer = plans.offer_of(
@@ -287,6 +287,8 @@ def _wanted_licences(
     status = agreement.status_of(subscription, today=today)
     if agreement.is_bought(subscription) and status.state != SubscriptionState.ENDED:
         raise AlreadySubscribed(product_code=product.code)
+    held = licences.assigned(subscription)
+    check_licences(choice.quantity, most=product.most_licences, assigned=held)
     present = agreement.present_terms_of(status)
     return Wanted(WantedLine(present, offer, choice.quantity), subscription)
 
