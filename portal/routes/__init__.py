@@ -9,7 +9,7 @@ def register(app: Flask, settings: Settings) -> None:
     from .checkout import amount_due
     from .checkout import pages as checkout
     from .invoices import history
-    from .members import one_member, roster
+    from .members import licences, one_member, roster
     from .operator import messages, workspaces
     from .operator import nonprofit as nonprofit_requests
     from .payments import methods, refunds
@@ -29,7 +29,7 @@ def register(app: Flask, settings: Settings) -> None:
         (checkout, amount_due),
         (methods, refunds),
         (history,),
-        (roster, one_member),
+        (roster, one_member, licences),
         (features, workspace, creating),
         (workspaces, nonprofit_requests, messages),
     )

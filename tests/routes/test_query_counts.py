@@ -6,11 +6,12 @@ import pytest
 
 from portal.database.connecting import connection
 from portal.domain.vocabulary import Interval, OrderState
-from portal.models import Invoice, Order, Session, Workspace
+from portal.models import Invoice, Licence, Member, Order, Session, Workspace
 from portal.services import demo
 from portal.services.subscriptions import scheduled_change
 from tests.conftest import TODAY
-from tests.factories import a_catalogue, owner_of
+from tests.factories import a_catalogue, owner_of, seen_by
+from tests.licensed import tried
 from tests.pages import by_testid, parse
 from tests.paying import a_place, an_order, pay
 from tests.visiting import visit_as
@@ -138,3 +139,21 @@ def test_what_waits_for_the_due_date_costs_no_page_more_than_six(app, statements
         assert 0 < len(sent) <= MOST_QUERIES, "\n".join([name, *sent])
     # It reads what the charge itself will read: methods, details, price.
     assert len(queries_of("/w/acme/auto-renewal", visitor, statements)) <= 10
+
+
+def test_the_licences_cost_the_same_however_many_members_there_are(app, large, statements) -> None:
+    with connection():
+        place = seen_by(owner_of(large), large)
+        bought = [tried(place, quantity=100), tried(place, "webinar-standard", quantity=5)]
+        members = list(
+            Member.select().where(Member.workspace == large, Member.status != "disabled").limit(60)
+        )
+        Licence.insert_many(
+            [{"subscription": bought[0], "member": member, "assigned_at": TODAY} for member in members]
+        ).execute()
+    visitor = Visitor(app)
+    visitor.sign_in("owner@large.example", demo.PASSWORD)
+    first = queries_of("/w/large/licences", visitor, statements)
+    assert len(first) <= MOST_QUERIES, "\n".join(first)
+    for query in ("?product=webinar", "?holds=with", "?holds=without&q=a", f"?before={members[-1].id}"):
+        assert len(queries_of(f"/w/large/licences{query}", visitor, statements)) == len(first), query

@@ -13,6 +13,7 @@ from portal.models import (
     ALL_MODELS,
     Document,
     Invoice,
+    Licence,
     LimitBucket,
     Member,
     Order,
@@ -27,6 +28,7 @@ from tests import paying
 from tests.attackers import PART, Attacker, an_order_of, bought, the_people
 from tests.books import assert_books_clean
 from tests.factories import a_nonprofit_request, owner_of, seen_by
+from tests.licensed import tried
 from tests.visiting import facts
 
 pytestmark = pytest.mark.engine("sqlite")
@@ -158,6 +160,11 @@ TABLE = {
     ("POST", "/w/acme/members/{owner}/hand-over"): "in 422 403 403 403 403 403 404 404 404 404",
     ("GET", "/w/acme/members/{owner}/billing-access"): "in 200 403 403 403 403 403 404 404 404 404",
     ("POST", "/w/acme/members/{owner}/billing-access"): "in 303 403 403 403 403 403 404 404 404 404",
+    ("GET", "/w/acme/licences"): "in 200 200 200 200 200 200 404 404 404 404",
+    ("POST", "/w/acme/licences/meetings/assign"): "in 422 403 403 422 403 403 404 404 404 404",
+    ("POST", "/w/acme/licences/meetings/take-back"): "in 422 403 403 422 403 403 404 404 404 404",
+    ("GET", "/w/acme/licences/meetings/{owner}/reassign"): "in 200 403 403 200 403 403 404 404 404 404",
+    ("POST", "/w/acme/licences/meetings/{owner}/reassign"): "in 422 403 403 422 403 403 404 404 404 404",
     ("GET", "/w/acme/services"): "in 200 403 403 200 403 403 404 404 404 404",
     ("POST", "/w/acme/services"): "in 303 403 403 303 403 403 404 404 404 404",
     ("GET", "/w/acme/settings"): "in 200 403 403 403 403 403 404 404 404 404",
@@ -215,6 +222,7 @@ def names(app) -> dict[str, str]:
         setup = method_setups.begin_adding(
             seen_by(owner_of(acme), acme), paying.a_card(), result_address=str, now=current().clock.now()
         )
+        an_assigned_licence(acme)
         zenith = Workspace.get(Workspace.slug == "zenith")
         waiting = paying.pay(an_order_of(everybody["stranger"], zenith), paying.ASKS_ONCE)
         return {
@@ -227,6 +235,12 @@ def names(app) -> dict[str, str]:
             "method": str(setup.method_id),
             "setup": setup.key,
         }
+
+
+def an_assigned_licence(workspace: Workspace) -> None:
+    """The owner's, of Meetings on trial."""
+    place = seen_by(owner_of(workspace), workspace)
+    Licence.create(subscription=tried(place), member=place.member, assigned_at=current().clock.now())
 
 
 @pytest.fixture

@@ -244,7 +244,7 @@ class ResultPage:
     """What is known of a payment. `confirm`: (label, address) of where the payer confirms it, if they must.
 
     `document`: the number of the invoice that the reader may download, empty for none. `new_guests`: who lost
-    their place, in a sentence.
+    their place, in a sentence. `assigns_licences`: licences were bought that the reader assigns to members.
     """
 
     number: str
@@ -258,6 +258,7 @@ class ResultPage:
     renewal: str
     new_guests: str
     takes_a_card_at_once: bool
+    assigns_licences: bool = False
 
 
 def result_of(
