@@ -135,8 +135,7 @@ def refusal_sentence(refusal: PortalError) -> str:
         return _("That number of licences is not sold.")
     if isinstance(refusal, LicencesBelowAssigned):
         return _(
-            "You chose %(wanted)s licences, and %(assigned)s are assigned to members. Take some back first, "
-            "or choose more.",
+            "Licences assigned to members: %(assigned)s. To buy only %(wanted)s, take some back first.",
             wanted=refusal.wanted,
             assigned=refusal.assigned,
         )

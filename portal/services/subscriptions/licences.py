@@ -180,35 +180,13 @@ def list_members(
     limit: int = 50,
 ) -> LicencePage:
     """The newest members first, with or without a licence where `holds` says so. One query, any size."""
-    newest, held = Member.alias(), Licence.alias()
-    # As in members/roster.py the page's members are chosen first, and only they are joined.
-    chosen = (
-        newest.select(newest.id)
-        .where(newest.workspace == subscription.workspace_id, newest.status != MemberStatus.DISABLED)
-        .order_by(newest.id.desc())
-        .limit(limit + 1)
-    )
-    if folded := fold(search):
-        by_name = Person.folded_name.contains(folded) & newest.joined_at.is_null(False)
-        chosen = chosen.join(Person).where(Person.folded_email.contains(folded) | by_name)
-    if holds is not None:
-        holding = held.select(held.id).where(held.subscription == subscription.id, held.member == newest.id)
-        chosen = chosen.where(fn.EXISTS(holding) if holds else ~fn.EXISTS(holding))
-    if before is not None:
-        chosen = chosen.where(newest.id < before)
-    has_one = Case(None, [(Licence.id.is_null(False), 1)], 0)
-    query = (
-        Member.select(Member, Person, has_one.alias("has_one"))
-        .join_from(Member, Person)
-        .join_from(
-            Member,
-            Licence,
-            JOIN.LEFT_OUTER,
-            on=((Licence.member == Member.id) & (Licence.subscription == subscription.id)),
-        )
-        .where(Member.id << chosen)
-        .order_by(Member.id.desc())
-    )
+    chosen = _chosen(subscription, search=search, holds=holds, before=before).limit(limit + 1)
+    query = Member.select(Member, Person).join(Person).where(Member.id << chosen).order_by(Member.id.desc())
+    if holds is None:
+        has_one = Case(None, [(Licence.id.is_null(False), 1)], 0)
+        theirs = (Licence.member == Member.id) & (Licence.subscription == subscription.id)
+        query = query.select_extend(has_one.alias("has_one"))
+        query = query.join_from(Member, Licence, JOIN.LEFT_OUTER, on=theirs)
     found = [
         LicenceRow(
             member_id=member.id,
@@ -216,11 +194,42 @@ def list_members(
             email=member.person.email,
             status=MemberStatus(member.status),
             has_joined=member.joined_at is not None,
-            holds=bool(cast(Any, member).has_one),
+            holds=bool(cast(Any, member).has_one) if holds is None else holds,
         )
         for member in query
     ]
     return LicencePage(rows=found[:limit], older=found[limit - 1].member_id if len(found) > limit else None)
+
+
+def _chosen(
+    subscription: Subscription, *, search: str, holds: bool | None, before: int | None
+) -> "ModelSelect[Any]":
+    """Ids of the page's members: as in members/roster.py they are chosen before anybody is joined to them.
+
+    Those who have a licence are found by it, however many others there are.
+    """
+    newest, held = Member.alias(), Licence.alias()
+    if holds:
+        member_id = held.member
+        chosen: ModelSelect[Any] = held.select(member_id).where(held.subscription == subscription.id)
+    else:
+        member_id = newest.id
+        chosen = newest.select(member_id).where(
+            newest.workspace == subscription.workspace_id, newest.status != MemberStatus.DISABLED
+        )
+    if holds is False:
+        theirs = held.select(held.id).where(held.subscription == subscription.id, held.member == newest.id)
+        chosen = chosen.where(~fn.EXISTS(theirs))
+    if folded := fold(search):
+        if holds:
+            chosen = chosen.join(newest, on=(held.member == newest.id))
+        by_name = Person.folded_name.contains(folded) & newest.joined_at.is_null(False)
+        chosen = chosen.join(Person, on=(newest.person == Person.id)).where(
+            Person.folded_email.contains(folded) | by_name
+        )
+    if before is not None:
+        chosen = chosen.where(member_id < before)
+    return chosen.order_by(member_id.desc())
 
 
 # --- changing -------------------------------------------------------------------------------------
