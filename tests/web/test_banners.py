@@ -36,6 +36,7 @@ OPEN = {
     "billing-settings",
     "contacts",
     "members",
+    "licences",  # Taken back, so that fewer can be bought.
     "services",
     "settings/delete",
     "settings/export",
