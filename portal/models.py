@@ -503,6 +503,24 @@ class Subscription(Model):
 # --- orders, invoices, payments -------------------------------------------------------------------
 
 
+class Licence(Model):
+    """A licence of a subscription that is assigned to a member; free ones have no row.
+
+    `assigned_by` is NULL once that person is forgotten.
+    """
+
+    subscription = ForeignKeyField(Subscription, backref="licences", index=False, on_delete="RESTRICT")
+    member = ForeignKeyField(Member, backref="licences", on_delete="RESTRICT")
+    assigned_at = UTCDateTimeField()
+    assigned_by = ForeignKeyField(Person, null=True, backref="+", on_delete="SET NULL")
+
+    subscription_id: int
+    member_id: int
+
+    class Meta:
+        indexes = ((("subscription", "member"), True),)
+
+
 class Order(Model):
     """A frozen quote, first open, then placed, then paid. The amounts never change once placed.
 
@@ -1130,6 +1148,7 @@ ALL_MODELS: tuple[type[Model], ...] = (
     PaymentMethod,
     MethodSetup,
     Subscription,
+    Licence,
     Order,
     OrderLine,
     CartLine,

@@ -14,6 +14,7 @@ from portal.domain.vocabulary import (
     BalanceEntryKind,
     DocumentKind,
     Interval,
+    MemberStatus,
     OrderState,
     PaymentState,
     RefundState,
@@ -27,6 +28,7 @@ from portal.models import (
     CreditedLine,
     Document,
     Invoice,
+    Licence,
     Member,
     NumberSeries,
     Order,
@@ -47,11 +49,12 @@ from portal.services.payments import refund_quotes, refunds
 from portal.services.renewals import run
 from portal.services.subscriptions import agreement
 from tests.crediting import credit
-from tests.factories import CATALOGUE
+from tests.factories import CATALOGUE, a_member, a_person
 from tests.licensed import tried
 from tests.paying import SILENT_CHARGED, a_place, an_order, apply_catalogue, buy, pay
 
 A_DAY = timedelta(days=1)
+LICENCES = "licences_are_of_members_and_no_more_than_paid"
 
 
 def a_past_of_everything(clock: Any) -> None:
@@ -198,6 +201,19 @@ def subscription(name: str = "Acme") -> Any:
 def licences(name: str) -> Any:
     """The subscription of the workspace to a licensed product."""
     return of(Subscription, name, newest=True)
+
+
+def assign(name: str, *members: Any) -> None:
+    """A licence of that workspace's newest subscription for each of the members."""
+    for member in members:
+        Licence.create(subscription=licences(name), member=member, assigned_at=current().clock.now())
+
+
+def others(name: str, number: int, *, status: str = "guest") -> list[Any]:
+    """So many more members of the workspace."""
+    workspace = Workspace.get(Workspace.name == name)
+    people = [a_person(f"other{n}@{workspace.slug}.test", password=False) for n in range(number)]
+    return [a_member(workspace, person, status=MemberStatus(status)) for person in people]
 
 
 def other_price() -> int:
@@ -856,6 +872,23 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
     "half of a refund from nowhere": (
         lambda: changed(row := allocation(CREDITED, "Back"), amount_minor=row.amount_minor // 2),
         {"refunds_are_allocated_in_full"},
+    ),
+    # Licences.
+    "more licences than were paid": (
+        lambda: assign("Bern", *others("Bern", 2)),
+        {LICENCES},
+    ),
+    "a licence of another workspace": (
+        lambda: assign("Bern", of(Member, "Acme")),
+        {LICENCES},
+    ),
+    "a licence of somebody who is disabled": (
+        lambda: assign("Bern", *others("Bern", 1, status="disabled")),
+        {LICENCES},
+    ),
+    "a licence of a workspace plan": (
+        lambda: assign("Acme", of(Member, "Acme")),
+        {LICENCES},
     ),
     # People, promises, the log.
     "a workspace without an owner": (

@@ -9,7 +9,7 @@ def register(app: Flask, settings: Settings) -> None:
     from .checkout import amount_due, cart
     from .checkout import pages as checkout
     from .invoices import history
-    from .members import one_member, roster
+    from .members import licences, one_member, roster
     from .operator import messages, workspaces
     from .operator import nonprofit as nonprofit_requests
     from .payments import methods, refunds
@@ -32,7 +32,7 @@ def register(app: Flask, settings: Settings) -> None:
         (checkout, amount_due, cart),
         (methods, refunds),
         (history,),
-        (roster, one_member),
+        (roster, one_member, licences),
         (features, workspace, creating),
         (workspaces, nonprofit_requests, messages),
     )

@@ -7,7 +7,7 @@ about to. A debit that waits for days holds up no other product.
 from collections.abc import Iterable
 from typing import Any, cast
 
-from peewee import Expression, ModelSelect
+from peewee import Expression, ModelSelect, fn
 
 from portal.database.connecting import require_transaction
 from portal.database.prepared import Parameter
@@ -64,6 +64,18 @@ def number_of_order_being_paid(workspace: Workspace | Parameter) -> "ModelSelect
         .where(plan.product == Product.id)
         .limit(1)
     )
+
+
+def licences_being_paid(workspace: Workspace, product: Product | int) -> int | None:
+    """How many of the product an open payment is for: so many there may be at any moment. One query."""
+    ordered = (
+        _open_payments(workspace, fn.MIN(OrderLine.quantity))
+        .join_from(Payment, OrderLine, on=(OrderLine.order == Payment.order))
+        .join_from(OrderLine, Plan)
+        .where(Plan.product == product)
+        .scalar()
+    )
+    return None if ordered is None else int(ordered)
 
 
 def state_of_open_payment(workspace: Workspace | Parameter) -> "ModelSelect[Payment]":

@@ -34,6 +34,7 @@ OPEN_WHILE_BLOCKED = frozenset(
         "billing-settings",
         "contacts",
         "members",
+        "licences",
         "services",
         "settings/delete",
         "settings/export",
@@ -72,8 +73,10 @@ def operators_only(view: View) -> View:
     return _declare(guarded, access="role:operator")
 
 
-def workspace_right(right: Right) -> Callable[[View], View]:
+def workspace_right(right: Right | None) -> Callable[[View], View]:
     """A page of `/w/<slug>/…`, for members with the right. The view gets `place` (services/places.Place).
+
+    None: for every member, guests too.
 
     Not a member: 404, exactly like a workspace that does not exist. A member without the right:
     403 with the names of those who have it. While access is blocked, what does not help out of it leads
@@ -91,14 +94,15 @@ def workspace_right(right: Right) -> Callable[[View], View]:
             if place is None:
                 abort(404)
             g.place = place
-            refuse_without(right, place)
+            if right is not None:
+                refuse_without(right, place)
             if not is_open_while_blocked(str(request.url_rule)) and is_blocked_here(place):
                 from .htmx import redirect_after_write
 
                 return redirect_after_write(url_for("plans.show", slug=slug))
             return view(place, *args, **kwargs)
 
-        return _declare(guarded, access=f"role:{right}")
+        return _declare(guarded, access=f"role:{right or 'any_member'}")
 
     return decorate
 

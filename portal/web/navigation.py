@@ -31,11 +31,14 @@ class MenuItem:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a workspace with its one name, who sees it, and the blueprints whose pages stand under it."""
+    """A page of a workspace with its one name, who sees it, and the blueprints whose pages stand under it.
+
+    `right` None: every member does, guests too.
+    """
 
     label: Sentence
     endpoint: str
-    right: Right
+    right: Right | None
     blueprints: frozenset[str]
 
 
@@ -67,11 +70,12 @@ PAYMENT_METHODS = Page(
     frozenset({"payment_methods"}),
 )
 MEMBERS = Page(_l("Members"), "members.index", Right.MANAGE_MEMBERS, frozenset({"members", "member"}))
+LICENCES = Page(_l("Licences"), "licences.index", None, frozenset({"licences"}))
 SERVICES = Page(_l("Services"), "features.show", Right.MANAGE_MEMBERS, frozenset({"features"}))
 WORKSPACE = Page(_l("Workspace"), "workspace.show", Right.MANAGE_WORKSPACE, frozenset({"workspace"}))
 AREAS = (
     Area(_l("Billing"), (PLANS, SUBSCRIPTIONS, HISTORY, PAYMENT_METHODS)),
-    Area(MEMBERS.label, (MEMBERS,)),
+    Area(MEMBERS.label, (MEMBERS, LICENCES)),
     Area(SERVICES.label, (SERVICES,)),
     Area(WORKSPACE.label, (WORKSPACE,)),
 )
@@ -138,10 +142,17 @@ def navigation() -> Navigation:
 
 
 def _tabs(place: Place) -> tuple[MenuItem, ...]:
-    """The areas that this member may see; each leads to the first of its pages."""
+    """The areas that this member may see; each leads to the first of its pages.
+
+    An area of which they see one page has that one's name.
+    """
     here = _here()
     return tuple(
-        MenuItem(str(area.label), _address(pages[0], place), here in area.pages)
+        MenuItem(
+            str(area.label if len(pages) > 1 else pages[0].label),
+            _address(pages[0], place),
+            here in area.pages,
+        )
         for area in AREAS
         if (pages := _pages(area, place))
     )
@@ -153,7 +164,7 @@ def _pages_of_area(place: Place) -> tuple[MenuItem, ...]:
     area = next((area for area in AREAS if here in area.pages), None)
     pages = _pages(area, place) if area else ()
     items = tuple(MenuItem(str(page.label), _address(page, place), page is here) for page in pages)
-    return items if area and len(area.pages) > 1 else ()
+    return items if len(items) > 1 else ()
 
 
 def _settings_items(place: Place) -> tuple[MenuItem, ...]:
@@ -163,13 +174,13 @@ def _settings_items(place: Place) -> tuple[MenuItem, ...]:
         MenuItem(_("Payments") if page is PLANS else str(page.label), _address(page, place), page is here)
         for area in AREAS
         for page in _pages(area, place)
-        if page is not HISTORY
+        if page is not HISTORY and page.right is not None
     )
 
 
 def _pages(area: "Area", place: Place) -> tuple["Page", ...]:
     """Those that this member may see; while access is blocked, those that help out of it."""
-    seen = tuple(page for page in area.pages if page.right in place.may)
+    seen = tuple(page for page in area.pages if page.right is None or page.right in place.may)
     if not seen or not is_blocked_here(place):
         return seen
     return tuple(page for page in seen if is_open_while_blocked(_rule(page.endpoint)))

@@ -25,7 +25,16 @@ from portal.clock import FixedClock
 from portal.database.connecting import database, transaction
 from portal.domain.vocabulary import LinkPurpose, PaymentMethodKind, PaymentState, Role
 from portal.forms.base import clean_text
-from portal.models import Invoice, Member, OutboxMessage, Payment, Person, Subscription, Workspace
+from portal.models import (
+    Invoice,
+    Licence,
+    Member,
+    OutboxMessage,
+    Payment,
+    Person,
+    Subscription,
+    Workspace,
+)
 from portal.services.members import invitations
 from portal.services.payments import method_setups
 from portal.services.people import links
@@ -59,6 +68,7 @@ from tests.hostile import (
     VALUES,
     some_of,
 )
+from tests.licensed import tried
 from tests.matrix import FULL, SHARES, share
 from tests.visiting import facts
 
@@ -157,6 +167,9 @@ OWN = [
     Form("owner", "/w/acme/members/{member}", ("role",), values=NO_TEXT),
     Form("owner", "/w/acme/members/{member}/hand-over", ("own_role",), values=NO_TEXT),
     Form("owner", "/w/acme/members/{member}/enable", ("status",), values=NO_TEXT),
+    Form("owner", "/w/acme/licences/meetings/assign", ("member", "free", "q", "holds")),
+    Form("owner", "/w/acme/licences/meetings/take-back", ("only",), values=NO_TEXT),
+    Form("owner", "/w/acme/licences/meetings/{member}/reassign", ("to", "q"), values=NO_TEXT),
     Form("owner", "/w/acme/services", ("shown", "ldap"), values=NO_TEXT),
     Form("owner", "/w/acme/settings/delete", ("name",)),
     Form(
@@ -305,6 +318,7 @@ class Site:
             acme = a_workspace("Acme")
             place = seen_by(owner_of(acme), acme)
             invited = invitations.invite(place, emails=["invited@acme.test"], role=Role.MEMBER, now=TODAY)
+            Licence.create(subscription=tried(place), member=invited.users[0], assigned_at=TODAY)
             with transaction():
                 token, _link = links.make_link(a_person("forgot@acme.test"), LinkPurpose.RESET)
             self.names = {

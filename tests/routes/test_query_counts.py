@@ -8,12 +8,24 @@ from portal.database.columns import Model
 from portal.database.connecting import connection
 from portal.domain.choices import Choice
 from portal.domain.vocabulary import Interval, OrderState
-from portal.models import CartLine, Invoice, Order, PaymentMethod, Plan, Price, Product, Session, Workspace
+from portal.models import (
+    CartLine,
+    Invoice,
+    Licence,
+    Member,
+    Order,
+    PaymentMethod,
+    Plan,
+    Price,
+    Product,
+    Session,
+    Workspace,
+)
 from portal.services import demo
 from portal.services.checkout import cart
 from portal.services.subscriptions import scheduled_change
 from tests.conftest import TODAY
-from tests.factories import CATALOGUE, a_catalogue, owner_of
+from tests.factories import CATALOGUE, a_catalogue, owner_of, seen_by
 from tests.licensed import bought, tried
 from tests.pages import by_testid, parse
 from tests.paying import a_place, an_order, apply_catalogue, pay
@@ -241,3 +253,21 @@ def _products(number: int) -> list[str]:
 
 def _copied(row: Model, *left_out: str) -> dict[str, object]:
     return {name: value for name, value in row.__data__.items() if name not in ("id", "code", *left_out)}
+
+
+def test_the_licences_cost_the_same_however_many_members_there_are(app, large, statements) -> None:
+    with connection():
+        place = seen_by(owner_of(large), large)
+        subscriptions = [bought(place, quantity=100), tried(place, "webinar-standard", quantity=2)]
+        members = list(
+            Member.select().where(Member.workspace == large, Member.status != "disabled").limit(60)
+        )
+        Licence.insert_many(
+            [{"subscription": subscriptions[0], "member": member, "assigned_at": TODAY} for member in members]
+        ).execute()
+    visitor = Visitor(app)
+    visitor.sign_in("owner@large.example", demo.PASSWORD)
+    first = queries_of("/w/large/licences", visitor, statements)
+    assert len(first) <= MOST_QUERIES, "\n".join(first)
+    for query in ("?product=webinar", "?holds=with", "?holds=without&q=a", f"?before={members[-1].id}"):
+        assert len(queries_of(f"/w/large/licences{query}", visitor, statements)) == len(first), query

@@ -54,6 +54,7 @@ from portal.services.subscriptions import (
     auto_renewal,
     cancellation,
     free_plan,
+    licences,
     scheduled_change,
 )
 from portal.services.upkeep import books
@@ -247,6 +248,9 @@ class World:
                 self._cancel,
                 self._cancel,
                 self._take_back,
+                self._assign_licences,
+                self._assign_licences,
+                self._free_licences,
             )
         )
         if Workspace.get_by_id(place.workspace.id).deleted_at is not None:
@@ -349,6 +353,25 @@ class World:
         for subscription in agreement.all_of(place.workspace):
             if agreement.is_licensed(subscription):
                 cancellation.take_back(subscription, now=self.clock.now())
+
+    def _assign_licences(self, place: Place) -> None:
+        """To some of the members; a licence that somebody has may become another's."""
+        for product in licences.all_of(place.workspace, today=place.workspace.day(self.clock.now())):
+            members = licences.list_members(product.subscription).rows
+            chosen = self.chance.sample(members, k=self.chance.randint(0, min(4, len(members))))
+            by = {"by": place.member.person, "now": self.clock.now()}
+            if len(chosen) == 2 and chosen[0].holds:
+                licences.reassign(product.subscription, *[each.member_id for each in chosen], **by)
+            else:
+                licences.assign(product.subscription, [each.member_id for each in chosen], **by)
+
+    def _free_licences(self, place: Place) -> None:
+        for product in licences.all_of(place.workspace, today=place.workspace.day(self.clock.now())):
+            held = licences.list_members(product.subscription, holds=True).rows
+            chosen = self.chance.sample(held, k=self.chance.randint(0, len(held)))
+            licences.take_back(
+                product.subscription, [each.member_id for each in chosen], now=self.clock.now()
+            )
 
     def _confirm(self, place: Place) -> None:
         """The payer comes back from their bank, having agreed or not."""
@@ -588,6 +611,7 @@ class World:
             "renewing": Subscription.select().where(Subscription.auto_renewal).count(),
             "licences": paid.where(OrderLine.plan << Plan.select().where(Plan.code << LICENSED)).count(),
             "cancelled": AuditEntry.select().where(AuditEntry.action == "subscription.cancelled").count(),
+            "assigned": AuditEntry.select().where(AuditEntry.action == "licence.assigned").count(),
         }
 
 

@@ -13,12 +13,15 @@ from portal.models import (
     ALL_MODELS,
     Document,
     Invoice,
+    Licence,
     LimitBucket,
     Member,
     Order,
     Payment,
     Person,
+    Product,
     Session,
+    Subscription,
     Workspace,
 )
 from portal.runtime import current
@@ -175,6 +178,11 @@ TABLE = {
     ("POST", "/w/acme/members/{owner}/hand-over"): "in 422 403 403 403 403 403 404 404 404 404",
     ("GET", "/w/acme/members/{owner}/billing-access"): "in 200 403 403 403 403 403 404 404 404 404",
     ("POST", "/w/acme/members/{owner}/billing-access"): "in 303 403 403 403 403 403 404 404 404 404",
+    ("GET", "/w/acme/licences"): "in 200 200 200 200 200 200 404 404 404 404",
+    ("POST", "/w/acme/licences/webinar/assign"): "in 422 403 403 422 403 403 404 404 404 404",
+    ("POST", "/w/acme/licences/webinar/take-back"): "in 422 403 403 422 403 403 404 404 404 404",
+    ("GET", "/w/acme/licences/webinar/{owner}/reassign"): "in 200 403 403 200 403 403 404 404 404 404",
+    ("POST", "/w/acme/licences/webinar/{owner}/reassign"): "in 422 403 403 422 403 403 404 404 404 404",
     ("GET", "/w/acme/services"): "in 200 403 403 200 403 403 404 404 404 404",
     ("POST", "/w/acme/services"): "in 303 403 403 303 403 403 404 404 404 404",
     ("GET", "/w/acme/settings"): "in 200 403 403 403 403 403 404 404 404 404",
@@ -234,6 +242,7 @@ def names(app) -> dict[str, str]:
         setup = method_setups.begin_adding(
             seen_by(owner_of(acme), acme), paying.a_card(), result_address=str, now=current().clock.now()
         )
+        an_assigned_licence(acme)
         zenith = Workspace.get(Workspace.slug == "zenith")
         waiting = paying.pay(an_order_of(everybody["stranger"], zenith), paying.ASKS_ONCE)
         return {
@@ -255,6 +264,14 @@ def subscribed(workspace: Workspace) -> None:
     training = licensed.bought(place, "training-standard")
     now = current().clock.now()
     cancellation.cancel(training, shown_ends_on=training.due_on.isoformat(), now=now)
+
+
+def an_assigned_licence(workspace: Workspace) -> None:
+    """The owner's, of Webinar."""
+    place = seen_by(owner_of(workspace), workspace)
+    webinar = Product.get(Product.code == "webinar")
+    subscription = Subscription.get(Subscription.workspace == workspace, Subscription.product == webinar)
+    Licence.create(subscription=subscription, member=place.member, assigned_at=current().clock.now())
 
 
 @pytest.fixture

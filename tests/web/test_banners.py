@@ -37,6 +37,7 @@ OPEN = {
     "billing-settings",
     "contacts",
     "members",
+    "licences",  # Taken back, so that fewer can be bought.
     "services",
     "settings/delete",
     "settings/export",

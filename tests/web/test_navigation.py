@@ -4,7 +4,7 @@ from xml.etree.ElementTree import Element
 
 import pytest
 
-from portal.domain.vocabulary import Role
+from portal.domain.vocabulary import MemberStatus, Role
 from tests.factories import a_member, a_person, owner_of
 from tests.pages import by_testid, parse, text_of
 from tests.paying import a_place
@@ -56,18 +56,34 @@ def test_billing_has_a_tab_for_each_of_its_pages(client, place, path, here) -> N
     assert where_one_is(links) == here
 
 
-@pytest.mark.parametrize(
-    ("path", "here"), [("members", "Members"), ("services", "Services"), ("settings", "Workspace")]
-)
+@pytest.mark.parametrize(("path", "here"), [("services", "Services"), ("settings", "Workspace")])
 def test_an_area_of_one_page_has_no_second_row(client, place, path, here) -> None:
     links = tabs(client, f"/w/acme/{path}")
     assert names(links) == AREAS
     assert where_one_is(links) == [here]
 
 
+@pytest.mark.parametrize(
+    ("path", "here"), [("members", ["Members", "Members"]), ("licences", ["Members", "Licences"])]
+)
+def test_members_and_their_licences_share_an_area(client, place, path, here) -> None:
+    links = tabs(client, f"/w/acme/{path}")
+    assert names(links) == [*AREAS, "Members", "Licences"]
+    assert where_one_is(links) == here
+
+
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_a_page_has_one_name_in_its_tab_its_heading_and_its_title(client, place, language) -> None:
-    for path in ("plans", "subscriptions", "history", "payment-methods", "members", "services", "settings"):
+    for path in (
+        "plans",
+        "subscriptions",
+        "history",
+        "payment-methods",
+        "members",
+        "licences",
+        "services",
+        "settings",
+    ):
         address = f"/w/acme/{path}?lang={language}"
         page = parse(client.get(address).get_data(as_text=True))
         heading, title = text_of(next(page.iter("h1"))), text_of(next(page.iter("title")))
@@ -78,9 +94,9 @@ def test_a_page_has_one_name_in_its_tab_its_heading_and_its_title(client, place,
 @pytest.mark.parametrize(
     ("role", "seen"),
     [
-        (Role.BILLING_MANAGER, ["Billing", *BILLING]),
+        (Role.BILLING_MANAGER, ["Billing", "Licences", *BILLING]),
         (Role.ADMIN, ["Billing", "Members", "Services", "Plans", "Subscriptions", "History"]),
-        (Role.MEMBER, ["Billing", "Plans", "Subscriptions", "History"]),
+        (Role.MEMBER, ["Billing", "Licences", "Plans", "Subscriptions", "History"]),
     ],
 )
 def test_what_one_may_not_open_has_no_tab(app, client, place, role, seen) -> None:
@@ -88,6 +104,22 @@ def test_what_one_may_not_open_has_no_tab(app, client, place, role, seen) -> Non
         member = a_member(place.workspace, a_person("other@acme.test"), role=role)
         visit_as(client, member.person)
     assert names(tabs(client, "/w/acme/plans")) == seen
+
+
+def test_where_one_page_of_an_area_is_seen_the_tab_has_its_name(app, client, place) -> None:
+    with facts(app):
+        member = a_member(place.workspace, a_person("other@acme.test"))
+        visit_as(client, member.person)
+    links = tabs(client, "/w/acme/licences")
+    assert names(links) == ["Billing", "Licences"]
+    assert where_one_is(links) == ["Licences"]
+
+
+def test_a_guest_has_the_way_to_their_licences_alone(app, client, place) -> None:
+    with facts(app):
+        guest = a_member(place.workspace, a_person("guest@acme.test"), status=MemberStatus.GUEST)
+        visit_as(client, guest.person)
+    assert names(tabs(client, "/w/acme/")) == ["Licences"]
 
 
 def test_outside_a_workspace_there_are_no_tabs(client, place) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, abort, flash, request, url_for
 from flask_babel import ngettext
 
-from portal.domain.buying import AlreadySubscribed, LicencesOutOfRange
+from portal.domain.buying import AlreadySubscribed, LicencesBelowAssigned, LicencesOutOfRange
 from portal.domain.cart import CartChanged, CartNotAsShown, version_of
 from portal.domain.choices import Choice
 from portal.domain.errors import CurrencyMismatch, OrderAlreadyPlaced, PortalError
@@ -79,7 +79,7 @@ def change(place: Place, product_code: str) -> Response:
     except OrderAlreadyPlaced:
         return _page(place, typed=_Typed(product, form), news=[order_later()], status=409)
     except REFUSALS as refusal:
-        field = "quantity" if isinstance(refusal, LicencesOutOfRange) else "plan"
+        field = "quantity" if isinstance(refusal, LicencesOutOfRange | LicencesBelowAssigned) else "plan"
         form.add_error(field, _sentence(refusal, product))
         return _page(place, typed=_Typed(product, form), status=422)
     if wanted_block(TEMPLATE):

@@ -263,7 +263,8 @@ class ResultPage:
     """What is known of a payment. `confirm`: (label, address) of where the payer confirms it, if they must.
 
     `document`: the number of the invoice that the reader may download, empty for none. `new_guests`: who lost
-    their place, in a sentence. `is_for_the_plan`: the workspace plan is one of its lines.
+    their place, in a sentence. `is_for_the_plan`: the workspace plan is one of its lines. `assigns_licences`:
+    licences were bought that the reader assigns to members.
     """
 
     number: str
@@ -278,6 +279,7 @@ class ResultPage:
     new_guests: str
     takes_a_card_at_once: bool
     is_for_the_plan: bool
+    assigns_licences: bool = False
 
 
 def result_of(

@@ -1,5 +1,7 @@
 """The checkout: billing details → review and pay → a result that tells the truth."""
 
+from dataclasses import replace
+
 from flask import Blueprint, Response, abort, flash, redirect, request, session, url_for
 from flask_babel import ngettext
 from flask_login import current_user
@@ -382,6 +384,8 @@ def result(place: Place, number: str) -> Response:
         takes_a_card_at_once=_takes_a_card_at_once(place, order)
         or (payment.tried_on is not None and must_confirm and Right.MANAGE_PAYMENT_METHODS in place.may),
     )
+    if is_present and Right.MANAGE_MEMBERS in place.may:
+        page = replace(page, assigns_licences=_gave_licences(order, place))
     says_more = "_flashes" in session
     response = render("checkout/result.html", page)
     if page.waits:
@@ -421,6 +425,12 @@ def _statuses(order: Order, place: Place) -> list[SubscriptionStatus]:
     by_id = {each.id: each for each in agreement.all_of(place.workspace)}
     found = (by_id[line.subscription_id] for line in order.lines if line.subscription_id is not None)
     return [agreement.status_of(each, today=own.today) for each in found]
+
+
+def _gave_licences(order: Order, place: Place) -> bool:
+    """Whether licences were bought that members hold; those with keys are not assigned."""
+    bought = (status.subscription for status in _statuses(order, place))
+    return any(agreement.is_licensed(each) and not each.product.licence_keys for each in bought)
 
 
 def _next_charges(order: Order, place: Place) -> str:

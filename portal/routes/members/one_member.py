@@ -19,6 +19,7 @@ from portal.runtime import current
 from portal.services.members import changes, invitations, roster
 from portal.services.members.roster import MemberGone
 from portal.services.places import Place
+from portal.services.subscriptions import licences
 from portal.web import limits
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import redirect_after_write, render
@@ -67,7 +68,8 @@ def asks_first(template: str) -> Callable[[Callable[[Place, Member], Response]],
             if request.method == "POST":
                 return act(place, member)
             status_here(place)
-            return render(template, member=member, name=name_of(member))
+            holds_licences = bool(licences.products_held_by(member))
+            return render(template, member=member, name=name_of(member), holds_licences=holds_licences)
 
         return asked
 

@@ -338,7 +338,7 @@ def _tell_of_invitations(invited: Invited, *, wanted_guests: bool) -> None:
 @workspace_right(Right.MANAGE_MEMBERS)
 def make_users(place: Place) -> Response:
     """Of the guests that were ticked, as many as fit; the rest are named."""
-    ticked = [int(text) for text in request.form.getlist("member")[:ROWS_OF_A_PAGE] if _is_number(text)]
+    ticked = [int(text) for text in request.form.getlist("member")[:ROWS_OF_A_PAGE] if is_number(text)]
     promoted = changes.make_users(place, ticked, now=current().clock.now())
     _tell_of_users(promoted)
     return to_list(place)
@@ -371,7 +371,7 @@ def _tell_of_users(promoted: Promoted) -> None:
         )
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 10
 
 

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, request, url_for
 from flask_login import current_user
 
-from portal.domain.buying import AlreadySubscribed, LicencesOutOfRange
+from portal.domain.buying import AlreadySubscribed, LicencesBelowAssigned, LicencesOutOfRange
 from portal.domain.choices import Choice
 from portal.domain.errors import (
     CurrencyMismatch,
@@ -46,6 +46,7 @@ CANNOT_BE_ORDERED = (
     ExtensionTooLong,
     MissingVatRate,
     LicencesOutOfRange,
+    LicencesBelowAssigned,
     AlreadySubscribed,
 )
 
@@ -132,6 +133,12 @@ def refusal_sentence(refusal: PortalError) -> str:
         return _("We do not know the VAT rate of this country yet. Please contact us.")
     if isinstance(refusal, LicencesOutOfRange):
         return _("That number of licences is not sold.")
+    if isinstance(refusal, LicencesBelowAssigned):
+        return _(
+            "Licences assigned to members: %(assigned)s. To buy only %(wanted)s, take some back first.",
+            wanted=refusal.wanted,
+            assigned=refusal.assigned,
+        )
     if isinstance(refusal, AlreadySubscribed):
         return _("This workspace already has that product. Nothing was ordered.")
     return _("This plan is not on sale in this form today. Choose one from the table.")

@@ -6,7 +6,13 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, request, url_for
 from werkzeug.datastructures import MultiDict
 
-from portal.domain.buying import AlreadySubscribed, AlreadyTried, LicencesOutOfRange, TrialNotOffered
+from portal.domain.buying import (
+    AlreadySubscribed,
+    AlreadyTried,
+    LicencesBelowAssigned,
+    LicencesOutOfRange,
+    TrialNotOffered,
+)
 from portal.domain.cart import CartChanged
 from portal.domain.choices import Choice
 from portal.domain.errors import CurrencyMismatch, OrderAlreadyPlaced
@@ -16,6 +22,7 @@ from portal.forms.base import leave_unsent, typed_before
 from portal.forms.subscriptions import AddingForm
 from portal.models import Product
 from portal.routes.checkout.cart import cart_changed
+from portal.routes.plans.page import refusal_sentence
 from portal.runtime import current
 from portal.services.checkout import cart, ordering
 from portal.services.places import Place
@@ -72,6 +79,9 @@ def order(place: Place) -> Response:
     except AlreadySubscribed:
         name = translated(said.chosen.product.names)
         return _products_again(place, said, _("You have %(product)s already.", product=name))
+    except LicencesBelowAssigned as refusal:
+        said.form.add_error(Step.LICENCES, refusal_sentence(refusal))
+        return _page(place, replace(said, at=Step.LICENCES, is_refused=True))
     except (PlanNotOffered, LicencesOutOfRange):
         # The catalogue changed between two queries.
         return _products_again(place, said, _("This plan is not on sale today."))

@@ -22,7 +22,7 @@ from portal.models import CartLine, Order, Plan, Product, Subscription, Workspac
 from portal.services import audit, open_money, plans
 from portal.services.places import Place
 from portal.services.plans import PlanOffers
-from portal.services.subscriptions import agreement
+from portal.services.subscriptions import agreement, licences
 
 from . import ordering
 
@@ -121,12 +121,14 @@ def read(place: Place, *, now: datetime) -> Cart:
         return Cart((), "")
     in_the_way = open_money.orders_in_the_way(workspace)
     subscriptions = {each.product_id: each for each in agreement.all_of(workspace)}
+    assigned = licences.assigned_by_product(workspace)
     return Cart(
         tuple(
             _read_line(
                 place,
                 line,
                 subscription=subscriptions.get(line.product_id),
+                assigned=assigned.get(line.product_id, 0),
                 order_in_the_way=in_the_way.get(line.product_id),
                 now=now,
             )
@@ -141,6 +143,7 @@ def _read_line(
     line: CartLine,
     *,
     subscription: Subscription | None,
+    assigned: int,
     order_in_the_way: str | None,
     now: datetime,
 ) -> ReadLine:
@@ -150,7 +153,7 @@ def _read_line(
     if order_in_the_way is not None:
         refusal = OrderAlreadyPlaced(order=order_in_the_way)
     else:
-        refusal = _refusal(place, line, subscription=subscription, offer=offer, now=now)
+        refusal = _refusal(place, line, subscription=subscription, assigned=assigned, offer=offer, now=now)
     return ReadLine(
         line,
         offer,
@@ -174,7 +177,13 @@ def _offer(on_sale: Sequence[PlanOffers], line: CartLine) -> Offer | None:
 
 
 def _refusal(
-    place: Place, line: CartLine, *, subscription: Subscription | None, offer: Offer | None, now: datetime
+    place: Place,
+    line: CartLine,
+    *,
+    subscription: Subscription | None,
+    assigned: int,
+    offer: Offer | None,
+    now: datetime,
 ) -> PortalError | None:
     """What `ordering.open_order` would raise for the line."""
     try:
@@ -184,7 +193,9 @@ def _refusal(
             )
         else:
             today = place.workspace.day(now)
-            ordering.refuse_licences(line.product, line.choice, subscription=subscription, today=today)
+            ordering.refuse_licences(
+                line.product, line.choice, subscription=subscription, assigned=assigned, today=today
+            )
     except PortalError as refusal:
         return refusal
     if offer is None:

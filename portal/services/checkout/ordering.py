@@ -42,7 +42,7 @@ from portal.services.open_money import refuse_beside_open_money
 from portal.services.orders import freeze, new_order_number, read_lines, take_along
 from portal.services.payments import asking, charging
 from portal.services.places import Place
-from portal.services.subscriptions import agreement
+from portal.services.subscriptions import agreement, licences
 
 
 def open_order(place: Place, *, choices: Sequence[Choice], currency: str, now: datetime) -> Order:
@@ -133,7 +133,7 @@ def current_quote(order: Order, *, now: datetime) -> Quote:
     """What the order costs now.
 
     Raises PlanNotOffered, PlanTooSmall, SmallerPlanWaits, TooEarlyToProlong, LicencesOutOfRange,
-    AlreadySubscribed, CurrencyMismatch, ExtensionTooLong, MissingVatRate.
+    LicencesBelowAssigned, AlreadySubscribed, CurrencyMismatch, ExtensionTooLong, MissingVatRate.
     """
     return _quote_again(order, wanted_again(order, currency=order.currency, now=now), now=now)
 
@@ -271,10 +271,11 @@ def _wanted_licences(
 ) -> Wanted:
     """Licences of a product that the workspace does not subscribe to, or no longer: from today on.
 
-    During a trial it ends the trial.
+    During a trial it ends the trial. Licences that members hold of it, or held when it ended, stay theirs.
     """
     subscription, today = agreement.of_product(workspace, product), workspace.day(now)
-    refuse_licences(product, choice, subscription=subscription, today=today)
+    held = licences.assigned(subscription) if subscription is not None else 0
+    refuse_licences(product, choice, subscription=subscription, assigned=held, today=today)
     offer = plans.offer_of(
         plans.plans_on_sale(product, on=plans.sale_day(now)),
         plan_code=choice.plan_code,
@@ -290,17 +291,20 @@ def _wanted_licences(
 
 
 def refuse_licences(
-    product: Product, choice: Choice, *, subscription: Subscription | None, today: date
+    product: Product, choice: Choice, *, subscription: Subscription | None, assigned: int, today: date
 ) -> None:
     """Whatever they cost, so many licences beside what the workspace has of the product. Without a query.
 
-    Raises LicencesOutOfRange, AlreadySubscribed.
+    `assigned`: how many of the subscription members hold. Raises LicencesOutOfRange, LicencesBelowAssigned,
+    AlreadySubscribed.
     """
-    check_licences(choice.quantity, most=product.most_licences)
-    if subscription is None or not agreement.is_bought(subscription):
-        return
-    if agreement.status_of(subscription, today=today).state != SubscriptionState.ENDED:
+    if (
+        subscription is not None
+        and agreement.is_bought(subscription)
+        and agreement.status_of(subscription, today=today).state != SubscriptionState.ENDED
+    ):
         raise AlreadySubscribed(product_code=product.code)
+    check_licences(choice.quantity, most=product.most_licences, assigned=assigned)
 
 
 def _status_of_plan(workspace: Workspace, *, now: datetime) -> agreement.SubscriptionStatus:

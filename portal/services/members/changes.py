@@ -17,6 +17,7 @@ from portal.models import Link, Member, Person, Workspace
 from portal.services import audit, letters
 from portal.services.people import signing_in
 from portal.services.places import Place
+from portal.services.subscriptions import licences
 
 from .roster import (
     ADMINISTRATORS,
@@ -47,7 +48,7 @@ class NotJoined(PortalError):
 
 
 def disable(place: Place, member: Member, *, now: datetime) -> None:
-    """Take the seat and every session away; an open invitation dies.
+    """Take the seat, every licence and every session away; an open invitation dies.
 
     The sessions end wherever the person is a member: a signed-in browser is never told apart by
     workspace. Raises NotOnYourself, OwnersOnly, LastOwner, MemberGone.
@@ -62,12 +63,13 @@ def disable(place: Place, member: Member, *, now: datetime) -> None:
         member.is_upgrader = False
         member.save(only=[Member.status, Member.is_upgrader])
         _end_invitation(member)
+        licences.free_of(workspace, member, now=now)
         signing_in.end_sessions(member.person)
         audit.record("member.disabled", workspace=workspace, subject=str(member.id), now=now)
 
 
 def enable(place: Place, member: Member, *, as_guest: bool = False, now: datetime) -> None:
-    """Give a seat back, a guest's if so wanted. Does nothing for whoever is not disabled.
+    """Give a seat back, a guest's if so wanted, but no licence. Does nothing for whoever is not disabled.
 
     Raises OwnersOnly, PlanFull, AdministratorsFull, GuestsFull, MemberGone.
     """
@@ -158,7 +160,7 @@ def make_users(place: Place, member_ids: Iterable[int], *, now: datetime) -> Pro
 
 
 def remove(place: Place, member: Member, *, now: datetime) -> None:
-    """The membership is gone, with its open invitation; what the person paid and did stays on record.
+    """The membership is gone, with its licences and open invitation; what was paid and done stays on record.
 
     Their sessions end when they are a member nowhere else. Raises NotOnYourself, OwnersOnly, LastOwner,
     MemberGone.
@@ -174,6 +176,7 @@ def remove(place: Place, member: Member, *, now: datetime) -> None:
             changes={"role": member.role.value, "status": member.status.value},
             now=now,
         )
+        licences.free_of(workspace, member, now=now)
         member.delete_instance()
         if not _is_member_somewhere(member.person):
             signing_in.end_sessions(member.person)

@@ -20,6 +20,7 @@ from portal.models import (
     AuditTrace,
     BillingDetails,
     CartLine,
+    Licence,
     Link,
     Member,
     NonprofitRequest,
@@ -234,6 +235,7 @@ def _end_subscriptions(workspace: Workspace) -> None:
     """Nothing is due any more, and nothing was said."""
     mine = Subscription.select(Subscription.id).where(Subscription.workspace == workspace)
     Notice.delete().where(Notice.subscription << mine).execute()
+    Licence.delete().where(Licence.subscription << mine).execute()
     Subscription.update(
         auto_renewal=False,
         payment_method=None,

@@ -16,7 +16,19 @@ from peewee import JOIN, fn
 from portal.database.connecting import transaction
 from portal.domain.money import Money, major_string
 from portal.domain.vocabulary import DocumentKind, PaymentState, RefundState
-from portal.models import Document, Invoice, Member, Order, Payment, Person, Refund, Workspace
+from portal.models import (
+    Document,
+    Invoice,
+    Licence,
+    Member,
+    Order,
+    Payment,
+    Person,
+    Product,
+    Refund,
+    Subscription,
+    Workspace,
+)
 from portal.runtime import current
 from portal.services.invoices import pdfs
 
@@ -27,7 +39,7 @@ PAYMENT_COLUMNS = (
     "at", "order", "plan", "interval", "state", "amount", "currency", "method", "brand", "last4",
     "payer_name", "payer_email", "invoice", "refunded",
 )  # fmt: skip
-MEMBER_COLUMNS = ("name", "email", "role", "status", "billing_access", "invited_at", "joined_at")
+MEMBER_COLUMNS = ("name", "email", "role", "status", "billing_access", "invited_at", "joined_at", "licences")
 
 
 def count_parts(workspace: Workspace) -> int:
@@ -206,6 +218,7 @@ def _members(workspace: Workspace) -> Iterator[Sequence[object]]:
             .limit(ROWS_AT_ONCE)
         )
         rows = list(query)
+        held = _products_held([member.id for member in rows])
         for member in rows:
             newest = member.id
             joined_at = member.joined_at
@@ -217,6 +230,22 @@ def _members(workspace: Workspace) -> Iterator[Sequence[object]]:
                 "yes" if member.is_upgrader else "no",
                 member.created_at.isoformat(),
                 joined_at.isoformat() if joined_at else "",
+                ", ".join(held.get(member.id, ())),
             )
         if len(rows) < ROWS_AT_ONCE:
             return
+
+
+def _products_held(member_ids: Sequence[int]) -> dict[int, list[str]]:
+    """The codes of the products of which each member has a licence."""
+    held: dict[int, list[str]] = {}
+    query = (
+        Licence.select(Licence, Subscription, Product)
+        .join_from(Licence, Subscription)
+        .join_from(Subscription, Product)
+        .where(Licence.member << list(member_ids))
+        .order_by(Product.position, Product.id)
+    )
+    for licence in query:
+        held.setdefault(licence.member_id, []).append(licence.subscription.product.code)
+    return held

@@ -4,13 +4,14 @@ import pytest
 
 from portal.domain.choices import Choice
 from portal.domain.vocabulary import Interval
-from portal.models import Subscription
+from portal.models import Licence, Subscription
 from portal.runtime import current
 from portal.services.checkout import ordering
 from portal.services.subscriptions import agreement
 from tests import paying
 from tests.attackers import Attacker
-from tests.factories import a_workspace, owner_of, seen_by
+from tests.factories import a_member, a_person, a_workspace, owner_of, seen_by
+from tests.licensed import tried
 from tests.pages import by_testid, parse, text_of
 from tests.visiting import facts
 
@@ -89,6 +90,49 @@ def test_the_result_says_what_is_whose_until_when(app, acme, owner):
     assert "Nothing is charged automatically: automatic renewal is off." in page
     with facts(app):
         assert {each.plan.code for each in Subscription.select()} == {"business-5", "meetings-professional"}
+
+
+def test_whoever_assigns_licences_is_reminded_with_a_link(app, acme, owner):
+    order = an_order_for(app, acme, LICENCES)
+    place(owner, order)
+    [reminder] = by_testid(
+        parse(owner.get(f"/w/acme/checkout/{order.number}/result").text), "assign-licences"
+    )
+    assert [link.get("href") for link in reminder.iter("a")] == ["/w/acme/licences"]
+    plan = an_order_for(app, acme, Choice("business-5", Interval.MONTH))
+    place(owner, plan)
+    page = parse(owner.get(f"/w/acme/checkout/{plan.number}/result").text)
+    assert by_testid(page, "assign-licences") == []
+
+
+def test_a_buyer_who_assigns_none_is_not_reminded(app, acme):
+    with facts(app):
+        buyer = a_person("leo@acme.test")
+        a_member(acme, buyer)
+        leo = Attacker(app, buyer)
+        order = ordering.open_order(
+            seen_by(buyer, acme), choices=[LICENCES], currency="EUR", now=current().clock.now()
+        )
+        order = paying.with_details(order, seen_by(buyer, acme))
+    place(leo, order)
+    page = parse(leo.get(f"/w/acme/checkout/{order.number}/result").text)
+    assert by_testid(page, "assign-licences") == []
+
+
+def test_fewer_licences_than_members_hold_are_not_ordered(app, acme, owner):
+    with facts(app):
+        own = seen_by(owner_of(acme), acme)
+        trial = tried(own, "meetings-professional", quantity=2)
+    order = an_order_for(app, acme, Choice("meetings-professional", Interval.MONTH, 1))
+    with facts(app):
+        for member in (own.member, a_member(acme, a_person("ana@acme.test", password=False))):
+            Licence.create(subscription=trial, member=member, assigned_at=current().clock.now())
+    fields = {**CARD, "number": paying.PAID, "quote": order.quote_hash}
+    answer = owner.post(f"/w/acme/checkout/{order.number}/review", fields)
+    assert answer.status_code == 422
+    assert "Licences assigned to members: 2. To buy only 1, take some back first." in text_of(
+        parse(answer.text)
+    )
 
 
 def test_licences_alone_leave_the_trial_of_the_plan_as_it_is(app, acme, owner):

@@ -9,10 +9,10 @@ import pytest
 
 from portal.domain.choices import Choice
 from portal.domain.vocabulary import Interval
-from portal.models import Order, Plan, Price, Product, Workspace
+from portal.models import Licence, Order, Plan, Price, Product, Workspace
 from portal.services.checkout import ordering
 from portal.services.subscriptions import cancellation
-from tests.factories import CATALOGUE, owner_of
+from tests.factories import CATALOGUE, a_member, a_person, owner_of
 from tests.licensed import bought, tried
 from tests.pages import by_testid, links_of, parse, text_of
 from tests.paying import ASKS_ONCE, a_place, apply_catalogue, pay, with_details
@@ -573,3 +573,20 @@ def test_what_is_in_another_currency_does_not_join_the_cart(client, place) -> No
     answer = to_cart(client, **TRAINING, currency="EUR")
     assert answer.status_code == 409
     assert "What is in the cart has prices in another currency." in text_of(parse(answer.text))
+
+
+@pytest.mark.parametrize("extra", [{}, {"cart": "1"}], ids=["ordered", "cart"])
+def test_fewer_licences_than_members_hold_are_refused_beside_their_field(app, client, place, trials, extra):
+    with facts(app):
+        trial = tried(place, quantity=2)
+        for member in (place.member, a_member(place.workspace, a_person("bea@acme.test"))):
+            Licence.create(subscription=trial, member=member, assigned_at=trial.created_at)
+    sent = {**ALL, "how": "buy", "licences": "1", **extra}
+    answer = post_form(client, NEW, **sent)
+    page = parse(answer.text)
+    assert answer.status_code == 422
+    assert "Licences assigned to members: 2" in text_of(page)
+    [field] = [each for each in page.iter("input") if each.get("name") == "licences"]
+    assert (field.get("value"), field.get("aria-invalid")) == ("1", "true")
+    with facts(app):
+        assert not Order.select().exists()

@@ -9,7 +9,7 @@ import pytest
 
 from portal.domain.money import Money
 from portal.domain.vocabulary import Role
-from portal.models import Document, Member, Person, Session, Workspace
+from portal.models import Document, Licence, Member, Person, Session, Workspace
 from portal.runtime import current
 from portal.services.workspace import export
 from portal.services.workspace.export import safe_cell
@@ -17,6 +17,7 @@ from portal.worker.jobs import drain_outbox
 from tests import paying
 from tests.factories import a_member, a_person, a_workspace, owner_of, seen_by
 from tests.hostile import FORMULAS
+from tests.licensed import tried
 from tests.pages import by_testid, parse, text_of
 from tests.visiting import facts, post_form, visit_as
 
@@ -293,3 +294,14 @@ def test_no_cell_is_a_formula(app, owner) -> None:
 )
 def test_a_cell_is_made_safe(value, cell) -> None:
     assert safe_cell(value) == cell
+
+
+def test_the_list_of_members_says_which_licences_they_hold(app, owner) -> None:
+    with facts(app):
+        place = seen_by(owner_of(acme()), acme())
+        for plan in ("webinar-standard", "meetings-essential"):
+            Licence.create(
+                subscription=tried(place, plan), member=place.member, assigned_at=current().clock.now()
+            )
+    [member] = rows_of(archive_of(owner.get(EXPORT)), "members.csv")
+    assert member["licences"] == "meetings, webinar"

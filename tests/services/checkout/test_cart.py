@@ -5,19 +5,30 @@ from datetime import date
 import pytest
 
 from portal.database.connecting import transaction
-from portal.domain.buying import AlreadySubscribed, LicencesOutOfRange
+from portal.domain.buying import AlreadySubscribed, LicencesBelowAssigned, LicencesOutOfRange
 from portal.domain.cart import CartChanged, CartNotAsShown, PriceDifference
 from portal.domain.choices import Choice
 from portal.domain.errors import CurrencyMismatch, OrderAlreadyPlaced, SmallerPlanWaits
 from portal.domain.money import Money
 from portal.domain.plans import PlanNotOffered
 from portal.domain.vocabulary import Interval, OrderState, PaymentState, Role
-from portal.models import AuditEntry, CartLine, Order, Payment, Person, Plan, Price, Product, Subscription
+from portal.models import (
+    AuditEntry,
+    CartLine,
+    Licence,
+    Order,
+    Payment,
+    Person,
+    Plan,
+    Price,
+    Product,
+    Subscription,
+)
 from portal.services.checkout import cart, ordering
 from portal.services.payments import charging
 from portal.services.workspace import deletion
 from tests.books import assert_books_clean
-from tests.factories import CATALOGUE
+from tests.factories import CATALOGUE, a_member, a_person
 from tests.licensed import bought, tried
 from tests.paying import (
     ASKS_ONCE,
@@ -524,3 +535,20 @@ def test_a_line_stays_when_the_person_who_chose_it_is_forgotten(place, clock):
     with transaction():
         person.delete_instance()
     assert choices_in(place, clock) == [MEETINGS]
+
+
+def test_licences_that_members_hold_of_the_trial_hold_up_a_smaller_line(place, clock):
+    trial = tried(place, quantity=3)
+    add(place, clock, Choice("meetings-essential", MONTH, 1))
+    Licence.create(subscription=trial, member=place.member, assigned_at=clock.now())
+    assert read(place, clock).is_orderable
+    other = a_member(place.workspace, a_person("bea@place.test"))
+    Licence.create(subscription=trial, member=other, assigned_at=clock.now())
+    [line] = read(place, clock).lines
+    assert isinstance(line.refusal, LicencesBelowAssigned)
+    with pytest.raises(LicencesBelowAssigned):
+        order(place, clock)
+    with pytest.raises(LicencesBelowAssigned):
+        put(place, clock, Choice("meetings-professional", MONTH, 1), shown=line.line.version)
+    put(place, clock, Choice("meetings-essential", MONTH, 2), shown=line.line.version)
+    assert read(place, clock).is_orderable

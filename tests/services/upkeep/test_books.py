@@ -294,6 +294,10 @@ BREACHES = {
     "carts_hold_each_product_once_in_one_currency": a_cart_in_two_currencies,
     "active_users_fit_their_plan": ["UPDATE plan SET max_users = 1 WHERE code = 'business-10'"],
     "users_fit_the_plan_being_paid": an_order_for_a_plan_that_is_too_small,
+    "licences_are_of_members_and_no_more_than_paid": [
+        """INSERT INTO licence (subscription_id, member_id, assigned_at)
+           SELECT min(subscription.id), min(member.id), min(member.created_at) FROM subscription, member"""
+    ],
     "invoices_promised_their_documents": [
         """DELETE FROM outbox_message
            WHERE id = (SELECT min(id) FROM outbox_message WHERE topic = 'prepare_documents')"""

@@ -10,12 +10,14 @@ import logging
 from datetime import timedelta
 
 import pytest
+from peewee import fn
 
 from portal.database.connecting import database, is_postgresql, transaction
 from portal.domain.vocabulary import MemberStatus
 from portal.models import (
     AuditEntry,
     Invoice,
+    Licence,
     Member,
     NonprofitRequest,
     Order,
@@ -30,9 +32,10 @@ from portal.services.invoices import history
 from portal.services.members import roster
 from portal.services.people import own_orders
 from portal.services.renewals import run
-from portal.services.subscriptions import nonprofit
+from portal.services.subscriptions import agreement, licences, nonprofit
 from tests import factories
 from tests.conftest import TODAY
+from tests.licensed import tried
 from tests.paying import buy
 
 MANY = 20_000
@@ -42,6 +45,8 @@ WHOLE = 3 * MANY
 """A list read by an index, its rows, and their order; no other list beside it."""
 OWN_ORDERS_WHOLE = WHOLE + 2 * MANY
 """Two indexes are read, and who may enter where is asked of each order."""
+WITHOUT_A_LICENCE_WHOLE = WHOLE + 2 * MANY
+"""Members and licences are read, and put together."""
 SIZE = 50
 LATER = TODAY + timedelta(days=1000)
 
@@ -102,6 +107,9 @@ def long_lists(no_other_statistics, place):
     copies(Person, Person.get_by_id(member.person_id), MANY, email="'p' || k || '@x.test'")
     first = Person.get(Person.email == "p1@x.test").id
     copies(Member, member, MANY, person_id=f"{first} + k - 1", role="'member'")
+    first = Member.select(fn.MAX(Member.id)).scalar() - MANY + 1
+    licence = Licence.create(subscription=tried(place, quantity=MANY), member=member, assigned_at=TODAY)
+    copies(Licence, licence, MANY // 2, member_id=f"{first} + 2 * k - 1")
     copies(
         Workspace, place.workspace, MANY, slug="'w' || k", customer_number="'W-' || k", name="'Other ' || k"
     )
@@ -193,6 +201,19 @@ def the_users(place, before):
     return roster.list_members(place.workspace, status=MemberStatus.ACTIVE, before=before, limit=SIZE).rows
 
 
+def the_licences(place, before, **asked):
+    meetings = agreement.all_of(place.workspace)[1]
+    return licences.list_members(meetings, before=before, limit=SIZE, **asked).rows
+
+
+def the_licences_held(place, before):
+    return the_licences(place, before, holds=True)
+
+
+def the_members_without_a_licence(place, before):
+    return the_licences(place, before, holds=False)
+
+
 def the_workspaces(place, before):
     return operator.workspaces(search="", before=before, size=SIZE, now=TODAY).rows
 
@@ -220,6 +241,9 @@ LISTS = [
     the_own_orders,
     the_members,
     the_users,
+    the_licences,
+    the_licences_held,
+    the_members_without_a_licence,
     the_workspaces,
     the_attempts,
     the_requests,
@@ -245,8 +269,11 @@ def above(limit, cost):
 
 
 def above_whole(cost):
-    own = the_own_orders.__name__
-    return {key: work for key, work in cost.items() if work > (OWN_ORDERS_WHOLE if key[0] == own else WHOLE)}
+    limits = {
+        the_own_orders.__name__: OWN_ORDERS_WHOLE,
+        the_members_without_a_licence.__name__: WITHOUT_A_LICENCE_WHOLE,
+    }
+    return {key: work for key, work in cost.items() if work > limits.get(key[0], WHOLE)}
 
 
 def forget_statistics():

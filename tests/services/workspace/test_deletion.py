@@ -16,6 +16,7 @@ from portal.models import (
     AuditTrace,
     BillingDetails,
     Invoice,
+    Licence,
     Member,
     NonprofitRequest,
     Notice,
@@ -36,7 +37,7 @@ from portal.services.members.roster import OwnersOnly
 from portal.services.open_money import MoneyOnItsWay
 from portal.services.people import signing_in, signing_up
 from portal.services.renewals import run as renewals_run
-from portal.services.subscriptions import agreement
+from portal.services.subscriptions import agreement, licences
 from portal.services.workspace import deletion
 from portal.worker.jobs import drain_outbox
 from tests import paying
@@ -52,6 +53,7 @@ from tests.factories import (
     owner_of,
     seen_by,
 )
+from tests.licensed import bought
 
 CANARIES = (
     "Kanarie",
@@ -196,6 +198,14 @@ def test_the_chain_of_the_audit_log_still_holds(canary, clock):
 
 
 # --- who ------------------------------------------------------------------------------------------
+
+
+def test_nobody_holds_a_licence_any_more(place, clock):
+    member = a_member(place.workspace, a_person("finch@acme.test", password=False))
+    licences.assign(bought(place), [member.id], by=owner_of(place.workspace), now=clock.now())
+    delete(place, clock)
+    assert Licence.select().count() == 0
+    assert_books_clean()
 
 
 def test_whoever_belongs_elsewhere_keeps_the_account(place, clock):

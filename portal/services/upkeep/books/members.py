@@ -3,8 +3,8 @@
 from peewee import fn
 
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES
-from portal.domain.vocabulary import MemberStatus
-from portal.models import Member, Order, OrderLine, Payment, Plan
+from portal.domain.vocabulary import MemberStatus, ProductKind
+from portal.models import Licence, Member, Order, OrderLine, Payment, Plan, Product, Subscription
 
 from .reading import Queries, counted
 
@@ -29,3 +29,29 @@ def users_fit_the_plan_being_paid() -> Queries:
         .group_by(Payment.workspace, Payment.id, Plan.id, Plan.max_users)
         .having(fn.COUNT(Member.id) > Plan.max_users)
     )
+
+
+@counted
+def licences_are_of_members_and_no_more_than_paid() -> Queries:
+    """Licences of somebody who is disabled or of another workspace, or of what is not sold by licence.
+
+    And products of which more are assigned than are paid for.
+    """
+    of_nobody = (
+        Licence.select(Licence.id)
+        .join_from(Licence, Member)
+        .join_from(Licence, Subscription)
+        .join_from(Subscription, Product)
+        .where(
+            (Member.status == MemberStatus.DISABLED)
+            | (Member.workspace != Subscription.workspace)
+            | (Product.kind != ProductKind.LICENSED)
+        )
+    )
+    too_many = (
+        Licence.select(Licence.subscription)
+        .join(Subscription)
+        .group_by(Licence.subscription, Subscription.quantity)
+        .having(fn.COUNT(Licence.id) > Subscription.quantity)
+    )
+    return of_nobody, too_many
