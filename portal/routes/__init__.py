@@ -39,6 +39,7 @@ def register(app: Flask, settings: Settings) -> None:
     for area in areas:
         for module in area:
             app.register_blueprint(module.blueprint)
+    app.register_blueprint(auto_renewal.of_licences)
     if settings.sandbox_only:
         from . import sandbox
 

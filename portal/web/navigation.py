@@ -60,7 +60,9 @@ SUBSCRIPTIONS = Page(
     _l("Subscriptions"),
     "subscriptions.show",
     Right.SEE_PLANS,
-    frozenset({"subscriptions", "add_subscription", "product_trial", "cancellation", "cart"}),
+    frozenset(
+        {"subscriptions", "add_subscription", "product_trial", "cancellation", "licence_renewal", "cart"}
+    ),
 )
 HISTORY = Page(_l("History"), "history.index", Right.SEE_HISTORY, frozenset({"history", "refunds"}))
 PAYMENT_METHODS = Page(

@@ -38,6 +38,7 @@ from portal.models import (
     Payment,
     PaymentMethod,
     Plan,
+    Product,
     Refund,
     Subscription,
     Workspace,
@@ -201,6 +202,8 @@ class World:
 
     def _run(self) -> None:
         report = run.run_due(now=self.clock.now())
+        if report.get("faults"):
+            self._broken(f"{report['faults']} subscriptions cannot be settled")
         done = {name: count for name, count in report.items() if count and not name.startswith("swept")}
         if done:
             self.tell(f"run-due: {done}")
@@ -393,16 +396,28 @@ class World:
         scheduled_change.withdraw(place, now=self.clock.now())
 
     def _renewal_on(self, place: Place) -> None:
-        methods = auto_renewal.methods_of(place.workspace)
+        methods, product = auto_renewal.methods_of(place.workspace), self._subscribed_product(place)
         if methods:
-            charge = auto_renewal.next_charge(place.workspace, now=self.clock.now())
+            charge = auto_renewal.next_charge(place.workspace, product=product, now=self.clock.now())
             method = self.chance.choice(methods)
-            auto_renewal.switch_on(place, method_id=method.id, shown_hash=charge.hash, now=self.clock.now())
+            auto_renewal.switch_on(
+                place,
+                product=product,
+                method_id=method.id,
+                shown_hash=charge.hash,
+                now=self.clock.now(),
+            )
             self.agreed.setdefault(place.workspace.id, set()).add(charge.on)
 
     def _renewal_off(self, place: Place) -> None:
         if self.chance.random() < 0.3:
-            auto_renewal.switch_off(place, now=self.clock.now())
+            product = self._subscribed_product(place)
+            auto_renewal.switch_off(place, product=product, now=self.clock.now())
+
+    def _subscribed_product(self, place: Place) -> Product | None:
+        """One of those that the workspace has or had; None for its plan."""
+        found = self.chance.choice(agreement.all_of(place.workspace))
+        return found.product if agreement.is_licensed(found) else None
 
     def _refund(self, place: Place) -> None:
         found = refund_quotes.refundable(place.workspace, now=self.clock.now())

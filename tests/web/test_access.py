@@ -134,6 +134,9 @@ TABLE = {
     ("GET", "/w/acme/subscriptions/webinar/cancel"): "in 200 200 200 403 403 403 404 404 404 404",
     ("POST", "/w/acme/subscriptions/webinar/cancel"): "in 409 409 409 403 403 403 404 404 404 404",
     # The first of them takes it back.
+    ("GET", "/w/acme/subscriptions/webinar/auto-renewal"): "in 200 200 200 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/subscriptions/webinar/auto-renewal/on"): "in 409 409 409 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/subscriptions/webinar/auto-renewal/off"): "in 303 303 303 403 403 403 404 404 404 404",
     ("GET", "/w/acme/subscriptions/training/take-back"): "in 200 200 200 403 403 403 404 404 404 404",
     ("POST", "/w/acme/subscriptions/training/take-back"): "in 303 303 303 403 403 403 404 404 404 404",
     ("GET", "/w/acme/checkout/{order}"): "in 200 200 200 200 404 403 404 404 404 404",

@@ -1,7 +1,7 @@
-"""Automatic renewal: what it is now, what it would be, and the one button."""
+"""Automatic renewal of the plan or of licences: what it is now, what it would be, and the one button."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 
 from flask import Blueprint, Response, flash, url_for
 
@@ -9,15 +9,16 @@ from portal.domain.errors import MissingVatRate, PortalError, QuoteChanged
 from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.vocabulary import Right, SubscriptionState
 from portal.forms.subscriptions import AutoRenewalForm
-from portal.models import PaymentMethod
+from portal.models import PaymentMethod, Product
 from portal.runtime import current
 from portal.services.places import Place
-from portal.services.subscriptions import auto_renewal, charged_methods
+from portal.services.subscriptions import agreement, auto_renewal, charged_methods
+from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.services.subscriptions.auto_renewal import NextCharge, NoSuchMethod, NotRenewable
 from portal.services.subscriptions.next_charge import NoBillingDetails
 from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render
-from portal.web.place import status_here
+from portal.web.place import status_here, today_here
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
@@ -25,26 +26,34 @@ from portal.words.methods import method_words
 from portal.words.plans import priced_name
 from portal.words.renewal import amount_charged
 
+from .licensed import subscription_or_404, subscriptions_page
+
 blueprint = Blueprint("auto_renewal", __name__, url_prefix="/w/<slug>/auto-renewal")
+of_licences = Blueprint(
+    "licence_renewal", __name__, url_prefix="/w/<slug>/subscriptions/<product>/auto-renewal"
+)
 NO_CHARGE = (NotRenewable, NoBillingDetails, PlanNotOffered, PlanTooSmall, MissingVatRate)
 
 
 @blueprint.get("")
+@of_licences.get("")
 @workspace_right(Right.AUTO_RENEWAL)
-def show(place: Place) -> Response:
-    return _page(place, auto_renewal.methods_of(place.workspace))
+def show(place: Place, product: str = "") -> Response:
+    return _page(place, _status_of(place, product), auto_renewal.methods_of(place.workspace))
 
 
 @blueprint.post("/on")
+@of_licences.post("/on")
 @workspace_right(Right.AUTO_RENEWAL)
-def switch_on(place: Place) -> Response:
-    methods = auto_renewal.methods_of(place.workspace)
-    form = _form(place, methods)
+def switch_on(place: Place, product: str = "") -> Response:
+    methods, status = auto_renewal.methods_of(place.workspace), _status_of(place, product)
+    form = _form(status, methods)
     if not form.validate_on_submit():
-        return _page(place, methods, form=form, status=422)
+        return _page(place, status, methods, form=form, code=422)
     try:
         charge = auto_renewal.switch_on(
             place,
+            product=_licensed(status),
             method_id=int(form.method.data),
             shown_hash=form.shown.data,
             now=current().clock.now(),
@@ -54,91 +63,183 @@ def switch_on(place: Place) -> Response:
             None,
             _("Nothing was changed. The next payment is no longer the one you saw: please check it again."),
         )
-        return _page(place, methods, form=form, status=409)
+        return _page(place, status, methods, form=form, code=409)
     except (NoSuchMethod, *NO_CHARGE):
-        return _page(place, auto_renewal.methods_of(place.workspace), status=422)
-    flash(_("Automatic renewal is on: %(total)s on %(date)s.", **_charge_words(charge)), "done")
-    return _to_plans(place)
+        return _page(place, _status_of(place, product), auto_renewal.methods_of(place.workspace), code=422)
+    flash(_said_of_on(status, charge), "done")
+    return redirect_after_write(_back(place, status)[1])
 
 
 @blueprint.post("/off")
+@of_licences.post("/off")
 @workspace_right(Right.AUTO_RENEWAL)
-def switch_off(place: Place) -> Response:
-    due_on = status_here(place).due_on
-    if auto_renewal.switch_off(place, now=current().clock.now()) and due_on is not None:
-        flash(_("Automatic renewal is off. The plan ends on %(date)s.", date=formatting.day(due_on)), "done")
-    else:
-        flash(_("Automatic renewal was already off."), "done")
-    return _to_plans(place)
+def switch_off(place: Place, product: str = "") -> Response:
+    status = _status_of(place, product)
+    was_on = auto_renewal.switch_off(place, product=_licensed(status), now=current().clock.now())
+    flash(_said_of_off(status) if was_on else _("Automatic renewal was already off."), "done")
+    return redirect_after_write(_back(place, status)[1])
+
+
+def _status_of(place: Place, product: str) -> SubscriptionStatus:
+    """Of the licensed product with that code; of the workspace plan for none."""
+    if not product:
+        return status_here(place)
+    return agreement.status_of(subscription_or_404(place, product), today=today_here(place))
+
+
+def _licensed(status: SubscriptionStatus) -> Product | None:
+    product = status.subscription.product
+    return product if agreement.is_licensed(status.subscription) else None
+
+
+def _name(status: SubscriptionStatus) -> str:
+    return translated(status.subscription.product.names)
+
+
+def _said_of_on(status: SubscriptionStatus, charge: NextCharge) -> str:
+    words = _charge_words(charge)
+    if _licensed(status):
+        return _(
+            "Automatic renewal of %(product)s is on: %(total)s on %(date)s.", product=_name(status), **words
+        )
+    return _("Automatic renewal is on: %(total)s on %(date)s.", **words)
+
+
+def _said_of_off(status: SubscriptionStatus) -> str:
+    date = formatting.day(status.due_on) if status.due_on else ""
+    if _licensed(status):
+        return _(
+            "Automatic renewal of %(product)s is off. It is paid until %(date)s.",
+            product=_name(status),
+            date=date,
+        )
+    return _("Automatic renewal is off. The plan ends on %(date)s.", date=date)
+
+
+def _back(place: Place, status: SubscriptionStatus) -> tuple[str, str]:
+    """The label and the address of where the subscription is shown."""
+    if _licensed(status):
+        return subscriptions_page(place)
+    return _("Back to the plans"), url_for("plans.show", slug=place.workspace.slug)
 
 
 @dataclass(frozen=True, slots=True)
 class RenewalPage:
-    """`facts` of the next payment; `problem`: why there is none; `pages`: where what is missing is given."""
+    """`facts` of the next payment; `problem`: why there is none; `pages`: where what is missing is given.
+
+    `product`: the code of the licensed product, empty for the workspace plan. `once_off` and `once_on`: what
+    becomes of it. `back`: label and address.
+    """
 
     form: AutoRenewalForm
+    product: str
+    heading: str
     is_on: bool
     facts: list[tuple[str, str]]
     problem: str
     details_missing: bool
     has_methods: bool
     may_switch_on: bool
-    plan: str
-    due_on: date | None
-    locked_until: date | None
+    once_off: tuple[str, ...]
+    once_on: str
     pages: dict[str, str]
+    back: tuple[str, str]
 
 
 def _page(
-    place: Place, methods: list[PaymentMethod], *, form: AutoRenewalForm | None = None, status: int = 200
+    place: Place,
+    status: SubscriptionStatus,
+    methods: list[PaymentMethod],
+    *,
+    form: AutoRenewalForm | None = None,
+    code: int = 200,
 ) -> Response:
-    standing = status_here(place)
-    subscription = standing.subscription
-    charge, refusal = _charge_or_refusal(place)
-    form = form or _form(place, methods)
+    subscription, product = status.subscription, _licensed(status)
+    charge, refusal = _charge_or_refusal(place, product)
+    form = form or _form(status, methods)
     form.shown.data = charge.hash if charge else ""
     is_on = subscription.auto_renewal
-    method = charged_methods.next_asked(subscription, today=standing.today) if is_on else None
+    method = charged_methods.next_asked(subscription, today=status.today) if is_on else None
+    heading = _("Automatic renewal")
     return render(
         "subscriptions/auto_renewal.html",
         RenewalPage(
             form=form,
+            product=product.code if product else "",
+            heading=_("Automatic renewal: %(product)s", product=_name(status)) if product else heading,
             is_on=is_on,
             # Where every card was refused for good nothing more is charged by itself: the banner says so.
-            facts=_facts(charge, method, is_on=is_on) if subscription.renew_on or not is_on else [],
-            problem=_sentence(refusal) if refusal else "",
+            facts=_facts(status, charge, method) if subscription.renew_on or not is_on else [],
+            problem=_sentence(refusal, is_licensed=product is not None) if refusal else "",
             details_missing=isinstance(refusal, NoBillingDetails),
             has_methods=bool(methods),
             may_switch_on=charge is not None and bool(methods),
-            plan=translated(standing.plan.names),
-            due_on=standing.due_on,
-            locked_until=subscription.locked_until,
+            once_off=tuple(_once_off(status)),
+            once_on=_once_on(status),
             pages=_pages(place),
+            back=_back(place, status),
         ),
-        status=status,
+        status=code,
     )
 
 
-def _charge_or_refusal(place: Place) -> tuple[NextCharge | None, PortalError | None]:
+def _once_off(status: SubscriptionStatus) -> Iterator[str]:
+    date = formatting.day(status.due_on) if status.due_on else ""
+    if _licensed(status):
+        yield _(
+            "If you switch it off, nothing changes before %(date)s: the licences work until then and nothing "
+            "is refunded. Unless somebody switches automatic renewal on again, they then stop working.",
+            date=date,
+        )
+    else:
+        yield _(
+            "If you switch it off, nothing changes before %(date)s: you keep %(plan)s until then and nothing "
+            "is refunded. After that day the payment is late, unless you prolong the plan yourself.",
+            date=date,
+            plan=translated(status.plan.names),
+        )
+    if status.subscription.locked_until:
+        yield _("Your price guarantee ends with it.")
+
+
+def _once_on(status: SubscriptionStatus) -> str:
+    if _licensed(status):
+        return _(
+            "The subscription is then renewed automatically on each due date, and its price is guaranteed. "
+            "We write to you seven days before, with the date, the amount and the payment method. You can "
+            "switch it off at any time."
+        )
+    return _(
+        "The plan is then renewed automatically on each due date, and its price is guaranteed. We write to "
+        "you seven days before, with the date, the amount and the payment method. You can switch it off at "
+        "any time."
+    )
+
+
+def _charge_or_refusal(place: Place, product: Product | None) -> tuple[NextCharge | None, PortalError | None]:
     try:
-        return auto_renewal.next_charge(place.workspace, now=current().clock.now()), None
+        return auto_renewal.next_charge(place.workspace, product=product, now=current().clock.now()), None
     except NO_CHARGE as refusal:
         return None, refusal
 
 
-def _facts(charge: NextCharge | None, method: PaymentMethod | None, *, is_on: bool) -> list[tuple[str, str]]:
+def _facts(
+    status: SubscriptionStatus, charge: NextCharge | None, method: PaymentMethod | None
+) -> list[tuple[str, str]]:
     if charge is None:
         return []
-    words, offer = _charge_words(charge), charge.quote.only_line.offer
-    rows = [
-        (_("Plan"), priced_name(dict(offer.plan_names), offer.interval)),
+    words, line, is_on = _charge_words(charge), charge.quote.only_line, status.subscription.auto_renewal
+    rows = [(_("Plan"), priced_name(dict(line.offer.plan_names), line.offer.interval))]
+    if _licensed(status):
+        rows.append((_("Licences"), formatting.number(line.quantity)))
+    rows += [
         (_("Next payment") if is_on else _("Would be renewed on"), words["date"]),
         (_("Amount"), amount_charged(charge.quote.total, has_vat=charge.quote.tax_amount.minor > 0)),
     ]
     return [*rows, (_("Paid with"), _method(method))] if method and is_on else rows
 
 
-def _sentence(refusal: PortalError) -> str:
+def _sentence(refusal: PortalError, *, is_licensed: bool) -> str:
     """Why there is no next charge, and what to do."""
     facts = vars(refusal)
     match refusal:
@@ -146,6 +247,15 @@ def _sentence(refusal: PortalError) -> str:
             return _(
                 "A free plan begins on the due date: there is nothing to renew. Withdraw that change first."
             )
+        case NotRenewable() if facts["state"] == SubscriptionState.CANCELLED:
+            return _("The subscription is cancelled: there is nothing to renew.")
+        case NotRenewable() if facts["state"] == SubscriptionState.BLOCKED and is_licensed:
+            return _(
+                "Access is blocked, and the licences can no longer be renewed. Cancel the subscription, "
+                "which ends it at once, and buy licences again."
+            )
+        case NotRenewable() if is_licensed:
+            return _("There is nothing to renew: you can switch automatic renewal on when you buy licences.")
         case NotRenewable() if facts["state"] == SubscriptionState.BLOCKED:
             return _(
                 "Access is blocked. Pay for a plan first; you can switch automatic renewal on when you pay."
@@ -166,9 +276,9 @@ def _sentence(refusal: PortalError) -> str:
     return _("This plan is no longer sold and cannot be renewed. Choose another one.")
 
 
-def _form(place: Place, methods: list[PaymentMethod]) -> AutoRenewalForm:
+def _form(status: SubscriptionStatus, methods: list[PaymentMethod]) -> AutoRenewalForm:
     known = [str(method.id) for method in methods]
-    used = str(status_here(place).subscription.payment_method_id)
+    used = str(status.subscription.payment_method_id)
     chosen = used if used in known else (known[0] if known else "")
     return AutoRenewalForm(
         methods=[(str(each.id), _method(each)) for each in methods], data={"method": chosen}
@@ -187,7 +297,3 @@ def _pages(place: Place) -> dict[str, str]:
     """Where what is missing is given."""
     here = url_for("public.enter", slug=place.workspace.slug)
     return {name: here + name for name in ("payment-methods", "billing-settings")}
-
-
-def _to_plans(place: Place) -> Response:
-    return redirect_after_write(url_for("plans.show", slug=place.workspace.slug))

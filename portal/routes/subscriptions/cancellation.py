@@ -259,7 +259,7 @@ def _sentences_of_going_on(status: SubscriptionStatus, then: WhatGoesOn) -> tupl
         return (
             _(
                 "It is paid for until the end of %(date)s. Automatic renewal stays off: to keep working "
-                "after that day, pay for the next period yourself.",
+                "after that day, switch it on.",
                 date=due_on,
             ),
         )

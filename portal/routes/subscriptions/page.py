@@ -16,6 +16,7 @@ from portal.services.members.roster import people_with
 from portal.services.places import Place
 from portal.services.subscriptions import next_charge, products
 from portal.services.subscriptions.agreement import SubscriptionStatus
+from portal.services.subscriptions.auto_renewal import RENEWABLE
 from portal.services.subscriptions.products import OwnProduct, OwnSubscription
 from portal.web.access import workspace_right
 from portal.web.htmx import render
@@ -127,7 +128,12 @@ def _actions(place: Place, own: OwnProduct) -> Iterator[tuple[str, str, str]]:
     if own.status.state is SubscriptionState.CANCELLED:
         address = url_for("cancellation.ask_to_take_back", slug=slug, product=code)
         yield _("Take the cancellation back"), address, f"take-back-{code}"
-    elif own.is_bought and own.status.state in CANCELLABLE:
+        return
+    if own.is_bought and own.status.state in RENEWABLE:
+        is_on = own.status.subscription.auto_renewal
+        label = _("Switch automatic renewal off") if is_on else _("Switch automatic renewal on")
+        yield label, url_for("licence_renewal.show", slug=slug, product=code), f"renewal-{code}"
+    if own.is_bought and own.status.state in CANCELLABLE:
         yield _("Cancel"), url_for("cancellation.ask", slug=slug, product=code), f"cancel-{code}"
 
 

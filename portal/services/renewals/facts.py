@@ -87,7 +87,10 @@ def _said(ids: Sequence[int]) -> Mapping[int, dict[NoticeKind, date]]:
 
 
 def _open_payments(workspaces: Sequence[int]) -> Iterable[Any]:
-    """Those that wait for their result, once for each `line` that they pay. By the index of open ones."""
+    """Those that wait for their result, once for each `line` of a subscription. By the index of open ones.
+
+    A first purchase has none yet.
+    """
     return (
         Payment.select(Payment, OrderLine.subscription)
         .join(OrderLine, on=(OrderLine.order == Payment.order), attr="line")
@@ -95,6 +98,7 @@ def _open_payments(workspaces: Sequence[int]) -> Iterable[Any]:
             Payment.workspace << workspaces,
             Payment.look_up_at.is_null(False),
             Payment.state << OPEN_PAYMENT_STATES,
+            OrderLine.subscription.is_null(False),
         )
     )
 
@@ -105,7 +109,11 @@ def _open_refunds(workspaces: Sequence[int]) -> Iterable[Any]:
         Refund.select(Refund.id, OrderLine.subscription)
         .join(Payment)
         .join_from(Payment, OrderLine, on=(OrderLine.order == Payment.order), attr="line")
-        .where(Refund.workspace << workspaces, Refund.state << OPEN_REFUND_STATES)
+        .where(
+            Refund.workspace << workspaces,
+            Refund.state << OPEN_REFUND_STATES,
+            OrderLine.subscription.is_null(False),
+        )
     )
 
 

@@ -108,7 +108,7 @@ def _look_at_batch(charges: "_Charges", counts: Counter[str], *, size: int, now:
                 raise
             # The boundary: the one that is at fault is found by settling each on its own.
             log.exception("a batch cannot be settled as one")
-            looks = [examined for each in taken for examined in _examine_one(each, now=now)]
+            looks = [examined for each in taken for examined in _examine_one(each, counts, now=now)]
         if not taken:
             break
     for examined in looks:
@@ -127,7 +127,9 @@ def _examine(taken: Sequence[int], *, now: datetime) -> list[one_subscription.Ex
     return [one_subscription.look_at(each, facts[each.id], now=now) for each in found]
 
 
-def _examine_one(subscription_id: int, *, now: datetime) -> list[one_subscription.Examined]:
+def _examine_one(
+    subscription_id: int, counts: Counter[str], *, now: datetime
+) -> list[one_subscription.Examined]:
     try:
         with transaction():
             taken = free_to_change(subscriptions_due(now).where(Subscription.id == subscription_id))
@@ -135,6 +137,7 @@ def _examine_one(subscription_id: int, *, now: datetime) -> list[one_subscriptio
     except Exception:
         # The boundary: one subscription that cannot be settled must not keep the others waiting.
         log.exception("subscription %s cannot be settled", subscription_id)
+        counts["faults"] += 1
         with transaction():
             Subscription.update(look_at=now + AFTER_A_FAULT).where(
                 Subscription.id == subscription_id

@@ -1,4 +1,7 @@
-"""Automatic renewal, on and off: what is shown before is what is stored, and everybody who pays is told."""
+"""Automatic renewal, on and off: what is shown before is what is stored, and everybody who pays is told.
+
+Of a licensed product where one is given; else of the workspace plan.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +14,7 @@ from portal.domain.money import Money
 from portal.domain.pricing import Quote, facts_hash
 from portal.domain.timeline import NOTICE_DAYS
 from portal.domain.vocabulary import Interval, NoticeKind, SubscriptionState
-from portal.models import Notice, PaymentMethod, Subscription, Workspace
+from portal.models import Notice, PaymentMethod, Product, Subscription, Workspace
 from portal.outbox import JSON
 from portal.services import audit, letters
 from portal.services.places import Place
@@ -27,6 +30,12 @@ class NotRenewable(PortalError):
 
     state: SubscriptionState
     free_plan_waits: bool
+
+
+class NotSubscribed(PortalError):
+    """The workspace never had the licensed product."""
+
+    product_code: str
 
 
 class NoSuchMethod(PortalError):
@@ -68,16 +77,18 @@ def methods_of(workspace: Workspace) -> list[PaymentMethod]:
     )
 
 
-def next_charge(workspace: Workspace, *, now: datetime) -> NextCharge:
+def next_charge(workspace: Workspace, *, product: Product | None = None, now: datetime) -> NextCharge:
     """What is charged next, as if automatic renewal were on.
 
-    Raises NotRenewable, and what renewal_quotes.upcoming does.
+    Raises NotSubscribed, NotRenewable, and what `next_charge.upcoming` does.
     """
-    return _switched_on(agreement.of_workspace(workspace), now=now)
+    return _switched_on(_subscription(workspace, product), now=now)
 
 
-def switch_on(place: Place, *, method_id: int, shown_hash: str, now: datetime) -> NextCharge:
-    """Let the plan be renewed with the saved method, from the due date on; today where that is past.
+def switch_on(
+    place: Place, *, product: Product | None = None, method_id: int, shown_hash: str, now: datetime
+) -> NextCharge:
+    """Let the subscription be renewed with the saved method, from the due date on; today where that is past.
 
     No more is charged than what was shown. Safe to repeat. A renewal that has failed stays failed until it is
     paid: the days on which it is tried again are those of its first failure. Raises what `next_charge` does,
@@ -85,7 +96,7 @@ def switch_on(place: Place, *, method_id: int, shown_hash: str, now: datetime) -
     """
     workspace = place.workspace
     with transaction(lock=workspace):
-        subscription = agreement.of_workspace(workspace)
+        subscription = _subscription(workspace, product)
         method = next((each for each in methods_of(workspace) if each.id == method_id), None)
         if method is None:
             raise NoSuchMethod(method_id=method_id)
@@ -110,11 +121,14 @@ def switch_on(place: Place, *, method_id: int, shown_hash: str, now: datetime) -
     return charge
 
 
-def switch_off(place: Place, *, now: datetime) -> bool:
-    """Let the plan end on its due date: nothing else changes before. False when it was off already."""
+def switch_off(place: Place, *, product: Product | None = None, now: datetime) -> bool:
+    """Let nothing be charged on the due date: nothing else changes before. False when it was off already.
+
+    Raises NotSubscribed.
+    """
     workspace = place.workspace
     with transaction(lock=workspace):
-        subscription = agreement.of_workspace(workspace)
+        subscription = _subscription(workspace, product)
         if not subscription.auto_renewal:
             return False
         subscription.auto_renewal = False
@@ -161,6 +175,15 @@ def tell_on(
     )
 
 
+def _subscription(workspace: Workspace, product: Product | None) -> Subscription:
+    if product is None:
+        return agreement.of_workspace(workspace)
+    found = agreement.of_product(workspace, product)
+    if found is None:
+        raise NotSubscribed(product_code=product.code)
+    return found
+
+
 def _switched_on(subscription: Subscription, *, now: datetime) -> NextCharge:
     """Switches it on, unsaved: price lock and dates are then those of the charge itself."""
     today = subscription.workspace.day(now)
@@ -200,6 +223,7 @@ def _save(subscription: Subscription, action: str, *, now: datetime) -> None:
         workspace=workspace,
         subject=workspace.slug,
         changes={
+            "product": subscription.product.code,
             "renew_on": subscription.renew_on.isoformat() if subscription.renew_on else None,
             "announced_minor": subscription.announced_minor,
             "method": subscription.payment_method_id,

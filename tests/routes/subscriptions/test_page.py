@@ -125,7 +125,10 @@ def test_a_bought_product_says_tier_licences_cycle_price_and_next_payment(app, c
         "next-payment": "€187.20 including VAT on 21 December 2026",
         "method": "Visa •••• 4242",
     }
-    assert acts_of(page, "meetings") == {"Cancel": "/w/acme/subscriptions/meetings/cancel"}
+    assert acts_of(page, "meetings") == {
+        "Switch automatic renewal off": "/w/acme/subscriptions/meetings/auto-renewal",
+        "Cancel": "/w/acme/subscriptions/meetings/cancel",
+    }
     assert "Paid" in text_of(card_of(page, "meetings"))
 
 

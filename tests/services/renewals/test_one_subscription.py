@@ -5,8 +5,10 @@ from datetime import date, timedelta
 import pytest
 
 from portal.database.connecting import transaction
+from portal.domain.choices import Choice
 from portal.domain.vocabulary import Interval, NoticeKind, PaymentState, SubscriptionState
 from portal.models import Invoice, Notice, Order, OutboxMessage, Payment, PaymentMethod, Subscription
+from portal.services.checkout import ordering
 from portal.services.payments import charging
 from portal.services.renewals import run as renewals_run
 from portal.services.subscriptions import agreement
@@ -24,6 +26,7 @@ from tests.paying import (
     paid_charges,
     pay,
     the_sandbox,
+    with_details,
 )
 from tests.renewing import renewal_orders
 
@@ -331,3 +334,19 @@ def test_a_run_without_work_does_nothing(place, clock, limit):
     bought_with(place)
     run(clock)
     assert run(clock, limit=limit).get("renew", 0) == 0
+
+
+def test_a_first_purchase_that_waits_holds_up_no_renewal(place, clock):
+    """Its line is of no subscription yet; the bank has not confirmed the payment when the plan is due."""
+    bought_with(place)
+    due_on = subscription_of(place).due_on
+    live(clock, (due_on - place.workspace.day(clock.now())).days)
+    opened = ordering.open_order(
+        place, choices=[Choice("meetings-essential", Interval.MONTH, 3)], currency="EUR", now=clock.now()
+    )
+    waiting = pay(with_details(opened, place), ASKS_ALWAYS)
+    assert waiting.state == PaymentState.ACTION_REQUIRED
+    Subscription.update(look_at=clock.now()).execute()
+    assert "faults" not in run(clock)
+    assert state_of(place, clock) == SubscriptionState.PAID
+    assert subscription_of(place).due_on > due_on

@@ -93,13 +93,13 @@ def test_one_subscription_that_cannot_be_settled_keeps_nobody_waiting(runtime, c
     due_today(clock, 5)
     broken = Workspace.select().order_by(Workspace.id).offset(2).first()
     Workspace.update(time_zone="Nowhere/Land").where(Workspace.id == broken.id).execute()
-    run.run_due(now=clock.now())
+    assert run.run_due(now=clock.now())["faults"] == 1
     assert renewals_paid() == 4
     waits = Subscription.get(Subscription.workspace == broken)
     assert waits.look_at == clock.now() + run.AFTER_A_FAULT
     Workspace.update(time_zone="Europe/Paris").where(Workspace.id == broken.id).execute()
     clock.advance(hours=1)
-    run.run_due(now=clock.now())
+    assert "faults" not in run.run_due(now=clock.now())
     assert renewals_paid() == 5
     assert_books_clean()
 
