@@ -75,3 +75,24 @@ def test_licences_are_cancelled_and_kept_after_all(page: Page, reader, acme, own
         found = Subscription.get_by_id(meetings.id)
         assert (found.cancelled_at, found.auto_renewal) == (None, True)
     assert len(charges()) == paid
+
+
+@read_by(*WITH_AND_WITHOUT_SCRIPTS)
+def test_automatic_renewal_of_licences_is_switched_on_and_off(page: Page, reader, acme, owner, say):
+    with jobs.at_work():
+        place = seen_by(owner, acme)
+        pay(an_order(place), auto_renewal=True)
+        meetings = bought(place, quantity=3)
+    come_signed_in(page, owner)
+    page.goto(f"/w/{acme.slug}/subscriptions")
+    page.get_by_test_id("renewal-meetings").click()
+    assert_looks_right(page, reader)
+    page.get_by_test_id("auto-renewal-on").click()
+    expect(page.get_by_test_id("flash")).to_contain_text("21")
+    assert_looks_right(page, reader)
+    page.get_by_test_id("renewal-meetings").click()
+    assert_looks_right(page, reader)
+    page.get_by_test_id("auto-renewal-off").click()
+    expect(page.get_by_test_id("renewal-meetings")).to_have_text(say("Switch automatic renewal on"))
+    with jobs.at_work():
+        assert not Subscription.get_by_id(meetings.id).auto_renewal
