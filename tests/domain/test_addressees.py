@@ -1,7 +1,7 @@
 """People as mail programs, spreadsheets and hands write them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from portal.domain.addressees import read_addressees
@@ -68,8 +68,10 @@ def test_no_piece_is_lost_in_silence(case):
 
 
 @given(st.text(alphabet="ab@<>\",;\t\n 'x.", max_size=60))
+@example('";@"\t<;@')
 def test_any_text_is_read_and_every_address_of_it_found(text):
-    found = " ".join(f"{each.name} {each.email}" for each in read_addressees(text))
+    """A name in quotes may have an @ in it, and be that of two people in one cell."""
+    found = " ".join(each.email for each in read_addressees(text))
     assert found.count("@") <= text.count("@")
     if '"' not in text and "<" not in text and ">" not in text:
         assert found.count("@") == text.count("@")

@@ -108,7 +108,9 @@ def long_lists(no_other_statistics, place):
     first = Person.get(Person.email == "p1@x.test").id
     copies(Member, member, MANY, person_id=f"{first} + k - 1", role="'member'")
     first = Member.select(fn.MAX(Member.id)).scalar() - MANY + 1
-    licence = Licence.create(subscription=tried(place, quantity=MANY), member=member, assigned_at=TODAY)
+    trial = tried(place)
+    Subscription.update(quantity=MANY).where(Subscription.id == trial.id).execute()
+    licence = Licence.create(subscription=trial, member=member, assigned_at=TODAY)
     copies(Licence, licence, MANY // 2, member_id=f"{first} + 2 * k - 1")
     copies(
         Workspace, place.workspace, MANY, slug="'w' || k", customer_number="'W-' || k", name="'Other ' || k"
