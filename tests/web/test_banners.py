@@ -269,6 +269,7 @@ def test_who_does_not_see_the_plans_sees_no_banner(app, client, place, clock) ->
         ),
     ],
 )
+@pytest.mark.settings(PORTAL_GATEWAY_TIMEOUT="0.5")
 def test_an_open_payment_stands_on_every_page_with_the_way_to_it(app, client, place, number, said) -> None:
     with facts(app):
         order = buy(place, number=number).order
@@ -278,6 +279,7 @@ def test_an_open_payment_stands_on_every_page_with_the_way_to_it(app, client, pl
     assert f'href="{result}"' in client.get("/w/acme/history").text
 
 
+@pytest.mark.settings(PORTAL_GATEWAY_TIMEOUT="0.5")
 def test_the_page_of_a_payment_that_is_being_confirmed_says_it_once(app, client, place, clock) -> None:
     """And offers no other payment, though the workspace is blocked."""
     with facts(app):
@@ -289,6 +291,7 @@ def test_the_page_of_a_payment_that_is_being_confirmed_says_it_once(app, client,
     assert "Your payment is being confirmed" in client.get(f"/w/acme/checkout/{order.number}/result").text
 
 
+@pytest.mark.settings(PORTAL_GATEWAY_TIMEOUT="0.5")
 def test_what_is_open_stands_before_what_is_blocked_and_offers_no_second_payment(
     app, client, place, clock
 ) -> None:

@@ -654,6 +654,7 @@ def test_an_open_payment_is_told_before_anything_is_typed(app, acme, owner, orde
 
 
 @pytest.mark.engine("sqlite")
+@pytest.mark.settings(PORTAL_GATEWAY_TIMEOUT="0.5")
 def test_a_payment_without_an_answer_is_told_there_too(app, acme, owner, order) -> None:
     with facts(app):
         second = an_order_of(owner_of(acme), acme, "business-10")
@@ -679,6 +680,7 @@ def test_who_may_not_see_the_other_payment_is_told_without_a_link(app, acme, own
 
 
 @pytest.mark.engine("sqlite")
+@pytest.mark.settings(PORTAL_GATEWAY_TIMEOUT="0.5")
 def test_an_order_that_is_refused_for_another_says_so_on_its_page(app, acme, owner, order) -> None:
     """The answer of the first never came: its page waits, and leaves the time to read the sentence."""
     with facts(app):

@@ -258,6 +258,7 @@ def test_an_older_payment_says_that_it_is_not_the_last(app, acme, owner, payment
     assert "Only the last payment can be refunded" in owner.get(address_of(payment)).text
 
 
+@pytest.mark.settings(PORTAL_GATEWAY_TIMEOUT="0.5")
 def test_while_another_payment_is_open_the_page_says_to_wait(app, acme, owner, payment):
     with facts(app):
         bought(acme, "business-10", number=paying.SILENT_CHARGED)

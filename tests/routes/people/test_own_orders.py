@@ -154,6 +154,7 @@ STATES = {
 
 
 @pytest.mark.parametrize("name", STATES)
+@pytest.mark.settings(PORTAL_GATEWAY_TIMEOUT="0.5")
 def test_an_order_says_how_far_it_has_come_and_why_no_money_moved(acme, visitor, name):
     act, words, reason = STATES[name]
     act(acme)

@@ -144,6 +144,7 @@ def test_whoever_is_late_is_told_that_it_ends_at_once(app, client, place, clock)
     assert state(app, place) is ENDED
 
 
+@pytest.mark.settings(PORTAL_GATEWAY_TIMEOUT="0.5")
 def test_beside_an_open_payment_it_waits_and_says_so(app, client, place, clock) -> None:
     with facts(app):
         bought(place)

@@ -205,6 +205,7 @@ def test_after_a_purchase_without_a_trial_that_has_ended_it_can_be_had(app, clie
     assert state(app, place) is SubscriptionState.TRIAL
 
 
+@pytest.mark.settings(PORTAL_GATEWAY_TIMEOUT="0.5")
 def test_beside_an_open_payment_it_waits(app, client, place, clock) -> None:
     with facts(app):
         pay(an_order_of_licences(place, clock), SILENT_CHARGED)
