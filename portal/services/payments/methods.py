@@ -11,7 +11,7 @@ from portal.gateways.base import MethodFacts
 from portal.models import PaymentMethod, Person, Subscription, Workspace
 from portal.services import audit
 from portal.services.places import Place
-from portal.services.subscriptions import agreement
+from portal.services.subscriptions import agreement, changing
 from portal.services.subscriptions.charged_methods import is_expired, may_be_charged, methods_of
 
 
@@ -114,9 +114,7 @@ def charge_first(subscription: Subscription, method: PaymentMethod | None, *, no
     if method is not None:
         PaymentMethod.update(is_preferred=True).where(PaymentMethod.id == method.id).execute()
     subscription.payment_method = method
-    agreement.look_soon(subscription, now=now)
-    subscription.version += 1
-    subscription.save()
+    changing.save(subscription, now=now)
 
 
 def take_away(method: PaymentMethod, *, now: datetime) -> None:

@@ -15,11 +15,10 @@ from portal.domain.pricing import Quote, facts_hash
 from portal.domain.timeline import NOTICE_DAYS
 from portal.domain.vocabulary import Interval, NoticeKind, SubscriptionState
 from portal.models import Notice, PaymentMethod, Product, Subscription, Workspace
-from portal.outbox import JSON
-from portal.services import audit, letters
+from portal.services import letters
 from portal.services.places import Place
 
-from . import agreement, charged_methods
+from . import agreement, changing, charged_methods
 from . import next_charge as subscriptions_next_charge
 
 RENEWABLE = (SubscriptionState.PAID, SubscriptionState.LATE)
@@ -135,7 +134,7 @@ def switch_off(place: Place, *, product: Product | None = None, now: datetime) -
         subscription.renew_on = None
         subscriptions_next_charge.tell_nothing(subscription)
         _save(subscription, "auto_renewal.off", now=now)
-        _tell(
+        changing.tell(
             "auto_renewal_off",
             subscription,
             {
@@ -158,7 +157,7 @@ def tell_on(
     methods = charged_methods.methods_of(subscription)
     method = charged_methods.asked_next(subscription, methods, on=renew_on)
     expiring = None if method else charged_methods.first_expiring(methods, on=renew_on)
-    _tell(
+    changing.tell(
         "auto_renewal_on",
         subscription,
         {
@@ -214,29 +213,15 @@ def _mark_announced(subscription: Subscription, charge: NextCharge, *, today: da
 
 
 def _save(subscription: Subscription, action: str, *, now: datetime) -> None:
-    workspace = subscription.workspace
-    agreement.look_soon(subscription, now=now)
-    subscription.version += 1
-    subscription.save()
-    audit.record(
+    changing.save(subscription, now=now)
+    changing.record(
         action,
-        workspace=workspace,
-        subject=workspace.slug,
-        changes={
+        subscription,
+        {
             "product": subscription.product.code,
             "renew_on": subscription.renew_on.isoformat() if subscription.renew_on else None,
             "announced_minor": subscription.announced_minor,
             "method": subscription.payment_method_id,
         },
         now=now,
-    )
-
-
-def _tell(template: str, subscription: Subscription, context: dict[str, JSON]) -> None:
-    letters.send(
-        template,
-        to=letters.billing_people(subscription.workspace),
-        workspace=subscription.workspace,
-        key=f"{template.replace('_', '-')}-{subscription.id}-{subscription.version}",
-        context=context,
     )

@@ -15,10 +15,10 @@ from portal.domain.money import Money
 from portal.domain.vocabulary import SubscriptionState
 from portal.models import PaymentMethod, Subscription
 from portal.outbox import JSON
-from portal.services import audit, letters, open_money
+from portal.services import letters, open_money
 from portal.services.audit import JSONValue
 
-from . import agreement, charged_methods, next_charge
+from . import agreement, changing, charged_methods, next_charge
 from .agreement import SubscriptionStatus
 
 
@@ -194,38 +194,23 @@ def _coming_charge(subscription: Subscription) -> dict[str, JSON]:
 
 
 def _save(subscription: Subscription, action: str, changes: dict[str, JSONValue], *, now: datetime) -> None:
-    workspace = subscription.workspace
-    agreement.look_soon(subscription, now=now)
-    subscription.version += 1
-    subscription.save()
-    audit.record(
-        action,
-        workspace=workspace,
-        subject=workspace.slug,
-        changes={
-            "product": subscription.product.code,
-            "plan": subscription.plan.code,
-            "quantity": subscription.quantity,
-            **changes,
-        },
-        now=now,
-    )
+    changing.save(subscription, now=now)
+    of_what = {
+        "product": subscription.product.code,
+        "plan": subscription.plan.code,
+        "quantity": subscription.quantity,
+    }
+    changing.record(action, subscription, {**of_what, **changes}, now=now)
 
 
 def _tell(template: str, subscription: Subscription, context: dict[str, JSON]) -> None:
-    letters.send(
-        template,
-        to=letters.billing_people(subscription.workspace),
-        workspace=subscription.workspace,
-        key=f"{template.replace('_', '-')}-{subscription.id}-{subscription.version}",
-        context={
-            "product": subscription.product.code,
-            "product_names": dict(subscription.product.names),
-            "plan_names": dict(subscription.plan.names),
-            "quantity": subscription.quantity,
-            **context,
-        },
-    )
+    of_what = {
+        "product": subscription.product.code,
+        "product_names": dict(subscription.product.names),
+        "plan_names": dict(subscription.plan.names),
+        "quantity": subscription.quantity,
+    }
+    changing.tell(template, subscription, {**of_what, **context})
 
 
 def _iso(day: date | None) -> str:

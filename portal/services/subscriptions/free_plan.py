@@ -16,10 +16,10 @@ from portal.domain.plans import (
 )
 from portal.domain.vocabulary import SubscriptionState
 from portal.models import Plan, Subscription, SubscriptionPeriod, Workspace
-from portal.services import audit, letters, open_money, plans
+from portal.services import open_money, plans
 from portal.services.places import Place
 
-from . import agreement, next_charge, scheduled_change
+from . import agreement, changing, next_charge, scheduled_change
 from .agreement import SubscriptionStatus
 
 
@@ -108,23 +108,9 @@ def begin_free_plan(subscription: Subscription, plan: Plan, now: datetime) -> No
     subscription.renewal_failed_on = None
     subscription.locked_price_minor = subscription.locked_until = None
     _end_auto_renewal(subscription)
-    agreement.look_soon(subscription, now=now)
-    subscription.version += 1
-    subscription.save()
-    audit.record(
-        "plan.free_begun",
-        workspace=workspace,
-        subject=workspace.slug,
-        changes={"plan": plan.code, "before": before},
-        now=now,
-    )
-    letters.send(
-        "plan_begun",
-        to=letters.billing_people(workspace),
-        workspace=workspace,
-        key=f"plan-begun-{subscription.id}-{subscription.version}",
-        context={"plan_names": dict(plan.names)},
-    )
+    changing.save(subscription, now=now)
+    changing.record("plan.free_begun", subscription, {"plan": plan.code, "before": before}, now=now)
+    changing.tell("plan_begun", subscription, {"plan_names": dict(plan.names)})
 
 
 def _obstacles(workspace: Workspace, plan: Plan) -> tuple[ExceededLimit, ...]:

@@ -11,7 +11,7 @@ from portal.domain.refunds import GivenPeriod, replay
 from portal.domain.vocabulary import OrderState
 from portal.models import Order, OrderLine, Plan, Price, Subscription, SubscriptionPeriod
 
-from . import agreement, next_charge
+from . import changing, next_charge
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +75,7 @@ def restore(subscription: Subscription, order: Order, restored: Restored, *, now
     next_charge.tell_nothing(subscription)
     subscription.scheduled_plan = subscription.scheduled_interval = subscription.scheduled_quantity = None
     subscription.locked_price_minor = subscription.locked_until = None
-    agreement.look_soon(subscription, now=now)
-    subscription.version += 1
-    subscription.save()
+    changing.save(subscription, now=now)
 
 
 def _still_gives(period: SubscriptionPeriod, undone: Order) -> bool:

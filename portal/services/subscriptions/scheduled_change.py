@@ -20,10 +20,10 @@ from portal.domain.plans import (
 from portal.domain.pricing import Offer, Quote, facts_hash
 from portal.domain.vocabulary import Interval
 from portal.models import Plan, Subscription, Workspace
-from portal.services import audit, letters, open_money, plans
+from portal.services import open_money, plans
 from portal.services.places import Place
 
-from . import agreement, next_charge
+from . import agreement, changing, next_charge
 
 
 class NothingWaits(PortalError):
@@ -110,22 +110,12 @@ def withdraw(place: Place, *, now: datetime) -> Plan | None:
         subscription.scheduled_plan = subscription.scheduled_interval = None
         if subscription.auto_renewal:
             _tell_as_paid(subscription, now=now)
-        agreement.look_soon(subscription, now=now)
-        subscription.version += 1
-        subscription.save()
-        audit.record(
-            "plan.schedule_withdrawn",
-            workspace=workspace,
-            subject=workspace.slug,
-            changes={"plan": withdrawn.code},
-            now=now,
-        )
-        letters.send(
+        changing.save(subscription, now=now)
+        changing.record("plan.schedule_withdrawn", subscription, {"plan": withdrawn.code}, now=now)
+        changing.tell(
             "plan_schedule_withdrawn",
-            to=letters.billing_people(workspace),
-            workspace=workspace,
-            key=f"plan-schedule-withdrawn-{subscription.id}-{subscription.version}",
-            context={
+            subscription,
+            {
                 "plan_names": dict(withdrawn.names),
                 "due_on": subscription.due_on.isoformat() if subscription.due_on else None,
                 "renews": subscription.auto_renewal,
@@ -144,27 +134,22 @@ def save_schedule(
 ) -> None:
     """Write down that `plan` begins on the due date, and tell it. Inside the lock; free_plan.py's too."""
     require_transaction()
-    workspace, due_on = subscription.workspace, cast(date, subscription.due_on)
-    agreement.look_soon(subscription, now=now)
-    subscription.version += 1
-    subscription.save()
-    audit.record(
+    due_on = cast(date, subscription.due_on)
+    changing.save(subscription, now=now)
+    changing.record(
         "plan.scheduled",
-        workspace=workspace,
-        subject=workspace.slug,
-        changes={
+        subscription,
+        {
             "plan": plan.code,
             "interval": interval.value if interval else None,
             "begins_on": due_on.isoformat(),
         },
         now=now,
     )
-    letters.send(
+    changing.tell(
         "plan_scheduled",
-        to=letters.billing_people(workspace),
-        workspace=workspace,
-        key=f"plan-scheduled-{subscription.id}-{subscription.version}",
-        context={
+        subscription,
+        {
             "plan_names": dict(plan.names),
             "due_on": due_on.isoformat(),
             "total_minor": charge.total.minor if charge else None,

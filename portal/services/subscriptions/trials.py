@@ -6,9 +6,9 @@ from datetime import date, datetime, timedelta
 from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
 from portal.models import SubscriptionPeriod, Workspace
-from portal.services import audit, letters
+from portal.services import letters
 
-from . import agreement
+from . import agreement, changing
 from .agreement import SubscriptionStatus
 
 
@@ -67,14 +67,11 @@ def extend(workspace: Workspace, *, days: int, shown_due_on: str, now: datetime)
             created_at=now,
         )
         subscription.due_on = extension.due_on
-        agreement.look_soon(subscription, now=now)
-        subscription.version += 1
-        subscription.save()
-        audit.record(
+        changing.save(subscription, now=now)
+        changing.record(
             "trial.extended",
-            workspace=workspace,
-            subject=workspace.slug,
-            changes={
+            subscription,
+            {
                 "days": days,
                 "due_on.before": before.isoformat(),
                 "due_on.after": extension.due_on.isoformat(),
