@@ -27,6 +27,7 @@ from portal.runtime import current
 from portal.services.checkout import cart, ordering
 from portal.services.places import Place
 from portal.services.subscriptions import product_trials, products
+from portal.services.subscriptions.product_trials import PlanIsBlocked
 from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render, wanted_block
 from portal.words.i18n import Sentence, translated
@@ -35,6 +36,7 @@ from portal.words.plans import order_later
 
 from .conversation import END, Conversation, How, Step, converse
 from .steps import adding_page
+from .trial import later, to_the_plan
 
 blueprint = Blueprint("add_subscription", __name__, url_prefix="/w/<slug>/subscriptions/new")
 TEMPLATE = "subscriptions/add.html"
@@ -126,7 +128,11 @@ def _try(place: Place, said: Conversation, product: Product) -> Response:
             licences=said.licences,
             now=current().clock.now(),
         )
-    except (AlreadyTried, AlreadySubscribed, TrialNotOffered, OrderAlreadyPlaced):
+    except OrderAlreadyPlaced:
+        return _products_again(place, said, later(place, product))
+    except PlanIsBlocked:
+        return to_the_plan(place)
+    except (AlreadyTried, AlreadySubscribed, TrialNotOffered):
         pass
     except (PlanNotOffered, LicencesOutOfRange):
         # The catalogue changed between two queries.

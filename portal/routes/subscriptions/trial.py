@@ -20,6 +20,7 @@ from portal.services import open_money
 from portal.services.places import Place
 from portal.services.subscriptions import agreement, product_trials
 from portal.services.subscriptions.agreement import SubscriptionStatus
+from portal.services.subscriptions.product_trials import PlanIsBlocked
 from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render
 from portal.web.place import status_here, today_here
@@ -66,7 +67,9 @@ def start(place: Place, product: str) -> Response:
         form.add_error("plan", _("This plan cannot be tried today. Choose another one."))
         return _form_page(place, found, form, status=422)
     except OrderAlreadyPlaced:
-        return _no_trial_page(place, found, _later(place, found))
+        return _no_trial_page(place, found, later(place, found))
+    except PlanIsBlocked:
+        return to_the_plan(place)
     except (AlreadySubscribed, AlreadyTried, TrialNotOffered):
         # Somebody was quicker, or the vendor took it back.
         return _instead_of_beginning(place, found) or _no_trial_page(place, found, _not_offered())
@@ -80,7 +83,7 @@ def _instead_of_beginning(place: Place, product: Product) -> Response | None:
     status = agreement.status_of(subscription, today=today) if subscription else None
     if status is not None and status.state is SubscriptionState.TRIAL:
         return _to_trial(place, product) if is_sent else _running_page(place, status)
-    standing = product_trials.standing_of(product, subscription, today=today)
+    standing = product_trials.standing_of(product, status)
     if standing.is_subscribed:
         if not is_sent:
             return redirect_after_write(subscriptions_page(place)[1])
@@ -91,9 +94,13 @@ def _instead_of_beginning(place: Place, product: Product) -> Response | None:
     if not standing.may_be_tried:
         return _no_trial_page(place, product, _not_offered()) if is_sent else abort(404)
     if status_here(place).is_blocked:
-        # The plan comes first: without it nobody could use what is tried.
-        return redirect_after_write(url_for("plans.show", slug=place.workspace.slug))
+        return to_the_plan(place)
     return None
+
+
+def to_the_plan(place: Place) -> Response:
+    """Of a blocked workspace, which comes first: without it nobody could use what is tried."""
+    return redirect_after_write(url_for("plans.show", slug=place.workspace.slug))
 
 
 def _form(product: Product) -> TrialForm:
@@ -226,7 +233,7 @@ def _not_offered() -> str:
     return _("There is no free trial of this product.")
 
 
-def _later(place: Place, product: Product) -> str:
+def later(place: Place, product: Product) -> str:
     """Beside a payment for the product whose result is open, or beside its refund."""
     if open_money.open_payment(place.workspace, [product]) is None:
         return _("You can start the trial once the result of the refund is known.")

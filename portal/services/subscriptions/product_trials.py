@@ -3,11 +3,12 @@
 The row stays for ever, and its `trial_until` with it: one trial of a product and workspace, whoever asks.
 """
 
-from datetime import date, datetime
+from datetime import datetime
 
 from portal.database.connecting import require_transaction, transaction
 from portal.domain import buying
 from portal.domain.buying import ProductStanding, TrialNotOffered
+from portal.domain.errors import PortalError
 from portal.domain.periods import Period
 from portal.domain.plans import PlanNotOffered
 from portal.domain.vocabulary import SubscriptionState
@@ -17,22 +18,26 @@ from portal.services.places import Place
 from portal.services.plans import PlanOffers
 
 from . import agreement, next_charge
+from .agreement import SubscriptionStatus
 
 
-def standing_of(product: Product, subscription: Subscription | None, *, today: date) -> ProductStanding:
-    """How the workspace of the `subscription` stands to its licensed `product`; None: it never had it.
+class PlanIsBlocked(PortalError):
+    """The workspace plan comes first: nobody could use what is tried, and a trial is no way out."""
+
+
+def standing_of(product: Product, status: SubscriptionStatus | None) -> ProductStanding:
+    """How a workspace stands to a licensed `product`, by the status of its subscription; None: never had.
 
     What was withdrawn from sale is not given to try.
     """
     trial_days = 0 if product.withdrawn else product.trial_days
-    if subscription is None:
+    if status is None:
         return ProductStanding(product_code=product.code, trial_days=trial_days)
-    state = agreement.status_of(subscription, today=today).state
     return ProductStanding(
         product_code=product.code,
         trial_days=trial_days,
-        is_subscribed=state not in (SubscriptionState.TRIAL, SubscriptionState.ENDED),
-        was_tried=subscription.trial_until is not None,
+        is_subscribed=status.state not in (SubscriptionState.TRIAL, SubscriptionState.ENDED),
+        was_tried=status.subscription.trial_until is not None,
     )
 
 
@@ -46,8 +51,8 @@ def start(place: Place, *, product_code: str, plan_code: str, licences: int, now
 
     Locks the workspace, and tells its billing people and whoever asked. Raises AlreadySubscribed,
     AlreadyTried, TrialNotOffered, LicencesOutOfRange, PlanNotOffered for a plan that is not one of
-    `plans_to_try`, and OrderAlreadyPlaced beside an open payment or refund: what is paid is given, and only
-    then is it known whether there is something to try.
+    `plans_to_try`, PlanIsBlocked, and OrderAlreadyPlaced beside an open payment or refund: what is paid is
+    given, and only then is it known whether there is something to try.
     """
     workspace = place.workspace
     with transaction(lock=workspace):
@@ -57,12 +62,14 @@ def start(place: Place, *, product_code: str, plan_code: str, licences: int, now
             raise TrialNotOffered(product_code=product_code)
         before = agreement.of_product(workspace, product)
         days = buying.start_trial(
-            standing_of(product, before, today=today),
+            standing_of(product, agreement.status_of(before, today=today) if before else None),
             licences=licences,
             most=product.trial_licences,
             on=today,
         )
         open_money.refuse_beside_open_money(workspace, [product])
+        if agreement.status_of(agreement.of_workspace(workspace), today=today).is_blocked:
+            raise PlanIsBlocked()
         plan = _plan_to_try(product, plan_code, now=now)
         subscription = before or Subscription(workspace=workspace, product=product, created_at=now)
         _begin(subscription, plan, days, licences=licences, now=now)

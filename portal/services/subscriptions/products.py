@@ -27,7 +27,7 @@ from portal.services import open_money, plans
 from portal.services.places import Place
 from portal.services.plans import PlanOffers
 
-from . import agreement, charged_methods
+from . import agreement, charged_methods, product_trials
 from .agreement import SubscriptionStatus
 
 DOCUMENTS_OF_A_CARD = 3
@@ -73,12 +73,7 @@ class OwnProduct:
     @property
     def standing(self) -> ProductStanding:
         """Of a licensed product."""
-        return ProductStanding(
-            product_code=self.product.code,
-            trial_days=self.product.trial_days,
-            is_subscribed=self.is_bought and not self.has_ended,
-            was_tried=self.status is not None and self.status.subscription.trial_until is not None,
-        )
+        return product_trials.standing_of(self.product, self.status)
 
     @property
     def may_be_tried(self) -> bool:

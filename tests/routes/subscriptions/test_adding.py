@@ -11,7 +11,7 @@ from portal.domain.choices import Choice
 from portal.domain.vocabulary import Interval
 from portal.models import Licence, Order, Plan, Price, Product, Workspace
 from portal.services.checkout import ordering
-from portal.services.subscriptions import cancellation
+from portal.services.subscriptions import agreement, cancellation
 from tests.factories import CATALOGUE, a_member, a_person, owner_of
 from tests.licensed import bought, tried
 from tests.pages import by_testid, links_of, parse, text_of
@@ -590,3 +590,14 @@ def test_fewer_licences_than_members_hold_are_refused_beside_their_field(app, cl
     assert (field.get("value"), field.get("aria-invalid")) == ("1", "true")
     with facts(app):
         assert not Order.select().exists()
+
+
+TRIED = {"product": "meetings", "how": "try", "plan": "meetings-essential", "licences": "2"}
+
+
+def test_a_blocked_workspace_cannot_try_its_way_out(app, client, place, trials, clock):
+    clock.advance(days=31)
+    answer = post_form(client, NEW, shown_at="/w/acme/plans", **TRIED)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/w/acme/plans")
+    with facts(app):
+        assert agreement.of_product(place.workspace, Product.get(Product.code == "meetings")) is None

@@ -28,11 +28,12 @@ from portal.services.checkout import ordering
 from portal.services.renewals import run
 from portal.services.subscriptions import agreement, cancellation, product_trials
 from portal.services.subscriptions.cancellation import CancellationOver, NothingToCancel
+from portal.services.subscriptions.product_trials import PlanIsBlocked
 from portal.services.workspace import deletion
 from tests.books import assert_books_clean
 from tests.factories import a_member, a_person, letters, owner_of, seen_by
 from tests.licensed import bought, tried
-from tests.paying import SILENT_CHARGED, a_place, pay, reloaded, with_details
+from tests.paying import SILENT_CHARGED, a_place, buy, pay, reloaded, with_details
 from tests.services.payments.test_concurrency import at_once, faults_of
 
 TRIAL, PAID, ENDED = SubscriptionState.TRIAL, SubscriptionState.PAID, SubscriptionState.ENDED
@@ -371,6 +372,9 @@ def test_whoever_bought_without_a_trial_may_try_once_it_has_ended(place, clock):
     meetings = bought(place, quantity=40)
     cancellation.cancel(meetings, shown_ends_on="2026-12-21", now=clock.now())
     clock.advance(days=60)
+    with pytest.raises(PlanIsBlocked):
+        start(place, clock, plan="meetings-enterprise", licences=2)
+    buy(place)
     found = start(place, clock, plan="meetings-enterprise", licences=2)
     assert found.id == meetings.id
     again = found_again(place)
