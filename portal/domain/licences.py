@@ -7,11 +7,10 @@ workspace plan, and a licence is paid for by itself. Nobody who is disabled hold
 from dataclasses import dataclass
 
 from .errors import PortalError
+from .lifecycle import WITHOUT_ACCESS
 from .money import Money
 from .vocabulary import MemberStatus, SubscriptionState
 from .volume_price import VolumePrice
-
-WITHOUT_ASSIGNING = frozenset({SubscriptionState.BLOCKED, SubscriptionState.ENDED})
 
 
 class NotEnoughLicences(PortalError):
@@ -44,7 +43,7 @@ def free_licences(*, quantity: int, being_paid: int | None, assigned: int) -> in
 
 def check_assignment(*, wanted: int, free: int, state: SubscriptionState) -> None:
     """All `wanted` or none. Raises NotAssignable, NotEnoughLicences."""
-    if state in WITHOUT_ASSIGNING:
+    if state in WITHOUT_ACCESS:
         raise NotAssignable(state=state)
     if wanted > free:
         raise NotEnoughLicences(wanted=wanted, free=free)

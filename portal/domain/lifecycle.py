@@ -137,6 +137,10 @@ LICENSED_TRANSITIONS: Mapping[SubscriptionState, frozenset[SubscriptionState]] =
 
 CANCELLABLE = (SubscriptionState.PAID, SubscriptionState.LATE, SubscriptionState.BLOCKED)
 """Those that go on without a decision. A trial ends by itself: there is nothing to cancel."""
+RENEWABLE = (SubscriptionState.PAID, SubscriptionState.LATE)
+"""Those of which a next payment renews what was paid."""
+WITHOUT_ACCESS = (SubscriptionState.BLOCKED, SubscriptionState.ENDED)
+"""Those in which nobody may use the product."""
 
 
 def may_follow(old: SubscriptionState, new: SubscriptionState) -> bool:

@@ -91,14 +91,10 @@ def state_of_open_payment(workspace: Workspace | Parameter) -> "ModelSelect[Paym
 def state_of_open_refund(workspace: Workspace | Parameter) -> "ModelSelect[Refund]":
     """Of the refund of a payment for the subscription of the query that this is a part of."""
     return (
-        Refund.select(Refund.state)
+        _open_refunds(workspace, Refund.state)
         .join_from(Refund, Payment)
         .join_from(Payment, OrderLine, on=(OrderLine.order == Payment.order))
-        .where(
-            Refund.workspace == workspace,
-            Refund.state << OPEN_REFUND_STATES,
-            OrderLine.subscription == Subscription.id,
-        )
+        .where(OrderLine.subscription == Subscription.id)
         .limit(1)
     )
 
@@ -112,16 +108,16 @@ def _open_payments(workspace: Workspace | Parameter, *selected: Any) -> "ModelSe
     )
 
 
+def _open_refunds(workspace: Workspace | Parameter, *selected: Any) -> "ModelSelect[Refund]":
+    return Refund.select(*selected).where(Refund.workspace == workspace, Refund.state << OPEN_REFUND_STATES)
+
+
 def open_refund(workspace: Workspace, products: Iterable[Product | int]) -> Refund | None:
     """The refund of a payment for one of these products whose result is open. One query."""
     return (
-        Refund.select(Refund, Payment)
+        _open_refunds(workspace, Refund, Payment)
         .join(Payment)
-        .where(
-            Refund.workspace == workspace,
-            Refund.state << OPEN_REFUND_STATES,
-            _is_for(Payment.order, products),
-        )
+        .where(_is_for(Payment.order, products))
         .first()
     )
 
@@ -129,11 +125,7 @@ def open_refund(workspace: Workspace, products: Iterable[Product | int]) -> Refu
 def orders_in_the_way(workspace: Workspace) -> dict[int, str]:
     """Ids of the products that money is on its way for, each with the number of its order. One query."""
     being_paid = _open_payments(workspace, Payment.order)
-    being_refunded = (
-        Refund.select(Payment.order)
-        .join(Payment)
-        .where(Refund.workspace == workspace, Refund.state << OPEN_REFUND_STATES)
-    )
+    being_refunded = _open_refunds(workspace, Payment.order).join(Payment)
     query = (
         Plan.select(Plan.product, Order.number)
         .join_from(Plan, OrderLine, on=(OrderLine.plan == Plan.id))
@@ -167,6 +159,5 @@ def refuse_beside_open_money(workspace: Workspace, products: Iterable[Product | 
 def refuse_while_money_moves(workspace: Workspace) -> None:
     """Whatever it is for. Inside the workspace's lock. Raises MoneyOnItsWay."""
     require_transaction()
-    is_refunding = Refund.select().where(Refund.workspace == workspace, Refund.state << OPEN_REFUND_STATES)
-    if any_open_payment(workspace) is not None or is_refunding.exists():
+    if any_open_payment(workspace) is not None or _open_refunds(workspace).exists():
         raise MoneyOnItsWay()

@@ -7,7 +7,7 @@ from datetime import timedelta
 from flask import Blueprint, Response, url_for
 from flask_babel import ngettext
 
-from portal.domain.lifecycle import CANCELLABLE, days_left
+from portal.domain.lifecycle import CANCELLABLE, RENEWABLE, days_left
 from portal.domain.vocabulary import DocumentKind, Interval, PriceUnit, Right, SubscriptionState
 from portal.models import Invoice, Price
 from portal.runtime import current
@@ -16,7 +16,6 @@ from portal.services.members.roster import people_with
 from portal.services.places import Place
 from portal.services.subscriptions import next_charge, products
 from portal.services.subscriptions.agreement import SubscriptionStatus
-from portal.services.subscriptions.auto_renewal import RENEWABLE
 from portal.services.subscriptions.products import OwnProduct, OwnSubscription
 from portal.web.access import workspace_right
 from portal.web.htmx import render

@@ -14,7 +14,7 @@ from portal.database.connecting import require_transaction
 from portal.database.prepared import Parameter, Prepared
 from portal.domain.errors import PortalError
 from portal.domain.extension import PaidPeriod
-from portal.domain.lifecycle import blocked_on, ended_on, licensed_state, subscription_state
+from portal.domain.lifecycle import WITHOUT_ACCESS, blocked_on, ended_on, licensed_state, subscription_state
 from portal.domain.money import Money
 from portal.domain.periods import Period
 from portal.domain.price_lock import PriceLock, lock_after_payment
@@ -34,8 +34,6 @@ from portal.models import (
 )
 from portal.runtime import current
 from portal.services import open_money, plans
-
-WITHOUT_ACCESS = (SubscriptionState.BLOCKED, SubscriptionState.ENDED)
 
 
 class NoTrialPlan(PortalError):

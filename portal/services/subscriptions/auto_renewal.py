@@ -10,6 +10,7 @@ from typing import cast
 
 from portal.database.connecting import transaction
 from portal.domain.errors import PortalError, QuoteChanged
+from portal.domain.lifecycle import RENEWABLE
 from portal.domain.money import Money
 from portal.domain.pricing import Quote, facts_hash
 from portal.domain.timeline import NOTICE_DAYS
@@ -20,8 +21,6 @@ from portal.services.places import Place
 
 from . import agreement, changing, charged_methods
 from . import next_charge as subscriptions_next_charge
-
-RENEWABLE = (SubscriptionState.PAID, SubscriptionState.LATE)
 
 
 class NotRenewable(PortalError):

@@ -17,22 +17,20 @@ from portal.database.prepared import Parameter, Prepared
 from portal.domain.errors import PortalError
 from portal.domain.folding import fold
 from portal.domain.licences import (
-    WITHOUT_ASSIGNING,
     Saving,
     check_assignment,
     free_licences,
     may_hold,
     saving_of,
 )
-from portal.domain.vocabulary import MemberStatus, ProductKind, SubscriptionState
+from portal.domain.lifecycle import RENEWABLE, WITHOUT_ACCESS
+from portal.domain.vocabulary import MemberStatus, ProductKind
 from portal.models import Licence, Member, Person, Plan, Price, Product, Subscription, Workspace
 from portal.services import audit, open_money
 
 from . import agreement
 from .agreement import SubscriptionStatus
 from .cancellation import NotLicensed
-
-RENEWED = frozenset({SubscriptionState.PAID, SubscriptionState.LATE})
 
 
 class CannotHoldLicence(PortalError):
@@ -95,7 +93,7 @@ class ProductLicences:
 
     @property
     def is_assignable(self) -> bool:
-        return self.status.state not in WITHOUT_ASSIGNING
+        return self.status.state not in WITHOUT_ACCESS
 
     @property
     def saving(self) -> Saving | None:
@@ -105,7 +103,7 @@ class ProductLicences:
         """
         subscription = self.subscription
         goes_on = (subscription.scheduled_plan_id, subscription.scheduled_interval) == (None, None)
-        if subscription.price is None or self.status.state not in RENEWED or not goes_on:
+        if subscription.price is None or self.status.state not in RENEWABLE or not goes_on:
             return None
         quantity = subscription.scheduled_quantity or self.paid
         return saving_of(subscription.price.volume_price, quantity=quantity, assigned=self.assigned)
