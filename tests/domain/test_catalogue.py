@@ -662,6 +662,14 @@ CASES = [
         "from 2",
         line="amount_minor = 800",
     ),
+    Case(
+        "a tier that no order reaches",
+        "from_licences = 50",
+        "from_licences = 1000001",
+        f"{CALLS_PRICE}.tiers[1].from_licences",
+        "to 1000000",
+        line="amount_minor = 700",
+    ),
     # Plans of a product.
     Case(
         "a product code twice",

@@ -231,7 +231,7 @@ def _read_price(table: TableReader, *, kind: ProductKind | None) -> DeclaredPric
 
 def _read_tier(table: TableReader) -> VolumeTier:
     tier = VolumeTier(
-        from_licences=table.integer("from_licences", low=2, high=MAX_PEOPLE),
+        from_licences=table.integer("from_licences", low=2, high=MAX_LICENCES),
         amount_minor=table.amount_minor("amount_minor"),
     )
     table.finish()

@@ -20,6 +20,7 @@ from tests.conftest import TODAY
 from tests.corruptions import CORRUPTIONS, a_past_of_everything
 from tests.crediting import credit
 from tests.factories import owner_of, seen_by
+from tests.licensed import bought
 from tests.paying import (
     ASKS_ONCE,
     DECLINED,
@@ -435,6 +436,13 @@ def test_a_plan_that_a_refund_made_too_small_is_no_breach_until_the_next_payment
     assert_books_clean()
     shop.sql(too_small)
     assert broken_books() == {"active_users_fit_their_plan": 1}
+
+
+def test_a_plan_that_a_refund_made_too_small_is_no_breach_after_licences_were_bought(shop):
+    after_a_refund("UPDATE plan SET max_users = 1 WHERE max_users > 1")(shop)
+    shop.ask_the_gateway()
+    bought(the_owner_of_acme(), "meetings-essential")
+    assert_books_clean()
 
 
 def test_a_plan_that_is_too_small_is_a_breach_though_the_newest_document_is_a_partial_credit_note(shop):

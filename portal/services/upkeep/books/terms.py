@@ -177,9 +177,17 @@ def workspaces_have_an_owner() -> Queries:
 def active_users_fit_their_plan() -> Queries:
     """Workspaces with more active users than their plan holds.
 
-    Unless their newest document is the credit note of a refund: that may have given a small plan back.
+    Unless the newest document of the plan is the credit note of a refund: that may have given a small one
+    back.
     """
-    newest = Invoice.select(fn.MAX(Invoice.id)).group_by(Invoice.workspace)
+    newest = (
+        Invoice.select(fn.MAX(Invoice.id))
+        .join_from(Invoice, OrderLine, on=(OrderLine.order == Invoice.order))
+        .join_from(OrderLine, Plan)
+        .join_from(Plan, Product)
+        .where(Product.kind == ProductKind.WORKSPACE_PLAN)
+        .group_by(Invoice.workspace)
+    )
     just_refunded = (
         Invoice.select(Invoice.workspace)
         .join(Order)
