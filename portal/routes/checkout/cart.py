@@ -16,7 +16,7 @@ from portal.domain.vocabulary import Interval, ProductKind, Right
 from portal.domain.volume_price import MAX_LICENCES
 from portal.forms.checkout import CartLineForm
 from portal.models import Plan, Product
-from portal.routes.plans.page import CANNOT_BE_ORDERED, refusal_sentence
+from portal.routes.plans.page import REFUSALS, refusal_sentence
 from portal.routes.plans.refusals import refusals_of
 from portal.runtime import current
 from portal.services import plans
@@ -33,7 +33,6 @@ from portal.words.plans import order_later, priced_name
 
 blueprint = Blueprint("cart", __name__, url_prefix="/w/<slug>/cart")
 TEMPLATE = "checkout/cart.html"
-REFUSALS = (PlanTooSmall, *CANNOT_BE_ORDERED)
 
 
 @blueprint.get("")

@@ -1,5 +1,6 @@
 """The checkout: billing details → review and pay → a result that tells the truth."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from flask import Blueprint, Response, abort, flash, redirect, request, session, url_for
@@ -27,8 +28,8 @@ from portal.domain.vocabulary import (
 from portal.forms.billing_details import BillingDetailsForm
 from portal.forms.cards import CardForm, PlaceOrderForm
 from portal.gateways.base import CardData
-from portal.models import Order, Payment
-from portal.routes.plans.page import CANNOT_BE_ORDERED, plans_page, refusal_sentence, refused
+from portal.models import Order, OrderLine, Payment
+from portal.routes.plans.page import CANNOT_BE_ORDERED, REFUSALS, plans_page, refusal_sentence, refused
 from portal.routes.plans.view import renewal_of
 from portal.runtime import current
 from portal.services import open_money, plans
@@ -172,9 +173,7 @@ def _keep_details(place: Place, order: Order, form: BillingDetailsForm) -> Respo
 def _details_page(place: Place, order: Order, form: BillingDetailsForm, *, status: int) -> Response:
     """The price in the display currency that is chosen now, recomputed from the catalogue."""
     chosen = form.display_currency.data
-    shown = _prices_in(
-        place, order, chosen if chosen in form.display_currency.offered else order.display_currency
-    )
+    shown = _prices_in(order, chosen if chosen in form.display_currency.offered else order.display_currency)
     refresh = {
         "hx-post": address("details", place, order.number),
         "hx-trigger": "change",
@@ -191,12 +190,12 @@ def _details_page(place: Place, order: Order, form: BillingDetailsForm, *, statu
     )
 
 
-def _prices_in(place: Place, order: Order, currency: str) -> list[Money]:
+def _prices_in(order: Order, currency: str) -> list[Money]:
     """What each line costs in the currency; in that of the order where one of them has no price in it."""
     try:
         now = current().clock.now()
         wanted = ordering.wanted_again(order, currency=currency, now=now)
-    except CANNOT_BE_ORDERED:
+    except REFUSALS:
         return [line.unit for line in order.frozen_lines]
     return [each.line.offer.amount for each in wanted]
 
@@ -290,7 +289,8 @@ def _paying_already(place: Place, order: Order, form: CardForm | PlaceOrderForm,
 def _not_placed(place: Place, order: Order) -> str:
     """To be said on the page of the payment that stood in the way, which is about another order."""
     name = ", ".join(translated(line.plan_names) for line in order.frozen_lines)
-    if open_money.any_open_payment(place.workspace) is None:
+    products = [line.plan.product_id for line in order.lines]
+    if open_money.open_payment(place.workspace, products) is None:
         return _("Your order for %(plan)s was not placed: a refund is being confirmed.", plan=name)
     return _("Your order for %(plan)s was not placed: another payment is being confirmed.", plan=name)
 
@@ -372,7 +372,9 @@ def result(place: Place, number: str) -> Response:
         return redirect_after_write(payment.action_url)
     is_paid = payment.state == PaymentState.SUCCEEDED
     must_confirm = payment.state == PaymentState.ACTION_REQUIRED
-    is_present = is_paid and _is_present(order, place)
+    lines = list(order.lines)
+    statuses = _statuses(lines, place) if is_paid else []
+    is_present = is_paid and _is_present(lines, statuses)
     page = result_of(
         order,
         payment,
@@ -380,12 +382,12 @@ def result(place: Place, number: str) -> Response:
         is_present=is_present,
         new_guests=_new_guests(order) if is_present else "",
         may_download=Right.DOWNLOAD_DOCUMENTS in place.may or order.person_id == current_user.id,
-        renewal=_next_charges(order, place) if is_present else "",
+        renewal=_next_charges(statuses, place) if is_present else "",
         takes_a_card_at_once=_takes_a_card_at_once(place, order)
         or (payment.tried_on is not None and must_confirm and Right.MANAGE_PAYMENT_METHODS in place.may),
     )
     if is_present and Right.MANAGE_MEMBERS in place.may:
-        page = replace(page, assigns_licences=_gave_licences(order, place))
+        page = replace(page, assigns_licences=_gave_licences(statuses))
     says_more = "_flashes" in session
     response = render("checkout/result.html", page)
     if page.waits:
@@ -409,34 +411,34 @@ def _new_guests(order: Order) -> str:
     )
 
 
-def _is_present(order: Order, place: Place) -> bool:
+def _is_present(lines: Sequence[OrderLine], statuses: Sequence[SubscriptionStatus]) -> bool:
     """Whether the workspace lives on this paid order today: nothing was paid after it, and it is not over."""
     return all(
         line.end_on == status.due_on and status.today < line.end_on
-        for line, status in zip(order.lines, _statuses(order, place), strict=True)
+        for line, status in zip(lines, statuses, strict=True)
     )
 
 
-def _statuses(order: Order, place: Place) -> list[SubscriptionStatus]:
-    """How the subscriptions of the order's lines stand today; the workspace plan's as the page has it."""
+def _statuses(lines: Sequence[OrderLine], place: Place) -> list[SubscriptionStatus]:
+    """How the subscriptions of a paid order's lines stand today; the workspace plan's as the page has it."""
     own = status_here(place)
-    if all(line.subscription_id == own.subscription.id for line in order.lines):
-        return [own for _line in order.lines]
+    if all(line.subscription_id == own.subscription.id for line in lines):
+        return [own for _line in lines]
     by_id = {each.id: each for each in agreement.all_of(place.workspace)}
-    found = (by_id[line.subscription_id] for line in order.lines if line.subscription_id is not None)
+    found = (by_id[line.subscription_id] for line in lines if line.subscription_id is not None)
     return [agreement.status_of(each, today=own.today) for each in found]
 
 
-def _gave_licences(order: Order, place: Place) -> bool:
+def _gave_licences(statuses: Sequence[SubscriptionStatus]) -> bool:
     """Whether licences were bought that members hold; those with keys are not assigned."""
-    bought = (status.subscription for status in _statuses(order, place))
+    bought = (status.subscription for status in statuses)
     return any(agreement.is_licensed(each) and not each.product.licence_keys for each in bought)
 
 
-def _next_charges(order: Order, place: Place) -> str:
+def _next_charges(statuses: Sequence[SubscriptionStatus], place: Place) -> str:
     """The sentences of automatic renewal, or that nothing is charged by itself."""
     now, names_method = current().clock.now(), Right.USE_SAVED_METHODS in place.may
-    renewing = [each for each in _statuses(order, place) if each.renews_by_itself]
+    renewing = [each for each in statuses if each.renews_by_itself]
     if not renewing:
         return _("Nothing is charged automatically: automatic renewal is off.")
     charges = (coming_charge(each, usage_here(place), now=now) for each in renewing)

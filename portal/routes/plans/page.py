@@ -49,6 +49,9 @@ CANNOT_BE_ORDERED = (
     LicencesBelowAssigned,
     AlreadySubscribed,
 )
+"""Without PlanTooSmall, which has figures to show."""
+REFUSALS = (PlanTooSmall, *CANNOT_BE_ORDERED)
+"""Whatever `ordering` raises of something that was chosen."""
 
 
 @blueprint.get("/plans")

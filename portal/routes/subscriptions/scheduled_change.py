@@ -8,7 +8,7 @@ from flask import Blueprint, Response, flash, request, url_for
 from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
 from portal.domain.plans import PlanChoice, PlanTooSmall
 from portal.domain.vocabulary import Right
-from portal.routes.plans.page import CANNOT_BE_ORDERED, plans_page, refusal_sentence, refused
+from portal.routes.plans.page import REFUSALS, plans_page, refusal_sentence, refused
 from portal.runtime import current
 from portal.services import open_money
 from portal.services.places import Place
@@ -55,7 +55,7 @@ def confirm(place: Place) -> Response:
         return _preview_page(place, wanted, changed=True)
     except OrderAlreadyPlaced:
         return beside_open_money(place)
-    except (PlanTooSmall, NothingWaits, NoBillingDetails, *CANNOT_BE_ORDERED) as refusal:
+    except (NothingWaits, NoBillingDetails, *REFUSALS) as refusal:
         return _refused(place, refusal, wanted)
     flash(_begins(change), "done")
     return _to_plans(place)
@@ -122,7 +122,7 @@ def _preview_page(place: Place, wanted: str, *, changed: bool = False) -> Respon
         change = scheduled_change.preview(
             place.workspace, plan_code=code, interval=interval, now=current().clock.now()
         )
-    except (PlanTooSmall, NothingWaits, NoBillingDetails, *CANNOT_BE_ORDERED) as refusal:
+    except (NothingWaits, NoBillingDetails, *REFUSALS) as refusal:
         return _refused(place, refusal, wanted)
     status = status_here(place)
     replaced = scheduled_change.waiting_plan(status)
@@ -186,7 +186,8 @@ def _to_plans(place: Place, price: str | None = None) -> Response:
 
 def beside_open_money(place: Place) -> Response:
     """The plans page says what waits, in its banner to whoever may see it."""
-    problem = change_later(refund=open_money.any_open_payment(place.workspace) is None)
+    product = status_here(place).subscription.product
+    problem = change_later(refund=open_money.open_payment(place.workspace, [product]) is None)
     return plans_page(place, wanted="", currency="", status=409, problem=problem)
 
 

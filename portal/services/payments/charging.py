@@ -378,7 +378,13 @@ def give_up_abandoned(*, limit: int, now: datetime) -> int:
     waits_by_the_calendar = Subscription.auto_renewal & (Subscription.due_on == OrderLine.renews_on)
     abandoned = (
         _waiting()
-        .join_from(Payment, OrderLine, on=(OrderLine.order == Payment.order))
+        # A renewal has one line; what was ordered by hand may have several, and is given up once.
+        .join_from(
+            Payment,
+            OrderLine,
+            JOIN.LEFT_OUTER,
+            on=((OrderLine.order == Payment.order) & OrderLine.renews_on.is_null(False)),
+        )
         .join_from(OrderLine, Subscription, JOIN.LEFT_OUTER)
         .where(
             Payment.tried_on.is_null() | ~waits_by_the_calendar,

@@ -775,3 +775,13 @@ def test_before_the_total_no_vat_is_promised_to_a_country_that_is_known(app, acm
     page = text_of(next(parse(owner.get(page_of(order)).text).iter("main")))
     assert "VAT, if any, is shown on the next page, with the total." in page
     assert "VAT is added" not in page
+
+
+def test_a_mistake_in_the_details_of_a_plan_that_became_too_small_is_said(app, acme, owner, order) -> None:
+    """The price in the shown currency is asked again while nobody may order the plan any more."""
+    with facts(app):
+        for number in range(6):
+            a_member(acme, a_person(f"m{number}@acme.test"))
+    answer = owner.post(page_of(order), {"kind": "person"})
+    assert answer.status_code == 422
+    assert "\u20ac28.00" in answer.text

@@ -5,8 +5,17 @@ from datetime import timedelta
 
 import pytest
 
+from portal.domain.choices import Choice
 from portal.domain.errors import OrderAlreadyPlaced
-from portal.domain.vocabulary import MemberStatus, OrderState, PaymentMethodKind, PaymentState, Right, Role
+from portal.domain.vocabulary import (
+    Interval,
+    MemberStatus,
+    OrderState,
+    PaymentMethodKind,
+    PaymentState,
+    Right,
+    Role,
+)
 from portal.gateways.base import ActionRequired, GatewayUnavailable, NeverMade, ResultUnknown, Succeeded
 from portal.models import AuditEntry, Invoice, Member, OutboxMessage, Payment, PaymentMethod, Subscription
 from portal.runtime import Runtime, install
@@ -35,6 +44,7 @@ from tests.paying import (
     pay,
     reloaded,
     the_sandbox,
+    with_details,
 )
 
 
@@ -208,6 +218,14 @@ def test_a_browser_closed_before_the_return_is_found_by_the_worker(place, clock)
     clock.advance_wall(minutes=5)
     assert charging.look_up_due(limit=10, now=clock.now()).settled == 1
     is_paid_once(order, clock)
+
+
+def test_a_payment_of_several_products_that_nobody_confirms_is_closed_once(place, clock):
+    choices = [Choice(plan, Interval.MONTH, 2) for plan in ("meetings-essential", "webinar-standard")]
+    opened = ordering.open_order(place, choices=choices, currency="EUR", now=clock.now())
+    pay(with_details(opened, place), ASKS_ALWAYS)
+    clock.advance_wall(hours=25)
+    assert charging.give_up_abandoned(limit=10, now=clock.now()) == 1
 
 
 def test_what_nobody_confirms_in_a_day_is_closed(place, clock):
