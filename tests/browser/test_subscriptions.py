@@ -118,7 +118,9 @@ def test_back_keeps_what_was_chosen(page: Page, reader, acme, owner):
     page.go_back()
     expect(page.locator(f"input[type=radio][value={PROFESSIONAL}]")).to_be_checked()
     page.go_forward()
+    expect(page.get_by_test_id("licences")).to_have_value("12")
     page.go_forward()
+    expect(page.get_by_test_id("proceed")).to_be_visible()
     # The steps that are done lead back too.
     page.locator(".steps a").last.click()
     expect(page.get_by_test_id("licences")).to_have_value("12")

@@ -254,6 +254,8 @@ def _sentence(refusal: PortalError, *, is_licensed: bool) -> str:
                 "Access is blocked, and the licences can no longer be renewed. Cancel the subscription, "
                 "which ends it at once, and buy licences again."
             )
+        case PlanNotOffered() if is_licensed:
+            return _("This plan is no longer sold and cannot be renewed.")
         case NotRenewable() if is_licensed:
             return _("There is nothing to renew: you can switch automatic renewal on when you buy licences.")
         case NotRenewable() if facts["state"] == SubscriptionState.BLOCKED:
