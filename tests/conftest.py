@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+import hypothesis
 import pytest
 
-from tests.matrix import taking_turns
+from tests.matrix import FULL, taking_turns
 from tests.pages import PageClient
 from tests.postgres import PostgreSQL, ReusedDatabase
 from tools.setup import postgresql_binaries
@@ -68,6 +69,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.lf and config.option.tracing == "off":
         # To record what the browser sees takes a quarter of its time, so it is done where a test had failed.
         config.option.tracing = "retain-on-failure"
+    # One run is like another, on every machine; FULL=1 looks for cases that nobody has thought of.
+    hypothesis.settings.register_profile("each_run_alike", derandomize=not FULL, database=None)
+    hypothesis.settings.load_profile("each_run_alike")
     sys.addaudithook(refuse_other_machines)
     if os.environ.get("CI") == "true" and postgresql_binaries() is None:
         raise pytest.UsageError(f"{POSTGRESQL_MISSING}: with CI=true its tests may not be skipped.")

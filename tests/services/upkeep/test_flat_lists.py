@@ -39,8 +39,8 @@ from tests.licensed import tried
 from tests.paying import buy
 
 MANY = 20_000
-FEW = 1_500
-"""Rows, or tens of SQLite's instructions: some dozen for each row that is shown."""
+FEW = 3_000
+"""Rows, or tens of SQLite's instructions: some dozen for each row that is shown, and the list of plans."""
 WHOLE = 3 * MANY
 """A list read by an index, its rows, and their order; no other list beside it."""
 OWN_ORDERS_WHOLE = WHOLE + 2 * MANY
