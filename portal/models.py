@@ -50,6 +50,7 @@ from portal.domain.vocabulary import (
     NoticeKind,
     OrderKind,
     OrderState,
+    PaidWith,
     PaymentMethodKind,
     PaymentState,
     PriceUnit,
@@ -526,6 +527,8 @@ class Order(Model):
 
     `quote` is what the person was shown (domain/pricing.py); `quote_hash` identifies it; the four amount
     columns repeat its totals so that the database can add them up, and the order's lines its lines.
+    `from_balance_minor` of the total is paid from the balance, and no other order counts on it while this one
+    is placed.
     """
 
     number = ShortText(max_length=20, unique=True)
@@ -544,6 +547,9 @@ class Order(Model):
     auto_renewal = BooleanField(default=False)
     created_at = UTCDateTimeField()
     paid_at = UTCDateTimeField(null=True)
+    from_balance_minor = MinorUnits(
+        default=0, constraints=[SQL("DEFAULT 0"), Check("from_balance_minor BETWEEN 0 AND total_minor")]
+    )
 
     workspace_id: int
     person_id: int
@@ -565,6 +571,11 @@ class Order(Model):
         return frozen_lines(self.quote)
 
     @property
+    def due(self) -> Money:
+        """What a gateway is asked for: the total without what the balance pays."""
+        return Money(self.total_minor - self.from_balance_minor, self.currency)
+
+    @property
     def plan_line(self) -> FrozenLine | None:
         """The one for the workspace plan; None where licences alone are bought. Without a query."""
         return next((line for line in self.frozen_lines if not line.is_licensed), None)
@@ -573,6 +584,15 @@ class Order(Model):
     def is_renewal(self) -> bool:
         """Whether the portal made it, for an automatic charge. Without a query."""
         return all(line.kind is OrderKind.RENEWAL for line in self.frozen_lines)
+
+
+Order.add_index(
+    Order.index(
+        Order.workspace,
+        name="purchase_order_counts_on_balance",
+        where=(Order.state == OrderState.PLACED) & (Order.from_balance_minor > 0),
+    )
+)
 
 
 class OrderLine(Model):
@@ -702,7 +722,8 @@ class Payment(Model):
     order is alive or paid: the partial unique index `payment_one_live_per_order` refuses a second.
     `method` is the saved method that was charged, NULL for what was typed at the checkout; `tried_on` the
     workspace's day on which it was charged while the payer was away, NULL where they pressed the button.
-    `may_work_later`: the decline was a soft one.
+    `may_work_later`: the decline was a soft one. An order that the balance alone pays has a payment too, of
+    its total, paid with PaidWith.BALANCE: no gateway was asked, and no money moved.
     """
 
     key = ShortText(max_length=40, unique=True)
@@ -717,7 +738,7 @@ class Payment(Model):
     may_work_later = BooleanField(default=False)
     reference = ShortText(max_length=200, default="")
     action_url = ShortText(max_length=500, default="")
-    method_kind = VocabularyWord(PaymentMethodKind)
+    method_kind = VocabularyWord(PaidWith)
     brand = ShortText(max_length=20, default="")
     last4 = ShortText(max_length=4, default="")
     payer_name = ShortText(max_length=200, default="")

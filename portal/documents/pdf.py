@@ -336,6 +336,7 @@ def _payment(facts: Mapping[str, Any], labels: Mapping[str, str], language: str)
         how = _how_paid(payment, labels, preposition="by" if is_invoice else "to")
         sentence = labels["paid" if is_invoice else "refunded"]
         lines = [sentence.format(how=how, date=long_date(payment["paid_on"], language))]
+        lines += _balance_words(facts, labels, language)
         if payment.get("processor"):
             sentence = labels["processor" if is_invoice else "refund_processor"]
             lines.append(sentence.format(processor=printable(payment["processor"])))
@@ -353,6 +354,16 @@ def _payment(facts: Mapping[str, Any], labels: Mapping[str, str], language: str)
         account = " · ".join(f"{name} {value}" for name, value in _bank_rows(facts))
         lines.append(labels["due_by_transfer"].format(iban=account, number=printable(facts["number"])))
     return lines
+
+
+def _balance_words(facts: Mapping[str, Any], labels: Mapping[str, str], language: str) -> list[str]:
+    """How much of it the balance has paid, or keeps of a credit note, beside another method."""
+    kept, total = facts["payment"].get("from_balance_minor", 0), facts["totals"]["gross_minor"]
+    if not kept or kept == total:
+        return []
+    sentence = labels["partly_from_balance" if facts["kind"] == "invoice" else "partly_to_balance"]
+    amount = money_text(kept, facts["currency"], language)
+    return [sentence.format(amount=amount, rest=money_text(total - kept, facts["currency"], language))]
 
 
 def _how_paid(payment: Mapping[str, Any], labels: Mapping[str, str], *, preposition: str) -> str:

@@ -6,6 +6,8 @@ from datetime import date
 from typing import Any
 
 from .money import Money
+from .periods import Period
+from .tax import BASIS_POINTS
 from .vocabulary import Interval, OrderKind
 
 
@@ -66,10 +68,92 @@ class FrozenLine:
         """Of one whole period, without VAT."""
         return self.unit * self.billed_quantity
 
+    def tax_on(self, net: Money) -> Money:
+        """At its rate; nothing while the buyer is not known."""
+        return net.split(part=self.rate_bp or 0, whole=BASIS_POINTS)
+
     @property
     def reckoned_net(self) -> Money:
         """What `net` has to be."""
         return self.share.amount if self.share else self.price
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenCredit:
+    """What a quote gives back of one line of an invoice: `unused_days` of its `days`.
+
+    `line` is that of partial_credits.line_key; `charged` was its net. Net and tax are what comes back.
+    """
+
+    line: str
+    unused_on: Period
+    days: int
+    charged: Money
+    credited_before: Money
+    net: Money
+    tax: Money
+
+    @property
+    def unused_days(self) -> int:
+        return self.unused_on.days
+
+    @property
+    def gross(self) -> Money:
+        return self.net + self.tax
+
+    @property
+    def invoice(self) -> str:
+        """The number of the invoice of the line."""
+        return self.line.rpartition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenBalance:
+    """What pays a quote beside a gateway, which is asked for `due`: `used` of the total.
+
+    That is what is `credited` with it, as far as the total goes, and else what was kept before.
+    """
+
+    credits: tuple[FrozenCredit, ...]
+    credited: Money
+    used: Money
+    due: Money
+
+    @property
+    def kept_before(self) -> Money:
+        """How much of what is used had been kept before."""
+        return self.used - min(self.credited, self.used)
+
+    @property
+    def kept_on(self) -> Money:
+        """How much of what is given back stays in the balance."""
+        return self.credited - min(self.credited, self.used)
+
+
+def frozen_balance(facts: Mapping[str, Any]) -> FrozenBalance | None:
+    """None where a gateway is asked for the whole total. Raises KeyError, ValueError for no facts."""
+    balance, currency = facts.get("balance"), facts["currency"]
+    if balance is None:
+        return None
+    return FrozenBalance(
+        credits=tuple(_frozen_credit(credit, currency) for credit in balance["credits"]),
+        credited=Money(balance["credited_minor"], currency),
+        used=Money(balance["used_minor"], currency),
+        due=Money(balance["due_minor"], currency),
+    )
+
+
+def _frozen_credit(credit: Mapping[str, Any], currency: str) -> FrozenCredit:
+    unused = (date.fromisoformat(credit[name]) for name in ("unused_start_on", "unused_end_on"))
+    return FrozenCredit(
+        line=credit["line"],
+        unused_on=Period(*unused),
+        days=credit["days"],
+        charged=Money(credit["charged_minor"], currency),
+        credited_before=Money(credit["credited_before_minor"], currency),
+        net=Money(credit["net_minor"], currency),
+        tax=Money(credit["tax_minor"], currency),
+    )
 
 
 def frozen_lines(facts: Mapping[str, Any]) -> tuple[FrozenLine, ...]:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from .frozen_quote import FrozenLine, frozen_lines
+from .frozen_quote import FrozenLine, frozen_balance, frozen_lines
 from .invoice_lines import document_lines
-from .vocabulary import DocumentKind, Interval, PaymentMethodKind
+from .vocabulary import DocumentKind, Interval, PaidWith, PaymentMethodKind
 
 FACTS_VERSION = 2
 """How `invoice_facts` are laid out. Version 1, without this key, is read by invoice_lines.py too."""
@@ -34,16 +34,18 @@ def invoice_facts(
     customer_number: str,
     order_number: str,
     language: str,
-    method_kind: PaymentMethodKind,
+    method_kind: PaymentMethodKind | PaidWith,
     method_brand: str,
     method_last4: str,
     paid_on: date,
     processor: str,
+    from_balance_minor: int = 0,
 ) -> dict[str, Any]:
     """Plain JSON: dates as ISO text, amounts in minor units of `currency`, texts in every language.
 
     `quote` is Quote.facts, `notes` the sentences under each of its lines by language, `details` the buyer's
-    details as they were when the order was placed.
+    details as they were when the order was placed. `from_balance_minor` of the total was paid from the
+    balance, which is told only where something was.
     """
     lines = [
         _line_facts(line, its_notes, position=position)
@@ -83,6 +85,7 @@ def invoice_facts(
             "last4": method_last4,
             "paid_on": paid_on.isoformat(),
             "processor": processor,
+            **({"from_balance_minor": from_balance_minor} if from_balance_minor else {}),
         },
     }
 
@@ -171,7 +174,7 @@ def is_of_the_sale(
     details: Mapping[str, Any],
     order_number: str,
     customer_number: str,
-    method_kind: PaymentMethodKind,
+    method_kind: PaidWith,
     method_brand: str,
     method_last4: str,
 ) -> bool:
@@ -181,7 +184,7 @@ def is_of_the_sale(
     A fact that was not yet printed when the invoice was issued is none that it lacks.
     """
     buyer = _buyer_facts(details)
-    sold = frozen_lines(quote)
+    sold, balance = frozen_lines(quote), frozen_balance(quote)
     return (
         all(buyer.get(name) == value for name, value in facts["buyer"].items() if name in buyer)
         and (facts["order_number"], facts["customer_number"]) == (order_number, customer_number)
@@ -190,6 +193,7 @@ def is_of_the_sale(
         and facts["tax"] == quote["tax"]
         and [facts["payment"][name] for name in ("method", "brand", "last4")]
         == [method_kind.value, method_brand, method_last4]
+        and facts["payment"].get("from_balance_minor", 0) == (balance.used.minor if balance else 0)
     )
 
 

@@ -8,17 +8,29 @@ quote made anew has another hash, nothing is charged (product.md §4).
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
-from .errors import CurrencyMismatch
+from . import ledger
+from .errors import CurrencyMismatch, PortalError
 from .extension import Extension, PaidPeriod, extend
+from .frozen_quote import DayShare
+from .licence_terms import Begins, LicenceTerms
 from .money import Money, total
 from .periods import Period, anchor_at, period_from
+from .prorated_lines import CreditLine
+from .proration import PresentLicences, Proration, prorate
 from .tax import Buyer, TaxDecision, decide_tax, tax_facts
-from .vocabulary import Interval, OrderKind, PriceUnit, SubscriptionState
+from .vocabulary import Interval, OrderKind, PriceUnit, RenewalDay, SubscriptionState
 
 Facts = Mapping[str, object]
+
+
+class ChangeWaits(PortalError):
+    """The change of licences is to a smaller choice: it begins on `due_on`, with the renewal."""
+
+    due_on: date
+
 
 FACTS_VERSION = 2
 """How `Quote.facts` are laid out. Version 1, without this key, is read by frozen_quote.py too."""
@@ -45,6 +57,10 @@ class Offer:
         """How many times the amount stands on an order of `quantity` licences."""
         return 1 if self.unit is PriceUnit.FLAT else quantity
 
+    def price(self, quantity: int) -> Money:
+        """Of one whole period, without VAT."""
+        return self.amount * self.billed(quantity)
+
 
 @dataclass(frozen=True, slots=True)
 class PresentTerms:
@@ -62,23 +78,34 @@ class PresentTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedLicences:
+    """Licences that run and are changed by the prorate rule, to a plan at `position` in its product."""
+
+    present: PresentLicences
+    position: int
+    renewal_day: RenewalDay
+
+
+@dataclass(frozen=True, slots=True)
 class WantedLine:
     """What is to be quoted of one subscription, whose `present` terms it follows.
 
-    `renews`: it is the next automatic charge.
+    `renews`: it is the next automatic charge. `changes`: licences that run become those of the offer.
     """
 
     present: PresentTerms
     offer: Offer
     quantity: int = 1
     renews: bool = False
+    changes: ChangedLicences | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class QuotedLine:
     """What one line costs and gives. `net` is the price times what is billed of it, once or by licence.
 
-    `tax_amount` is rounded half up on the line; 0 until the buyer is known, as `rate_bp` is None.
+    Of a change in the middle of a period it is a `share` of that. `tax_amount` is rounded half up on the
+    line; 0 until the buyer is known, as `rate_bp` is None.
     """
 
     kind: OrderKind
@@ -89,10 +116,11 @@ class QuotedLine:
     rate_bp: int | None
     tax_amount: Money
     extension: Extension | None
+    share: DayShare | None = None
 
     @property
     def net(self) -> Money:
-        return self.offer.amount * self.offer.billed(self.quantity)
+        return self.share.amount if self.share else self.offer.price(self.quantity)
 
     @property
     def due_on(self) -> date:
@@ -118,6 +146,7 @@ class QuotedLine:
             "due_on": self.due_on.isoformat(),
             "anchor_day": self.anchor_day,
             "extension": extension_facts(self.extension),
+            **({"days": self.share.days, "base_days": self.share.base_days} if self.share else {}),
         }
 
 
@@ -127,12 +156,17 @@ class Quote:
 
     `tax` is None until the buyer is known; such a quote cannot be placed. `reviewed` is the hash of what the
     buyer reviews beside the amounts: details and payment method.
+
+    `credits` are given back with it, by credit notes, and `kept` was kept for the workspace before: both pay
+    as much of the total as they can, and `due` is the rest.
     """
 
     lines: tuple[QuotedLine, ...]
     on: date
     tax: TaxDecision | None
     reviewed: str | None = None
+    credits: tuple[CreditLine, ...] = ()
+    kept: Money | None = None
 
     @property
     def only_line(self) -> QuotedLine:
@@ -157,8 +191,31 @@ class Quote:
         return self.net + self.tax_amount
 
     @property
+    def credited(self) -> Money:
+        """What is given back, tax included."""
+        return total((credit.gross for credit in self.credits), self.currency)
+
+    @property
+    def from_balance(self) -> Money:
+        """How much of the total is paid by what is given back and by what was kept before."""
+        kept = self.kept or Money.zero(self.currency)
+        return ledger.usable(self.total, kept + self.credited)
+
+    @property
+    def due(self) -> Money:
+        """What is charged now, tax included. Of nothing nobody is asked."""
+        return self.total - self.from_balance
+
+    def beside_balance(self, kept: Money) -> "Quote":
+        """The same, where `kept` is in the balance of the workspace and no other order counts on it."""
+        return replace(self, kept=kept)
+
+    @property
     def facts(self) -> Facts:
-        """Everything shown, as JSON: dates as ISO text, amounts in minor units, fractions as text."""
+        """Everything shown, as JSON: dates as ISO text, amounts in minor units, fractions as text.
+
+        What pays beside the gateway is told only where something does.
+        """
         return {
             "version": FACTS_VERSION,
             "currency": self.currency,
@@ -172,6 +229,19 @@ class Quote:
             ],
             "tax": tax_facts(self.tax),
             "reviewed": self.reviewed,
+            **self._balance_facts(),
+        }
+
+    def _balance_facts(self) -> Facts:
+        if not self.credits and not self.from_balance.minor:
+            return {}
+        return {
+            "balance": {
+                "credits": [credit.facts for credit in self.credits],
+                "credited_minor": self.credited.minor,
+                "used_minor": self.from_balance.minor,
+                "due_minor": self.due.minor,
+            }
         }
 
     @property
@@ -213,7 +283,7 @@ def make_quote(
 ) -> Quote:
     """What the wanted lines cost and give if they are taken on the day `on`, with what else is `reviewed`.
 
-    Raises CurrencyMismatch, ExtensionTooLong, MissingVatRate.
+    Raises CurrencyMismatch, ExtensionTooLong, MissingVatRate; NothingChanges, ChangeWaits for licences.
     """
     tax = None
     if buyer is not None:
@@ -223,11 +293,63 @@ def make_quote(
             on=on,
             unchecked_counts_as_valid=unchecked_counts_as_valid,
         )
-    lines = tuple(_quote_line(line, tax=tax, on=on) for line in wanted)
+    lines: list[QuotedLine] = []
+    given_back: list[CreditLine] = []
+    for each in wanted:
+        if each.changes is None:
+            lines.append(_quote_line(each, tax=tax, on=on))
+        else:
+            proration = proration_of(each, each.changes, tax=tax, on=on)
+            lines.append(_changed_line(each, proration))
+            given_back += proration.credits
     for line in lines:
         if line.net.currency != lines[0].net.currency:
             raise CurrencyMismatch(left=lines[0].net.currency, right=line.net.currency)
-    return Quote(lines=lines, on=on, tax=tax, reviewed=facts_hash(reviewed) if reviewed else None)
+    return Quote(
+        lines=tuple(lines),
+        on=on,
+        tax=tax,
+        reviewed=facts_hash(reviewed) if reviewed else None,
+        credits=tuple(given_back),
+    )
+
+
+def proration_of(
+    wanted: WantedLine, changes: ChangedLicences, *, tax: TaxDecision | None, on: date
+) -> Proration:
+    """What the change of running licences gives back and charges. Raises NothingChanges, CurrencyMismatch."""
+    offer = wanted.offer
+    terms = LicenceTerms(
+        plan_code=offer.plan_code,
+        position=changes.position,
+        interval=offer.interval,
+        quantity=wanted.quantity,
+        unit=offer.amount,
+        price_unit=offer.unit,
+    )
+    return prorate(present=changes.present, wanted=terms, renewal_day=changes.renewal_day, tax=tax, on=on)
+
+
+def _changed_line(wanted: WantedLine, proration: Proration) -> QuotedLine:
+    """What a change is charged with. Raises ChangeWaits where it moves no money before its day."""
+    if proration.begins is Begins.ON_DUE_DATE:
+        raise ChangeWaits(due_on=proration.period.start)
+    # Licences are never prepaid for more than the running period.
+    [charge] = proration.charges
+    share = None
+    if charge.period != charge.base:
+        share = DayShare(charge.terms.price, charge.period.days, charge.base.days)
+    return QuotedLine(
+        kind=OrderKind.CHANGE,
+        offer=wanted.offer,
+        quantity=wanted.quantity,
+        period=charge.period,
+        anchor_day=proration.anchor_day,
+        rate_bp=charge.tax.rate_bp if charge.tax else None,
+        tax_amount=charge.tax_amount,
+        extension=None,
+        share=share,
+    )
 
 
 def _quote_line(wanted: WantedLine, *, tax: TaxDecision | None, on: date) -> QuotedLine:
@@ -241,7 +363,7 @@ def _quote_line(wanted: WantedLine, *, tax: TaxDecision | None, on: date) -> Quo
         if wanted.renews
         else order_kind(present, plan_code=offer.plan_code, interval=offer.interval)
     )
-    net = offer.amount * offer.billed(wanted.quantity)
+    net = offer.price(wanted.quantity)
     follows = kind in (OrderKind.PROLONG, OrderKind.RENEWAL) and present.state != SubscriptionState.BLOCKED
     extension: Extension | None = None
     if follows and present.due_on:

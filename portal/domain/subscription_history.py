@@ -12,9 +12,9 @@ from enum import StrEnum
 
 from .errors import PortalError
 from .extension import PaidPeriod, extend
-from .frozen_quote import FrozenLine
+from .frozen_quote import DayShare, FrozenLine
 from .money import Money
-from .periods import Period, add_months, anchor_at, period_from
+from .periods import MONTHS, Period, add_months, anchor_at, period_from
 from .price_lock import LOCK_MONTHS
 from .pricing import extension_facts
 from .refunds import GivenPeriod, replay
@@ -66,6 +66,11 @@ class Sale:
     @property
     def net(self) -> Money:
         return self.line.net
+
+    @property
+    def price_of_period(self) -> Money:
+        """Of a whole period: a change of licences may have charged a share of that."""
+        return self.line.price
 
     @property
     def start_on(self) -> date:
@@ -146,7 +151,7 @@ class _Given:
             start_on=period.start_on,
             base_end_on=period.base_end_on,
             until=until or NO_END,
-            net=sale.net if sale else None,
+            net=sale.price_of_period if sale else None,
             interval=sale.interval if sale else None,
             anchor_day=sale.line.anchor_day if sale else period.start_on.day,
         )
@@ -241,11 +246,11 @@ class _Locks:
     def begin(self, plan: int, sale: Sale) -> None:
         paid_on = sale.days.end - 2 * A_DAY
         until = add_months(paid_on, LOCK_MONTHS[sale.interval], anchor_day=paid_on.day)
-        self._begun.setdefault((plan, sale.interval), set()).add((sale.net.minor, until))
+        self._begun.setdefault((plan, sale.interval), set()).add((sale.price_of_period.minor, until))
 
     def hold(self, plan: int, sale: Sale) -> bool:
         return any(
-            minor == sale.net.minor and sale.start_on < until + A_DAY
+            minor == sale.price_of_period.minor and sale.start_on < until + A_DAY
             for minor, until in self._begun.get((plan, sale.interval), ())
         )
 
@@ -303,13 +308,17 @@ def _faults_of_sale(
     try:
         if sale.kind != _kind_after(before, period, sale, is_over=is_over):
             yield Fault.QUOTE
-        elif not any(terms.are_quoted_by(sale) for terms in _right_terms(sale, before, kept)):
+        elif not (_is_the_right_share(sale, before) and _has_right_terms(sale, before, kept)):
             yield Fault.LENGTH
     except (PortalError, ValueError):
         # Nobody could have been quoted this.
         yield Fault.LENGTH
     if not _has_its_price(period, sale, before, locks):
         yield Fault.PRICE
+
+
+def _has_right_terms(sale: Sale, before: _Given | None, kept: _Kept) -> bool:
+    return any(terms.are_quoted_by(sale) for terms in _right_terms(sale, before, kept))
 
 
 def _kind_after(before: _Given | None, period: PastPeriod, sale: Sale, *, is_over: bool) -> OrderKind:
@@ -321,7 +330,9 @@ def _kind_after(before: _Given | None, period: PastPeriod, sale: Sale, *, is_ove
         return OrderKind.BUY
     if sale.kind is OrderKind.RENEWAL:
         return OrderKind.RENEWAL
-    if (before.plan, before.interval) == (period.plan, sale.interval):
+    is_same = (before.plan, before.interval) == (period.plan, sale.interval)
+    if is_same and not (sale.line.is_licensed and sale.kind is OrderKind.CHANGE):
+        # Of licences that is a change of their number.
         return OrderKind.PROLONG
     return OrderKind.CHANGE
 
@@ -335,6 +346,9 @@ def _right_terms(sale: Sale, before: _Given | None, kept: _Kept) -> Iterator[_Te
             yield _Terms.plain(period_from(start_on, sale.interval), start_on.day)
         return
     due_on = kept.until[before.key]
+    if sale.kind is OrderKind.CHANGE and sale.line.is_licensed and start_on <= due_on:
+        yield from _terms_of_changed_licences(sale, before, due_on)
+        return
     follows = sale.kind in (OrderKind.PROLONG, OrderKind.RENEWAL)
     again = kept.again_due_on
     is_due_again = again is not None and abs(start_on - again) <= A_DAY and start_on > due_on
@@ -349,6 +363,33 @@ def _right_terms(sale: Sale, before: _Given | None, kept: _Kept) -> Iterator[_Te
         yield _Terms(extension.base.end, extension.due_on, extension.anchor_day, extension_facts(extension))
     else:
         yield _Terms.plain(period_from(start_on, sale.interval), start_on.day)
+
+
+def _terms_of_changed_licences(sale: Sale, before: _Given, due_on: date) -> Iterator[_Terms]:
+    """By the prorate rule: until the due date, which stays, or a whole period from the day of the change."""
+    if not sale.days.contains(sale.start_on):
+        return
+    anchor_day = anchor_at(due_on, anchor_day=before.anchor_day)
+    if sale.line.share is not None:
+        yield _Terms(due_on, due_on, anchor_day)
+        return
+    yield _Terms.plain(period_from(sale.start_on, sale.interval), sale.start_on.day)
+    if sale.interval == before.interval:
+        # On the first day of a period its whole price is charged, and nothing moves.
+        yield _Terms(due_on, due_on, anchor_day)
+
+
+def _is_the_right_share(sale: Sale, before: _Given | None) -> bool:
+    """Of the whole period that ends on the due date; nothing but a change of licences has one."""
+    share, anchor_day = sale.line.share, sale.line.anchor_day
+    if share is None:
+        return True
+    if before is None or sale.kind is not OrderKind.CHANGE or sale.interval != before.interval:
+        return False
+    begins_on = add_months(sale.due_on, -MONTHS[sale.interval], anchor_day=anchor_day)
+    return share == DayShare(
+        sale.price_of_period, (sale.due_on - sale.start_on).days, (sale.due_on - begins_on).days
+    )
 
 
 def _paid_on(day: date, kept: _Kept) -> tuple[PaidPeriod, ...]:
@@ -372,14 +413,24 @@ def _has_its_price(period: PastPeriod, sale: Sale, before: _Given | None, locks:
     price = sale.price
     if price is None or (price.plan, price.interval) != (period.plan, sale.interval):
         return False
-    if price.price.amount(sale.line.quantity) != sale.net:
+    if price.price.amount(sale.line.quantity) != sale.price_of_period:
         return False
     if price.was_on_sale(sale.days):
         locks.begin(period.plan, sale)
         return True
-    if sale.kind is not OrderKind.RENEWAL or before is None:
+    if before is None:
         return False
-    paid_the_same = (before.plan, before.interval, before.net) == (period.plan, sale.interval, sale.net)
+    if sale.kind is OrderKind.CHANGE and sale.line.is_licensed and before.price == period.price:
+        # What is guaranteed is guaranteed for more licences too.
+        locks.begin(period.plan, sale)
+        return True
+    if sale.kind is not OrderKind.RENEWAL:
+        return False
+    paid_the_same = (before.plan, before.interval, before.net) == (
+        period.plan,
+        sale.interval,
+        sale.price_of_period,
+    )
     shown = Period(min(before.start_on, sale.days.start), sale.days.end)
     if price.was_on_sale(shown):
         locks.begin(period.plan, sale)

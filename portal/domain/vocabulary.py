@@ -170,6 +170,16 @@ class PaymentMethodKind(StrEnum):
     BANK_TRANSFER = "bank_transfer"
 
 
+class PaidWith(StrEnum):
+    """How an order was paid: with a kind of payment method, or from the balance alone."""
+
+    CARD = "card"
+    PAYPAL = "paypal"
+    SEPA_DEBIT = "sepa_debit"
+    BANK_TRANSFER = "bank_transfer"
+    BALANCE = "balance"
+
+
 class DocumentKind(StrEnum):
     INVOICE = "invoice"
     CREDIT_NOTE = "credit_note"

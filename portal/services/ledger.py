@@ -16,8 +16,8 @@ from portal.database.connecting import postpone, require_transaction, write_post
 from portal.domain import ledger
 from portal.domain.ledger import Part
 from portal.domain.money import Money, total
-from portal.domain.vocabulary import BalanceEntryKind, DocumentKind, InvoiceStatus
-from portal.models import Allocation, BalanceEntry, Invoice, Payment, Refund, Workspace
+from portal.domain.vocabulary import BalanceEntryKind, DocumentKind, InvoiceStatus, OrderState
+from portal.models import Allocation, BalanceEntry, Invoice, Order, Payment, Refund, Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +76,9 @@ def cover_open_invoices(workspace: Workspace, currency: str) -> Money:
     require_transaction()
     write_postponed()
     of_these = (BalanceEntry.workspace == workspace) & (BalanceEntry.currency == currency)
-    kept = [Part(entry.id, left) for entry, left in _left_of(of_these)]
-    invoices = (
-        Invoice.select()
-        .where(
-            Invoice.workspace == workspace,
-            Invoice.currency == currency,
-            Invoice.kind == DocumentKind.INVOICE,
-        )
-        .order_by(Invoice.id)
-    )
-    owed = list(_open_parts(list(cast("Iterable[Invoice]", invoices))))
-    shares = ledger.allocate(kept, owed)
-    _save([_of_invoice(share.source, share.target, share.amount) for share in shares])
+    given = [Part(entry.id, left) for entry, left in _left_of(of_these)]
+    shares = ledger.allocate(given, _open_parts(workspace, currency))
+    rows.insert_all([_of_invoice(share.source, share.target, share.amount) for share in shares])
     return total((share.amount for share in shares), currency)
 
 
@@ -120,10 +110,10 @@ def _write(recorded: list[Recorded]) -> None:
     for each, entry_id in zip(recorded, ids, strict=True):
         each.entry.id = entry_id
     rows.insert_all([each.entry for each in recorded])
-    _save(list(_covering(recorded)))
+    rows.insert_all(list(_covering(recorded)))
     for each in recorded:
         if each.sends_back is not None:
-            _save(list(_sent_back(*each.sends_back)))
+            rows.insert_all(list(_sent_back(*each.sends_back)))
 
 
 def _covering(recorded: Sequence[Recorded]) -> Iterator[Allocation]:
@@ -159,10 +149,6 @@ def _of_invoice(entry_id: int, invoice_id: int, amount: Money) -> Allocation:
     return Allocation(entry=entry_id, invoice=invoice_id, refund=None, amount_minor=amount.minor)
 
 
-def _save(allocations: Sequence[Allocation]) -> None:
-    rows.insert_all(allocations)
-
-
 # --- reading --------------------------------------------------------------------------------------
 
 
@@ -175,17 +161,28 @@ def balance_of(workspace: Workspace, currency: str) -> Money:
     return Money(int(entries.scalar() or 0), currency)
 
 
-def covered_by_balance(workspace: Workspace, amount: Money) -> Money:
-    """How much of an invoice of `amount` would be paid without asking a gateway.
+def kept(workspace: Workspace, currency: str) -> Money:
+    """What is kept for the workspace and no placed order counts on; 0 where it owes. Two sums, one query.
 
     Whoever relies on it holds the workspace's lock.
     """
-    return ledger.usable(amount, balance_of(workspace, amount.currency))
-
-
-def due_from_gateway(workspace: Workspace, amount: Money) -> Money:
-    """What a gateway would be asked for beside the balance; nobody is asked for nothing."""
-    return ledger.due_from_gateway(amount, balance_of(workspace, amount.currency))
+    reserved = (
+        Order.select(fn.SUM(Order.from_balance_minor))
+        .where(
+            Order.workspace == workspace,
+            Order.currency == currency,
+            Order.state == OrderState.PLACED,
+            Order.from_balance_minor > 0,
+        )
+        .alias("reserved")
+    )
+    sums = (
+        BalanceEntry.select(fn.SUM(BalanceEntry.amount_minor), reserved)
+        .where(BalanceEntry.workspace == workspace, BalanceEntry.currency == currency)
+        .tuples()
+    )
+    [(entered, counted_on)] = cast("list[tuple[int | None, int | None]]", list(sums))
+    return max(Money(int(entered or 0) - int(counted_on or 0), currency), Money.zero(currency))
 
 
 def covered_of(invoices: Iterable[Invoice]) -> dict[int, Money]:
@@ -217,10 +214,23 @@ def entries_of(workspace: Workspace, currency: str) -> list[tuple[BalanceEntry, 
     return list(zip(entries, after, strict=True))
 
 
-def _open_parts(invoices: Sequence[Invoice]) -> Iterator[Part]:
-    covered = covered_of(invoices)
-    for invoice in invoices:
-        yield Part(invoice.id, invoice.total - covered[invoice.id])
+def _open_parts(workspace: Workspace, currency: str) -> list[Part]:
+    """What is open of the workspace's invoices, the oldest first. One query."""
+    covered = fn.COALESCE(fn.SUM(Allocation.amount_minor), 0)
+    found = (
+        Invoice.select(Invoice.id, Invoice.total_minor - covered)
+        .join(Allocation, JOIN.LEFT_OUTER, on=(Allocation.invoice == Invoice.id))
+        .where(
+            Invoice.workspace == workspace,
+            Invoice.currency == currency,
+            Invoice.kind == DocumentKind.INVOICE,
+        )
+        .group_by(Invoice.id, Invoice.total_minor)
+        .having(covered < Invoice.total_minor)
+        .order_by(Invoice.id)
+        .tuples()
+    )
+    return [Part(each, Money(int(left), currency)) for each, left in cast("Iterable[tuple[int, int]]", found)]
 
 
 def _left_of(which: Any) -> list[tuple[BalanceEntry, Money]]:

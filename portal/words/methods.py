@@ -1,6 +1,6 @@
 """Names of payment methods, the same on pages, in letters and on documents."""
 
-from portal.domain.vocabulary import PaymentMethodKind
+from portal.domain.vocabulary import PaidWith, PaymentMethodKind
 
 from .i18n import gettext as _
 
@@ -30,6 +30,8 @@ def method_words(kind: str, brand: str, last4: str) -> str:
         return card_name(brand, last4, brandless="" if brand else _("Card"))
     if kind == PaymentMethodKind.PAYPAL:
         return "PayPal"
+    if kind == PaidWith.BALANCE:
+        return _("Balance")
     if kind == PaymentMethodKind.SEPA_DEBIT:
         return _("SEPA direct debit •••• %(last4)s", last4=last4) if last4 else _("SEPA direct debit")
     return _("Bank transfer")

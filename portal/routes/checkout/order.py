@@ -7,7 +7,7 @@ from datetime import date
 from flask_babel import ngettext
 
 from portal.domain.dunning import was_not_confirmed
-from portal.domain.frozen_quote import FrozenLine
+from portal.domain.frozen_quote import FrozenCredit, FrozenLine, frozen_balance
 from portal.domain.money import Money, total
 from portal.domain.tax_numbers import tax_number_label
 from portal.domain.vocabulary import OrderKind, OrderState, PaymentMethodKind, PaymentState
@@ -42,6 +42,55 @@ class SummaryLine:
 
 
 @dataclass(frozen=True, slots=True)
+class BalanceRows:
+    """What pays beside a method, ready to print: label, small print, amount and mark of each; what is due.
+
+    `kept_on`: what stays in the balance, in a sentence; empty for nothing.
+    """
+
+    rows: list[tuple[str, str, str, str]]
+    due: str
+    is_nothing_due: bool
+    kept_on: str
+
+
+def balance_rows(order: Order) -> BalanceRows | None:
+    """None where a gateway is asked for the whole total."""
+    balance = frozen_balance(order.quote)
+    if balance is None:
+        return None
+    rows = [
+        (_("Credit for what is not used"), _credit_words(credit), formatting.money(-credit.gross), "credit")
+        for credit in balance.credits
+    ]
+    if balance.kept_before.minor:
+        rows.append((_("From your balance"), "", formatting.money(-balance.kept_before), "from-balance"))
+    kept_on = ""
+    if balance.kept_on.minor:
+        kept_on = _(
+            "%(amount)s stays in your balance, and pays for what you order next.",
+            amount=formatting.money(balance.kept_on),
+        )
+    return BalanceRows(
+        rows=rows,
+        due=formatting.money(balance.due),
+        is_nothing_due=balance.due.minor == 0,
+        kept_on=kept_on,
+    )
+
+
+def _credit_words(credit: FrozenCredit) -> str:
+    """`16 of 31 days, invoice INV-2026-000012`."""
+    return ngettext(
+        "%(num)d of %(days)s days, invoice %(number)s",
+        "%(num)d of %(days)s days, invoice %(number)s",
+        credit.unused_days,
+        days=formatting.number(credit.days),
+        number=credit.invoice,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """The order in the margin. Texts are ready to print; tax and total are empty before they are known.
 
@@ -55,6 +104,7 @@ class Summary:
     tax_reason: str
     tax: str
     total: str
+    balance: BalanceRows | None = None
 
     @property
     def is_for_the_plan(self) -> bool:
@@ -70,7 +120,7 @@ def _summary_line(line: FrozenLine, *, unit: Money, pays: Money) -> SummaryLine:
         rate=_rate(line, unit) if line.is_licensed else "",
         figures=_change_rows(line),
         warning=little_gain_of(line, pays=pays),
-        net=formatting.money(unit * line.billed_quantity),
+        net=formatting.money(line.net if line.share else unit * line.billed_quantity),
         is_licensed=line.is_licensed,
     )
 
@@ -95,6 +145,7 @@ def summary_of(order: Order) -> Summary:
         tax_reason=tax_reason(tax),
         tax=formatting.money(Money(order.tax_minor, order.currency)),
         total=formatting.money(Money(order.total_minor, order.currency)),
+        balance=balance_rows(order),
     )
 
 
@@ -235,6 +286,8 @@ def method_name_of(order: Order) -> str:
 @dataclass(frozen=True, slots=True)
 class ReviewPage:
     """The order to be confirmed. `changed`: it is no longer what was shown; `method` names what is hosted.
+
+    `total` is what is charged now, empty where the balance pays.
 
     `renewal_stays_on`: the sentence of the charge after this one, empty where none comes by itself yet.
     `cancels`: which scheduled plan the order ends.

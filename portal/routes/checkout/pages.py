@@ -223,6 +223,9 @@ def review(place: Place, number: str) -> Response:
 
 
 def _payment_form(place: Place, order: Order) -> CardForm | PlaceOrderForm:
+    """The fields of a card, unless it is typed elsewhere or nothing is charged."""
+    if not order.due.minor:
+        return PlaceOrderForm()
     gateway = charging.gateway_for(order.method_kind)
     if order.method_kind in gateway.capabilities().hosted:
         return PlaceOrderForm()
@@ -327,7 +330,7 @@ def _review_page(
         renewal_hint=renewal_hint_of(order, waiting),
         is_card=isinstance(form, CardForm),
         method=method_name_of(order),
-        total=formatting.money(Money(order.total_minor, order.currency)),
+        total=formatting.money(order.due) if order.due.minor else "",
         changed=changed,
         problem=problem,
         replaces_trial=standing.state == SubscriptionState.TRIAL and order.plan_line is not None,

@@ -22,7 +22,7 @@ from portal.domain.vocabulary import (
     SubscriptionState,
 )
 from portal.models import Order, OrderLine, Payment, PaymentMethod, Person, Plan, Subscription
-from portal.services import audit, orders
+from portal.services import audit, ledger, orders
 from portal.services.open_money import refuse_beside_open_money
 from portal.services.payments import asking
 from portal.services.places import Place
@@ -41,7 +41,7 @@ class NothingDue(PortalError):
 class AmountDue:
     """`quote` is what is paid, tax included. `is_renewal`: it is the automatic charge that failed.
 
-    `method` is the saved one that pays at once; None: there is none that could.
+    `method` is the saved one that pays what the balance does not at once; None: there is none that could.
     """
 
     quote: Quote
@@ -75,6 +75,7 @@ def amount_due(place: Place, status: SubscriptionStatus, *, now: datetime) -> Am
         details = next_charge.details_of(place.workspace)
         if is_renewal:
             quote = next_charge.upcoming(subscription, details=details, is_charged_today=True, now=now)
+            quote = quote.beside_balance(ledger.kept(place.workspace, quote.currency))
         else:
             quote = _ordered_by_hand(status, details, method_kind=_kind_of(method), now=now)
     except PortalError:

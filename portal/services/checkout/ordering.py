@@ -5,7 +5,7 @@ and records the intent; the gateway is asked by services/payments/charging.py af
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 
 from portal.database.connecting import require_transaction, transaction
@@ -14,13 +14,23 @@ from portal.domain.buying import AlreadySubscribed, check_licences
 from portal.domain.choices import Choice
 from portal.domain.errors import OrderAlreadyPlaced, QuoteChanged, SmallerPlanWaits, TooEarlyToProlong
 from portal.domain.plans import PlanNotOffered, has_days_left, is_prolongable
-from portal.domain.pricing import PresentTerms, Quote, WantedLine, make_quote, order_kind
+from portal.domain.pricing import (
+    ChangedLicences,
+    Offer,
+    PresentTerms,
+    Quote,
+    WantedLine,
+    make_quote,
+    order_kind,
+)
 from portal.domain.tax import Buyer
 from portal.domain.vocabulary import (
     OrderKind,
     OrderState,
     PaymentMethodKind,
+    PriceUnit,
     ProductKind,
+    RenewalDay,
     Right,
     SubscriptionState,
 )
@@ -37,12 +47,12 @@ from portal.models import (
     Workspace,
 )
 from portal.runtime import current
-from portal.services import audit, plans
+from portal.services import audit, ledger, plans
 from portal.services.open_money import refuse_beside_open_money
 from portal.services.orders import freeze, new_order_number, read_lines, take_along
 from portal.services.payments import asking, charging
 from portal.services.places import Place
-from portal.services.subscriptions import agreement, licences
+from portal.services.subscriptions import agreement, licences, present_licences
 
 
 def open_order(place: Place, *, choices: Sequence[Choice], currency: str, now: datetime) -> Order:
@@ -133,7 +143,8 @@ def current_quote(order: Order, *, now: datetime) -> Quote:
     """What the order costs now.
 
     Raises PlanNotOffered, PlanTooSmall, SmallerPlanWaits, TooEarlyToProlong, LicencesOutOfRange,
-    LicencesBelowAssigned, AlreadySubscribed, CurrencyMismatch, ExtensionTooLong, MissingVatRate.
+    LicencesBelowAssigned, AlreadySubscribed, CurrencyMismatch, ExtensionTooLong, MissingVatRate; of licences
+    that run NotChangeable, NothingChanges, ChangeWaits.
     """
     return _quote_again(order, wanted_again(order, currency=order.currency, now=now), now=now)
 
@@ -160,7 +171,8 @@ def place_order(
 ) -> Payment:
     """Record the intent to pay, then ask the gateway, once. `card` is None for a hosted page.
 
-    The payment is `created` still where the gateway takes its time (payments/asking.py). Raises GatewayBusy
+    Nobody is asked where the balance pays. The payment is `created` still where the gateway takes its time
+    (payments/asking.py). Raises GatewayBusy
     before anything is recorded; OrderAlreadyPlaced when a payment of this workspace is paid for this order or
     still open (`order` names whose result to show); QuoteChanged when what was shown is no longer true: the
     order then holds the new quote and nothing was charged.
@@ -189,14 +201,18 @@ def record_placed(
 ) -> Payment:
     """The order is placed, with the intent to pay it; `method` is the saved one that is to be charged.
 
-    Inside the workspace's lock, once what was shown is known to be true.
+    Paid at once where the balance pays the whole. Inside the workspace's lock, once what was shown is known
+    to be true.
     """
     require_transaction()
     order.state = OrderState.PLACED
     order.person = person
     order.save()
     take_along(order)
-    payment = charging.record_intent(order, person=person, method=method, wall=current().clock.wall())
+    if order.due.minor:
+        payment = charging.record_intent(order, person=person, method=method, wall=current().clock.wall())
+    else:
+        payment = charging.pay_from_balance(order, person=person, now=now)
     audit.record(
         "order.placed",
         workspace=order.workspace,
@@ -275,6 +291,9 @@ def _wanted_licences(
     """
     subscription, today = agreement.of_product(workspace, product), workspace.day(now)
     held = licences.assigned(subscription) if subscription is not None else 0
+    if choice.is_change:
+        status = agreement.status_of(subscription, today=today) if subscription is not None else None
+        return _changed_licences(status, choice, currency=currency, assigned=held, now=now)
     refuse_licences(product, choice, subscription=subscription, assigned=held, today=today)
     offer = plans.offer_of(
         plans.plans_on_sale(product, on=plans.sale_day(now)),
@@ -288,6 +307,59 @@ def _wanted_licences(
         return Wanted(WantedLine(never, offer, choice.quantity), None)
     present = agreement.present_terms_of(agreement.status_of(subscription, today=today))
     return Wanted(WantedLine(present, offer, choice.quantity), subscription)
+
+
+def _changed_licences(
+    status: agreement.SubscriptionStatus | None,
+    choice: Choice,
+    *,
+    currency: str,
+    assigned: int,
+    now: datetime,
+) -> Wanted:
+    """Licences that run, changed today. Raises NotChangeable, and as `current_quote` does."""
+    if status is None:
+        raise present_licences.NotChangeable(state=SubscriptionState.ENDED)
+    subscription, product = status.subscription, status.subscription.product
+    present = present_licences.present_licences(status)
+    check_licences(choice.quantity, most=product.most_licences, assigned=assigned)
+    on_sale = plans.plans_on_sale(product, on=plans.sale_day(now))
+    offer = plans.offer_of(
+        on_sale,
+        plan_code=choice.plan_code,
+        interval=choice.interval,
+        currency=currency,
+        quantity=choice.quantity,
+    )
+    plan = next(candidate.plan for candidate in on_sale if candidate.plan.code == choice.plan_code)
+    line = WantedLine(
+        PresentTerms(
+            plan_code=status.plan.code,
+            interval=status.interval,
+            state=status.state,
+            due_on=status.due_on,
+            anchor_day=subscription.anchor_day,
+        ),
+        _guaranteed(offer, status, quantity=choice.quantity),
+        choice.quantity,
+        changes=ChangedLicences(present, plan.position, RenewalDay(product.renewal_day)),
+    )
+    return Wanted(line, subscription)
+
+
+def _guaranteed(offer: Offer, status: agreement.SubscriptionStatus, *, quantity: int) -> Offer:
+    """The price that was paid, while it is guaranteed and the list has risen: for more licences too."""
+    subscription, paid = status.subscription, status.subscription.price
+    lock = agreement.lock_of(subscription)
+    if paid is None or lock is None or not lock.holds(status.today):
+        return offer
+    same_terms = (subscription.plan.code, paid.interval) == (offer.plan_code, offer.interval)
+    is_locked = paid.volume_price.amount(subscription.quantity) == lock.amount
+    if not same_terms or not is_locked or paid.volume_price.amount(quantity) >= offer.price(quantity):
+        return offer
+    return replace(
+        offer, price_id=paid.id, amount=paid.volume_price.unit_amount(quantity), unit=PriceUnit(paid.unit)
+    )
 
 
 def refuse_licences(
@@ -313,7 +385,15 @@ def _status_of_plan(workspace: Workspace, *, now: datetime) -> agreement.Subscri
 
 def wanted_again(order: Order, *, currency: str, now: datetime) -> list[Wanted]:
     """What the order is for, at the prices of this moment. Raises as `current_quote`."""
-    choices = [Choice(line.plan_code, line.interval, line.quantity) for line in order.frozen_lines]
+    choices = [
+        Choice(
+            line.plan_code,
+            line.interval,
+            line.quantity,
+            is_change=line.is_licensed and line.kind is OrderKind.CHANGE,
+        )
+        for line in order.frozen_lines
+    ]
     return wanted_lines(order.workspace, choices, currency=currency, now=now)
 
 
@@ -344,9 +424,9 @@ def _quote_of(
     method_kind: PaymentMethodKind = PaymentMethodKind.CARD,
     now: datetime,
 ) -> Quote:
-    """What the lines cost together now; without tax while `details` are not known."""
+    """What the lines cost together now; without tax, and beside no balance, while `details` are not known."""
     settings = current().settings
-    return make_quote(
+    quote = make_quote(
         [each.line for each in wanted],
         buyer=Buyer.of(details) if details else None,
         seller_country=settings.seller.country,
@@ -354,6 +434,7 @@ def _quote_of(
         on=workspace.day(now),
         reviewed={"details": details, "method_kind": method_kind.value} if details else None,
     )
+    return quote.beside_balance(ledger.kept(workspace, quote.currency)) if details else quote
 
 
 def _refuse_what_must_wait(status: agreement.SubscriptionStatus, plan: Plan, *, kind: OrderKind) -> None:

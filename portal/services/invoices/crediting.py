@@ -7,6 +7,7 @@ from typing import NamedTuple, cast
 from peewee import ModelSelect, fn
 
 from portal.domain.errors import PortalError
+from portal.domain.frozen_quote import FrozenCredit
 from portal.domain.invoice_lines import DocumentLine, document_lines
 from portal.domain.lifecycle import OPEN_REFUND_STATES
 from portal.domain.money import Money
@@ -78,6 +79,23 @@ def _running(invoice: Invoice, line: DocumentLine, credited: _Credited | None) -
         credited_tax=Money(int(credited.tax_minor) if credited else 0, invoice.currency),
         credited_from=credited.start_on if credited else None,
     )
+
+
+def as_frozen(invoice: Invoice, frozen: Sequence[FrozenCredit]) -> list[CreditLine]:
+    """The credits that a quote has told of lines of the invoice, as they are issued now.
+
+    Raises LineCreditedSince where a line no longer stands as it was told: nobody may be given back anything
+    else than what they agreed to.
+    """
+    lines = {line.key: line for line in running_lines(invoice)}
+    as_now = []
+    for told in frozen:
+        credit = CreditLine(lines[told.line], told.unused_days)
+        if (credit.period, credit.net, credit.tax_amount) != (told.unused_on, told.net, told.tax):
+            position = int(told.line.rpartition("/")[2])
+            raise LineCreditedSince(invoice=invoice.number, position=position)
+        as_now.append(credit)
+    return as_now
 
 
 def by_position(invoice: Invoice, given_back: Sequence[CreditLine]) -> dict[int, CreditLine]:

@@ -12,7 +12,7 @@ from portal.domain.invoicing import credit_note_facts, invoice_facts
 from portal.domain.partial_credits import partial_credit_note_facts
 from portal.domain.pricing import facts_hash
 from portal.domain.prorated_lines import CreditLine
-from portal.domain.vocabulary import DocumentKind
+from portal.domain.vocabulary import DocumentKind, PaidWith
 from portal.models import CreditedLine, Invoice, NumberSeries, Order, Payment
 from portal.runtime import current
 from portal.services import audit, ledger
@@ -48,11 +48,19 @@ def issue_for(order: Order, *, payment: Payment, now: datetime) -> Invoice:
         method_brand=payment.brand,
         method_last4=payment.last4,
         paid_on=issued_on,
-        processor=current().gateways[payment.gateway].capabilities().processor_name,
+        processor=_processor(payment),
+        from_balance_minor=order.from_balance_minor,
     )
     return _issue(
         DocumentKind.INVOICE, order, facts, series=series, sequence=sequence, issued_on=issued_on, now=now
     )
+
+
+def _processor(payment: Payment) -> str:
+    """Who processed it; nobody where the balance has paid."""
+    if payment.method_kind == PaidWith.BALANCE:
+        return ""
+    return current().gateways[payment.gateway].capabilities().processor_name
 
 
 def issue_credit_note(order: Order, *, now: datetime) -> Invoice:

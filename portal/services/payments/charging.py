@@ -24,7 +24,7 @@ from portal.database.connecting import (
     write_postponed,
 )
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, may_become
-from portal.domain.vocabulary import DeclineCode, PaymentMethodKind, PaymentState
+from portal.domain.vocabulary import DeclineCode, PaidWith, PaymentMethodKind, PaymentState
 from portal.gateways.base import (
     ActionRequired,
     CardData,
@@ -67,6 +67,8 @@ from .waiting import (
     settle_each,
 )
 
+BALANCE = "balance"
+"""In the place of a gateway: the balance has paid."""
 NOTHING_TOLD: Mapping[str, object] = MappingProxyType({})
 
 log = logging.getLogger(__name__)
@@ -97,7 +99,7 @@ def record_intent(
         gateway=method.gateway if method else gateway_for(order.method_kind).name,
         method=method,
         tried_on=tried_on,
-        amount_minor=order.total_minor,
+        amount_minor=order.due.minor,
         currency=order.currency,
         method_kind=order.method_kind,
         brand=method.brand if method else "",
@@ -108,6 +110,36 @@ def record_intent(
         created_at=wall,
     )
     rows.save(payment)
+    return payment
+
+
+def pay_from_balance(order: Order, *, person: Person, tried_on: date | None = None, now: datetime) -> Payment:
+    """The order is paid by what is kept for the workspace: nobody is asked, and it is settled at once.
+
+    Inside the transaction that places the order, and in its lock. `tried_on` as for `record_intent`.
+    """
+    require_transaction()
+    assert order.due.minor == 0, "the balance pays the whole of it"
+    wall = current().clock.wall()
+    payment = Payment(
+        key=uuid.uuid4().hex,
+        workspace=order.workspace,
+        order=order,
+        gateway=BALANCE,
+        tried_on=tried_on,
+        amount_minor=order.total_minor,
+        currency=order.currency,
+        state=PaymentState.SUCCEEDED,
+        method_kind=PaidWith.BALANCE,
+        payer_name=person.name,
+        payer_email=order.details["email"],
+        created_at=wall,
+        settled_at=wall,
+    )
+    rows.save(payment)
+    write_postponed()
+    [payment] = _read_again([payment])
+    outcomes.settle_paid(payment, None, now=now)
     return payment
 
 
@@ -128,6 +160,8 @@ def ask(
     A process that was held up for so long that the payment may have been looked up meanwhile, and
     its order opened again, asks no more: it looks the payment up like everybody else.
     """
+    if payment.method_kind == PaidWith.BALANCE:
+        return payment
     if may_have_been_looked_up(payment):
         return look_up(payment, now=now)
     gateway = current().gateways[payment.gateway]
@@ -332,7 +366,7 @@ def _write_answer(
         case Succeeded():
             told = {"reference": outcome.reference, **_method_facts(outcome.method)}
             if _move(payment, PaymentState.SUCCEEDED, told, wall=wall):
-                outcomes.settle_paid(payment, outcome, now=now)
+                outcomes.settle_paid(payment, outcome.method, now=now)
             elif payment.state == PaymentState.DECLINED:
                 _report(payment, "payment.succeeded_after_decline", outcome, now=now)
         case Declined(code=code, soft=soft, method=method):

@@ -10,16 +10,17 @@ from portal import outbox
 from portal.database import rows
 from portal.database.connecting import require_transaction
 from portal.domain.errors import MissingVatRate
+from portal.domain.frozen_quote import FrozenCredit, frozen_balance
 from portal.domain.money import Money
 from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.pricing import Quote
-from portal.domain.vocabulary import OrderKind, OrderState, ProductKind, Right
-from portal.gateways.base import MethodFacts, Succeeded
-from portal.models import Member, Order, OrderLine, Payment, PaymentMethod, Subscription
+from portal.domain.vocabulary import OrderKind, OrderState, PaidWith, ProductKind, Right
+from portal.gateways.base import MethodFacts
+from portal.models import Invoice, Member, Order, OrderLine, Payment, PaymentMethod, Subscription
 from portal.outbox import JSON
 from portal.runtime import current
 from portal.services import audit, ledger, letters, orders, places
-from portal.services.invoices import issuing
+from portal.services.invoices import crediting, issuing
 from portal.services.members import overflow
 from portal.services.subscriptions import agreement, auto_renewal, next_charge
 
@@ -27,18 +28,25 @@ from . import renewal_outcomes
 from .methods import charge_first, known_method, new_method
 
 
-def settle_paid(payment: Payment, outcome: Succeeded, *, now: datetime) -> None:
-    """`payment` is loaded with the lines of its order and their subscriptions."""
+def settle_paid(payment: Payment, paid_with: MethodFacts | None, *, now: datetime) -> None:
+    """`payment` is loaded with the lines of its order and their subscriptions.
+
+    `paid_with` as the gateway told it; None where the balance has paid.
+    """
     require_transaction()
     order = payment.order
     order.state, order.paid_at = OrderState.PAID, now
     rows.save_later(order)
     if not order.is_renewal:
         orders.forget_taken_along(order)
-    method = _save_method(order, payment, outcome.method, now=now)
+    method = _save_method(order, payment, paid_with, now=now)
     switched_on = [line for line in order.lines if _give(line, payment, method=method, now=now)]
+    notes = _give_back(order, now=now)
     invoice = issuing.issue_for(order, payment=payment, now=now)
-    ledger.record_payment(payment, invoice, now=now)
+    if payment.method_kind != PaidWith.BALANCE:
+        ledger.record_payment(payment, invoice, now=now)
+    if order.from_balance_minor:
+        ledger.cover_open_invoices(order.workspace, order.currency)
     audit.record(
         "payment.succeeded",
         workspace=order.workspace,
@@ -47,7 +55,11 @@ def settle_paid(payment: Payment, outcome: Succeeded, *, now: datetime) -> None:
         now=now,
     )
     wall = current().clock.wall()
-    outbox.publish("prepare_documents", key=invoice.number, payload={"invoice_id": invoice.id}, now=wall)
+    documents = [invoice, *notes]
+    for document in documents:
+        outbox.publish(
+            "prepare_documents", key=document.number, payload={"invoice_id": document.id}, now=wall
+        )
     if order.is_renewal:
         renewal_outcomes.tell_renewed(payment, invoice)
         return
@@ -57,11 +69,26 @@ def settle_paid(payment: Payment, outcome: Succeeded, *, now: datetime) -> None:
         workspace=order.workspace,
         key=f"order-confirmed-{order.number}",
         context={"line_licences": [line.licences for line in order.frozen_lines]},
-        attachments=[invoice],
+        attachments=documents,
         copies_to=[order.details["email"]],
     )
     for line in switched_on:
         _tell_switched_on(line, now=now)
+
+
+def _give_back(order: Order, *, now: datetime) -> list[Invoice]:
+    """The credit notes for what the quote gives back of earlier invoices, in the order of their issue."""
+    balance = frozen_balance(order.quote)
+    by_invoice: dict[str, list[FrozenCredit]] = {}
+    for credit in balance.credits if balance else ():
+        by_invoice.setdefault(credit.invoice, []).append(credit)
+    notes = []
+    for number, told in by_invoice.items():
+        invoice = Invoice.get(Invoice.workspace == order.workspace, Invoice.number == number)
+        invoice.workspace = order.workspace
+        lines = crediting.as_frozen(invoice, told)
+        notes.append(issuing.issue_partial_credit_note(invoice, lines, now=now))
+    return notes
 
 
 def _give(line: OrderLine, payment: Payment, *, method: PaymentMethod | None, now: datetime) -> bool:

@@ -246,7 +246,7 @@ def tell_renewed(payment: Payment, invoice: Invoice) -> None:
             "interval": line.interval.value,
             "total_minor": payment.amount_minor,
             "currency": payment.currency,
-            "method": letters.method_facts(payment.method),
+            "method": letters.paid_with(payment),
             "due_on": line.end_on.isoformat(),
         },
         attachments=[invoice],

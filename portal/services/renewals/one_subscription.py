@@ -15,6 +15,7 @@ from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.timeline import NOTICE_DAYS, Act, Step, look_again_on, steps_due
 from portal.domain.vocabulary import NoticeKind, PaymentState
 from portal.models import Notice, Payment, Subscription
+from portal.services import ledger
 from portal.services.payments import renewal_outcomes
 from portal.services.subscriptions import agreement, charged_methods, free_plan, next_charge
 from portal.services.subscriptions.next_charge import NoBillingDetails
@@ -31,11 +32,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Examined:
-    """What came of looking at one subscription: the steps that did something; an intent to be asked for."""
+    """What came of looking at one subscription: the steps that did something; an intent to be asked for.
+
+    `is_paid`: it was renewed from the balance, and its row says so already.
+    """
 
     steps: list[Step]
     payment: Payment | None = None
     to_close: Payment | None = None
+    is_paid: bool = False
 
 
 def look_at(subscription: Subscription, facts: RenewalFacts, *, now: datetime) -> Examined:
@@ -59,6 +64,9 @@ def look_at(subscription: Subscription, facts: RenewalFacts, *, now: datetime) -
         if step is Act.RENEW:
             again_at = _renew(subscription, facts, examined, now=now, today=today)
             did_something = again_at is None
+            if examined.is_paid:
+                examined.steps.append(step)
+                return examined
         elif step is Act.BEGIN_FREE_PLAN and (facts.open_payment is not None or facts.refund_is_open):
             # What is paid is given: nothing else begins before that is known.
             again_at, did_something = now + WAIT_FOR_MONEY, False
@@ -120,6 +128,14 @@ def _renew(
     if next_charge.exceeds_what_was_told(subscription, quote):
         renew_on = today + timedelta(days=NOTICE_DAYS)
         calendar_letters.announce(subscription, quote, renew_on=renew_on, today=today)
+        return None
+    quote = quote.beside_balance(ledger.kept(subscription.workspace, quote.currency))
+    if quote.due.minor == 0:
+        subscription.renewal_failed_on = None
+        next_charge.tell(subscription, quote)
+        rows.save(subscription)
+        placing.place(subscription, quote, details, order, method=None, now=now)
+        examined.is_paid = True
         return None
     methods = charged_methods.in_order(facts.methods, subscription)
     left = charged_methods.round_of(methods, facts.declined, today=today).left

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from portal.database.connecting import require_transaction
 from portal.domain.pricing import Quote
-from portal.domain.vocabulary import OrderState
-from portal.models import Order, Payment, PaymentMethod, Person, Subscription
+from portal.domain.vocabulary import OrderState, PaymentMethodKind
+from portal.models import Order, OrderLine, Payment, PaymentMethod, Person, Subscription
 from portal.runtime import current
 from portal.services import audit, orders
 from portal.services.payments import charging
@@ -17,17 +17,19 @@ def place(
     details: dict[str, object],
     order: Order | None,
     *,
-    method: PaymentMethod,
+    method: PaymentMethod | None,
     by_hand: Person | None = None,
     now: datetime,
 ) -> Payment:
     """The intent to charge `method` for the renewal; `order` if one was begun. In the workspace's lock.
 
-    `by_hand` is the payer who pressed a button. Without one the charge is automatic, and whoever added the
-    method is the payer.
+    Paid at once where the balance pays the whole of `quote`: then no `method` is needed. `by_hand` is the
+    payer who pressed a button. Without one the charge is automatic, and the payer is whoever added the
+    method, else whoever has paid for the subscription last.
     """
     require_transaction()
-    workspace, payer = subscription.workspace, by_hand or method.added_by
+    workspace = subscription.workspace
+    payer = by_hand or (method.added_by if method else _last_payer(subscription))
     tried_on = None if by_hand else workspace.day(now)
     if order is None:
         order = Order(
@@ -39,13 +41,16 @@ def place(
         )
     order.person = payer
     order.details = details
-    order.method_kind = method.kind
+    order.method_kind = method.kind if method else PaymentMethodKind.CARD
     order.state = OrderState.PLACED
     orders.freeze(order, quote, [subscription], renews_on=subscription.due_on)
     order.workspace = workspace
-    payment = charging.record_intent(
-        order, person=payer, method=method, tried_on=tried_on, wall=current().clock.wall()
-    )
+    if order.due.minor:
+        payment = charging.record_intent(
+            order, person=payer, method=method, tried_on=tried_on, wall=current().clock.wall()
+        )
+    else:
+        payment = charging.pay_from_balance(order, person=payer, tried_on=tried_on, now=now)
     audit.record(
         "renewal.placed",
         workspace=workspace,
@@ -59,3 +64,14 @@ def place(
         now=now,
     )
     return payment
+
+
+def _last_payer(subscription: Subscription) -> Person:
+    return (
+        Person.select()
+        .join(Order, on=(Order.person == Person.id))
+        .join(OrderLine)
+        .where(OrderLine.subscription == subscription, Order.paid_at.is_null(False))
+        .order_by(Order.paid_at.desc(), Order.id.desc())
+        .get()
+    )

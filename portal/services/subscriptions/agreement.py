@@ -473,7 +473,7 @@ def apply_paid_line(
     require_transaction()
     order = line.order
     today = order.workspace.day(now)
-    terms_before = (subscription.plan_id, subscription.price.interval if subscription.price else None)
+    terms_before = _lasting_terms(subscription)
     lock_before = lock_of(subscription)
     price = _price_paid(subscription, line.price_id)
     if subscription.due_on is None or line.start_on < subscription.due_on:
@@ -503,9 +503,9 @@ def apply_paid_line(
         subscription.payment_method = method
     lock = lock_after_payment(
         before=lock_before,
-        same_terms=terms_before == (line.plan_id, line.interval),
+        same_terms=terms_before == _lasting_terms(subscription),
         auto_renewal=subscription.auto_renewal,
-        charged=Money(line.net_minor, order.currency),
+        charged=_whole_price(line),
         paid_on=today,
         interval=line.interval,
     )
@@ -519,6 +519,17 @@ def apply_paid_line(
     _look_when_due(subscription, now=now)
     subscription.version += 1
     rows.save_later(subscription)
+
+
+def _lasting_terms(subscription: Subscription) -> tuple[int, Interval | None, int]:
+    """What a price is guaranteed for."""
+    price = subscription.price
+    return subscription.plan_id, price.interval if price else None, subscription.quantity
+
+
+def _whole_price(line: OrderLine) -> Money:
+    """Of a whole period at the terms of the line, without VAT: it may have charged a share of that."""
+    return line.order.frozen_lines[line.position - 1].price
 
 
 def _price_paid(subscription: Subscription, price_id: int) -> Price:
@@ -539,6 +550,11 @@ def _announce_next_renewal(subscription: Subscription, line: OrderLine, *, today
         # The next charge is that of the plan that still waits: what was told of that one stays its ceiling.
         if subscription.announced_minor is None:
             subscription.announced_minor = line.total_minor
+        return
+    if line.kind == OrderKind.CHANGE and is_licensed(subscription):
+        frozen = line.order.frozen_lines[line.position - 1]
+        told = frozen.price + frozen.tax_on(frozen.price)
+        subscription.announced_minor, subscription.announced_net_minor = told.minor, frozen.price.minor
         return
     subscription.announced_minor, subscription.announced_net_minor = line.total_minor, line.net_minor
 

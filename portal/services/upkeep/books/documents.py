@@ -11,7 +11,7 @@ from portal.domain.invoicing import adds_up, is_of_the_sale, mirrors
 from portal.domain.partial_credits import is_partial
 from portal.domain.pricing import facts_hash
 from portal.domain.tax import Buyer, decide_tax, tax_facts
-from portal.domain.vocabulary import DocumentKind, PaymentMethodKind, PaymentState
+from portal.domain.vocabulary import DocumentKind, PaidWith, PaymentState
 from portal.models import Document, Invoice, NumberSeries, Order, OutboxMessage, Payment, Workspace
 from portal.services.invoices import issuing
 
@@ -80,7 +80,7 @@ class IssuedDocument(NamedTuple):
     paid_at: datetime | None
     created_at: datetime
     customer_number: str
-    method_kind: PaymentMethodKind | None
+    method_kind: PaidWith | None
     brand: str | None
     last4: str | None
 

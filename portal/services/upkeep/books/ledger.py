@@ -8,7 +8,7 @@ from typing import Any
 
 from peewee import JOIN, Case, fn
 
-from portal.domain.vocabulary import BalanceEntryKind, DocumentKind, PaymentState, RefundState
+from portal.domain.vocabulary import BalanceEntryKind, DocumentKind, PaidWith, PaymentState, RefundState
 from portal.models import Allocation, BalanceEntry, Invoice, Order, Payment, Refund
 
 from .money import PAID_ONCE
@@ -17,10 +17,15 @@ from .reading import Queries, counted
 
 @counted
 def every_document_and_payment_has_its_entry() -> Queries:
-    """And every refund. The other way round is asked of each entry."""
+    """And every refund; but for payments from the balance, which moved no money.
+
+    The other way round is asked of each entry.
+    """
     return (
         _without_entry(Invoice, BalanceEntry.invoice),
-        _without_entry(Payment, BalanceEntry.payment).where(Payment.state == PaymentState.SUCCEEDED),
+        _without_entry(Payment, BalanceEntry.payment).where(
+            Payment.state == PaymentState.SUCCEEDED, Payment.method_kind != PaidWith.BALANCE
+        ),
         _without_entry(Refund, BalanceEntry.refund).where(Refund.state == RefundState.SUCCEEDED),
     )
 
@@ -35,7 +40,7 @@ def entries_repeat_their_cause() -> Queries:
             Payment,
             BalanceEntry.payment,
             Payment.amount_minor,
-            or_else=Payment.state != PaymentState.SUCCEEDED,
+            or_else=(Payment.state != PaymentState.SUCCEEDED) | (Payment.method_kind == PaidWith.BALANCE),
         ),
         _unlike(
             Refund, BalanceEntry.refund, Refund.amount_minor, or_else=Refund.state != RefundState.SUCCEEDED

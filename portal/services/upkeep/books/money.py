@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from peewee import JOIN, fn
+from peewee import JOIN, Case, fn
 
-from portal.domain.frozen_quote import frozen_lines
+from portal.domain.frozen_quote import FrozenBalance, frozen_balance, frozen_lines
 from portal.domain.lifecycle import OPEN_SETUP_STATES
 from portal.domain.pricing import facts_hash
 from portal.domain.tax import BASIS_POINTS
@@ -14,6 +14,7 @@ from portal.domain.vocabulary import (
     DocumentKind,
     OrderKind,
     OrderState,
+    PaidWith,
     PaymentMethodKind,
     PaymentState,
     RefundState,
@@ -33,6 +34,8 @@ from portal.models import (
 
 from .reading import Queries, counted, pages_of
 
+BALANCE = "balance"
+"""What a payment says in the place of its gateway, where there was none."""
 SETTLED = (PaymentState.SUCCEEDED, PaymentState.DECLINED)
 PAID_ONCE = (OrderState.PAID, OrderState.REFUNDED)
 REFUND_SETTLED = (RefundState.SUCCEEDED, RefundState.REFUSED)
@@ -41,11 +44,9 @@ REFUND_WAITS = (RefundState.CREATED, RefundState.UNKNOWN)
 
 @counted
 def paid_orders_have_one_succeeded_payment() -> Queries:
-    """A paid order, refunded since or not, has exactly one succeeded payment, of its own total."""
+    """A paid order, refunded since or not, has exactly one succeeded payment, of what it asks for."""
     succeeded = (
-        Payment.select(
-            Payment.order, fn.COUNT(Payment.id).alias("times"), fn.SUM(Payment.amount_minor).alias("paid")
-        )
+        Payment.select(Payment.order, fn.COUNT(Payment.id).alias("times"), fn.SUM(_moved()).alias("paid"))
         .where(Payment.state == PaymentState.SUCCEEDED)
         .group_by(Payment.order)
         .alias("succeeded")
@@ -55,9 +56,16 @@ def paid_orders_have_one_succeeded_payment() -> Queries:
         .join(succeeded, JOIN.LEFT_OUTER, on=(succeeded.c.order_id == Order.id))
         .where(
             Order.state << PAID_ONCE,
-            succeeded.c.times.is_null() | (succeeded.c.times != 1) | (succeeded.c.paid != Order.total_minor),
+            succeeded.c.times.is_null()
+            | (succeeded.c.times != 1)
+            | (succeeded.c.paid != Order.total_minor - Order.from_balance_minor),
         )
     )
+
+
+def _moved() -> Any:
+    """The money that a payment moves: none where the balance has paid."""
+    return Case(None, [(Payment.method_kind == PaidWith.BALANCE, 0)], Payment.amount_minor)
 
 
 @counted
@@ -162,7 +170,7 @@ def partial_credit_notes() -> Any:
 
 @counted
 def refunded_orders_were_paid_back_once() -> Queries:
-    """A refunded order has exactly one succeeded refund, of its own total; no other order has one."""
+    """A refunded order has exactly one succeeded refund, of what was paid; no other order has one."""
     sent_back = (
         Payment.select(
             Payment.order, fn.COUNT(Refund.id).alias("times"), fn.SUM(Refund.amount_minor).alias("refunded")
@@ -186,7 +194,7 @@ def refunded_orders_were_paid_back_once() -> Queries:
                 & (
                     sent_back.c.times.is_null()
                     | (sent_back.c.times != 1)
-                    | (sent_back.c.refunded != Order.total_minor)
+                    | (sent_back.c.refunded != Order.total_minor - Order.from_balance_minor)
                 )
             )
             | (~is_refunded & sent_back.c.times.is_null(False))
@@ -230,13 +238,25 @@ def nothing_is_charged_beside_an_open_refund() -> Queries:
 
 @counted
 def payments_ask_for_what_their_order_costs() -> Queries:
-    """Amount, currency and workspace. A declined one may be of an order that was quoted anew since."""
+    """Amount, currency and workspace. A declined one may be of an order that was quoted anew since.
+
+    One from the balance is of the whole total, all of which the balance pays; no gateway was asked for it.
+    """
+    from_balance = Payment.method_kind == PaidWith.BALANCE
     return (
         Payment.select(Payment.id)
         .join(Order)
         .where(
             Payment.state != PaymentState.DECLINED,
-            (Payment.amount_minor != Order.total_minor)
+            (_moved() != Order.total_minor - Order.from_balance_minor)
+            | (
+                from_balance
+                & (
+                    (Payment.amount_minor != Order.total_minor)
+                    | (Payment.gateway != BALANCE)
+                    | (Payment.state != PaymentState.SUCCEEDED)
+                )
+            )
             | (Payment.currency != Order.currency)
             | (Payment.workspace != Order.workspace),
         )
@@ -278,6 +298,7 @@ class Quoted(NamedTuple):
     net_minor: int
     tax_minor: int
     total_minor: int
+    from_balance_minor: int
     currency: str
     details: dict[str, Any] | None
     method_kind: PaymentMethodKind
@@ -293,6 +314,7 @@ def quoted_orders() -> Iterator[Quoted]:
         Order.net_minor,
         Order.tax_minor,
         Order.total_minor,
+        Order.from_balance_minor,
         Order.currency,
         Order.details,
         Order.method_kind,
@@ -311,8 +333,18 @@ def orders_are_as_they_were_quoted(order: Quoted) -> bool:
         order.net_minor,
         order.tax_minor,
         order.total_minor,
+        order.from_balance_minor,
         order.currency,
-    ) != tuple(quote[name] for name in ("net_minor", "tax_minor", "total_minor", "currency"))
+    ) != (
+        *(quote[name] for name in ("net_minor", "tax_minor", "total_minor")),
+        _from_balance(quote),
+        quote["currency"],
+    )
+
+
+def _from_balance(quote: dict[str, Any]) -> int:
+    balance = frozen_balance(quote)
+    return balance.used.minor if balance else 0
 
 
 def _may_be_reviewed(order: Quoted) -> list[str]:
@@ -325,9 +357,12 @@ def _may_be_reviewed(order: Quoted) -> list[str]:
 def quotes_add_up(order: Quoted) -> bool:
     """Each line's net follows from quantity, price and days, its tax from net and rate.
 
-    The totals are their sums. Without a buyer there is no tax yet.
+    The totals are their sums. Without a buyer there is no tax yet. What pays beside a gateway is no more than
+    the total, and all of it where more is given back.
     """
-    quote = order.quote
+    quote, balance = order.quote, frozen_balance(order.quote)
+    if balance is not None and not _balance_adds_up(balance, quote["total_minor"]):
+        return True
     rate_bp = quote["tax"]["rate_bp"] if quote["tax"] else None
     net_minor = tax_minor = 0
     for line in frozen_lines(quote):
@@ -340,6 +375,15 @@ def quotes_add_up(order: Quoted) -> bool:
         tax_minor,
         net_minor + tax_minor,
     ]
+
+
+def _balance_adds_up(balance: FrozenBalance, total_minor: int) -> bool:
+    credited = sum(credit.gross.minor for credit in balance.credits)
+    return (
+        balance.credited.minor == credited
+        and min(credited, total_minor) <= balance.used.minor <= total_minor
+        and balance.used.minor + balance.due.minor == total_minor
+    )
 
 
 class LineOfOrder(NamedTuple):
