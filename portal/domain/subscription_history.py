@@ -420,8 +420,8 @@ def _has_its_price(period: PastPeriod, sale: Sale, before: _Given | None, locks:
         return True
     if before is None:
         return False
-    if sale.kind is OrderKind.CHANGE and sale.line.is_licensed and before.price == period.price:
-        # What is guaranteed is guaranteed for more licences too.
+    if sale.line.is_licensed and before.price == period.price:
+        # What is guaranteed is guaranteed for any number of licences.
         locks.begin(period.plan, sale)
         return True
     if sale.kind is not OrderKind.RENEWAL:

@@ -68,6 +68,33 @@ class AddingForm(PortalForm):
         super().__init__(formdata=sent, meta={"csrf": False})
 
 
+class LicenceChangeForm(PortalForm):
+    """What licences that run are to become, out of an address or out of the form that confirms it.
+
+    `shown` identifies what was shown of it. At most `most` licences; None: any number.
+    """
+
+    plan = RadioField(_l("Plan"), required=_l("Choose a plan."))
+    licences = LicencesField(_l("Number of licences"), required=_l("Enter how many licences you want."))
+    interval = RadioField(_l("Month or year"), required=_l("Choose how often to pay."))
+    shown = HiddenTextField(max_length=64)
+
+    def __init__(
+        self,
+        sent: MultiDict[str, str] | None,
+        *,
+        plans: Choices,
+        intervals: Choices,
+        most: int | None,
+        **kwargs: Any,
+    ) -> None:
+        # What is confirmed has a token of its own in the page.
+        super().__init__(formdata=sent, meta={"csrf": False}, **kwargs)
+        self.plan.offer(plans)
+        self.interval.offer(intervals)
+        self.licences.maximum = MAX_LICENCES if most is None else most
+
+
 class TrialForm(PortalForm):
     """One of `plans`, and 1 to `most` licences. Where there is one plan only, it need not be sent."""
 

@@ -60,8 +60,8 @@ renewal_to_confirm        plan_names, licences, total_minor, currency, method, o
 auto_renewal_on           renew_on, total_minor, tax_minor, currency, plan_names, licences, interval, method
 auto_renewal_off          due_on, plan_names, licences
 
-plan_scheduled            plan_names, due_on
-plan_schedule_withdrawn   plan_names (the plan that was scheduled), due_on, renews
+plan_scheduled            plan_names, interval, licences, due_on
+plan_schedule_withdrawn   plan_names (the plan that was scheduled), licences, due_on, renews
 plan_begun                plan_names (a free plan)
 cancelled                 product (its code), product_names, plan_names, quantity (licences), ends_on (the
                           last usable day; null: it has ended at once), dropped (whether a scheduled

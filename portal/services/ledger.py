@@ -161,6 +161,19 @@ def balance_of(workspace: Workspace, currency: str) -> Money:
     return Money(int(entries.scalar() or 0), currency)
 
 
+def balances(workspace: Workspace) -> list[Money]:
+    """As `balance_of`, in every currency that there are entries in. One query."""
+    sums = (
+        BalanceEntry.select(BalanceEntry.currency, fn.SUM(BalanceEntry.amount_minor))
+        .where(BalanceEntry.workspace == workspace)
+        .group_by(BalanceEntry.currency)
+        .order_by(BalanceEntry.currency)
+        .tuples()
+    )
+    found = cast("Iterable[tuple[str, int]]", sums)
+    return [Money(int(minor), currency) for currency, minor in found]
+
+
 def kept(workspace: Workspace, currency: str) -> Money:
     """What is kept for the workspace and no placed order counts on; 0 where it owes. Two sums, one query.
 

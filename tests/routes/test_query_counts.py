@@ -156,12 +156,8 @@ def test_what_waits_for_the_due_date_costs_no_page_more_than_six(app, statements
         place = a_place()
         pay(an_order(place, "business-10"), auto_renewal=True)
         now = TODAY
-        shown = scheduled_change.preview(
-            place.workspace, plan_code="business-3", interval=Interval.MONTH, now=now
-        )
-        scheduled_change.schedule(
-            place, plan_code="business-3", interval=Interval.MONTH, shown_hash=shown.hash, now=now
-        )
+        shown = scheduled_change.preview(place.workspace, Choice("business-3", Interval.MONTH), now=now)
+        scheduled_change.schedule(place, Choice("business-3", Interval.MONTH), shown_hash=shown.hash, now=now)
         owner = owner_of(place.workspace)
         visitor = Visitor(app)
         visit_as(visitor.client, owner)

@@ -376,14 +376,11 @@ def test_what_was_shown_of_the_next_charge_ends_when_the_plan_changes(line):
     workspace = line.place.workspace
     auto_renewal.switch_off(line.place, now=line.now)
     shown = auto_renewal.next_charge(workspace, now=line.now).hash
-    smaller = scheduled_change.preview(
-        workspace, plan_code="business-3", interval=Interval.MONTH, now=line.now
-    )
+    smaller = scheduled_change.preview(workspace, Choice("business-3", Interval.MONTH), now=line.now)
     result = line.behind(
         lambda: scheduled_change.schedule(
             line.place,
-            plan_code="business-3",
-            interval=Interval.MONTH,
+            Choice("business-3", Interval.MONTH),
             shown_hash=smaller.hash,
             now=line.now,
         ),
@@ -396,11 +393,9 @@ def test_what_was_shown_of_the_next_charge_ends_when_the_plan_changes(line):
 def test_a_scheduled_plan_is_withdrawn_once(line):
     renewing(line)
     workspace = line.place.workspace
-    smaller = scheduled_change.preview(
-        workspace, plan_code="business-3", interval=Interval.MONTH, now=line.now
-    )
+    smaller = scheduled_change.preview(workspace, Choice("business-3", Interval.MONTH), now=line.now)
     scheduled_change.schedule(
-        line.place, plan_code="business-3", interval=Interval.MONTH, shown_hash=smaller.hash, now=line.now
+        line.place, Choice("business-3", Interval.MONTH), shown_hash=smaller.hash, now=line.now
     )
     result = line.behind(
         lambda: scheduled_change.withdraw(line.place, now=line.now),
@@ -412,13 +407,13 @@ def test_a_scheduled_plan_is_withdrawn_once(line):
 def test_no_plan_is_scheduled_beside_a_payment_that_was_just_placed(line):
     renewing(line)
     smaller = scheduled_change.preview(
-        line.place.workspace, plan_code="business-3", interval=Interval.MONTH, now=line.now
+        line.place.workspace, Choice("business-3", Interval.MONTH), now=line.now
     )
     order = an_order(line.place, "business-20")
     result = line.behind(
         place_only(order),
         lambda: scheduled_change.schedule(
-            line.place, plan_code="business-3", interval=Interval.MONTH, shown_hash=smaller.hash, now=line.now
+            line.place, Choice("business-3", Interval.MONTH), shown_hash=smaller.hash, now=line.now
         ),
     )
     assert isinstance(result, OrderAlreadyPlaced)

@@ -389,8 +389,8 @@ class World:
     def _schedule(self, place: Place) -> None:
         plan, interval = self.chance.choice(PLANS), self.chance.choice(tuple(Interval))
         now = self.clock.now()
-        shown = scheduled_change.preview(place.workspace, plan_code=plan, interval=interval, now=now)
-        scheduled_change.schedule(place, plan_code=plan, interval=interval, shown_hash=shown.hash, now=now)
+        shown = scheduled_change.preview(place.workspace, Choice(plan, interval), now=now)
+        scheduled_change.schedule(place, Choice(plan, interval), shown_hash=shown.hash, now=now)
 
     def _withdraw(self, place: Place) -> None:
         scheduled_change.withdraw(place, now=self.clock.now())

@@ -133,6 +133,9 @@ TABLE = {
     ("POST", "/w/acme/subscriptions/trial/meetings"): "in 422 422 422 422 422 403 404 404 404 404",
     ("GET", "/w/acme/subscriptions/webinar/cancel"): "in 200 200 200 403 403 403 404 404 404 404",
     ("POST", "/w/acme/subscriptions/webinar/cancel"): "in 409 409 409 403 403 403 404 404 404 404",
+    ("GET", "/w/acme/subscriptions/webinar/change"): "in 200 200 200 200 200 403 404 404 404 404",
+    ("POST", "/w/acme/subscriptions/webinar/change"): "in 422 422 422 422 422 403 404 404 404 404",
+    ("POST", "/w/acme/subscriptions/webinar/change/withdraw"): "in 303 303 303 303 303 403 404 404 404 404",
     # The first of them takes it back.
     ("GET", "/w/acme/subscriptions/webinar/auto-renewal"): "in 200 200 200 403 403 403 404 404 404 404",
     ("POST", "/w/acme/subscriptions/webinar/auto-renewal/on"): "in 409 409 409 403 403 403 404 404 404 404",

@@ -1,13 +1,14 @@
 """What the checkout says about an order: its summary, its recap, its figures, its outcome. Ready to print."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from flask_babel import ngettext
 
 from portal.domain.dunning import was_not_confirmed
-from portal.domain.frozen_quote import FrozenCredit, FrozenLine, frozen_balance
+from portal.domain.frozen_quote import FrozenCredit, FrozenLine, frozen_balance, frozen_lines
 from portal.domain.money import Money, total
 from portal.domain.tax_numbers import tax_number_label
 from portal.domain.vocabulary import OrderKind, OrderState, PaymentMethodKind, PaymentState
@@ -16,6 +17,7 @@ from portal.models import Invoice, Order, Payment, PaymentMethod
 from portal.runtime import current
 from portal.services.subscriptions.scheduled_change import Waiting
 from portal.words import formatting
+from portal.words.arithmetic import credit_words, quoted_line_words
 from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
@@ -29,42 +31,53 @@ from portal.words.renewal import amount_charged, renewal_sentence
 class SummaryLine:
     """A line of the order in the margin, ready to print. `rate` says how many licences at how much each.
 
+    `share` says of how many days it is, where it is not of a whole period. `why`: how its amount is reckoned.
+
     `figures` are those of a change, each with its mark; `warning` says that it pays for little.
     """
 
     title: str
     period: str
     rate: str
+    share: str
     figures: list[tuple[str, str, str]]
     warning: str
     net: str
     is_licensed: bool
+    why: list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class BalanceRows:
-    """What pays beside a method, ready to print: label, small print, amount and mark of each; what is due.
+    """What pays beside a method, ready to print: label, small print, amount, mark and arithmetic of each.
 
     `kept_on`: what stays in the balance, in a sentence; empty for nothing.
     """
 
-    rows: list[tuple[str, str, str, str]]
+    rows: list[tuple[str, str, str, str, list[str]]]
     due: str
     is_nothing_due: bool
     kept_on: str
 
 
-def balance_rows(order: Order) -> BalanceRows | None:
+def balance_rows(quote: Mapping[str, Any]) -> BalanceRows | None:
     """None where a gateway is asked for the whole total."""
-    balance = frozen_balance(order.quote)
+    balance = frozen_balance(quote)
     if balance is None:
         return None
     rows = [
-        (_("Credit for what is not used"), _credit_words(credit), formatting.money(-credit.gross), "credit")
+        (
+            _("Credit for what is not used"),
+            _credit_words(credit),
+            formatting.money(-credit.gross),
+            "credit",
+            credit_words(credit),
+        )
         for credit in balance.credits
     ]
     if balance.kept_before.minor:
-        rows.append((_("From your balance"), "", formatting.money(-balance.kept_before), "from-balance"))
+        amount = formatting.money(-balance.kept_before)
+        rows.append((_("From your balance"), "", amount, "from-balance", []))
     kept_on = ""
     if balance.kept_on.minor:
         kept_on = _(
@@ -92,24 +105,15 @@ def _credit_words(credit: FrozenCredit) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The order in the margin. Texts are ready to print; tax and total are empty before they are known.
-
-    `again` is what was chosen, for the pages on which licences are; empty where that is not all of the order.
-    """
+    """The order in the margin. Texts are ready to print; tax and total are empty before they are known."""
 
     lines: list[SummaryLine]
-    again: dict[str, str]
     net: str
     tax_label: str
     tax_reason: str
     tax: str
     total: str
     balance: BalanceRows | None = None
-
-    @property
-    def is_for_the_plan(self) -> bool:
-        """The workspace plan is one of its lines: the plans page is where it is chosen."""
-        return any(not line.is_licensed for line in self.lines)
 
 
 def _summary_line(line: FrozenLine, *, unit: Money, pays: Money) -> SummaryLine:
@@ -118,10 +122,25 @@ def _summary_line(line: FrozenLine, *, unit: Money, pays: Money) -> SummaryLine:
         title=priced_name(line.plan_names, line.interval),
         period=_period(line),
         rate=_rate(line, unit) if line.is_licensed else "",
+        share=_share_words(line),
         figures=_change_rows(line),
         warning=little_gain_of(line, pays=pays),
         net=formatting.money(line.net if line.share else unit * line.billed_quantity),
         is_licensed=line.is_licensed,
+        why=quoted_line_words(line) if unit == line.unit else [],
+    )
+
+
+def _share_words(line: FrozenLine) -> str:
+    """`20 of 30 days of €55.00`."""
+    if line.share is None:
+        return ""
+    return ngettext(
+        "%(num)d of %(base_days)s days of %(price)s",
+        "%(num)d of %(base_days)s days of %(price)s",
+        line.share.days,
+        base_days=formatting.number(line.share.base_days),
+        price=formatting.money(line.share.price),
     )
 
 
@@ -135,17 +154,20 @@ def _rate(line: FrozenLine, unit: Money) -> str:
     )
 
 
-def summary_of(order: Order) -> Summary:
-    tax = order.quote["tax"]
+def summary_of(quote: Mapping[str, Any]) -> Summary:
+    """`quote`: the facts of one whose buyer is known."""
+    tax, currency, lines = quote["tax"], quote["currency"], frozen_lines(quote)
+    net, tax_amount, total_amount = (
+        formatting.money(Money(quote[name], currency)) for name in ("net_minor", "tax_minor", "total_minor")
+    )
     return Summary(
-        lines=[_summary_line(line, unit=line.unit, pays=line.net + line.tax) for line in order.frozen_lines],
-        again=_again(order),
-        net=formatting.money(Money(order.net_minor, order.currency)),
+        lines=[_summary_line(line, unit=line.unit, pays=line.net + line.tax) for line in lines],
+        net=net,
         tax_label=tax_words(tax),
         tax_reason=tax_reason(tax),
-        tax=formatting.money(Money(order.tax_minor, order.currency)),
-        total=formatting.money(Money(order.total_minor, order.currency)),
-        balance=balance_rows(order),
+        tax=tax_amount,
+        total=total_amount,
+        balance=balance_rows(quote),
     )
 
 
@@ -155,25 +177,12 @@ def summary_before_tax(order: Order, units: Sequence[Money]) -> Summary:
     net = total((unit * line.billed_quantity for line, unit in pairs), units[0].currency)
     return Summary(
         lines=[_summary_line(line, unit=unit, pays=line.net) for line, unit in pairs],
-        again=_again(order),
         net=formatting.money(net),
         tax_label="",
         tax_reason=_("VAT, if any, is shown on the next page, with the total."),
         tax="",
         total="",
     )
-
-
-def _again(order: Order) -> dict[str, str]:
-    line, *others = order.frozen_lines
-    if others or not line.is_licensed:
-        return {}
-    return {
-        "plan": line.plan_code,
-        "licences": str(line.quantity),
-        "interval": line.interval.value,
-        "currency": order.currency,
-    }
 
 
 def _period(line: FrozenLine) -> str:
@@ -259,7 +268,7 @@ def renewal_after(line: FrozenLine, waiting: Waiting | None, *, method: PaymentM
         return _("Automatic renewal: on %(date)s, for %(plan)s. We will write to you first.", **words)
     return renewal_sentence(
         on=line.due_on,
-        total=line.net + line.tax,
+        total=line.price + line.tax_on(line.price),
         has_vat=line.tax.minor > 0,
         plan_names=line.plan_names,
         interval=line.interval,
@@ -285,7 +294,9 @@ def method_name_of(order: Order) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ReviewPage:
-    """The order to be confirmed. `changed`: it is no longer what was shown; `method` names what is hosted.
+    """The order to be confirmed. `edit`: label and address of where it is changed.
+
+    `changed`: it is no longer what was shown; `method` names what is hosted.
 
     `total` is what is charged now, empty where the balance pays.
 
@@ -296,6 +307,7 @@ class ReviewPage:
     form: CardForm | PlaceOrderForm
     number: str
     summary: Summary
+    edit: tuple[str, str]
     recap: list[tuple[str, str]]
     renewal_hint: str
     is_card: bool
@@ -357,7 +369,7 @@ def result_of(
     facts = [
         (_("Order"), order.number),
         *((_("Product") if line.is_licensed else _("Plan"), name_of(line)) for line in order.frozen_lines),
-        (_("Amount"), amount_charged(payment.amount, has_vat=order.tax_minor > 0)),
+        *_amounts(order, payment),
         (_("Method"), method_words(payment.method_kind, payment.brand, payment.last4)),
     ]
     if invoice is not None:
@@ -380,6 +392,19 @@ def result_of(
         takes_a_card_at_once=takes_a_card_at_once,
         is_for_the_plan=any(not line.is_licensed for line in order.frozen_lines),
     )
+
+
+def _amounts(order: Order, payment: Payment) -> list[tuple[str, str]]:
+    """What the order costs, and how much of it is charged where the balance pays a part."""
+    has_vat = order.tax_minor > 0
+    if payment.amount_minor == order.total_minor:
+        return [(_("Amount"), amount_charged(payment.amount, has_vat=has_vat))]
+    total_amount = Money(order.total_minor, order.currency)
+    return [
+        (_("Total"), amount_charged(total_amount, has_vat=has_vat)),
+        (_("From your balance"), formatting.money(total_amount - payment.amount)),
+        (_("Amount"), formatting.money(payment.amount)),
+    ]
 
 
 def outcome_of(order: Order, payment: Payment, *, is_present: bool) -> tuple[str, str]:

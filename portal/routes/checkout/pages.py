@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from flask import Blueprint, Response, abort, flash, redirect, request, session, url_for
 from flask_babel import ngettext
@@ -15,10 +16,12 @@ from portal.domain.errors import (
     PortalError,
     QuoteChanged,
 )
+from portal.domain.frozen_quote import FrozenLine
 from portal.domain.money import Money
 from portal.domain.plans import PlanChoice, PlanTooSmall
 from portal.domain.pricing import Quote
 from portal.domain.vocabulary import (
+    OrderKind,
     OrderState,
     PaymentMethodKind,
     PaymentState,
@@ -186,6 +189,7 @@ def _details_page(place: Place, order: Order, form: BillingDetailsForm, *, statu
         form=form,
         order=order,
         summary=summary_before_tax(order, shown),
+        edit=_edit(place, order),
         refresh=refresh,
     )
 
@@ -325,7 +329,8 @@ def _review_page(
     page = ReviewPage(
         form=form,
         number=order.number,
-        summary=summary_of(order),
+        summary=summary_of(order.quote),
+        edit=_edit(place, order),
         recap=recap_of(order),
         renewal_hint=renewal_hint_of(order, waiting),
         is_card=isinstance(form, CardForm),
@@ -350,12 +355,21 @@ def _renewal_that_stays_on(
 
     Without the method for whoever may not use saved ones.
     """
-    line = order.plan_line
+    line = order.plan_line or _changed_line(order)
+    if line is not None and line.is_licensed:
+        [of_order] = order.lines
+        standing = next(iter(_statuses([of_order], place)))
     if line is None or not standing.renews_by_itself:
         return ""
     sees_method = Right.USE_SAVED_METHODS in place.may
     method = charged_methods.asked_on(standing.subscription, on=line.due_on) if sees_method else None
     return renewal_after(line, waiting, method=method)
+
+
+def _changed_line(order: Order) -> FrozenLine | None:
+    """Of an order that changes licences that run, which is for nothing else."""
+    line, *others = order.frozen_lines
+    return line if not others and line.is_licensed and line.kind is OrderKind.CHANGE else None
 
 
 # --- 3. the result --------------------------------------------------------------------------------
@@ -464,6 +478,26 @@ def leave(place: Place, number: str) -> Response:
 
 
 # --- shared ---------------------------------------------------------------------------------------
+
+
+def _edit(place: Place, order: Order) -> tuple[str, str]:
+    """Label and address of where what is ordered is changed: several lines in their cart."""
+    slug, lines = place.workspace.slug, order.frozen_lines
+    if len(lines) > 1:
+        return _("Change the order"), url_for("cart.show", slug=slug)
+    [line] = lines
+    if not line.is_licensed:
+        return _("Change the plan"), url_for("plans.show", slug=slug)
+    chosen: dict[str, Any] = {
+        "plan": line.plan_code,
+        "licences": line.quantity,
+        "interval": line.interval.value,
+    }
+    if line.kind is OrderKind.CHANGE:
+        product = order.lines[0].plan.product.code
+        return _("Change the order"), url_for("licence_change.show", slug=slug, product=product, **chosen)
+    address = url_for("add_subscription.show", slug=slug, step="licences", currency=order.currency, **chosen)
+    return _("Change the order"), address
 
 
 def _quote_or_refusal(place: Place, order: Order) -> Quote | Response:

@@ -10,6 +10,7 @@ from flask_login import current_user
 
 from portal.documents.labels import language_of
 from portal.documents.notes import line_number, share_notes
+from portal.domain.invoice_lines import document_lines
 from portal.domain.money import Money, total
 from portal.domain.partial_credits import is_partial
 from portal.domain.tax_numbers import tax_number_label
@@ -26,6 +27,7 @@ from portal.web.lists import page_cursor
 from portal.web.place import status_here, today_here
 from portal.web.security import DOCUMENT_POLICY
 from portal.words import formatting
+from portal.words.arithmetic import document_line_words
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code
 from portal.words.money import tax_words
@@ -76,12 +78,16 @@ def _refund_note(place: Place, last: LastPayment | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
-    """`notes` say of how many days the amount is, and on a partial credit note of which line."""
+    """`notes` say of how many days the amount is, and on a partial credit note of which line.
+
+    `why`: how the amount is reckoned.
+    """
 
     description: str
     period: str
     notes: list[str]
     net: str
+    why: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +130,7 @@ def statement(place: Place, number: str) -> Response:
             rows.append((_("VAT number"), buyer["vat_number"]))
         if buyer.get("tax_number"):
             rows.append((tax_number_label(buyer["country"]) or _("Tax number"), buyer["tax_number"]))
-    rows.append(_how_it_was_paid(place, facts["payment"], is_credit_note=is_credit_note))
+    rows += _how_it_was_paid(place, facts["payment"], invoice, is_credit_note=is_credit_note)
     disputed_on = None if is_credit_note else history.disputed_on(invoice, place.workspace)
     if disputed_on is not None:
         rows.append((_("Disputed on"), formatting.day(disputed_on)))
@@ -139,8 +145,9 @@ def statement(place: Place, number: str) -> Response:
             ),
             notes=share_notes(line, facts, language_of(locale)),
             net=formatting.money(Money(line["net_minor"], currency)),
+            why=document_line_words(reckoned),
         )
-        for line in facts["lines"]
+        for line, reckoned in zip(facts["lines"], document_lines(facts), strict=True)
     ]
     figures = [
         row
@@ -176,12 +183,21 @@ def _described(line: Mapping[str, Any], facts: Mapping[str, Any], locale: str) -
 
 
 def _how_it_was_paid(
-    place: Place, payment: Mapping[str, Any] | None, *, is_credit_note: bool
-) -> tuple[str, str]:
+    place: Place, payment: Mapping[str, Any] | None, invoice: Invoice, *, is_credit_note: bool
+) -> list[tuple[str, str]]:
+    """By what, and how much of it by the balance where that was not all."""
     if payment is None:
-        return _("Credited to"), _("Balance")
+        return [(_("Credited to"), _("Balance"))]
     method = method_shown(place, payment["method"], payment["brand"], payment["last4"])
-    return (_("Refunded to") if is_credit_note else _("Paid with")), method
+    kept = Money(payment.get("from_balance_minor", 0), invoice.currency)
+    if kept.minor and kept != invoice.total:
+        method = _(
+            "%(method)s: %(rest)s; balance: %(kept)s",
+            method=method,
+            rest=formatting.money(invoice.total - kept),
+            kept=formatting.money(kept),
+        )
+    return [(_("Refunded to") if is_credit_note else _("Paid with"), method)]
 
 
 @blueprint.get("/invoices/<number>.pdf")

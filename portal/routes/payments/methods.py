@@ -12,6 +12,7 @@ from portal.gateways.base import CardData
 from portal.models import MethodSetup, PaymentMethod, Subscription
 from portal.routes.plans.view import renewal_of
 from portal.runtime import current
+from portal.services import ledger
 from portal.services.payments import charging, method_setups
 from portal.services.payments import methods as payments_methods
 from portal.services.payments.coming_charge import coming_charge
@@ -50,12 +51,16 @@ class MethodRow:
 
 @dataclass(frozen=True, slots=True)
 class MethodsPage:
-    """`charge`: what is charged next; `total`: what a card is charged at once when added, if anything."""
+    """`charge`: what is charged next; `total`: what a card is charged at once when added, if anything.
+
+    `balance`: what is kept for the workspace and pays first, in a sentence; empty where nothing is.
+    """
 
     form: NewCardForm
     rows: list[MethodRow]
     charge: str
     total: str
+    balance: str
     auto_renewal_is_on: bool
     takes_card: bool
     processor: str
@@ -116,6 +121,7 @@ def _page(place: Place, form: NewCardForm, *, status: int) -> Response:
             ],
             charge=_next_charge(place, standing, methods),
             total=formatting.money(total) if total else "",
+            balance=_balance(place),
             auto_renewal_is_on=standing.subscription.auto_renewal,
             takes_card=capabilities.takes_card_here,
             processor=capabilities.processor_name,
@@ -173,6 +179,13 @@ def _next_charge(place: Place, status: SubscriptionStatus, methods: list[Payment
         method=_name(method),
         date=formatting.day(charged_on),
     )
+
+
+def _balance(place: Place) -> str:
+    kept = [formatting.money(each) for each in ledger.balances(place.workspace) if each.minor > 0]
+    if not kept:
+        return ""
+    return _("In your balance: %(amounts)s. It pays for what you order next.", amounts=", ".join(kept))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from portal.domain.errors import (
     TooEarlyToProlong,
 )
 from portal.domain.plans import PlanChoice, PlanNotOffered, PlanTooSmall
+from portal.domain.pricing import ChangeWaits
+from portal.domain.proration import NothingChanges
 from portal.domain.vocabulary import Right
 from portal.routes.invoices.rows import payment_rows
 from portal.runtime import current
@@ -24,6 +26,7 @@ from portal.services.payments.coming_charge import coming_charge
 from portal.services.people import signing_in
 from portal.services.places import Place
 from portal.services.subscriptions import plan_table
+from portal.services.subscriptions.present_licences import NotChangeable
 from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render, wanted_block
 from portal.web.place import on_sale_here, status_here, usage_here
@@ -48,6 +51,9 @@ CANNOT_BE_ORDERED = (
     LicencesOutOfRange,
     LicencesBelowAssigned,
     AlreadySubscribed,
+    NotChangeable,
+    NothingChanges,
+    ChangeWaits,
 )
 """Without PlanTooSmall, which has figures to show."""
 REFUSALS = (PlanTooSmall, *CANNOT_BE_ORDERED)
@@ -134,6 +140,13 @@ def refusal_sentence(refusal: PortalError) -> str:
         )
     if isinstance(refusal, MissingVatRate):
         return _("We do not know the VAT rate of this country yet. Please contact us.")
+    if isinstance(refusal, NotChangeable):
+        return _("These licences can no longer be changed. Nothing was charged.")
+    if isinstance(refusal, NothingChanges):
+        return _("This is what you have already. Nothing was charged.")
+    if isinstance(refusal, ChangeWaits):
+        until = formatting.day(refusal.due_on)
+        return _("Fewer licences, or a lower plan, begin when the paid period ends, on %(date)s.", date=until)
     if isinstance(refusal, LicencesOutOfRange):
         return _("That number of licences is not sold.")
     if isinstance(refusal, LicencesBelowAssigned):

@@ -30,7 +30,7 @@ from portal.words.methods import method_words
 from portal.words.renewal import amount_charged
 from portal.words.states import state_words
 
-from .licensed import buying_page, subscription_or_404, subscriptions_page
+from .licensed import buying_page, nothing_to_do, subscription_or_404, subscriptions_page
 
 blueprint = Blueprint("cancellation", __name__, url_prefix="/w/<slug>/subscriptions/<product>")
 
@@ -281,16 +281,6 @@ def _sentences_of_going_on(status: SubscriptionStatus, then: WhatGoesOn) -> tupl
 # --- what cannot be -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class NothingPage:
-    """`action` and `back`: label and address; no `action` where there is nothing better to do."""
-
-    heading: str
-    why: str
-    action: tuple[str, str] | None
-    back: tuple[str, str]
-
-
 def _not_cancellable(place: Place, status: SubscriptionStatus) -> Response:
     name, action = _name(status), None
     if status.state is SubscriptionState.TRIAL:
@@ -308,7 +298,7 @@ def _not_cancellable(place: Place, status: SubscriptionStatus) -> Response:
     else:
         why = _("It costs nothing, and nothing is charged for it.")
     heading = _("There is nothing to cancel for %(product)s", product=name)
-    return _nothing(place, heading, why, action)
+    return nothing_to_do(place, heading, why, action)
 
 
 def _too_late(place: Place, status: SubscriptionStatus) -> Response:
@@ -317,12 +307,7 @@ def _too_late(place: Place, status: SubscriptionStatus) -> Response:
     if Right.BUY in place.may and not product.withdrawn:
         action = _("Subscribe now"), buying_page(place, product)
     why = _("The subscription has ended, so the cancellation can no longer be taken back.")
-    return _nothing(place, _("%(product)s has ended", product=_name(status)), why, action)
-
-
-def _nothing(place: Place, heading: str, why: str, action: tuple[str, str] | None) -> Response:
-    page = NothingPage(heading=heading, why=why, action=action, back=subscriptions_page(place))
-    return render("subscriptions/nothing_to_do.html", page, status=409)
+    return nothing_to_do(place, _("%(product)s has ended", product=_name(status)), why, action)
 
 
 def _not_cancelled(place: Place, status: SubscriptionStatus) -> Response:

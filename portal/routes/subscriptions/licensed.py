@@ -1,10 +1,13 @@
 """What the pages of one licensed subscription share: which one it is, and where they lead."""
 
-from flask import abort, url_for
+from dataclasses import dataclass
+
+from flask import Response, abort, url_for
 
 from portal.models import Product, Subscription
 from portal.services.places import Place
 from portal.services.subscriptions import agreement
+from portal.web.htmx import render
 from portal.words.i18n import gettext as _
 
 
@@ -32,3 +35,19 @@ def subscriptions_page(place: Place) -> tuple[str, str]:
 def buying_page(place: Place, product: Product) -> str:
     """Where licences of the product are bought."""
     return url_for("add_subscription.show", slug=place.workspace.slug, product=product.code, how="buy")
+
+
+@dataclass(frozen=True, slots=True)
+class NothingPage:
+    """`action` and `back`: label and address; no `action` where there is nothing better to do."""
+
+    heading: str
+    why: str
+    action: tuple[str, str] | None
+    back: tuple[str, str]
+
+
+def nothing_to_do(place: Place, heading: str, why: str, action: tuple[str, str] | None) -> Response:
+    """A page instead of one on which nothing can be done: why, and what can be done first."""
+    page = NothingPage(heading=heading, why=why, action=action, back=subscriptions_page(place))
+    return render("subscriptions/nothing_to_do.html", page, status=409)

@@ -14,7 +14,7 @@ from portal.runtime import current
 from portal.services.checkout import cart
 from portal.services.members.roster import people_with
 from portal.services.places import Place
-from portal.services.subscriptions import next_charge, products
+from portal.services.subscriptions import next_charge, products, scheduled_change
 from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.services.subscriptions.products import OwnProduct, OwnSubscription
 from portal.web.access import workspace_right
@@ -25,6 +25,7 @@ from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.licences import amount_words
 from portal.words.methods import method_words
+from portal.words.plans import priced_name
 from portal.words.renewal import amount_charged
 from portal.words.states import state_words
 
@@ -122,7 +123,11 @@ def _actions(place: Place, own: OwnProduct) -> Iterator[tuple[str, str, str]]:
         label = _("Subscribe again") if own.is_bought else _("Subscribe now")
         address = url_for("add_subscription.show", slug=slug, product=code, how=How.BUY)
         yield label, address, f"act-{code}"
-    if own.status is None or Right.AUTO_RENEWAL not in place.may or own.status.subscription.has_open_money:
+    if own.status is None or own.status.subscription.has_open_money:
+        return
+    if own.is_bought and own.status.state is SubscriptionState.PAID and _may_change(place, own.status):
+        yield _("Change"), url_for("licence_change.show", slug=slug, product=code), f"change-{code}"
+    if Right.AUTO_RENEWAL not in place.may:
         return
     if own.status.state is SubscriptionState.CANCELLED:
         address = url_for("cancellation.ask_to_take_back", slug=slug, product=code)
@@ -134,6 +139,12 @@ def _actions(place: Place, own: OwnProduct) -> Iterator[tuple[str, str, str]]:
         yield label, url_for("licence_renewal.show", slug=slug, product=code), f"renewal-{code}"
     if own.is_bought and own.status.state in CANCELLABLE:
         yield _("Cancel"), url_for("cancellation.ask", slug=slug, product=code), f"cancel-{code}"
+
+
+def _may_change(place: Place, status: SubscriptionStatus) -> bool:
+    """Other licences are another charge on the saved method, while automatic renewal is on."""
+    needed = {Right.BUY, Right.AUTO_RENEWAL} if status.subscription.auto_renewal else {Right.BUY}
+    return needed <= place.may
 
 
 def _sentence(own: OwnProduct) -> str:
@@ -156,7 +167,17 @@ def _sentence(own: OwnProduct) -> str:
             return _("It ends on %(date)s, and nothing more is charged.", date=due_on)
         case SubscriptionState.ENDED if status.blocked_on:
             return _("It ended on %(date)s.", date=formatting.day(status.blocked_on - timedelta(days=1)))
-    return ""
+    return _what_waits(status)
+
+
+def _what_waits(status: SubscriptionStatus) -> str:
+    """What is to begin on the due date; empty where it goes on as it is."""
+    subscription = status.subscription
+    if subscription.scheduled_plan_id is None or status.due_on is None:
+        return ""
+    names = scheduled_change.waiting_names(status)
+    words = priced_name(names, subscription.scheduled_interval, subscription.scheduled_quantity)
+    return _("From %(date)s you will have: %(plan)s.", date=formatting.day(status.due_on), plan=words)
 
 
 def _trial_sentence(own: OwnProduct, status: SubscriptionStatus) -> str:

@@ -5,6 +5,7 @@ from datetime import date
 
 from flask import Blueprint, Response, flash, request, url_for
 
+from portal.domain.choices import Choice
 from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
 from portal.domain.plans import PlanChoice, PlanTooSmall
 from portal.domain.vocabulary import Right
@@ -46,8 +47,7 @@ def confirm(place: Place) -> Response:
         code, interval = PlanChoice.read(wanted)
         change = scheduled_change.schedule(
             place,
-            plan_code=code,
-            interval=interval,
+            Choice(code, interval),
             shown_hash=request.form.get("shown", ""),
             now=current().clock.now(),
         )
@@ -119,9 +119,7 @@ class ChangePage:
 def _preview_page(place: Place, wanted: str, *, changed: bool = False) -> Response:
     try:
         code, interval = PlanChoice.read(wanted)
-        change = scheduled_change.preview(
-            place.workspace, plan_code=code, interval=interval, now=current().clock.now()
-        )
+        change = scheduled_change.preview(place.workspace, Choice(code, interval), now=current().clock.now())
     except (NothingWaits, NoBillingDetails, *REFUSALS) as refusal:
         return _refused(place, refusal, wanted)
     status = status_here(place)

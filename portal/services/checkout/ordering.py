@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 
-from portal.database.connecting import require_transaction, transaction
+from portal.database.connecting import require_transaction, transaction, write_postponed
 from portal.domain.billing_details import Details
 from portal.domain.buying import AlreadySubscribed, check_licences
 from portal.domain.choices import Choice
@@ -52,7 +52,7 @@ from portal.services.open_money import refuse_beside_open_money
 from portal.services.orders import freeze, new_order_number, read_lines, take_along
 from portal.services.payments import asking, charging
 from portal.services.places import Place
-from portal.services.subscriptions import agreement, licences, present_licences
+from portal.services.subscriptions import agreement, licences, next_charge, present_licences
 
 
 def open_order(place: Place, *, choices: Sequence[Choice], currency: str, now: datetime) -> Order:
@@ -81,6 +81,37 @@ def open_order(place: Place, *, choices: Sequence[Choice], currency: str, now: d
             now=now,
         )
     return order
+
+
+def quote_of_change(place: Place, choice: Choice, *, currency: str, now: datetime) -> Quote:
+    """What a change of licences that run costs now and gives back, for the workspace's own details.
+
+    Writes nothing. Raises as `current_quote`, and NoBillingDetails.
+    """
+    workspace = place.workspace
+    wanted = wanted_lines(workspace, [choice], currency=currency, now=now)
+    return _quote_of(workspace, wanted, details=next_charge.details_of(workspace), now=now)
+
+
+def open_change(place: Place, choice: Choice, *, currency: str, now: datetime) -> Order:
+    """An order for a change of licences that run. It has the workspace's own details, where there are some
+    that the buyer may see: then it is ready to be reviewed. Raises as `current_quote`.
+    """
+    with transaction(lock=place.workspace):
+        order = open_order(place, choices=[choice], currency=currency, now=now)
+        known = BillingDetails.get_or_none(BillingDetails.workspace == place.workspace)
+        if known is None or Right.SEE_BILLING_DETAILS not in place.may:
+            return order
+        write_postponed()
+        return save_details(
+            order,
+            place=place,
+            details=Details.of(known),
+            method_kind=PaymentMethodKind.CARD,
+            currency=order.currency,
+            display_currency=order.currency,
+            now=now,
+        )
 
 
 def refuse_what_cannot_be_ordered(

@@ -299,7 +299,7 @@ def _terms(subscription: Subscription) -> dict[str, JSON]:
     if waiting is not None and waiting.free:
         return {"plan_names": dict(waiting.names), "licences": None, "interval": None}
     plan, interval = next_charge.next_terms(subscription)
-    licences = agreement.licences_of(subscription)
+    licences = next_charge.next_licences(subscription)
     return {"plan_names": dict(plan.names), "licences": licences, "interval": interval.value}
 
 
@@ -313,7 +313,8 @@ def _what_runs(subscription: Subscription) -> dict[str, JSON]:
 
 def _replaced(subscription: Subscription) -> JSON:
     """The names of the plan that another one takes the place of; None where it goes on."""
-    return dict(subscription.plan.names) if subscription.scheduled_plan_id is not None else None
+    is_another = subscription.scheduled_plan_id not in (None, subscription.plan_id)
+    return dict(subscription.plan.names) if is_another else None
 
 
 def _warning_day(dates: SubscriptionDates) -> date | None:

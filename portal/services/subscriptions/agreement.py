@@ -40,6 +40,12 @@ class NoTrialPlan(PortalError):
     """The catalogue in force has no plan that a new workspace could begin with."""
 
 
+class NotSubscribed(PortalError):
+    """The workspace never had the licensed product."""
+
+    product_code: str
+
+
 def trial_plan() -> Plan:
     """What a new workspace begins with. Raises NoTrialPlan."""
     plan = (
@@ -159,6 +165,16 @@ _of_workspace = Prepared(
 def of_product(workspace: Workspace, product: Product) -> Subscription | None:
     """The workspace's subscription to the product, with plan and price; None before the first."""
     return next((each for each in all_of(workspace) if each.product_id == product.id), None)
+
+
+def of_product_or_plan(workspace: Workspace, product: Product | None) -> Subscription:
+    """The one to the licensed product that is given, else to the workspace plan. Raises NotSubscribed."""
+    if product is None:
+        return of_workspace(workspace)
+    found = of_product(workspace, product)
+    if found is None:
+        raise NotSubscribed(product_code=product.code)
+    return found
 
 
 def all_of(workspace: Workspace) -> list[Subscription]:

@@ -30,12 +30,6 @@ class NotRenewable(PortalError):
     free_plan_waits: bool
 
 
-class NotSubscribed(PortalError):
-    """The workspace never had the licensed product."""
-
-    product_code: str
-
-
 class NoSuchMethod(PortalError):
     """The workspace has no such saved payment method (any more)."""
 
@@ -80,7 +74,7 @@ def next_charge(workspace: Workspace, *, product: Product | None = None, now: da
 
     Raises NotSubscribed, NotRenewable, and what `next_charge.upcoming` does.
     """
-    return _switched_on(_subscription(workspace, product), now=now)
+    return _switched_on(agreement.of_product_or_plan(workspace, product), now=now)
 
 
 def switch_on(
@@ -94,7 +88,7 @@ def switch_on(
     """
     workspace = place.workspace
     with transaction(lock=workspace):
-        subscription = _subscription(workspace, product)
+        subscription = agreement.of_product_or_plan(workspace, product)
         method = next((each for each in methods_of(workspace) if each.id == method_id), None)
         if method is None:
             raise NoSuchMethod(method_id=method_id)
@@ -126,7 +120,7 @@ def switch_off(place: Place, *, product: Product | None = None, now: datetime) -
     """
     workspace = place.workspace
     with transaction(lock=workspace):
-        subscription = _subscription(workspace, product)
+        subscription = agreement.of_product_or_plan(workspace, product)
         if not subscription.auto_renewal:
             return False
         subscription.auto_renewal = False
@@ -171,15 +165,6 @@ def tell_on(
             "expiring": letters.method_facts(expiring),
         },
     )
-
-
-def _subscription(workspace: Workspace, product: Product | None) -> Subscription:
-    if product is None:
-        return agreement.of_workspace(workspace)
-    found = agreement.of_product(workspace, product)
-    if found is None:
-        raise NotSubscribed(product_code=product.code)
-    return found
 
 
 def _switched_on(subscription: Subscription, *, now: datetime) -> NextCharge:

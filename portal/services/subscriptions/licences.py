@@ -151,7 +151,9 @@ def _counted(subscription: Subscription, held: int, *, today: date) -> ProductLi
     being_paid = None
     if subscription.open_payment_state is not None:
         being_paid = open_money.licences_being_paid(subscription.workspace, subscription.product_id)
-    free = free_licences(quantity=subscription.quantity, being_paid=being_paid, assigned=held)
+    # Those that are returned on the due date are given to nobody before.
+    lasting = min(subscription.quantity, subscription.scheduled_quantity or subscription.quantity)
+    free = free_licences(quantity=lasting, being_paid=being_paid, assigned=held)
     return ProductLicences(agreement.status_of(subscription, today=today), assigned=held, free=free)
 
 

@@ -4,13 +4,14 @@ What was told of it is its ceiling. `tell` writes that down, and nothing else ma
 agrees to it, or in a letter that comes in time.
 """
 
+from dataclasses import replace
 from datetime import date, datetime
 
 from portal.domain.billing_details import Details
 from portal.domain.errors import MissingVatRate, PortalError
 from portal.domain.money import Money
 from portal.domain.plans import PlanNotOffered, PlanTooSmall, Usage
-from portal.domain.price_lock import renewal_price
+from portal.domain.price_lock import PriceLock, renewal_price
 from portal.domain.pricing import Offer, PresentTerms, Quote, WantedLine, make_quote
 from portal.domain.tax import Buyer
 from portal.domain.vocabulary import Interval, PaymentMethodKind
@@ -96,7 +97,7 @@ def take_lower_price(subscription: Subscription, *, now: datetime) -> None:
     plan, interval = next_terms(subscription)
     on = max(plans.sale_day(now), subscription.renew_on or date.min)
     listed = plans.listed_price(subscription.product, plan, interval, told.currency, on=on)
-    if listed is None or listed.volume_price.amount(subscription.quantity) >= told:
+    if listed is None or listed.volume_price.amount(next_quantity(subscription)) >= told:
         return
     try:
         tell(subscription, upcoming(subscription, now=now))
@@ -116,8 +117,8 @@ def _quote(
     workspace = subscription.workspace
     today = workspace.day(now)
     status = agreement.status_of(subscription, today=today)
-    plan, interval = next_terms(subscription)
-    if subscription.scheduled_plan_id is not None:
+    (plan, interval), quantity = next_terms(subscription), next_quantity(subscription)
+    if subscription.scheduled_plan_id is not None and not agreement.is_licensed(subscription):
         plans.refuse_if_too_small(plan, usage or plans.usage_of(workspace))
     charged_on = today if is_charged_today else max(today, subscription.renew_on or today)
     assert subscription.due_on is not None, "what is renewed has a due date"
@@ -138,12 +139,12 @@ def _quote(
         plan_names=plan.names,
         interval=interval,
         price_id=price.id,
-        amount=price.volume_price.unit_amount(subscription.quantity),
+        amount=price.volume_price.unit_amount(quantity),
         unit=price.unit,
         is_licensed=agreement.is_licensed(subscription),
     )
     return make_quote(
-        [WantedLine(present, offer, subscription.quantity, renews=True)],
+        [WantedLine(present, offer, quantity, renews=True)],
         buyer=Buyer.of(details),
         seller_country=current().settings.seller.country,
         unchecked_counts_as_valid=current().settings.unchecked_vat_counts,
@@ -157,6 +158,16 @@ def next_terms(subscription: Subscription) -> tuple[Plan, Interval]:
     if subscription.scheduled_plan is not None:
         return subscription.scheduled_plan, Interval(subscription.scheduled_interval)
     return subscription.plan, _paid_price(subscription).interval
+
+
+def next_quantity(subscription: Subscription) -> int:
+    """The licences that the next charge pays for; 1 of the workspace plan."""
+    return int(subscription.scheduled_quantity or subscription.quantity)
+
+
+def next_licences(subscription: Subscription) -> int | None:
+    """As `next_quantity`, of a licensed product; None of the workspace plan."""
+    return next_quantity(subscription) if agreement.is_licensed(subscription) else None
 
 
 def details_of(workspace: Workspace, known: BillingDetails | None = None) -> dict[str, object]:
@@ -186,8 +197,8 @@ def _price(
     paid = _paid_price(subscription)
     currency = paid.currency
     listed = plans.listed_price(subscription.product, plan, interval, currency, on=sale_day)
-    lock = None if subscription.scheduled_plan_id is not None else agreement.lock_of(subscription)
-    quantity = subscription.quantity
+    lock = _lock_of_next(subscription, plan, interval)
+    quantity = next_quantity(subscription)
     list_price = listed.volume_price.amount(quantity) if listed else None
     amount = renewal_price(list_price=list_price, lock=lock, told=told, on=begins_on)
     if amount is None:
@@ -202,6 +213,18 @@ def _price(
     )
     newest_first = were_listed.order_by(Price.id.desc())
     return next(each for each in newest_first if each.volume_price.amount(quantity) == amount)
+
+
+def _lock_of_next(subscription: Subscription, plan: Plan, interval: Interval) -> PriceLock | None:
+    """The guaranteed price, where plan and interval go on; of the licences that the next charge pays for."""
+    lock, paid = agreement.lock_of(subscription), _paid_price(subscription)
+    if lock is None or subscription.scheduled_plan_id is None:
+        return lock
+    if (paid.plan_id, paid.interval) != (plan.id, interval):
+        return None
+    if paid.volume_price.amount(subscription.quantity) != lock.amount:
+        return None
+    return replace(lock, amount=paid.volume_price.amount(next_quantity(subscription)))
 
 
 def _paid_price(subscription: Subscription) -> Price:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from portal.domain.choices import Choice
 from portal.domain.vocabulary import Interval, PaymentMethodKind, PaymentState, Role
 from portal.models import (
     ALL_MODELS,
@@ -723,9 +724,9 @@ def scheduled_on_business_10(acme: Workspace, *, auto_renewal: bool) -> None:
     """Business 5 begins on 21 December."""
     place, now = seen_by(owner_of(acme), acme), current().clock.now()
     paying.pay(paying.an_order(place, "business-10"), auto_renewal=auto_renewal)
-    terms = {"plan_code": "business-5", "interval": Interval.MONTH, "now": now}
-    shown = scheduled_change.preview(acme, **terms)
-    scheduled_change.schedule(place, **terms, shown_hash=shown.hash)
+    choice = Choice("business-5", Interval.MONTH)
+    shown = scheduled_change.preview(acme, choice, now=now)
+    scheduled_change.schedule(place, choice, shown_hash=shown.hash, now=now)
 
 
 @pytest.mark.engine("sqlite")

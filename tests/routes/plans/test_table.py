@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from portal.domain.choices import Choice
 from portal.domain.vocabulary import Interval, Role, WhoMayBuy
 from portal.models import Order, Price, Product, Subscription, Workspace
 from portal.services.subscriptions import scheduled_change
@@ -170,10 +171,10 @@ def test_a_scheduled_plan_whose_day_has_passed_did_not_begin(app, client, clock,
     with facts(app):
         pay(an_order(place, "business-10"))
         shown = scheduled_change.preview(
-            place.workspace, plan_code="business-5", interval=Interval.MONTH, now=clock.now()
+            place.workspace, Choice("business-5", Interval.MONTH), now=clock.now()
         )
         scheduled_change.schedule(
-            place, plan_code="business-5", interval=Interval.MONTH, shown_hash=shown.hash, now=clock.now()
+            place, Choice("business-5", Interval.MONTH), shown_hash=shown.hash, now=clock.now()
         )
     clock.advance(days=33)
     page = plans_of(client)
@@ -273,9 +274,9 @@ def waiting(app, place, clock) -> None:
     """On Business 10 with automatic renewal; Business 5 begins on 21 December."""
     with facts(app):
         pay(an_order(place, "business-10"), auto_renewal=True)
-        terms = {"plan_code": "business-5", "interval": Interval.MONTH, "now": clock.now()}
-        shown = scheduled_change.preview(place.workspace, **terms)
-        scheduled_change.schedule(place, **terms, shown_hash=shown.hash)
+        choice = Choice("business-5", Interval.MONTH)
+        shown = scheduled_change.preview(place.workspace, choice, now=clock.now())
+        scheduled_change.schedule(place, choice, shown_hash=shown.hash, now=clock.now())
 
 
 def test_the_next_payment_is_that_of_the_plan_that_waits(client, waiting) -> None:

@@ -158,6 +158,6 @@ def test_what_the_workspace_does_not_have_is_not_found(client, place, product) -
 def test_a_product_never_had_has_nothing_to_switch(app, place, clock) -> None:
     with facts(app):
         training = Product.get(Product.code == "training")
-        with pytest.raises(auto_renewal.NotSubscribed):
+        with pytest.raises(agreement.NotSubscribed):
             auto_renewal.switch_off(place, product=training, now=clock.now())
         assert PaymentMethod.select().count() == 1

@@ -126,6 +126,7 @@ def test_a_bought_product_says_tier_licences_cycle_price_and_next_payment(app, c
         "method": "Visa •••• 4242",
     }
     assert acts_of(page, "meetings") == {
+        "Change": "/w/acme/subscriptions/meetings/change",
         "Switch automatic renewal off": "/w/acme/subscriptions/meetings/auto-renewal",
         "Cancel": "/w/acme/subscriptions/meetings/cancel",
     }

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from portal.domain.choices import Choice
 from portal.domain.errors import OrderAlreadyPlaced, PlanFull, PortalError
 from portal.domain.plans import PlanTooSmall
 from portal.domain.vocabulary import Interval, MemberStatus, PaymentState, Role, Service
@@ -109,9 +110,7 @@ def test_no_other_plan_is_chosen_while_the_payment_is_open(place):
     buy(place, "business-10")
     pay(an_order(place, "business-20"), ASKS_ONCE)
     with pytest.raises(OrderAlreadyPlaced):
-        scheduled_change.schedule(
-            place, plan_code="business-3", interval=Interval.MONTH, shown_hash="", now=now()
-        )
+        scheduled_change.schedule(place, Choice("business-3", Interval.MONTH), shown_hash="", now=now())
     with pytest.raises(OrderAlreadyPlaced):
         free_plan.take(place, shown_begins_on="", now=now())
 

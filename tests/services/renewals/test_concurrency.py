@@ -4,6 +4,7 @@ import psycopg
 import pytest
 
 from portal.database.connecting import transaction
+from portal.domain.choices import Choice
 from portal.domain.errors import PortalError
 from portal.domain.vocabulary import Interval, OrderState, PaymentMethodKind
 from portal.models import AuditEntry, Order, PaymentMethod, Subscription, SubscriptionPeriod
@@ -93,15 +94,13 @@ def test_a_schedule_is_withdrawn_or_begun_and_never_both(place, clock):
 def test_two_schedules_at_once_leave_one(place, clock):
     buy(place, "business-10")
     shown = {
-        plan: scheduled_change.preview(
-            place.workspace, plan_code=plan, interval=Interval.MONTH, now=clock.now()
-        ).hash
+        plan: scheduled_change.preview(place.workspace, Choice(plan, Interval.MONTH), now=clock.now()).hash
         for plan in ("business-3", "business-5")
     }
 
     def schedule(plan):
         return lambda: scheduled_change.schedule(
-            place, plan_code=plan, interval=Interval.MONTH, shown_hash=shown[plan], now=clock.now()
+            place, Choice(plan, Interval.MONTH), shown_hash=shown[plan], now=clock.now()
         )
 
     assert faults_of(at_once([schedule("business-3"), schedule("business-5")])) == []

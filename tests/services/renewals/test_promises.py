@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from portal.domain.choices import Choice
 from portal.domain.vocabulary import Interval, MemberStatus, Role
 from portal.models import BillingDetails, Member, Subscription
 from portal.services import plans
@@ -54,10 +55,8 @@ def assert_books_clean_but_for_the_lock():
 
 
 def schedule(place, clock, plan="business-3", interval=Interval.MONTH):
-    shown = scheduled_change.preview(place.workspace, plan_code=plan, interval=interval, now=clock.now())
-    scheduled_change.schedule(
-        place, plan_code=plan, interval=interval, shown_hash=shown.hash, now=clock.now()
-    )
+    shown = scheduled_change.preview(place.workspace, Choice(plan, interval), now=clock.now())
+    scheduled_change.schedule(place, Choice(plan, interval), shown_hash=shown.hash, now=clock.now())
     return shown
 
 

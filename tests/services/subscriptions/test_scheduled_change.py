@@ -27,14 +27,12 @@ def subscription_of(place) -> Subscription:
 
 
 def preview(place, clock, plan="business-3", interval=MONTH):
-    return scheduled_change.preview(place.workspace, plan_code=plan, interval=interval, now=clock.now())
+    return scheduled_change.preview(place.workspace, Choice(plan, interval), now=clock.now())
 
 
 def schedule(place, clock, plan="business-3", interval=MONTH, *, shown=None):
     shown = shown or preview(place, clock, plan, interval).hash
-    return scheduled_change.schedule(
-        place, plan_code=plan, interval=interval, shown_hash=shown, now=clock.now()
-    )
+    return scheduled_change.schedule(place, Choice(plan, interval), shown_hash=shown, now=clock.now())
 
 
 def waiting(place):

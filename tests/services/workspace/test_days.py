@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from portal.domain.choices import Choice
 from portal.domain.extension import PaidPeriod, extend
 from portal.domain.lifecycle import subscription_state
 from portal.domain.money import Money
@@ -173,7 +174,7 @@ def test_a_move_to_the_west_on_the_day_of_a_purchase_hinders_nothing(place, cloc
             pay(an_order(place, "business-20"))
         case "smaller":
             shown = scheduled_change.preview(
-                place.workspace, plan_code="business-3", interval=Interval.MONTH, now=clock.now()
+                place.workspace, Choice("business-3", Interval.MONTH), now=clock.now()
             )
             assert shown.begins_on > day
         case "free":
