@@ -43,7 +43,9 @@ def queries(*, locks):
 
 
 def written(database):
-    return [database.get_sql_context().sql(query).query() for query in queries(locks=database.for_update)]
+    """Text and values of each query; values as Python shows them: wrappers of a driver are never equal."""
+    contexts = [database.get_sql_context().sql(query) for query in queries(locks=database.for_update)]
+    return [(text, repr(values)) for text, values in (context.query() for context in contexts)]
 
 
 @pytest.mark.parametrize("database", ENGINES, ids=["sqlite", "postgresql"])
