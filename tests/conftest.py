@@ -21,8 +21,10 @@ from typing import Any
 from zlib import crc32
 
 import hypothesis
+import peewee
 import pytest
 
+from tests import quick_sql
 from tests.matrix import FULL, taking_turns
 from tests.pages import PageClient
 from tests.postgres import PostgreSQL, ReusedDatabase
@@ -304,19 +306,23 @@ def place(runtime):
     return a_place()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_queries() -> Iterator[None]:
+    """The queries of the tests are Peewee's, written in less time; with FULL=1 by Peewee itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not FULL:
+            patch.setattr(peewee.Column, "__sql__", quick_sql.column_sql)
+            patch.setattr(peewee.Field, "__sql__", quick_sql.field_sql)
+        yield
+
+
 # --- the application ----------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session", autouse=True)
-def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A template is compiled once in a test process, not once for each application: a third of the time."""
-    from flask import Flask
-    from jinja2 import FileSystemBytecodeCache
-
-    kept = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("compiled")))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(Flask.jinja_options, "bytecode_cache", kept)
-        yield
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a template is kept that was compiled once in a test process, for every site and every command."""
+    return tmp_path_factory.mktemp("compiled")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -352,8 +358,11 @@ def real_passwords(quick_passwords: dict[str, Any], monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture
-def environment(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, str]:
+def environment(
+    database_url: str, tmp_path: Path, compiled_templates: Path, request: pytest.FixtureRequest
+) -> dict[str, str]:
     """The PORTAL_… variables of this test; `@pytest.mark.settings(PORTAL_LIMITS="1")` adds to them."""
+    (tmp_path / "templates").symlink_to(compiled_templates)
     variables = {
         "PORTAL_DATABASE_URL": database_url,
         "PORTAL_QUEUE_URL": f"sqlite:///{tmp_path / 'queue.sqlite'}",
@@ -382,18 +391,25 @@ def clock() -> Any:
     return FixedClock(TODAY)
 
 
-@pytest.fixture
-def at_work(settings: Any, clock: Any, database: Any) -> Iterator[Any]:
-    """The settings of a worker with the templates and languages of the application: no request anywhere."""
+@pytest.fixture(scope="session")
+def bare_site() -> Any:
+    """The templates and languages of the application without a page. Its letters are compiled once."""
     from flask import Flask
 
-    from portal import runtime
     from portal.words import i18n
 
-    runtime.install(runtime.Runtime(settings, clock, {}))
     bare = Flask("portal")
     i18n.register(bare)
-    with bare.app_context():
+    return bare
+
+
+@pytest.fixture
+def at_work(settings: Any, clock: Any, database: Any, bare_site: Any) -> Iterator[Any]:
+    """The settings of a worker: letters can be written, and there is no request anywhere."""
+    from portal import runtime
+
+    runtime.install(runtime.Runtime(settings, clock, {}))
+    with bare_site.app_context():
         yield settings
 
 

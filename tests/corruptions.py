@@ -46,11 +46,11 @@ from portal.models import (
 )
 from portal.runtime import current
 from portal.services.payments import refund_quotes, refunds
-from portal.services.renewals import run
 from portal.services.subscriptions import agreement
 from tests.crediting import credit
 from tests.factories import CATALOGUE, a_member, a_person
 from tests.licensed import tried
+from tests.passing import pass_days
 from tests.paying import SILENT_CHARGED, a_place, an_order, apply_catalogue, buy, pay
 
 A_DAY = timedelta(days=1)
@@ -85,10 +85,7 @@ def a_past_of_everything(clock: Any) -> None:
     text = CATALOGUE.read_text()
     head, mark, tail = text.partition('code = "business-5"')
     apply_catalogue(head + mark + tail.replace("amount_minor = 2800", "amount_minor = 4000", 1))
-    for _ in range(30):
-        clock.advance(days=1)
-        clock.advance_wall(days=1)
-        run.run_due(now=clock.now())
+    pass_days(clock, 30)
     waits = a_place("Waits", owner="Wanda Waits")
     pay(an_order(waits), SILENT_CHARGED)
     an_order(a_place("Looks", owner="Lou Looks"))

@@ -1,5 +1,5 @@
 """How much of the matrix a run goes through: engines, readers of the browser's stories, looks of a page,
-hostile values, simulated worlds.
+hostile values, simulated worlds, days on which nothing waits.
 
 `make test` takes each rule once and shares out the rest by turns that never depend on chance; with the
 environment variable FULL=1 everything meets everything.

@@ -138,6 +138,7 @@ def imports(module: Module) -> Iterator[tuple[ast.AST, str]]:
                 yield node, f"{origin}.{alias.name}"
 
 
+@cache
 def for_types_only(module: Module) -> set[int]:
     """Lines under `if TYPE_CHECKING:`, which import nothing when the program runs."""
     return {

@@ -20,10 +20,10 @@ from portal.domain.vocabulary import (
 from portal.models import Allocation, BalanceEntry, Invoice, Order, Payment, Refund, Workspace
 from portal.services import ledger
 from portal.services.payments import charging
-from portal.services.renewals import run
 from portal.services.workspace import deletion
 from tests.books import assert_books_clean
 from tests.corruptions import a_past_of_everything
+from tests.passing import pass_days
 from tests.paying import (
     ASKS_ONCE,
     DECLINED,
@@ -131,10 +131,7 @@ def test_many_renewals_of_one_commit_are_each_covered_by_their_own_payment(runti
     places = [a_place(name, owner=f"Owner {name}") for name in ("Acme", "Berlin", "Wien")]
     for each in places:
         pay(an_order(each), auto_renewal=True)
-    for _ in range(31):
-        clock.advance(days=1)
-        clock.advance_wall(days=1)
-        run.run_due(now=clock.now())
+    pass_days(clock, 31)
     for each in places:
         assert told(each) == [(INVOICE, -3360, -3360), (PAYMENT, 3360, 0)] * 2
     pairs = Allocation.select(Invoice.order, Payment.order).join(Invoice)

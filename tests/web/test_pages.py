@@ -10,7 +10,7 @@ pytestmark = pytest.mark.engine("sqlite")
 @pytest.fixture
 def folder(app, tmp_path, monkeypatch):
     """The application is the next test's too: it gets its own cache back."""
-    folder = tmp_path / "templates"
+    folder = tmp_path / "compiled"
     monkeypatch.setattr(app.jinja_env, "bytecode_cache", TemplateCache(folder))
     app.jinja_env.cache.clear()
     return folder

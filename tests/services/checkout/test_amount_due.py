@@ -41,6 +41,7 @@ from tests import factories
 from tests.books import assert_books_clean
 from tests.factories import letters
 from tests.gates import hold
+from tests.passing import pass_days
 from tests.paying import (
     ASKS_ALWAYS,
     DECLINED_WHEN_CHARGED,
@@ -59,7 +60,7 @@ from tests.paying import (
     the_sandbox,
 )
 from tests.services.payments.test_concurrency import at_once, faults_of
-from tests.services.renewals.test_promises import live, schedule, sells_at
+from tests.services.renewals.test_promises import schedule, sells_at
 
 FIRST_DUE = date(2026, 12, 21)
 """Bought on 21 November 2026 by the month: Business 5, 28.00 and 20 % VAT."""
@@ -128,7 +129,7 @@ def failed(place, clock):
     """Its renewal was declined on the due date, softly, and is tried again the next day."""
     pay(an_order(place), auto_renewal=True)
     charged_with(place, NOT_ENOUGH_FUNDS)
-    live(clock, 30)
+    pass_days(clock, 30)
     assert agreement.of_workspace(place.workspace).renewal_failed_on == FIRST_DUE
     return place
 
@@ -138,13 +139,13 @@ def failed(place, clock):
 
 def test_nothing_is_due_while_the_plan_is_paid(by_hand, clock):
     assert due(by_hand, clock) is None
-    live(clock, 30)
+    pass_days(clock, 30)
     assert due(by_hand, clock) is None
 
 
 @pytest.mark.settings(PORTAL_GRACE_DAYS="5")
 def test_late_the_next_period_is_due_from_the_due_date_on(by_hand, clock):
-    live(clock, 31)
+    pass_days(clock, 31)
     found = due(by_hand, clock)
     assert status_of(by_hand, clock).state == SubscriptionState.LATE
     assert (found.quote.total, found.method.last4, found.is_renewal) == (PRICE, "4242", False)
@@ -160,7 +161,7 @@ def test_late_the_next_period_is_due_from_the_due_date_on(by_hand, clock):
 
 
 def test_blocked_the_next_period_begins_on_the_day_of_the_payment(by_hand, clock):
-    live(clock, 40)
+    pass_days(clock, 40)
     assert status_of(by_hand, clock).is_blocked
     assert due(by_hand, clock).quote.total == PRICE
     press(by_hand, clock)
@@ -182,7 +183,7 @@ def test_a_failed_renewal_is_paid_for_the_price_that_was_told(failed, clock):
     found = agreement.of_workspace(failed.workspace)
     assert (found.due_on, found.renewal_failed_on, found.auto_renewal) == (date(2027, 1, 21), None, True)
     assert len(letters("renewed")) == 1
-    live(clock, 20)
+    pass_days(clock, 20)
     assert len(paid_charges()) == 2
     assert_books_clean()
 
@@ -195,7 +196,7 @@ def _working(place, clock):
 
 def test_without_a_saved_method_there_is_an_amount_and_nothing_that_pays_at_once(place, clock):
     pay(an_order(place))
-    live(clock, 31)
+    pass_days(clock, 31)
     found = due(place, clock)
     assert (found.quote.total, found.method) == (PRICE, None)
     order = amount_due.order_for_another_card(
@@ -212,7 +213,7 @@ def test_without_a_saved_method_there_is_an_amount_and_nothing_that_pays_at_once
 
 @pytest.mark.parametrize("number", [NOT_ENOUGH_FUNDS, DECLINED_WHEN_CHARGED])
 def test_only_what_may_work_later_is_offered_again(by_hand, clock, number):
-    live(clock, 31)
+    pass_days(clock, 31)
     charged_with(by_hand, number)
     first = press(by_hand, clock)
     assert (first.state, Order.get_by_id(first.order_id).state) == (PaymentState.DECLINED, OrderState.OPEN)
@@ -234,7 +235,7 @@ def test_where_a_plan_has_to_be_chosen_there_is_no_one_amount(place, clock, case
         schedule(place, clock)
     if case == "a plan sold no more":
         apply_catalogue(without_plan("business-5"))
-    live(clock, 31)
+    pass_days(clock, 31)
     assert status_of(place, clock).is_blocked
     assert due(place, clock) is None
 
@@ -249,7 +250,7 @@ def without_plan(code):
 def test_who_may_not_use_the_saved_methods_is_offered_no_amount(by_hand, clock, role):
     Workspace.update(who_may_buy=WhoMayBuy.ANY_MEMBER).execute()
     by_hand.workspace.who_may_buy = WhoMayBuy.ANY_MEMBER
-    live(clock, 31)
+    pass_days(clock, 31)
     assert due(as_seen_by(by_hand, "Mona Petit", role=role), clock) is None
     assert due(as_seen_by(by_hand, "Bill Roux", role=Role.BILLING_MANAGER), clock).quote.total == PRICE
 
@@ -258,7 +259,7 @@ def test_who_may_not_use_the_saved_methods_is_offered_no_amount(by_hand, clock, 
 
 
 def test_what_was_paid_meanwhile_is_not_charged_again(by_hand, clock):
-    live(clock, 31)
+    pass_days(clock, 31)
     shown = due(by_hand, clock)
     press(by_hand, clock, shown)
     with pytest.raises(NothingDue):
@@ -268,7 +269,7 @@ def test_what_was_paid_meanwhile_is_not_charged_again(by_hand, clock):
 
 @pytest.mark.parametrize("change", ["price", "method", "stopped"])
 def test_another_amount_or_method_than_shown_charges_nothing(by_hand, clock, change):
-    live(clock, 31)
+    pass_days(clock, 31)
     shown = due(by_hand, clock)
     if change == "price":
         apply_catalogue(sells_at("business-5", 2900))
@@ -293,7 +294,7 @@ def assert_eight_clicks_are_one_charge(place, clock):
 
 
 def test_eight_clicks_at_once_for_a_late_plan_are_one_charge(by_hand, clock):
-    live(clock, 31)
+    pass_days(clock, 31)
     assert_eight_clicks_are_one_charge(by_hand, clock)
 
 
@@ -331,7 +332,7 @@ def test_no_answer_is_looked_up_and_no_round_charges_beside_it(failed, clock):
     payment = press(failed, clock)
     assert payment.state == PaymentState.UNKNOWN
     assert agreement.of_workspace(failed.workspace).open_payment_state == PaymentState.UNKNOWN
-    live(clock, 3)
+    pass_days(clock, 3)
     assert len(paid_charges()) == 2
     assert Payment.get_by_id(payment.id).state == PaymentState.SUCCEEDED
     assert agreement.of_workspace(failed.workspace).open_payment_state is None
@@ -353,7 +354,7 @@ def test_what_the_payer_left_at_their_bank_does_not_stop_the_rounds(failed, cloc
     charged_with(failed, ASKS_ALWAYS)
     left = press(failed, clock)
     _working(failed, clock)
-    live(clock, 5)
+    pass_days(clock, 5)
     assert Payment.get_by_id(left.id).state == PaymentState.DECLINED
     assert agreement.of_workspace(failed.workspace).due_on == date(2027, 1, 21)
     assert len(paid_charges()) == 2
@@ -393,7 +394,7 @@ def test_what_is_paid_before_its_day_has_the_tax_of_today(runtime, clock, act):
         auto_renewal=True,
     )
     charged_with(place, DECLINED_WHEN_CHARGED if act == "a card that is added" else NOT_ENOUGH_FUNDS)
-    live(clock, 31)
+    pass_days(clock, 31)
     found = agreement.of_workspace(place.workspace)
     assert found.renewal_failed_on == date(2025, 6, 28)
     Subscription.update(renew_on=date(2025, 7, 1)).execute()
@@ -427,7 +428,7 @@ def test_nobody_is_blocked_while_the_result_of_their_click_is_open(failed, clock
     payment = press(failed, clock)
     assert payment.state == PaymentState.UNKNOWN
     with unanswered(the_sandbox()):
-        live(clock, 16)
+        pass_days(clock, 16)
         assert status_of(failed, clock).state == SubscriptionState.PAID
         assert letters("blocked") == []
     charging.look_up(payment, now=clock.now())
@@ -448,7 +449,7 @@ def test_a_card_that_a_click_saw_refused_for_good_is_in_no_later_round(failed, c
     charged_with(failed, DECLINED_WHEN_CHARGED)
     assert press(failed, clock).state == PaymentState.DECLINED
     before = len(the_sandbox().charges())
-    live(clock, 8)
+    pass_days(clock, 8)
     assert len(the_sandbox().charges()) == before
     assert [letter["context"]["reason"] for letter in letters("renewal_failed")][-1] == "no_method"
 
@@ -456,7 +457,7 @@ def test_a_card_that_a_click_saw_refused_for_good_is_in_no_later_round(failed, c
 def test_neither_an_old_order_nor_another_time_zone_brings_a_refused_card_back(by_hand, clock):
     clock.advance(days=25)
     left = an_order(by_hand)
-    live(clock, 6)
+    pass_days(clock, 6)
     charged_with(by_hand, DECLINED_WHEN_CHARGED)
     assert press(by_hand, clock).order.number != left.number
     assert due(by_hand, clock).method is None
@@ -467,7 +468,7 @@ def test_neither_an_old_order_nor_another_time_zone_brings_a_refused_card_back(b
 
 def test_another_card_is_a_card_where_paypal_is_saved(by_hand, clock):
     PaymentMethod.update(kind=PaymentMethodKind.PAYPAL, brand="", last4="").execute()
-    live(clock, 31)
+    pass_days(clock, 31)
     shown = due(by_hand, clock)
     order = amount_due.order_for_another_card(
         by_hand, by_hand.member.person, shown_quote_hash=shown.quote.hash, now=clock.now()
@@ -478,7 +479,7 @@ def test_another_card_is_a_card_where_paypal_is_saved(by_hand, clock):
 
 def test_the_card_that_paid_is_charged_first_from_then_on(failed, clock):
     charged_with(failed, DECLINED_WHEN_CHARGED)
-    live(clock, 1)
+    pass_days(clock, 1)
     second = methods.new_method(
         MethodFacts(
             reference=kept_at_the_gateway(PAID).reference,
@@ -500,7 +501,7 @@ def test_the_card_that_paid_is_charged_first_from_then_on(failed, clock):
 
 
 def test_the_order_of_another_card_stands_in_the_audit_log(by_hand, clock):
-    live(clock, 31)
+    pass_days(clock, 31)
     order = amount_due.order_for_another_card(
         by_hand, by_hand.member.person, shown_quote_hash=due(by_hand, clock).quote.hash, now=clock.now()
     )
@@ -516,7 +517,7 @@ def test_the_order_of_another_card_is_for_the_plan_that_was_scheduled(place, clo
     pay(an_order(place, country="DE", is_business=False, company_name=""), auto_renewal=True)
     schedule(place, clock)
     charged_with(place, NOT_ENOUGH_FUNDS)
-    live(clock, 30)
+    pass_days(clock, 30)
     BillingDetails.update(country="FR").execute()
     clock.advance(days=1)
     shown = due(place, clock)

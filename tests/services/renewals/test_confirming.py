@@ -12,6 +12,7 @@ from portal.services.renewals import run
 from portal.services.subscriptions import agreement, auto_renewal
 from tests.books import assert_books_clean
 from tests.factories import letters
+from tests.passing import pass_days
 from tests.paying import (
     ASKS_ALWAYS,
     PAID,
@@ -24,13 +25,6 @@ from tests.paying import (
 )
 
 DUE_ON = date(2026, 12, 21)
-
-
-def live(clock, days):
-    for _ in range(days):
-        clock.advance(days=1)
-        clock.advance_wall(days=1)
-        run.run_due(now=clock.now())
 
 
 def state_of(place, clock):
@@ -54,7 +48,7 @@ def asked(place, clock):
     pay(an_order(place), auto_renewal=True)
     facts = kept_at_the_gateway(ASKS_ALWAYS)
     PaymentMethod.update(reference=facts.reference, last4=facts.last4).execute()
-    live(clock, 30)
+    pass_days(clock, 30)
     return place
 
 
@@ -66,7 +60,7 @@ def test_the_first_letter_says_until_when(asked):
 
 
 def test_each_round_asks_again_and_no_letter_speaks_of_a_decline(asked, clock):
-    live(clock, 14)
+    pass_days(clock, 14)
     assert [payment.tried_on for payment in tries()] == [
         date(2026, 12, 21),
         date(2026, 12, 22),
@@ -83,7 +77,7 @@ def test_each_round_asks_again_and_no_letter_speaks_of_a_decline(asked, clock):
 
 @pytest.mark.parametrize("day", [0, 1, 2, 6, 13, 14])
 def test_it_can_be_confirmed_on_every_day_until_then(asked, clock, day):
-    live(clock, day)
+    pass_days(clock, day)
     waiting = tries()[-1]
     assert waiting.state == PaymentState.ACTION_REQUIRED
     assert answer(waiting, clock, confirmed=True).state == PaymentState.SUCCEEDED
@@ -93,13 +87,13 @@ def test_it_can_be_confirmed_on_every_day_until_then(asked, clock, day):
 
 
 def test_after_the_last_day_access_stops_and_the_letter_says_what_to_do(asked, clock):
-    live(clock, 15)
+    pass_days(clock, 15)
     assert state_of(asked, clock) == SubscriptionState.BLOCKED
     [letter] = letters("renewal_failed")
     facts = letter["context"]
     assert (facts["reason"], facts["next_try_on"], facts["asks_new_card"]) == ("not_confirmed", None, False)
     assert not any(payment.is_open for payment in tries())
-    live(clock, 20)
+    pass_days(clock, 20)
     assert len(tries()) == 5
     assert_books_clean()
 
@@ -113,7 +107,7 @@ def test_whoever_says_no_to_their_bank_is_asked_in_the_next_round(asked, clock):
         "2026-12-22",
         False,
     )
-    live(clock, 1)
+    pass_days(clock, 1)
     assert tries()[-1].state == PaymentState.ACTION_REQUIRED
 
 
@@ -130,14 +124,14 @@ def test_another_method_is_asked_once_the_request_is_over(asked, clock):
         exp_year=2030,
         created_at=clock.now(),
     )
-    live(clock, 1)
+    pass_days(clock, 1)
     assert paid_charges()[-1].amount_minor == 3360 and len(paid_charges()) == 2
     assert [letter["context"]["method"]["last4"] for letter in letters("renewed")] == ["4444"]
     assert_books_clean()
 
 
 def test_a_request_is_not_given_up_by_the_real_clock_while_it_stands(asked, clock):
-    live(clock, 1)
+    pass_days(clock, 1)
     waiting = tries()[-1]
     clock.advance_wall(days=3)
     assert charging.give_up_abandoned(limit=10, now=clock.now()) == 0
@@ -157,7 +151,7 @@ def test_after_an_absence_it_is_asked_for_once_more(asked, clock):
     run.run_due(now=clock.now())
     run.run_due(now=clock.now())
     assert [payment.tried_on for payment in tries()] == [DUE_ON, date(2027, 1, 30)]
-    live(clock, 3)
+    pass_days(clock, 3)
     assert len(tries()) == 2
     assert_books_clean()
 
@@ -172,6 +166,6 @@ def test_it_can_be_paid_another_way(asked, clock):
     order = ordering.refresh_quote(order, now=clock.now())
     assert pay(reloaded(order), PAID).state == PaymentState.SUCCEEDED
     assert agreement.of_workspace(asked.workspace).due_on == date(2027, 1, 21)
-    live(clock, 10)
+    pass_days(clock, 10)
     assert len(paid_charges()) == 2
     assert_books_clean()

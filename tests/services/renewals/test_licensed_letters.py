@@ -10,12 +10,12 @@ from portal.mail import writing
 from portal.models import Invoice, PaymentMethod, Product
 from portal.services.checkout import ordering
 from portal.services.payments import charging
-from portal.services.renewals import run
 from portal.services.subscriptions import agreement
 from portal.words import i18n
 from tests.books import assert_books_clean
 from tests.factories import letters
 from tests.licensed import bought
+from tests.passing import pass_days
 from tests.paying import (
     ASKS_ALWAYS,
     DECLINED_WHEN_CHARGED,
@@ -53,13 +53,6 @@ def as_read(letter):
     return subject.replace("\N{NO-BREAK SPACE}", " "), text.replace("\N{NO-BREAK SPACE}", " ")
 
 
-def live(clock, days):
-    for _ in range(days):
-        clock.advance(days=1)
-        clock.advance_wall(days=1)
-        run.run_due(now=clock.now())
-
-
 def order_of(place, clock, *choices):
     opened = ordering.open_order(place, choices=choices, currency="EUR", now=clock.now())
     return with_details(opened, place)
@@ -68,7 +61,7 @@ def order_of(place, clock, *choices):
 def test_licences_that_renew_are_announced_and_renewed_under_their_own_name(place, clock, mailed):
     """Bought on 21 November: 10 × 13.00 EUR and 20 %."""
     pay(order_of(place, clock, TEN), auto_renewal=True)
-    live(clock, 31)
+    pass_days(clock, 31)
     [(ahead, ahead_text), (renewed, renewed_text)] = mailed()
     assert ahead == "Meetings Professional (Acme) will be renewed on 21 December 2026 for €156.00"
     assert "Meetings Professional for the workspace Acme (10 licences) will be renewed" in ahead_text
@@ -84,7 +77,7 @@ def test_licences_that_nobody_pays_for_are_due_late_and_blocked_alone(place, clo
     Product.update(grace_days=3).where(Product.code == "meetings").execute()
     buy(place, interval=Interval.YEAR)
     bought(place, "meetings-professional", quantity=10)
-    live(clock, 35)
+    pass_days(clock, 35)
     [(due, due_text), (late, late_text), (blocked, blocked_text)] = mailed()
     assert due == "Meetings Professional (Acme) is due on 21 December 2026"
     assert "Price: €130.00 a month excl. VAT" in due_text
@@ -98,14 +91,14 @@ def test_licences_that_nobody_pays_for_are_due_late_and_blocked_alone(place, clo
     plan = agreement.of_workspace(place.workspace)
     today = place.workspace.day(clock.now())
     assert agreement.status_of(plan, today=today).state == SubscriptionState.PAID
-    live(clock, 200)
+    pass_days(clock, 200)
     assert letters("deletion_ahead") == []
 
 
 def test_the_plan_is_late_in_its_own_words_beside_licences_that_run(place, clock, mailed):
     buy(place)
     bought(place, "meetings-professional", quantity=10, interval=Interval.YEAR)
-    live(clock, 31)
+    pass_days(clock, 31)
     subject, text = mailed("due_soon")[0]
     assert subject == "The plan of Acme is due on 21 December 2026"
     assert "The plan of the workspace Acme (Business 5, monthly) is paid for" in text
@@ -134,7 +127,7 @@ def test_a_renewal_of_licences_that_does_not_work_says_which(
 ):
     pay(order_of(place, clock, TEN), auto_renewal=True)
     PaymentMethod.update(reference=kept_at_the_gateway(number).reference).execute()
-    live(clock, 30)
+    pass_days(clock, 30)
     subject, text = mailed(template)[0]
     assert subject == title
     assert said in text

@@ -14,6 +14,7 @@ from portal.services.renewals import run as renewals_run
 from portal.services.subscriptions import agreement
 from tests.books import assert_books_clean
 from tests.factories import letters
+from tests.passing import pass_days
 from tests.paying import (
     ASKS_ALWAYS,
     DECLINED_WHEN_CHARGED,
@@ -33,14 +34,6 @@ from tests.renewing import renewal_orders
 
 def run(clock, **options):
     return renewals_run.run_due(now=clock.now(), **options)
-
-
-def live(clock, days):
-    """Let days pass one by one, with a run in each."""
-    for _ in range(days):
-        clock.advance(days=1)
-        clock.advance_wall(days=1)
-        run(clock)
 
 
 def subscription_of(place):
@@ -70,9 +63,9 @@ def renewals():
 def test_a_renewal_is_charged_on_the_due_date_and_once(place, clock):
     bought_with(place)
     due_on = subscription_of(place).due_on
-    live(clock, (due_on - place.workspace.day(clock.now())).days - 1)
+    pass_days(clock, (due_on - place.workspace.day(clock.now())).days - 1)
     assert len(paid_charges()) == 1
-    live(clock, 1)
+    pass_days(clock, 1)
     assert place.workspace.day(clock.now()) == due_on
     assert len(paid_charges()) == 2
     run(clock)
@@ -87,9 +80,9 @@ def test_a_renewal_is_charged_on_the_due_date_and_once(place, clock):
 
 def test_the_notice_comes_seven_days_ahead_with_date_amount_and_card(place, clock):
     bought_with(place)
-    live(clock, 22)
+    pass_days(clock, 22)
     assert letters("renewal_ahead") == []
-    live(clock, 1)
+    pass_days(clock, 1)
     [letter] = letters("renewal_ahead")
     assert (
         letter["context"]
@@ -102,7 +95,7 @@ def test_the_notice_comes_seven_days_ahead_with_date_amount_and_card(place, cloc
         }
         == letter["context"]
     )
-    live(clock, 7)
+    pass_days(clock, 7)
     assert len(letters("renewal_ahead")) == 1
 
 
@@ -117,7 +110,7 @@ def test_three_months_are_three_payments_and_no_ticked_box_none(place, clock):
 
 def test_without_auto_renewal_nothing_is_charged_and_it_is_late_then_blocked(place, clock):
     pay(an_order(place))
-    live(clock, 31)
+    pass_days(clock, 31)
     assert len(paid_charges()) == 1
     assert state_of(place, clock) == SubscriptionState.BLOCKED
     assert [notice.kind for notice in Notice.select().order_by(Notice.id)] == [
@@ -135,11 +128,11 @@ def test_after_a_long_absence_one_renewal_is_charged_and_the_next_announced(plac
     today = place.workspace.day(clock.now())
     assert subscription_of(place).renew_on == today + timedelta(days=7)
     assert letters("renewal_ahead")[-1]["context"]["renew_on"] == str(today + timedelta(days=7))
-    live(clock, 6)
+    pass_days(clock, 6)
     assert len(paid_charges()) == 2
-    live(clock, 1)
+    pass_days(clock, 1)
     assert len(paid_charges()) == 3
-    live(clock, 7)
+    pass_days(clock, 7)
     assert len(paid_charges()) == 4
     assert state_of(place, clock) == SubscriptionState.PAID
     assert_books_clean()
@@ -148,11 +141,11 @@ def test_after_a_long_absence_one_renewal_is_charged_and_the_next_announced(plac
 def test_a_soft_decline_is_tried_again_on_the_dunning_days(place, clock):
     bought_with(place)
     spoil(place, NOT_ENOUGH_FUNDS)
-    live(clock, 30)
+    pass_days(clock, 30)
     assert (days_of_tries(), state_of(place, clock)) == ([date(2026, 12, 21)], SubscriptionState.PAID)
-    live(clock, 1)
+    pass_days(clock, 1)
     assert state_of(place, clock) == SubscriptionState.LATE
-    live(clock, 3)
+    pass_days(clock, 3)
     assert days_of_tries() == [date(2026, 12, 21), date(2026, 12, 22), date(2026, 12, 24)]
     # The card of the sandbox pays at its second retry.
     assert state_of(place, clock) == SubscriptionState.PAID
@@ -164,7 +157,7 @@ def test_a_soft_decline_is_tried_again_on_the_dunning_days(place, clock):
 def test_after_an_absence_no_letter_promises_a_day_that_is_past(place, clock):
     bought_with(place)
     spoil(place, NOT_ENOUGH_FUNDS)
-    live(clock, 30)
+    pass_days(clock, 30)
     clock.advance(days=60)
     clock.advance_wall(days=60)
     run(clock)
@@ -201,12 +194,12 @@ def a_saved(place, number):
 def test_a_hard_decline_is_not_tried_again_and_asks_for_another_card(place, clock):
     bought_with(place)
     spoil(place, DECLINED_WHEN_CHARGED)
-    live(clock, 44)
+    pass_days(clock, 44)
     assert Payment.select().where(Payment.tried_on.is_null(False)).count() == 1
     [letter] = letters("renewal_failed")
     assert (letter["context"]["asks_new_card"], letter["context"]["next_try_on"]) == (True, None)
     assert state_of(place, clock) == SubscriptionState.LATE
-    live(clock, 1)
+    pass_days(clock, 1)
     assert state_of(place, clock) == SubscriptionState.BLOCKED
     assert_books_clean()
 
@@ -215,7 +208,7 @@ def test_another_method_is_asked_in_the_same_round(place, clock):
     bought_with(place)
     spoil(place, DECLINED_WHEN_CHARGED)
     backup = a_saved(place, "5555555555554444")
-    live(clock, 30)
+    pass_days(clock, 30)
     tries = list(Payment.select().where(Payment.tried_on.is_null(False)).order_by(Payment.id))
     assert [(each.state, each.method_id) for each in tries][1:] == [(PaymentState.SUCCEEDED, backup.id)]
     assert (letters("renewal_failed"), len(letters("renewed"))) == ([], 1)
@@ -225,7 +218,7 @@ def test_another_method_is_asked_in_the_same_round(place, clock):
 def test_a_new_card_is_charged_at_once(place, clock):
     bought_with(place)
     spoil(place, DECLINED_WHEN_CHARGED)
-    live(clock, 32)
+    pass_days(clock, 32)
     a_saved(place, "5555555555554444")
     with transaction():
         agreement.retry_with_new_method(place.workspace, now=clock.now())
@@ -238,7 +231,7 @@ def test_a_new_card_is_charged_at_once(place, clock):
 def test_each_card_that_is_declined_is_told_on_the_same_day_too(place, clock):
     bought_with(place)
     spoil(place, DECLINED_WHEN_CHARGED)
-    live(clock, 30)
+    pass_days(clock, 30)
     a_saved(place, NOT_ENOUGH_FUNDS)
     with transaction():
         agreement.retry_with_new_method(place.workspace, now=clock.now())
@@ -255,7 +248,7 @@ def test_a_new_card_promises_the_run_only_where_a_renewal_waits(place, clock):
     promised = OutboxMessage.select().where(OutboxMessage.topic == "run_due")
     assert promised.count() == 0
     spoil(place, DECLINED_WHEN_CHARGED)
-    live(clock, 30)
+    pass_days(clock, 30)
     a_saved(place, "5555555555554444")
     with transaction():
         agreement.retry_with_new_method(place.workspace, now=clock.now())
@@ -265,7 +258,7 @@ def test_a_new_card_promises_the_run_only_where_a_renewal_waits(place, clock):
 def test_silence_is_looked_up_and_never_asked_anew(place, clock):
     bought_with(place)
     spoil(place, SILENT_CHARGED)
-    live(clock, 29)
+    pass_days(clock, 29)
     clock.advance(days=1)
     run(clock)
     waiting = Payment.get(Payment.tried_on.is_null(False))
@@ -281,7 +274,7 @@ def test_silence_is_looked_up_and_never_asked_anew(place, clock):
 def test_what_the_gateway_never_heard_of_is_asked_again_and_is_no_decline(place, clock):
     bought_with(place)
     spoil(place, SILENT_NOT_CHARGED)
-    live(clock, 29)
+    pass_days(clock, 29)
     clock.advance(days=1)
     run(clock)
     clock.advance_wall(minutes=10)
@@ -295,7 +288,7 @@ def test_what_the_gateway_never_heard_of_is_asked_again_and_is_no_decline(place,
 def test_a_bank_that_asks_for_the_payer_is_a_letter_with_a_way_to_pay(place, clock):
     bought_with(place)
     spoil_asking(place)
-    live(clock, 30)
+    pass_days(clock, 30)
     [letter] = letters("renewal_to_confirm")
     payment = Payment.get(Payment.tried_on.is_null(False))
     assert letter["context"]["order"] == payment.order.number
@@ -340,7 +333,7 @@ def test_a_first_purchase_that_waits_holds_up_no_renewal(place, clock):
     """Its line is of no subscription yet; the bank has not confirmed the payment when the plan is due."""
     bought_with(place)
     due_on = subscription_of(place).due_on
-    live(clock, (due_on - place.workspace.day(clock.now())).days)
+    pass_days(clock, (due_on - place.workspace.day(clock.now())).days)
     opened = ordering.open_order(
         place, choices=[Choice("meetings-essential", Interval.MONTH, 3)], currency="EUR", now=clock.now()
     )

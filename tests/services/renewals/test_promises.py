@@ -14,21 +14,15 @@ from portal.services.subscriptions import agreement, auto_renewal, next_charge, 
 from tests import factories
 from tests.books import assert_books_clean, broken_books
 from tests.factories import letters
+from tests.passing import pass_days
 from tests.paying import an_order, apply_catalogue, as_seen_by, paid_charges, pay
 
 DUE_ON = date(2026, 12, 21)
 """Bought on 21 November 2026 by the month."""
 
 
-def live(clock, days):
-    for _ in range(days):
-        clock.advance(days=1)
-        clock.advance_wall(days=1)
-        run.run_due(now=clock.now())
-
-
 def live_until(place, clock, day):
-    live(clock, (day - place.workspace.day(clock.now())).days)
+    pass_days(clock, (day - place.workspace.day(clock.now())).days)
 
 
 def subscription_of(place):
@@ -79,7 +73,7 @@ def test_a_smaller_plan_that_waits_costs_what_its_page_said(renewed, clock):
     """20.40 were shown; ten days before the charge its list price rises to 20.00, with VAT 24.00."""
     shown = schedule(renewed, clock)
     assert shown.charge.total.minor == 2040
-    live(clock, 20)
+    pass_days(clock, 20)
     apply_catalogue(sells_at("business-3", 2000))
     live_until(renewed, clock, DUE_ON)
     assert paid_charges()[-1].amount_minor == 2040
@@ -134,7 +128,7 @@ def test_thirty_days_are_enough_and_twenty_nine_are_not(place, clock, days_ahead
     due_on = subscription_of(place).due_on
     clock.advance(days=(due_on - place.workspace.day(clock.now())).days - days_ahead)
     apply_catalogue(sells_at("business-5", 40000, interval="year"))
-    live(clock, 0)
+    pass_days(clock, 0)
     run.run_due(now=clock.now())
     live_until(place, clock, due_on)
     assert paid_charges()[-1].amount_minor == charged * 10
@@ -156,7 +150,7 @@ def test_a_second_rise_after_the_letter_is_not_in_it(place, clock):
 
 def test_a_lower_price_is_charged_and_is_the_ceiling_from_then_on(unlocked, clock):
     """28.00 fall to 20.00, as the pages then say, and rise again to 28.00 before the charge."""
-    live(clock, 5)
+    pass_days(clock, 5)
     apply_catalogue(sells_at("business-5", 2000))
     run.run_due(now=clock.now())
     assert told(unlocked) == (2000, 2400)
@@ -212,7 +206,7 @@ def test_a_tax_that_rose_is_told_thirty_days_ahead_and_charged_then(unlocked, cl
     assert len(paid_charges()) == 1
     status = agreement.status_of(subscription_of(unlocked), today=date(2027, 1, 12))
     assert not status.is_blocked and status.state == "paid"
-    live(clock, 1)
+    pass_days(clock, 1)
     assert paid_charges()[-1].amount_minor == 3360
     assert [each["context"]["renew_on"] for each in letters("renewal_ahead")] == ["2027-01-13"]
     assert_books_clean_but_for_the_lock()

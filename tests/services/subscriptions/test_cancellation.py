@@ -27,6 +27,7 @@ from portal.services.subscriptions.cancellation import CancellationOver, Nothing
 from tests.books import broken_books
 from tests.factories import letters
 from tests.licensed import bought, tried
+from tests.passing import pass_days
 from tests.paying import SILENT_CHARGED, an_order, buy, pay
 from tests.renewing import renewal_orders
 
@@ -102,13 +103,6 @@ def quote_to_buy(subscription, clock):
         unchecked_counts_as_valid=True,
         on=today,
     )
-
-
-def pass_days(clock, count):
-    for _ in range(count):
-        clock.advance(days=1)
-        clock.advance_wall(days=1)
-        run.run_due(now=clock.now())
 
 
 # --- cancelling -----------------------------------------------------------------------------------

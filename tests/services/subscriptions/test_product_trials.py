@@ -25,7 +25,6 @@ from portal.models import (
     Workspace,
 )
 from portal.services.checkout import ordering
-from portal.services.renewals import run
 from portal.services.subscriptions import agreement, cancellation, product_trials
 from portal.services.subscriptions.cancellation import CancellationOver, NothingToCancel
 from portal.services.subscriptions.product_trials import PlanIsBlocked
@@ -34,6 +33,7 @@ from tests.books import assert_books_clean
 from tests.conftest import TODAY
 from tests.factories import a_member, a_person, letters, owner_of, seen_by
 from tests.licensed import bought, tried
+from tests.passing import pass_days
 from tests.paying import SILENT_CHARGED, a_place, buy, pay, reloaded, with_details
 from tests.services.payments.test_concurrency import at_once, faults_of
 
@@ -74,13 +74,6 @@ def an_order_of_licences(place, clock, quantity=3):
     choices = [Choice("meetings-essential", Interval.MONTH, quantity)]
     order = ordering.open_order(place, choices=choices, currency="EUR", now=clock.now())
     return with_details(order, place)
-
-
-def pass_days(clock, count):
-    for _ in range(count):
-        clock.advance(days=1)
-        clock.advance_wall(days=1)
-        run.run_due(now=clock.now())
 
 
 # --- starting -------------------------------------------------------------------------------------

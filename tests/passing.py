@@ -1,0 +1,27 @@
+"""Days that pass, with the run of each."""
+
+from portal.models import MethodSetup, Payment, Refund
+from portal.runtime import current
+from portal.services.renewals import run
+from tests.matrix import FULL
+
+
+def pass_days(clock, days: int) -> None:
+    """One by one. Of runs that find nothing there is the last one alone: with FULL=1 there is one each day.
+
+    To find nothing takes a run ten times as long as to see that nothing waits. That it then leaves all
+    as it is, tests/services/renewals/test_run.py and the simulated worlds prove.
+    """
+    for left in reversed(range(days)):
+        clock.advance(days=1)
+        clock.advance_wall(days=1)
+        if FULL or not left or something_waits():
+            run.run_due(now=clock.now())
+
+
+def something_waits() -> bool:
+    """For its day, or for the answer of a gateway."""
+    if run.count_due(current().clock.now()):
+        return True
+    asked_again = (Payment.look_up_at, Refund.ask_again_at, MethodSetup.look_up_at)
+    return any(column.model.select().where(column.is_null(False)).exists() for column in asked_again)
