@@ -2,7 +2,7 @@
 # `make test` takes each rule once, and whatever moves money or takes a lock on both engines; the rest takes turns
 # (tests/matrix.py): engines, readers, looks, hostile values. `make test FULL=1` is the whole matrix: each engine,
 # every reader of each story of the browser, every look of each page, every hostile value in every field, a hundred
-# simulated worlds, a run on every day that passes, each query written by Peewee. It takes several times as long.
+# simulated worlds, a run on every day that passes. It takes several times as long.
 
 PYTHON ?= python3
 PORT ?= 8000

@@ -21,10 +21,8 @@ from typing import Any
 from zlib import crc32
 
 import hypothesis
-import peewee
 import pytest
 
-from tests import quick_sql
 from tests.matrix import FULL, taking_turns
 from tests.pages import PageClient
 from tests.postgres import PostgreSQL, ReusedDatabase
@@ -304,16 +302,6 @@ def place(runtime):
     from tests.paying import a_place
 
     return a_place()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def quick_queries() -> Iterator[None]:
-    """The queries of the tests are Peewee's, written in less time; with FULL=1 by Peewee itself."""
-    with pytest.MonkeyPatch.context() as patch:
-        if not FULL:
-            patch.setattr(peewee.Column, "__sql__", quick_sql.column_sql)
-            patch.setattr(peewee.Field, "__sql__", quick_sql.field_sql)
-        yield
 
 
 # --- the application ----------------------------------------------------------------------------
