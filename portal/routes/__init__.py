@@ -17,7 +17,7 @@ def register(app: Flask, settings: Settings) -> None:
     from .plans import page as plans
     from .public import faq, nonprofit
     from .public import pages as public
-    from .subscriptions import adding, auto_renewal, cancellation, free_plan, scheduled_change
+    from .subscriptions import adding, auto_renewal, cancellation, free_plan, licence_key, scheduled_change
     from .subscriptions import page as subscriptions
     from .subscriptions import trial as product_trial
     from .workspace import creating, features
@@ -28,7 +28,7 @@ def register(app: Flask, settings: Settings) -> None:
         (signing_in, account, own_email, own_orders),
         (plans,),
         (scheduled_change, free_plan, auto_renewal),
-        (subscriptions, adding, product_trial, cancellation),
+        (subscriptions, adding, product_trial, cancellation, licence_key),
         (checkout, amount_due, cart),
         (methods, refunds),
         (history,),
