@@ -142,15 +142,30 @@ def replace(place: Place, product: str) -> Response:
         licence_keys.replace(
             subscription, shown=_shown(), by=current_user._get_current_object(), now=current().clock.now()
         )
-    except KeyChanged:
-        problem = _(
-            "Nothing was changed: the key was replaced after you opened this page. The one below is the key "
-            "that works now."
-        )
-        return _replace_page(place, subscription, problem=problem)
+    except KeyChanged as refusal:
+        return _replace_page(place, subscription, problem=_was_replaced(place, refusal.replaced))
     name = translated(subscription.product.names)
     flash(_("%(product)s has a new licence key. The old one no longer works.", product=name), "done")
     return redirect_after_write(_address(place, product))
+
+
+def _was_replaced(place: Place, key: LicenceKey | None) -> str:
+    """With the key that was shown and when it ended, as far as it is known."""
+    ending = _ending(key) if key else ""
+    if key is None or key.replaced_at is None or not ending:
+        return _("Nothing was changed: you were shown another key. The one below is the key that works now.")
+    return _(
+        "Nothing was changed: the key ending in %(ending)s, which you were shown, was replaced on "
+        "%(moment)s. The one below is the key that works now.",
+        ending=ending,
+        moment=formatting.instant(key.replaced_at, place.workspace.time_zone),
+    )
+
+
+def _ending(key: LicenceKey) -> str:
+    """Its last group; empty where it cannot be shown."""
+    text = licence_keys.text_of(key)
+    return text[-written.GROUP :] if text else ""
 
 
 def _shown() -> int:
@@ -164,8 +179,7 @@ def _replace_page(place: Place, subscription: Subscription, *, problem: str = ""
     key = licence_keys.live_key(subscription)
     if key is None:
         return redirect_after_write(_address(place, code))
-    text = licence_keys.text_of(key)
-    ending = ((_("Ends with"), text[-written.GROUP :], "key-ending"),) if text else ()
+    ending = _ending(key)
     return render(
         "subscriptions/replace_licence_key.html",
         ReplacePage(
@@ -173,7 +187,7 @@ def _replace_page(place: Place, subscription: Subscription, *, problem: str = ""
             name=translated(subscription.product.names),
             shown=key.id,
             was_activated=key.activated_at is not None,
-            facts=(*ending, *_facts(place, key)),
+            facts=(*(((_("Key ending in"), ending, "key-ending"),) if ending else ()), *_facts(place, key)),
             problem=problem,
             back=_address(place, code),
         ),

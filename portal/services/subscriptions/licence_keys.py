@@ -28,10 +28,9 @@ SEED_BYTES = 32
 
 
 class KeyChanged(PortalError):
-    """The key with the id `shown` is not the live one any more, or never was; `current`: the id of that."""
+    """The key that was shown is not the live one any more: it was `replaced`; None: it never was one."""
 
-    shown: int
-    current: int | None
+    replaced: LicenceKey | None
 
 
 class KeyUnknown(PortalError):
@@ -134,7 +133,7 @@ def replace(subscription: Subscription, *, shown: int, by: Person, now: datetime
     with transaction(lock=workspace):
         old = live_key(subscription)
         if old is None or old.id != shown:
-            raise KeyChanged(shown=shown, current=old.id if old else None)
+            raise KeyChanged(replaced=_ended(subscription, shown))
         old.replaced_at = now
         old.save()
         new = _make(subscription, now=now)
@@ -158,6 +157,14 @@ def replace(subscription: Subscription, *, shown: int, by: Person, now: datetime
             },
         )
     return new
+
+
+def _ended(subscription: Subscription, key_id: int) -> LicenceKey | None:
+    return LicenceKey.get_or_none(
+        LicenceKey.id == key_id,
+        LicenceKey.subscription == subscription,
+        LicenceKey.replaced_at.is_null(False),
+    )
 
 
 # --- activating -----------------------------------------------------------------------------------

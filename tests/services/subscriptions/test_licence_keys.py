@@ -243,7 +243,7 @@ def test_two_who_replace_the_same_key_are_one_effect(remote):
     new = live(remote)
     assert [each.id for each in results if isinstance(each, LicenceKey)] == [new.id]
     refused = [each for each in results if isinstance(each, KeyChanged)]
-    assert {(each.shown, each.current) for each in refused} == {(shown, new.id)}
+    assert {each.replaced.id for each in refused} == {shown}
     assert len(refused) == TIMES - 1
     assert LicenceKey.select().count() == 2
     assert len(letters("licence_key_replaced")) == len(acts("licence_key.replaced")) == 1
@@ -254,8 +254,10 @@ def test_the_key_of_another_workspace_is_not_replaced(acme, remote):
     zenith = a_place("Zenith", owner="Zoé Zola")
     buy(zenith, "business-10")
     theirs = as_it_is(bought_remote(zenith))
-    with pytest.raises(KeyChanged):
-        replace(remote, live(theirs).id)
+    for key_id in (live(theirs).id, 0):
+        with pytest.raises(KeyChanged) as refused:
+            licence_keys.replace(remote, shown=key_id, by=owner_of(acme.workspace), now=now())
+        assert refused.value.replaced is None
     assert live(theirs).replaced_at is None
     assert LicenceKey.select().count() == 2
 
