@@ -30,6 +30,13 @@ def test_an_owner_activates_the_product_and_replaces_its_key(page: Page, reader,
     expect(page.get_by_test_id("key-activation")).to_have_text(say("Not activated yet"))
     assert_looks_right(page, reader)
     first = page.get_by_test_id("licence-key").inner_text()
+    if reader.scripts:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.get_by_test_id("copy-key").click()
+        expect(page.get_by_test_id("copy-key")).to_have_text(say("Copied"))
+        assert page.evaluate("navigator.clipboard.readText()") == first
+    else:
+        expect(page.get_by_test_id("copy-key")).to_be_hidden()
 
     # A typing mistake is told beside the field, and what was typed stays there.
     wrong = ("1" if first[0] != "1" else "2") + first[1:]

@@ -456,8 +456,8 @@ def nothing_was_gained() -> None:
     assert str(agreement.of_workspace(acme).due_on) == "2026-12-21"
     assert not Workspace.select().where(Workspace.slug == "stolen").exists()
     assert not Member.select().where(Member.is_upgrader).exists()
-    assert Invoice.select().count() == 2
-    assert Payment.select().where(Payment.state == PaymentState.SUCCEEDED).count() == 2
+    assert Invoice.select().count() == 3
+    assert Payment.select().where(Payment.state == PaymentState.SUCCEEDED).count() == 3
     assert not Subscription.select().where(Subscription.cancelled_at.is_null(False)).exists()
 
 
