@@ -2,7 +2,7 @@
 
 A key is 130 random bits as 26 signs, and two more that show a typing mistake: the number that all 28 write
 leaves 1 when it is divided by 1021, as that of an IBAN does by 97. 1021 is prime and larger than 32, so that
-one wrong sign, or two that changed places anywhere in the key, never pass (docs/adr/0029).
+one wrong sign, or two that changed places anywhere in the key, never pass (docs/adr/0030).
 """
 
 import re

@@ -411,7 +411,7 @@ def test_a_subscription_of_before_cancellation_goes_on_as_it_did(empty_url):
 
 
 def test_whoever_had_a_product_before_it_had_keys_is_looked_at_after_the_migration(empty_url):
-    """0017 makes the table of keys, and lets the run give one to each subscription that misses it."""
+    """0018 makes the table of keys, and lets the run give one to each subscription that misses it."""
     remote = {"id": 2, "code": "remote", "kind": "licensed", "change_policy": "prorate", "revision": "s"}
     again = {"id": 2, "slug": "gone", "name": "Gone", "customer_number": "C-000002"}
     before = BEFORE_TIME_MOVED

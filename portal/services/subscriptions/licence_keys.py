@@ -2,7 +2,7 @@
 
 A key follows from a random seed in its row and from PORTAL_SECRET_KEY, which is in no database: it can be
 shown again as often as somebody may see it, and whoever reads the tables alone knows no key
-(docs/adr/0029). Every change holds the workspace's lock, and a constraint refuses a second live key.
+(docs/adr/0030). Every change holds the workspace's lock, and a constraint refuses a second live key.
 """
 
 import hashlib
