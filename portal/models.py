@@ -522,6 +522,34 @@ class Licence(Model):
         indexes = ((("subscription", "member"), True),)
 
 
+class LicenceKey(Model):
+    """A key that activates a product in the vendor's own application; at most one of a subscription is live.
+
+    The key stands nowhere: it follows from `seed` and PORTAL_SECRET_KEY, and `digest` recognises it when it
+    is typed (services/subscriptions/licence_keys.py). `activated_at` is when it was first taken,
+    `replaced_at` when another took its place: it is never live again, and its row stays to say so.
+    """
+
+    subscription = ForeignKeyField(Subscription, backref="+", on_delete="RESTRICT")
+    seed = ShortText(max_length=64)
+    digest = ShortText(max_length=64, unique=True)
+    made_at = UTCDateTimeField()
+    activated_at = UTCDateTimeField(null=True)
+    replaced_at = UTCDateTimeField(null=True)
+
+    subscription_id: int
+
+
+LicenceKey.add_index(
+    LicenceKey.index(
+        LicenceKey.subscription,
+        unique=True,
+        name="licence_key_one_live",
+        where=LicenceKey.replaced_at.is_null(),
+    )
+)
+
+
 class Order(Model):
     """A frozen quote, first open, then placed, then paid. The amounts never change once placed.
 
@@ -1170,6 +1198,7 @@ ALL_MODELS: tuple[type[Model], ...] = (
     MethodSetup,
     Subscription,
     Licence,
+    LicenceKey,
     Order,
     OrderLine,
     CartLine,

@@ -6,7 +6,7 @@ several places each of them is named.
 
 import hashlib
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from portal.domain.pricing import facts_hash
@@ -29,6 +29,7 @@ from portal.models import (
     Document,
     Invoice,
     Licence,
+    LicenceKey,
     Member,
     NumberSeries,
     Order,
@@ -54,6 +55,8 @@ from tests.passing import pass_days
 from tests.paying import SILENT_CHARGED, a_place, an_order, apply_catalogue, buy, pay
 
 A_DAY = timedelta(days=1)
+A_LONG_TIME_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+LICENCE_KEYS = "keyed_subscriptions_have_their_key"
 LICENCES = "licences_are_of_members_and_no_more_than_paid"
 
 
@@ -204,6 +207,10 @@ def assign(name: str, *members: Any) -> None:
     """A licence of that workspace's newest subscription for each of the members."""
     for member in members:
         Licence.create(subscription=licences(name), member=member, assigned_at=current().clock.now())
+
+
+def a_key(subscription: Any, **moments: Any) -> None:
+    LicenceKey.create(subscription=subscription, seed="s", digest="d", made_at=A_LONG_TIME_AGO, **moments)
 
 
 def others(name: str, number: int, *, status: str = "guest") -> list[Any]:
@@ -886,6 +893,18 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
     "a licence of a workspace plan": (
         lambda: assign("Acme", of(Member, "Acme")),
         {LICENCES},
+    ),
+    "a licensed subscription without its key": (
+        lambda: changed(Product.get(Product.code == "meetings"), licence_keys=True),
+        {LICENCE_KEYS},
+    ),
+    "a licence key of a workspace plan": (
+        lambda: a_key(subscription("Acme")),
+        {LICENCE_KEYS},
+    ),
+    "a licence key that was activated after its end": (
+        lambda: a_key(licences("Bern"), activated_at=current().clock.now(), replaced_at=A_LONG_TIME_AGO),
+        {LICENCE_KEYS},
     ),
     # People, promises, the log.
     "a workspace without an owner": (

@@ -11,6 +11,12 @@ class PayPalForm(PortalForm):
     email = EmailField(_l("E-mail address"), required=_l("Enter the e-mail address of a PayPal account."))
 
 
+class LicenceKeyForm(PortalForm):
+    """A licence key typed or pasted into the make-believe product."""
+
+    licence_key = TextField(_l("Licence key"), required=_l("Enter a licence key."))
+
+
 class ComponentsForm(PortalForm):
     """What the page of components shows."""
 

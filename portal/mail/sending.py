@@ -69,6 +69,7 @@ cancelled                 product (its code), product_names, plan_names, quantit
 cancellation_taken_back   product, product_names, plan_names, quantity, due_on, interval, renews (by itself),
                           renew_on, total_minor and tax_minor (null where no charge was told), currency,
                           method
+licence_key_replaced      product, product_names, by (a name), was_activated; never the key
 refunded                  total_minor, currency, method, credit_note (its number), plan_names (what
                           the workspace has again), due_on (or null), ended_auto_renewal
 refund_refused            total_minor, currency, method, reason (why the gateway refused it)

@@ -23,6 +23,7 @@ def register(app: Flask, settings: Settings) -> None:
         cancellation,
         free_plan,
         licence_change,
+        licence_key,
         scheduled_change,
     )
     from .subscriptions import page as subscriptions
@@ -35,7 +36,7 @@ def register(app: Flask, settings: Settings) -> None:
         (signing_in, account, own_email, own_orders),
         (plans,),
         (scheduled_change, free_plan, auto_renewal),
-        (subscriptions, adding, product_trial, licence_change, cancellation),
+        (subscriptions, adding, product_trial, licence_change, cancellation, licence_key),
         (checkout, amount_due, cart),
         (methods, refunds),
         (history,),

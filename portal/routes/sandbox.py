@@ -1,4 +1,7 @@
-"""The sandbox's own pages: what a bank, PayPal and a mailbox would show. Only where no real money moves."""
+"""The sandbox's own pages: what a bank, PayPal, the vendor's product and a mailbox would show.
+
+Only where no real money moves.
+"""
 
 import re
 from collections.abc import Sequence
@@ -6,32 +9,39 @@ from dataclasses import dataclass
 from typing import cast
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, abort, make_response, redirect, request, url_for
+from flask import Blueprint, Response, abort, make_response, redirect, request, session, url_for
 from flask_login import current_user
 
 from portal.clock import ShiftedClock
+from portal.domain.errors import PortalError
+from portal.domain.licence_keys import LENGTH as KEY_LENGTH
+from portal.domain.licence_keys import ForeignSign, Mistyped, WrongLength
 from portal.domain.money import Money
-from portal.domain.vocabulary import PaymentMethodKind
-from portal.forms.sandbox import ComponentsForm, PayPalForm
+from portal.domain.vocabulary import PaymentMethodKind, SubscriptionState
+from portal.forms.sandbox import ComponentsForm, LicenceKeyForm, PayPalForm
 from portal.gateways.base import GatewayUnavailable
 from portal.gateways.sandbox.gateway import Challenge, Sandbox, UnknownReference
 from portal.gateways.sandbox.methods import MAGIC_CARDS, MAGIC_IBANS, MAGIC_PAYPAL, Magic
 from portal.mail.mailbox import Letter, read_mail, read_mailbox
 from portal.runtime import current
 from portal.services.payments import charging, method_setups
+from portal.services.subscriptions import licence_keys
+from portal.services.subscriptions.licence_keys import Activation, KeyReplaced, KeyUnknown, KeyWithoutAccess
 from portal.settings import LOOPBACK_HOSTS
-from portal.web import errors
-from portal.web.access import ask_to_sign_in, public, safe_next
-from portal.web.htmx import render
+from portal.web import errors, limits
+from portal.web.access import ask_to_sign_in, limited, public, safe_next
+from portal.web.htmx import redirect_after_write, render
 from portal.web.security import DOCUMENT_POLICY
 from portal.words import formatting
 from portal.words.i18n import gettext as _
+from portal.words.i18n import translated
 from portal.words.methods import BRAND_NAMES, method_words
 
 blueprint = Blueprint("sandbox", __name__, url_prefix="/sandbox")
 THEMES = ("light", "dark")
 LETTER_POLICY = "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """A letter's HTML as a mail program shows it: its own styles, no script, no form, nothing from outside."""
+KEY_REFUSALS = (ForeignSign, WrongLength, Mistyped, KeyUnknown, KeyReplaced, KeyWithoutAccess)
 ADDRESS = re.compile(r"https?://[^\s<>\"]+")
 
 
@@ -192,6 +202,113 @@ def _way_back(address: str) -> str:
     is_near = settings.is_loopback and parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS
     path = parts._replace(scheme="", netloc="").geturl()
     return address if (is_ours or is_near) and safe_next(path) else url_for("public.home")
+
+
+# --- the product that takes a licence key ----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ActivatedKey:
+    """What the product says of a key that it has taken."""
+
+    name: str
+    sentence: str
+    facts: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LicenceKeyPage:
+    """The product's window for a key, as the sandbox plays it. `activated` takes the place of the form."""
+
+    form: LicenceKeyForm
+    activated: ActivatedKey | None = None
+
+
+@blueprint.get("/licence-key")
+@public
+def licence_key() -> Response:
+    """What became of the key that was just entered, once; else the form."""
+    key_id, is_first = session.pop("entered_key", (0, False))
+    taken = licence_keys.find_activation(key_id, is_first=is_first, now=current().clock.now())
+    page = LicenceKeyPage(LicenceKeyForm(), _activated(taken) if taken else None)
+    return render("sandbox/licence_key.html", page)
+
+
+@blueprint.post("/licence-key")
+@public
+@limited("licence_key")
+def enter_licence_key() -> Response:
+    limits.count("licence_key")
+    form = LicenceKeyForm()
+    if form.validate_on_submit():
+        try:
+            taken = licence_keys.activate(form.licence_key.data, now=current().clock.now())
+        except KEY_REFUSALS as refusal:
+            form.add_error("licence_key", _why_not(refusal))
+        else:
+            session["entered_key"] = (taken.key.id, taken.is_first)
+            return redirect_after_write(url_for("sandbox.licence_key"))
+    return render("sandbox/licence_key.html", LicenceKeyPage(form), status=422)
+
+
+def _why_not(refusal: PortalError) -> str:
+    match refusal:
+        case ForeignSign(sign=sign):
+            return _("No licence key has “%(sign)s” in it. Copy the key from its page.", sign=sign)
+        case WrongLength(signs=signs):
+            return _(
+                "A licence key has %(length)s letters and digits, and you entered %(number)s. Copy the whole "
+                "key.",
+                length=KEY_LENGTH,
+                number=formatting.number(signs),
+            )
+        case Mistyped():
+            return _(
+                "There is a typing mistake in this key. Check each group, or copy the key from its page."
+            )
+        case KeyReplaced(product_names=names, on=on):
+            return _(
+                "This key for %(product)s was replaced on %(date)s and no longer works. Enter the new one.",
+                product=translated(names),
+                date=formatting.day(on),
+            )
+        case KeyWithoutAccess(product_names=names, workspace=name, state=SubscriptionState.BLOCKED):
+            return _(
+                "This key is right, but %(product)s is blocked in the workspace %(workspace)s until it is "
+                "paid.",
+                product=translated(names),
+                workspace=name,
+            )
+        case KeyWithoutAccess(product_names=names, workspace=name):
+            return _(
+                "This key is right, but the subscription of the workspace %(workspace)s to %(product)s has "
+                "ended.",
+                product=translated(names),
+                workspace=name,
+            )
+    return _("This key is unknown. Check that you copied it from the page of your licence key.")
+
+
+def _activated(taken: Activation) -> ActivatedKey:
+    name, zone = translated(taken.product.names), taken.workspace.time_zone
+    since = formatting.instant(taken.activated_at, zone)
+    sentence = _("You can use %(product)s now.", product=name)
+    if not taken.is_first:
+        sentence = _("This key was already activated: nothing has changed.")
+    return ActivatedKey(
+        name=name,
+        sentence=sentence,
+        facts=(
+            (_("Product"), name, "activated-product"),
+            (_("Workspace"), taken.workspace.name, "activated-workspace"),
+            (_("Activated on"), since, "activated-since"),
+            (
+                _("Valid until"),
+                formatting.day(taken.until) if taken.until else _("No end date"),
+                "activated-until",
+            ),
+        ),
+    )
 
 
 # --- the mailbox ----------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from portal.domain.catalogue import (
     Links,
     parse_catalogue,
 )
-from portal.models import Plan, Price, Product, Subscription, VendorLink
+from portal.models import Plan, Price, Product, Subscription, VendorLink, Workspace
 
 from . import audit
 from .plans import sale_day
@@ -46,7 +46,7 @@ def apply(text: str, *, filename: str, now: datetime) -> ApplyReport:
         codes = [plan.code for product in declared.products for plan in product.plans]
         Plan.update(withdrawn=True).where(Plan.code.not_in(codes)).execute()
         for position, declared_product in enumerate(declared.products):
-            product = _save_product(declared_product, position=position)
+            product = _save_product(declared_product, position=position, now=now)
             for declared_plan in declared_product.plans:
                 plan = _save_plan(product, declared_plan)
                 plan_added, plan_closed = _save_prices(plan, declared_plan.prices, now=now)
@@ -65,7 +65,7 @@ def apply(text: str, *, filename: str, now: datetime) -> ApplyReport:
     )
 
 
-def _save_product(declared: DeclaredProduct, *, position: int) -> Product:
+def _save_product(declared: DeclaredProduct, *, position: int, now: datetime) -> Product:
     product = Product.get_or_none(Product.code == declared.code) or Product(code=declared.code)
     product.names = dict(declared.names)
     product.kind = declared.kind
@@ -75,6 +75,7 @@ def _save_product(declared: DeclaredProduct, *, position: int) -> Product:
     product.bank_transfer = declared.bank_transfer
     product.max_licences = declared.max_licences
     product.trial_licences = declared.trial_licences
+    gains_keys = declared.licence_keys and not product.licence_keys
     product.licence_keys = declared.licence_keys
     product.renewal_day = declared.renewal_day
     product.features = [_feature(row) for row in declared.features]
@@ -82,6 +83,8 @@ def _save_product(declared: DeclaredProduct, *, position: int) -> Product:
     product.withdrawn = False
     product.revision = secrets.token_hex(16)
     product.save()
+    if gains_keys:
+        _look_at_all_who_have(product, now=now)
     return product
 
 
@@ -141,6 +144,14 @@ def _save_prices(plan: Plan, declared: tuple[DeclaredPrice, ...], *, now: dateti
     if added or closed:
         _look_at_renewals_of(plan, now=now)
     return added, closed
+
+
+def _look_at_all_who_have(product: Product, *, now: datetime) -> None:
+    """They get their licence key with the next run."""
+    lives_on = Workspace.select(Workspace.id).where(Workspace.deleted_at.is_null())
+    Subscription.update(look_at=now).where(
+        Subscription.product == product, Subscription.workspace << lives_on
+    ).execute()
 
 
 def _look_at_renewals_of(plan: Plan, *, now: datetime) -> None:

@@ -36,6 +36,7 @@ PER_NETWORK: dict[str, tuple[Allowance, ...]] = {
     "new_workspace": (Allowance(20, HOUR),),
     "nonprofit": (Allowance(10, HOUR),),
     "token": (Allowance(20, 5 * MINUTE),),
+    "licence_key": (Allowance(20, 5 * MINUTE),),
     "payment": (Allowance(10, HOUR),),
     "csp_report": (Allowance(60, MINUTE),),
     "write": (Allowance(60, 10),),

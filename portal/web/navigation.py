@@ -68,6 +68,7 @@ SUBSCRIPTIONS = Page(
             "cancellation",
             "licence_renewal",
             "licence_change",
+            "licence_key",
             "cart",
         }
     ),

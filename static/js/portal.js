@@ -1,4 +1,4 @@
-// Dialogs, focus, busy forms, menus and answers. Every page works without this file; it never asks the server for anything.
+// Dialogs, focus, busy forms, menus, copying and answers. Every page works without this file; it never asks the server for anything.
 (() => {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const byId = (id) => document.getElementById(id);
@@ -72,6 +72,7 @@
     const dialog = opener && byId(opener.dataset.dialogOpen);
     const closer = event.target.closest("[data-dialog-close]");
     const fold = event.target.closest("[data-fold]");
+    const copier = event.target.closest("[data-copy]");
     if (dialog) {
       event.preventDefault();
       event.stopPropagation();
@@ -82,6 +83,10 @@
     } else if (fold) {
       event.preventDefault();
       all("details", byId(fold.getAttribute("aria-controls"))).forEach((part) => { part.open = fold.dataset.fold === "open"; });
+    } else if (copier) {
+      navigator.clipboard.writeText(byId(copier.dataset.copy).textContent).then(() => {
+        copier.textContent = byId("news").textContent = copier.dataset.copied;
+      }, () => getSelection().selectAllChildren(byId(copier.dataset.copy)));
     }
     all("details.menu[open]").forEach((menu) => { menu.open = menu.contains(event.target); });
   }, true);
@@ -108,6 +113,9 @@
     if (form && !leaving) rest(form);
   });
   window.addEventListener("pageshow", (event) => { if (event.persisted) all("form[aria-busy]").forEach(rest); });
+
+  // A page that is no safe context has no clipboard: what is to be copied can be selected there.
+  if (navigator.clipboard) all("[data-copy]").forEach((button) => { button.hidden = false; });
 
   // What the browser's clock says, where the server could only guess from the language.
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;

@@ -19,6 +19,7 @@ from portal.models import (
     BalanceEntry,
     CreditedLine,
     Invoice,
+    LicenceKey,
     Order,
     OrderLine,
     Payment,
@@ -407,6 +408,38 @@ def test_a_subscription_of_before_cancellation_goes_on_as_it_did(empty_url):
     on(empty_url, migrating.migrate)
     december = date(2026, 12, 1)
     assert on(empty_url, read) == ((None, None, None), (december, december, True, 1), [december])
+
+
+def test_whoever_had_a_product_before_it_had_keys_is_looked_at_after_the_migration(empty_url):
+    """0018 makes the table of keys, and lets the run give one to each subscription that misses it."""
+    remote = {"id": 2, "code": "remote", "kind": "licensed", "change_policy": "prorate", "revision": "s"}
+    again = {"id": 2, "slug": "gone", "name": "Gone", "customer_number": "C-000002"}
+    before = BEFORE_TIME_MOVED
+    more = {
+        "product": before["product"] | remote,
+        "plan": before["plan"] | {"id": 2, "product_id": 2, "code": "remote-licence"},
+        "workspace": before["workspace"] | again,
+        "subscription": [
+            before["subscription"] | {"id": 2, "product_id": 2, "plan_id": 2},
+            before["subscription"] | {"id": 3, "product_id": 2, "plan_id": 2, "workspace_id": 2},
+        ],
+    }
+
+    def arrange():
+        execute = portal_database.database.execute_sql
+        execute('UPDATE "product" SET "licence_keys" = ("id" = 2)')
+        execute('UPDATE "workspace" SET "deleted_at" = \'2026-11-20 09:00:00\' WHERE "id" = 2')
+        execute('UPDATE "subscription" SET "look_at" = NULL')
+
+    on(empty_url, lambda: apply_until("0001"))
+    on(empty_url, lambda: write(before))
+    on(empty_url, lambda: write(more))
+    on(empty_url, lambda: apply_until("0016"))
+    on(empty_url, arrange)
+    on(empty_url, migrating.migrate)
+    found = on(empty_url, lambda: [each.look_at for each in Subscription.select().order_by(Subscription.id)])
+    assert found == [None, datetime(2026, 11, 1, 9, tzinfo=UTC), None]
+    assert on(empty_url, lambda: LicenceKey.select().count()) == 0
 
 
 def test_documents_of_before_credit_notes_named_lines_stay_and_may_be_credited_in_part(empty_url):

@@ -170,6 +170,7 @@ LETTERS = {
     | PRODUCT
     | {"quantity": 3, "due_on": "2026-12-21", "renews": True},
     "plan_begun": HERE | {"plan_names": NAMES},
+    "licence_key_replaced": HERE | PRODUCT | {"product": "remote", "by": "Ana Roux", "was_activated": True},
     "refunded": HERE
     | TOTAL
     | {
@@ -221,6 +222,7 @@ OTHERWISE = [
     ("cancellation_taken_back", {"quantity": 1}),
     ("cancellation_taken_back", UNPRICED | {"renew_on": None}),
     ("cancellation_taken_back", UNPRICED | {"renew_on": None, "renews": False}),
+    ("licence_key_replaced", {"was_activated": False}),
     ("nonprofit_received", {"workspace": None, "slug": None}),
     ("nonprofit_accepted", {"workspace": None, "slug": None}),
     ("nonprofit_refused", {"workspace": None, "slug": None}),
@@ -1107,3 +1109,13 @@ def test_a_request_without_a_workspace_is_told_to_make_one(at_work):
     assert said in text and f"{BASE_URL}/sign-up" in text
     _subject, text = written("nonprofit_received")
     assert said not in text and f"{BASE_URL}/w/acme/plans" in text
+
+
+def test_a_replaced_key_says_who_did_it_and_leads_to_the_new_one(at_work):
+    subject, text = written("licence_key_replaced")
+    assert subject == "The licence key for Meetings was replaced"
+    assert "Ana Roux replaced the licence key for Meetings in the workspace Acme" in text
+    assert "enter the new key wherever you use Meetings." in text
+    assert links(text)[0].endswith("/w/acme/subscriptions/remote/licence-key")
+    assert "activation" not in written("licence_key_replaced", was_activated=False)[1]
+    assert written("licence_key_replaced", "fr")[0] == "La clé de licence pour Réunions a été remplacée"

@@ -23,7 +23,7 @@ from werkzeug.test import TestResponse
 from portal import create_app, runtime
 from portal.clock import FixedClock
 from portal.database.connecting import database, transaction
-from portal.domain.vocabulary import LinkPurpose, PaymentMethodKind, PaymentState, Role
+from portal.domain.vocabulary import Interval, LinkPurpose, PaymentMethodKind, PaymentState, Role
 from portal.forms.base import clean_text
 from portal.models import (
     Invoice,
@@ -246,6 +246,7 @@ MONEY = [
     Form("owner", "/w/acme/subscriptions/trial/meetings", ("plan",), (), {"licences": "2"}, NO_TEXT),
     Form("owner", "/w/acme/subscriptions/webinar/cancel", ("ends_on",), values=NO_TEXT),
     Form("owner", "/w/acme/subscriptions/webinar/take-back", ("ends_on", "method"), values=NO_TEXT),
+    Form("owner", "/w/acme/subscriptions/remote/licence-key/replace", ("key",)),
     Form("owner", "/w/acme/payment-methods/{method}/use", ("method", "reference"), values=NO_TEXT),
     Form("owner", "/w/acme/checkout/{order}/leave", ("payment", "return_url", "next"), values=NO_TEXT),
 ]
@@ -259,6 +260,7 @@ STAFF_AND_SANDBOX = [
     Form("visitor", "/sandbox/3ds/{challenge}", ("answer", "return_url"), values=NO_TEXT),
     Form("visitor", "/sandbox/paypal/{hosted}", ("answer", "email"), values=NO_TEXT),
     Form("visitor", "/sandbox/paypal/{hosted}", ("email",), (), {"answer": "confirm"}),
+    Form("visitor", "/sandbox/licence-key", ("licence_key",)),
     Form(
         "visitor",
         "/sandbox/components",
@@ -341,6 +343,7 @@ class Site:
                 self.names[name] = paying.pay(waiting, card).action_url.rpartition("/")[2]
             bought(a_workspace("Paid"))
             licensed.bought(place, "webinar-standard")
+            licensed.bought(place, "remote-licence", interval=Interval.YEAR)
             self.browsers = {
                 "visitor": Attacker(app),
                 "owner": Attacker(app, owner_of(acme)),
@@ -453,8 +456,8 @@ def nothing_was_gained() -> None:
     assert str(agreement.of_workspace(acme).due_on) == "2026-12-21"
     assert not Workspace.select().where(Workspace.slug == "stolen").exists()
     assert not Member.select().where(Member.is_upgrader).exists()
-    assert Invoice.select().count() == 2
-    assert Payment.select().where(Payment.state == PaymentState.SUCCEEDED).count() == 2
+    assert Invoice.select().count() == 3
+    assert Payment.select().where(Payment.state == PaymentState.SUCCEEDED).count() == 3
     assert not Subscription.select().where(Subscription.cancelled_at.is_null(False)).exists()
 
 

@@ -8,7 +8,7 @@ import pytest
 from flask import template_rendered
 from werkzeug.routing import BaseConverter, UnicodeConverter
 
-from portal.domain.vocabulary import MemberStatus, Role, WhoMayBuy
+from portal.domain.vocabulary import Interval, MemberStatus, Role, WhoMayBuy
 from portal.models import (
     ALL_MODELS,
     Document,
@@ -60,6 +60,8 @@ ONLY_VISITORS_SEND = "422 303 303 303 303 303 303 303 303 303 303"
 ANYBODY_SENDS = "422 422 422 422 422 422 422 422 422 422 422"
 OWN = "in 200 200 200 200 200 200 200 200 200 200"
 OWN_SENT = "in 422 422 422 422 422 422 422 422 422 422"
+KEYS_READ = "in 200 403 403 200 403 403 404 404 404 404"
+KEYS_CHANGED = "in 409 403 403 409 403 403 404 404 404 404"
 STAFF = "in 404 404 404 404 404 404 404 404 404 200"
 TABLE = {
     ("GET", "/"): "200 303 303 303 303 303 303 200 200 303 303",
@@ -209,6 +211,13 @@ TABLE = {
     ("GET", "/operator/nonprofit/{nonprofit}"): STAFF,
     ("POST", "/operator/nonprofit/{nonprofit}/accept"): STAFF.replace("200", "422"),
     ("POST", "/operator/nonprofit/{nonprofit}/refuse"): STAFF.replace("200", "422"),
+    # Acme has Remote, whose key those may see who assign licences.
+    ("GET", "/w/acme/subscriptions/remote/licence-key"): KEYS_READ,
+    ("POST", "/w/acme/subscriptions/remote/licence-key"): "in 303 403 403 303 403 403 404 404 404 404",
+    ("GET", "/w/acme/subscriptions/remote/licence-key/replace"): KEYS_READ,
+    ("POST", "/w/acme/subscriptions/remote/licence-key/replace"): KEYS_CHANGED,
+    ("GET", "/sandbox/licence-key"): EVERYBODY,
+    ("POST", "/sandbox/licence-key"): ANYBODY_SENDS,
     # The sandbox's own pages: whoever knows the reference has come from the checkout.
     ("GET", "/sandbox/"): EVERYBODY,
     ("GET", "/sandbox/components"): EVERYBODY,
@@ -264,9 +273,10 @@ def names(app) -> dict[str, str]:
 
 
 def subscribed(workspace: Workspace) -> None:
-    """To Webinar, and to Training until its end."""
+    """To Webinar and Remote, and to Training until its end."""
     place = seen_by(owner_of(workspace), workspace)
     licensed.bought(place, "webinar-standard")
+    licensed.bought(place, "remote-licence", interval=Interval.YEAR)
     training = licensed.bought(place, "training-standard")
     now = current().clock.now()
     cancellation.cancel(training, shown_ends_on=training.due_on.isoformat(), now=now)

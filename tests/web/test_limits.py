@@ -41,6 +41,7 @@ SENSITIVE = {
     "history.pdf": "document",
     "workspace.download": "document",
     "public.csp_report": "csp_report",
+    "sandbox.enter_licence_key": "licence_key",
 }
 
 
@@ -89,6 +90,7 @@ def test_every_limit_that_is_named_is_counted(app) -> None:
             lambda: visitor.get("/email/new/x"),
             lambda: visitor.get("/email/undo/x"),
         ],
+        "licence_key": [lambda: visitor.post("/sandbox/licence-key", {"licence_key": "0" * 28})],
         "invite": [lambda: owner.post("/w/acme/members", {"emails": "new@acme.test", "role": "member"})],
         "payment": [
             lambda: owner.post(f"/w/acme/checkout/{order.number}/review", paid),

@@ -329,7 +329,8 @@ class ResultPage:
 
     `document`: the number of the invoice that the reader may download, empty for none. `new_guests`: who lost
     their place, in a sentence. `is_for_the_plan`: the workspace plan is one of its lines. `assigns_licences`:
-    licences were bought that the reader assigns to members.
+    licences were bought that the reader assigns to members. `keys`: name and address of each licence key that
+    came with the order, where the reader may see it.
     """
 
     number: str
@@ -345,6 +346,7 @@ class ResultPage:
     takes_a_card_at_once: bool
     is_for_the_plan: bool
     assigns_licences: bool = False
+    keys: tuple[tuple[str, str], ...] = ()
 
 
 def result_of(

@@ -1,6 +1,6 @@
 """The checkout: billing details → review and pay → a result that tells the truth."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -404,7 +404,7 @@ def result(place: Place, number: str) -> Response:
         or (payment.tried_on is not None and must_confirm and Right.MANAGE_PAYMENT_METHODS in place.may),
     )
     if is_present and Right.MANAGE_MEMBERS in place.may:
-        page = replace(page, assigns_licences=_gave_licences(statuses))
+        page = replace(page, assigns_licences=_gave_licences(statuses), keys=tuple(_keys_of(place, statuses)))
     says_more = "_flashes" in session
     response = render("checkout/result.html", page)
     if page.waits:
@@ -450,6 +450,14 @@ def _gave_licences(statuses: Sequence[SubscriptionStatus]) -> bool:
     """Whether licences were bought that members hold; those with keys are not assigned."""
     bought = (status.subscription for status in statuses)
     return any(agreement.is_licensed(each) and not each.product.licence_keys for each in bought)
+
+
+def _keys_of(place: Place, statuses: Sequence[SubscriptionStatus]) -> Iterator[tuple[str, str]]:
+    """Name and address of each key that came with the order."""
+    for product in (status.subscription.product for status in statuses):
+        if product.licence_keys:
+            address = url_for("licence_key.show", slug=place.workspace.slug, product=product.code)
+            yield translated(product.names), address
 
 
 def _next_charges(statuses: Sequence[SubscriptionStatus], place: Place) -> str:

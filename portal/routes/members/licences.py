@@ -17,7 +17,7 @@ from portal.models import Member, Person
 from portal.runtime import current
 from portal.services.members import roster
 from portal.services.places import Place
-from portal.services.subscriptions import licences
+from portal.services.subscriptions import licence_keys, licences
 from portal.services.subscriptions.licences import (
     CannotHoldLicence,
     HasLicence,
@@ -54,7 +54,7 @@ def index(place: Place) -> Response:
     if Right.MANAGE_MEMBERS not in place.may:
         return _own_page(place, products)
     if not products:
-        return render("members/licences.html", NO_PRODUCT)
+        return render("members/licences.html", replace(NO_PRODUCT, keys=_keys(place)))
     code = request.args.get("product") or products[0].product.code
     return _page(place, products, _product(products, code), Asked.of_request())
 
@@ -150,7 +150,7 @@ class LicencesPage:
     """The list of one product. `chosen` None: there is none. `notes` are said above the list.
 
     `tabs` are (key, label, address); `older` and `everybody` are addresses. `done` is what was just changed,
-    with its category.
+    with its category. `keys`: name and address of each product that is activated by a key.
     """
 
     products: Sequence[ProductRow] = ()
@@ -164,6 +164,7 @@ class LicencesPage:
     everybody: str = ""
     problem: str = ""
     done: Sequence[tuple[str, str]] = ()
+    keys: Sequence[tuple[str, str]] = ()
 
 
 NO_PRODUCT = LicencesPage()
@@ -212,9 +213,20 @@ def _page(
             problem=problem,
             # In the part that moves, so that what is said of the next act stands in its place.
             done=[("done", done)] if done else session.pop("_flashes", ()),
+            keys=_keys(place),
         ),
         status=422 if asked.problem and status == 200 else status,
     )
+
+
+def _keys(place: Place) -> Sequence[tuple[str, str]]:
+    return [
+        (
+            translated(product.names),
+            url_for("licence_key.show", slug=place.workspace.slug, product=product.code),
+        )
+        for product in licence_keys.keyed_products(place.workspace)
+    ]
 
 
 def _product_row(place: Place, each: ProductLicences, *, is_chosen: bool) -> ProductRow:

@@ -123,6 +123,8 @@ def _actions(place: Place, own: OwnProduct) -> Iterator[tuple[str, str, str]]:
         label = _("Subscribe again") if own.is_bought else _("Subscribe now")
         address = url_for("add_subscription.show", slug=slug, product=code, how=How.BUY)
         yield label, address, f"act-{code}"
+    if own.status is not None and own.product.licence_keys and Right.MANAGE_MEMBERS in place.may:
+        yield _("Licence key"), url_for("licence_key.show", slug=slug, product=code), f"key-{code}"
     if own.status is None or own.status.subscription.has_open_money:
         return
     if own.is_bought and own.status.state is SubscriptionState.PAID and _may_change(place, own.status):

@@ -157,7 +157,10 @@ def _most(product: Product) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TrialPage:
-    """A trial that runs, is over or cannot be had. `buy`: where it is bought, empty for nowhere."""
+    """A trial that runs, is over or cannot be had. `buy`: where it is bought, empty for nowhere.
+
+    `key`: where its licence key stands, for whoever may see it.
+    """
 
     heading: str
     lead: str
@@ -165,6 +168,7 @@ class TrialPage:
     sentences: tuple[str, ...]
     buy: str
     back: tuple[str, str]
+    key: str = ""
 
 
 def _running_page(place: Place, status: SubscriptionStatus) -> Response:
@@ -191,8 +195,15 @@ def _running_page(place: Place, status: SubscriptionStatus) -> Response:
             ),
             buy="" if product.withdrawn else buying_page(place, product),
             back=subscriptions_page(place),
+            key=_key(place, product),
         ),
     )
+
+
+def _key(place: Place, product: Product) -> str:
+    if not product.licence_keys or Right.MANAGE_MEMBERS not in place.may:
+        return ""
+    return url_for("licence_key.show", slug=place.workspace.slug, product=product.code)
 
 
 def _over_page(place: Place, product: Product, last_day: date, *, status: int) -> Response:

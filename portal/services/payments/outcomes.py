@@ -22,7 +22,7 @@ from portal.runtime import current
 from portal.services import audit, ledger, letters, orders, places
 from portal.services.invoices import crediting, issuing
 from portal.services.members import overflow
-from portal.services.subscriptions import agreement, auto_renewal, next_charge
+from portal.services.subscriptions import agreement, auto_renewal, licence_keys, next_charge
 
 from . import renewal_outcomes
 from .methods import charge_first, known_method, new_method
@@ -99,6 +99,7 @@ def _give(line: OrderLine, payment: Payment, *, method: PaymentMethod | None, no
     if renewal_outcomes.paid_instead(payment, subscription):
         charge_first(subscription, payment.method, now=now)
     agreement.apply_paid_line(subscription, line, method=method, now=now)
+    licence_keys.give(subscription, now=now)
     if subscription.product.kind == ProductKind.WORKSPACE_PLAN:
         if line.kind != OrderKind.RENEWAL:
             _mark_upgrader(order)

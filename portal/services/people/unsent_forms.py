@@ -1,7 +1,7 @@
 """What was typed into a form whose session had ended: it is there again after signing in, for an hour.
 
-The browser keeps a random token, the database its hash and the fields. Passwords and cards are left out, by
-their names and by what they look like.
+The browser keeps a random token, the database its hash and the fields. Passwords, keys and cards are left
+out, by their names and by what they look like.
 """
 
 import hashlib
@@ -29,6 +29,7 @@ NEVER_KEPT = frozenset(
         "exp_year",
         "security_code",
         "holder",
+        "licence_key",
     }
 )
 

@@ -17,7 +17,7 @@ from portal.domain.vocabulary import NoticeKind, PaymentState
 from portal.models import Notice, Payment, Subscription
 from portal.services import ledger
 from portal.services.payments import renewal_outcomes
-from portal.services.subscriptions import agreement, charged_methods, free_plan, next_charge
+from portal.services.subscriptions import agreement, charged_methods, free_plan, licence_keys, next_charge
 from portal.services.subscriptions.next_charge import NoBillingDetails
 from portal.services.workspace import deletion
 
@@ -54,6 +54,7 @@ def look_at(subscription: Subscription, facts: RenewalFacts, *, now: datetime) -
     examined = Examined(steps=[])
     again_at: datetime | None = None
     next_charge.take_lower_price(subscription, now=now)
+    licence_keys.give(subscription, now=now)
     if facts.open_payment is not None:
         subscription.open_payment_state = facts.open_payment.state
     dates = agreement.dates_of(subscription, said=facts.said, today=today)

@@ -17,7 +17,7 @@ from portal.services import audit, letters, open_money, plans
 from portal.services.places import Place
 from portal.services.plans import PlanOffers
 
-from . import agreement, next_charge
+from . import agreement, licence_keys, next_charge
 from .agreement import SubscriptionStatus
 
 
@@ -73,6 +73,7 @@ def start(place: Place, *, product_code: str, plan_code: str, licences: int, now
         plan = _plan_to_try(product, plan_code, now=now)
         subscription = before or Subscription(workspace=workspace, product=product, created_at=now)
         _begin(subscription, plan, days, licences=licences, now=now)
+        licence_keys.give(subscription, now=now)
         audit.record(
             "trial.started",
             workspace=workspace,

@@ -21,6 +21,7 @@ from portal.models import (
     BillingDetails,
     CartLine,
     Licence,
+    LicenceKey,
     Link,
     Member,
     NonprofitRequest,
@@ -236,6 +237,7 @@ def _end_subscriptions(workspace: Workspace) -> None:
     mine = Subscription.select(Subscription.id).where(Subscription.workspace == workspace)
     Notice.delete().where(Notice.subscription << mine).execute()
     Licence.delete().where(Licence.subscription << mine).execute()
+    LicenceKey.delete().where(LicenceKey.subscription << mine).execute()
     Subscription.update(
         auto_renewal=False,
         payment_method=None,

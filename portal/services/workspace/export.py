@@ -20,6 +20,7 @@ from portal.models import (
     Document,
     Invoice,
     Licence,
+    LicenceKey,
     Member,
     Order,
     Payment,
@@ -39,6 +40,7 @@ PAYMENT_COLUMNS = (
     "at", "order", "plan", "interval", "state", "amount", "currency", "method", "brand", "last4",
     "payer_name", "payer_email", "invoice", "refunded",
 )  # fmt: skip
+KEY_COLUMNS = ("product", "made_at", "activated_at", "replaced_at")
 MEMBER_COLUMNS = ("name", "email", "role", "status", "billing_access", "invited_at", "joined_at", "licences")
 
 
@@ -87,6 +89,9 @@ def make_part(workspace: Workspace, *, part: int, language: str, now: datetime) 
         if part == 1:
             _write_list(archive, "payments.csv", PAYMENT_COLUMNS, _payments(workspace), signs=signs, now=now)
             _write_list(archive, "members.csv", MEMBER_COLUMNS, _members(workspace), signs=signs, now=now)
+            _write_list(
+                archive, "licence_keys.csv", KEY_COLUMNS, _licence_keys(workspace), signs=signs, now=now
+            )
         for invoice in _invoices_of(workspace, part):
             stored = (
                 Document.select(Document.locale, Document.content)
@@ -249,3 +254,17 @@ def _products_held(member_ids: Sequence[int]) -> dict[int, list[str]]:
     for licence in query:
         held.setdefault(licence.member_id, []).append(licence.subscription.product.code)
     return held
+
+
+def _licence_keys(workspace: Workspace) -> Iterator[Sequence[object]]:
+    """When each was made, activated and replaced. The keys themselves stand on their own page alone."""
+    query = (
+        LicenceKey.select(LicenceKey, Subscription, Product)
+        .join_from(LicenceKey, Subscription)
+        .join_from(Subscription, Product)
+        .where(Subscription.workspace == workspace)
+        .order_by(LicenceKey.id)
+    )
+    for key in query:
+        moments = (key.made_at, key.activated_at, key.replaced_at)
+        yield key.subscription.product.code, *(at.isoformat() if at else "" for at in moments)

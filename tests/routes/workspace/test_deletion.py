@@ -8,13 +8,14 @@ import zipfile
 import pytest
 
 from portal.domain.money import Money
-from portal.domain.vocabulary import Role
+from portal.domain.vocabulary import Interval, Role
 from portal.models import Document, Licence, Member, Person, Session, Workspace
 from portal.runtime import current
+from portal.services.subscriptions import licence_keys
 from portal.services.workspace import export
 from portal.services.workspace.export import safe_cell
 from portal.worker.jobs import drain_outbox
-from tests import paying
+from tests import licensed, paying
 from tests.factories import a_member, a_person, a_workspace, owner_of, seen_by
 from tests.hostile import FORMULAS
 from tests.licensed import tried
@@ -200,6 +201,7 @@ def test_everything_is_in_the_archive(app, owner) -> None:
     assert archive.namelist() == [
         "payments.csv",
         "members.csv",
+        "licence_keys.csv",
         "documents/INV-2026-000001-en.pdf",
         "documents/INV-2026-000001-fr.pdf",
     ]
@@ -248,7 +250,7 @@ def test_documents_that_were_never_made_are_made_first(app, owner) -> None:
     answer = owner.get(EXPORT)
     assert (answer.status_code, answer.headers["Refresh"]) == (202, "5")
     drain(app)
-    assert len(archive_of(owner.get(EXPORT)).namelist()) == 4
+    assert len(archive_of(owner.get(EXPORT)).namelist()) == 5
 
 
 def test_many_documents_come_in_parts(app, owner, monkeypatch) -> None:
@@ -259,7 +261,7 @@ def test_many_documents_come_in_parts(app, owner, monkeypatch) -> None:
     links = [link.get("href") for link in by_testid(parse(owner.get(ADDRESS).text), "export")]
     assert links == [f"{EXPORT}?part=1", f"{EXPORT}?part=2"]
     first, second = (archive_of(owner.get(link)).namelist() for link in links)
-    assert (len(first), len(second)) == (2 + 4, 2)
+    assert (len(first), len(second)) == (3 + 4, 2)
     assert not set(first) & set(second)
 
 
@@ -305,3 +307,25 @@ def test_the_list_of_members_says_which_licences_they_hold(app, owner) -> None:
             )
     [member] = rows_of(archive_of(owner.get(EXPORT)), "members.csv")
     assert member["licences"] == "meetings, webinar"
+
+
+def test_the_list_of_licence_keys_has_their_moments_and_no_key(app, owner) -> None:
+    with facts(app):
+        place = seen_by(owner_of(acme()), acme())
+        remote = licensed.bought(place, "remote-licence", interval=Interval.YEAR)
+        remote.workspace = place.workspace
+        first = licence_keys.live_key(remote)
+        now = current().clock.now()
+        typed = licence_keys.text_of(first)
+        licence_keys.activate(typed, now=now)
+        licence_keys.replace(remote, shown=first.id, by=owner_of(acme()), now=now)
+        shown = [typed, licence_keys.text_of(licence_keys.live_key(remote))]
+    drain(app)
+    archive = archive_of(owner.get(EXPORT))
+    at = now.isoformat()
+    assert rows_of(archive, "licence_keys.csv") == [
+        {"product": "remote", "made_at": at, "activated_at": at, "replaced_at": at},
+        {"product": "remote", "made_at": at, "activated_at": "", "replaced_at": ""},
+    ]
+    read = archive.read("licence_keys.csv").decode()
+    assert not any(key in read.replace("-", "") for key in shown)

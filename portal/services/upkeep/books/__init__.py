@@ -63,6 +63,7 @@ ALONE: tuple[Callable[[], int], ...] = (
     terms.active_users_fit_their_plan,
     members.users_fit_the_plan_being_paid,
     members.licences_are_of_members_and_no_more_than_paid,
+    members.keyed_subscriptions_have_their_key,
     terms.workspaces_have_an_owner,
     records.promises_are_kept_or_tried_again,
     records.audit_entries_are_chained,

@@ -1,10 +1,22 @@
-"""Members and the plans that hold them."""
+"""Members and the plans that hold them, licences and their keys."""
 
 from peewee import fn
 
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES
 from portal.domain.vocabulary import MemberStatus, ProductKind
-from portal.models import Licence, Member, Order, OrderLine, Payment, Plan, Product, Subscription
+from portal.models import (
+    Licence,
+    LicenceKey,
+    Member,
+    Order,
+    OrderLine,
+    Payment,
+    Plan,
+    Product,
+    Subscription,
+    Workspace,
+)
+from portal.runtime import current
 
 from .reading import Queries, counted
 
@@ -55,3 +67,33 @@ def licences_are_of_members_and_no_more_than_paid() -> Queries:
         .having(fn.COUNT(Licence.id) > Subscription.quantity)
     )
     return of_nobody, too_many
+
+
+@counted
+def keyed_subscriptions_have_their_key() -> Queries:
+    """Subscriptions that are activated by a key and have none, though no run is going to give them one.
+
+    And keys of what is not sold by licence, of a workspace that is deleted, or activated after their end.
+    """
+    live = LicenceKey.select(LicenceKey.id).where(
+        LicenceKey.subscription == Subscription.id, LicenceKey.replaced_at.is_null()
+    )
+    waits_for_a_run = Subscription.look_at.is_null(False) & (Subscription.look_at <= current().clock.now())
+    without = (
+        Subscription.select(Subscription.id)
+        .join_from(Subscription, Product)
+        .join_from(Subscription, Workspace)
+        .where(Product.licence_keys, Workspace.deleted_at.is_null(), ~waits_for_a_run, ~fn.EXISTS(live))
+    )
+    of_nothing = (
+        LicenceKey.select(LicenceKey.id)
+        .join_from(LicenceKey, Subscription)
+        .join_from(Subscription, Product)
+        .join_from(Subscription, Workspace)
+        .where(
+            (Product.kind != ProductKind.LICENSED)
+            | Workspace.deleted_at.is_null(False)
+            | (LicenceKey.activated_at > LicenceKey.replaced_at)
+        )
+    )
+    return without, of_nothing
