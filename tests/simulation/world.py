@@ -8,7 +8,7 @@ gateway does to a request follows from the seed, the day and whose request it is
 import contextlib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from random import Random
 from typing import Any
@@ -251,6 +251,10 @@ class World:
                 self._cancel,
                 self._cancel,
                 self._take_back,
+                self._change_licences,
+                self._change_licences,
+                self._schedule_licences,
+                self._withdraw_licences,
                 self._assign_licences,
                 self._assign_licences,
                 self._free_licences,
@@ -311,7 +315,7 @@ class World:
             currency=currency,
             country=self.chance.choice(("FR", "FR", "DE", "US")),
         )
-        self.shown_minor[order.number] = order.total_minor
+        self.shown_minor[order.number] = order.due.minor
         card = self.chance.choice(CARDS if self.chance.random() < 0.95 else SILENT_CARDS)
         payment = pay(order, card, auto_renewal=self.chance.random() < 0.6)
         if self.chance.random() < 0.2:
@@ -338,11 +342,48 @@ class World:
         currency = self.chance.choice(("EUR", "USD"))
         opened = ordering.open_order(place, choices=choices, currency=currency, now=self.clock.now())
         order = with_details(opened, place, country=self.chance.choice(("FR", "FR", "DE", "US")))
-        self.shown_minor[order.number] = order.total_minor
+        self.shown_minor[order.number] = order.due.minor
         card = self.chance.choice(CARDS if self.chance.random() < 0.95 else SILENT_CARDS)
         payment = pay(order, card, auto_renewal=self.chance.random() < 0.6)
         names = ", ".join(f"{choice.plan_code} × {choice.quantity}" for choice in choices)
         self.tell(f"{place.workspace.slug} pays {names}: {payment.state}")
+
+    def _change_licences(self, place: Place) -> None:
+        """More of them, another plan or cycle, in the middle of a period; what is smaller is refused here."""
+        product = self._subscribed_product(place)
+        if product is None:
+            return
+        runs = agreement.of_product(place.workspace, product)
+        choice = self._another_choice(product)
+        currency = runs.price.currency if runs.price else "EUR"
+        choices = [replace(choice, is_change=True)]
+        opened = ordering.open_order(place, choices=choices, currency=currency, now=self.clock.now())
+        order = with_details(opened, place, country=self.chance.choice(("FR", "FR", "DE", "US")))
+        self.shown_minor[order.number] = order.due.minor
+        card = self.chance.choice(CARDS if self.chance.random() < 0.95 else SILENT_CARDS)
+        payment = pay(order, card)
+        self.tell(
+            f"{place.workspace.slug} changes to {choice.plan_code} × {choice.quantity}: {payment.state}"
+        )
+
+    def _schedule_licences(self, place: Place) -> None:
+        """Fewer of them or a lower plan, on the due date; what begins at once is refused here."""
+        product, now = self._subscribed_product(place), self.clock.now()
+        if product is None:
+            return
+        choice = self._another_choice(product)
+        shown = scheduled_change.preview(place.workspace, choice, product=product, now=now)
+        scheduled_change.schedule(place, choice, product=product, shown_hash=shown.hash, now=now)
+
+    def _withdraw_licences(self, place: Place) -> None:
+        product = self._subscribed_product(place)
+        if product is not None:
+            scheduled_change.withdraw(place, product=product, now=self.clock.now())
+
+    def _another_choice(self, product: Product) -> Choice:
+        sold = [plan.code for plan in Plan.select().where(Plan.product == product)]
+        interval = self.chance.choice((Interval.MONTH, Interval.MONTH, Interval.MONTH, Interval.YEAR))
+        return Choice(self.chance.choice(sold), interval, self.chance.choice((1, 2, 3, 9, 10, 11, 12)))
 
     def _cancel(self, place: Place) -> None:
         today = place.workspace.day(self.clock.now())
@@ -520,13 +561,19 @@ class World:
                     continue
                 # A letter that names an obstacle names no amount: what was told before still holds.
                 told = told if context["total_minor"] is None else context["total_minor"]
+                if template == "renewed":
+                    # What the balance has paid of it was told as well.
+                    number = letter.key.removeprefix("renewed-").partition("-")[0]
+                    told = Order.get(Order.number == number).total_minor
             elif template in ("plan_scheduled", "plan_schedule_withdrawn"):
                 told = context.get("total_minor") or UNTOLD
             elif template == "order_confirmed":
                 number = letter.key.removeprefix("order-confirmed-").partition("-")[0]
-                lines = OrderLine.select(OrderLine, Plan).join(Plan).switch(OrderLine).join(Order)
+                lines = OrderLine.select(OrderLine, Order).join(Order)
                 ordered = lines.where(Order.number == number, OrderLine.subscription == renewed.subscription)
-                told = next((line.total_minor for line in ordered), told)
+                frozen = (line.order.frozen_lines[line.position - 1] for line in ordered)
+                # Of a change of licences the whole price is what comes next.
+                told = next(((line.price + line.tax_on(line.price)).minor for line in frozen), told)
         return told
 
     def _automatic_charges_keep_their_distance(self, workspace: Workspace) -> None:
@@ -571,7 +618,7 @@ class World:
                 self._broken(f"{workspace.slug}: charged on {payment.tried_on} in spite of a dispute")
 
     def _the_ledger_only_grows(self, workspace: Workspace) -> None:
-        """No entry changes or goes, and everything that is invoiced here is paid: nothing is kept or owed."""
+        """No entry changes or goes, and everything that is invoiced here is paid: nothing is owed."""
         query = BalanceEntry.select().where(BalanceEntry.workspace == workspace).order_by(BalanceEntry.id)
         entries = list(query.dicts())
         before = self.entries_seen.get(workspace.id, [])
@@ -580,7 +627,7 @@ class World:
         self.entries_seen[workspace.id] = entries
         for currency in {entry["currency"] for entry in entries}:
             balance = ledger.balance_of(workspace, currency)
-            if balance.minor:
+            if balance.minor < 0:
                 self._broken(f"{workspace.slug}: a balance of {balance}")
 
     def _charges_of(self, workspace: Workspace) -> list[Any]:
