@@ -1,7 +1,7 @@
 """Checkout, page 2, and adding a card: what is typed of a card never goes back to the page."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
@@ -17,9 +17,19 @@ from portal.gateways.cards import (
     normalise_number,
     security_code_length,
 )
+from portal.words.i18n import Sentence
 from portal.words.i18n import lazy_gettext as _l
 
-from .base import CheckboxField, ChoiceField, HiddenTextField, PortalForm, Requirable, TextField, UnshownInput
+from .base import (
+    CheckboxField,
+    ChoiceField,
+    HiddenTextField,
+    PortalForm,
+    RadioField,
+    Requirable,
+    TextField,
+    UnshownInput,
+)
 
 YEARS_OFFERED = 16
 HOLDER_IS_NO_NUMBER = _l("Enter the name on the card here, not its number.")
@@ -130,3 +140,33 @@ class NewCardForm(PortalForm):
 
 class CardForm(NewCardForm, PlaceOrderForm):
     """Checkout, page 2, for a card that is typed here. Automatic renewal is never ticked beforehand."""
+
+
+NEW_CARD = "new"
+
+
+class CardOrSavedForm(CardForm):
+    """Checkout, page 2, where cards are saved: one of them, or another that is typed here."""
+
+    method = RadioField(_l("Pay with"), required=_l("Choose how to pay."))
+
+    def __init__(self, *args: Any, saved: Sequence[tuple[str, Sentence]], **kwargs: Any) -> None:
+        super().__init__(*args, data={"method": saved[0][0]}, **kwargs)
+        self.method.offer([*saved, (NEW_CARD, _l("Another card"))])
+        if self.is_submitted() and not self.method.raw_data:
+            # Sent from a page on which no card was saved yet: what was typed there pays, and nothing else.
+            self.method.data = NEW_CARD
+
+    @property
+    def saved_method(self) -> str:
+        """The one that is chosen; empty for a card that is typed."""
+        return "" if self.method.data == NEW_CARD else str(self.method.data or "")
+
+    def validate(self, extra_validators: dict[str, list[Callable[..., None]]] | None = None) -> bool:
+        """Nothing that is typed of another card is looked at where a saved one pays."""
+        is_right = super().validate(extra_validators)
+        if not self.saved_method or self.method.errors:
+            return is_right
+        for name in NewCardForm(today=self.today, meta={"csrf": False}).data:
+            self[name].errors = []
+        return not self.errors

@@ -29,9 +29,9 @@ from portal.domain.vocabulary import (
     SubscriptionState,
 )
 from portal.forms.billing_details import BillingDetailsForm
-from portal.forms.cards import CardForm, PlaceOrderForm
+from portal.forms.cards import NEW_CARD, CardForm, CardOrSavedForm, PlaceOrderForm
 from portal.gateways.base import CardData
-from portal.models import Order, OrderLine, Payment
+from portal.models import Order, OrderLine, Payment, PaymentMethod
 from portal.routes.plans.page import CANNOT_BE_ORDERED, REFUSALS, plans_page, refusal_sentence, refused
 from portal.routes.plans.view import renewal_of
 from portal.runtime import current
@@ -61,6 +61,7 @@ from portal.words import formatting
 from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code, translated
+from portal.words.methods import method_words
 
 from .order import (
     ReviewPage,
@@ -233,6 +234,10 @@ def _payment_form(place: Place, order: Order) -> CardForm | PlaceOrderForm:
     gateway = charging.gateway_for(order.method_kind)
     if order.method_kind in gateway.capabilities().hosted:
         return PlaceOrderForm()
+    saved = ordering.payable_methods(place, order, now=current().clock.now())
+    if saved:
+        names = [(str(each.id), method_words(each.kind, each.brand, each.last4)) for each in saved]
+        return CardOrSavedForm(today=today_here(place), saved=names)
     return CardForm(today=today_here(place))
 
 
@@ -245,6 +250,8 @@ def _offer_to_pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -
     if changed:
         order = ordering.refresh_quote(order, now=current().clock.now())
     if decline := _last_decline(order):
+        if isinstance(form, CardOrSavedForm):
+            form.method.data = NEW_CARD
         form.add_error("number", decline)
     return _review_page(place, order, form, changed=changed)
 
@@ -256,6 +263,7 @@ def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Respons
             order,
             person=current_user._get_current_object(),
             card=_card_of(form),
+            method=_saved_method(place, order, form),
             auto_renewal=form.auto_renewal.data,
             shown_quote_hash=form.quote.data,
             return_url=address("result", place, order.number, external=True),
@@ -273,7 +281,8 @@ def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Respons
         return not_orderable(place, refusal)
     if payment.state == PaymentState.DECLINED:
         order = _order_or_404(place, order.number)
-        form.add_error("number", decline_sentence(payment.decline_code))
+        field = "method" if payment.method_id is not None else "number"
+        form.add_error(field, decline_sentence(payment.decline_code))
         return _review_page(place, order, form, status=422)
     return after_asking(place, payment)
 
@@ -302,8 +311,18 @@ def _not_placed(place: Place, order: Order) -> str:
     return _("Your order for %(plan)s was not placed: another payment is being confirmed.", plan=name)
 
 
+def _saved_method(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> PaymentMethod | None:
+    """The saved card that was chosen. Raises QuoteChanged for one that was removed meanwhile."""
+    if not isinstance(form, CardOrSavedForm) or not form.saved_method:
+        return None
+    for method in ordering.payable_methods(place, order, now=current().clock.now()):
+        if str(method.id) == form.saved_method:
+            return method
+    raise QuoteChanged(shown=form.quote.data, current=order.quote_hash)
+
+
 def _card_of(form: CardForm | PlaceOrderForm) -> CardData | None:
-    if not isinstance(form, CardForm):
+    if not isinstance(form, CardForm) or (isinstance(form, CardOrSavedForm) and form.saved_method):
         return None
     return CardData(
         number=form.number.data,

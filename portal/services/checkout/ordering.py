@@ -52,7 +52,7 @@ from portal.services.open_money import refuse_beside_open_money
 from portal.services.orders import freeze, new_order_number, read_lines, take_along
 from portal.services.payments import asking, charging
 from portal.services.places import Place
-from portal.services.subscriptions import agreement, licences, next_charge, present_licences
+from portal.services.subscriptions import agreement, charged_methods, licences, next_charge, present_licences
 
 
 def open_order(place: Place, *, choices: Sequence[Choice], currency: str, now: datetime) -> Order:
@@ -195,12 +195,15 @@ def place_order(
     *,
     person: Person,
     card: CardData | None,
+    method: PaymentMethod | None = None,
     auto_renewal: bool,
     shown_quote_hash: str,
     return_url: str,
     now: datetime,
 ) -> Payment:
     """Record the intent to pay, then ask the gateway, once. `card` is None for a hosted page.
+
+    `method`: a saved card that pays, read from `payable_methods`.
 
     Nobody is asked where the balance pays. The payment is `created` still where the gateway takes its time
     (payments/asking.py). Raises GatewayBusy
@@ -216,15 +219,45 @@ def place_order(
         refuse_beside_open_money(order.workspace, [line.plan.product_id for line in order.lines])
         wanted = wanted_again(order, currency=order.currency, now=now)
         quote = _quote_again(order, wanted, now=now)
-        if quote.hash != shown_quote_hash or quote.tax is None:
+        if quote.hash != shown_quote_hash or quote.tax is None or not _is_still_saved(method):
             changed = QuoteChanged(shown=shown_quote_hash, current=quote.hash)
             freeze(order, quote, [each.subscription for each in wanted])
         else:
             order.auto_renewal = auto_renewal
-            payment = record_placed(order, person=person, now=now)
+            payment = record_placed(order, person=person, method=method, now=now)
     if changed is not None:
         raise changed
     return ask(payment, card=card, save=auto_renewal, return_url=return_url, now=now)
+
+
+def _is_still_saved(method: PaymentMethod | None) -> bool:
+    """Whether what was chosen may be charged still, or nothing was."""
+    return method is None or (
+        PaymentMethod.select()
+        .where(
+            PaymentMethod.id == method.id,
+            PaymentMethod.removed_at.is_null(),
+            PaymentMethod.stopped_at.is_null(),
+        )
+        .exists()
+    )
+
+
+def payable_methods(place: Place, order: Order, *, now: datetime) -> list[PaymentMethod]:
+    """The saved cards that may pay the order at once, the one that is charged first before the others.
+
+    None for whoever may not use them, and for an order that is not paid by card. One query.
+    """
+    if Right.USE_SAVED_METHODS not in place.may or order.method_kind != PaymentMethodKind.CARD:
+        return []
+    today = place.workspace.day(now)
+    cards = PaymentMethod.select().where(
+        PaymentMethod.workspace == place.workspace,
+        PaymentMethod.kind == PaymentMethodKind.CARD,
+        PaymentMethod.removed_at.is_null(),
+    )
+    usable = [each for each in cards if charged_methods.may_be_charged(each, on=today)]
+    return sorted(usable, key=lambda each: (not each.is_preferred, each.id))
 
 
 def record_placed(
