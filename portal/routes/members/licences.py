@@ -150,13 +150,15 @@ class LicencesPage:
     """The list of one product. `chosen` None: there is none. `notes` are said above the list.
 
     `tabs` are (key, label, address); `older` and `everybody` are addresses. `done` is what was just changed,
-    with its category. `keys`: name and address of each product that is activated by a key.
+    with its category. `returns`: the address of where idle licences are returned, if any are.
+    `keys`: name and address of each product that is activated by a key.
     """
 
     products: Sequence[ProductRow] = ()
     chosen: ProductRow | None = None
     is_assignable: bool = False
     notes: Sequence[str] = ()
+    returns: str = ""
     asked: Asked = Asked()
     tabs: Sequence[tuple[str, str, str]] = ()
     rows: Sequence[MemberRow] = ()
@@ -198,6 +200,7 @@ def _page(
             chosen=next(row for row in rows if row.is_chosen),
             is_assignable=chosen.is_assignable,
             notes=_notes(chosen),
+            returns=_returning_page(place, chosen),
             asked=asked,
             tabs=[
                 (key, label, asked.address(place, code, holds=key, before=None))
@@ -257,12 +260,40 @@ def _member_row(place: Place, row: LicenceRow, *, ticked: Sequence[int]) -> Memb
     )
 
 
+def _returning_page(place: Place, chosen: ProductLicences) -> str:
+    """The address of where idle licences are returned; empty where that saves nothing, or is not allowed."""
+    subscription, saving = chosen.subscription, chosen.saving
+    needed = {Right.BUY, Right.AUTO_RENEWAL} if subscription.auto_renewal else {Right.BUY}
+    if saving is None or chosen.status.interval is None or not needed <= place.may:
+        return ""
+    return url_for(
+        "licence_change.show",
+        slug=place.workspace.slug,
+        product=chosen.product.code,
+        plan=chosen.status.plan.code,
+        licences=chosen.paid - saving.returned,
+        interval=chosen.status.interval.value,
+    )
+
+
 def _notes(chosen: ProductLicences) -> list[str]:
     """Why nothing can be assigned, or less than one would think, and what idle licences cost."""
     if not chosen.is_assignable:
         return [_not_assignable(chosen.status.state)]
     notes = []
-    if chosen.free < chosen.idle:
+    fewer = chosen.subscription.scheduled_quantity
+    if fewer is not None and fewer < chosen.paid and chosen.status.due_on is not None:
+        notes.append(
+            ngettext(
+                "From %(date)s there will be %(num)d licence, so no more can be assigned. Withdraw the "
+                "change to assign more.",
+                "From %(date)s there will be %(num)d licences, so no more can be assigned. Withdraw the "
+                "change to assign more.",
+                fewer,
+                date=formatting.day(chosen.status.due_on),
+            )
+        )
+    elif chosen.free < chosen.idle:
         notes.append(
             _(
                 "A payment for fewer licences is in progress: until its result is known, no more can be "

@@ -205,3 +205,18 @@ def test_what_is_left_of_a_year_is_kept_and_shown(app, acme, owner):
         assert kept.minor == 108000 - 10800
         assert_books_clean()
     assert "In your balance: €972.00" in words_of(client.get("/w/acme/payment-methods"))
+
+
+def test_idle_licences_lead_to_where_they_are_returned_and_what_is_returned_is_said(app, owner):
+    page = owner.get("/w/acme/licences?product=meetings")
+    [link] = by_testid(parse(page.text), "return-licences")
+    assert link.get("href") == f"{CHANGE}?plan=meetings-essential&licences=1&interval=month"
+    change = owner.get(link.get("href"))
+    assert "Begins on 21 December 2026" in words_of(change)
+    shown = next(
+        each.get("value") for each in parse(change.text).iter("input") if each.get("name") == "shown"
+    )
+    post_form(owner, CHANGE, shown_at=CHANGE, **{**HERE, "licences": "1", "shown": shown})
+    page = owner.get("/w/acme/licences?product=meetings")
+    assert text(page, "licence-note").startswith("From 21 December 2026 there will be 1 licence")
+    assert by_testid(parse(page.text), "return-licences") == []
