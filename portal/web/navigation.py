@@ -61,7 +61,15 @@ SUBSCRIPTIONS = Page(
     "subscriptions.show",
     Right.SEE_PLANS,
     frozenset(
-        {"subscriptions", "add_subscription", "product_trial", "cancellation", "licence_renewal", "cart"}
+        {
+            "subscriptions",
+            "add_subscription",
+            "product_trial",
+            "cancellation",
+            "licence_renewal",
+            "cart",
+            "requests",
+        }
     ),
 )
 HISTORY = Page(_l("History"), "history.index", Right.SEE_HISTORY, frozenset({"history", "refunds"}))
