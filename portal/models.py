@@ -39,6 +39,7 @@ from portal.domain.choices import Choice
 from portal.domain.frozen_quote import FrozenLine, frozen_lines
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, OPEN_REFUND_STATES, OPEN_SETUP_STATES
 from portal.domain.money import Money
+from portal.domain.requests import state_at
 from portal.domain.vocabulary import (
     BalanceEntryKind,
     ChangePolicy,
@@ -57,6 +58,7 @@ from portal.domain.vocabulary import (
     ProductKind,
     RefundState,
     RenewalDay,
+    RequestState,
     Role,
     SessionBinding,
     SetupState,
@@ -167,7 +169,10 @@ Price.add_index(
 
 
 class VendorLink(Model):
-    """An address of the vendor's own that pages lead to: help, contact, editors, education, nonprofit."""
+    """An address of the vendor's own that pages lead to: help, contact, editors, education, nonprofit.
+
+    `corporate` is the FAQ of corporate workspaces, where the vendor has one.
+    """
 
     name = ShortText(max_length=40, unique=True)
     url = ShortText(max_length=500)
@@ -206,6 +211,10 @@ class Workspace(Model):
     without a name, under its documents and payments. `session_binding` is NULL where the installation's is
     strict enough. `day_reached` is the day that it had reached when it last moved to another time zone: its
     own days never go back.
+
+    `ceiling_minor` is what members may spend together in a calendar month without asking, in `currency` and
+    tax included; NULL for no ceiling. From `adviser_name` on the columns are of corporate workspaces, which
+    the vendor's own people look after: nothing is bought here where one of them is filled in.
     """
 
     slug = ShortText(max_length=60, unique=True)
@@ -223,6 +232,31 @@ class Workspace(Model):
     day_reached = DateField(null=True)
     folded_name = FoldedText(of="name")
     session_binding = VocabularyWord(SessionBinding, null=True)
+    ceiling_minor = MinorUnits(null=True, constraints=[Check("ceiling_minor > 0")])
+    adviser_name = ShortText(max_length=200, null=True)
+    adviser_email = ShortText(max_length=254, null=True)
+    corporate_portal_url = ShortText(max_length=500, null=True)
+    account_service_email = ShortText(max_length=254, null=True)
+    account_service_phone = ShortText(max_length=40, null=True)
+
+    @property
+    def has_ceiling(self) -> bool:
+        return self.ceiling_minor is not None
+
+    @property
+    def ceiling(self) -> Money | None:
+        return None if self.ceiling_minor is None else Money(self.ceiling_minor, self.currency)
+
+    @property
+    def is_corporate(self) -> bool:
+        """Whether an operator said who sells to it instead of these pages."""
+        return bool(
+            self.adviser_name
+            or self.adviser_email
+            or self.corporate_portal_url
+            or self.account_service_email
+            or self.account_service_phone
+        )
 
     def day(self, instant: datetime) -> date:
         """The workspace's own calendar day at that instant; moved to the west, not before the last one.
@@ -720,6 +754,87 @@ class CartLine(Model):
         return version_of(self.choice)
 
 
+class PurchaseRequest(Model):
+    """A member asks for what they may not buy alone; whoever may approve orders it, or says no.
+
+    `number` is its address. `fingerprint` identifies what was shown to the asker, so that one form sent twice
+    is one request. `order` is what an approver made of it last: paid, the request is approved; given up, it
+    is open still. Nobody approves it from `expires_at` on; the run writes the state down.
+    """
+
+    number = ShortText(max_length=20, unique=True)
+    workspace = ForeignKeyField(Workspace, backref="purchase_requests", index=False, on_delete="RESTRICT")
+    asker = ForeignKeyField(Person, null=True, on_delete="SET NULL")
+    note = TextField(default="")
+    currency = CurrencyCode()
+    fingerprint = ShortText(max_length=32)
+    state = VocabularyWord(RequestState, default=RequestState.OPEN)
+    created_at = UTCDateTimeField()
+    expires_at = UTCDateTimeField()
+    order = ForeignKeyField(Order, null=True, unique=True, on_delete="SET NULL")
+    decided_by = ForeignKeyField(Person, null=True, on_delete="SET NULL")
+    decided_at = UTCDateTimeField(null=True)
+    reason = TextField(default="")
+
+    workspace_id: int
+    asker_id: int | None
+    order_id: int | None
+    decided_by_id: int | None
+
+    class Meta:
+        indexes = ((("workspace", "id"), False), (("state", "expires_at"), False))
+
+    def state_at(self, now: datetime) -> RequestState:
+        """With its order read along; one query more where it was not."""
+        is_being_paid = self.order is not None and self.order.state == OrderState.PLACED
+        return state_at(
+            RequestState(self.state), ends_at=self.expires_at, is_being_paid=is_being_paid, now=now
+        )
+
+
+class PurchaseRequestLine(Model):
+    """What is asked for of one product; `unit_minor` is what one unit cost, by `price`, when it was asked."""
+
+    request = ForeignKeyField(PurchaseRequest, backref="lines", index=False, on_delete="RESTRICT")
+    product = ForeignKeyField(Product, index=False, on_delete="RESTRICT")
+    plan = ForeignKeyField(Plan, index=False, on_delete="RESTRICT")
+    price = ForeignKeyField(Price, index=False, on_delete="RESTRICT")
+    interval = VocabularyWord(Interval)
+    quantity = WholeNumber(default=1, constraints=[Check("quantity > 0")])
+    unit_minor = MinorUnits(constraints=[Check("unit_minor >= 0")])
+
+    request_id: int
+    product_id: int
+    plan_id: int
+    price_id: int
+
+    class Meta:
+        indexes = ((("request", "product"), True),)
+
+    @property
+    def net(self) -> Money:
+        """All of it, as it was shown. With its price read along."""
+        unit = Money(self.unit_minor, self.price.currency)
+        return unit if self.price.unit == PriceUnit.FLAT else unit * self.quantity
+
+
+class BoughtAlone(Model):
+    """An order that a member placed under the workspace's ceiling, and the workspace's day on which.
+
+    While the order is placed or paid its total counts in that calendar month.
+    """
+
+    order = ForeignKeyField(Order, unique=True, on_delete="CASCADE")
+    workspace = ForeignKeyField(Workspace, index=False, on_delete="RESTRICT")
+    bought_on = DateField()
+
+    order_id: int
+    workspace_id: int
+
+    class Meta:
+        indexes = ((("workspace", "bought_on"), False),)
+
+
 class SubscriptionPeriod(Model):
     """What one payment (or a trial) gave: half-open [start, end), its base part ending at base_end.
 
@@ -1202,6 +1317,9 @@ ALL_MODELS: tuple[type[Model], ...] = (
     Order,
     OrderLine,
     CartLine,
+    PurchaseRequest,
+    PurchaseRequestLine,
+    BoughtAlone,
     SubscriptionPeriod,
     Payment,
     Refund,

@@ -128,6 +128,25 @@ def total(amounts: Iterable[Money], currency: str) -> Money:
     return sum(amounts, start=Money.zero(currency))
 
 
+LONGEST_AMOUNT = 12
+"""Digits before the decimal mark that somebody may type; with any minor unit a column holds them."""
+
+
+def read_amount(text: str, currency: str) -> Money | None:
+    """What somebody typed: `1000`, `1 000,50`, `18.00`; None for what is no amount of the currency.
+
+    One decimal mark, `,` or `.`, with no more digits after it than the currency has. Blanks alone group
+    digits: nobody has to guess whether the mark of `1,000` did.
+    """
+    digits = "".join(text.split())
+    whole, mark, after = digits.replace(",", ".").partition(".")
+    places = exponent(currency)
+    is_number = all(part.isascii() and part.isdigit() for part in ([whole, after] if mark else [whole]))
+    if not is_number or len(whole) > LONGEST_AMOUNT or len(after) > places:
+        return None
+    return Money(int(whole + after.ljust(places, "0")), currency)
+
+
 def major_string(money: Money) -> str:
     """The machine's form, as in XML, CSV and QR codes: '18.00', '-0.05', '18' for JPY, '1.250' for KWD."""
     places = exponent(money.currency)

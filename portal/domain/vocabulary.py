@@ -163,6 +163,16 @@ class NonprofitState(StrEnum):
     REFUSED = "refused"
 
 
+class RequestState(StrEnum):
+    """Of a purchase request. Past its end an open one is expired already, before the run has written it."""
+
+    OPEN = "open"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
 class PaymentMethodKind(StrEnum):
     CARD = "card"
     PAYPAL = "paypal"
@@ -247,7 +257,9 @@ class Right(StrEnum):
     """A row of the rights table of product.md §2 (or part of one)."""
 
     SEE_PLANS = "see_plans"
+    ASK = "ask"
     BUY = "buy"
+    APPROVE = "approve"
     AUTO_RENEWAL = "auto_renewal"
     REFUND = "refund"
     USE_SAVED_METHODS = "use_saved_methods"

@@ -8,7 +8,7 @@ again with its sentence; refused signs are left out of it; secrets are never sho
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,11 +24,14 @@ from wtforms.widgets import HiddenInput, ListWidget, PasswordInput, RadioInput, 
 
 from portal.documents.printable import unprintable_letters
 from portal.domain.card_numbers import holds_card_number, without_card_numbers
+from portal.domain.money import Money, exponent, read_amount
 from portal.services.people import unsent_forms
 from portal.services.people.passwords import LONGEST, SHORTEST
+from portal.words.formatting import amount_as_typed
 from portal.words.i18n import Choices, Sentence
 from portal.words.i18n import lazy_gettext as _l
 
+LONGEST_TYPED_AMOUNT = 40
 TEXT_LENGTH = 200
 EMAIL_LENGTH = 254
 LARGEST_QUANTITY = 100_000
@@ -324,6 +327,37 @@ class QuantityField(Requirable, StringField):
 
     def _value(self) -> str:
         return self.typed
+
+
+class AmountField(TextField):
+    """An amount of money above nothing in the currency that `currency_of` finds; what was typed is kept.
+
+    `minor` is it in minor units once it is validated; None while nothing was typed.
+    """
+
+    def __init__(
+        self, label: Sentence | None = None, *, currency_of: Callable[[Any], str], **kwargs: Any
+    ) -> None:
+        kwargs.setdefault("render_kw", {"inputmode": "decimal", "autocomplete": "off"})
+        super().__init__(label, max_length=LONGEST_TYPED_AMOUNT, **kwargs)
+        self.currency_of = currency_of
+        self.minor: int | None = None
+
+    def pre_validate(self, form: FlaskForm) -> None:
+        super().pre_validate(form)
+        self.minor = None
+        if not self.data:
+            return
+        currency = self.currency_of(form)
+        amount = read_amount(self.data, currency)
+        if amount is None:
+            example = amount_as_typed(Money(120 * 10 ** exponent(currency), currency))
+            raise StopValidation(
+                _l("Enter an amount in %(currency)s, like %(example)s.", currency=currency, example=example)
+            )
+        if amount.minor == 0:
+            raise StopValidation(_l("Enter an amount above zero, or leave the field empty."))
+        self.minor = amount.minor
 
 
 class ChoiceField(Requirable, SelectField):

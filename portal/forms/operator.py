@@ -1,12 +1,26 @@
 """Forms of the vendor's staff."""
 
+import re
+
+from wtforms.validators import ValidationError
+
 from portal.words.i18n import lazy_gettext as _l
 
-from .base import ChoiceField, HiddenTextField, ParagraphField, PortalForm, QuantityField, TextField
+from .base import (
+    ChoiceField,
+    EmailField,
+    HiddenTextField,
+    ParagraphField,
+    PortalForm,
+    QuantityField,
+    TextField,
+)
+from .public import is_website
 
 LARGEST_STORAGE = 1_000_000
 """In either unit: more than a petabyte is a slip of the finger."""
 MOST_TRIAL_DAYS = 90
+PHONE = re.compile(r"[+(]?[0-9][0-9 ().+/-]{3,38}")
 
 
 class UsedStorageForm(PortalForm):
@@ -29,6 +43,35 @@ class ExtendTrialForm(PortalForm):
         _l("Days"), minimum=1, maximum=MOST_TRIAL_DAYS, required=_l("Enter the number of days.")
     )
     due_on = HiddenTextField()
+
+
+class CorporateForm(PortalForm):
+    """Who sells to a corporate workspace. With all of it empty the workspace buys on its own pages."""
+
+    adviser_name = TextField(_l("Adviser"), description=_l("Name, as the pages show it."))
+    adviser_email = EmailField(_l("E-mail address of the adviser"))
+    corporate_portal_url = TextField(
+        _l("Address of their portal"),
+        max_length=500,
+        description=_l("An address that begins with https://."),
+        render_kw={"inputmode": "url", "autocomplete": "off", "spellcheck": "false"},
+    )
+    account_service_email = EmailField(_l("E-mail address of the account service"))
+    account_service_phone = TextField(
+        _l("Telephone number of the account service"),
+        max_length=40,
+        render_kw={"inputmode": "tel", "autocomplete": "off"},
+    )
+
+    def validate_corporate_portal_url(self, field: TextField) -> None:
+        if not field.data:
+            return
+        if not field.data.startswith("https://") or not is_website(field.data):
+            raise ValidationError(_l("Enter an address that begins with https://, like https://example.org."))
+
+    def validate_account_service_phone(self, field: TextField) -> None:
+        if field.data and not PHONE.fullmatch(field.data):
+            raise ValidationError(_l("Enter a telephone number, like +33 1 23 45 67 89."))
 
 
 class AcceptForm(PortalForm):

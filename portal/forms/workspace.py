@@ -11,6 +11,7 @@ from portal.words.plans import SERVICE_WORDS
 
 from .base import (
     TEXT_LENGTH,
+    AmountField,
     CheckboxField,
     ChoiceField,
     HiddenTextField,
@@ -57,6 +58,14 @@ class WorkspaceSettingsForm(PortalForm):
             (WhoMayBuy.ANY_MEMBER.value, _l("Any full member")),
             (WhoMayBuy.BILLING.value, _l("Owners and billing managers only")),
         ],
+    )
+    ceiling = AmountField(
+        _l("Monthly ceiling of members"),
+        currency_of=lambda form: form.currency.data if form.currency.data in form.currency.offered else "EUR",
+        description=_l(
+            "What members and administrators can spend together in a calendar month without asking, VAT "
+            "included, in the currency above. Above it, they have to ask. Leave it empty for no ceiling."
+        ),
     )
     hides_plans_from_members = CheckboxField(
         _l("Hide plans and history from ordinary members"),

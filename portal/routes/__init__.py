@@ -17,6 +17,7 @@ def register(app: Flask, settings: Settings) -> None:
     from .plans import page as plans
     from .public import faq, nonprofit
     from .public import pages as public
+    from .requests import pages as requests
     from .subscriptions import (
         adding,
         auto_renewal,
@@ -37,7 +38,7 @@ def register(app: Flask, settings: Settings) -> None:
         (plans,),
         (scheduled_change, free_plan, auto_renewal),
         (subscriptions, adding, product_trial, licence_change, cancellation, licence_key),
-        (checkout, amount_due, cart),
+        (checkout, amount_due, cart, requests),
         (methods, refunds),
         (history,),
         (roster, one_member, licences),

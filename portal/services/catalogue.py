@@ -195,7 +195,10 @@ def _feature(row: DeclaredFeature) -> dict[str, object]:
 
 
 def _save_links(links: Links) -> None:
-    for name in ("help", "contact", "editors", "education", "nonprofit"):
+    VendorLink.delete().where(VendorLink.name == "corporate").execute()
+    for name in ("help", "contact", "editors", "education", "nonprofit", "corporate"):
+        if not getattr(links, name):
+            continue
         VendorLink.insert(name=name, url=getattr(links, name)).on_conflict(
             conflict_target=[VendorLink.name], update={VendorLink.url: getattr(links, name)}
         ).execute()

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from email_validator import validate_email
@@ -178,6 +178,40 @@ def set_used_storage(workspace: Workspace, *, used_bytes: int, now: datetime) ->
         )
     workspace.used_storage_bytes = used_bytes
     return int(before)
+
+
+@dataclass(frozen=True, slots=True)
+class Corporate:
+    """Who sells to a corporate workspace; all empty, the workspace buys on its own pages."""
+
+    adviser_name: str
+    adviser_email: str
+    corporate_portal_url: str
+    account_service_email: str
+    account_service_phone: str
+
+
+def set_corporate(workspace: Workspace, wanted: Corporate, *, now: datetime) -> bool:
+    """Say who sells to the workspace instead of its own pages; True when anything changed. Locks it.
+
+    The audit log says which entries changed and not what they say: they name people.
+    """
+    values = {name: value or None for name, value in asdict(wanted).items()}
+    with transaction(lock=workspace):
+        stored = Workspace.get_by_id(workspace.id)
+        changed = [name for name, value in values.items() if getattr(stored, name) != value]
+        if changed:
+            Workspace.update(**values).where(Workspace.id == workspace.id).execute()
+            audit.record(
+                "workspace.corporate_set",
+                workspace=workspace,
+                subject=workspace.slug,
+                changes={f"{name}.is_set": values[name] is not None for name in changed},
+                now=now,
+            )
+    for name, value in values.items():
+        setattr(workspace, name, value)
+    return bool(changed)
 
 
 def read_size(text: str) -> int:

@@ -19,6 +19,11 @@ class Place:
     may: frozenset[Right]
     others: tuple[Workspace, ...]
 
+    @property
+    def buys(self) -> bool:
+        """Whether the person buys on these pages; in a corporate workspace nobody does."""
+        return Right.BUY in self.may and not self.workspace.is_corporate
+
 
 def enter(*, person: Person, slug: str) -> Place | None:
     """The person's place in the workspace, or None as if it did not exist. One query.
@@ -60,6 +65,7 @@ def rights_in(member: Member) -> frozenset[Right]:
         is_upgrader=member.is_upgrader,
         who_may_buy=member.workspace.who_may_buy,
         hides_plans_from_members=member.workspace.hides_plans_from_members,
+        has_ceiling=member.workspace.has_ceiling,
     )
 
 

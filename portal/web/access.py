@@ -114,6 +114,24 @@ def refuse_without(right: Right, place: "Place") -> None:
         abort(403)
 
 
+def sold_here(view: View) -> View:
+    """Below `workspace_right`, on what buys: a corporate workspace is refused, with who sells to it."""
+
+    @wraps(view)
+    def guarded(place: Place, *args: Any, **kwargs: Any) -> Any:
+        refuse_corporate(place)
+        return view(place, *args, **kwargs)
+
+    return guarded
+
+
+def refuse_corporate(place: "Place") -> None:
+    """403 with the adviser of a corporate workspace, which buys nothing on these pages."""
+    if place.workspace.is_corporate:
+        g.is_sold_elsewhere = True
+        abort(403)
+
+
 def is_open_while_blocked(rule: str) -> bool:
     """Of a rule such as `/w/<slug>/plans/free`."""
     parts = rule.split("/")[3:]

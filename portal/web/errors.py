@@ -49,9 +49,7 @@ def http_page(error: HTTPException) -> Response:
     response = page(
         status,
         people=people_who_can() if status == 403 else (),
-        sentence=_("You are a guest in this workspace, and guests can only view.")
-        if is_guest(status)
-        else None,
+        sentence=_why_refused(status),
         action=way_out(status),
     )
     if status == 405 and getattr(error, "valid_methods", None):
@@ -122,6 +120,15 @@ def people_who_can() -> list[tuple[str, str]]:
     # Nobody gives a guest one right: whoever manages members makes them a user.
     right = Right.MANAGE_MEMBERS if is_guest(403) else g.missing_right
     return [(person.name, person.email) for person in people_with(g.place.workspace, right)]
+
+
+def _why_refused(status: int) -> str | None:
+    """None where the usual sentence says it."""
+    if status == 403 and "is_sold_elsewhere" in g:
+        return _("You cannot buy for this workspace on these pages. Please contact the people below.")
+    if is_guest(status):
+        return _("You are a guest in this workspace, and guests can only view.")
+    return None
 
 
 def is_guest(status: int) -> bool:

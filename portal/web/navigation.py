@@ -70,6 +70,7 @@ SUBSCRIPTIONS = Page(
             "licence_change",
             "licence_key",
             "cart",
+            "requests",
         }
     ),
 )

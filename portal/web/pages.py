@@ -43,6 +43,7 @@ def register(app: Flask, *, compiled: Path) -> None:
 
     from .banners import banner
     from .navigation import navigation
+    from .place import corporate_here
 
     htmx.init_app(app)
     with contextlib.suppress(OSError):
@@ -67,6 +68,7 @@ def register(app: Flask, *, compiled: Path) -> None:
             "banner": None if is_part else banner(),
             "workspace": place.workspace if place else None,
             "may": place.may if place else frozenset(),
+            "corporate": corporate_here(place) if place else None,
         }
 
 

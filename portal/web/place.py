@@ -1,16 +1,17 @@
 """The workspace that a request is about."""
 
+from dataclasses import dataclass
 from datetime import date
 from typing import cast
 
-from flask import g, request
+from flask import g, request, url_for
 
 from portal.domain.plans import Usage
 from portal.domain.time_zones import usual_zone
 from portal.domain.vocabulary import Right
 from portal.models import Order, Payment, Product, Refund
 from portal.runtime import current
-from portal.services import open_money, plans
+from portal.services import catalogue, open_money, plans
 from portal.services.places import Place
 from portal.services.plans import PlanOffers
 from portal.services.subscriptions import agreement
@@ -77,6 +78,39 @@ def _own_product(place: Place) -> list[Product]:
 def may_open_order(place: Place, order: Order) -> bool:
     """The buyer's own. It shows billing details, so others need the right to those; else it is a 404."""
     return order.person_id == place.member.person_id or Right.SEE_BILLING_DETAILS in place.may
+
+
+@dataclass(frozen=True, slots=True)
+class CorporateContact:
+    """Who sells to a corporate workspace; each is empty where an operator said nothing.
+
+    `faq` is the vendor's page for such workspaces.
+    """
+
+    adviser: str
+    adviser_email: str
+    portal: str
+    service_email: str
+    service_phone: str
+    faq: str
+
+
+def corporate_here(place: Place) -> CorporateContact | None:
+    """None where the workspace buys here. One query, only of a corporate one."""
+    workspace = place.workspace
+    if not workspace.is_corporate:
+        return None
+    if "corporate" not in g:
+        has_faq = bool(catalogue.vendor_address("corporate"))
+        g.corporate = CorporateContact(
+            adviser=workspace.adviser_name or "",
+            adviser_email=workspace.adviser_email or "",
+            portal=workspace.corporate_portal_url or "",
+            service_email=workspace.account_service_email or "",
+            service_phone=workspace.account_service_phone or "",
+            faq=url_for("public.vendor_link", name="corporate") if has_faq else "",
+        )
+    return cast(CorporateContact, g.corporate)
 
 
 def proposed_time_zone() -> str:

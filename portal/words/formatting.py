@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from babel.numbers import format_decimal, get_currency_name
 
-from portal.domain.money import Money
+from portal.domain.money import Money, major_string
 
 from .formats import date_text, money_text, number_text
 from .i18n import locale_code as _locale
@@ -18,6 +18,11 @@ def money(amount: Money) -> str:
     """`€18.00`, `−18,00 €`; cents always shown."""
     # Babel writes a hyphen, at which a line may break.
     return money_text(amount.minor, amount.currency, _locale()).replace("-", "\N{MINUS SIGN}")
+
+
+def amount_as_typed(amount: Money) -> str:
+    """For a field: `1250.00`, `1250,00`."""
+    return major_string(amount).replace(".", "," if _locale() == "fr" else ".")
 
 
 def number(value: int) -> str:

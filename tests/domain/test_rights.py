@@ -12,7 +12,9 @@ COLUMNS = ("owner", "billing_manager", "upgrader", "admin", "member")
 TABLE = {
     # right                      owner  billing upgrader admin member
     Right.SEE_PLANS: "x x x x x",
+    Right.ASK: "x x x x x",
     Right.BUY: "x x x x x",  # Note 3: any full member, the default.
+    Right.APPROVE: "x x x x x",  # Buying without a ceiling, so for others too.
     Right.AUTO_RENEWAL: "x x x - -",
     Right.REFUND: "x x x - -",
     Right.USE_SAVED_METHODS: "x x x - -",
@@ -31,7 +33,15 @@ CELLS = [
 ]
 
 
-def rights(column="member", *, status=MemberStatus.ACTIVE, who=WhoMayBuy.ANY_MEMBER, hides=False, flag=False):
+def rights(
+    column="member",
+    *,
+    status=MemberStatus.ACTIVE,
+    who=WhoMayBuy.ANY_MEMBER,
+    hides=False,
+    flag=False,
+    ceiling=False,
+):
     is_upgrader = flag or column == "upgrader"
     return rights_of(
         role=Role.MEMBER if column == "upgrader" else Role(column),
@@ -39,6 +49,7 @@ def rights(column="member", *, status=MemberStatus.ACTIVE, who=WhoMayBuy.ANY_MEM
         is_upgrader=is_upgrader,
         who_may_buy=who,
         hides_plans_from_members=hides,
+        has_ceiling=ceiling,
     )
 
 
@@ -65,6 +76,28 @@ def test_guests_and_disabled_members_may_nothing_whatever_they_are(column, statu
 def test_only_owners_and_billing_managers_buy_where_the_setting_says_so(column, may):
     """Note 3. Upgraders have the rights of billing."""
     assert (Right.BUY in rights(column, who=WhoMayBuy.BILLING)) == may
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_whoever_sees_the_prices_asks(column):
+    for who, hides in product(WhoMayBuy, (False, True)):
+        found = rights(column, who=who, hides=hides)
+        assert (Right.ASK in found) == (Right.SEE_PLANS in found)
+
+
+@pytest.mark.parametrize("who", list(WhoMayBuy))
+@pytest.mark.parametrize(("column", "may"), list(zip(COLUMNS, (True, True, True, False, False), strict=True)))
+def test_with_a_ceiling_everybody_buys_and_billing_alone_approves(column, may, who):
+    """Whoever else may buy: a ceiling is how far members buy alone (docs/adr/0030)."""
+    found = rights(column, who=who, ceiling=True)
+    assert (Right.BUY in found, Right.APPROVE in found) == (True, may)
+
+
+@pytest.mark.parametrize("who", list(WhoMayBuy))
+@pytest.mark.parametrize("column", COLUMNS)
+def test_without_a_ceiling_whoever_buys_approves(column, who):
+    found = rights(column, who=who)
+    assert (Right.BUY in found) == (Right.APPROVE in found)
 
 
 @pytest.mark.parametrize(("column", "may"), list(zip(COLUMNS, (True, True, True, True, False), strict=True)))

@@ -87,7 +87,32 @@ DECLINED = (
     }
 )
 
+ASKED_FOR = HERE | {
+    "number": "k7q2m9xdfghj",
+    "lines": [
+        {
+            "product_names": PRODUCT["product_names"],
+            "plan_names": PROFESSIONAL,
+            "interval": "month",
+            "licences": 3,
+        },
+        {"product_names": NAMES, "plan_names": NAMES, "interval": "year", "licences": None},
+    ],
+}
+
 LETTERS = {
+    "request_to_decide": ASKED_FOR
+    | {
+        "asker": "Amir <Asker>",
+        "note": "For the fair & the stand",
+        "net_minor": 6600,
+        "currency": "EUR",
+        "expires_at": "2026-12-05T09:00:00+00:00",
+        "is_corporate": False,
+    },
+    "request_approved": ASKED_FOR | {"by": "Paul Petit", "is_ordered": True},
+    "request_declined": ASKED_FOR | {"by": "Paul Petit", "reason": "Next year"},
+    "request_expired": ASKED_FOR,
     "already_registered": PERSON,
     "magic_link": PERSON | {"minutes": 15, "path": "/sign-in/link/tok-en_1"},
     "reset_link": PERSON | {"minutes": 15, "path": "/sign-in/reset/tok-en_1"},

@@ -8,6 +8,7 @@ import pytest
 from flask import template_rendered
 from werkzeug.routing import BaseConverter, UnicodeConverter
 
+from portal.domain.choices import Choice
 from portal.domain.vocabulary import Interval, MemberStatus, Role, WhoMayBuy
 from portal.models import (
     ALL_MODELS,
@@ -28,6 +29,7 @@ from portal.runtime import current
 from portal.services.payments import method_setups
 from portal.services.subscriptions import cancellation
 from tests import licensed, paying
+from tests.asking import a_request
 from tests.attackers import PART, Attacker, an_order_of, bought, the_people
 from tests.books import assert_books_clean
 from tests.factories import a_nonprofit_request, owner_of, seen_by
@@ -157,6 +159,15 @@ TABLE = {
     ("POST", "/w/acme/cart"): "in 409 409 409 409 409 403 404 404 404 404",
     ("POST", "/w/acme/cart/meetings"): "in 422 422 422 422 422 403 404 404 404 404",
     ("POST", "/w/acme/cart/meetings/remove"): "in 303 303 303 303 303 403 404 404 404 404",
+    # An empty cart is not asked for. The request is the member's; the owner opens it as an order.
+    ("GET", "/w/acme/requests"): "in 200 200 200 200 200 403 404 404 404 404",
+    ("POST", "/w/acme/requests"): "in 409 409 409 409 409 403 404 404 404 404",
+    ("POST", "/w/acme/requests/orders/{order}"): "in 303 303 303 303 404 403 404 404 404 404",
+    ("GET", "/w/acme/requests/{request}"): "in 200 200 200 200 200 403 404 404 404 404",
+    ("POST", "/w/acme/requests/{request}/approve"): "in 303 303 303 303 409 403 404 404 404 404",
+    # The first of them declines it.
+    ("POST", "/w/acme/requests/{request}/decline"): "in 303 409 409 409 409 403 404 404 404 404",
+    ("POST", "/w/acme/requests/{request}/withdraw"): "in 403 403 403 403 409 403 404 404 404 404",
     ("GET", "/w/acme/payment-methods"): "in 200 200 200 403 403 403 404 404 404 404",
     ("POST", "/w/acme/payment-methods"): "in 422 422 422 403 403 403 404 404 404 404",
     ("GET", "/w/acme/payment-methods/setups/{setup}"): "in 200 200 200 403 403 403 404 404 404 404",
@@ -202,6 +213,7 @@ TABLE = {
     ("GET", "/operator/"): STAFF,
     ("GET", "/operator/workspaces/acme"): STAFF,
     ("POST", "/operator/workspaces/acme"): STAFF.replace("200", "422"),
+    ("POST", "/operator/workspaces/acme/corporate"): STAFF.replace("200", "303"),
     ("POST", "/operator/workspaces/acme/trial"): STAFF.replace("200", "422"),
     ("POST", "/operator/workspaces/acme/payments/{payment}/look-up"): STAFF.replace("200", "303"),
     ("GET", "/operator/deletions"): STAFF,
@@ -258,10 +270,12 @@ def names(app) -> dict[str, str]:
             seen_by(owner_of(acme), acme), paying.a_card(), result_address=str, now=current().clock.now()
         )
         an_assigned_licence(acme)
+        asked = a_request(seen_by(everybody["member"], acme), Choice("meetings-essential", Interval.MONTH, 3))
         zenith = Workspace.get(Workspace.slug == "zenith")
         waiting = paying.pay(an_order_of(everybody["stranger"], zenith), paying.ASKS_ONCE)
         return {
             "order": order.number,
+            "request": asked.number,
             "invoice": invoice.number,
             "owner": str(Member.get(Member.workspace == acme, Member.person == owner_of(acme)).id),
             "payment": payment.key,
@@ -331,6 +345,7 @@ def test_every_address_is_in_the_table(app) -> None:
         "challenge": "c",
         "method": "1",
         "setup": "s",
+        "request": "r",
     }
     numbers["nonprofit"] = "1"
     in_table = {(method, adapter.match(path.format(**numbers), method=method)[0]) for method, path in TABLE}

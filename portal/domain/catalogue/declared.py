@@ -93,13 +93,17 @@ class DeclaredProduct:
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Addresses of the vendor that the pages point to; https: or mailto:."""
+    """Addresses of the vendor that the pages point to; https: or mailto:. `corporate` may be empty.
+
+    It is the FAQ of corporate workspaces, which buy from an adviser.
+    """
 
     help: str
     contact: str
     editors: str
     education: str
     nonprofit: str
+    corporate: str = ""
 
 
 @dataclass(frozen=True, slots=True)

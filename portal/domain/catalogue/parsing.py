@@ -89,6 +89,7 @@ def _read_links(table: TableReader) -> Links:
         editors=table.link("editors"),
         education=table.link("education"),
         nonprofit=table.link("nonprofit"),
+        corporate=table.optional_link("corporate"),
     )
     table.finish()
     return links

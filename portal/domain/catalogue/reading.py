@@ -178,6 +178,13 @@ class TableReader:
             )
         return ""
 
+    def optional_link(self, key: str) -> str:
+        """Empty where the file does not name it."""
+        if self.has(key):
+            return self.link(key)
+        self.ignore(key)
+        return ""
+
     def currency(self, key: str) -> str:
         value = self._take(key)
         if isinstance(value, str) and value in CURRENCIES:

@@ -15,56 +15,61 @@ from portal.domain.plans import PlanChoice, PlanNotOffered, PlanTooSmall
 from portal.domain.vocabulary import Interval, ProductKind, Right
 from portal.domain.volume_price import MAX_LICENCES
 from portal.forms.checkout import CartLineForm
+from portal.forms.requests import AskForm
 from portal.models import Plan, Product
 from portal.routes.plans.page import REFUSALS, refusal_sentence
 from portal.routes.plans.refusals import refusals_of
 from portal.runtime import current
 from portal.services import plans
-from portal.services.checkout import cart
+from portal.services.checkout import cart, ceiling
 from portal.services.checkout.cart import Cart, ReadLine
+from portal.services.members.roster import people_with
 from portal.services.places import Place
 from portal.services.plans import PlanOffers
-from portal.web.access import workspace_right
+from portal.web.access import sold_here, workspace_right
 from portal.web.htmx import redirect_after_write, render, wanted_block
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.plans import order_later, priced_name
+from portal.words.requests import allowance_sentence
 
 blueprint = Blueprint("cart", __name__, url_prefix="/w/<slug>/cart")
 TEMPLATE = "checkout/cart.html"
+NAMES_SHOWN = 5
 
 
 @blueprint.get("")
-@workspace_right(Right.BUY)
+@workspace_right(Right.ASK)
 def show(place: Place) -> Response:
-    return _page(place)
+    return cart_page(place)
 
 
 @blueprint.post("")
 @workspace_right(Right.BUY)
+@sold_here
 def proceed(place: Place) -> Response:
     """Make one order of all lines, if they and their prices are what was shown."""
     try:
         order = cart.open_order(place, shown=request.form.get("shown", ""), now=current().clock.now())
     except CartNotAsShown:
         said = _("Nothing was ordered. The cart or a price has changed since you saw it: please check it.")
-        return _page(place, news=[said], status=409)
+        return cart_page(place, news=[said], status=409)
     except OrderAlreadyPlaced:
-        return _page(place, news=[order_later()], status=409)
+        return cart_page(place, news=[order_later()], status=409)
     except REFUSALS:
-        return _page(place, news=[_("Nothing was ordered: something in the cart cannot be.")], status=422)
+        return cart_page(place, news=[_("Nothing was ordered: something in the cart cannot be.")], status=422)
     return redirect_after_write(url_for("checkout.details", slug=place.workspace.slug, number=order.number))
 
 
 @blueprint.post("/<product_code>")
-@workspace_right(Right.BUY)
+@workspace_right(Right.ASK)
 def change(place: Place, product_code: str) -> Response:
     """Let the line of the product say what is wanted, if it still says what was shown."""
     product = _product_or_404(product_code)
     form = _form(product, currency=request.form.get("currency", ""))
     if not form.validate_on_submit():
-        return _page(place, typed=_Typed(product, form), status=422)
+        return cart_page(place, typed=_Typed(product, form), status=422)
     try:
         cart.put(
             place,
@@ -76,19 +81,19 @@ def change(place: Place, product_code: str) -> Response:
     except CartChanged as refusal:
         return cart_changed(place, refusal, currency=form.currency.data)
     except OrderAlreadyPlaced:
-        return _page(place, typed=_Typed(product, form), news=[order_later()], status=409)
+        return cart_page(place, typed=_Typed(product, form), news=[order_later()], status=409)
     except REFUSALS as refusal:
         field = "quantity" if isinstance(refusal, LicencesOutOfRange | LicencesBelowAssigned) else "plan"
-        form.add_error(field, _sentence(refusal, product))
-        return _page(place, typed=_Typed(product, form), status=422)
+        form.add_error(field, line_sentence(refusal, product))
+        return cart_page(place, typed=_Typed(product, form), status=422)
     if wanted_block(TEMPLATE):
-        return _page(place)
+        return cart_page(place)
     flash(_("The cart is up to date."), "done")
     return _to_cart(place)
 
 
 @blueprint.post("/<product_code>/remove")
-@workspace_right(Right.BUY)
+@workspace_right(Right.ASK)
 def remove(place: Place, product_code: str) -> Response:
     product = _product_or_404(product_code)
     try:
@@ -114,7 +119,13 @@ def cart_changed(place: Place, refusal: CartChanged, *, currency: str = "") -> R
         # Sent again, it is written over theirs knowingly.
         form.shown.data = version_of(theirs) if theirs is not None else cart.NOTHING
     both = [(_("Now"), _in_words(theirs)), (_("Yours"), _in_words(mine))]
-    return _page(place, typed=_Typed(product, form, both), status=409)
+    return cart_page(place, typed=_Typed(product, form, both), status=409)
+
+
+def deciders_of(place: Place) -> str:
+    """Names of who may approve a request, for a sentence."""
+    people = people_with(place.workspace, Right.APPROVE)[:NAMES_SHOWN]
+    return ", ".join(person.name for person in people)
 
 
 def products_page(place: Place) -> str:
@@ -149,14 +160,22 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class CartPage:
-    """`refused` is the form with mistakes; `news` what else is wrong. `shown` identifies the cart."""
+    """`refused` is the form with mistakes; `news` what else is wrong. `shown` identifies the cart.
+
+    `may_order`: the reader buys it alone, as far as net amounts tell; else `asking` is the form that asks
+    for it, and `deciders` names who decides. `allowance`: how far they buy without asking, else empty.
+    """
 
     lines: list[Line]
     net: str
     shown: str
     is_orderable: bool
-    refused: CartLineForm | None
+    refused: CartLineForm | AskForm | None
     news: list[str]
+    may_order: bool
+    allowance: str
+    asking: AskForm | None
+    deciders: str
     products_page: str
 
 
@@ -169,10 +188,20 @@ class _Typed:
     both: Sequence[tuple[str, str]] = ()
 
 
-def _page(
-    place: Place, *, typed: _Typed | None = None, news: Sequence[str] = (), status: int = 200
+def cart_page(
+    place: Place,
+    *,
+    typed: _Typed | None = None,
+    asking: AskForm | None = None,
+    news: Sequence[str] = (),
+    status: int = 200,
 ) -> Response:
-    read = cart.read(place, now=current().clock.now())
+    """`asking` is the form that was sent to ask for what is in the cart, and could not be taken."""
+    now = current().clock.now()
+    read = cart.read(place, now=now)
+    allowance = ceiling.allowance_here(place, now=now) if read.lines else None
+    may_order = place.buys and (allowance is None or allowance.covers(read.net))
+    has_to_ask = not may_order and Right.APPROVE not in place.may
     lines = [_line(each, read, typed) for each in read.lines]
     news = list(news)
     if typed is not None and typed.both:
@@ -189,8 +218,12 @@ def _page(
             net=formatting.money(read.net) if read.lines else "",
             shown=read.fingerprint,
             is_orderable=read.is_orderable,
-            refused=typed.form if typed is not None and not typed.both else None,
+            refused=(typed.form if typed is not None and not typed.both else None) or asking,
             news=news,
+            may_order=may_order,
+            allowance=allowance_sentence(allowance, read.net) if allowance is not None else "",
+            asking=(asking or AskForm(formdata=None)) if has_to_ask else None,
+            deciders=deciders_of(place) if has_to_ask else "",
             products_page=products_page(place),
         ),
         status=status,
@@ -209,13 +242,13 @@ def _line(each: ReadLine, read: Cart, typed: _Typed | None) -> Line:
         code=line.product.code,
         name=translated(line.product.names),
         form=form,
-        title=_title(
+        title=line_title(
             line.plan, line.interval, line.quantity, licensed=line.product.kind == ProductKind.LICENSED
         ),
-        rate=_rate(each),
+        rate=line_rate(each),
         amount=formatting.money(each.net) if each.net is not None else "",
-        difference=_difference(each),
-        problem=_sentence(each.refusal, line.product) if each.refusal is not None else "",
+        difference=line_difference(each),
+        problem=line_sentence(each.refusal, line.product) if each.refusal is not None else "",
         both=both,
         saves=saves,
         version=line.version,
@@ -303,10 +336,12 @@ def _in_words(choice: Choice | None) -> str:
     if choice is None:
         return _("Not in the cart")
     plan = cart.find_plan(choice)
-    return _title(plan, choice.interval, choice.quantity, licensed=plan.product.kind == ProductKind.LICENSED)
+    return line_title(
+        plan, choice.interval, choice.quantity, licensed=plan.product.kind == ProductKind.LICENSED
+    )
 
 
-def _title(plan: Plan, interval: Interval, quantity: int, *, licensed: bool) -> str:
+def line_title(plan: Plan, interval: Interval, quantity: int, *, licensed: bool) -> str:
     """`Meetings Essential, monthly, 3 licences`."""
     name = priced_name(plan.names, interval)
     if not licensed:
@@ -314,7 +349,7 @@ def _title(plan: Plan, interval: Interval, quantity: int, *, licensed: bool) -> 
     return ngettext("%(plan)s, %(num)d licence", "%(plan)s, %(num)d licences", quantity, plan=name)
 
 
-def _rate(each: ReadLine) -> str:
+def line_rate(each: ReadLine) -> str:
     """How many licences at how much each; empty for what has no number, or is not for sale."""
     if each.offer is None or each.line.product.kind != ProductKind.LICENSED:
         return ""
@@ -324,7 +359,7 @@ def _rate(each: ReadLine) -> str:
     return ngettext("%(num)d licence at %(each)s", "%(num)d licences at %(each)s each", quantity, each=unit)
 
 
-def _difference(each: ReadLine) -> str:
+def line_difference(each: ReadLine) -> str:
     """That the price is another one than when the line was chosen; empty where it is the same."""
     if each.difference is None:
         return ""
@@ -336,7 +371,7 @@ def _difference(each: ReadLine) -> str:
     return _("The price has changed: it was %(seen)s and is now %(now)s.", seen=seen, now=now)
 
 
-def _sentence(refusal: PortalError, product: Product) -> str:
+def line_sentence(refusal: PortalError, product: Product) -> str:
     """Why the line cannot be ordered, and what helps."""
     match refusal:
         case PlanNotOffered():

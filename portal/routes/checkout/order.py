@@ -13,6 +13,7 @@ from portal.domain.money import Money, total
 from portal.domain.tax_numbers import tax_number_label
 from portal.domain.vocabulary import OrderKind, OrderState, PaymentMethodKind, PaymentState
 from portal.forms.cards import CardForm, PlaceOrderForm
+from portal.forms.requests import AskForm
 from portal.models import Invoice, Order, Payment, PaymentMethod
 from portal.runtime import current
 from portal.services.subscriptions.scheduled_change import Waiting
@@ -301,7 +302,8 @@ class ReviewPage:
     `total` is what is charged now, empty where the balance pays.
 
     `renewal_stays_on`: the sentence of the charge after this one, empty where none comes by itself yet.
-    `cancels`: which scheduled plan the order ends.
+    `cancels`: which scheduled plan the order ends. `allowance`: how far the reader buys without asking, empty
+    for anybody else. `asking`: the form that asks for it in place of paying, and `deciders` who decides then.
     """
 
     form: CardForm | PlaceOrderForm
@@ -321,6 +323,9 @@ class ReviewPage:
     may_end_renewal: bool
     processor: str
     sandbox_cards: str
+    allowance: str
+    asking: AskForm | None
+    deciders: str
 
 
 @dataclass(frozen=True, slots=True)

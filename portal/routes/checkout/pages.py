@@ -20,6 +20,7 @@ from portal.domain.frozen_quote import FrozenLine
 from portal.domain.money import Money
 from portal.domain.plans import PlanChoice, PlanTooSmall
 from portal.domain.pricing import Quote
+from portal.domain.requests import AboveCeiling
 from portal.domain.vocabulary import (
     OrderKind,
     OrderState,
@@ -30,13 +31,14 @@ from portal.domain.vocabulary import (
 )
 from portal.forms.billing_details import BillingDetailsForm
 from portal.forms.cards import NEW_CARD, CardForm, CardOrSavedForm, PlaceOrderForm
+from portal.forms.requests import AskForm
 from portal.gateways.base import CardData
 from portal.models import Order, OrderLine, Payment, PaymentMethod
 from portal.routes.plans.page import CANNOT_BE_ORDERED, REFUSALS, plans_page, refusal_sentence, refused
 from portal.routes.plans.view import renewal_of
 from portal.runtime import current
 from portal.services import open_money, plans
-from portal.services.checkout import ordering
+from portal.services.checkout import ceiling, ordering
 from portal.services.invoices import history
 from portal.services.members import overflow
 from portal.services.members.roster import people_with
@@ -47,7 +49,7 @@ from portal.services.subscriptions import agreement, charged_methods, scheduled_
 from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.services.subscriptions.scheduled_change import Waiting
 from portal.web import limits, patience
-from portal.web.access import limited, workspace_right
+from portal.web.access import limited, refuse_corporate, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
 from portal.web.navigation import sandbox_cards_url
 from portal.web.place import (
@@ -62,7 +64,9 @@ from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code, translated
 from portal.words.methods import method_words
+from portal.words.requests import allowance_sentence
 
+from .cart import deciders_of
 from .order import (
     ReviewPage,
     cancelled_by,
@@ -88,11 +92,13 @@ READING_SECONDS = 20
 @blueprint.route("", methods=["GET", "POST"])
 @workspace_right(Right.BUY)
 def details(place: Place, number: str) -> Response:
-    order = _order_or_404(place, number)
+    order = order_or_404(place, number)
     if order.state != OrderState.OPEN:
         return _to("result", place, order)
     if _takes_a_card_at_once(place, order):
         return redirect(adding_a_card(place), 303)  # type: ignore[return-value]
+    if request.method == "POST":
+        _refuse_what_is_sold_elsewhere(place, order)
     form = _details_form(place, order)
     if form.validate_on_submit():
         return _keep_details(place, order, form)
@@ -212,7 +218,7 @@ def _prices_in(order: Order, currency: str) -> list[Money]:
 @workspace_right(Right.BUY)
 @limited("payment")
 def review(place: Place, number: str) -> Response:
-    order = _order_or_404(place, number)
+    order = order_or_404(place, number)
     if order.state != OrderState.OPEN:
         return _to("result", place, order)
     if order.details is None:
@@ -222,6 +228,7 @@ def review(place: Place, number: str) -> Response:
     form = _payment_form(place, order)
     if request.method != "POST":
         return _offer_to_pay(place, order, form)
+    _refuse_what_is_sold_elsewhere(place, order)
     if not form.validate():
         return _review_page(place, order, form, status=422)
     return _pay(place, order, form)
@@ -273,18 +280,29 @@ def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Respons
         return _paying_already(place, order, form, paid=placed.order)
     except QuoteChanged:
         # What changed may be the method, and the fields with it.
-        order = _order_or_404(place, order.number)
+        order = order_or_404(place, order.number)
         return _review_page(place, order, _payment_form(place, order), status=409, changed=True)
+    except AboveCeiling:
+        said = _("Nothing was charged: this is more than you can buy without asking.")
+        return _review_page(place, order, form, status=409, problem=said)
     except PlanTooSmall as refusal:
         return refused(place, refusal, wanted=_value(order), currency=order.currency)
     except CANNOT_BE_ORDERED as refusal:
         return not_orderable(place, refusal)
     if payment.state == PaymentState.DECLINED:
-        order = _order_or_404(place, order.number)
+        order = order_or_404(place, order.number)
         field = "method" if payment.method_id is not None else "number"
         form.add_error(field, decline_sentence(payment.decline_code))
         return _review_page(place, order, form, status=422)
     return after_asking(place, payment)
+
+
+def asking_page(place: Place, number: str, asking: AskForm, *, problem: str = "", status: int) -> Response:
+    """The review of an order that a member has to ask for, with the form that could not be taken."""
+    order = order_or_404(place, number)
+    return _review_page(
+        place, order, _payment_form(place, order), asking=asking, problem=problem, status=status
+    )
 
 
 def _paying_already(place: Place, order: Order, form: CardForm | PlaceOrderForm, *, paid: str) -> Response:
@@ -341,8 +359,12 @@ def _review_page(
     status: int = 200,
     changed: bool = False,
     problem: str = "",
+    asking: AskForm | None = None,
 ) -> Response:
     standing = status_here(place)
+    total = Money(order.total_minor, order.currency)
+    allowance = ceiling.allowance_here(place, now=current().clock.now())
+    has_to_ask = allowance is not None and not allowance.covers(total)
     waiting = scheduled_change.waiting_plan(standing)
     form.quote.data = order.quote_hash
     page = ReviewPage(
@@ -363,6 +385,9 @@ def _review_page(
         may_end_renewal=Right.AUTO_RENEWAL in place.may,
         processor=charging.gateway_for(order.method_kind).capabilities().processor_name,
         sandbox_cards=sandbox_cards_url(),
+        allowance=allowance_sentence(allowance, total) if allowance is not None else "",
+        asking=(asking or AskForm(formdata=None)) if has_to_ask else None,
+        deciders=deciders_of(place) if has_to_ask else "",
     )
     return render("checkout/review.html", page, status=status)
 
@@ -398,7 +423,7 @@ def _changed_line(order: Order) -> FrozenLine | None:
 @workspace_right(Right.BUY)
 def result(place: Place, number: str) -> Response:
     """What is known of the order's newest payment. Only shows; asking the gateway is the worker's work."""
-    order = _order_or_404(place, number)
+    order = order_or_404(place, number)
     payment = charging.newest_payment(order)
     if payment is None:
         return _to("details", place, order)
@@ -493,12 +518,12 @@ def _next_charges(statuses: Sequence[SubscriptionStatus], place: Place) -> str:
 @workspace_right(Right.BUY)
 def leave(place: Place, number: str) -> Response:
     """Give up a payment that waits for the payer, to pay another way."""
-    order = _order_or_404(place, number)
+    order = order_or_404(place, number)
     payment = charging.newest_payment(order)
     if payment is not None and payment.state == PaymentState.ACTION_REQUIRED:
         now = current().clock.now()
         asking.in_time(lambda _request: charging.give_up(payment, now=now), otherwise=lambda: payment)
-    order = _order_or_404(place, number)
+    order = order_or_404(place, number)
     if order.state != OrderState.OPEN:
         return redirect_after_write(address("result", place, order.number))
     return redirect_after_write(other_ways(place, order.number))
@@ -525,6 +550,13 @@ def _edit(place: Place, order: Order) -> tuple[str, str]:
         return _("Change the order"), url_for("licence_change.show", slug=slug, product=product, **chosen)
     address = url_for("add_subscription.show", slug=slug, step="licences", currency=order.currency, **chosen)
     return _("Change the order"), address
+
+
+def _refuse_what_is_sold_elsewhere(place: Place, order: Order) -> None:
+    """A corporate workspace pays here what it has already, and buys nothing more."""
+    keeps = {OrderKind.RENEWAL, OrderKind.PROLONG}
+    if not all(line.kind in keeps for line in order.frozen_lines):
+        refuse_corporate(place)
 
 
 def _quote_or_refusal(place: Place, order: Order) -> Quote | Response:
@@ -564,7 +596,7 @@ def _last_decline(order: Order) -> str:
     return decline_sentence(payment.decline_code)
 
 
-def _order_or_404(place: Place, number: str) -> Order:
+def order_or_404(place: Place, number: str) -> Order:
     order = _visible_order(place, number)
     if order is None:
         abort(404)

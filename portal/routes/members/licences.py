@@ -266,6 +266,8 @@ def _returning_page(place: Place, chosen: ProductLicences) -> str:
     needed = {Right.BUY, Right.AUTO_RENEWAL} if subscription.auto_renewal else {Right.BUY}
     if saving is None or chosen.status.interval is None or not needed <= place.may:
         return ""
+    if place.workspace.is_corporate:
+        return ""
     return url_for(
         "licence_change.show",
         slug=place.workspace.slug,

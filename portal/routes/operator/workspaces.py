@@ -1,6 +1,6 @@
 """The vendor's staff: find a workspace, see where it stands, set right what is wrong."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from flask import Blueprint, Response, abort, flash, request, url_for
@@ -9,11 +9,11 @@ from portal import outbox
 from portal.domain.money import Money
 from portal.domain.plans import Usage
 from portal.forms.base import CARD_NUMBER_SENTENCE, TEXT_LENGTH, clean_text
-from portal.forms.operator import MOST_TRIAL_DAYS, ExtendTrialForm, UsedStorageForm
+from portal.forms.operator import MOST_TRIAL_DAYS, CorporateForm, ExtendTrialForm, UsedStorageForm
 from portal.models import Member, Payment, Workspace
 from portal.runtime import current
 from portal.services import operator, plans
-from portal.services.operator import PaymentAttempt
+from portal.services.operator import Corporate, PaymentAttempt
 from portal.services.payments import asking, charging
 from portal.services.payments.charging import AmountMismatch
 from portal.services.subscriptions import agreement, nonprofit, trials
@@ -32,6 +32,7 @@ blueprint = Blueprint("operator", __name__, url_prefix="/operator")
 ROWS_OF_A_PAGE = 50
 ATTEMPTS_SHOWN = 20
 USUAL_EXTENSION_DAYS = 14
+CORPORATE_FIELDS = tuple(field.name for field in fields(Corporate))
 MEGABYTE, GIGABYTE = operator.UNITS["MB"], operator.UNITS["GB"]
 
 
@@ -144,6 +145,25 @@ def extend_trial(slug: str) -> Response:
     return redirect_after_write(url_for("operator.show", slug=slug))
 
 
+@blueprint.post("/workspaces/<slug>/corporate")
+@operators_only
+def set_corporate(slug: str) -> Response:
+    """Who sells to the workspace instead of its own pages; all empty for nobody."""
+    workspace = _workspace_or_404(slug)
+    form = CorporateForm()
+    if not form.validate_on_submit():
+        return _page(workspace, _storage_form(workspace, posted=False), corporate_form=form, status=422)
+    wanted = Corporate(**{name: form[name].data for name in CORPORATE_FIELDS})
+    changed = operator.set_corporate(workspace, wanted, now=current().clock.now())
+    if not changed:
+        flash(_("Nothing was changed."), "done")
+    elif workspace.is_corporate:
+        flash(_("This is a corporate workspace now: its pages show who sells to it."), "done")
+    else:
+        flash(_("This workspace buys on its own pages again."), "done")
+    return redirect_after_write(url_for("operator.show", slug=slug))
+
+
 @blueprint.post("/workspaces/<slug>/payments/<key>/look-up")
 @operators_only
 def look_up(slug: str, key: str) -> Response:
@@ -175,6 +195,7 @@ class WorkspacePage:
 
     form: UsedStorageForm
     trial_form: ExtendTrialForm
+    corporate_form: CorporateForm
     extension: trials.TrialExtension | None
     subject: Workspace
     owners: list[Member]
@@ -190,6 +211,7 @@ def _page(
     form: UsedStorageForm,
     *,
     trial_form: ExtendTrialForm | None = None,
+    corporate_form: CorporateForm | None = None,
     status: int = 200,
 ) -> Response:
     now = current().clock.now()
@@ -200,6 +222,7 @@ def _page(
         WorkspacePage(
             form=form,
             trial_form=trial_form,
+            corporate_form=corporate_form or CorporateForm(formdata=None, obj=workspace),
             extension=trials.extension_of(status_today, days=trial_form.days.data or USUAL_EXTENSION_DAYS),
             subject=workspace,
             owners=list(Member.owners(workspace)),

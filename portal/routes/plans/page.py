@@ -27,7 +27,7 @@ from portal.services.people import signing_in
 from portal.services.places import Place
 from portal.services.subscriptions import plan_table
 from portal.services.subscriptions.present_licences import NotChangeable
-from portal.web.access import workspace_right
+from portal.web.access import sold_here, workspace_right
 from portal.web.htmx import redirect_after_write, render, wanted_block
 from portal.web.place import on_sale_here, status_here, usage_here
 from portal.words import formatting
@@ -68,6 +68,7 @@ def show(place: Place) -> Response:
 
 @blueprint.post("/plans")
 @workspace_right(Right.BUY)
+@sold_here
 def choose(place: Place) -> Response:
     """Make the order of the chosen price; without a script, the "Buy" page comes first.
 
@@ -206,6 +207,6 @@ def plans_page(
 
 def _buyers(place: Place) -> list[str]:
     """Who may buy here, for somebody who may not."""
-    if Right.BUY in place.may:
+    if Right.BUY in place.may or place.workspace.is_corporate:
         return []
     return [person.name for person in people_with(place.workspace, Right.BUY)][:NAMES_SHOWN]

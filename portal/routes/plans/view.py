@@ -107,7 +107,7 @@ def plans_view(
     """
     status, table = decided.status, decided.table
     printed = print_table(table)
-    may_buy = Right.BUY in place.may
+    may_buy = place.buys
     return PlansPage(
         sentences=current_plan_sentences(
             decided,
@@ -124,7 +124,7 @@ def plans_view(
         meters=_meters(status.plan, decided.usage),
         currencies=[(code, formatting.currency_label(code)) for code in table.currencies],
         table=printed,
-        free_code=decided.free_plan.code if decided.free_plan else "",
+        free_code=decided.free_plan.code if decided.free_plan and may_buy else "",
         may_buy=may_buy,
         bar=_bar(decided, printed) if may_buy else None,
         asks_before=table.asks_before and may_buy,

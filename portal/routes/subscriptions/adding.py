@@ -43,7 +43,7 @@ TEMPLATE = "subscriptions/add.html"
 
 
 @blueprint.get("")
-@workspace_right(Right.BUY)
+@workspace_right(Right.ASK)
 def show(place: Place) -> Response:
     """The step that is named, or the first that was not answered. A product that is had leads to its card."""
     if sent := _sent_before():
@@ -58,9 +58,12 @@ def show(place: Place) -> Response:
 
 
 @blueprint.post("")
-@workspace_right(Right.BUY)
+@workspace_right(Right.ASK)
 def order(place: Place) -> Response:
-    """Make the order of what was chosen, a frozen quote, and go on to its checkout."""
+    """Make the order of what was chosen, a frozen quote, and go on to its checkout.
+
+    Of whoever may not buy it goes into the cart, from where they ask for it.
+    """
     leave_unsent()
     said = _converse(place, request.form, wanted=END)
     if said.is_refused or said.chosen is None:
@@ -71,7 +74,7 @@ def order(place: Place) -> Response:
         return _try(place, said, said.chosen.product)
     if said.choice is None:
         return _page(place, said)
-    goes_to_cart = bool(request.form.get("cart")) or not cart.is_empty(place.workspace)
+    goes_to_cart = bool(request.form.get("cart")) or not place.buys or not cart.is_empty(place.workspace)
     try:
         if goes_to_cart:
             return _into_cart(place, said, said.choice)
@@ -149,6 +152,7 @@ def _converse(place: Place, sent: "MultiDict[str, str]", *, wanted: str) -> Conv
         sent,
         wanted=wanted,
         own_currency=cart.currency_of(place.workspace) or place.workspace.currency,
+        may_try=Right.BUY in place.may,
     )
 
 

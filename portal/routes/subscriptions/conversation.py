@@ -69,12 +69,17 @@ class Conversation:
 
 
 def converse(
-    on_sale: tuple[ProductForSale, ...], sent: MultiDict[str, str], *, wanted: str, own_currency: str
+    on_sale: tuple[ProductForSale, ...],
+    sent: MultiDict[str, str],
+    *,
+    wanted: str,
+    own_currency: str,
+    may_try: bool = True,
 ) -> Conversation:
     """Read `sent` up to the step `wanted`, or END; the first that is missing or wrong before it is shown.
 
     Without a step that there is, it goes on to the first that was not answered. `own_currency` is that of the
-    workspace, for whoever asks for none.
+    workspace, for whoever asks for none. `may_try`: whoever may not buy begins no trial either.
     """
     form = AddingForm(sent)
     chosen = _chosen_product(form, on_sale)
@@ -90,10 +95,11 @@ def converse(
             is_refused=bool(problem),
             chosen=chosen,
         )
-    how = How.TRY if form.how.data == How.TRY and chosen.own.may_be_tried else How.BUY
+    tries = may_try and chosen.own.may_be_tried
+    how = How.TRY if form.how.data == How.TRY and tries else How.BUY
     currency = _currency(form, chosen, own_currency)
     plans = tuple(plan for plan in chosen.plans if any(price.currency == currency for price in plan.prices))
-    steps = _steps(chosen, plans, how)
+    steps = _steps(plans, how, may_be_tried=tries)
     _offer(form, chosen, plans, how=how, currency=currency)
     at, is_right = _walk(form, steps, wanted)
     problem = _problem(form, chosen, steps, currency)
@@ -137,9 +143,9 @@ def _currency(form: AddingForm, chosen: ProductForSale, own_currency: str) -> st
     return next((each for each in (form.currency.data, own_currency) if each in known), known[0])
 
 
-def _steps(chosen: ProductForSale, plans: Sequence[PlanOffers], how: How) -> tuple[Step, ...]:
+def _steps(plans: Sequence[PlanOffers], how: How, *, may_be_tried: bool) -> tuple[Step, ...]:
     left_out = {
-        Step.HOW: not chosen.own.may_be_tried,
+        Step.HOW: not may_be_tried,
         Step.PLAN: len(plans) == 1,
         Step.INTERVAL: how is How.TRY,
     }
@@ -177,6 +183,11 @@ def _problem(form: AddingForm, chosen: ProductForSale, steps: Sequence[Step], cu
     if Step.HOW not in steps and form.how.data == How.TRY:
         if chosen.own.standing.was_tried:
             return _("You have already had the free trial of %(product)s.", product=name)
+        if chosen.own.may_be_tried:
+            return _(
+                "Only people who can buy here can start the free trial of %(product)s.",
+                product=name,
+            )
         return _("There is no free trial of %(product)s.", product=name)
     if Step.PLAN not in steps and form.plan.data and form.plan.data not in form.plan.offered:
         return _("This plan is not on sale today.")

@@ -14,7 +14,7 @@ from portal.runtime import current
 from portal.services.places import Place
 from portal.services.subscriptions import free_plan
 from portal.services.subscriptions.free_plan import FreePlan
-from portal.web.access import workspace_right
+from portal.web.access import sold_here, workspace_right
 from portal.web.htmx import redirect_after_write, render
 from portal.web.place import status_here
 from portal.words import formatting
@@ -35,6 +35,7 @@ def show(place: Place) -> Response:
 
 @blueprint.post("")
 @workspace_right(Right.BUY)
+@sold_here
 def take(place: Place) -> Response:
     refuse_spending_by_others(place)
     try:

@@ -31,7 +31,7 @@ from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.services.subscriptions.next_charge import NoBillingDetails
 from portal.services.subscriptions.present_licences import NotChangeable, refuse_unless_changeable
 from portal.services.subscriptions.scheduled_change import ScheduledChange
-from portal.web.access import refuse_without, workspace_right
+from portal.web.access import refuse_without, sold_here, workspace_right
 from portal.web.htmx import redirect_after_write, render
 from portal.web.place import today_here
 from portal.words import formatting
@@ -49,6 +49,7 @@ blueprint = Blueprint("licence_change", __name__, url_prefix="/w/<slug>/subscrip
 
 @blueprint.get("")
 @workspace_right(Right.BUY)
+@sold_here
 def show(place: Place, product: str) -> Response:
     """The choice; with what it would bring, once something is chosen."""
     status = _status(place, product)
@@ -60,6 +61,7 @@ def show(place: Place, product: str) -> Response:
 
 @blueprint.post("")
 @workspace_right(Right.BUY)
+@sold_here
 def confirm(place: Place, product: str) -> Response:
     """An order to be paid for what begins now; else the change waits for the due date."""
     status = _status(place, product)

@@ -10,9 +10,10 @@ from flask_babel import ngettext
 from portal.domain.lifecycle import CANCELLABLE, RENEWABLE, days_left
 from portal.domain.vocabulary import DocumentKind, Interval, PriceUnit, Right, SubscriptionState
 from portal.models import Invoice, Price
+from portal.routes.checkout.cart import deciders_of
 from portal.runtime import current
+from portal.services import requests
 from portal.services.checkout import cart
-from portal.services.members.roster import people_with
 from portal.services.places import Place
 from portal.services.subscriptions import next_charge, products, scheduled_change
 from portal.services.subscriptions.agreement import SubscriptionStatus
@@ -32,7 +33,6 @@ from portal.words.states import state_words
 from .conversation import How
 
 blueprint = Blueprint("subscriptions", __name__, url_prefix="/w/<slug>/subscriptions")
-NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,15 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionsPage:
-    """`buyers`: who may add a subscription, for a reader who may not. `in_cart`: how many lines it holds."""
+    """`deciders`: who decides, for a reader who has to ask. `in_cart`: how many lines it holds.
+
+    `waiting`: how many purchase requests wait that the reader may see; None where there is nothing to see.
+    """
 
     in_cart: int
     cards: tuple[Card, ...]
-    may_buy: bool
-    buyers: str
+    deciders: str
+    waiting: int | None
 
 
 @blueprint.get("")
@@ -74,13 +77,13 @@ class SubscriptionsPage:
 def show(place: Place) -> Response:
     found = products.subscriptions_of(place, now=current().clock.now())
     know_status(next(each.own.status for each in found if each.own.is_workspace_plan and each.own.status))
-    may_buy = Right.BUY in place.may
-    buyers = [] if may_buy else people_with(place.workspace, Right.BUY)[:NAMES_SHOWN]
+    asks = Right.BUY not in place.may or (place.workspace.is_corporate and Right.APPROVE not in place.may)
+    counted = requests.count(place, now=current().clock.now())
     view = SubscriptionsPage(
-        in_cart=cart.count(place.workspace) if may_buy else 0,
+        in_cart=cart.count(place.workspace),
         cards=tuple(_card(place, each) for each in found),
-        may_buy=may_buy,
-        buyers=", ".join(person.name for person in buyers),
+        deciders=deciders_of(place) if asks else "",
+        waiting=counted.waiting if counted.all or Right.APPROVE not in place.may else None,
     )
     return render("subscriptions/page.html", view)
 
@@ -119,8 +122,10 @@ def _actions(place: Place, own: OwnProduct) -> Iterator[tuple[str, str, str]]:
         yield _("See the plans"), url_for("plans.show", slug=slug), f"act-{code}"
         return
     may_be_bought = own.standing.may_be_bought and not own.order_being_paid and not own.product.withdrawn
-    if may_be_bought and Right.BUY in place.may:
+    if may_be_bought and Right.ASK in place.may:
         label = _("Subscribe again") if own.is_bought else _("Subscribe now")
+        if not place.buys:
+            label = _("Ask for it")
         address = url_for("add_subscription.show", slug=slug, product=code, how=How.BUY)
         yield label, address, f"act-{code}"
     if own.status is not None and own.product.licence_keys and Right.MANAGE_MEMBERS in place.may:
@@ -146,7 +151,7 @@ def _actions(place: Place, own: OwnProduct) -> Iterator[tuple[str, str, str]]:
 def _may_change(place: Place, status: SubscriptionStatus) -> bool:
     """Other licences are another charge on the saved method, while automatic renewal is on."""
     needed = {Right.BUY, Right.AUTO_RENEWAL} if status.subscription.auto_renewal else {Right.BUY}
-    return needed <= place.may
+    return needed <= place.may and not place.workspace.is_corporate
 
 
 def _sentence(own: OwnProduct) -> str:

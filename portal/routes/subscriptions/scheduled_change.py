@@ -16,7 +16,7 @@ from portal.services.places import Place
 from portal.services.subscriptions import charged_methods, scheduled_change
 from portal.services.subscriptions.next_charge import NoBillingDetails
 from portal.services.subscriptions.scheduled_change import NothingWaits, ScheduledChange
-from portal.web.access import refuse_without, workspace_right
+from portal.web.access import refuse_without, sold_here, workspace_right
 from portal.web.htmx import redirect_after_write, render
 from portal.web.place import status_here
 from portal.words import formatting
@@ -40,6 +40,7 @@ def show(place: Place) -> Response:
 
 @blueprint.post("")
 @workspace_right(Right.BUY)
+@sold_here
 def confirm(place: Place) -> Response:
     refuse_spending_by_others(place)
     wanted = request.form.get("price", "")
@@ -93,9 +94,12 @@ def withdraw(place: Place) -> Response:
 
 
 def refuse_spending_by_others(place: Place) -> None:
-    """While automatic renewal is on, another plan is another charge on the saved method."""
-    if status_here(place).subscription.auto_renewal:
-        refuse_without(Right.AUTO_RENEWAL, place)
+    """While automatic renewal is on, another plan is another charge on the saved method.
+
+    Whoever buys no further than the ceiling does not decide which plan comes after either.
+    """
+    renews = status_here(place).subscription.auto_renewal
+    refuse_without(Right.AUTO_RENEWAL if renews else Right.APPROVE, place)
 
 
 @dataclass(frozen=True, slots=True)

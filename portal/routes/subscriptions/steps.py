@@ -9,7 +9,7 @@ from flask import url_for
 from flask_babel import ngettext
 
 from portal.domain.periods import period_from
-from portal.domain.vocabulary import Interval
+from portal.domain.vocabulary import Interval, Right
 from portal.forms.subscriptions import AddingForm
 from portal.models import Price
 from portal.services.checkout import cart
@@ -83,7 +83,7 @@ class AddingPage:
     `steps` are labels with the addresses of those that are done, `number` that of this one, from 1. `kept`
     are the choices of the other steps, as the form sends them along. `goes_to` is the step that the form
     leads to, empty for the last one, whose form is sent to be done. `notes` stand under the values of the
-    step's field. `most`: how many licences at most. `cart_is_empty` says which button the last step has.
+    step's field. `most`: how many licences at most. `goes_to_checkout` says which button the last step has.
     """
 
     form: AddingForm
@@ -102,7 +102,7 @@ class AddingPage:
     total: RunningTotal | None
     tries: bool
     trial_note: str
-    cart_is_empty: bool
+    goes_to_checkout: bool
     back: str
 
 
@@ -127,7 +127,9 @@ def adding_page(place: Place, said: Conversation) -> AddingPage:
         total=None if is_product else _total(place, said),
         tries=said.how is How.TRY,
         trial_note=_trial_note(place, said) if said.is_last else "",
-        cart_is_empty=not said.is_last or said.how is How.TRY or cart.is_empty(place.workspace),
+        goes_to_checkout=not said.is_last
+        or said.how is How.TRY
+        or (place.buys and cart.is_empty(place.workspace)),
         back=_address(place, said, said.steps[number - 2]) if number > 1 else "",
     )
 
@@ -193,7 +195,7 @@ def _entry(place: Place, each: ProductForSale, currency: str) -> ProductEntry:
     mark: tuple[str, str] | None = None
     if own.status is not None and not own.is_bought and own.trial_until:
         mark = (_("Trial over"), "") if own.has_ended else (_("On trial"), "current")
-    elif own.may_be_tried:
+    elif own.may_be_tried and Right.BUY in place.may:
         days = ngettext("%(num)d-day free trial", "%(num)d-day free trial", product.trial_days)
         mark = (days, "recommended")
     return ProductEntry(**entry, mark=mark, action=(_("Choose"), choose))

@@ -3,6 +3,7 @@
 from flask import Blueprint, Response, abort, flash, g, request, session, url_for
 from flask_login import current_user
 
+from portal.domain.money import Money
 from portal.domain.vocabulary import Right, SessionBinding, WhoMayBuy
 from portal.forms.workspace import DeleteWorkspaceForm, WorkspaceSettingsForm
 from portal.runtime import current
@@ -19,6 +20,7 @@ from portal.web.htmx import redirect_after_write, render
 from portal.web.navigation import LANGUAGE_NAMES
 from portal.web.place import on_sale_here, status_here
 from portal.words import formatting
+from portal.words.formatting import amount_as_typed
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code
 
@@ -55,6 +57,7 @@ def _form(place: Place) -> WorkspaceSettingsForm:
     languages = dict.fromkeys((*current().settings.locales, workspace.language))
     return WorkspaceSettingsForm(
         obj=shown,
+        ceiling=_ceiling_as_typed(shown),
         languages=[(code, LANGUAGE_NAMES[code]) for code in languages],
         currencies=[(code, formatting.currency_label(code)) for code in currencies],
         time_zone=workspace.time_zone,
@@ -74,7 +77,15 @@ def _wanted(form: WorkspaceSettingsForm, place: Place) -> WorkspaceSettings:
         who_may_buy=WhoMayBuy(form.who_may_buy.data),
         hides_plans_from_members=form.hides_plans_from_members.data,
         session_binding=binding,
+        ceiling_minor=form.ceiling.minor,
     )
+
+
+def _ceiling_as_typed(values: WorkspaceSettings) -> str:
+    """As it is typed into the field; empty for none."""
+    if values.ceiling_minor is None:
+        return ""
+    return amount_as_typed(Money(values.ceiling_minor, values.currency))
 
 
 def _page(
@@ -102,6 +113,8 @@ def _conflicts(form: WorkspaceSettingsForm, now: WorkspaceSettings) -> list[tupl
         if field.data != theirs:
             words = {choice.value: choice.label for choice in getattr(field, "choices", ())}
             rows.append((field.label.text, words.get(theirs, theirs), words.get(field.data, field.data)))
+    if form.ceiling.data != (theirs := _ceiling_as_typed(now)):
+        rows.append((form.ceiling.label.text, theirs or _("none"), form.ceiling.data or _("none")))
     hidden = form.hides_plans_from_members
     if hidden.data != now.hides_plans_from_members:
         rows.append((hidden.label.text, _yes_or_no(now.hides_plans_from_members), _yes_or_no(hidden.data)))

@@ -4,13 +4,13 @@ It is the workspace's, not the browser's: whoever may buy sees the same lines on
 read again each time it is shown and once more when it is ordered. Every act holds the workspace's lock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from peewee import JOIN, ModelSelect
 
-from portal.database.connecting import transaction
+from portal.database.connecting import require_transaction, transaction
 from portal.domain.cart import CartChanged, CartNotAsShown, PriceDifference, fingerprint, price_difference
 from portal.domain.choices import Choice
 from portal.domain.errors import CurrencyMismatch, OrderAlreadyPlaced, PortalError
@@ -110,13 +110,18 @@ def read(place: Place, *, now: datetime) -> Cart:
 
     As many queries for twenty lines as for two.
     """
-    workspace = place.workspace
-    lines = list(
-        _lines_in_cart(workspace, CartLine, Plan, Product)
+    lines = (
+        _lines_in_cart(place.workspace, CartLine, Plan, Product)
         .join_from(CartLine, Plan)
         .join_from(CartLine, Product)
         .order_by(CartLine.id)
     )
+    return read_lines(place, list(lines), now=now)
+
+
+def read_lines(place: Place, lines: Sequence[CartLine], *, now: datetime) -> Cart:
+    """These lines at today's prices, whether they are kept in the cart or not; all in one currency."""
+    workspace = place.workspace
     if not lines:
         return Cart((), "")
     in_the_way = open_money.orders_in_the_way(workspace)
@@ -330,6 +335,14 @@ def _changes(before: Choice | None, after: Choice | None) -> dict[str, audit.JSO
         if old != new:
             changes |= {f"{name}.before": old, f"{name}.after": new}
     return changes
+
+
+def forget(workspace: Workspace, products: Iterable[Product | int]) -> None:
+    """Take out what somebody has asked for. Inside the workspace's lock."""
+    require_transaction()
+    CartLine.delete().where(
+        CartLine.id << _lines_in_cart(workspace, CartLine.id).where(CartLine.product << list(products))
+    ).execute()
 
 
 # --- ordering -------------------------------------------------------------------------------------

@@ -54,6 +54,8 @@ from portal.services.payments import asking, charging
 from portal.services.places import Place
 from portal.services.subscriptions import agreement, charged_methods, licences, next_charge, present_licences
 
+from .ceiling import keep_to_ceiling
+
 
 def open_order(place: Place, *, choices: Sequence[Choice], currency: str, now: datetime) -> Order:
     """An order with a frozen quote, for today's prices: a line for each choice. Raises as `current_quote`."""
@@ -209,7 +211,7 @@ def place_order(
     (payments/asking.py). Raises GatewayBusy
     before anything is recorded; OrderAlreadyPlaced when a payment of this workspace is paid for this order or
     still open (`order` names whose result to show); QuoteChanged when what was shown is no longer true: the
-    order then holds the new quote and nothing was charged.
+    order then holds the new quote and nothing was charged; AboveCeiling for a member who has to ask first.
     """
     asking.refuse_when_busy()
     changed: QuoteChanged | None = None
@@ -223,6 +225,7 @@ def place_order(
             changed = QuoteChanged(shown=shown_quote_hash, current=quote.hash)
             freeze(order, quote, [each.subscription for each in wanted])
         else:
+            keep_to_ceiling(order, person=person, now=now)
             order.auto_renewal = auto_renewal
             payment = record_placed(order, person=person, method=method, now=now)
     if changed is not None:

@@ -57,6 +57,7 @@ def people_with(workspace: Workspace, right: Right) -> list[Person]:
             is_upgrader=is_upgrader,
             who_may_buy=workspace.who_may_buy,
             hides_plans_from_members=workspace.hides_plans_from_members,
+            has_ceiling=workspace.has_ceiling,
         )
 
     able = Member.role << [role for role in Role if has(role)]

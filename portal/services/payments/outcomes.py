@@ -16,10 +16,10 @@ from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.pricing import Quote
 from portal.domain.vocabulary import OrderKind, OrderState, PaidWith, ProductKind, Right
 from portal.gateways.base import MethodFacts
-from portal.models import Invoice, Member, Order, OrderLine, Payment, PaymentMethod, Subscription
+from portal.models import BoughtAlone, Invoice, Member, Order, OrderLine, Payment, PaymentMethod, Subscription
 from portal.outbox import JSON
 from portal.runtime import current
-from portal.services import audit, ledger, letters, orders, places
+from portal.services import audit, ledger, letters, orders, places, request_ends
 from portal.services.invoices import crediting, issuing
 from portal.services.members import overflow
 from portal.services.subscriptions import agreement, auto_renewal, licence_keys, next_charge
@@ -39,6 +39,7 @@ def settle_paid(payment: Payment, paid_with: MethodFacts | None, *, now: datetim
     rows.save_later(order)
     if not order.is_renewal:
         orders.forget_taken_along(order)
+        request_ends.approve_paid(order, now=now)
     method = _save_method(order, payment, paid_with, now=now)
     switched_on = [line for line in order.lines if _give(line, payment, method=method, now=now)]
     notes = _give_back(order, now=now)
@@ -219,7 +220,12 @@ def _save_method(
 
 
 def _mark_upgrader(order: Order) -> None:
-    """A member who paid for the plan keeps access to billing, until disabled (product.md §2, note 1)."""
+    """A member who paid for the plan keeps access to billing, until disabled (product.md §2, note 1).
+
+    Not under the workspace's ceiling: who bought that little would have none from then on.
+    """
+    if BoughtAlone.select().where(BoughtAlone.order == order).exists():
+        return
     member = Member.get_or_none(Member.workspace == order.workspace, Member.person == order.person)
     if member is not None and member.is_active:
         member.workspace = order.workspace

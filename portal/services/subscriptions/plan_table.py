@@ -233,8 +233,11 @@ def _own_currency(place: Place, status: SubscriptionStatus, currencies: tuple[st
 
 
 def may_change_what_waits(place: Place, status: SubscriptionStatus) -> bool:
-    """While automatic renewal is on, what begins on the due date decides about the next charge."""
-    needed = Right.AUTO_RENEWAL if status.subscription.auto_renewal else Right.BUY
+    """While automatic renewal is on, what begins on the due date decides about the next charge.
+
+    A member who buys no further than the ceiling only buys.
+    """
+    needed = Right.AUTO_RENEWAL if status.subscription.auto_renewal else Right.APPROVE
     return needed in place.may
 
 

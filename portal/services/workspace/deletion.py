@@ -1,9 +1,9 @@
 """The end of a workspace, by its owner or by the run after six months without a payment.
 
-People, payment methods, billing details, the cart, usage and mail are erased. Issued documents, payments,
-the ledger and the audit log stay under a row without a name, for as long as the law asks. Whoever belongs to
-no other workspace is forgotten, but for the vendor's staff: their row goes, or stays without a name where
-money points at it.
+People, payment methods, billing details, the cart, purchase requests, usage and mail are erased. Issued
+documents, payments, the ledger and the audit log stay under a row without a name, for as long as the law
+asks. Whoever belongs to no other workspace is forgotten, but for the vendor's staff: their row goes, or stays
+without a name where money points at it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,6 +19,7 @@ from portal.models import (
     AuditEntry,
     AuditTrace,
     BillingDetails,
+    BoughtAlone,
     CartLine,
     Licence,
     LicenceKey,
@@ -31,6 +32,8 @@ from portal.models import (
     Payment,
     PaymentMethod,
     Person,
+    PurchaseRequest,
+    PurchaseRequestLine,
     Refund,
     Session,
     Subscription,
@@ -136,15 +139,24 @@ def _erase(workspace: Workspace, *, why: Why, by: Person | None = None, now: dat
     forgotten = _belonging_nowhere_else(involved, workspace)
     _forget_mail(workspace, involved, forgotten)
     _end_subscriptions(workspace)
+    _forget_requests(workspace)
     _forget_orders(workspace)
     _forget_methods(workspace, now=now)
     for model in (BillingDetails, CartLine, NonprofitRequest, Member):
         model.delete().where(model.workspace == workspace).execute()
     _forget_traces(workspace, forgotten)
     _forget_people(forgotten)
-    Workspace.update(name="", services=[], used_storage_bytes=0, deleted_at=now).where(
-        Workspace.id == workspace.id
-    ).execute()
+    Workspace.update(
+        name="",
+        services=[],
+        used_storage_bytes=0,
+        deleted_at=now,
+        adviser_name=None,
+        adviser_email=None,
+        corporate_portal_url=None,
+        account_service_email=None,
+        account_service_phone=None,
+    ).where(Workspace.id == workspace.id).execute()
     return forgotten
 
 
@@ -250,6 +262,14 @@ def _end_subscriptions(workspace: Workspace) -> None:
         look_at=None,
         version=Subscription.version + 1,
     ).where(Subscription.workspace == workspace).execute()
+
+
+def _forget_requests(workspace: Workspace) -> None:
+    """What was asked for, and by whom; an order that came of it stays."""
+    mine = PurchaseRequest.select(PurchaseRequest.id).where(PurchaseRequest.workspace == workspace)
+    PurchaseRequestLine.delete().where(PurchaseRequestLine.request << mine).execute()
+    for model in (PurchaseRequest, BoughtAlone):
+        model.delete().where(model.workspace == workspace).execute()
 
 
 def _forget_orders(workspace: Workspace) -> None:

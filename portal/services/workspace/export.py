@@ -1,4 +1,4 @@
-"""What a workspace may take away: every document in every language, its payments and its members.
+"""What a workspace may take away: every document in every language, its payments, requests and members.
 
 An archive holds a bounded number of documents, so that none takes long or fills the memory; a workspace with
 more of them has several. The lists are in the first one.
@@ -14,7 +14,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 from peewee import JOIN, fn
 
 from portal.database.connecting import transaction
-from portal.domain.money import Money, major_string
+from portal.domain.money import Money, major_string, total
 from portal.domain.vocabulary import DocumentKind, PaymentState, RefundState
 from portal.models import (
     Document,
@@ -26,11 +26,14 @@ from portal.models import (
     Payment,
     Person,
     Product,
+    PurchaseRequest,
+    PurchaseRequestLine,
     Refund,
     Subscription,
     Workspace,
 )
 from portal.runtime import current
+from portal.services import request_ends
 from portal.services.invoices import pdfs
 
 DOCUMENTS_OF_A_PART = 200
@@ -41,6 +44,10 @@ PAYMENT_COLUMNS = (
     "payer_name", "payer_email", "invoice", "refunded",
 )  # fmt: skip
 KEY_COLUMNS = ("product", "made_at", "activated_at", "replaced_at")
+REQUEST_COLUMNS = (
+    "at", "asked_by", "what", "net", "currency", "note", "state", "decided_by", "decided_at", "reason",
+    "order",
+)  # fmt: skip
 MEMBER_COLUMNS = ("name", "email", "role", "status", "billing_access", "invited_at", "joined_at", "licences")
 
 
@@ -92,6 +99,7 @@ def make_part(workspace: Workspace, *, part: int, language: str, now: datetime) 
             _write_list(
                 archive, "licence_keys.csv", KEY_COLUMNS, _licence_keys(workspace), signs=signs, now=now
             )
+            _write_list(archive, "requests.csv", REQUEST_COLUMNS, _requests(workspace), signs=signs, now=now)
         for invoice in _invoices_of(workspace, part):
             stored = (
                 Document.select(Document.locale, Document.content)
@@ -206,6 +214,45 @@ def _payments(workspace: Workspace) -> Iterator[Sequence[object]]:
                 payment.payer_email,
                 invoice.number if invoice else "",
                 Money(refund.amount_minor, refund.currency) if refund else "",
+            )
+        if len(rows) < ROWS_AT_ONCE:
+            return
+
+
+def _requests(workspace: Workspace) -> Iterator[Sequence[object]]:
+    """Every purchase request, the oldest first; amounts without VAT, as they were shown to whoever asked."""
+    newest, decider = 0, Person.alias()
+    while True:
+        query = (
+            PurchaseRequest.select(PurchaseRequest, Person, decider, Order)
+            .join_from(PurchaseRequest, Person, JOIN.LEFT_OUTER, on=PurchaseRequest.asker)
+            .join_from(
+                PurchaseRequest, decider, JOIN.LEFT_OUTER, on=(PurchaseRequest.decided_by == decider.id)
+            )
+            .join_from(PurchaseRequest, Order, JOIN.LEFT_OUTER)
+            .where(PurchaseRequest.workspace == workspace, PurchaseRequest.id > newest)
+            .order_by(PurchaseRequest.id)
+            .limit(ROWS_AT_ONCE)
+        )
+        rows = list(query)
+        lines: dict[int, list[PurchaseRequestLine]] = {}
+        for line in request_ends.lines_of(rows):
+            lines.setdefault(line.request_id, []).append(line)
+        for request in rows:
+            newest = request.id
+            asked_for = lines.get(request.id, [])
+            yield (
+                request.created_at.isoformat(),
+                request.asker.email if request.asker else "",
+                ", ".join(f"{line.plan.code} {line.interval} × {line.quantity}" for line in asked_for),
+                total((line.net for line in asked_for), request.currency),
+                request.currency,
+                request.note,
+                request.state,
+                request.decided_by.email if request.decided_by else "",
+                request.decided_at.isoformat() if request.decided_at else "",
+                request.reason,
+                request.order.number if request.order else "",
             )
         if len(rows) < ROWS_AT_ONCE:
             return

@@ -28,6 +28,7 @@ class WorkspaceSettings:
     who_may_buy: WhoMayBuy
     hides_plans_from_members: bool
     session_binding: SessionBinding | None = None
+    ceiling_minor: int | None = None
 
     @property
     def version(self) -> str:

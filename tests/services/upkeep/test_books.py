@@ -293,6 +293,12 @@ BREACHES = {
         "UPDATE subscription SET due_on = '2027-06-01' WHERE price_id IS NOT NULL"
     ],
     "carts_hold_each_product_once_in_one_currency": a_cart_in_two_currencies,
+    "requests_are_approved_by_paid_orders": [
+        """INSERT INTO purchase_request (number, workspace_id, note, currency, fingerprint, state, created_at,
+                                         expires_at, order_id, reason)
+           SELECT 'asked', min(workspace_id), '', 'EUR', '', 'open', min(created_at), min(created_at),
+                  min(id), '' FROM purchase_order WHERE state = 'paid'"""
+    ],
     "active_users_fit_their_plan": ["UPDATE plan SET max_users = 1 WHERE code = 'business-10'"],
     "users_fit_the_plan_being_paid": an_order_for_a_plan_that_is_too_small,
     "licences_are_of_members_and_no_more_than_paid": [

@@ -58,6 +58,7 @@ ALONE: tuple[Callable[[], int], ...] = (
     ledger.refunds_are_allocated_in_full,
     terms.workspaces_have_one_subscription_a_product,
     terms.carts_hold_each_product_once_in_one_currency,
+    terms.requests_are_approved_by_paid_orders,
     terms.renewals_wait_for_their_due_date,
     terms.cancelled_subscriptions_wait_for_nothing,
     terms.active_users_fit_their_plan,

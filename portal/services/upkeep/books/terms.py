@@ -6,8 +6,16 @@ from typing import Any, NamedTuple
 from peewee import JOIN, Case, fn
 
 from portal.domain.frozen_quote import frozen_lines
-from portal.domain.vocabulary import DocumentKind, MemberStatus, OrderState, ProductKind, Role
+from portal.domain.vocabulary import (
+    DocumentKind,
+    MemberStatus,
+    OrderState,
+    ProductKind,
+    RequestState,
+    Role,
+)
 from portal.models import (
+    BoughtAlone,
     CartLine,
     Invoice,
     Member,
@@ -17,6 +25,8 @@ from portal.models import (
     Plan,
     Price,
     Product,
+    PurchaseRequest,
+    PurchaseRequestLine,
     Subscription,
     SubscriptionPeriod,
     Workspace,
@@ -117,6 +127,39 @@ def carts_hold_each_product_once_in_one_currency() -> Queries:
         )
     )
     return several, of_another
+
+
+@counted
+def requests_are_approved_by_paid_orders() -> Queries:
+    """An order that a request became is paid exactly when it is approved, and of the same workspace.
+
+    A request has lines, each of one price; what was bought under a ceiling is of its own workspace.
+    """
+    ordered = PurchaseRequest.select(PurchaseRequest.id).join(Order)
+    is_paid = Order.state << (OrderState.PAID, OrderState.REFUNDED)
+    is_approved = PurchaseRequest.state == RequestState.APPROVED
+    unlike_their_order = ordered.where(
+        (is_approved & ~is_paid)
+        | ((PurchaseRequest.state == RequestState.OPEN) & is_paid)
+        | (Order.workspace != PurchaseRequest.workspace)
+    )
+    empty = PurchaseRequest.select(PurchaseRequest.id).where(
+        PurchaseRequest.id.not_in(PurchaseRequestLine.select(PurchaseRequestLine.request))
+    )
+    of_another = (
+        PurchaseRequestLine.select(PurchaseRequestLine.id)
+        .join_from(PurchaseRequestLine, PurchaseRequest)
+        .join_from(PurchaseRequestLine, Plan)
+        .join_from(PurchaseRequestLine, Price)
+        .where(
+            (Plan.product != PurchaseRequestLine.product)
+            | (Price.plan != PurchaseRequestLine.plan)
+            | (Price.interval != PurchaseRequestLine.interval)
+            | (Price.currency != PurchaseRequest.currency)
+        )
+    )
+    alone = BoughtAlone.select(BoughtAlone.id).join(Order).where(Order.workspace != BoughtAlone.workspace)
+    return unlike_their_order, empty, of_another, alone
 
 
 @counted
