@@ -589,8 +589,8 @@ class Order(Model):
 
     `quote` is what the person was shown (domain/pricing.py); `quote_hash` identifies it; the four amount
     columns repeat its totals so that the database can add them up, and the order's lines its lines.
-    `from_balance_minor` of the total is paid from the balance, and no other order counts on it while this one
-    is placed.
+    `from_balance_minor` of the total is paid from the balance. `reserved_minor` of that was kept before,
+    and not given back with the order: no other order counts on it while this one is placed.
     """
 
     number = ShortText(max_length=20, unique=True)
@@ -611,6 +611,9 @@ class Order(Model):
     paid_at = UTCDateTimeField(null=True)
     from_balance_minor = MinorUnits(
         default=0, constraints=[SQL("DEFAULT 0"), Check("from_balance_minor BETWEEN 0 AND total_minor")]
+    )
+    reserved_minor = MinorUnits(
+        default=0, constraints=[SQL("DEFAULT 0"), Check("reserved_minor BETWEEN 0 AND from_balance_minor")]
     )
 
     workspace_id: int
@@ -651,8 +654,8 @@ class Order(Model):
 Order.add_index(
     Order.index(
         Order.workspace,
-        name="purchase_order_counts_on_balance",
-        where=(Order.state == OrderState.PLACED) & (Order.from_balance_minor > 0),
+        name="purchase_order_reserves_balance",
+        where=(Order.state == OrderState.PLACED) & (Order.reserved_minor > 0),
     )
 )
 

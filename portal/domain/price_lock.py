@@ -5,7 +5,7 @@ pricing FAQ, source-systems §2.3). Told: what a page or a letter said of the co
 unless a rise was mailed PRICE_RISE_DAYS ahead (product.md §4). A lower list price always wins.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from .money import Money
@@ -30,6 +30,7 @@ def lock_after_payment(
     *,
     before: PriceLock | None,
     same_terms: bool,
+    same_quantity: bool = True,
     auto_renewal: bool,
     charged: Money,
     paid_on: date,
@@ -37,13 +38,14 @@ def lock_after_payment(
 ) -> PriceLock | None:
     """The lock after a payment: begun by the first one with auto-renewal on, then kept; none without it.
 
-    `same_terms`: plan and interval are those of the payment before; other terms begin another lock. One that
-    is over is kept too, and holds nothing: the promise is made once and not anew every year.
+    `same_terms`: plan and interval are those of the payment before; other terms begin another lock. With
+    another number of licences its end stays, and `charged` is what they cost. One that is over is kept too,
+    and holds nothing: the promise is made once and not anew every year.
     """
     if not auto_renewal:
         return None
     if before is not None and same_terms:
-        return before
+        return before if same_quantity else replace(before, amount=charged)
     until = add_months(paid_on, LOCK_MONTHS[interval], anchor_day=paid_on.day)
     return PriceLock(amount=charged, until=until)
 

@@ -202,6 +202,11 @@ class Quote:
         return ledger.usable(self.total, kept + self.credited)
 
     @property
+    def reserved(self) -> Money:
+        """How much of what the balance pays was kept before, and is not given back with it."""
+        return self.from_balance - min(self.credited, self.from_balance)
+
+    @property
     def due(self) -> Money:
         """What is charged now, tax included. Of nothing nobody is asked."""
         return self.total - self.from_balance

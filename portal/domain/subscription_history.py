@@ -244,6 +244,11 @@ class _Locks:
         self._begun: dict[tuple[int, Interval | None], set[tuple[int, date]]] = {}
 
     def begin(self, plan: int, sale: Sale) -> None:
+        """With another number of licences, those that were begun before go on at what they cost."""
+        amount = sale.price_of_period.minor
+        begun = self._begun.setdefault((plan, sale.interval), set())
+        if sale.line.is_licensed:
+            begun |= {(amount, until) for _minor, until in begun}
         paid_on = sale.days.end - 2 * A_DAY
         until = add_months(paid_on, LOCK_MONTHS[sale.interval], anchor_day=paid_on.day)
         self._begun.setdefault((plan, sale.interval), set()).add((sale.price_of_period.minor, until))

@@ -1,6 +1,8 @@
 ALTER TABLE "purchase_order" ADD COLUMN "from_balance_minor" INTEGER NOT NULL DEFAULT 0 CHECK (from_balance_minor BETWEEN 0 AND total_minor) CHECK ("from_balance_minor" = CAST("from_balance_minor" AS BIGINT))
 ;
-CREATE INDEX "purchase_order_counts_on_balance" ON "purchase_order" ("workspace_id") WHERE (("state" = 'placed') AND ("from_balance_minor" > 0))
+ALTER TABLE "purchase_order" ADD COLUMN "reserved_minor" INTEGER NOT NULL DEFAULT 0 CHECK (reserved_minor BETWEEN 0 AND from_balance_minor) CHECK ("reserved_minor" = CAST("reserved_minor" AS BIGINT))
+;
+CREATE INDEX "purchase_order_reserves_balance" ON "purchase_order" ("workspace_id") WHERE (("state" = 'placed') AND ("reserved_minor" > 0))
 ;
 CREATE TABLE "new_payment" (
   "id" INTEGER NOT NULL PRIMARY KEY,

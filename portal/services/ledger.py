@@ -180,12 +180,12 @@ def kept(workspace: Workspace, currency: str) -> Money:
     Whoever relies on it holds the workspace's lock.
     """
     reserved = (
-        Order.select(fn.SUM(Order.from_balance_minor))
+        Order.select(fn.SUM(Order.reserved_minor))
         .where(
             Order.workspace == workspace,
             Order.currency == currency,
             Order.state == OrderState.PLACED,
-            Order.from_balance_minor > 0,
+            Order.reserved_minor > 0,
         )
         .alias("reserved")
     )

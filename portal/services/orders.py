@@ -37,7 +37,7 @@ def freeze(
     order.net_minor = quote.net.minor
     order.tax_minor = quote.tax_amount.minor
     order.total_minor = quote.total.minor
-    order.from_balance_minor = quote.from_balance.minor
+    order.from_balance_minor, order.reserved_minor = quote.from_balance.minor, quote.reserved.minor
     is_new = order.id is None
     rows.save(order)
     known = [] if is_new else list(_lines_of([order]))

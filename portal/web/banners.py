@@ -9,7 +9,14 @@ from flask_babel import ngettext
 from portal.domain.dunning import was_not_confirmed
 from portal.domain.lifecycle import days_left
 from portal.domain.timeline import DAYS_OF_WARNING
-from portal.domain.vocabulary import NoticeKind, PaymentMethodKind, PaymentState, Right, SubscriptionState
+from portal.domain.vocabulary import (
+    NoticeKind,
+    PaidWith,
+    PaymentMethodKind,
+    PaymentState,
+    Right,
+    SubscriptionState,
+)
 from portal.models import Notice, Payment, Refund, Subscription
 from portal.runtime import current
 from portal.services.checkout import amount_due
@@ -275,11 +282,17 @@ def _payment_due(status: SubscriptionStatus, place: Place) -> PaymentDue | None:
     due = amount_due.amount_due(place, status, now=current().clock.now())
     if due is None:
         return None
+    method, words = str(due.method.id) if due.method else "", ""
+    if not due.quote.due.minor:
+        method, words = PaidWith.BALANCE.value, method_words(PaidWith.BALANCE, "", "")
+    elif due.method is not None:
+        words = method_words(due.method.kind, due.method.brand, due.method.last4)
+    charged = due.quote.due if due.quote.due.minor else due.quote.total
     return PaymentDue(
-        label=_("Pay %(total)s", total=formatting.money(due.quote.total)),
+        label=_("Pay %(total)s", total=formatting.money(charged)),
         quote=due.quote.hash,
-        method=str(due.method.id) if due.method else "",
-        method_words=method_words(due.method.kind, due.method.brand, due.method.last4) if due.method else "",
+        method=method,
+        method_words=words,
         pay_address=url_for("amount_due.pay", slug=place.workspace.slug),
         card_address=url_for("amount_due.with_another_card", slug=place.workspace.slug),
     )

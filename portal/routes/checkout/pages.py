@@ -49,7 +49,7 @@ from portal.services.subscriptions import agreement, charged_methods, scheduled_
 from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.services.subscriptions.scheduled_change import Waiting
 from portal.web import limits, patience
-from portal.web.access import limited, refuse_corporate, workspace_right
+from portal.web.access import limited, refuse_corporate, refuse_without, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
 from portal.web.navigation import sandbox_cards_url
 from portal.web.place import (
@@ -225,6 +225,7 @@ def review(place: Place, number: str) -> Response:
         return _to("details", place, order)
     if _takes_a_card_at_once(place, order):
         return redirect(adding_a_card(place), 303)  # type: ignore[return-value]
+    _refuse_change_by_others(place, order)
     form = _payment_form(place, order)
     if request.method != "POST":
         return _offer_to_pay(place, order, form)
@@ -408,6 +409,15 @@ def _renewal_that_stays_on(
     sees_method = Right.USE_SAVED_METHODS in place.may
     method = charged_methods.asked_on(standing.subscription, on=line.due_on) if sees_method else None
     return renewal_after(line, waiting, method=method)
+
+
+def _refuse_change_by_others(place: Place, order: Order) -> None:
+    """While licences renew themselves, a change of them is another charge on the saved method."""
+    if _changed_line(order) is None:
+        return
+    [standing] = _statuses(list(order.lines), place)
+    if standing.subscription.auto_renewal:
+        refuse_without(Right.AUTO_RENEWAL, place)
 
 
 def _changed_line(order: Order) -> FrozenLine | None:

@@ -360,6 +360,17 @@ def _name(status: SubscriptionStatus) -> str:
 # --- what cannot be -------------------------------------------------------------------------------
 
 
+def _is_sold(status: SubscriptionStatus) -> bool:
+    """Whether anything of the product may be had in the currency that was paid."""
+    on_sale = plans.plans_on_sale(status.subscription.product, on=plans.sale_day(current().clock.now()))
+    return any(price.currency == _currency(status) for offers in on_sale for price in offers.prices)
+
+
+def _sold_no_more(place: Place, status: SubscriptionStatus) -> Response:
+    heading = _("%(product)s cannot be changed now", product=_name(status))
+    return nothing_to_do(place, heading, _("It is no longer sold. What you have goes on as it is."), None)
+
+
 def _nothing_to_change(place: Place, status: SubscriptionStatus) -> Response | None:
     """What has ended is bought anew, what is cancelled is taken back, what is late is paid: first that."""
     try:
@@ -367,7 +378,7 @@ def _nothing_to_change(place: Place, status: SubscriptionStatus) -> Response | N
     except NotChangeable:
         pass
     else:
-        return None
+        return None if _is_sold(status) else _sold_no_more(place, status)
     slug, product = place.workspace.slug, status.subscription.product
     why, action = _("Only licences that are paid for can be changed."), None
     if status.state is SubscriptionState.CANCELLED:

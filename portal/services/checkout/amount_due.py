@@ -161,7 +161,8 @@ def pay(
         status = _status_under_lock(place, now=now)
         refuse_beside_open_money(workspace, [status.subscription.product])
         due = _as_shown(place, status, shown_quote_hash, now=now)
-        if due.method is None or str(due.method.id) != method_id:
+        is_charged = due.quote.due.minor > 0
+        if is_charged and (due.method is None or str(due.method.id) != method_id):
             raise QuoteChanged(shown=shown_quote_hash, current=due.quote.hash)
         if due.is_renewal:
             # Not told (next_charge.tell): a click that is declined must not raise the ceiling of the rounds.
@@ -170,7 +171,7 @@ def pay(
                 due.quote,
                 due.details,
                 charged_methods.begun_renewal(status.subscription),
-                method=due.method,
+                method=due.method if is_charged else None,
                 by_hand=person,
                 now=now,
             )
@@ -178,7 +179,8 @@ def pay(
             order = _order_of(
                 status, due, due.quote, method_kind=_kind_of(due.method), person=person, now=now
             )
-            payment = ordering.record_placed(order, person=person, method=due.method, now=now)
+            method = due.method if is_charged else None
+            payment = ordering.record_placed(order, person=person, method=method, now=now)
     return ordering.ask(payment, card=None, save=False, return_url=return_url(payment.order.number), now=now)
 
 

@@ -27,7 +27,7 @@ from portal.gateways.base import (
 )
 from portal.models import MethodSetup, Payment, PaymentMethod, Subscription, Workspace
 from portal.runtime import current
-from portal.services import audit
+from portal.services import audit, ledger
 from portal.services.places import Place
 from portal.services.subscriptions import agreement, charged_methods, next_charge
 
@@ -116,9 +116,9 @@ def charged_at_once(subscription: Subscription, *, now: datetime) -> Money | Non
 
 
 def waiting_renewal(subscription: Subscription, *, now: datetime) -> Money | None:
-    """The total of a renewal that failed, which a card that is added now is charged with.
+    """What of a renewal that failed is charged to a card that is added now, beside the balance.
 
-    None where it could not be charged, or is to be announced anew.
+    None where it could not be charged, is to be announced anew, or is paid by the balance.
     """
     scheduled = subscription.scheduled_plan
     free_plan_waits = scheduled is not None and scheduled.free
@@ -128,7 +128,10 @@ def waiting_renewal(subscription: Subscription, *, now: datetime) -> Money | Non
         quote = next_charge.upcoming(subscription, is_charged_today=True, now=now)
     except PortalError:
         return None
-    return None if next_charge.exceeds_what_was_told(subscription, quote) else quote.total
+    if next_charge.exceeds_what_was_told(subscription, quote):
+        return None
+    due = quote.beside_balance(ledger.kept(subscription.workspace, quote.currency)).due
+    return due if due.minor else None
 
 
 def is_being_charged(setup: MethodSetup, *, now: datetime) -> bool:

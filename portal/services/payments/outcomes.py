@@ -11,7 +11,6 @@ from portal.database import rows
 from portal.database.connecting import require_transaction
 from portal.domain.errors import MissingVatRate
 from portal.domain.frozen_quote import FrozenCredit, frozen_balance
-from portal.domain.money import Money
 from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.pricing import Quote
 from portal.domain.vocabulary import OrderKind, OrderState, PaidWith, ProductKind, Right
@@ -115,16 +114,18 @@ def _tell_switched_on(line: OrderLine, *, now: datetime) -> None:
     Who prolongs before a smaller plan was told no amount of that one yet. This letter does, and it is the
     ceiling: not the amount that was paid for the larger plan.
     """
-    subscription, currency = line.subscription, line.order.currency
+    subscription, frozen = line.subscription, line.order.frozen_lines[line.position - 1]
     assert subscription is not None, "a paid line has its subscription"
+    tax = frozen.tax_on(frozen.price)
     waiting = _charge_of_what_waits(subscription, line, now=now)
     offer = waiting.only_line.offer if waiting else None
     if waiting is not None:
         next_charge.tell(subscription, waiting)
     auto_renewal.tell_on(
         subscription,
-        total=waiting.total if waiting else Money(line.total_minor, currency),
-        tax=waiting.tax_amount if waiting else Money(line.tax_minor, currency),
+        # A change of licences has charged a share: what comes next is the whole price.
+        total=waiting.total if waiting else frozen.price + tax,
+        tax=waiting.tax_amount if waiting else tax,
         plan_names=offer.plan_names if offer else line.plan.names,
         interval=offer.interval if offer else line.interval,
     )

@@ -16,7 +16,7 @@ from portal.models import Invoice, Order, OrderLine, Payment, Subscription, Work
 from portal.outbox import JSON
 from portal.runtime import current
 from portal.services import letters
-from portal.services.subscriptions import agreement
+from portal.services.subscriptions import agreement, next_charge
 from portal.services.subscriptions.charged_methods import declined_tries, method_id_of, methods_of, round_of
 
 NOT_CONFIRMED = "not_confirmed"
@@ -131,7 +131,7 @@ def tell_failed(
         key=key,
         context={
             "plan_names": plan_names,
-            "licences": agreement.licences_of(subscription),
+            "licences": next_charge.next_licences(subscription),
             "total_minor": total_minor,
             "currency": currency,
             "method": method,
@@ -163,7 +163,7 @@ def ask_to_confirm(payment: Payment) -> None:
         key=f"renewal-to-confirm-{payment.key}",
         context={
             "plan_names": dict(line.plan.names),
-            "licences": agreement.licences_of(subscription),
+            "licences": payment.order.frozen_lines[line.position - 1].licences,
             "total_minor": payment.amount_minor,
             "currency": payment.currency,
             "method": letters.method_facts(payment.method),

@@ -21,7 +21,7 @@ from portal.domain.timeline import (
 from portal.domain.vocabulary import Interval, NoticeKind
 from portal.models import Invoice, Subscription
 from portal.outbox import JSON
-from portal.services import letters, plans
+from portal.services import ledger, letters, plans
 from portal.services.subscriptions import agreement, charged_methods, next_charge
 from portal.services.subscriptions.next_charge import NoBillingDetails
 
@@ -199,7 +199,14 @@ def _ahead_letter(
     methods = charged_methods.methods_of(subscription)
     method = charged_methods.asked_next(subscription, methods, on=renew_on)
     expiring = None if method else charged_methods.first_expiring(methods, on=renew_on)
-    if method is None:
+    from_balance = 0
+    if quote is not None:
+        beside = quote.beside_balance(ledger.kept(workspace, quote.currency))
+        from_balance = beside.from_balance.minor
+        if not beside.due.minor:
+            method = expiring = None
+    is_charged = quote is None or from_balance < quote.total.minor
+    if method is None and is_charged:
         problem = problem or ("expires" if expiring else "no_method")
     letters.send(
         "renewal_ahead",
@@ -213,6 +220,7 @@ def _ahead_letter(
             "total_minor": quote.total.minor if quote else None,
             "tax_minor": quote.tax_amount.minor if quote else None,
             "currency": quote.total.currency if quote else None,
+            "from_balance_minor": from_balance,
             "method": letters.method_facts(method),
             "expiring": letters.method_facts(expiring),
             "problem": problem,

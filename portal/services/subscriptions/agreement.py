@@ -489,7 +489,7 @@ def apply_paid_line(
     require_transaction()
     order = line.order
     today = order.workspace.day(now)
-    terms_before = _lasting_terms(subscription)
+    terms_before, quantity_before = _lasting_terms(subscription), subscription.quantity
     lock_before = lock_of(subscription)
     price = _price_paid(subscription, line.price_id)
     if subscription.due_on is None or line.start_on < subscription.due_on:
@@ -520,6 +520,7 @@ def apply_paid_line(
     lock = lock_after_payment(
         before=lock_before,
         same_terms=terms_before == _lasting_terms(subscription),
+        same_quantity=quantity_before == line.quantity,
         auto_renewal=subscription.auto_renewal,
         charged=_whole_price(line),
         paid_on=today,
@@ -537,10 +538,10 @@ def apply_paid_line(
     rows.save_later(subscription)
 
 
-def _lasting_terms(subscription: Subscription) -> tuple[int, Interval | None, int]:
+def _lasting_terms(subscription: Subscription) -> tuple[int, Interval | None]:
     """What a price is guaranteed for."""
     price = subscription.price
-    return subscription.plan_id, price.interval if price else None, subscription.quantity
+    return subscription.plan_id, price.interval if price else None
 
 
 def _whole_price(line: OrderLine) -> Money:

@@ -159,7 +159,7 @@ def tell_on(
             "tax_minor": tax.minor,
             "currency": total.currency,
             "plan_names": dict(plan_names),
-            "licences": agreement.licences_of(subscription),
+            "licences": subscriptions_next_charge.next_licences(subscription),
             "interval": interval.value,
             "method": letters.method_facts(method),
             "expiring": letters.method_facts(expiring),

@@ -3,9 +3,10 @@
 import pytest
 
 from portal.domain.vocabulary import Interval, OrderState, Role
-from portal.models import Order, Payment, PaymentMethod, Product, Subscription
+from portal.models import Order, Payment, PaymentMethod, Plan, Product, Subscription
 from portal.services import ledger
 from portal.services.subscriptions import agreement
+from tests import paying
 from tests.books import assert_books_clean
 from tests.factories import a_member, a_person, owner_of, seen_by
 from tests.licensed import bought, tried
@@ -220,3 +221,29 @@ def test_idle_licences_lead_to_where_they_are_returned_and_what_is_returned_is_s
     page = owner.get("/w/acme/licences?product=meetings")
     assert text(page, "licence-note").startswith("From 21 December 2026 there will be 1 licence")
     assert by_testid(parse(page.text), "return-licences") == []
+
+
+def test_what_was_chosen_before_it_renewed_itself_is_paid_by_those_who_may_spend(app, client, acme):
+    with facts(app):
+        colleague = a_person("colleague@acme.test", name="Colleague")
+        a_member(acme, colleague, role=Role.MEMBER)
+        visit_as(client, colleague)
+    answer = post_form(client, CHANGE, shown_at=CHANGE, **HERE)
+    assert answer.status_code == 303
+    with facts(app):
+        order = Order.select().order_by(Order.id.desc()).get()
+        paying.with_details(order, seen_by(colleague, acme))
+        pay(an_order(seen_by(owner_of(acme), acme)), auto_renewal=True)
+        found = Subscription.get(Subscription.quantity == 3)
+        found.auto_renewal, found.payment_method, found.renew_on = True, PaymentMethod.get(), found.due_on
+        found.save()
+    assert client.get(f"/w/acme/checkout/{order.number}/review").status_code == 403
+
+
+def test_what_is_no_longer_sold_says_so(app, owner):
+    with facts(app):
+        Plan.update(withdrawn=True).where(Plan.code.startswith("meetings-")).execute()
+        Product.update(revision="another").execute()
+    page = owner.get(CHANGE)
+    assert page.status_code == 409
+    assert "It is no longer sold" in words_of(page)

@@ -62,7 +62,7 @@ def as_member(app, client, place, *, role: Role = Role.MEMBER):
 
 
 def test_it_has_one_name_in_the_tabs_the_title_and_the_heading(client, place):
-    for language, name in (("en", "Subscriptions"), ("fr", "Abonnements")):
+    for language, name in (("en", "Subscriptions"), ("fr", "Mes produits")):
         page = page_of(client, f"?lang={language}")
         [tabs] = by_testid(page, "workspace-tabs")
         pages = [text_of(link) for link in tabs.iter("a")]

@@ -18,8 +18,9 @@ from portal.services.checkout import ordering
 from portal.services.renewals import run
 from portal.services.subscriptions import cancellation
 from portal.services.subscriptions.present_licences import NotChangeable
-from tests import paying
+from tests import factories, paying
 from tests.books import assert_books_clean
+from tests.crediting import credit
 from tests.factories import a_member, a_person, letters
 from tests.licensed import bought, tried
 from tests.paying import DECLINED, paid_charges, pay, reloaded
@@ -225,4 +226,50 @@ def test_the_next_renewal_is_of_the_whole_price_and_was_told(place, clock):
     assert (found.quantity, found.due_on) == (5, date(2027, 1, 21))
     assert paid_charges()[-1].amount_minor in (6600, 3360)
     assert letters("renewed")
+    assert_books_clean()
+
+
+def test_the_letter_about_automatic_renewal_says_the_whole_price(place, clock):
+    bought(place, quantity=3)
+    on_1_december(clock)
+    pay(change(place, clock), auto_renewal=True)
+    [letter] = letters("auto_renewal_on")
+    assert (letter["context"]["total_minor"], letter["context"]["tax_minor"]) == (6600, 1100)
+    assert now_of(place).announced_minor == 6600
+
+
+def test_a_guaranteed_price_stays_guaranteed_for_more_licences_until_the_day_that_was_promised(place, clock):
+    bought(place, quantity=3)
+    on_1_december(clock)
+    pay(change(place, clock, quantity=4), auto_renewal=True)
+    until = now_of(place).locked_until
+    dearer = factories.CATALOGUE.read_text().replace("amount_minor = 1100", "amount_minor = 2200")
+    paying.apply_catalogue(dearer)
+    clock.advance(days=5)
+    order = change(place, clock, quantity=5)
+    assert order.frozen_lines[0].unit.minor == 1100
+    pay(order)
+    found = now_of(place)
+    assert (found.locked_price_minor, found.locked_until) == (5500, until)
+    assert_books_clean()
+
+
+def test_a_change_that_waits_reserves_nothing_of_what_it_gives_back_itself(place, clock):
+    bought(place, quantity=3)
+    on_1_december(clock)
+    order = change(place, clock)
+    assert (order.from_balance_minor, order.reserved_minor) == (2640, 0)
+    waiting = ordering.place_order(
+        reloaded(order),
+        person=place.member.person,
+        card=paying.a_card(paying.ASKS_ONCE),
+        auto_renewal=False,
+        shown_quote_hash=order.quote_hash,
+        return_url=paying.RETURN_URL,
+        now=clock.now(),
+    )
+    assert waiting.is_open
+    bought(place, "webinar-standard", quantity=2)
+    credit(Invoice.select().order_by(Invoice.id.desc()).get(), clock.now().date())
+    assert ledger.kept(place.workspace, "EUR") == ledger.balance_of(place.workspace, "EUR")
     assert_books_clean()

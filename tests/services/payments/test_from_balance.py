@@ -214,3 +214,24 @@ def test_another_workspace_has_another_balance(place, clock, kept):
     order = reloaded(an_order(other, "business-5"))
     assert order.from_balance_minor == 0
     assert the_sandbox() is not None
+
+
+def test_the_letter_before_a_renewal_that_the_balance_pays_asks_for_no_card(place, clock):
+    renewing(place, clock)
+    keep(place, clock, days=1, licences=10)
+    PaymentMethod.update(removed_at=clock.now()).execute()
+    clock.advance(days=23)
+    run.run_due(now=clock.now())
+    [letter] = letters("renewal_ahead")
+    told = letter["context"]
+    assert (told["problem"], told["method"], told["from_balance_minor"]) == (None, None, told["total_minor"])
+
+
+def test_the_letter_before_a_renewal_says_how_much_of_it_the_balance_pays(place, clock):
+    renewing(place, clock)
+    kept = keep(place, clock, days=15)
+    clock.advance(days=9)
+    run.run_due(now=clock.now())
+    [letter] = letters("renewal_ahead")
+    assert (letter["context"]["from_balance_minor"], letter["context"]["problem"]) == (kept, None)
+    assert letter["context"]["method"] is not None

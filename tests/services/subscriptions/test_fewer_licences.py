@@ -11,7 +11,7 @@ from portal.domain.licences import NotEnoughLicences
 from portal.domain.vocabulary import Interval
 from portal.models import Order, PaymentMethod, Product, Subscription
 from portal.services.renewals import run
-from portal.services.subscriptions import licences, scheduled_change
+from portal.services.subscriptions import auto_renewal, licences, scheduled_change
 from portal.services.subscriptions.scheduled_change import NothingWaits
 from tests.books import assert_books_clean
 from tests.factories import a_member, a_person, letters
@@ -153,3 +153,14 @@ def test_looking_ten_times_writes_nothing(place, clock, renewing):
     for _time in range(10):
         scheduled_change.preview(place.workspace, a_choice(2), product=meetings(), now=clock.now())
     assert (Subscription.get_by_id(renewing.id).version, Order.select().count()) == before
+
+
+def test_the_letter_about_automatic_renewal_says_how_many_will_be_paid_for(place, clock):
+    pay(an_order(place), auto_renewal=True)
+    bought(place, quantity=5)
+    schedule(place, clock, a_choice(2))
+    method, now = PaymentMethod.get(), clock.now()
+    shown = auto_renewal.next_charge(place.workspace, product=meetings(), now=now)
+    auto_renewal.switch_on(place, product=meetings(), method_id=method.id, shown_hash=shown.hash, now=now)
+    [letter] = letters("auto_renewal_on")[-1:]
+    assert (letter["context"]["licences"], letter["context"]["total_minor"]) == (2, 2640)

@@ -299,6 +299,7 @@ class Quoted(NamedTuple):
     tax_minor: int
     total_minor: int
     from_balance_minor: int
+    reserved_minor: int
     currency: str
     details: dict[str, Any] | None
     method_kind: PaymentMethodKind
@@ -315,6 +316,7 @@ def quoted_orders() -> Iterator[Quoted]:
         Order.tax_minor,
         Order.total_minor,
         Order.from_balance_minor,
+        Order.reserved_minor,
         Order.currency,
         Order.details,
         Order.method_kind,
@@ -333,7 +335,7 @@ def orders_are_as_they_were_quoted(order: Quoted) -> bool:
         order.net_minor,
         order.tax_minor,
         order.total_minor,
-        order.from_balance_minor,
+        (order.from_balance_minor, order.reserved_minor),
         order.currency,
     ) != (
         *(quote[name] for name in ("net_minor", "tax_minor", "total_minor")),
@@ -342,9 +344,10 @@ def orders_are_as_they_were_quoted(order: Quoted) -> bool:
     )
 
 
-def _from_balance(quote: dict[str, Any]) -> int:
+def _from_balance(quote: dict[str, Any]) -> tuple[int, int]:
+    """How much of the total, and how much of that was kept before."""
     balance = frozen_balance(quote)
-    return balance.used.minor if balance else 0
+    return (balance.used.minor, balance.kept_before.minor) if balance else (0, 0)
 
 
 def _may_be_reviewed(order: Quoted) -> list[str]:
