@@ -1,4 +1,4 @@
-"""The monthly ceiling: how far the members of a workspace buy together without asking (docs/adr/0030).
+"""The monthly ceiling: how far the members of a workspace buy together without asking (docs/adr/0031).
 
 Amounts are what is paid, tax included, of orders that are placed or paid; one that was declined or paid back
 does not count. The month is the calendar month of the workspace's own days.
