@@ -183,6 +183,10 @@ def test_the_books_of_an_empty_database_are_right(portal):
     assert results and set(results.values()) == {0}
 
 
+def test_a_demo_without_a_catalogue_is_one_sentence(portal, database):
+    assert "There is no catalogue yet" in portal("demo", exit_code=1)
+
+
 def test_reconcile_with_nothing_to_ask(portal):
     assert json.loads(portal("reconcile", "--json"))["asked"] == 0
 
