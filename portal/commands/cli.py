@@ -223,13 +223,14 @@ def operator_add(email: str) -> None:
 @as_json
 def demo(size: str, seed: int, as_json: bool) -> None:
     """Make demo data: one workspace, 200 or 10 000."""
-    from portal.models import Product
+    from peewee import DoesNotExist
+
     from portal.services import demo as service
 
     with at_work() as runtime:
         try:
             report = service.build(size=size, seed=seed, now=runtime.clock.now())
-        except Product.DoesNotExist as fault:
+        except DoesNotExist as fault:
             raise click.ClickException("There is no catalogue yet: run `portal init` first.") from fault
     show(report, as_json=as_json)
 

@@ -47,8 +47,8 @@ blocked                   due_on, warned_on (said of the plan only), plan_names,
 deletion_ahead            due_on, delete_on, has_documents (invoices or credit notes)
 
 renewal_ahead             renew_on, plan_names, licences, interval, total_minor, tax_minor and currency
-                          (null where a problem leaves none), method (or null), limits, problem (null,
-                          "too_small", "not_sold", "no_method")
+                          (null where a problem leaves none), from_balance_minor of it, method (or null),
+                          limits, problem (null, "too_small", "not_sold", "no_method")
 price_rise                renew_on, plan_names, licences, interval, old_minor, new_minor (net), currency
 renewed                   plan_names, licences, interval, total_minor, currency, method, due_on, facts,
                           line_licences

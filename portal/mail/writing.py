@@ -58,8 +58,11 @@ NAMES_OF_TOOLS = frozenset(
     }
 )
 """What a template may call besides the letter's own facts."""
-ADDED_LATER: Mapping[str, JSON] = {"licences": None, "line_licences": None}
-"""What a letter lacks that was promised before it was said: each was then about the plan of the workspace."""
+ADDED_LATER: Mapping[str, JSON] = {"licences": None, "line_licences": None, "from_balance_minor": 0}
+"""What a letter lacks that was promised before it was said.
+
+Each was then about the plan of the workspace, and no balance paid for anything.
+"""
 
 
 def render_mail(template: str, locale: str, context: Mapping[str, JSON]) -> tuple[str, str, str]:

@@ -180,8 +180,10 @@ LETTERS = {
     "auto_renewal_off": HERE | RUNS | {"due_on": "2026-12-21"},
     "plan_scheduled": HERE
     | TOTAL
-    | {"tax_minor": 600, "due_on": "2026-12-21", "renew_on": "2026-12-21", "plan_names": NAMES},
-    "plan_schedule_withdrawn": HERE | {"due_on": "2026-12-21", "plan_names": NAMES, "renews": True},
+    | {"tax_minor": 600, "due_on": "2026-12-21", "renew_on": "2026-12-21", "plan_names": NAMES}
+    | {"interval": "month", "licences": None},
+    "plan_schedule_withdrawn": HERE
+    | {"due_on": "2026-12-21", "plan_names": NAMES, "licences": None, "renews": True},
     "cancelled": HERE
     | PRODUCT
     | {
@@ -220,6 +222,9 @@ OTHERWISE = [
     ("renewal_ahead", UNPRICED | {"problem": "not_sold"}),
     ("renewal_ahead", {"problem": "no_method", "method": None}),
     ("renewal_ahead", {"problem": "expires", "method": None, "expiring": VISA}),
+    ("renewal_ahead", {"from_balance_minor": 3600, "method": None}),
+    ("renewal_ahead", {"from_balance_minor": 1000}),
+    ("renewed", {"method": {"method": "balance", "brand": "", "last4": ""}}),
     ("renewal_ahead", {"instead_of": {"en": "Business 10", "fr": "Affaires 10"}}),
     ("renewal_failed", {"reason": "not_confirmed"}),
     ("renewal_failed", {"reason": "not_confirmed", "next_try_on": None, "usable_until": None}),
@@ -263,6 +268,8 @@ ABOUT_A_SUBSCRIPTION = (
     "renewal_to_confirm",
     "auto_renewal_on",
     "auto_renewal_off",
+    "plan_scheduled",
+    "plan_schedule_withdrawn",
 )
 """The letters that the workspace plan and licensed products share."""
 
