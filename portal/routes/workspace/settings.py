@@ -7,7 +7,7 @@ from portal.domain.money import Money
 from portal.domain.vocabulary import Right, SessionBinding, WhoMayBuy
 from portal.forms.workspace import DeleteWorkspaceForm, WorkspaceSettingsForm
 from portal.runtime import current
-from portal.services import plans
+from portal.services import ledger, plans
 from portal.services.members.roster import OwnersOnly
 from portal.services.open_money import MoneyOnItsWay
 from portal.services.places import Place
@@ -159,6 +159,7 @@ def _deletion_page(place: Place, form: DeleteWorkspaceForm) -> Response:
     standing = status_here(place)
     return render(
         "workspace/delete.html",
+        balance=_balance(place),
         status=422 if form.is_submitted() else 200,
         form=form,
         is_renewed=standing.subscription.auto_renewal,
@@ -166,6 +167,11 @@ def _deletion_page(place: Place, form: DeleteWorkspaceForm) -> Response:
         paid_until=standing.due_on if standing.interval and not standing.is_blocked else None,
         parts=range(1, export.count_parts(place.workspace) + 1),
     )
+
+
+def _balance(place: Place) -> str:
+    """What is kept for the workspace; empty for nothing."""
+    return ", ".join(formatting.money(each) for each in ledger.balances(place.workspace) if each.minor > 0)
 
 
 def _forget_browser() -> None:

@@ -206,6 +206,8 @@ def test_what_is_left_of_a_year_is_kept_and_shown(app, acme, owner):
         assert kept.minor == 108000 - 10800
         assert_books_clean()
     assert "In your balance: €972.00" in words_of(client.get("/w/acme/payment-methods"))
+    deletion = words_of(client.get("/w/acme/settings/delete"))
+    assert "What is in your balance, €972.00, is lost." in deletion
 
 
 def test_idle_licences_lead_to_where_they_are_returned_and_what_is_returned_is_said(app, owner):
