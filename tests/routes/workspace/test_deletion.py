@@ -202,6 +202,7 @@ def test_everything_is_in_the_archive(app, owner) -> None:
         "payments.csv",
         "members.csv",
         "licence_keys.csv",
+        "requests.csv",
         "documents/INV-2026-000001-en.pdf",
         "documents/INV-2026-000001-fr.pdf",
     ]
@@ -250,7 +251,7 @@ def test_documents_that_were_never_made_are_made_first(app, owner) -> None:
     answer = owner.get(EXPORT)
     assert (answer.status_code, answer.headers["Refresh"]) == (202, "5")
     drain(app)
-    assert len(archive_of(owner.get(EXPORT)).namelist()) == 5
+    assert len(archive_of(owner.get(EXPORT)).namelist()) == 6
 
 
 def test_many_documents_come_in_parts(app, owner, monkeypatch) -> None:
@@ -261,7 +262,7 @@ def test_many_documents_come_in_parts(app, owner, monkeypatch) -> None:
     links = [link.get("href") for link in by_testid(parse(owner.get(ADDRESS).text), "export")]
     assert links == [f"{EXPORT}?part=1", f"{EXPORT}?part=2"]
     first, second = (archive_of(owner.get(link)).namelist() for link in links)
-    assert (len(first), len(second)) == (3 + 4, 2)
+    assert (len(first), len(second)) == (4 + 4, 2)
     assert not set(first) & set(second)
 
 
