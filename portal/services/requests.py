@@ -219,22 +219,25 @@ def list_requests(place: Place, *, before: int | None, size: int, now: datetime)
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Of the requests that somebody may see."""
+    """Of the requests that somebody may see, and of the lines in the cart."""
 
     all: int
     waiting: int
+    in_cart: int
 
 
 def count(place: Place, *, now: datetime) -> Counted:
-    """One query."""
+    """With the lines of the cart, which stand beside them. One query."""
     waits = (PurchaseRequest.state == RequestState.OPEN) & (PurchaseRequest.expires_at > now)
     query = PurchaseRequest.select(
-        fn.COUNT(PurchaseRequest.id), fn.COALESCE(fn.SUM(Case(None, [(waits, 1)], 0)), 0)
+        fn.COUNT(PurchaseRequest.id),
+        fn.COALESCE(fn.SUM(Case(None, [(waits, 1)], 0)), 0),
+        cart.number_of_lines(place.workspace),
     ).where(PurchaseRequest.workspace == place.workspace)
     if Right.APPROVE not in place.may:
         query = query.where(PurchaseRequest.asker == place.member.person_id)
-    every, waiting = query.tuples()[0]
-    return Counted(all=int(every), waiting=int(waiting))
+    every, waiting, in_cart = query.tuples()[0]
+    return Counted(all=int(every), waiting=int(waiting), in_cart=int(in_cart))
 
 
 def todays(place: Place, read: ReadRequest, *, now: datetime) -> Cart:

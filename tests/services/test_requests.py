@@ -145,7 +145,7 @@ def test_another_cart_than_the_one_that_was_shown_is_not_asked_for(asker, clock)
         requests.ask(asker, shown="", note="", now=clock.now())
     with pytest.raises(CartNotAsShown):
         a_request(asker, MEETINGS, shown="0" * 32)
-    assert (PurchaseRequest.select().count(), cart.count(asker.workspace)) == (0, 1)
+    assert (PurchaseRequest.select().count(), cart.number_of_lines(asker.workspace).scalar()) == (0, 1)
 
 
 def test_nobody_has_more_than_ten_requests_waiting(asker, clock):
@@ -164,8 +164,8 @@ def test_only_who_asked_and_who_approves_find_it(owner, asker, clock):
     assert read(owner, request, clock) is not None
     assert read(asker, request, clock) is not None
     assert (read(other, request, clock), read(stranger, request, clock)) == (None, None)
-    assert requests.count(owner, now=clock.now()) == requests.Counted(all=1, waiting=1)
-    assert requests.count(other, now=clock.now()) == requests.Counted(all=0, waiting=0)
+    assert requests.count(owner, now=clock.now()) == requests.Counted(all=1, waiting=1, in_cart=0)
+    assert requests.count(other, now=clock.now()) == requests.Counted(all=0, waiting=0, in_cart=0)
 
 
 # --- approving -------------------------------------------------------------------------------------

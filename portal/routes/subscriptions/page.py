@@ -13,7 +13,6 @@ from portal.models import Invoice, Price
 from portal.routes.checkout.cart import deciders_of
 from portal.runtime import current
 from portal.services import requests
-from portal.services.checkout import cart
 from portal.services.places import Place
 from portal.services.subscriptions import next_charge, products, scheduled_change
 from portal.services.subscriptions.agreement import SubscriptionStatus
@@ -80,7 +79,7 @@ def show(place: Place) -> Response:
     asks = Right.BUY not in place.may or (place.workspace.is_corporate and Right.APPROVE not in place.may)
     counted = requests.count(place, now=current().clock.now())
     view = SubscriptionsPage(
-        in_cart=cart.count(place.workspace),
+        in_cart=counted.in_cart,
         cards=tuple(_card(place, each) for each in found),
         deciders=deciders_of(place) if asks else "",
         waiting=counted.waiting if counted.all or Right.APPROVE not in place.may else None,

@@ -1,5 +1,8 @@
 """Settings of the workspace itself, and its end."""
 
+from dataclasses import dataclass
+from datetime import date
+
 from flask import Blueprint, Response, abort, flash, g, request, session, url_for
 from flask_login import current_user
 
@@ -155,17 +158,34 @@ def delete(place: Place) -> Response:
     return redirect_after_write(url_for("public.home"))
 
 
+@dataclass(frozen=True, slots=True)
+class DeletionPage:
+    """What is lost. `renews_on`, where `is_renewed`: the day of the next payment; `paid_until`: or None.
+
+    `balance`: what is kept for the workspace, empty for nothing; `parts`: the numbers of the archives.
+    """
+
+    form: DeleteWorkspaceForm
+    is_renewed: bool
+    renews_on: date | None
+    paid_until: date | None
+    balance: str
+    parts: range
+
+
 def _deletion_page(place: Place, form: DeleteWorkspaceForm) -> Response:
     standing = status_here(place)
     return render(
         "workspace/delete.html",
-        balance=_balance(place),
+        DeletionPage(
+            form=form,
+            is_renewed=standing.subscription.auto_renewal,
+            renews_on=standing.subscription.renew_on or standing.due_on,
+            paid_until=standing.due_on if standing.interval and not standing.is_blocked else None,
+            balance=_balance(place),
+            parts=range(1, export.count_parts(place.workspace) + 1),
+        ),
         status=422 if form.is_submitted() else 200,
-        form=form,
-        is_renewed=standing.subscription.auto_renewal,
-        renews_on=standing.subscription.renew_on or standing.due_on,
-        paid_until=standing.due_on if standing.interval and not standing.is_blocked else None,
-        parts=range(1, export.count_parts(place.workspace) + 1),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from peewee import JOIN, ModelSelect
+from peewee import JOIN, ModelSelect, fn
 
 from portal.database.connecting import require_transaction, transaction
 from portal.domain.cart import CartChanged, CartNotAsShown, PriceDifference, fingerprint, price_difference
@@ -79,9 +79,9 @@ class Cart:
 # --- reading --------------------------------------------------------------------------------------
 
 
-def count(workspace: Workspace) -> int:
-    """How many lines it has. One query."""
-    return _lines_in_cart(workspace, CartLine.id).count()
+def number_of_lines(workspace: Workspace) -> "ModelSelect[CartLine]":
+    """For a part of another query, or by itself."""
+    return _lines_in_cart(workspace, fn.COUNT(CartLine.id))
 
 
 def is_empty(workspace: Workspace) -> bool:

@@ -245,7 +245,7 @@ def test_what_was_chosen_before_it_renewed_itself_is_paid_by_those_who_may_spend
 def test_what_is_no_longer_sold_says_so(app, owner):
     with facts(app):
         Plan.update(withdrawn=True).where(Plan.code.startswith("meetings-")).execute()
-        Product.update(revision="another").execute()
+        Product.update(revision="without any plan of Meetings").execute()
     page = owner.get(CHANGE)
     assert page.status_code == 409
     assert "It is no longer sold" in words_of(page)

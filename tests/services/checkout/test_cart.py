@@ -99,11 +99,11 @@ def acts():
 
 def test_what_is_added_is_there_for_everybody_who_may_buy(place, clock):
     assert cart.is_empty(place.workspace)
-    assert (cart.count(place.workspace), cart.currency_of(place.workspace)) == (0, None)
+    assert (cart.number_of_lines(place.workspace).scalar(), cart.currency_of(place.workspace)) == (0, None)
     add(place, clock, MEETINGS, OFFICE, WEBINAR)
     other = as_seen_by(place, "Paul Petit", role=Role.BILLING_MANAGER)
     assert choices_in(other, clock) == [MEETINGS, OFFICE, WEBINAR]
-    assert (cart.count(place.workspace), cart.currency_of(place.workspace)) == (3, "EUR")
+    assert (cart.number_of_lines(place.workspace).scalar(), cart.currency_of(place.workspace)) == (3, "EUR")
     assert not cart.is_empty(place.workspace)
     # 3 × 11.00, 28.00 and 2 × 450.00.
     assert [line.net.minor for line in read(place, clock).lines] == [3_300, 2_800, 90_000]
@@ -427,7 +427,7 @@ def test_a_smaller_plan_that_has_to_wait_is_said_at_its_line(place, clock):
     add(place, clock, OFFICE, MEETINGS)
     first = only_of(place, clock, "office")
     pay(an_order(place, "business-10"))
-    assert cart.count(place.workspace) == 1
+    assert cart.number_of_lines(place.workspace).scalar() == 1
     with pytest.raises(SmallerPlanWaits):
         add(place, clock, first.choice)
 
@@ -465,7 +465,7 @@ def test_one_order_is_opened_for_all_lines_which_stay_until_it_is_placed(place, 
         ("meetings-essential", 3),
         ("webinar-standard", 2),
     ]
-    assert cart.count(place.workspace) == 3
+    assert cart.number_of_lines(place.workspace).scalar() == 3
     assert pay(opened).state == PaymentState.SUCCEEDED
     assert cart.is_empty(place.workspace)
     assert CartLine.select().count() == 0
