@@ -412,7 +412,7 @@ def _renewal_that_stays_on(
 
 
 def _refuse_change_by_others(place: Place, order: Order) -> None:
-    """While licences renew themselves, a change of them is another charge on the saved method."""
+    """As where it was chosen: licences may renew themselves only since then."""
     if _changed_line(order) is None:
         return
     [standing] = _statuses(list(order.lines), place)

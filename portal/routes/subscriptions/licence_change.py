@@ -42,7 +42,7 @@ from portal.words.methods import method_words
 from portal.words.plans import change_later, priced_name
 from portal.words.renewal import amount_charged
 
-from .licensed import buying_page, nothing_to_do, subscription_or_404, subscriptions_page
+from .licensed import buying_page, nothing_to_do, right_to_change, subscription_or_404, subscriptions_page
 
 blueprint = Blueprint("licence_change", __name__, url_prefix="/w/<slug>/subscriptions/<product>/change")
 
@@ -126,10 +126,8 @@ def withdraw(place: Place, product: str) -> Response:
 
 
 def _status(place: Place, product: str) -> SubscriptionStatus:
-    """While automatic renewal is on, other licences are another charge on the saved method."""
     subscription = subscription_or_404(place, product)
-    if subscription.auto_renewal:
-        refuse_without(Right.AUTO_RENEWAL, place)
+    refuse_without(right_to_change(subscription), place)
     return agreement.status_of(subscription, today=today_here(place))
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from flask import Response, abort, url_for
 
+from portal.domain.vocabulary import Right
 from portal.models import Product, Subscription
 from portal.services.places import Place
 from portal.services.subscriptions import agreement
@@ -25,6 +26,14 @@ def subscription_or_404(place: Place, code: str) -> Subscription:
     if subscription is None:
         abort(404)
     return subscription
+
+
+def right_to_change(subscription: Subscription) -> Right:
+    """While it renews itself, other licences are another charge on the saved method.
+
+    Whoever buys no further than the ceiling does not decide which licences come after either.
+    """
+    return Right.AUTO_RENEWAL if subscription.auto_renewal else Right.APPROVE
 
 
 def subscriptions_page(place: Place) -> tuple[str, str]:

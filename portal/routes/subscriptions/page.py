@@ -30,6 +30,7 @@ from portal.words.renewal import amount_charged
 from portal.words.states import state_words
 
 from .conversation import How
+from .licensed import right_to_change
 
 blueprint = Blueprint("subscriptions", __name__, url_prefix="/w/<slug>/subscriptions")
 
@@ -148,8 +149,7 @@ def _actions(place: Place, own: OwnProduct) -> Iterator[tuple[str, str, str]]:
 
 
 def _may_change(place: Place, status: SubscriptionStatus) -> bool:
-    """Other licences are another charge on the saved method, while automatic renewal is on."""
-    needed = {Right.BUY, Right.AUTO_RENEWAL} if status.subscription.auto_renewal else {Right.BUY}
+    needed = {Right.BUY, right_to_change(status.subscription)}
     return needed <= place.may and not place.workspace.is_corporate
 
 

@@ -7,6 +7,7 @@ from portal.models import Order, Payment, PaymentMethod, Plan, Product, Subscrip
 from portal.services import ledger
 from portal.services.subscriptions import agreement
 from tests import paying
+from tests.asking import only_billing_buys
 from tests.books import assert_books_clean
 from tests.factories import a_member, a_person, owner_of, seen_by
 from tests.licensed import bought, tried
@@ -249,3 +250,20 @@ def test_what_is_no_longer_sold_says_so(app, owner):
     page = owner.get(CHANGE)
     assert page.status_code == 409
     assert "It is no longer sold" in words_of(page)
+
+
+def test_whoever_buys_up_to_the_ceiling_decides_nothing_for_later(app, client, acme):
+    """Neither schedules nor withdraws: neither would ever meet the ceiling."""
+    with facts(app):
+        only_billing_buys(acme, ceiling_minor=1_000_000)
+        colleague = a_person("colleague@acme.test", name="Colleague")
+        a_member(acme, colleague, role=Role.MEMBER)
+        visit_as(client, colleague)
+    cards = client.get("/w/acme/subscriptions")
+    assert by_testid(parse(cards.text), "change-meetings") == []
+    fewer = {**HERE, "licences": "1"}
+    assert client.get(CHANGE, query_string=fewer).status_code == 403
+    assert post_form(client, CHANGE, shown_at="/w/acme/cart", **fewer).status_code == 403
+    assert post_form(client, f"{CHANGE}/withdraw", shown_at="/w/acme/cart").status_code == 403
+    with facts(app):
+        assert Subscription.get(Subscription.quantity == 3).scheduled_quantity is None
