@@ -696,6 +696,11 @@ class OrderLine(Model):
         constraints = [Check("base_end_on > start_on AND end_on >= base_end_on")]
 
     @property
+    def frozen(self) -> FrozenLine:
+        """As it was shown, with the names and figures of that day."""
+        return self.order.frozen_lines[self.position - 1]
+
+    @property
     def total_minor(self) -> int:
         """Tax included."""
         return self.net_minor + self.tax_minor

@@ -68,9 +68,20 @@ class FrozenLine:
         """Of one whole period, without VAT."""
         return self.unit * self.billed_quantity
 
-    def tax_on(self, net: Money) -> Money:
-        """At its rate; nothing while the buyer is not known."""
-        return net.split(part=self.rate_bp or 0, whole=BASIS_POINTS)
+    @property
+    def tax_on_price(self) -> Money:
+        """Of one whole period; nothing while the buyer is not known."""
+        return self.price.split(part=self.rate_bp or 0, whole=BASIS_POINTS)
+
+    @property
+    def price_with_tax(self) -> Money:
+        """Of one whole period: what comes next, where the line has charged a share of one."""
+        return self.price + self.tax_on_price
+
+    @property
+    def changes_licences(self) -> bool:
+        """Licences that run become those of the line."""
+        return self.is_licensed and self.kind is OrderKind.CHANGE
 
     @property
     def reckoned_net(self) -> Money:

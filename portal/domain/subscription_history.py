@@ -245,13 +245,12 @@ class _Locks:
 
     def begin(self, plan: int, sale: Sale) -> None:
         """With another number of licences, those that were begun before go on at what they cost."""
-        amount = sale.price_of_period.minor
+        minor = sale.price_of_period.minor
         begun = self._begun.setdefault((plan, sale.interval), set())
         if sale.line.is_licensed:
-            begun |= {(amount, until) for _minor, until in begun}
+            begun |= {(minor, until) for _minor, until in begun}
         paid_on = sale.days.end - 2 * A_DAY
-        until = add_months(paid_on, LOCK_MONTHS[sale.interval], anchor_day=paid_on.day)
-        self._begun.setdefault((plan, sale.interval), set()).add((sale.price_of_period.minor, until))
+        begun.add((minor, add_months(paid_on, LOCK_MONTHS[sale.interval], anchor_day=paid_on.day)))
 
     def hold(self, plan: int, sale: Sale) -> bool:
         return any(
@@ -336,7 +335,7 @@ def _kind_after(before: _Given | None, period: PastPeriod, sale: Sale, *, is_ove
     if sale.kind is OrderKind.RENEWAL:
         return OrderKind.RENEWAL
     is_same = (before.plan, before.interval) == (period.plan, sale.interval)
-    if is_same and not (sale.line.is_licensed and sale.kind is OrderKind.CHANGE):
+    if is_same and not sale.line.changes_licences:
         # Of licences that is a change of their number.
         return OrderKind.PROLONG
     return OrderKind.CHANGE
@@ -351,7 +350,7 @@ def _right_terms(sale: Sale, before: _Given | None, kept: _Kept) -> Iterator[_Te
             yield _Terms.plain(period_from(start_on, sale.interval), start_on.day)
         return
     due_on = kept.until[before.key]
-    if sale.kind is OrderKind.CHANGE and sale.line.is_licensed and start_on <= due_on:
+    if sale.line.changes_licences and start_on <= due_on:
         yield from _terms_of_changed_licences(sale, before, due_on)
         return
     follows = sale.kind in (OrderKind.PROLONG, OrderKind.RENEWAL)

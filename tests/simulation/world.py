@@ -571,9 +571,8 @@ class World:
                 number = letter.key.removeprefix("order-confirmed-").partition("-")[0]
                 lines = OrderLine.select(OrderLine, Order).join(Order)
                 ordered = lines.where(Order.number == number, OrderLine.subscription == renewed.subscription)
-                frozen = (line.order.frozen_lines[line.position - 1] for line in ordered)
                 # Of a change of licences the whole price is what comes next.
-                told = next(((line.price + line.tax_on(line.price)).minor for line in frozen), told)
+                told = next((line.frozen.price_with_tax.minor for line in ordered), told)
         return told
 
     def _automatic_charges_keep_their_distance(self, workspace: Workspace) -> None:

@@ -269,7 +269,7 @@ def renewal_after(line: FrozenLine, waiting: Waiting | None, *, method: PaymentM
         return _("Automatic renewal: on %(date)s, for %(plan)s. We will write to you first.", **words)
     return renewal_sentence(
         on=line.due_on,
-        total=line.price + line.tax_on(line.price),
+        total=line.price_with_tax,
         has_vat=line.tax.minor > 0,
         plan_names=line.plan_names,
         interval=line.interval,

@@ -423,7 +423,7 @@ def _refuse_change_by_others(place: Place, order: Order) -> None:
 def _changed_line(order: Order) -> FrozenLine | None:
     """Of an order that changes licences that run, which is for nothing else."""
     line, *others = order.frozen_lines
-    return line if not others and line.is_licensed and line.kind is OrderKind.CHANGE else None
+    return line if not others and line.changes_licences else None
 
 
 # --- 3. the result --------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from portal.domain.cart import CartNotAsShown
 from portal.domain.errors import OrderAlreadyPlaced
 from portal.domain.plans import PlanTooSmall
 from portal.domain.requests import AlreadyDecided, BeingOrdered, TooManyRequests
-from portal.domain.vocabulary import OrderKind, OrderState, ProductKind, RequestState, Right
+from portal.domain.vocabulary import OrderState, ProductKind, RequestState, Right
 from portal.forms.requests import AskForm, DeclineForm
 from portal.models import Person, PurchaseRequestLine
 from portal.routes.checkout.cart import (
@@ -77,7 +77,7 @@ def ask_for_order(place: Place, order: str) -> Response:
         return redirect_after_write(url_for("checkout.result", slug=place.workspace.slug, number=order))
     if wanted.details is None:
         return redirect_after_write(url_for("checkout.details", slug=place.workspace.slug, number=order))
-    if any(line.is_licensed and line.kind is OrderKind.CHANGE for line in wanted.frozen_lines):
+    if any(line.changes_licences for line in wanted.frozen_lines):
         said = _("Licences that run are changed by these people: %(names)s.", names=deciders_of(place))
         return asking_page(place, order, form, problem=said, status=409)
     if not form.validate_on_submit():

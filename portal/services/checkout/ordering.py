@@ -453,12 +453,7 @@ def _status_of_plan(workspace: Workspace, *, now: datetime) -> agreement.Subscri
 def wanted_again(order: Order, *, currency: str, now: datetime) -> list[Wanted]:
     """What the order is for, at the prices of this moment. Raises as `current_quote`."""
     choices = [
-        Choice(
-            line.plan_code,
-            line.interval,
-            line.quantity,
-            is_change=line.is_licensed and line.kind is OrderKind.CHANGE,
-        )
+        Choice(line.plan_code, line.interval, line.quantity, is_change=line.changes_licences)
         for line in order.frozen_lines
     ]
     return wanted_lines(order.workspace, choices, currency=currency, now=now)

@@ -114,18 +114,16 @@ def _tell_switched_on(line: OrderLine, *, now: datetime) -> None:
     Who prolongs before a smaller plan was told no amount of that one yet. This letter does, and it is the
     ceiling: not the amount that was paid for the larger plan.
     """
-    subscription, frozen = line.subscription, line.order.frozen_lines[line.position - 1]
+    subscription, frozen = line.subscription, line.frozen
     assert subscription is not None, "a paid line has its subscription"
-    tax = frozen.tax_on(frozen.price)
     waiting = _charge_of_what_waits(subscription, line, now=now)
     offer = waiting.only_line.offer if waiting else None
     if waiting is not None:
         next_charge.tell(subscription, waiting)
     auto_renewal.tell_on(
         subscription,
-        # A change of licences has charged a share: what comes next is the whole price.
-        total=waiting.total if waiting else frozen.price + tax,
-        tax=waiting.tax_amount if waiting else tax,
+        total=waiting.total if waiting else frozen.price_with_tax,
+        tax=waiting.tax_amount if waiting else frozen.tax_on_price,
         plan_names=offer.plan_names if offer else line.plan.names,
         interval=offer.interval if offer else line.interval,
     )

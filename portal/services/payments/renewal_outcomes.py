@@ -163,7 +163,7 @@ def ask_to_confirm(payment: Payment) -> None:
         key=f"renewal-to-confirm-{payment.key}",
         context={
             "plan_names": dict(line.plan.names),
-            "licences": payment.order.frozen_lines[line.position - 1].licences,
+            "licences": line.frozen.licences,
             "total_minor": payment.amount_minor,
             "currency": payment.currency,
             "method": letters.method_facts(payment.method),

@@ -14,6 +14,7 @@ from portal.database.connecting import require_transaction
 from portal.database.prepared import Parameter, Prepared
 from portal.domain.errors import PortalError
 from portal.domain.extension import PaidPeriod
+from portal.domain.frozen_quote import FrozenLine
 from portal.domain.lifecycle import WITHOUT_ACCESS, blocked_on, ended_on, licensed_state, subscription_state
 from portal.domain.money import Money
 from portal.domain.periods import Period
@@ -487,7 +488,7 @@ def apply_paid_line(
     What was running is cut at the new period's first day, so that periods touch and never overlap.
     """
     require_transaction()
-    order = line.order
+    order, frozen = line.order, line.frozen
     today = order.workspace.day(now)
     terms_before, quantity_before = _lasting_terms(subscription), subscription.quantity
     lock_before = lock_of(subscription)
@@ -522,13 +523,13 @@ def apply_paid_line(
         same_terms=terms_before == _lasting_terms(subscription),
         same_quantity=quantity_before == line.quantity,
         auto_renewal=subscription.auto_renewal,
-        charged=_whole_price(line),
+        charged=frozen.price,
         paid_on=today,
         interval=line.interval,
     )
     subscription.locked_price_minor = lock.amount.minor if lock else None
     subscription.locked_until = lock.until if lock else None
-    _announce_next_renewal(subscription, line, today=today)
+    _announce_next_renewal(subscription, line, frozen, today=today)
     # Whoever pays goes on.
     subscription.cancelled_at = None
     if line.kind != OrderKind.PROLONG:
@@ -544,18 +545,15 @@ def _lasting_terms(subscription: Subscription) -> tuple[int, Interval | None]:
     return subscription.plan_id, price.interval if price else None
 
 
-def _whole_price(line: OrderLine) -> Money:
-    """Of a whole period at the terms of the line, without VAT: it may have charged a share of that."""
-    return line.order.frozen_lines[line.position - 1].price
-
-
 def _price_paid(subscription: Subscription, price_id: int) -> Price:
     if subscription.price_id == price_id:
         return cast(Price, subscription.price)
     return Price.get_by_id(price_id)
 
 
-def _announce_next_renewal(subscription: Subscription, line: OrderLine, *, today: date) -> None:
+def _announce_next_renewal(
+    subscription: Subscription, line: OrderLine, frozen: FrozenLine, *, today: date
+) -> None:
     """What was just paid is what the person knows of the next charge."""
     subscription.renewal_failed_on = None
     if not subscription.auto_renewal:
@@ -568,12 +566,9 @@ def _announce_next_renewal(subscription: Subscription, line: OrderLine, *, today
         if subscription.announced_minor is None:
             subscription.announced_minor = line.total_minor
         return
-    if line.kind == OrderKind.CHANGE and is_licensed(subscription):
-        frozen = line.order.frozen_lines[line.position - 1]
-        told = frozen.price + frozen.tax_on(frozen.price)
-        subscription.announced_minor, subscription.announced_net_minor = told.minor, frozen.price.minor
-        return
-    subscription.announced_minor, subscription.announced_net_minor = line.total_minor, line.net_minor
+    # Of a whole period, of which a change of licences has charged a share.
+    subscription.announced_minor = frozen.price_with_tax.minor
+    subscription.announced_net_minor = frozen.price.minor
 
 
 def cut_periods(subscription: Subscription, *, at: date) -> None:
