@@ -264,7 +264,7 @@ def place_only(order):
     def act():
         order.state = OrderState.PLACED
         order.save()
-        charging.record_intent(order, person=order.person, wall=current().clock.wall())
+        charging.begin_payment(order, person=order.person, now=current().clock.now())
 
     return act
 

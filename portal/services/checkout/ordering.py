@@ -276,10 +276,7 @@ def record_placed(
     order.person = person
     order.save()
     take_along(order)
-    if order.due.minor:
-        payment = charging.record_intent(order, person=person, method=method, wall=current().clock.wall())
-    else:
-        payment = charging.pay_from_balance(order, person=person, now=now)
+    payment = charging.begin_payment(order, person=person, method=method, now=now)
     audit.record(
         "order.placed",
         workspace=order.workspace,

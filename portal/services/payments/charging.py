@@ -67,8 +67,6 @@ from .waiting import (
     settle_each,
 )
 
-BALANCE = "balance"
-"""In the place of a gateway: the balance has paid."""
 NOTHING_TOLD: Mapping[str, object] = MappingProxyType({})
 
 log = logging.getLogger(__name__)
@@ -78,69 +76,63 @@ class AmountMismatch(Exception):
     """The gateway took another amount or currency than was asked: nothing is marked paid, a human looks."""
 
 
-def record_intent(
+def begin_payment(
     order: Order,
     *,
     person: Person,
-    wall: datetime,
     method: PaymentMethod | None = None,
     tried_on: date | None = None,
+    now: datetime,
 ) -> Payment:
-    """The payment's row, before anybody is asked. Inside the transaction that places the order.
+    """The payment of an order that is placed. Inside the transaction that places it, and in its lock.
 
-    `method` is a saved one that is to be charged; `tried_on` the day on which that happens by itself, None
-    where the payer is there.
+    An intent, written before anybody is asked: `method` is a saved one that is to be charged. Where the
+    balance pays the whole of the order nobody is asked, and it is settled at once. `tried_on` is the day on
+    which that happens by itself, None where the payer is there.
     """
     require_transaction()
-    payment = Payment(
-        key=uuid.uuid4().hex,
-        workspace=order.workspace,
-        order=order,
-        gateway=method.gateway if method else gateway_for(order.method_kind).name,
-        method=method,
-        tried_on=tried_on,
-        amount_minor=order.due.minor,
-        currency=order.currency,
-        method_kind=order.method_kind,
-        brand=method.brand if method else "",
-        last4=method.last4 if method else "",
-        payer_name=person.name,
-        payer_email=order.details["email"],
-        look_up_at=wall + longest_on_its_way(),
-        created_at=wall,
-    )
-    rows.save(payment)
-    return payment
-
-
-def pay_from_balance(order: Order, *, person: Person, tried_on: date | None = None, now: datetime) -> Payment:
-    """The order is paid by what is kept for the workspace: nobody is asked, and it is settled at once.
-
-    Inside the transaction that places the order, and in its lock. `tried_on` as for `record_intent`.
-    """
-    require_transaction()
-    assert order.due.minor == 0, "the balance pays the whole of it"
     wall = current().clock.wall()
     payment = Payment(
         key=uuid.uuid4().hex,
         workspace=order.workspace,
         order=order,
-        gateway=BALANCE,
         tried_on=tried_on,
-        amount_minor=order.total_minor,
         currency=order.currency,
-        state=PaymentState.SUCCEEDED,
-        method_kind=PaidWith.BALANCE,
         payer_name=person.name,
         payer_email=order.details["email"],
         created_at=wall,
-        settled_at=wall,
+        **(_intent(order, method, wall=wall) if order.due.minor else _from_balance(order, wall=wall)),
     )
     rows.save(payment)
+    if payment.method_kind != PaidWith.BALANCE:
+        return payment
     write_postponed()
     [payment] = _read_again([payment])
     outcomes.settle_paid(payment, None, now=now)
     return payment
+
+
+def _intent(order: Order, method: PaymentMethod | None, *, wall: datetime) -> dict[str, object]:
+    return {
+        "amount_minor": order.due.minor,
+        "method_kind": order.method_kind,
+        "gateway": method.gateway if method else gateway_for(order.method_kind).name,
+        "method": method,
+        "brand": method.brand if method else "",
+        "last4": method.last4 if method else "",
+        "look_up_at": wall + longest_on_its_way(),
+    }
+
+
+def _from_balance(order: Order, *, wall: datetime) -> dict[str, object]:
+    """Paid already, and by nothing that a gateway moved: its name stands for that of a gateway."""
+    return {
+        "amount_minor": order.total_minor,
+        "method_kind": PaidWith.BALANCE,
+        "gateway": PaidWith.BALANCE.value,
+        "state": PaymentState.SUCCEEDED,
+        "settled_at": wall,
+    }
 
 
 def ask(

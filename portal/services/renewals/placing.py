@@ -6,7 +6,6 @@ from portal.database.connecting import require_transaction
 from portal.domain.pricing import Quote
 from portal.domain.vocabulary import OrderState, PaymentMethodKind
 from portal.models import Order, OrderLine, Payment, PaymentMethod, Person, Subscription
-from portal.runtime import current
 from portal.services import audit, orders
 from portal.services.payments import charging
 
@@ -45,12 +44,7 @@ def place(
     order.state = OrderState.PLACED
     orders.freeze(order, quote, [subscription], renews_on=subscription.due_on)
     order.workspace = workspace
-    if order.due.minor:
-        payment = charging.record_intent(
-            order, person=payer, method=method, tried_on=tried_on, wall=current().clock.wall()
-        )
-    else:
-        payment = charging.pay_from_balance(order, person=payer, tried_on=tried_on, now=now)
+    payment = charging.begin_payment(order, person=payer, method=method, tried_on=tried_on, now=now)
     audit.record(
         "renewal.placed",
         workspace=workspace,

@@ -371,14 +371,14 @@ def test_a_process_that_was_held_up_asks_no_more(place, clock, monkeypatch):
     """Its payment may have been looked up and its order paid otherwise while it slept."""
     order = an_order(place)
 
-    real_record_intent = charging.record_intent
+    real_begin_payment = charging.begin_payment
 
-    def record_intent_and_sleep(*args, **options):
-        payment = real_record_intent(*args, **options)
+    def begin_payment_and_sleep(*args, **options):
+        payment = real_begin_payment(*args, **options)
         clock.advance_wall(minutes=3)
         return payment
 
-    monkeypatch.setattr(charging, "record_intent", record_intent_and_sleep)
+    monkeypatch.setattr(charging, "begin_payment", begin_payment_and_sleep)
     payment = pay(order)
     assert (payment.state, payment.decline_code) == (PaymentState.DECLINED, "never_made")
     assert the_sandbox().charges() == []

@@ -228,7 +228,7 @@ def placed_copies(order, *, count):
             copy_of(rows[SubscriptionPeriod], subscription=own)
             placed = copy_of(order, workspace=workspace, number=f"o{n}", state=OrderState.PLACED)
             copy_of(rows[OrderLine], order=placed, subscription=own)
-            charging.record_intent(placed, person=order.person, wall=order.created_at)
+            charging.begin_payment(placed, person=order.person, now=order.created_at)
 
 
 def copy_of(row, **changed):

@@ -34,8 +34,6 @@ from portal.models import (
 
 from .reading import Queries, counted, pages_of
 
-BALANCE = "balance"
-"""What a payment says in the place of its gateway, where there was none."""
 SETTLED = (PaymentState.SUCCEEDED, PaymentState.DECLINED)
 PAID_ONCE = (OrderState.PAID, OrderState.REFUNDED)
 REFUND_SETTLED = (RefundState.SUCCEEDED, RefundState.REFUSED)
@@ -253,7 +251,7 @@ def payments_ask_for_what_their_order_costs() -> Queries:
                 from_balance
                 & (
                     (Payment.amount_minor != Order.total_minor)
-                    | (Payment.gateway != BALANCE)
+                    | (Payment.gateway != PaidWith.BALANCE.value)
                     | (Payment.state != PaymentState.SUCCEEDED)
                 )
             )
