@@ -67,11 +67,6 @@ def usable(amount: Money, kept: Money) -> Money:
     return max(nothing, min(amount, kept))
 
 
-def due_from_gateway(amount: Money, kept: Money) -> Money:
-    """What is left to pay of `amount` beside the balance `kept`. Of nothing no gateway is asked."""
-    return amount - usable(amount, kept)
-
-
 def allocate(kept: Sequence[Part], owed: Sequence[Part]) -> list[Share]:
     """Let what is left cover what is open, each in the order given: the oldest first.
 

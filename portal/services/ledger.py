@@ -16,6 +16,7 @@ from portal.database.connecting import postpone, require_transaction, write_post
 from portal.domain import ledger
 from portal.domain.ledger import Part
 from portal.domain.money import Money, total
+from portal.domain.pricing import Quote
 from portal.domain.vocabulary import BalanceEntryKind, DocumentKind, InvoiceStatus
 from portal.models import Allocation, BalanceEntry, Invoice, Order, Payment, Refund, Workspace
 
@@ -197,6 +198,11 @@ def kept(workspace: Workspace, currency: str) -> Money:
     )
     [(entered, counted_on)] = cast("list[tuple[int | None, int | None]]", list(sums))
     return max(Money(int(entered or 0) - int(counted_on or 0), currency), Money.zero(currency))
+
+
+def beside_balance(quote: Quote, workspace: Workspace) -> Quote:
+    """The same, where what is kept for the workspace pays first. As `kept`."""
+    return quote.beside_balance(kept(workspace, quote.currency))
 
 
 def covered_of(invoices: Iterable[Invoice]) -> dict[int, Money]:

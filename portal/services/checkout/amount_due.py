@@ -75,7 +75,7 @@ def amount_due(place: Place, status: SubscriptionStatus, *, now: datetime) -> Am
         details = next_charge.details_of(place.workspace)
         if is_renewal:
             quote = next_charge.upcoming(subscription, details=details, is_charged_today=True, now=now)
-            quote = quote.beside_balance(ledger.kept(place.workspace, quote.currency))
+            quote = ledger.beside_balance(quote, place.workspace)
         else:
             quote = _ordered_by_hand(status, details, method_kind=_kind_of(method), now=now)
     except PortalError:

@@ -493,7 +493,7 @@ def _quote_of(
         on=workspace.day(now),
         reviewed={"details": details, "method_kind": method_kind.value} if details else None,
     )
-    return quote.beside_balance(ledger.kept(workspace, quote.currency)) if details else quote
+    return ledger.beside_balance(quote, workspace) if details else quote
 
 
 def _refuse_what_must_wait(status: agreement.SubscriptionStatus, plan: Plan, *, kind: OrderKind) -> None:

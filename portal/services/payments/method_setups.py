@@ -130,7 +130,7 @@ def waiting_renewal(subscription: Subscription, *, now: datetime) -> Money | Non
         return None
     if next_charge.exceeds_what_was_told(subscription, quote):
         return None
-    due = quote.beside_balance(ledger.kept(subscription.workspace, quote.currency)).due
+    due = ledger.beside_balance(quote, subscription.workspace).due
     return due if due.minor else None
 
 

@@ -199,14 +199,10 @@ def _ahead_letter(
     methods = charged_methods.methods_of(subscription)
     method = charged_methods.asked_next(subscription, methods, on=renew_on)
     expiring = None if method else charged_methods.first_expiring(methods, on=renew_on)
-    from_balance = 0
-    if quote is not None:
-        beside = quote.beside_balance(ledger.kept(workspace, quote.currency))
-        from_balance = beside.from_balance.minor
-        if not beside.due.minor:
-            method = expiring = None
-    is_charged = quote is None or from_balance < quote.total.minor
-    if method is None and is_charged:
+    quote = ledger.beside_balance(quote, workspace) if quote else None
+    if quote is not None and not quote.due.minor:
+        method = expiring = None
+    elif method is None:
         problem = problem or ("expires" if expiring else "no_method")
     letters.send(
         "renewal_ahead",
@@ -220,7 +216,7 @@ def _ahead_letter(
             "total_minor": quote.total.minor if quote else None,
             "tax_minor": quote.tax_amount.minor if quote else None,
             "currency": quote.total.currency if quote else None,
-            "from_balance_minor": from_balance,
+            "from_balance_minor": quote.from_balance.minor if quote else 0,
             "method": letters.method_facts(method),
             "expiring": letters.method_facts(expiring),
             "problem": problem,

@@ -130,7 +130,7 @@ def _renew(
         renew_on = today + timedelta(days=NOTICE_DAYS)
         calendar_letters.announce(subscription, quote, renew_on=renew_on, today=today)
         return None
-    quote = quote.beside_balance(ledger.kept(subscription.workspace, quote.currency))
+    quote = ledger.beside_balance(quote, subscription.workspace)
     if quote.due.minor == 0:
         subscription.renewal_failed_on = None
         next_charge.tell(subscription, quote)
