@@ -61,6 +61,17 @@ class Offer:
         """Of one whole period, without VAT."""
         return self.amount * self.billed(quantity)
 
+    def licence_terms(self, quantity: int, *, position: int) -> LicenceTerms:
+        """Of so many licences of a plan at `position` in its product."""
+        return LicenceTerms(
+            plan_code=self.plan_code,
+            position=position,
+            interval=self.interval,
+            quantity=quantity,
+            unit=self.amount,
+            price_unit=self.unit,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class PresentTerms:
@@ -323,15 +334,7 @@ def proration_of(
     wanted: WantedLine, changes: ChangedLicences, *, tax: TaxDecision | None, on: date
 ) -> Proration:
     """What the change of running licences gives back and charges. Raises NothingChanges, CurrencyMismatch."""
-    offer = wanted.offer
-    terms = LicenceTerms(
-        plan_code=offer.plan_code,
-        position=changes.position,
-        interval=offer.interval,
-        quantity=wanted.quantity,
-        unit=offer.amount,
-        price_unit=offer.unit,
-    )
+    terms = wanted.offer.licence_terms(wanted.quantity, position=changes.position)
     return prorate(present=changes.present, wanted=terms, renewal_day=changes.renewal_day, tax=tax, on=on)
 
 

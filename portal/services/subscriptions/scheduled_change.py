@@ -12,7 +12,7 @@ from portal.database.connecting import require_transaction, transaction
 from portal.domain.buying import check_licences
 from portal.domain.choices import Choice
 from portal.domain.errors import MissingVatRate, PortalError, QuoteChanged
-from portal.domain.licence_terms import Begins, LicenceTerms, change_begins
+from portal.domain.licence_terms import Begins, change_begins
 from portal.domain.plans import (
     ExceededLimit,
     PlanNotOffered,
@@ -262,14 +262,7 @@ def _refuse_unless_licences_wait(
     check_licences(
         quantity, most=subscription.product.most_licences, assigned=licences_held.assigned(subscription)
     )
-    wanted = LicenceTerms(
-        plan_code=plan.code,
-        position=plan.position,
-        interval=offer.interval,
-        quantity=quantity,
-        unit=offer.amount,
-        price_unit=offer.unit,
-    )
+    wanted = offer.licence_terms(quantity, position=plan.position)
     if change_begins(present=terms_of(subscription), wanted=wanted) is not Begins.ON_DUE_DATE:
         raise NothingWaits()
 
