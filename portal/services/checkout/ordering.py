@@ -53,6 +53,7 @@ from portal.services.orders import freeze, new_order_number, read_lines, take_al
 from portal.services.payments import asking, charging
 from portal.services.places import Place
 from portal.services.subscriptions import agreement, charged_methods, licences, next_charge, present_licences
+from portal.services.subscriptions.auto_renewal import methods_of
 
 from .ceiling import keep_to_ceiling
 
@@ -221,7 +222,8 @@ def place_order(
         refuse_beside_open_money(order.workspace, [line.plan.product_id for line in order.lines])
         wanted = wanted_again(order, currency=order.currency, now=now)
         quote = _quote_again(order, wanted, now=now)
-        if quote.hash != shown_quote_hash or quote.tax is None or not _is_still_saved(method):
+        is_gone = method is not None and method not in methods_of(order.workspace)
+        if quote.hash != shown_quote_hash or quote.tax is None or is_gone:
             changed = QuoteChanged(shown=shown_quote_hash, current=quote.hash)
             freeze(order, quote, [each.subscription for each in wanted])
         else:
@@ -233,19 +235,6 @@ def place_order(
     return ask(payment, card=card, save=auto_renewal, return_url=return_url, now=now)
 
 
-def _is_still_saved(method: PaymentMethod | None) -> bool:
-    """Whether what was chosen may be charged still, or nothing was."""
-    return method is None or (
-        PaymentMethod.select()
-        .where(
-            PaymentMethod.id == method.id,
-            PaymentMethod.removed_at.is_null(),
-            PaymentMethod.stopped_at.is_null(),
-        )
-        .exists()
-    )
-
-
 def payable_methods(place: Place, order: Order, *, now: datetime) -> list[PaymentMethod]:
     """The saved cards that may pay the order at once, the one that is charged first before the others.
 
@@ -254,13 +243,11 @@ def payable_methods(place: Place, order: Order, *, now: datetime) -> list[Paymen
     if Right.USE_SAVED_METHODS not in place.may or order.method_kind != PaymentMethodKind.CARD:
         return []
     today = place.workspace.day(now)
-    cards = PaymentMethod.select().where(
-        PaymentMethod.workspace == place.workspace,
-        PaymentMethod.kind == PaymentMethodKind.CARD,
-        PaymentMethod.removed_at.is_null(),
-    )
-    usable = [each for each in cards if charged_methods.may_be_charged(each, on=today)]
-    return sorted(usable, key=lambda each: (not each.is_preferred, each.id))
+    return [
+        each
+        for each in methods_of(place.workspace)
+        if each.kind == PaymentMethodKind.CARD and charged_methods.may_be_charged(each, on=today)
+    ]
 
 
 def record_placed(
