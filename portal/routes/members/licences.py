@@ -14,7 +14,7 @@ from portal.domain.licences import NotAssignable, NotEnoughLicences
 from portal.domain.vocabulary import Interval, Right, SubscriptionState
 from portal.forms.base import TEXT_LENGTH, clean_text
 from portal.models import Member, Person
-from portal.routes.subscriptions.licensed import right_to_change
+from portal.routes.subscriptions.licensed import may_change
 from portal.runtime import current
 from portal.services.members import roster
 from portal.services.places import Place
@@ -263,11 +263,8 @@ def _member_row(place: Place, row: LicenceRow, *, ticked: Sequence[int]) -> Memb
 
 def _returning_page(place: Place, chosen: ProductLicences) -> str:
     """The address of where idle licences are returned; empty where that saves nothing, or is not allowed."""
-    subscription, saving = chosen.subscription, chosen.saving
-    needed = {Right.BUY, right_to_change(subscription)}
-    if saving is None or chosen.status.interval is None or not needed <= place.may:
-        return ""
-    if place.workspace.is_corporate:
+    saving, interval = chosen.saving, chosen.status.interval
+    if saving is None or interval is None or not may_change(place, chosen.subscription):
         return ""
     return url_for(
         "licence_change.show",
@@ -275,7 +272,7 @@ def _returning_page(place: Place, chosen: ProductLicences) -> str:
         product=chosen.product.code,
         plan=chosen.status.plan.code,
         licences=chosen.paid - saving.returned,
-        interval=chosen.status.interval.value,
+        interval=interval.value,
     )
 
 

@@ -15,6 +15,7 @@ from werkzeug.datastructures import MultiDict
 from portal.domain.buying import LicencesBelowAssigned
 from portal.domain.choices import Choice
 from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
+from portal.domain.money import Money
 from portal.domain.pricing import ChangeWaits, Quote
 from portal.domain.proration import NothingChanges
 from portal.domain.vocabulary import Interval, Right, SubscriptionState
@@ -26,6 +27,7 @@ from portal.runtime import current
 from portal.services import plans
 from portal.services.checkout import ordering
 from portal.services.places import Place
+from portal.services.plans import PlanOffers
 from portal.services.subscriptions import agreement, charged_methods, licences, scheduled_change
 from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.services.subscriptions.next_charge import NoBillingDetails
@@ -42,7 +44,14 @@ from portal.words.methods import method_words
 from portal.words.plans import change_later, priced_name
 from portal.words.renewal import amount_charged
 
-from .licensed import buying_page, nothing_to_do, right_to_change, subscription_or_404, subscriptions_page
+from .licensed import (
+    buying_page,
+    nothing_to_do,
+    right_to_change,
+    subscription_or_404,
+    subscriptions_page,
+    what_waits,
+)
 
 blueprint = Blueprint("licence_change", __name__, url_prefix="/w/<slug>/subscriptions/<product>/change")
 
@@ -136,12 +145,8 @@ def _status(place: Place, product: str) -> SubscriptionStatus:
 
 def _form(status: SubscriptionStatus, sent: MultiDict[str, str]) -> LicenceChangeForm:
     """Filled with what runs until something is sent."""
-    subscription, currency = status.subscription, _currency(status)
-    on_sale = [
-        offers
-        for offers in plans.plans_on_sale(subscription.product, on=plans.sale_day(current().clock.now()))
-        if any(price.currency == currency for price in offers.prices)
-    ]
+    subscription = status.subscription
+    on_sale = _on_sale(status)
     intervals = {Interval(price.interval) for offers in on_sale for price in offers.prices}
     words = {Interval.MONTH: _("By the month"), Interval.YEAR: _("By the year")}
     return LicenceChangeForm(
@@ -155,6 +160,13 @@ def _form(status: SubscriptionStatus, sent: MultiDict[str, str]) -> LicenceChang
             "interval": str(status.interval),
         },
     )
+
+
+def _on_sale(status: SubscriptionStatus) -> list[PlanOffers]:
+    """What may be had of the product in the currency that was paid."""
+    on_sale = plans.plans_on_sale(status.subscription.product, on=plans.sale_day(current().clock.now()))
+    currency = _currency(status)
+    return [offers for offers in on_sale if any(price.currency == currency for price in offers.prices)]
 
 
 def _choice(form: LicenceChangeForm) -> Choice:
@@ -223,7 +235,7 @@ def _page(
         name=_name(status),
         facts=tuple(_facts(status)),
         notes=_notes(status),
-        waiting=_waiting(status),
+        waiting=what_waits(status),
         now=None,
         next_charge="",
         later=None,
@@ -294,33 +306,22 @@ def _facts(status: SubscriptionStatus) -> Iterator[tuple[str, str, str]]:
 
 def _notes(status: SubscriptionStatus) -> dict[str, str]:
     """What a licence of each plan costs, beside it."""
-    on_sale = plans.plans_on_sale(status.subscription.product, on=plans.sale_day(current().clock.now()))
     notes = {}
-    for offers in on_sale:
+    for offers in _on_sale(status):
         prices = [offers.price(interval, _currency(status)) for interval in Interval]
         rates = [rate_words(price.volume_price, Interval(price.interval)) for price in prices if price]
         notes[offers.plan.code] = " · ".join(rates)
     return notes
 
 
-def _waiting(status: SubscriptionStatus) -> str:
-    subscription = status.subscription
-    if subscription.scheduled_plan_id is None or status.due_on is None:
-        return ""
-    names = scheduled_change.waiting_names(status)
-    words = priced_name(names, subscription.scheduled_interval, subscription.scheduled_quantity)
-    return _("From %(date)s you will have: %(plan)s.", date=formatting.day(status.due_on), plan=words)
-
-
 def _next_charge(status: SubscriptionStatus, quote: Quote) -> str:
     """What comes after the change."""
     line = quote.only_line
-    tax = quote.tax.tax_on(line.offer.price(line.quantity)) if quote.tax else None
     price = line.offer.price(line.quantity)
-    total = price + tax if tax else price
+    tax = quote.tax.tax_on(price) if quote.tax else Money.zero(price.currency)
     words = {
         "date": formatting.day(line.due_on),
-        "total": amount_charged(total, has_vat=bool(tax and tax.minor)),
+        "total": amount_charged(price + tax, has_vat=tax.minor > 0),
     }
     if status.renews_by_itself:
         return _("Then %(total)s on %(date)s, automatically.", **words)
@@ -358,25 +359,16 @@ def _name(status: SubscriptionStatus) -> str:
 # --- what cannot be -------------------------------------------------------------------------------
 
 
-def _is_sold(status: SubscriptionStatus) -> bool:
-    """Whether anything of the product may be had in the currency that was paid."""
-    on_sale = plans.plans_on_sale(status.subscription.product, on=plans.sale_day(current().clock.now()))
-    return any(price.currency == _currency(status) for offers in on_sale for price in offers.prices)
-
-
-def _sold_no_more(place: Place, status: SubscriptionStatus) -> Response:
-    heading = _("%(product)s cannot be changed now", product=_name(status))
-    return nothing_to_do(place, heading, _("It is no longer sold. What you have goes on as it is."), None)
-
-
 def _nothing_to_change(place: Place, status: SubscriptionStatus) -> Response | None:
     """What has ended is bought anew, what is cancelled is taken back, what is late is paid: first that."""
+    heading = _("%(product)s cannot be changed now", product=_name(status))
     try:
         refuse_unless_changeable(status)
     except NotChangeable:
         pass
     else:
-        return None if _is_sold(status) else _sold_no_more(place, status)
+        why = _("It is no longer sold. What you have goes on as it is.")
+        return None if _on_sale(status) else nothing_to_do(place, heading, why, None)
     slug, product = place.workspace.slug, status.subscription.product
     why, action = _("Only licences that are paid for can be changed."), None
     if status.state is SubscriptionState.CANCELLED:
@@ -400,5 +392,4 @@ def _nothing_to_change(place: Place, status: SubscriptionStatus) -> Response | N
     elif status.state is SubscriptionState.BLOCKED:
         why = _("Access is blocked. Cancel the subscription, which ends it at once, and buy licences again.")
         action = (_("Cancel"), url_for("cancellation.ask", slug=slug, product=product.code))
-    heading = _("%(product)s cannot be changed now", product=_name(status))
     return nothing_to_do(place, heading, why, action)

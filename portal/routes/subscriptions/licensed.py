@@ -7,9 +7,12 @@ from flask import Response, abort, url_for
 from portal.domain.vocabulary import Right
 from portal.models import Product, Subscription
 from portal.services.places import Place
-from portal.services.subscriptions import agreement
+from portal.services.subscriptions import agreement, scheduled_change
+from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.web.htmx import render
+from portal.words import formatting
 from portal.words.i18n import gettext as _
+from portal.words.plans import priced_name
 
 
 def product_or_404(code: str) -> Product:
@@ -34,6 +37,22 @@ def right_to_change(subscription: Subscription) -> Right:
     Whoever buys no further than the ceiling does not decide which licences come after either.
     """
     return Right.AUTO_RENEWAL if subscription.auto_renewal else Right.APPROVE
+
+
+def may_change(place: Place, subscription: Subscription) -> bool:
+    """Whether the person may change the licences here, which nobody of a corporate workspace does."""
+    needed = {Right.BUY, right_to_change(subscription)}
+    return needed <= place.may and not place.workspace.is_corporate
+
+
+def what_waits(status: SubscriptionStatus) -> str:
+    """What is to begin on the due date, in a sentence; empty where it goes on as it is."""
+    subscription = status.subscription
+    if subscription.scheduled_plan_id is None or status.due_on is None:
+        return ""
+    names = scheduled_change.waiting_names(status)
+    words = priced_name(names, subscription.scheduled_interval, subscription.scheduled_quantity)
+    return _("From %(date)s you will have: %(plan)s.", date=formatting.day(status.due_on), plan=words)
 
 
 def subscriptions_page(place: Place) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from portal.routes.checkout.cart import deciders_of
 from portal.runtime import current
 from portal.services import requests
 from portal.services.places import Place
-from portal.services.subscriptions import next_charge, products, scheduled_change
+from portal.services.subscriptions import next_charge, products
 from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.services.subscriptions.products import OwnProduct, OwnSubscription
 from portal.web.access import workspace_right
@@ -25,12 +25,11 @@ from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.licences import amount_words
 from portal.words.methods import method_words
-from portal.words.plans import priced_name
 from portal.words.renewal import amount_charged
 from portal.words.states import state_words
 
 from .conversation import How
-from .licensed import right_to_change
+from .licensed import may_change, what_waits
 
 blueprint = Blueprint("subscriptions", __name__, url_prefix="/w/<slug>/subscriptions")
 
@@ -132,7 +131,11 @@ def _actions(place: Place, own: OwnProduct) -> Iterator[tuple[str, str, str]]:
         yield _("Licence key"), url_for("licence_key.show", slug=slug, product=code), f"key-{code}"
     if own.status is None or own.status.subscription.has_open_money:
         return
-    if own.is_bought and own.status.state is SubscriptionState.PAID and _may_change(place, own.status):
+    if (
+        own.is_bought
+        and own.status.state is SubscriptionState.PAID
+        and may_change(place, own.status.subscription)
+    ):
         yield _("Change"), url_for("licence_change.show", slug=slug, product=code), f"change-{code}"
     if Right.AUTO_RENEWAL not in place.may:
         return
@@ -146,11 +149,6 @@ def _actions(place: Place, own: OwnProduct) -> Iterator[tuple[str, str, str]]:
         yield label, url_for("licence_renewal.show", slug=slug, product=code), f"renewal-{code}"
     if own.is_bought and own.status.state in CANCELLABLE:
         yield _("Cancel"), url_for("cancellation.ask", slug=slug, product=code), f"cancel-{code}"
-
-
-def _may_change(place: Place, status: SubscriptionStatus) -> bool:
-    needed = {Right.BUY, right_to_change(status.subscription)}
-    return needed <= place.may and not place.workspace.is_corporate
 
 
 def _sentence(own: OwnProduct) -> str:
@@ -173,17 +171,7 @@ def _sentence(own: OwnProduct) -> str:
             return _("It ends on %(date)s, and nothing more is charged.", date=due_on)
         case SubscriptionState.ENDED if status.blocked_on:
             return _("It ended on %(date)s.", date=formatting.day(status.blocked_on - timedelta(days=1)))
-    return _what_waits(status)
-
-
-def _what_waits(status: SubscriptionStatus) -> str:
-    """What is to begin on the due date; empty where it goes on as it is."""
-    subscription = status.subscription
-    if subscription.scheduled_plan_id is None or status.due_on is None:
-        return ""
-    names = scheduled_change.waiting_names(status)
-    words = priced_name(names, subscription.scheduled_interval, subscription.scheduled_quantity)
-    return _("From %(date)s you will have: %(plan)s.", date=formatting.day(status.due_on), plan=words)
+    return what_waits(status)
 
 
 def _trial_sentence(own: OwnProduct, status: SubscriptionStatus) -> str:
