@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from peewee import JOIN, Case, ModelSelect, fn
+from peewee import JOIN, Case, Expression, ModelSelect, fn
 
 from portal.database.connecting import transaction
 from portal.domain.cart import CartNotAsShown
@@ -88,35 +88,32 @@ def ask_for_order(place: Place, order: Order, *, note: str, now: datetime) -> Pu
         order = ordering.refresh_quote(order, now=now)
         orders.read_lines([order])
         request = _open(place, currency=order.currency, fingerprint=shown, note=note, now=now)
-        lines = zip(order.lines, order.frozen_lines, strict=True)
-        _write_lines(request, [_line_of(line, unit=frozen.unit) for line, frozen in lines])
+        _write_lines(request, [_line_of(line) for line in order.lines])
         _tell_approvers(place, request)
     return request
 
 
 def _asked_before(place: Place, shown: str, *, now: datetime) -> PurchaseRequest | None:
     """The person's own open request for just that."""
-    own = (
+    same = (
         request_ends.with_asker()
-        .where(
-            PurchaseRequest.workspace == place.workspace,
-            PurchaseRequest.asker == place.member.person_id,
-            PurchaseRequest.fingerprint == shown,
-            PurchaseRequest.state == RequestState.OPEN,
-            PurchaseRequest.expires_at > now,
-        )
+        .where(_is_open_by(place, now=now), PurchaseRequest.fingerprint == shown)
         .order_by(PurchaseRequest.id.desc())
     )
-    return own.first() if shown else None
+    return same.first() if shown else None
+
+
+def _is_open_by(place: Place, *, now: datetime) -> Expression:
+    return (
+        (PurchaseRequest.workspace == place.workspace)
+        & (PurchaseRequest.asker == place.member.person_id)
+        & (PurchaseRequest.state == RequestState.OPEN)
+        & (PurchaseRequest.expires_at > now)
+    )
 
 
 def _open(place: Place, *, currency: str, fingerprint: str, note: str, now: datetime) -> PurchaseRequest:
-    waiting = PurchaseRequest.select().where(
-        PurchaseRequest.workspace == place.workspace,
-        PurchaseRequest.asker == place.member.person_id,
-        PurchaseRequest.state == RequestState.OPEN,
-        PurchaseRequest.expires_at > now,
-    )
+    waiting = PurchaseRequest.select().where(_is_open_by(place, now=now))
     if waiting.count() >= MOST_OPEN:
         raise TooManyRequests(most=MOST_OPEN)
     request = PurchaseRequest.create(
@@ -133,14 +130,14 @@ def _open(place: Place, *, currency: str, fingerprint: str, note: str, now: date
     return request
 
 
-def _line_of(line: OrderLine, *, unit: Money) -> PurchaseRequestLine:
+def _line_of(line: OrderLine) -> PurchaseRequestLine:
     return PurchaseRequestLine(
         product=line.plan.product_id,
         plan=line.plan_id,
         price=line.price_id,
         interval=line.interval,
         quantity=line.quantity,
-        unit_minor=unit.minor,
+        unit_minor=line.frozen.unit.minor,
     )
 
 
