@@ -3,16 +3,20 @@
 Peewee takes longer to write the SQL of a page's queries than the database takes to answer them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
+from typing import Any, TypeVar
 
 from peewee import Field, ModelSelect, ModelUpdate, Node
 
+from .columns import Model
 from .connecting import database, is_postgresql
+
+ModelT = TypeVar("ModelT", bound=Model)
 
 
 class Parameter(Node):
-    """Where a value goes that only the request knows: `Member.person == Slot("person")`."""
+    """Where a value goes that only the request knows: `Member.person == Parameter("person")`."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -20,6 +24,25 @@ class Parameter(Node):
     def __sql__(self, ctx: Any) -> Any:
         ctx._values.append(self)
         return ctx.literal(ctx.state.param or "?")
+
+
+class Parameters(Parameter):
+    """Where values go, however many: `Plan.id << Parameters("plans")`. Without any nothing is found."""
+
+    @property
+    def mark(self) -> str:
+        """Stands in the SQL until it is known how many there are."""
+        return f"/*{self.name}*/"
+
+    def __sql__(self, ctx: Any) -> Any:
+        ctx._values.append(self)
+        return ctx.literal(f"({self.mark})")
+
+
+def _padded(values: Collection[object]) -> list[object]:
+    """Filled with NULLs, which equal nothing, to a power of two: a database learns few statements then."""
+    size = 1 << max(len(values) - 1, 0).bit_length()
+    return [*values, *[None] * (size - len(values))]
 
 
 PLAIN = {"AUTO", "BIGINT", "CHAR", "INT", "TEXT", "VARCHAR"}
@@ -59,21 +82,18 @@ class Prepared:
     def rows(self, **values: object) -> list[Any]:
         """Every row, read now."""
         query, sql, parameters = self._for_this_engine()
-        cursor = database.execute_sql(sql, self._filled(parameters, values))
+        cursor = database.execute_sql(*_filled(sql, parameters, values))
         found = cursor.fetchall()
         return list(map(self._reader(query, cursor), found)) if found else []
 
     def execute(self, **values: object) -> None:
         """For a query that changes rows and answers nothing."""
         _query, sql, parameters = self._for_this_engine()
-        database.execute_sql(sql, self._filled(parameters, values))
+        database.execute_sql(*_filled(sql, parameters, values))
 
     def first(self, **values: object) -> Any:
         """The first row, or None."""
         return next(iter(self.rows(**values)), None)
-
-    def _filled(self, parameters: Sequence[object], values: Mapping[str, object]) -> list[object]:
-        return [values[each.name] if isinstance(each, Parameter) else each for each in parameters]
 
     def _for_this_engine(self) -> tuple[Any, str, list[Any]]:
         engine = is_postgresql()
@@ -93,3 +113,26 @@ class Prepared:
             wrapper.cursor = None
             self._readers[engine] = wrapper.process_row
         return self._readers[engine]
+
+
+def _filled(sql: str, parameters: Sequence[object], values: Mapping[str, Any]) -> tuple[str, list[object]]:
+    """The statement and what goes with it."""
+    filled: list[object] = []
+    for each in parameters:
+        if isinstance(each, Parameters):
+            several = _padded(values[each.name])
+            sql = sql.replace(each.mark, ", ".join(["%s" if is_postgresql() else "?"] * len(several)))
+            filled += several
+        else:
+            filled.append(values[each.name] if isinstance(each, Parameter) else each)
+    return sql, filled
+
+
+def by_ids(model: type[ModelT], ids: Collection[int]) -> dict[int, ModelT]:
+    """The rows with these ids, by id. One query."""
+    return {row.id: row for row in _with_ids(model).rows(ids=ids)}
+
+
+@cache
+def _with_ids(model: type[Model]) -> Prepared:
+    return Prepared(lambda: model.select().where(model.id << Parameters("ids")))

@@ -3,17 +3,17 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
 
-from peewee import fn
+from peewee import ModelSelect, fn
 
 from portal.database import rows
 from portal.database.connecting import hold, postpone, require_transaction
+from portal.database.prepared import Parameters, Prepared
 from portal.models import AuditEntry, AuditTrace, Person, Workspace
 from portal.runtime import current
 
@@ -96,23 +96,30 @@ def _write(acts: list[tuple[AuditEntry, AuditTrace]]) -> None:
 
 def _newest_entries(workspaces: set[int | None]) -> dict[int | None, AuditEntry]:
     """The end of each workspace's chain; None is the chain of what belongs to no workspace."""
-    other = AuditEntry.alias()
-    ends = (
-        AuditEntry.select(AuditEntry.workspace, AuditEntry.sequence, AuditEntry.digest)
-        .join(Workspace)
-        .where(
-            Workspace.id << [each for each in workspaces if each is not None],
-            # For each workspace one look at the index, however long its chain has become.
-            AuditEntry.sequence
-            == other.select(fn.MAX(other.sequence)).where(other.workspace == Workspace.id),
-        )
-    )
-    newest = {entry.workspace_id: entry for entry in cast("Iterable[AuditEntry]", ends)}
+    ends = _ends_of_chains.rows(workspaces=[each for each in workspaces if each is not None])
+    newest: dict[int | None, AuditEntry] = {entry.workspace_id: entry for entry in ends}
     if None in workspaces:
         hold("audit")
         of_none = AuditEntry.select().where(AuditEntry.workspace.is_null())
         newest[None] = of_none.order_by(AuditEntry.sequence.desc()).first()
     return newest
+
+
+def _ends_of_chains_query() -> "ModelSelect[AuditEntry]":
+    other = AuditEntry.alias()
+    return (
+        AuditEntry.select(AuditEntry.workspace, AuditEntry.sequence, AuditEntry.digest)
+        .join(Workspace)
+        .where(
+            Workspace.id << Parameters("workspaces"),
+            # For each workspace one look at the index, however long its chain has become.
+            AuditEntry.sequence
+            == other.select(fn.MAX(other.sequence)).where(other.workspace == Workspace.id),
+        )
+    )
+
+
+_ends_of_chains = Prepared(_ends_of_chains_query)
 
 
 def holds(entry: AuditEntry, *, previous: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, cast
 from peewee import Expression, ModelSelect, fn
 
 from portal.database.connecting import require_transaction
-from portal.database.prepared import Parameter
+from portal.database.prepared import Parameter, Parameters, Prepared
 from portal.domain.errors import OrderAlreadyPlaced, PortalError
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, OPEN_REFUND_STATES
 from portal.domain.vocabulary import ProductKind
@@ -23,12 +23,7 @@ class MoneyOnItsWay(PortalError):
 
 def open_payment(workspace: Workspace, products: Iterable[Product | int]) -> Payment | None:
     """The payment for one of these products whose result is open, with its order. One query."""
-    return (
-        _open_payments(workspace, Payment, Order)
-        .join_from(Payment, Order)
-        .where(_is_for(Payment.order, products))
-        .first()
-    )
+    return cast("Payment | None", _payment_for.first(workspace=workspace.id, products=_ids(products)))
 
 
 def any_open_payment(workspace: Workspace) -> Payment | None:
@@ -114,31 +109,52 @@ def _open_refunds(workspace: Workspace | Parameter, *selected: Any) -> "ModelSel
 
 def open_refund(workspace: Workspace, products: Iterable[Product | int]) -> Refund | None:
     """The refund of a payment for one of these products whose result is open. One query."""
-    return (
-        _open_refunds(workspace, Refund, Payment)
-        .join(Payment)
-        .where(_is_for(Payment.order, products))
-        .first()
-    )
+    return cast("Refund | None", _refund_for.first(workspace=workspace.id, products=_ids(products)))
 
 
 def orders_in_the_way(workspace: Workspace) -> dict[int, str]:
     """Ids of the products that money is on its way for, each with the number of its order. One query."""
-    being_paid = _open_payments(workspace, Payment.order)
-    being_refunded = _open_refunds(workspace, Payment.order).join(Payment)
-    query = (
+    return dict(_products_and_orders.rows(workspace=workspace.id))
+
+
+def _ids(products: Iterable[Product | int]) -> list[int]:
+    return [each.id if isinstance(each, Product) else each for each in products]
+
+
+def _is_for_products(order: Any) -> Expression:
+    """Whether the order has a line of one of the products."""
+    return order << OrderLine.select(OrderLine.order).join(Plan).where(Plan.product << Parameters("products"))
+
+
+_payment_for = Prepared(
+    lambda: (
+        _open_payments(Parameter("workspace"), Payment, Order)
+        .join_from(Payment, Order)
+        .where(_is_for_products(Payment.order))
+        .limit(1)
+    )
+)
+_refund_for = Prepared(
+    lambda: (
+        _open_refunds(Parameter("workspace"), Refund, Payment, Order)
+        .join_from(Refund, Payment)
+        .join_from(Payment, Order)
+        .where(_is_for_products(Payment.order))
+        .limit(1)
+    )
+)
+_products_and_orders = Prepared(
+    lambda: (
         Plan.select(Plan.product, Order.number)
         .join_from(Plan, OrderLine, on=(OrderLine.plan == Plan.id))
         .join_from(OrderLine, Order)
-        .where((Order.id << being_paid) | (Order.id << being_refunded))
+        .where(
+            (Order.id << _open_payments(Parameter("workspace"), Payment.order))
+            | (Order.id << _open_refunds(Parameter("workspace"), Payment.order).join(Payment))
+        )
+        .tuples()
     )
-    return dict(cast("Iterable[tuple[int, str]]", query.tuples()))
-
-
-def _is_for(order: Any, products: Iterable[Product | int]) -> Expression:
-    """Whether the order has a line of one of these products."""
-    theirs = OrderLine.select(OrderLine.order).join(Plan).where(Plan.product << list(products))
-    return order << theirs
+)
 
 
 def refuse_beside_open_money(workspace: Workspace, products: Iterable[Product | int]) -> None:

@@ -3,10 +3,10 @@
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import cast
 
 from portal.database import rows
 from portal.database.connecting import require_transaction
+from portal.database.prepared import Parameters, Prepared
 from portal.domain.pricing import Quote
 from portal.models import CartLine, Order, OrderLine, Plan, Subscription
 
@@ -94,10 +94,14 @@ def read_lines(orders: Iterable[Order]) -> None:
 
 
 def _lines_of(orders: Iterable[Order]) -> Iterable[OrderLine]:
-    return cast(
-        "Iterable[OrderLine]",
+    return _lines_with_plans.rows(orders=[order.id for order in orders])
+
+
+_lines_with_plans = Prepared(
+    lambda: (
         OrderLine.select(OrderLine, Plan)
         .join(Plan)
-        .where(OrderLine.order << [order.id for order in orders])
-        .order_by(OrderLine.order, OrderLine.position),
+        .where(OrderLine.order << Parameters("orders"))
+        .order_by(OrderLine.order, OrderLine.position)
     )
+)

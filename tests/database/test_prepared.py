@@ -2,12 +2,13 @@
 
 import pytest
 
-from portal.database.prepared import Parameter, Prepared
+from portal.database.prepared import Parameter, Parameters, Prepared, by_ids
 from portal.models import Member, Person, Subscription, Workspace
 from tests.factories import a_workspace
 from tests.visiting import facts
 
 
+@pytest.mark.engine("sqlite", "postgresql")
 @pytest.mark.parametrize("model", [Workspace, Member, Person, Subscription])
 def test_every_kind_of_column_is_read_alike(app, model) -> None:
     """Texts and whole numbers pass as they are; words, dates, instants, flags and JSON are made of them."""
@@ -27,3 +28,26 @@ def test_a_model_is_read_alike(app) -> None:
         assert found.__data__ == expected.__data__
         assert found.workspace.__data__ == expected.workspace.__data__
         assert type(found.role) is type(expected.role)
+
+
+@pytest.mark.engine("sqlite", "postgresql")
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 5, 8])
+def test_as_many_values_as_there_are(app, count) -> None:
+    """Three are written as four, of which one equals nothing; none finds nothing."""
+    with facts(app):
+        slugs = [a_workspace(f"Acme {number}").slug for number in range(count)]
+        a_workspace("Nobody asks for this one")
+        query = Prepared(
+            lambda: Workspace.select(Workspace.slug).where(Workspace.slug << Parameters("slugs"))
+        )
+        for _ in range(2):
+            assert sorted(row.slug for row in query.rows(slugs=slugs)) == sorted(slugs)
+        assert [row.slug for row in query.rows(slugs=["no-such-slug"])] == []
+
+
+def test_rows_by_their_ids(app) -> None:
+    with facts(app):
+        first, second = a_workspace("Acme"), a_workspace("Bolt")
+        found = by_ids(Workspace, {first.id, second.id, second.id + 1})
+        assert {key: row.slug for key, row in found.items()} == {first.id: "acme", second.id: "bolt"}
+        assert by_ids(Workspace, ()) == {}

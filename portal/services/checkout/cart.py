@@ -11,6 +11,7 @@ from datetime import datetime
 from peewee import JOIN, ModelSelect, fn
 
 from portal.database.connecting import require_transaction, transaction
+from portal.database.prepared import Parameter, Prepared
 from portal.domain.cart import CartChanged, CartNotAsShown, PriceDifference, fingerprint, price_difference
 from portal.domain.choices import Choice
 from portal.domain.errors import CurrencyMismatch, OrderAlreadyPlaced, PortalError
@@ -102,7 +103,7 @@ def find_product(code: str) -> Product | None:
 
 def find_plan(choice: Choice) -> Plan:
     """The plan that was chosen, on sale or not, with its product."""
-    return Plan.select(Plan, Product).join(Product).where(Plan.code == choice.plan_code).get()
+    return plans.by_codes([choice.plan_code])[choice.plan_code]
 
 
 def read(place: Place, *, now: datetime) -> Cart:
@@ -110,13 +111,7 @@ def read(place: Place, *, now: datetime) -> Cart:
 
     As many queries for twenty lines as for two.
     """
-    lines = (
-        _lines_in_cart(place.workspace, CartLine, Plan, Product)
-        .join_from(CartLine, Plan)
-        .join_from(CartLine, Product)
-        .order_by(CartLine.id)
-    )
-    return read_lines(place, list(lines), now=now)
+    return read_lines(place, _lines_with_plans.rows(workspace=place.workspace.id), now=now)
 
 
 def read_lines(place: Place, lines: Sequence[CartLine], *, now: datetime) -> Cart:
@@ -208,13 +203,23 @@ def _refusal(
     return None
 
 
-def _lines_in_cart(workspace: Workspace, *selected: object) -> "ModelSelect[CartLine]":
+def _lines_in_cart(workspace: Workspace | Parameter, *selected: object) -> "ModelSelect[CartLine]":
     """Without those that a placed order took along."""
     return (
         CartLine.select(*selected)
         .join_from(CartLine, Order, JOIN.LEFT_OUTER)
         .where(CartLine.workspace == workspace, Order.id.is_null() | (Order.state == OrderState.OPEN))
     )
+
+
+_lines_with_plans = Prepared(
+    lambda: (
+        _lines_in_cart(Parameter("workspace"), CartLine, Plan, Product)
+        .join_from(CartLine, Plan)
+        .join_from(CartLine, Product)
+        .order_by(CartLine.id)
+    )
+)
 
 
 # --- changing -------------------------------------------------------------------------------------
@@ -308,13 +313,8 @@ def _was_seen(line: CartLine | None, shown: str, place: Place) -> bool:
 
 
 def _line_of(workspace: Workspace, product: Product) -> CartLine | None:
-    return (
-        _lines_in_cart(workspace, CartLine, Plan, Product)
-        .join_from(CartLine, Plan)
-        .join_from(CartLine, Product)
-        .where(CartLine.product == product)
-        .first()
-    )
+    lines = _lines_with_plans.rows(workspace=workspace.id)
+    return next((line for line in lines if line.product_id == product.id), None)
 
 
 def _refuse_other_currency(workspace: Workspace, product: Product, currency: str) -> None:

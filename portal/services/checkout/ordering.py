@@ -7,8 +7,10 @@ and records the intent; the gateway is asked by services/payments/charging.py af
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
+from typing import cast
 
 from portal.database.connecting import require_transaction, transaction, write_postponed
+from portal.database.prepared import Parameter, Prepared
 from portal.domain.billing_details import Details
 from portal.domain.buying import AlreadySubscribed, check_licences
 from portal.domain.choices import Choice
@@ -127,15 +129,20 @@ def refuse_what_cannot_be_ordered(
 
 def find_order(workspace: Workspace, number: str) -> Order | None:
     """The workspace's order with its buyer; another workspace's is None."""
-    order = (
-        Order.select(Order, Person)
-        .join(Person)
-        .where(Order.workspace == workspace, Order.number == number)
-        .first()
-    )
+    order = cast("Order | None", _order_with_buyer.first(workspace=workspace.id, number=number))
     if order is not None:
         order.workspace = workspace
     return order
+
+
+_order_with_buyer = Prepared(
+    lambda: (
+        Order.select(Order, Person)
+        .join(Person)
+        .where(Order.workspace == Parameter("workspace"), Order.number == Parameter("number"))
+        .limit(1)
+    )
+)
 
 
 def remembered_details(workspace: Workspace) -> dict[str, object] | None:
@@ -302,8 +309,7 @@ def wanted_lines(
 ) -> list[Wanted]:
     """The choices at today's prices, each as the workspace may have it. Raises as `current_quote`."""
     choices = list(choices)
-    query = Plan.select(Plan, Product).join(Product).where(Plan.code << [each.plan_code for each in choices])
-    plans_by_code = {plan.code: plan for plan in query}
+    plans_by_code = plans.by_codes(each.plan_code for each in choices)
     wanted = []
     for choice in choices:
         plan = plans_by_code.get(choice.plan_code)

@@ -23,6 +23,7 @@ from portal.database.connecting import (
     transaction,
     write_postponed,
 )
+from portal.database.prepared import Parameters, Prepared
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, may_become
 from portal.domain.vocabulary import DeclineCode, PaidWith, PaymentMethodKind, PaymentState
 from portal.gateways.base import (
@@ -318,16 +319,21 @@ def _lock_workspaces(ids: Iterable[int]) -> None:
         list(Workspace.select(Workspace.id).where(Workspace.id << wanted).order_by(Workspace.id).for_update())
 
 
-def _read_again(asked: Sequence[Payment]) -> list[Payment]:
-    """The same payments now that the locks are held, each with its order's lines and their subscriptions."""
-    found = (
+_payments_with_orders = Prepared(
+    lambda: (
         Payment.select(Payment, Order, Workspace, PaymentMethod)
         .join_from(Payment, Order)
         .join_from(Payment, Workspace)
         .join_from(Payment, PaymentMethod, JOIN.LEFT_OUTER)
-        .where(Payment.id << [payment.id for payment in asked])
+        .where(Payment.id << Parameters("payments"))
     )
-    by_id = {payment.id: payment for payment in cast("Iterable[Payment]", found)}
+)
+
+
+def _read_again(asked: Sequence[Payment]) -> list[Payment]:
+    """The same payments now that the locks are held, each with its order's lines and their subscriptions."""
+    found = _payments_with_orders.rows(payments=[payment.id for payment in asked])
+    by_id: dict[int, Payment] = {payment.id: payment for payment in found}
     orders.read_lines(payment.order for payment in by_id.values())
     for payment in by_id.values():
         payment.order.workspace = payment.workspace

@@ -11,7 +11,7 @@ from peewee import JOIN, Case
 from portal import outbox
 from portal.database import rows
 from portal.database.connecting import require_transaction
-from portal.database.prepared import Parameter, Prepared
+from portal.database.prepared import Parameter, Prepared, by_ids
 from portal.domain.errors import PortalError
 from portal.domain.extension import PaidPeriod
 from portal.domain.frozen_quote import FrozenLine
@@ -49,15 +49,20 @@ class NotSubscribed(PortalError):
 
 def trial_plan() -> Plan:
     """What a new workspace begins with. Raises NoTrialPlan."""
-    plan = (
-        Plan.select(Plan, Product)
-        .join(Product)
-        .where(Product.kind == ProductKind.WORKSPACE_PLAN, ~Product.withdrawn, Plan.trial, ~Plan.withdrawn)
-        .first()
-    )
+    plan = _trial_plan.first()
     if plan is None:
         raise NoTrialPlan()
     return cast(Plan, plan)
+
+
+_trial_plan = Prepared(
+    lambda: (
+        Plan.select(Plan, Product)
+        .join(Product)
+        .where(Product.kind == ProductKind.WORKSPACE_PLAN, ~Product.withdrawn, Plan.trial, ~Plan.withdrawn)
+        .limit(1)
+    )
+)
 
 
 def start_trial(workspace: Workspace, *, now: datetime) -> Subscription:
@@ -180,13 +185,19 @@ def of_product_or_plan(workspace: Workspace, product: Product | None) -> Subscri
 
 def all_of(workspace: Workspace) -> list[Subscription]:
     """Every subscription of the workspace with its product, plan and price, the workspace plan's first."""
-    open_payment = open_money.state_of_open_payment(workspace).alias("open_payment_state")
-    open_refund = open_money.state_of_open_refund(workspace).alias("open_refund_state")
-    theirs = Subscription.select(Subscription, open_payment, open_refund)
-    found = with_catalogue(theirs.where(Subscription.workspace == workspace))
+    found = with_catalogue(_all_of_workspace.rows(workspace=workspace.id))
     for subscription in found:
         subscription.workspace = workspace
     return sorted(found, key=lambda each: (each.product.kind != ProductKind.WORKSPACE_PLAN, each.id))
+
+
+_all_of_workspace = Prepared(
+    lambda: Subscription.select(
+        Subscription,
+        open_money.state_of_open_payment(Parameter("workspace")).alias("open_payment_state"),
+        open_money.state_of_open_refund(Parameter("workspace")).alias("open_refund_state"),
+    ).where(Subscription.workspace == Parameter("workspace"))
+)
 
 
 def has_another_in_good_standing(subscription: Subscription, *, today: date) -> bool:
@@ -202,7 +213,7 @@ def read_subscriptions(lines: Iterable[OrderLine]) -> None:
     """
     known = [(line, line.subscription_id) for line in lines if line.subscription_id is not None]
     ids = {subscription_id for _line, subscription_id in known}
-    found = with_catalogue(Subscription.select().where(Subscription.id << list(ids)))
+    found = with_catalogue(by_ids(Subscription, ids).values())
     by_id = {subscription.id: subscription for subscription in found}
     for line, subscription_id in known:
         line.subscription = by_id[subscription_id]
@@ -217,7 +228,7 @@ def with_catalogue(query: Iterable[Subscription]) -> list[Subscription]:
     found = list(query)
     for field in (Subscription.product, Subscription.plan, Subscription.price):
         ids = {subscription.__data__[field.name] for subscription in found} - {None}
-        shared = {row.id: row for row in field.rel_model.select().where(field.rel_model.id << list(ids))}
+        shared = by_ids(field.rel_model, ids)
         for subscription in found:
             setattr(subscription, field.name, shared.get(subscription.__data__[field.name]))
     for subscription in found:
@@ -343,17 +354,7 @@ def grace_days(subscription: Subscription) -> int:
 def present_terms_of(status: SubscriptionStatus) -> PresentTerms:
     """What a quote needs to know of the past. One query more, for periods that are not over."""
     subscription = status.subscription
-    periods = (
-        SubscriptionPeriod.select()
-        .where(
-            SubscriptionPeriod.subscription == subscription,
-            SubscriptionPeriod.end_on > status.today,
-            # One that was cut before it began gives nothing.
-            SubscriptionPeriod.end_on > SubscriptionPeriod.start_on,
-            SubscriptionPeriod.net_minor > 0,
-        )
-        .order_by(SubscriptionPeriod.start_on, SubscriptionPeriod.id)
-    )
+    periods = _paid_periods.rows(subscription=subscription.id, today=status.today)
     return PresentTerms(
         plan_code=status.plan.code,
         interval=status.interval,
@@ -369,6 +370,21 @@ def present_terms_of(status: SubscriptionStatus) -> PresentTerms:
             for row in periods
         ),
     )
+
+
+_paid_periods = Prepared(
+    lambda: (
+        SubscriptionPeriod.select()
+        .where(
+            SubscriptionPeriod.subscription == Parameter("subscription"),
+            SubscriptionPeriod.end_on > Parameter("today"),
+            # One that was cut before it began gives nothing.
+            SubscriptionPeriod.end_on > SubscriptionPeriod.start_on,
+            SubscriptionPeriod.net_minor > 0,
+        )
+        .order_by(SubscriptionPeriod.start_on, SubscriptionPeriod.id)
+    )
+)
 
 
 def dates_of(
