@@ -1,10 +1,12 @@
 """What every test is built on: a database on either engine, settings, a clock that stands still.
 
 A test that takes `engine`, directly or through another fixture, runs once on SQLite and once on
-PostgreSQL; `@pytest.mark.engine("sqlite")` chooses one; where nothing moves money or waits for a lock,
-`@pytest.mark.either_engine` lets the two take turns. Pages in a browser are looked at on SQLite alone unless
-the mark says otherwise. Each test has a database of its own, copied from a migrated template, so that real
-commits happen in it.
+PostgreSQL; if it is told of several cases, they take turns, so that it runs on both and each case once.
+`@pytest.mark.engine("sqlite", "postgresql")` runs each case on both, as a race or a rule of the database
+needs; `@pytest.mark.engine("sqlite")` chooses one; where nothing moves money or waits for a lock,
+`@pytest.mark.either_engine` lets the two take turns without cases too. Pages in a browser are looked at on
+SQLite alone unless the mark says otherwise. Each test has a database of its own, copied from a migrated
+template, so that real commits happen in it.
 """
 
 import gc
@@ -120,18 +122,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def of_the_other_engine(items: list[pytest.Item]) -> set[pytest.Item]:
-    """Of the tests marked `either_engine` those whose turn it is not; one asked for by its engine has it.
+    """The tests whose engine's turn it is not. One asked for by its engine has it, and one that names both.
 
-    In a module that is marked, a test that names both engines runs on both.
+    The cases of a test take turns; a test without cases too, if it is marked `either_engine`.
     """
-    on_each: dict[str, list[pytest.Item]] = {}
+    cases_of: dict[str, dict[str, list[pytest.Item]]] = {}
     for item in items:
-        if item.get_closest_marker("either_engine") and not item.get_closest_marker("engine"):
-            engine = item.callspec.params.get("engine", "") if hasattr(item, "callspec") else ""
-            on_each.setdefault(item.nodeid.replace(engine, ""), []).append(item)
+        engine = item.callspec.params.get("engine") if hasattr(item, "callspec") else None
+        if engine is not None and item.get_closest_marker("engine") is None:
+            cases = cases_of.setdefault(item.nodeid.partition("[")[0], {})
+            cases.setdefault(item.nodeid.replace(engine, ""), []).append(item)
     left = set()
-    for name, tests in on_each.items():
-        left |= {*tests} - {*taking_turns(tests, crc32(name.encode()))}
+    for test, cases in cases_of.items():
+        [first, *others] = cases.values()
+        if others or first[0].get_closest_marker("either_engine"):
+            for turn, on_each in enumerate(cases.values(), crc32(test.encode())):
+                left |= {*on_each} - {*taking_turns(on_each, turn)}
     return left
 
 

@@ -22,6 +22,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.engine("sqlite", "postgresql")
 @pytest.mark.parametrize("turn", ["first", "second"])
 def test_a_test_finds_its_database_migrated_and_empty(database, turn: str) -> None:
     """Whatever the other turn wrote is not here."""

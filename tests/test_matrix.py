@@ -51,9 +51,9 @@ class Collected:
         return hash(self.nodeid)
 
 
-def on_both(name, *marks):
+def on_both(name, *marks, case="x"):
     return [
-        Collected(f"{name}[{engine}-x]", SimpleNamespace(params={"engine": engine}), frozenset(marks))
+        Collected(f"{name}[{engine}-{case}]", SimpleNamespace(params={"engine": engine}), frozenset(marks))
         for engine in ENGINES
     ]
 
@@ -67,6 +67,18 @@ def test_engines_take_turns_where_either_will_do(monkeypatch):
     assert {test.callspec.params["engine"] for test in left} == {*ENGINES}
     assert not {*others} & left
     assert of_the_other_engine(marked[0][:1]) == of_the_other_engine(marked[0][1:]) == set()
+    monkeypatch.setattr(matrix, "FULL", True)
+    assert of_the_other_engine(everything) == set()
+
+
+def test_the_cases_of_a_test_share_the_engines(monkeypatch):
+    cases = [on_both("test_prices", case=str(number)) for number in range(5)]
+    races = [on_both("test_race", "engine", case=str(number)) for number in range(5)]
+    everything = [test for both in [*cases, *races] for test in both]
+    left = of_the_other_engine(everything)
+    assert all(len({*both} & left) == 1 for both in cases)
+    assert {test.callspec.params["engine"] for test in left} == {*ENGINES}
+    assert not {test for both in races for test in both} & left
     monkeypatch.setattr(matrix, "FULL", True)
     assert of_the_other_engine(everything) == set()
 

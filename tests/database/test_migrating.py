@@ -134,6 +134,7 @@ migrating.migrate()
 """
 
 
+@pytest.mark.engine("sqlite", "postgresql")
 @pytest.mark.parametrize("statement", [2, 9, 40])
 def test_killed_in_the_middle_of_a_migration_the_next_run_succeeds(
     empty_url, empty_environment, database_url, statement

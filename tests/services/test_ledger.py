@@ -223,6 +223,7 @@ def test_a_failed_act_leaves_no_entry(place, monkeypatch):
     assert everything() == {}
 
 
+@pytest.mark.engine("sqlite", "postgresql")
 @pytest.mark.parametrize(
     "columns",
     [

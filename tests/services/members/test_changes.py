@@ -275,6 +275,7 @@ def test_an_admin_does_not_do_it_to_an_owner(take_away):
         take_away(the_admin(acme), the_place(acme).member)
 
 
+@pytest.mark.engine("sqlite", "postgresql")
 @every_way
 def test_the_last_owner_stays_when_two_owners_do_it_to_each_other(take_away):
     acme = a_workspace()
@@ -406,6 +407,7 @@ def test_a_member_of_two_workspaces_stays_signed_in_to_the_other():
     assert places.enter(person=leo.person, slug=other.slug) is not None
 
 
+@pytest.mark.engine("sqlite", "postgresql")
 @every_way
 def test_whoever_was_removed_meanwhile_is_gone(take_away):
     acme = a_workspace()

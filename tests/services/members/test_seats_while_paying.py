@@ -181,6 +181,7 @@ def test_the_question_of_the_books_finds_users_whom_the_ordered_plan_does_not_ho
 # --- at once --------------------------------------------------------------------------------------
 
 
+@pytest.mark.engine("sqlite", "postgresql")
 @pytest.mark.parametrize("plan", ["business-3", "business-5"])
 def test_an_order_and_six_invitations_at_once_leave_nobody_who_become_guests(place, plan):
     order = an_order(place, plan)

@@ -82,6 +82,7 @@ def test_killed_before_the_gateway_read_nothing_was_made_and_the_order_is_open(p
     is_paid_exactly_once(order)
 
 
+@pytest.mark.engine("sqlite", "postgresql")
 @pytest.mark.parametrize("point", ["after the gateway charged", "while the answer is written"])
 def test_killed_between_the_charge_and_our_record_it_is_paid_once(place, environment, clock, point):
     order = killed_while_placing(place, environment, point)
@@ -148,6 +149,7 @@ refunds.ask_refund(place, payment, shown_hash=shown, now=clock.now())
 )
 
 
+@pytest.mark.engine("sqlite", "postgresql")
 @pytest.mark.parametrize(
     ("point", "gone"),
     [

@@ -284,6 +284,7 @@ method_setups.begin_adding(place, a_card(), result_address=lambda key: RETURN_UR
 )
 
 
+@pytest.mark.engine("sqlite", "postgresql")
 @pytest.mark.parametrize(
     ("point", "state"),
     [
@@ -470,6 +471,7 @@ def test_the_card_that_paid_a_failed_renewal_is_charged_first_from_then_on(place
     assert_books_clean()
 
 
+@pytest.mark.engine("sqlite", "postgresql")
 @pytest.mark.parametrize("act", ["choose", "remove"])
 def test_what_somebody_chose_while_the_bank_was_asked_stays(place, clock, act):
     failed_with_a_bad_card(place, clock)
