@@ -315,8 +315,12 @@ def place(runtime):
 
 @pytest.fixture(scope="session")
 def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a template is kept that was compiled once in a test process, for every site and every command."""
-    return tmp_path_factory.mktemp("compiled")
+    """Where a template is kept that was compiled once, for every site and every command of the run."""
+    of_this_process = tmp_path_factory.getbasetemp()
+    whole_run = of_this_process.parent if "PYTEST_XDIST_WORKER" in os.environ else of_this_process
+    folder = whole_run / "compiled"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,5 +1,6 @@
 """Days that pass, with the run of each."""
 
+from portal.database.prepared import Prepared
 from portal.models import MethodSetup, Payment, Refund
 from portal.runtime import current
 from portal.services.renewals import run
@@ -23,5 +24,13 @@ def something_waits() -> bool:
     """For its day, or for the answer of a gateway."""
     if run.count_due(current().clock.now()):
         return True
-    asked_again = (Payment.look_up_at, Refund.ask_again_at, MethodSetup.look_up_at)
-    return any(column.model.select().where(column.is_null(False)).exists() for column in asked_again)
+    return any(query.rows() for query in ASKED_AGAIN)
+
+
+def _not_null(column) -> Prepared:
+    return Prepared(lambda: column.model.select(column).where(column.is_null(False)).limit(1))
+
+
+ASKED_AGAIN = [
+    _not_null(column) for column in (Payment.look_up_at, Refund.ask_again_at, MethodSetup.look_up_at)
+]
