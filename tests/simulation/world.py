@@ -16,7 +16,15 @@ from typing import Any
 from portal.clock import FixedClock
 from portal.domain.choices import Choice
 from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
-from portal.domain.vocabulary import Interval, MemberStatus, OrderKind, PaymentState, Role, Service
+from portal.domain.vocabulary import (
+    Interval,
+    MemberStatus,
+    OrderKind,
+    PaymentState,
+    RequestState,
+    Role,
+    Service,
+)
 from portal.gateways.base import (
     ChargeRequest,
     Outcome,
@@ -37,18 +45,20 @@ from portal.models import (
     OutboxMessage,
     Payment,
     PaymentMethod,
+    Person,
     Plan,
     Product,
+    PurchaseRequest,
     Refund,
     Subscription,
     Workspace,
 )
 from portal.runtime import Runtime, current, install
-from portal.services import catalogue, ledger, plans
-from portal.services.checkout import ordering
+from portal.services import catalogue, ledger, plans, requests
+from portal.services.checkout import cart, ordering
 from portal.services.members import changes, invitations
 from portal.services.payments import charging, refund_quotes, refunds
-from portal.services.places import Place
+from portal.services.places import Place, enter
 from portal.services.renewals import run
 from portal.services.subscriptions import (
     agreement,
@@ -56,6 +66,7 @@ from portal.services.subscriptions import (
     cancellation,
     free_plan,
     licences,
+    product_trials,
     scheduled_change,
 )
 from portal.services.upkeep import books
@@ -258,6 +269,11 @@ class World:
                 self._assign_licences,
                 self._assign_licences,
                 self._free_licences,
+                self._try_product,
+                self._ask_for_licences,
+                self._ask_for_licences,
+                self._decide,
+                self._decide,
             )
         )
         if Workspace.get_by_id(place.workspace.id).deleted_at is not None:
@@ -329,6 +345,43 @@ class World:
     def _buy_licences(self, place: Place) -> None:
         """Again, where they have ended; refused while they run."""
         self._order_together(place, [self._some_licences()])
+
+    def _try_product(self, place: Place) -> None:
+        plan = Plan.get(Plan.code == self.chance.choice(LICENSED))
+        count = self.chance.choice((1, 1, 1, 2))
+        product_trials.start(
+            place, product_code=plan.product.code, plan_code=plan.code, licences=count, now=self.clock.now()
+        )
+
+    def _ask_for_licences(self, place: Place) -> None:
+        """A member puts them into the cart, where something may lie already, and sends it to be approved."""
+        members = Member.select(Member, Person).join(Person).order_by(Member.id)
+        active = members.where(Member.workspace == place.workspace, Member.status == MemberStatus.ACTIVE)
+        asker = enter(person=self.chance.choice(list(active)).person, slug=place.workspace.slug)
+        if asker is None:
+            return
+        now = self.clock.now()
+        currency = cart.currency_of(place.workspace) or self.chance.choice(("EUR", "USD"))
+        cart.add(asker, choice=self._some_licences(), currency=currency, now=now)
+        requests.ask(asker, shown=cart.read(asker, now=now).fingerprint, note="", now=now)
+
+    def _decide(self, _place: Place) -> None:
+        """An owner declines what was asked for in whatever workspace, or orders and pays it."""
+        waiting = PurchaseRequest.select().where(PurchaseRequest.state == RequestState.OPEN)
+        by_workspace = {place.workspace.id: place for place in self.places}
+        asked = [each for each in waiting.order_by(PurchaseRequest.id) if each.workspace_id in by_workspace]
+        if not asked:
+            return
+        chosen, now = self.chance.choice(asked), self.clock.now()
+        place, number = by_workspace[chosen.workspace_id], chosen.number
+        self.touched.add(place.workspace.id)
+        if self.chance.random() < 0.2:
+            requests.decline(place, number, by=place.member.person, reason="", now=now)
+            return
+        order = with_details(requests.open_as_order(place, number, now=now), place)
+        self.shown_minor[order.number] = order.due.minor
+        payment = pay(order, self.chance.choice(CARDS), person=place.member.person)
+        self.tell(f"{place.workspace.slug} approves {number}: {payment.state}")
 
     def _buy_plan_and_licences(self, place: Place) -> None:
         plan = Choice(self.chance.choice(PLANS), self.chance.choice(tuple(Interval)))
@@ -673,6 +726,10 @@ class World:
             "licences": paid.where(OrderLine.plan << Plan.select().where(Plan.code << LICENSED)).count(),
             "cancelled": AuditEntry.select().where(AuditEntry.action == "subscription.cancelled").count(),
             "assigned": AuditEntry.select().where(AuditEntry.action == "licence.assigned").count(),
+            "tried": AuditEntry.select().where(AuditEntry.action == "trial.started").count(),
+            "approved": PurchaseRequest.select()
+            .where(PurchaseRequest.state == RequestState.APPROVED)
+            .count(),
         }
 
 
