@@ -70,7 +70,14 @@ def pytest_configure(config: pytest.Config) -> None:
         # To record what the browser sees takes a quarter of its time, so it is done where a test had failed.
         config.option.tracing = "retain-on-failure"
     # One run is like another, on every machine; FULL=1 looks for cases that nobody has thought of.
-    hypothesis.settings.register_profile("each_run_alike", derandomize=not FULL, database=None)
+    hypothesis.settings.register_profile(
+        "each_run_alike",
+        derandomize=not FULL,
+        database=None,
+        # How long a case takes says how busy the machine is.
+        deadline=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
     hypothesis.settings.load_profile("each_run_alike")
     sys.addaudithook(refuse_other_machines)
     if os.environ.get("CI") == "true" and postgresql_binaries() is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from portal import require_printable_names
 from portal.settings import SettingsError, known_variables, read_settings
 from portal.settings.seller import DEMO, bic, country_of_seller, iban, printed, vat_number
 
@@ -285,6 +286,13 @@ def test_a_secret_key_that_cannot_be_kept_is_one_sentence(tmp_path) -> None:
         read({"PORTAL_SECRET_KEY": ""}, tmp_path)
 
 
+@pytest.mark.parametrize("name", ["PORTAL_SELLER_NAME", "PORTAL_SELLER_ADDRESS", "PORTAL_BRAND_NAME"])
+def test_what_no_invoice_can_show_of_the_vendor_is_refused(name, tmp_path) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} has 𓀀, which invoices cannot show"):
+        require_printable_names(read({name: "Société 𓀀"}, tmp_path))
+    require_printable_names(read({name: "Société 台灣"}, tmp_path))
+
+
 # --- sense ----------------------------------------------------------------------------------------
 
 
@@ -416,6 +424,7 @@ def command(environ: dict[str, str], *words: str, umask: int = -1) -> subprocess
         ("PORTAL_DATA_DIR", "/proc/version/x", ["migrate"]),
         ("PORTAL_MAIL_FROM", "nobody", ["run-due"]),
         ("PORTAL_SELLER_NAME", "\udcff", ["check"]),
+        ("PORTAL_SELLER_NAME", "Acme 𓀀", ["serve", "--port", "0"]),
     ],
 )
 def test_a_command_ends_with_the_sentence_and_nothing_else(name, value, words, tmp_path) -> None:
