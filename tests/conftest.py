@@ -13,7 +13,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,8 @@ from zlib import crc32
 
 import hypothesis
 import pytest
+from jinja2 import Undefined, UndefinedError
+from jinja2.utils import missing
 
 from tests.matrix import FULL, taking_turns
 from tests.pages import PageClient
@@ -423,6 +425,17 @@ def kind_of_site(settings: Any) -> Any:
     )
 
 
+class EntryOfAPage(Undefined):
+    """A template that asks an object of ours for what it lacks is wrong: it would print nothing, unseen."""
+
+    def __init__(
+        self, hint: str | None = None, obj: Any = missing, name: str | None = None, *rest: Any
+    ) -> None:
+        if is_dataclass(obj):
+            raise UndefinedError(f"{type(obj).__name__} has no {name}")
+        super().__init__(hint, obj, name, *rest)
+
+
 @pytest.fixture
 def app(settings: Any, clock: Any, sites: dict[Any, Any], request: pytest.FixtureRequest) -> Iterator[Any]:
     """The application on a fresh database. A fault that became an error page fails the test."""
@@ -439,6 +452,7 @@ def app(settings: Any, clock: Any, sites: dict[Any, Any], request: pytest.Fixtur
     # Its tasks: another site may have been made since.
     wake.register(application)
     application.testing = True
+    application.jinja_env.undefined = EntryOfAPage
     application.test_client_class = PageClient
     yield application
     logger.removeHandler(faults)

@@ -145,6 +145,13 @@ def catalogue() -> None:
     """What is on sale."""
 
 
+def text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as fault:
+        raise click.ClickException(f"{file} is not a text in UTF-8.") from fault
+
+
 catalogue_file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
@@ -155,7 +162,7 @@ def catalogue_check(file: Path) -> None:
     from portal.services import catalogue as service
 
     today = SystemClock().now().astimezone(seller_zone()).date()
-    declared = service.read(file.read_text(encoding="utf-8"), filename=file.name, today=today)
+    declared = service.read(text_of(file), filename=file.name, today=today)
     click.echo(f"{file}: {len(declared.products)} products, no fault")
 
 
@@ -166,7 +173,7 @@ def catalogue_apply(file: Path) -> None:
     from portal.services import catalogue as service
 
     with at_work() as runtime:
-        report = service.apply(file.read_text(encoding="utf-8"), filename=file.name, now=runtime.clock.now())
+        report = service.apply(text_of(file), filename=file.name, now=runtime.clock.now())
     show(report, as_json=False)
 
 
