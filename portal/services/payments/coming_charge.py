@@ -36,9 +36,12 @@ class ComingCharge:
 def coming_charge(status: SubscriptionStatus, usage: Usage, *, now: datetime) -> ComingCharge | None:
     """None where no charge comes by itself, or nobody can say which. One query, mostly.
 
-    A renewal that has failed, or is being made, has letters and a banner of its own.
+    A renewal that has failed, or is being made, has letters and a banner of its own: another charge beside it
+    would be a second one.
     """
     subscription, on = status.subscription, status.subscription.renew_on
+    if subscription.open_payment_state is not None:
+        return None
     waiting = scheduled_change.waiting_plan(status)
     if on is None or on < status.today or not status.renews_by_itself or (waiting and waiting.plan.free):
         return None
