@@ -7,7 +7,7 @@ from flask import Flask, Response, request
 
 from .clock import Clock, ShiftedClock, SystemClock
 from .database.driver import leave_out_postgresql
-from .settings import Settings, read_settings
+from .settings import Settings, SettingsError, read_settings
 
 if TYPE_CHECKING:
     from portal.gateways.base import Gateway
@@ -29,9 +29,26 @@ def run_with(settings: Settings, clock: Clock) -> None:
     from .database import connecting as database
     from .database import migrating
 
+    require_printable_names(settings)
     runtime.install(runtime.Runtime(settings, clock, make_gateways(settings, clock)))
     database.bind(settings.database_url)
     migrating.require_current_schema()
+
+
+def require_printable_names(settings: Settings) -> None:
+    """Every letter of what each document says of the vendor is in one of its fonts. Raises SettingsError."""
+    named = {
+        "PORTAL_SELLER_NAME": settings.seller.name,
+        "PORTAL_SELLER_ADDRESS": "".join(settings.seller.address),
+        "PORTAL_BRAND_NAME": settings.brand.name,
+    }
+    for name, text in named.items():
+        if text.isascii():
+            continue
+        from .documents.printable import unprintable_letters
+
+        if letters := unprintable_letters(text):
+            raise SettingsError(f"{name} has {', '.join(letters)}, which invoices cannot show: leave it out.")
 
 
 def make_site(settings: Settings) -> Flask:

@@ -15,7 +15,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,8 @@ from zlib import crc32
 
 import hypothesis
 import pytest
+from jinja2 import Undefined, UndefinedError
+from jinja2.utils import missing
 
 from tests.matrix import FULL, taking_turns
 from tests.pages import PageClient
@@ -72,7 +74,14 @@ def pytest_configure(config: pytest.Config) -> None:
         # To record what the browser sees takes a quarter of its time, so it is done where a test had failed.
         config.option.tracing = "retain-on-failure"
     # One run is like another, on every machine; FULL=1 looks for cases that nobody has thought of.
-    hypothesis.settings.register_profile("each_run_alike", derandomize=not FULL, database=None)
+    hypothesis.settings.register_profile(
+        "each_run_alike",
+        derandomize=not FULL,
+        database=None,
+        # How long a case takes says how busy the machine is.
+        deadline=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
     hypothesis.settings.load_profile("each_run_alike")
     sys.addaudithook(refuse_other_machines)
     if os.environ.get("CI") == "true" and postgresql_binaries() is None:
@@ -426,6 +435,17 @@ def kind_of_site(settings: Any) -> Any:
     )
 
 
+class EntryOfAPage(Undefined):
+    """A template that asks an object of ours for what it lacks is wrong: it would print nothing, unseen."""
+
+    def __init__(
+        self, hint: str | None = None, obj: Any = missing, name: str | None = None, *rest: Any
+    ) -> None:
+        if is_dataclass(obj):
+            raise UndefinedError(f"{type(obj).__name__} has no {name}")
+        super().__init__(hint, obj, name, *rest)
+
+
 @pytest.fixture
 def app(settings: Any, clock: Any, sites: dict[Any, Any], request: pytest.FixtureRequest) -> Iterator[Any]:
     """The application on a fresh database. A fault that became an error page fails the test."""
@@ -442,6 +462,7 @@ def app(settings: Any, clock: Any, sites: dict[Any, Any], request: pytest.Fixtur
     # Its tasks: another site may have been made since.
     wake.register(application)
     application.testing = True
+    application.jinja_env.undefined = EntryOfAPage
     application.test_client_class = PageClient
     yield application
     logger.removeHandler(faults)

@@ -26,6 +26,7 @@ from portal.models import (
     AuditTrace,
     BalanceEntry,
     CreditedLine,
+    Dispute,
     Document,
     Invoice,
     Licence,
@@ -690,6 +691,10 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
         lambda: changed(row := subscription(), renew_on=row.due_on - A_DAY),
         {"renewals_wait_for_their_due_date"},
     ),
+    "a renewal that never comes": (
+        lambda: changed(subscription(), renew_on=None),
+        {"renewals_wait_for_their_due_date"},
+    ),
     "a charge though renewal is off": (
         lambda: changed(subscription(), auto_renewal=False),
         {"renewals_wait_for_their_due_date"},
@@ -743,6 +748,17 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
     "a payment by somebody else's card": (
         lambda: changed(of(Payment, "Acme", newest=True), method=of(PaymentMethod, "Bern")),
         {"payments_charge_methods_of_their_workspace"},
+    ),
+    "a dispute that stopped nothing": (
+        lambda: Dispute.create(
+            workspace=(paid := of(Payment, "Acme", newest=True)).workspace,
+            payment=paid,
+            event_id="event",
+            payload="{}",
+            opened_at=A_LONG_TIME_AGO,
+            created_at=A_LONG_TIME_AGO,
+        ),
+        {"disputes_are_as_the_gateway_has_them", "disputed_methods_are_stopped"},
     ),
     "a payment that was never settled": (
         lambda: changed(of(Payment, "Wien"), settled_at=None),

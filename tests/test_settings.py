@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from portal import require_printable_names
 from portal.settings import SettingsError, known_variables, read_settings
 from portal.settings.seller import DEMO, bic, country_of_seller, iban, printed, vat_number
 
@@ -48,7 +49,15 @@ NONSENSE = {
         "https://billing.example.com\nx",
         "https://" + "a" * 64 + ".example",
     ],
-    "DATA_DIR": ["", "{file}", "{file}/inside", "~/portal", "/proc/version/x", "{folder}/" + "x" * 300],
+    "DATA_DIR": [
+        "",
+        "{file}",
+        "{file}/inside",
+        "~/portal",
+        "/proc/version/x",
+        "{folder}/" + "x" * 300,
+        "https://example.com/var",
+    ],
     "DATABASE_URL": [
         "",
         "mysql://elsewhere/portal",
@@ -70,6 +79,7 @@ NONSENSE = {
         "postgresql://portal:secret@/portal",
         "postgresql://data base/portal",
         "postgresql://[::1/portal",
+        "postgresql://127.0.0.1/portal?sslmod=require",
         "amqp://127.0.0.1/portal",
     ],
     "QUEUE_URL": [
@@ -82,6 +92,8 @@ NONSENSE = {
         "redis://127.0.0.1:-1/0",
         "redis://127.0.0.1/jobs",
         "redis://127.0.0.1/0/1",
+        "redis://127.0.0.1/0?sokcet_timeout=5",
+        "redis://127.0.0.1/0?socket_timeout=soon",
         "sqlite:///",
         "sqlite:///{folder}",
         "sqlite:///{folder}/portal.sqlite",
@@ -144,6 +156,7 @@ NONSENSE = {
         "\\n".join("abcdefghi"),
         "A" * 201,
         "24\true X",
+        "–\\n.",
     ],
     "SELLER_COUNTRY": ["", "ZZ", "GB", "CH", "US", "France", "F", "F1", "GP", "EU", "XX", "ФР"],
     "SELLER_VAT_NUMBER": ["", "FR00", "FR40303265046", "DE136695976", "none", "0", "FR40303265045 FR"],
@@ -166,6 +179,9 @@ NONSENSE = {
         "CET+1",
         "+02:00",
         "right/Europe/Paris",
+        "localtime",
+        "posixrules",
+        "Factory",
         "Europe/Paris\x00",
     ],
     "UNCHECKED_VAT": ["", "yes", "Accept", "accept,charge"],
@@ -283,6 +299,13 @@ def test_a_secret_key_that_cannot_be_kept_is_one_sentence(tmp_path) -> None:
     (tmp_path / "secret_key").mkdir()
     with pytest.raises(SettingsError, match="PORTAL_SECRET_KEY is not set, and no key can be kept"):
         read({"PORTAL_SECRET_KEY": ""}, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["PORTAL_SELLER_NAME", "PORTAL_SELLER_ADDRESS", "PORTAL_BRAND_NAME"])
+def test_what_no_invoice_can_show_of_the_vendor_is_refused(name, tmp_path) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} has 𓀀, which invoices cannot show"):
+        require_printable_names(read({name: "Société 𓀀"}, tmp_path))
+    require_printable_names(read({name: "Société 台灣"}, tmp_path))
 
 
 # --- sense ----------------------------------------------------------------------------------------
@@ -416,6 +439,7 @@ def command(environ: dict[str, str], *words: str, umask: int = -1) -> subprocess
         ("PORTAL_DATA_DIR", "/proc/version/x", ["migrate"]),
         ("PORTAL_MAIL_FROM", "nobody", ["run-due"]),
         ("PORTAL_SELLER_NAME", "\udcff", ["check"]),
+        ("PORTAL_SELLER_NAME", "Acme 𓀀", ["serve", "--port", "0"]),
     ],
 )
 def test_a_command_ends_with_the_sentence_and_nothing_else(name, value, words, tmp_path) -> None:

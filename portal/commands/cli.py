@@ -14,13 +14,13 @@ import click
 from flask import Flask, current_app
 from peewee import DatabaseError, OperationalError
 
-from portal import create_app, default_clock, logs
+from portal import create_app, default_clock, logs, require_printable_names
 from portal.clock import ClockUnusable, ShiftedClock, SystemClock
 from portal.database import connecting as database
 from portal.database import migrating
 from portal.database.migrating import SchemaOutdated
 from portal.runtime import Runtime, current
-from portal.settings import Settings, SettingsError, make_data_dir, read_settings
+from portal.settings import Settings, SettingsError, make_data_dir, read_settings, seller_zone
 
 UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 DEFAULT_CATALOGUE = Path("catalogue.toml")
@@ -145,6 +145,13 @@ def catalogue() -> None:
     """What is on sale."""
 
 
+def text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as fault:
+        raise click.ClickException(f"{file} is not a text in UTF-8.") from fault
+
+
 catalogue_file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
@@ -152,11 +159,11 @@ catalogue_file = click.argument("file", type=click.Path(exists=True, dir_okay=Fa
 @catalogue_file
 def catalogue_check(file: Path) -> None:
     """Read a catalogue file and list every fault with its line, as of today."""
-    from portal.domain.catalogue import parse_catalogue
+    from portal.services import catalogue as service
 
-    today = SystemClock().now().date()
-    parsed = parse_catalogue(file.read_text(encoding="utf-8"), filename=file.name, today=today)
-    click.echo(f"{file}: {len(parsed.products)} products, no fault")
+    today = SystemClock().now().astimezone(seller_zone()).date()
+    declared = service.read(text_of(file), filename=file.name, today=today)
+    click.echo(f"{file}: {len(declared.products)} products, no fault")
 
 
 @catalogue.command("apply")
@@ -166,7 +173,7 @@ def catalogue_apply(file: Path) -> None:
     from portal.services import catalogue as service
 
     with at_work() as runtime:
-        report = service.apply(file.read_text(encoding="utf-8"), filename=file.name, now=runtime.clock.now())
+        report = service.apply(text_of(file), filename=file.name, now=runtime.clock.now())
     show(report, as_json=False)
 
 
@@ -268,6 +275,7 @@ def serve(port: int, host: str, workers: int, threads: int, embedded: bool) -> N
     with let_go():
         # The processes are forked from this one and may not share its connections.
         settings = bound_settings()
+        require_printable_names(settings)
         default_clock(settings)
         migrating.require_current_schema()
         if embedded:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from peewee import fn
 
-from portal import default_clock, outbox
+from portal import default_clock, outbox, require_printable_names
 from portal.clock import Clock, ClockUnusable
 from portal.database import connecting as database
 from portal.database import migrating
@@ -52,6 +52,7 @@ def examine(settings: Settings, clock: Clock) -> Iterator[Finding]:
     yield _finding("clock file", lambda: clock_file(settings))
     yield _finding("proxy", lambda: proxy(settings))
     yield _finding("fonts", fonts)
+    yield _finding("names", lambda: names_in_documents(settings))
     yield _finding("translations", lambda: translations(settings))
     yield _finding("mail", lambda: mail_server(settings))
     yield _finding("queue", lambda: queue(settings))
@@ -107,6 +108,14 @@ def private_files(settings: Settings) -> str | None:
     wide = [f"chmod {mode} {path}" for path, mode in open_to_others(files)]
     if wide:
         return f"Others on this machine can read what is yours: run {'; '.join(wide)}."
+    return None
+
+
+def names_in_documents(settings: Settings) -> str | None:
+    try:
+        require_printable_names(settings)
+    except SettingsError as fault:
+        return str(fault)
     return None
 
 

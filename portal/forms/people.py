@@ -5,7 +5,7 @@ from typing import Any
 from portal.services.people.passwords import LONGEST, SHORTEST, Weakness
 from portal.words.i18n import lazy_gettext as _l
 
-from .base import ChoiceField, EmailField, PasswordField, PortalForm, TextField
+from .base import ChoiceField, EmailField, PasswordField, PortalForm, PrintedTextField, TextField
 from .time_zones import TIME_ZONE_HINT, TimeZoneField
 
 USERNAME = {"autocomplete": "username", "inputmode": "email", "spellcheck": "false"}
@@ -45,7 +45,7 @@ OPEN_TOO_LONG = _l("The page was open for too long. Nothing was sent: please try
 class SignUpForm(PortalForm):
     name = TextField(_l("Your name"), required=NAME_REQUIRED, render_kw={"autocomplete": "name"})
     email = EmailField(_l("E-mail address"), required=EMAIL_REQUIRED, render_kw=USERNAME)
-    workspace_name = TextField(
+    workspace_name = PrintedTextField(
         _l("Name of the workspace"),
         required=_l("Enter a name for the workspace."),
         description=_l("Your company or team, for example."),

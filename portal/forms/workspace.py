@@ -16,6 +16,7 @@ from .base import (
     ChoiceField,
     HiddenTextField,
     PortalForm,
+    PrintedTextField,
     RadioField,
     TextField,
     clean_text,
@@ -37,7 +38,7 @@ class WorkspaceSettingsForm(PortalForm):
     """
 
     version = HiddenTextField()
-    name = TextField(_l("Name of the workspace"), required=_l("Enter the name of the workspace."))
+    name = PrintedTextField(_l("Name of the workspace"), required=_l("Enter the name of the workspace."))
     time_zone = TimeZoneField(_l("Time zone"), description=TIME_ZONE_HINT)
     language = ChoiceField(
         _l("Language"),
@@ -106,7 +107,7 @@ class WorkspaceSettingsForm(PortalForm):
 class NewWorkspaceForm(PortalForm):
     """What somebody who is signed in decides about a workspace of their own before it is made."""
 
-    name = TextField(
+    name = PrintedTextField(
         _l("Name of the workspace"),
         required=_l("Enter a name for the workspace."),
         description=_l("Your company or team, for example."),

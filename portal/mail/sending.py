@@ -247,7 +247,7 @@ def _send_by_smtp(url: str, email: EmailMessage, *, mail_from: str) -> None:
 
 def _write_file(folder: Path, message: MailMessage, content: bytes) -> None:
     """One file per promise, whole or not there; a repeat replaces it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = f"{message.promised_at:%Y%m%dT%H%M%S.%f}Z-{digest(message.key)}.eml"
     handle, draft = tempfile.mkstemp(dir=folder, prefix=".draft-")
     with os.fdopen(handle, "wb") as file:

@@ -1,4 +1,8 @@
-"""One row for each act, in the act's own transaction, chained so that a missing row shows."""
+"""One row for each act, in the act's own transaction, chained so that a missing row shows.
+
+What is cut from the end of a chain shows in nothing: the next entry follows whatever is last by then. Only a
+copy elsewhere tells (docs/operating.md).
+"""
 
 import hashlib
 import hmac

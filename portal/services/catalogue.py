@@ -1,12 +1,15 @@
 """The catalogue file made true in the database: all of it or nothing."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from portal.database.connecting import hold, transaction
+from portal.documents.printable import unprintable_letters
 from portal.domain.catalogue import (
+    Catalogue,
+    CatalogueInvalid,
     DeclaredFeature,
     DeclaredPlan,
     DeclaredPrice,
@@ -14,6 +17,8 @@ from portal.domain.catalogue import (
     Links,
     parse_catalogue,
 )
+from portal.domain.catalogue.faults import FaultList
+from portal.domain.catalogue.toml_lines import Path, lines_of
 from portal.models import Plan, Price, Product, Subscription, VendorLink, Workspace
 
 from . import audit
@@ -30,13 +35,38 @@ class ApplyReport:
     prices_closed: int
 
 
+def read(text: str, *, filename: str, today: date) -> Catalogue:
+    """What `text` says on `today`, a `sale_day`. Raises CatalogueInvalid with every fault.
+
+    Invoices print the names, so each letter has to be in one of their fonts.
+    """
+    declared = parse_catalogue(text, filename=filename, today=today)
+    faults = FaultList(filename, lines_of(text.removeprefix("\ufeff")))
+    for path, name in _printed_names(declared):
+        if letters := unprintable_letters(name):
+            faults.add(path, f"Invoices cannot show {', '.join(letters)}. Write the name without.")
+    if found := faults.in_order():
+        raise CatalogueInvalid(faults=found)
+    return declared
+
+
+def _printed_names(declared: Catalogue) -> Iterator[tuple[Path, str]]:
+    """The names of products and plans in every language, each with its place in the file."""
+    for index, product in enumerate(declared.products):
+        for language, name in product.names.items():
+            yield ("products", index, "names", language), name
+        for place, plan in enumerate(product.plans):
+            for language, name in plan.names.items():
+                yield ("products", index, "plans", place, "names", language), name
+
+
 def apply(text: str, *, filename: str, now: datetime) -> ApplyReport:
     """Make the database say what `text` says, from now on. Raises CatalogueInvalid with every fault.
 
     A new amount is a new price; the old row is closed today and stays with the orders that took it.
     What the file no longer names is withdrawn from sale, never deleted.
     """
-    declared = parse_catalogue(text, filename=filename, today=now.date())
+    declared = read(text, filename=filename, today=sale_day(now))
     added = closed = 0
     with transaction():
         hold("catalogue")

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from . import addresses, files
 from .addresses import LOOPBACK_HOSTS, SQLITE, SmtpServer, smtp_server
 from .brand import OUR_ACCENT, Brand, Logo, read_brand
 from .files import make_data_dir, open_to_others
-from .seller import SellerSettings, read_seller
+from .seller import DEMO, SellerSettings, read_seller, zone
 from .values import Reader, SettingsError
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "make_data_dir",
     "open_to_others",
     "read_settings",
+    "seller_zone",
     "smtp_server",
     "sqlite_file",
 ]
@@ -154,6 +156,12 @@ def _refuse_contradictions(settings: Settings) -> None:
         raise SettingsError("PORTAL_CLOCK_FILE must be a file of its own, not a database.")
     if settings.lease_seconds <= settings.gateway_timeout_seconds:
         raise SettingsError("PORTAL_LEASE_SECONDS must be longer than PORTAL_GATEWAY_TIMEOUT.")
+
+
+def seller_zone() -> ZoneInfo:
+    """Whose day says what is on sale, for a command that needs no other setting. Raises SettingsError."""
+    name = "PORTAL_SELLER_TIME_ZONE"
+    return zone(name, Reader(os.environ).line(name, DEMO[name]))
 
 
 def known_variables(environ: Mapping[str, str]) -> set[str]:

@@ -56,7 +56,7 @@ def database_url(name: str, text: str) -> str:
     if text.startswith(SQLITE):
         require_sqlite_file(name, text)
     elif parts.scheme in ("postgresql", "postgres"):
-        require_postgresql(name, parts)
+        require_postgresql(name, text, parts)
     else:
         raise SettingsError(f"{name} must start with sqlite:/// or postgresql://.")
     return text
@@ -67,11 +67,13 @@ def queue_url(name: str, text: str) -> str:
     if text.startswith(SQLITE):
         require_sqlite_file(name, text)
     elif parts.scheme in ("postgresql", "postgres"):
-        require_postgresql(name, parts)
+        require_postgresql(name, text, parts)
     elif parts.scheme in ("redis", "rediss"):
         require_host(name, parts)
         if not re.fullmatch(r"/?|/[0-9]{1,5}", parts.path, re.ASCII):
             raise SettingsError(f"{name} must end with the number of a Redis database, such as /0.")
+        if parts.query:
+            require_redis_options(name, text)
     else:
         raise SettingsError(f"{name} must start with sqlite:///, postgresql:// or redis://.")
     return text
@@ -85,7 +87,7 @@ def require_sqlite_file(name: str, url: str) -> None:
         raise SettingsError(f"{name} must be a plain path after sqlite:///, without ?, # or %.")
 
 
-def require_postgresql(name: str, parts: SplitResult) -> None:
+def require_postgresql(name: str, text: str, parts: SplitResult) -> None:
     if not parts.path.strip("/") or "/" in parts.path[1:]:
         raise SettingsError(
             f"{name} must name the database after the host, such as postgresql://host/portal."
@@ -94,6 +96,31 @@ def require_postgresql(name: str, parts: SplitResult) -> None:
         raise SettingsError(f"{name} names a user or a port but no host.")
     if parts.hostname is not None:
         require_host(name, parts)
+    if parts.query:
+        require_postgresql_options(name, text)
+
+
+def require_postgresql_options(name: str, text: str) -> None:
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        conninfo_to_dict(text)
+    except ProgrammingError:
+        raise SettingsError(
+            f"{name} has an option after ? that PostgreSQL does not know; one looks like ?sslmode=require."
+        ) from None
+
+
+def require_redis_options(name: str, text: str) -> None:
+    from redis import ConnectionPool
+
+    try:
+        ConnectionPool.from_url(text).make_connection()
+    except (TypeError, ValueError):
+        raise SettingsError(
+            f"{name} has an option after ? that Redis does not know; one looks like ?socket_timeout=5."
+        ) from None
 
 
 # --- mail -----------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The folder of our files, and the files in it: nobody else on the machine reads them."""
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
@@ -40,6 +41,8 @@ def file(name: str, text: str) -> Path:
 
 def _require_a_place(name: str, path: Path, *, what: str) -> None:
     text = str(path)
+    if re.match(r"[a-z]+:/", text):
+        raise SettingsError(f"{name} must be a path on this machine, not {text[:60]!r}.")
     if text.startswith("~"):
         raise SettingsError(f"{name} must be a whole path: ~ means nothing here.")
     try:

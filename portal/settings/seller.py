@@ -21,6 +21,8 @@ DEMO = {
     "PORTAL_SELLER_TIME_ZONE": "Europe/Paris",
 }
 """The make-believe seller of the sandbox."""
+NO_PLACES = ("localtime", "posixrules", "Factory")
+"""Files beside the zones: whatever a machine was set up with, or nothing."""
 WHERE_NUMBERS_BEGIN_OTHERWISE = {"EL": "GR"}
 """Greece in the EU's VAT system → in ISO 3166."""
 
@@ -52,6 +54,8 @@ def read_seller(read: Reader, *, is_demo: bool) -> SellerSettings:
         read.line(name, demo) for name, demo in DEMO.items() if name != "PORTAL_SELLER_ADDRESS"
     )
     address = read.lines("PORTAL_SELLER_ADDRESS", DEMO["PORTAL_SELLER_ADDRESS"])
+    if not any(map(str.isalnum, "".join(address))):
+        raise SettingsError(f"PORTAL_SELLER_ADDRESS must be an address, not {shown(chr(10).join(address))}.")
     if (name, "\n".join(address), country, vat, account, bank, place) == tuple(DEMO.values()):
         # Right, as a test says; judging it would load a catalogue of numbers at every start.
         return SellerSettings(
@@ -136,7 +140,7 @@ def bic(name: str, text: str) -> str:
 def zone(name: str, text: str) -> ZoneInfo:
     """An IANA zone; not those that count leap seconds, whose midnight is another one."""
     try:
-        if not text.startswith(("right/", "posix/")):
+        if text not in NO_PLACES and not text.startswith(("right/", "posix/")):
             return ZoneInfo(text)
     except (ValueError, OSError, LookupError):
         pass

@@ -109,6 +109,9 @@ def test_a_faulty_catalogue_is_named_with_its_line(portal, tmp_path):
     file.write_text("x = [")
     assert "bad.toml:1" in portal("catalogue", "check", str(file), exit_code=1)
     assert "no fault" in portal("catalogue", "check", str(CATALOGUE))
+    file.write_bytes(b"\xff\xfe[links]")
+    for command in ("check", "apply"):
+        assert "bad.toml is not a text in UTF-8." in portal("catalogue", command, str(file), exit_code=1)
 
 
 @sqlite_only

@@ -94,6 +94,8 @@ def test_without_a_server_a_mail_is_kept_as_a_file(at_work):
     assert letter.text.strip() == "Text"
     assert letter.html.strip() == "<p>Text</p>"
     assert letter.attachments == (mail.Attachment("INV-2026-000001.pdf", b"%PDF-1.7"),)
+    # Nobody else on the machine reads whom the portal writes to.
+    assert (at_work.data_dir / "mail").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_repeat_leaves_one_file_and_the_newest_is_first(at_work):

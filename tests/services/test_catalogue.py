@@ -1,5 +1,6 @@
 """The catalogue file made true in the database: all of it or nothing, and no price is ever edited."""
 
+import re
 import tomllib
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -267,3 +268,34 @@ def test_a_price_with_a_day_begins_on_the_day_of_the_seller_for_everybody(place,
     assert an_open_order(here).net_minor == 2800
     clock.set(datetime(2026, 11, 30, 23, 30, tzinfo=UTC))
     assert an_open_order(here).net_minor == 2900
+
+
+@pytest.mark.engine("sqlite")
+@pytest.mark.parametrize(("hour", "is_accepted"), [(22, False), (23, True)])
+def test_a_file_is_judged_on_the_day_of_the_seller(runtime, clock, hour, is_accepted):
+    """Every price from 1 December on: in Paris that day begins at 23:00 UTC."""
+    dated = re.sub(r"({ interval = .*) }(,?)$", r"\1, valid_from = 2026-12-01 }\2", DEMO, flags=re.MULTILINE)
+    clock.set(datetime(2026, 11, 30, hour, 30, tzinfo=UTC))
+    if is_accepted:
+        apply_catalogue(dated)
+        return
+    with pytest.raises(CatalogueInvalid):
+        apply_catalogue(dated)
+
+
+@pytest.mark.engine("sqlite")
+def test_names_that_invoices_cannot_show_are_named_with_their_place(runtime, clock):
+    unprintable = DEMO.replace('en = "Business 3"', 'en = "Business 𓀀𒀀"').replace(
+        'fr = "Formation"', 'fr = "Formation 𓀀"'
+    )
+    with pytest.raises(CatalogueInvalid) as refusal:
+        apply_catalogue(unprintable)
+    lines = unprintable.splitlines()
+    told = [(fault.key.rpartition(".")[2], fault.sentence) for fault in refusal.value.faults]
+    assert told == [
+        ("en", "Invoices cannot show 𓀀, 𒀀. Write the name without."),
+        # The product's and its plan's.
+        *[("fr", "Invoices cannot show 𓀀. Write the name without.")] * 2,
+    ]
+    assert all("𓀀" in lines[fault.line - 1] for fault in refusal.value.faults)
+    assert Plan.get(Plan.code == "business-3").names["en"] == "Business 3"

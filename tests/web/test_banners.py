@@ -179,6 +179,19 @@ def test_the_banner_says_until_when_it_can_be_confirmed(client, asked) -> None:
     assert "You can confirm until the end of 4 January 2027." in banner_of(client, "history")
 
 
+@pytest.mark.parametrize("page", ["plans", "payment-methods"])
+def test_no_second_charge_is_told_beside_the_one_to_confirm(app, client, asked, clock, page) -> None:
+    """On the next day too, when it would be tried again."""
+    for days in (0, 1):
+        clock.advance(days=days)
+        with facts(app):
+            run.run_due(now=clock.now())
+        said = text_of(next(parse(client.get(f"/w/acme/{page}").text).iter("main")))
+        assert "Automatic renewal is on." in said
+        assert "Automatic renewal: €33.60" not in said
+        assert "is charged on" not in said
+
+
 def test_the_page_of_the_order_leads_to_another_card_too(client, asked) -> None:
     page = client.get(asked).text
     assert "Confirm with your bank" in page

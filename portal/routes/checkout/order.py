@@ -116,6 +116,10 @@ class Summary:
     total: str
     balance: BalanceRows | None = None
 
+    @property
+    def is_for_the_plan(self) -> bool:
+        return any(not line.is_licensed for line in self.lines)
+
 
 def _summary_line(line: FrozenLine, *, unit: Money, pays: Money) -> SummaryLine:
     """`unit` is the price to be shown, maybe in another currency; `pays` is what is paid for the line."""

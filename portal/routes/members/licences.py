@@ -333,7 +333,7 @@ def _notes(chosen: ProductLicences) -> list[str]:
 def _not_assignable(state: SubscriptionState) -> str:
     if state == SubscriptionState.BLOCKED:
         return _(
-            "This product is blocked until it is paid: no licence can be assigned. You can still take "
+            "This product is blocked until it is paid for: no licence can be assigned. You can still take "
             "licences back."
         )
     return _("This product has ended: no licence can be assigned. You can still take licences back.")

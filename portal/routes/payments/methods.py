@@ -152,6 +152,9 @@ def _next_charge(place: Place, status: SubscriptionStatus, methods: list[Payment
         return ""
     if not subscription.auto_renewal:
         return _("Nothing is charged automatically: automatic renewal is off.")
+    if subscription.open_payment_state is not None:
+        # The banner says which.
+        return renewal_of(None, names_method=False)
     waiting = scheduled_change.waiting_plan(status)
     if waiting is not None and waiting.plan.free:
         return _("Nothing is charged on the due date: a free plan begins then.")

@@ -256,6 +256,9 @@ def current_plan_sentences(
             sentences = [
                 _("You are using the %(plan)s plan.", plan=name),
                 renewal_of(charge, names_method=names_method),
+                _("None of your payment methods can be charged then: add one before that day.")
+                if charge is not None and charge.lacks_method and names_method
+                else "",
             ]
         case SubscriptionState.PAID:
             sentences = [

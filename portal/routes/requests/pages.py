@@ -78,7 +78,7 @@ def ask_for_order(place: Place, order: str) -> Response:
     if wanted.details is None:
         return redirect_after_write(url_for("checkout.details", slug=place.workspace.slug, number=order))
     if any(line.changes_licences for line in wanted.frozen_lines):
-        said = _("Licences that run are changed by these people: %(names)s.", names=deciders_of(place))
+        said = _("Only these people can change running licences: %(names)s.", names=deciders_of(place))
         return asking_page(place, order, form, problem=said, status=409)
     if not form.validate_on_submit():
         return asking_page(place, order, form, status=422)

@@ -12,7 +12,7 @@ from portal.routes.plans.page import plans_page, refusal_sentence
 from portal.routes.plans.refusals import ChecklistLine, checklist_of
 from portal.runtime import current
 from portal.services.places import Place
-from portal.services.subscriptions import free_plan
+from portal.services.subscriptions import free_plan, scheduled_change
 from portal.services.subscriptions.free_plan import FreePlan
 from portal.web.access import sold_here, workspace_right
 from portal.web.htmx import redirect_after_write, render
@@ -62,7 +62,8 @@ def take(place: Place) -> Response:
 class FreePlanPage:
     """`begins_on` None: at once. `is_open`: the whole checklist is met; `is_waiting`: it is scheduled.
 
-    `later`: why it cannot be taken now in spite of that, empty where it can.
+    `replaced`: another plan that was to begin on that day, empty for none. `later`: why it cannot be taken
+    now in spite of that, empty where it can.
     """
 
     problem: str
@@ -72,6 +73,7 @@ class FreePlanPage:
     begins_on: date | None
     is_waiting: bool
     current_name: str
+    replaced: str
     renews: bool
     on_trial: bool
     later: str
@@ -83,6 +85,8 @@ def _page(place: Place, *, problem: str = "", status: int = 200) -> Response:
         found = free_plan.free_plan_for(place.workspace, standing)
     except PlanNotOffered as refusal:
         return _not_offered(place, refusal)
+    waiting = scheduled_change.waiting_plan(standing)
+    is_waiting = standing.subscription.scheduled_plan_id == found.plan.id
     return render(
         "subscriptions/free_plan.html",
         FreePlanPage(
@@ -91,8 +95,9 @@ def _page(place: Place, *, problem: str = "", status: int = 200) -> Response:
             checklist=checklist_of(found.checklist, place),
             is_open=found.is_open,
             begins_on=found.begins_on,
-            is_waiting=standing.subscription.scheduled_plan_id == found.plan.id,
+            is_waiting=is_waiting,
             current_name=translated(standing.plan.names),
+            replaced=translated(waiting.plan.names) if waiting and found.begins_on and not is_waiting else "",
             renews=standing.subscription.auto_renewal,
             on_trial=standing.state == SubscriptionState.TRIAL,
             later=later_of(place),

@@ -42,8 +42,8 @@ def create() -> Response:
 
 def _form() -> NewWorkspaceForm:
     zone = proposed_time_zone()
-    today = current().clock.now().date()
-    on_sale = plans.currencies_of(plans.plans_on_sale(agreement.workspace_product(), on=today))
+    sale_day = plans.sale_day(current().clock.now())
+    on_sale = plans.currencies_of(plans.plans_on_sale(agreement.workspace_product(), on=sale_day))
     usual = signing_up.usual_currency()
     currencies = sorted(on_sale) or [usual]
     return NewWorkspaceForm(

@@ -11,6 +11,7 @@ from portal.domain.money import Money
 from portal.domain.plans import PlanNotOffered, PlanTooSmall, Usage
 from portal.domain.vocabulary import Interval
 from portal.models import BillingDetails, PaymentMethod
+from portal.services import ledger
 from portal.services.subscriptions import charged_methods, next_charge, scheduled_change
 from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.services.subscriptions.next_charge import NoBillingDetails
@@ -18,7 +19,10 @@ from portal.services.subscriptions.next_charge import NoBillingDetails
 
 @dataclass(frozen=True, slots=True)
 class ComingCharge:
-    """`total` with its VAT, if any. `method` None: there is none that could be charged."""
+    """`total` with its VAT, if any. `method` None: there is none that could be charged.
+
+    `lacks_method`: and there has to be one, since the balance does not pay it whole.
+    """
 
     on: date
     total: Money
@@ -26,14 +30,18 @@ class ComingCharge:
     plan_names: dict[str, str]
     interval: Interval
     method: PaymentMethod | None
+    lacks_method: bool
 
 
 def coming_charge(status: SubscriptionStatus, usage: Usage, *, now: datetime) -> ComingCharge | None:
     """None where no charge comes by itself, or nobody can say which. One query, mostly.
 
-    A renewal that has failed, or is being made, has letters and a banner of its own.
+    A renewal that has failed, or is being made, has letters and a banner of its own: another charge beside it
+    would be a second one.
     """
     subscription, on = status.subscription, status.subscription.renew_on
+    if subscription.open_payment_state is not None:
+        return None
     waiting = scheduled_change.waiting_plan(status)
     if on is None or on < status.today or not status.renews_by_itself or (waiting and waiting.plan.free):
         return None
@@ -50,6 +58,7 @@ def coming_charge(status: SubscriptionStatus, usage: Usage, *, now: datetime) ->
     except (PlanTooSmall, PlanNotOffered, NoBillingDetails, MissingVatRate):
         return None
     in_turn = charged_methods.in_order(methods, subscription)
+    method = next((each for each in in_turn if charged_methods.may_be_charged(each, on=on)), None)
     return ComingCharge(
         on=on,
         # What was told is the ceiling, and all that a page may say.
@@ -57,7 +66,8 @@ def coming_charge(status: SubscriptionStatus, usage: Usage, *, now: datetime) ->
         has_vat=quote.tax_amount.minor > 0,
         plan_names=dict(quote.only_line.offer.plan_names),
         interval=quote.only_line.offer.interval,
-        method=next((each for each in in_turn if charged_methods.may_be_charged(each, on=on)), None),
+        method=method,
+        lacks_method=method is None and bool(ledger.beside_balance(quote, subscription.workspace).due.minor),
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal.models import Dispute, Invoice
+from portal.models import Dispute, Invoice, PaymentMethod
 from portal.services.renewals import run
 from tests import paying
 from tests.factories import a_person, a_workspace, owner_of, seen_by
@@ -52,6 +52,14 @@ def test_the_method_is_marked_and_cannot_be_chosen(app, disputed) -> None:
     assert "Not charged: disputed" in text_of(row)
     assert by_testid(page, "card-use-0259") == []
     assert "None of these can be charged automatically." in text_of(page)
+
+
+def test_the_plans_page_says_that_the_renewal_cannot_be_charged(app, disputed) -> None:
+    needed = "None of your payment methods can be charged then: add one before that day."
+    assert needed in words(disputed, "/w/acme/plans")
+    with facts(app):
+        PaymentMethod.update(stopped_at=None).execute()
+    assert needed not in words(disputed, "/w/acme/plans")
 
 
 def test_automatic_renewal_offers_another_method_only(app, disputed) -> None:

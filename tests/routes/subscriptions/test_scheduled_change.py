@@ -118,6 +118,13 @@ def test_a_new_one_says_what_it_replaces(client, place) -> None:
     assert "It replaces Business 3" in html
 
 
+def test_the_free_plan_says_what_it_replaces(client, place) -> None:
+    replaces = "It replaces Business 3, which was to begin on that day."
+    assert replaces not in words_of(client.get("/w/acme/plans/free"))
+    confirm(client)
+    assert replaces in words_of(client.get("/w/acme/plans/free"))
+
+
 def test_another_hash_is_shown_again_and_changes_nothing(app, client, place) -> None:
     answer = confirm(client, shown="0" * 64)
     assert answer.status_code == 409

@@ -1,13 +1,17 @@
 """A workspace of one's own: from the menu, from one's own page, and for whom no workspace knows."""
 
+import re
+from datetime import UTC, datetime
+
 import pytest
 
 from portal.models import Member, TrialTaken, Workspace
 from portal.runtime import current
 from portal.services.members import changes, roster
 from portal.services.workspace import deletion
-from tests.factories import a_catalogue, a_member, a_person, a_workspace, owner_of, seen_by
+from tests.factories import CATALOGUE, a_catalogue, a_member, a_person, a_workspace, owner_of, seen_by
 from tests.pages import by_testid, links_of, parse
+from tests.paying import apply_catalogue
 from tests.visiting import facts, post_form, visit_as
 from tests.visitors import Visitor
 
@@ -130,3 +134,41 @@ def test_a_workspace_without_a_trial_says_why_on_its_pages(app, client):
     assert client.get("/w/zenith/members").status_code == 200
     with facts(app):
         assert Member.select().where(Member.workspace == Workspace.get(slug="zenith")).count() == 1
+
+
+def test_currencies_are_those_on_sale_on_the_day_of_the_seller(app, client, clock):
+    """Dollars from 1 December on: in Paris that day begins at 23:00 UTC."""
+    dollars = re.compile(r'(currency = "USD", amount_minor = \d+) }')
+    offered = []
+    with facts(app):
+        apply_catalogue(dollars.sub(r"\1, valid_from = 2026-12-01 }", CATALOGUE.read_text()))
+        visit_as(client, a_person())
+    for hour in (22, 23):
+        clock.set(datetime(2026, 11, 30, hour, 30, tzinfo=UTC))
+        page = parse(client.get(ADDRESS).get_data(as_text=True))
+        select = next(each for each in page.iter("select") if each.get("name") == "currency")
+        offered.append([option.get("value") for option in select.iter("option")])
+    assert offered == [["EUR"], ["EUR", "USD"]]
+
+
+@pytest.mark.parametrize("page", [ADDRESS, "/sign-up"])
+def test_a_name_that_invoices_cannot_show_is_refused(app, page):
+    visitor = Visitor(app)
+    fields = {**FIELDS, "name": "Acme 𓀀"}
+    if page == "/sign-up":
+        fields = {
+            "name": "Noor",
+            "email": "noor@acme.test",
+            "workspace_name": "Acme 𓀀",
+            "password": "harbour-violin-7-kelp",
+            "time_zone": "Europe/Paris",
+        }
+    with facts(app):
+        a_catalogue()
+        if page == ADDRESS:
+            visit_as(visitor.client, a_person())
+    answer = visitor.post(page, fields)
+    assert answer.status_code == 422
+    assert "Invoices cannot show 𓀀. Use other characters here." in answer.text
+    with facts(app):
+        assert not Workspace.select().exists()

@@ -199,3 +199,10 @@ def test_a_zone_that_the_list_lacks_stays_what_it_is(app, owner) -> None:
         Workspace.update(time_zone="CET").where(Workspace.slug == "acme").execute()
     assert save(owner, time_zone="CET").status_code == 303
     assert settings_now(app).time_zone == "CET"
+
+
+def test_a_name_that_invoices_cannot_show_is_refused(app, owner) -> None:
+    answer = save(owner, name="Acme 𓀀")
+    assert answer.status_code == 422
+    assert "Invoices cannot show 𓀀. Use other characters here." in answer.text
+    assert settings_now(app).name != "Acme 𓀀"

@@ -33,6 +33,7 @@ ALONE: tuple[Callable[[], int], ...] = (
     money.products_wait_for_one_payment_at_most,
     money.payments_ask_for_what_their_order_costs,
     money.payments_charge_methods_of_their_workspace,
+    money.disputed_methods_are_stopped,
     money.open_money_is_asked_about,
     gateways.charges_are_in_the_books,
     gateways.succeeded_payments_are_charges,

@@ -21,6 +21,7 @@ from portal.domain.vocabulary import (
 )
 from portal.models import (
     CreditedLine,
+    Dispute,
     Invoice,
     MethodSetup,
     Order,
@@ -285,6 +286,17 @@ def payments_charge_methods_of_their_workspace() -> Queries:
         Payment.select(Payment.id)
         .join(PaymentMethod)
         .where((PaymentMethod.workspace != Payment.workspace) | (PaymentMethod.gateway != Payment.gateway))
+    )
+
+
+@counted
+def disputed_methods_are_stopped() -> Queries:
+    """Nothing is charged by itself to a method whose holder disputed a payment, while it is saved."""
+    return (
+        Dispute.select(Dispute.id)
+        .join(Payment)
+        .join(PaymentMethod)
+        .where(PaymentMethod.stopped_at.is_null(), PaymentMethod.removed_at.is_null())
     )
 
 

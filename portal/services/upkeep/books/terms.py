@@ -166,17 +166,20 @@ def requests_are_approved_by_paid_orders() -> Queries:
 def renewals_wait_for_their_due_date() -> Queries:
     """With auto-renewal on, nothing is charged before the due date, and only to a method of the workspace.
 
+    A charge always comes, but for one that has failed: what was forgotten would be blocked one day.
+
     With it off, nothing is charged, and nothing was announced; what is cancelled keeps both, for whoever
     takes the cancellation back.
     """
     waits = Subscription.renew_on.is_null() | (Subscription.renew_on >= Subscription.due_on)
+    comes = Subscription.renew_on.is_null(False) | Subscription.renewal_failed_on.is_null(False)
     own = PaymentMethod.id.is_null() | (PaymentMethod.workspace == Subscription.workspace)
     is_right = Case(
         None,
         [
             (
                 Subscription.auto_renewal,
-                Subscription.due_on.is_null(False) & Subscription.price.is_null(False) & waits & own,
+                Subscription.due_on.is_null(False) & Subscription.price.is_null(False) & waits & comes & own,
             )
         ],
         (Subscription.renew_on.is_null() & Subscription.announced_minor.is_null())
