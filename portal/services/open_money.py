@@ -91,9 +91,7 @@ def state_of_open_payment(workspace: Workspace | Parameter) -> "ModelSelect[Paym
 def state_of_open_refund(workspace: Workspace | Parameter) -> "ModelSelect[Refund]":
     """Of the refund of a payment for the subscription of the query that this is a part of."""
     return (
-        _open_refunds(workspace, Refund.state)
-        .join_from(Refund, Payment)
-        .join_from(Payment, OrderLine, on=(OrderLine.order == Payment.order))
+        _open_refunds_of_lines(workspace, OrderLine, Refund.state)
         .where(OrderLine.subscription == Subscription.id)
         .limit(1)
     )
@@ -112,12 +110,24 @@ def _open_refunds(workspace: Workspace | Parameter, *selected: Any) -> "ModelSel
     return Refund.select(*selected).where(Refund.workspace == workspace, Refund.state << OPEN_REFUND_STATES)
 
 
-def open_refund(workspace: Workspace, products: Iterable[Product | int]) -> Refund | None:
-    """The refund of a payment for one of these products whose result is open. One query."""
+def _open_refunds_of_lines(
+    workspace: Workspace | Parameter, line: Any, *selected: Any
+) -> "ModelSelect[Refund]":
+    """A row for each line that goes back; `line` is OrderLine or an alias of it."""
+    goes_back = (line.order == Payment.order) & Refund.undoes(line)
     return (
-        _open_refunds(workspace, Refund, Payment)
-        .join(Payment)
-        .where(_is_for(Payment.order, products))
+        _open_refunds(workspace, *selected)
+        .join_from(Refund, Payment)
+        .join_from(Payment, line, on=goes_back, attr="line")
+    )
+
+
+def open_refund(workspace: Workspace, products: Iterable[Product | int]) -> Refund | None:
+    """The refund of what was paid for one of these products whose result is open. One query."""
+    return (
+        _open_refunds_of_lines(workspace, OrderLine, Refund, Payment)
+        .join_from(OrderLine, Plan)
+        .where(Plan.product << list(products))
         .first()
     )
 
@@ -125,12 +135,13 @@ def open_refund(workspace: Workspace, products: Iterable[Product | int]) -> Refu
 def orders_in_the_way(workspace: Workspace) -> dict[int, str]:
     """Ids of the products that money is on its way for, each with the number of its order. One query."""
     being_paid = _open_payments(workspace, Payment.order)
-    being_refunded = _open_refunds(workspace, Payment.order).join(Payment)
+    goes_back = OrderLine.alias()
+    being_refunded = _open_refunds_of_lines(workspace, goes_back, goes_back.id)
     query = (
         Plan.select(Plan.product, Order.number)
         .join_from(Plan, OrderLine, on=(OrderLine.plan == Plan.id))
         .join_from(OrderLine, Order)
-        .where((Order.id << being_paid) | (Order.id << being_refunded))
+        .where((Order.id << being_paid) | (OrderLine.id << being_refunded))
     )
     return dict(cast("Iterable[tuple[int, str]]", query.tuples()))
 

@@ -9,6 +9,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, cast
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from peewee import JOIN, fn
@@ -169,9 +170,12 @@ def _write_list(
 def _payments(workspace: Workspace) -> Iterator[Sequence[object]]:
     """Every attempt to pay, the oldest first; amounts in the currency's own unit."""
     newest = 0
+    sent_back = Refund.select(fn.SUM(Refund.amount_minor)).where(
+        Refund.payment == Payment.id, Refund.state == RefundState.SUCCEEDED
+    )
     while True:
         query = (
-            Payment.select(Payment, Order, Invoice, Refund)
+            Payment.select(Payment, Order, Invoice, sent_back.alias("sent_back_minor"))
             .join_from(Payment, Order)
             .join_from(
                 Payment,
@@ -184,13 +188,6 @@ def _payments(workspace: Workspace) -> Iterator[Sequence[object]]:
                 ),
                 attr="invoice",
             )
-            .join_from(
-                Payment,
-                Refund,
-                JOIN.LEFT_OUTER,
-                on=((Refund.payment == Payment.id) & (Refund.state == RefundState.SUCCEEDED)),
-                attr="sent_back",
-            )
             .where(Payment.workspace == workspace, Payment.id > newest)
             .order_by(Payment.id)
             .limit(ROWS_AT_ONCE)
@@ -198,7 +195,7 @@ def _payments(workspace: Workspace) -> Iterator[Sequence[object]]:
         rows = list(query)
         for payment in rows:
             newest = payment.id
-            invoice, refund = getattr(payment, "invoice", None), getattr(payment, "sent_back", None)
+            invoice, refunded_minor = getattr(payment, "invoice", None), cast(Any, payment).sent_back_minor
             yield (
                 payment.created_at.isoformat(),
                 payment.order.number,
@@ -213,7 +210,7 @@ def _payments(workspace: Workspace) -> Iterator[Sequence[object]]:
                 payment.payer_name,
                 payment.payer_email,
                 invoice.number if invoice else "",
-                Money(refund.amount_minor, refund.currency) if refund else "",
+                Money(int(refunded_minor), payment.currency) if refunded_minor else "",
             )
         if len(rows) < ROWS_AT_ONCE:
             return
