@@ -1,4 +1,4 @@
-"""What a workspace may take away: every document in every language, its payments, requests and members.
+"""What a workspace may take away: every document in every language, and lists of what it paid, has and asked.
 
 An archive holds a bounded number of documents, so that none takes long or fills the memory; a workspace with
 more of them has several. The lists are in the first one.
@@ -18,6 +18,7 @@ from portal.database.connecting import transaction
 from portal.domain.money import Money, major_string, total
 from portal.domain.vocabulary import DocumentKind, PaymentState, RefundState
 from portal.models import (
+    BalanceEntry,
     Document,
     Invoice,
     Licence,
@@ -44,6 +45,7 @@ PAYMENT_COLUMNS = (
     "at", "order", "plan", "interval", "state", "amount", "currency", "method", "brand", "last4",
     "payer_name", "payer_email", "invoice", "refunded",
 )  # fmt: skip
+BALANCE_COLUMNS = ("at", "kind", "document", "order", "amount", "currency", "balance")
 KEY_COLUMNS = ("product", "made_at", "activated_at", "replaced_at")
 REQUEST_COLUMNS = (
     "at", "asked_by", "what", "net", "currency", "note", "state", "decided_by", "decided_at", "reason",
@@ -96,6 +98,7 @@ def make_part(workspace: Workspace, *, part: int, language: str, now: datetime) 
     with ZipFile(content, "w", ZIP_STORED) as archive:
         if part == 1:
             _write_list(archive, "payments.csv", PAYMENT_COLUMNS, _payments(workspace), signs=signs, now=now)
+            _write_list(archive, "balance.csv", BALANCE_COLUMNS, _entries(workspace), signs=signs, now=now)
             _write_list(archive, "members.csv", MEMBER_COLUMNS, _members(workspace), signs=signs, now=now)
             _write_list(
                 archive, "licence_keys.csv", KEY_COLUMNS, _licence_keys(workspace), signs=signs, now=now
@@ -211,6 +214,42 @@ def _payments(workspace: Workspace) -> Iterator[Sequence[object]]:
                 payment.payer_email,
                 invoice.number if invoice else "",
                 Money(int(refunded_minor), payment.currency) if refunded_minor else "",
+            )
+        if len(rows) < ROWS_AT_ONCE:
+            return
+
+
+def _entries(workspace: Workspace) -> Iterator[Sequence[object]]:
+    """Every movement of the balance, the oldest first, each with the balance in its currency after it.
+
+    `document`: the invoice or credit note; of a refund its credit note, and none of a payment.
+    """
+    newest, balances = 0, dict[str, Money]()
+    document = fn.COALESCE(BalanceEntry.invoice, Refund.credit_note)
+    while True:
+        query = (
+            BalanceEntry.select(BalanceEntry, Invoice.number.alias("document"), Order.number.alias("order"))
+            .join_from(BalanceEntry, Payment, JOIN.LEFT_OUTER, on=BalanceEntry.payment)
+            .join_from(BalanceEntry, Refund, JOIN.LEFT_OUTER, on=BalanceEntry.refund)
+            .join_from(BalanceEntry, Invoice, JOIN.LEFT_OUTER, on=(Invoice.id == document))
+            .join_from(BalanceEntry, Order, on=(Order.id == fn.COALESCE(Invoice.order, Payment.order)))
+            .where(BalanceEntry.workspace == workspace, BalanceEntry.id > newest)
+            .order_by(BalanceEntry.id)
+            .limit(ROWS_AT_ONCE)
+            .objects()
+        )
+        rows: list[Any] = list(query)
+        for entry in rows:
+            newest, currency = entry.id, entry.currency
+            after = balances[currency] = balances.get(currency, Money.zero(currency)) + entry.amount
+            yield (
+                entry.made_at.isoformat(),
+                entry.kind,
+                entry.document or "",
+                entry.order,
+                entry.amount,
+                currency,
+                after,
             )
         if len(rows) < ROWS_AT_ONCE:
             return
