@@ -186,6 +186,9 @@ class _LookedAt:
         self._newest = _newest_lines(line.subscription_id for line in self.lines)
         self._refunds = list(Refund.select().where(Refund.payment == payment))
         self._never = self._read_never()
+        self._in_the_way = open_money.orders_in_the_way(self.workspace)
+        self._assigned = licences.assigned_by_product(self.workspace)
+        self._undone: dict[int, UndoneLine] = {}
 
     def _read_credited(self) -> set[int]:
         return {each.position for each in CreditedLine.select().where(CreditedLine.invoice == self.invoice)}
@@ -208,18 +211,17 @@ class _LookedAt:
         for each in wanted:
             if (reason := self._why_not(each)) is not None:
                 return NotRefundable(reason)
-            found = self._undone(each)
+            found = self._undone.get(each.id) or self._undone.setdefault(each.id, self._undo(each))
             if self.today > found.last_day:
                 return NotRefundable(RefusalReason.TOO_LATE, found.last_day)
             left = found.restored.quantity
             if found.assigned > left:
                 return NotRefundable(RefusalReason.LICENCES_ASSIGNED, assigned=found.assigned, left=left)
             undone.append(found)
-        products = [each.subscription.product_id for each in undone]
-        if open_money.open_payment(self.workspace, products) or open_money.open_refund(
-            self.workspace, products
-        ):
+        if any(each.subscription.product_id in self._in_the_way for each in undone):
             return NotRefundable(RefusalReason.MONEY_IS_OPEN)
+        if not any(each.sent_back.minor for each in undone):
+            return NotRefundable(RefusalReason.NOTHING_PAID)
         # Of an order with one line that one is all of it.
         return LinesPreview(self.payment, line if len(self.lines) > 1 else None, self.invoice, tuple(undone))
 
@@ -234,8 +236,6 @@ class _LookedAt:
             return RefusalReason.PARTLY_CREDITED
         if line.id not in self._newest:
             return RefusalReason.NOT_LAST
-        if not self._share(line).minor:
-            return RefusalReason.NOTHING_PAID
         return None
 
     def _share(self, line: OrderLine) -> Money:
@@ -243,7 +243,7 @@ class _LookedAt:
         lines = [Money(each.total_minor, moved.currency) for each in self.lines]
         return shares_of_lines(moved, lines)[line.position - 1]
 
-    def _undone(self, line: OrderLine) -> UndoneLine:
+    def _undo(self, line: OrderLine) -> UndoneLine:
         subscription = line.subscription
         assert subscription is not None, "what was paid has its subscription"
         return UndoneLine(
@@ -255,7 +255,7 @@ class _LookedAt:
                 interval=line.interval,
                 base_end_on=line.base_end_on,
             ),
-            assigned=licences.assigned(subscription),
+            assigned=self._assigned.get(subscription.product_id, 0),
             restored=restoring.without(line, subscription=subscription, today=self.today),
         )
 
