@@ -18,7 +18,6 @@ from portal.database.connecting import transaction
 from portal.domain.money import Money, major_string, total
 from portal.domain.vocabulary import DocumentKind, PaymentState, RefundState
 from portal.models import (
-    BalanceEntry,
     Document,
     Invoice,
     Licence,
@@ -35,7 +34,7 @@ from portal.models import (
     Workspace,
 )
 from portal.runtime import current
-from portal.services import request_ends
+from portal.services import ledger, request_ends
 from portal.services.invoices import pdfs
 
 DOCUMENTS_OF_A_PART = 200
@@ -98,7 +97,7 @@ def make_part(workspace: Workspace, *, part: int, language: str, now: datetime) 
     with ZipFile(content, "w", ZIP_STORED) as archive:
         if part == 1:
             _write_list(archive, "payments.csv", PAYMENT_COLUMNS, _payments(workspace), signs=signs, now=now)
-            _write_list(archive, "balance.csv", BALANCE_COLUMNS, _entries(workspace), signs=signs, now=now)
+            _write_list(archive, "balance.csv", BALANCE_COLUMNS, _movements(workspace), signs=signs, now=now)
             _write_list(archive, "members.csv", MEMBER_COLUMNS, _members(workspace), signs=signs, now=now)
             _write_list(
                 archive, "licence_keys.csv", KEY_COLUMNS, _licence_keys(workspace), signs=signs, now=now
@@ -219,40 +218,18 @@ def _payments(workspace: Workspace) -> Iterator[Sequence[object]]:
             return
 
 
-def _entries(workspace: Workspace) -> Iterator[Sequence[object]]:
-    """Every movement of the balance, the oldest first, each with the balance in its currency after it.
-
-    `document`: the invoice or credit note; of a refund its credit note, and none of a payment.
-    """
-    newest, balances = 0, dict[str, Money]()
-    document = fn.COALESCE(BalanceEntry.invoice, Refund.credit_note)
-    while True:
-        query = (
-            BalanceEntry.select(BalanceEntry, Invoice.number.alias("document"), Order.number.alias("order"))
-            .join_from(BalanceEntry, Payment, JOIN.LEFT_OUTER, on=BalanceEntry.payment)
-            .join_from(BalanceEntry, Refund, JOIN.LEFT_OUTER, on=BalanceEntry.refund)
-            .join_from(BalanceEntry, Invoice, JOIN.LEFT_OUTER, on=(Invoice.id == document))
-            .join_from(BalanceEntry, Order, on=(Order.id == fn.COALESCE(Invoice.order, Payment.order)))
-            .where(BalanceEntry.workspace == workspace, BalanceEntry.id > newest)
-            .order_by(BalanceEntry.id)
-            .limit(ROWS_AT_ONCE)
-            .objects()
+def _movements(workspace: Workspace) -> Iterator[Sequence[object]]:
+    """Every movement of the balance, the oldest first, each with the balance in its currency after it."""
+    for moved in ledger.movements_of(workspace, at_once=ROWS_AT_ONCE):
+        yield (
+            moved.made_at.isoformat(),
+            moved.kind,
+            moved.document,
+            moved.order,
+            moved.amount,
+            moved.amount.currency,
+            moved.balance,
         )
-        rows: list[Any] = list(query)
-        for entry in rows:
-            newest, currency = entry.id, entry.currency
-            after = balances[currency] = balances.get(currency, Money.zero(currency)) + entry.amount
-            yield (
-                entry.made_at.isoformat(),
-                entry.kind,
-                entry.document or "",
-                entry.order,
-                entry.amount,
-                currency,
-                after,
-            )
-        if len(rows) < ROWS_AT_ONCE:
-            return
 
 
 def _requests(workspace: Workspace) -> Iterator[Sequence[object]]:
