@@ -7,6 +7,7 @@ garbage. Foreign keys near money are RESTRICT: nothing that was paid can lose it
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask_login import UserMixin
@@ -16,6 +17,7 @@ from peewee import (
     BooleanField,
     Check,
     DateField,
+    Expression,
     ForeignKeyField,
     IntegerField,
     ModelSelect,
@@ -927,46 +929,6 @@ Payment.add_index(
 )
 
 
-class Refund(Model):
-    """The money of one payment sent back, recorded before the gateway is asked; `key` never changes."""
-
-    key = ShortText(max_length=40, unique=True)
-    workspace = ForeignKeyField(Workspace, on_delete="RESTRICT")
-    payment = ForeignKeyField(Payment, backref="refunds", on_delete="RESTRICT")
-    person = ForeignKeyField(Person, on_delete="RESTRICT")
-    amount_minor = MinorUnits(constraints=[Check("amount_minor > 0")])
-    currency = CurrencyCode()
-    state = VocabularyWord(RefundState, default=RefundState.CREATED)
-    refusal_code = ShortText(max_length=40, default="")
-    reference = ShortText(max_length=200, default="")
-    tries = WholeNumber(default=0)
-    ask_again_at = UTCDateTimeField(null=True, index=True)
-    created_at = UTCDateTimeField()
-    settled_at = UTCDateTimeField(null=True)
-
-    workspace_id: int
-    payment_id: int
-
-    @property
-    def amount(self) -> Money:
-        return Money(self.amount_minor, self.currency)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether its result is not known yet."""
-        return self.state in OPEN_REFUND_STATES
-
-
-Refund.add_index(
-    Refund.index(
-        Refund.payment,
-        unique=True,
-        name="refund_one_live_per_payment",
-        where=Refund.state != RefundState.REFUSED,
-    )
-)
-
-
 class Dispute(Model):
     """A payment that its payer had taken back by their bank: told by the gateway, written down once.
 
@@ -1036,6 +998,76 @@ Invoice.add_index(
         unique=True,
         name="invoice_one_per_order",
         where=Invoice.kind == DocumentKind.INVOICE,
+    )
+)
+
+
+class Refund(Model):
+    """The money of a payment sent back, recorded before the gateway is asked; `key` never changes.
+
+    `line` is the one line of the order that it undoes; NULL for all of them. `credit_note` is that of the
+    document which it sent back, once it succeeded. A payment has one refund whose result is open, and no line
+    goes back twice.
+    """
+
+    key = ShortText(max_length=40, unique=True)
+    workspace = ForeignKeyField(Workspace, on_delete="RESTRICT")
+    payment = ForeignKeyField(Payment, backref="refunds", on_delete="RESTRICT")
+    person = ForeignKeyField(Person, on_delete="RESTRICT")
+    amount_minor = MinorUnits(constraints=[Check("amount_minor > 0")])
+    currency = CurrencyCode()
+    state = VocabularyWord(RefundState, default=RefundState.CREATED)
+    refusal_code = ShortText(max_length=40, default="")
+    reference = ShortText(max_length=200, default="")
+    tries = WholeNumber(default=0)
+    ask_again_at = UTCDateTimeField(null=True, index=True)
+    created_at = UTCDateTimeField()
+    settled_at = UTCDateTimeField(null=True)
+    line = ForeignKeyField(OrderLine, null=True, index=False, on_delete="RESTRICT")
+    credit_note = ForeignKeyField(Invoice, null=True, unique=True, backref="+", on_delete="RESTRICT")
+
+    workspace_id: int
+    payment_id: int
+    line_id: int | None
+    credit_note_id: int | None
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.amount_minor, self.currency)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its result is not known yet."""
+        return self.state in OPEN_REFUND_STATES
+
+    @classmethod
+    def undoes(cls, line: Any) -> Expression:
+        """Whether a line (or an alias of lines) of the payment's order goes back: a part of a query."""
+        return cls.line.is_null() | (cls.line == line.id)
+
+
+Refund.add_index(
+    Refund.index(
+        Refund.payment,
+        unique=True,
+        name="refund_one_open_per_payment",
+        where=Refund.state << OPEN_REFUND_STATES,
+    )
+)
+Refund.add_index(
+    Refund.index(
+        Refund.payment,
+        unique=True,
+        name="refund_one_whole_per_payment",
+        where=(Refund.state != RefundState.REFUSED) & Refund.line.is_null(),
+    )
+)
+Refund.add_index(
+    Refund.index(
+        Refund.line,
+        unique=True,
+        name="refund_one_per_line",
+        where=Refund.state != RefundState.REFUSED,
     )
 )
 
@@ -1330,10 +1362,10 @@ ALL_MODELS: tuple[type[Model], ...] = (
     BoughtAlone,
     SubscriptionPeriod,
     Payment,
-    Refund,
     Dispute,
     NumberSeries,
     Invoice,
+    Refund,
     CreditedLine,
     Document,
     BalanceEntry,

@@ -410,7 +410,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
     ),
     "a credit note of lines without its line": (
         lambda: delete(credited_line(newest=True)),
-        {"invoices_are_of_paid_orders", "refunded_orders_have_their_credit_note"},
+        {"invoices_are_of_paid_orders", "refunds_have_their_credit_note"},
     ),
     "a credit that is not remembered by the next": (
         lambda: credit_note_facts(set_in("lines", 0, "credits", "credited_net_minor", to=1)),
@@ -521,7 +521,11 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
     ),
     "a line that was paid back, of an order that was not": (
         lambda: changed(line(), refunded_at=current().clock.now()),
-        {"order_lines_repeat_their_quote"},
+        {
+            "refunded_lines_were_paid_back_once",
+            "periods_touch_and_never_overlap",
+            "quotes_follow_from_what_was_running",
+        },
     ),
     "another amount of a line": (
         lambda: changed(line(), net_minor=1),
@@ -780,7 +784,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
     "a refund of less": (
         lambda: changed(of(Refund, "Back"), amount_minor=1),
         {
-            "refunded_orders_were_paid_back_once",
+            "refunds_are_of_what_their_lines_cost",
             "refunds_are_as_the_gateway_has_them",
             "entries_repeat_their_cause",
             "allocations_cover_no_more_than_both_sides",
@@ -789,7 +793,8 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
     "a refund that was refused after all": (
         lambda: changed(of(Refund, "Back"), state=RefundState.REFUSED),
         {
-            "refunded_orders_were_paid_back_once",
+            "refunded_lines_were_paid_back_once",
+            "refunds_have_their_credit_note",
             "refunds_are_as_the_gateway_has_them",
             "entries_repeat_their_cause",
         },

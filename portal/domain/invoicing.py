@@ -149,8 +149,20 @@ def credit_note_facts(invoice: Mapping[str, Any], *, number: str, issued_on: dat
         "issued_on": issued_on.isoformat(),
         "corrects": {"number": invoice["number"], "issued_on": invoice["issued_on"]},
         "lines": [{**line, "notes": {}, "extension": None} for line in invoice["lines"]],
-        "payment": {**invoice["payment"], "paid_on": issued_on.isoformat()},
+        "payment": sent_back_facts(
+            invoice, issued_on=issued_on, kept_minor=invoice["payment"].get("from_balance_minor", 0)
+        ),
     }
+
+
+def sent_back_facts(invoice: Mapping[str, Any], *, issued_on: date, kept_minor: int) -> dict[str, Any]:
+    """What a credit note says of its money, that went back the way it had come.
+
+    `kept_minor` of its total the balance had paid, and keeps.
+    """
+    paid = {name: value for name, value in invoice["payment"].items() if name != "from_balance_minor"}
+    kept = {"from_balance_minor": kept_minor} if kept_minor else {}
+    return {**paid, "paid_on": issued_on.isoformat(), **kept}
 
 
 def adds_up(facts: Mapping[str, Any]) -> bool:

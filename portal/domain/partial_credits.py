@@ -10,7 +10,7 @@ from typing import Any
 
 from .frozen_quote import DayShare
 from .invoice_lines import CreditedBefore, DocumentLine, document_lines
-from .invoicing import FACTS_VERSION, document_totals
+from .invoicing import FACTS_VERSION, document_totals, sent_back_facts
 from .money import Money
 from .prorated_lines import CreditLine, RunningLine
 from .tax import tax_of
@@ -48,11 +48,17 @@ def running_line(
 
 
 def partial_credit_note_facts(
-    invoice: Mapping[str, Any], credited: Mapping[int, CreditLine], *, number: str, issued_on: date
+    invoice: Mapping[str, Any],
+    credited: Mapping[int, CreditLine],
+    *,
+    number: str,
+    issued_on: date,
+    kept_minor: int | None = None,
 ) -> dict[str, Any]:
     """The facts of a credit note for some lines of the frozen `invoice`, named by their positions.
 
-    The money is kept for the workspace: it has no payment. Buyer, seller and tax are the invoice's.
+    The money is kept for the workspace: it has no payment. Unless it is that of a refund: then so much of it
+    as `kept_minor` is kept, and the rest was sent back. Buyer, seller and tax are the invoice's.
     """
     lines = [
         _line_facts(invoice["lines"][of_line - 1], of_line, credit, position=position)
@@ -67,7 +73,9 @@ def partial_credit_note_facts(
         "corrects": {"number": invoice["number"], "issued_on": invoice["issued_on"]},
         "lines": lines,
         "totals": document_totals(lines),
-        "payment": None,
+        "payment": None
+        if kept_minor is None
+        else sent_back_facts(invoice, issued_on=issued_on, kept_minor=kept_minor),
     }
 
 
@@ -97,8 +105,12 @@ def is_partial(facts: Mapping[str, Any]) -> bool:
     return any("credits" in line for line in facts["lines"])
 
 
-def is_of_its_lines(credit_note: Mapping[str, Any], invoice: Mapping[str, Any]) -> bool:
+def is_of_its_lines(
+    credit_note: Mapping[str, Any], invoice: Mapping[str, Any], *, sent_back_minor: int | None = None
+) -> bool:
     """Whether a partial credit note says of its lines and of all else what its invoice says.
+
+    And of its money that so much of it was sent back as `sent_back_minor`; None: all of it is kept.
 
     Each of its lines is one of the invoice, once, and never above what was left of it. Whether as much was
     left as it says, earlier credit notes tell; whether it adds up, `adds_up`.
@@ -109,7 +121,7 @@ def is_of_its_lines(credit_note: Mapping[str, Any], invoice: Mapping[str, Any]) 
     return (
         credit_note["kind"] == DocumentKind.CREDIT_NOTE.value
         and credit_note["corrects"] == {name: invoice[name] for name in ("number", "issued_on")}
-        and credit_note["payment"] is None
+        and credit_note["payment"] == _money_facts(credit_note, invoice, sent_back_minor)
         and all(credit_note[name] == value for name, value in invoice.items() if name not in OWN)
         and len(positions) == len(lines) == len({*positions}) > 0
         and all(0 < position <= len(invoiced) for position in positions)
@@ -118,6 +130,16 @@ def is_of_its_lines(credit_note: Mapping[str, Any], invoice: Mapping[str, Any]) 
             for line, printed, position in zip(lines, credit_note["lines"], positions, strict=True)
         )
     )
+
+
+def _money_facts(
+    credit_note: Mapping[str, Any], invoice: Mapping[str, Any], sent_back_minor: int | None
+) -> dict[str, Any] | None:
+    if sent_back_minor is None:
+        return None
+    kept_minor = credit_note["totals"]["gross_minor"] - sent_back_minor
+    issued_on = date.fromisoformat(credit_note["issued_on"])
+    return sent_back_facts(invoice, issued_on=issued_on, kept_minor=kept_minor)
 
 
 def _is_of_the_line(

@@ -1,12 +1,14 @@
 """What may be paid back, until when, and what the subscription is afterwards (source-systems §2.4).
 
-Only the last payment. Paying back undoes it: the periods are what they would be had it never been made.
+Only the last payment of each subscription. Paying back undoes it: the periods are what they would be had it
+never been made.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+from .money import Money
 from .vocabulary import Interval
 
 YEARLY_REFUND_DAYS = 30
@@ -29,6 +31,16 @@ def last_refund_day(*, paid_on: date, interval: Interval, base_end_on: date) -> 
     if interval is Interval.YEAR:
         return paid_on + timedelta(days=YEARLY_REFUND_DAYS)
     return base_end_on - timedelta(days=1)
+
+
+def shares_of_lines(moved: Money, lines: Sequence[Money]) -> list[Money]:
+    """How much of what a gateway has moved each line of an order has cost, tax included, in their order.
+
+    In proportion to the lines, so that all of them together are all of it and none is above its line: the
+    balance has paid the rest of each. Nothing for lines that were all free.
+    """
+    weights = [line.minor for line in lines]
+    return moved.allocate(weights) if any(weights) else [Money.zero(moved.currency) for _line in lines]
 
 
 def replay(given: Sequence[GivenPeriod]) -> list[GivenPeriod]:

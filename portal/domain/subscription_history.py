@@ -443,10 +443,13 @@ def _has_its_price(period: PastPeriod, sale: Sale, before: _Given | None, locks:
 
 
 def _is_as_its_newest(present: PresentSubscription, kept: _Kept) -> bool:
-    """The due date is the end of the newest period, or the day on which a refund let it be due again."""
+    """The due date is the end of the newest period, or the day on which a refund let it be due again.
+
+    Nothing is left of a licensed product whose only payment went back.
+    """
     newest = kept.newest
     if newest is None:
-        return False
+        return present.is_licensed and (present.price, present.due_on) == (None, None)
     until, due_on = kept.until[newest.key], present.due_on or NO_END
     again = kept.again_due_on
     is_due_again = again is not None and due_on > until and abs(due_on - again) <= A_DAY

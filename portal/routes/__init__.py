@@ -12,6 +12,7 @@ def register(app: Flask, settings: Settings) -> None:
     from .members import licences, one_member, roster
     from .operator import messages, workspaces
     from .operator import nonprofit as nonprofit_requests
+    from .operator import refunds as operator_refunds
     from .payments import methods, refunds
     from .people import account, own_email, own_orders, signing_in
     from .plans import page as plans
@@ -43,7 +44,7 @@ def register(app: Flask, settings: Settings) -> None:
         (history,),
         (roster, one_member, licences),
         (features, workspace, creating),
-        (workspaces, nonprofit_requests, messages),
+        (workspaces, operator_refunds, nonprofit_requests, messages),
     )
     for area in areas:
         for module in area:

@@ -234,6 +234,54 @@ def entries_of(workspace: Workspace, currency: str) -> list[tuple[BalanceEntry, 
     return list(zip(entries, after, strict=True))
 
 
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """An entry with what it is about, and the `balance` in its currency after it.
+
+    `document`: the number of the invoice or credit note, of a refund that of its credit note; empty for a
+    payment. `order` is the number of their order.
+    """
+
+    made_at: datetime
+    kind: BalanceEntryKind
+    document: str
+    order: str
+    amount: Money
+    balance: Money
+
+
+def movements_of(workspace: Workspace, *, at_once: int) -> Iterator[Movement]:
+    """In every currency, the oldest first; so many rows in memory at a time."""
+    newest, balances = 0, dict[str, Money]()
+    document = fn.COALESCE(BalanceEntry.invoice, Refund.credit_note)
+    query = (
+        BalanceEntry.select(BalanceEntry, Invoice.number.alias("document"), Order.number.alias("order"))
+        .join_from(BalanceEntry, Payment, JOIN.LEFT_OUTER, on=BalanceEntry.payment)
+        .join_from(BalanceEntry, Refund, JOIN.LEFT_OUTER, on=BalanceEntry.refund)
+        .join_from(BalanceEntry, Invoice, JOIN.LEFT_OUTER, on=(Invoice.id == document))
+        .join_from(BalanceEntry, Order, on=(Order.id == fn.COALESCE(Invoice.order, Payment.order)))
+        .where(BalanceEntry.workspace == workspace)
+        .order_by(BalanceEntry.id)
+        .limit(at_once)
+        .objects()
+    )
+    while True:
+        rows: list[Any] = list(query.where(BalanceEntry.id > newest))
+        for entry in rows:
+            newest, before = entry.id, balances.get(entry.currency, Money.zero(entry.currency))
+            after = balances[entry.currency] = before + entry.amount
+            yield Movement(
+                made_at=entry.made_at,
+                kind=entry.kind,
+                document=entry.document or "",
+                order=entry.order,
+                amount=entry.amount,
+                balance=after,
+            )
+        if len(rows) < at_once:
+            return
+
+
 def _open_parts(workspace: Workspace, currency: str) -> list[Part]:
     """What is open of the workspace's invoices, the oldest first. One query."""
     covered = fn.COALESCE(fn.SUM(Allocation.amount_minor), 0)

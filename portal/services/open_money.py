@@ -7,7 +7,7 @@ about to. A debit that waits for days holds up no other product.
 from collections.abc import Iterable
 from typing import Any, cast
 
-from peewee import Expression, ModelSelect, fn
+from peewee import ModelSelect, fn
 
 from portal.database.connecting import require_transaction
 from portal.database.prepared import Parameter, Parameters, Prepared
@@ -86,9 +86,7 @@ def state_of_open_payment(workspace: Workspace | Parameter) -> "ModelSelect[Paym
 def state_of_open_refund(workspace: Workspace | Parameter) -> "ModelSelect[Refund]":
     """Of the refund of a payment for the subscription of the query that this is a part of."""
     return (
-        _open_refunds(workspace, Refund.state)
-        .join_from(Refund, Payment)
-        .join_from(Payment, OrderLine, on=(OrderLine.order == Payment.order))
+        _open_refunds_of_lines(workspace, OrderLine, Refund.state)
         .where(OrderLine.subscription == Subscription.id)
         .limit(1)
     )
@@ -107,8 +105,20 @@ def _open_refunds(workspace: Workspace | Parameter, *selected: Any) -> "ModelSel
     return Refund.select(*selected).where(Refund.workspace == workspace, Refund.state << OPEN_REFUND_STATES)
 
 
+def _open_refunds_of_lines(
+    workspace: Workspace | Parameter, line: Any, *selected: Any
+) -> "ModelSelect[Refund]":
+    """A row for each line that goes back; `line` is OrderLine or an alias of it."""
+    goes_back = (line.order == Payment.order) & Refund.undoes(line)
+    return (
+        _open_refunds(workspace, *selected)
+        .join_from(Refund, Payment)
+        .join_from(Payment, line, on=goes_back, attr="line")
+    )
+
+
 def open_refund(workspace: Workspace, products: Iterable[Product | int]) -> Refund | None:
-    """The refund of a payment for one of these products whose result is open. One query."""
+    """The refund of what was paid for one of these products whose result is open. One query."""
     return cast("Refund | None", _refund_for.first(workspace=workspace.id, products=_ids(products)))
 
 
@@ -121,40 +131,43 @@ def _ids(products: Iterable[Product | int]) -> list[int]:
     return [each.id if isinstance(each, Product) else each for each in products]
 
 
-def _is_for_products(order: Any) -> Expression:
-    """Whether the order has a line of one of the products."""
-    return order << OrderLine.select(OrderLine.order).join(Plan).where(Plan.product << Parameters("products"))
-
-
 _payment_for = Prepared(
     lambda: (
         _open_payments(Parameter("workspace"), Payment, Order)
         .join_from(Payment, Order)
-        .where(_is_for_products(Payment.order))
+        .where(
+            Payment.order
+            << OrderLine.select(OrderLine.order).join(Plan).where(Plan.product << Parameters("products"))
+        )
         .limit(1)
     )
 )
 _refund_for = Prepared(
     lambda: (
-        _open_refunds(Parameter("workspace"), Refund, Payment, Order)
-        .join_from(Refund, Payment)
+        _open_refunds_of_lines(Parameter("workspace"), OrderLine, Refund, Payment, Order)
         .join_from(Payment, Order)
-        .where(_is_for_products(Payment.order))
+        .join_from(OrderLine, Plan)
+        .where(Plan.product << Parameters("products"))
         .limit(1)
     )
 )
-_products_and_orders = Prepared(
-    lambda: (
+
+
+def _products_and_orders_query() -> "ModelSelect[Plan]":
+    goes_back = OrderLine.alias()
+    return (
         Plan.select(Plan.product, Order.number)
         .join_from(Plan, OrderLine, on=(OrderLine.plan == Plan.id))
         .join_from(OrderLine, Order)
         .where(
             (Order.id << _open_payments(Parameter("workspace"), Payment.order))
-            | (Order.id << _open_refunds(Parameter("workspace"), Payment.order).join(Payment))
+            | (OrderLine.id << _open_refunds_of_lines(Parameter("workspace"), goes_back, goes_back.id))
         )
         .tuples()
     )
-)
+
+
+_products_and_orders = Prepared(_products_and_orders_query)
 
 
 def refuse_beside_open_money(workspace: Workspace, products: Iterable[Product | int]) -> None:

@@ -2,15 +2,20 @@
 
 from playwright.sync_api import Page, expect
 
+from portal.domain.choices import Choice
+from portal.domain.vocabulary import Interval
 from portal.gateways.base import ResultUnknown
 from portal.models import Refund
 from portal.runtime import Runtime, current, install
+from portal.services.checkout import ordering
 from portal.services.payments import refunds
 from portal.worker import jobs
 from tests.browser.reader import WITH_AND_WITHOUT_SCRIPTS, read_by
 from tests.browser.steps import come_signed_in
 from tests.browser.watch import assert_looks_right
+from tests.factories import a_person
 from tests.paying import buy as paid_plan
+from tests.paying import pay, with_details
 
 
 def open_refund(page: Page, acme) -> None:
@@ -74,3 +79,25 @@ def test_a_refund_without_an_answer_is_followed_until_there_is_one(page: Page, r
         refunds.reconcile(now=usual.clock.now())
     # The page finds out by itself.
     expect(page.get_by_test_id("invoice-link")).to_be_visible()
+
+
+@read_by(*WITH_AND_WITHOUT_SCRIPTS)
+def test_an_operator_sends_one_line_back(page: Page, reader, acme, place):
+    with jobs.at_work():
+        choices = [Choice("business-5", Interval.MONTH), Choice("meetings-essential", Interval.YEAR, 3)]
+        opened = ordering.open_order(place, choices=choices, currency="EUR", now=current().clock.now())
+        pay(with_details(opened, place))
+        staff = a_person("staff@vendor.test", name="Sam Staff", operator=True, language=None)
+    come_signed_in(page, staff)
+    page.goto(f"/operator/workspaces/{acme.slug}")
+    page.get_by_test_id("payment-row").first.locator("a").click()
+    lines = page.get_by_test_id("refund-line")
+    expect(lines).to_have_count(2)
+    assert_looks_right(page, reader)
+    lines.nth(1).get_by_role("link").click()
+    expect(page.get_by_test_id("refund-invoice")).to_contain_text("INV-2026-000001")
+    assert_looks_right(page, reader)
+    page.get_by_test_id("refund-confirm").click()
+    expect(lines.nth(1)).to_contain_text("CN-2026-000001")
+    expect(lines.nth(0).get_by_role("link")).to_be_visible()
+    assert_looks_right(page, reader)

@@ -6,13 +6,14 @@ import pytest
 from peewee import DataError, IntegrityError
 
 from portal.domain.choices import Choice
-from portal.domain.vocabulary import Interval
+from portal.domain.vocabulary import Interval, RefundState
 from portal.models import (
     CreditedLine,
     Document,
     Invoice,
     OrderLine,
     Payment,
+    Refund,
     Subscription,
     SubscriptionPeriod,
 )
@@ -219,6 +220,36 @@ def test_a_due_date_is_renewed_once_unless_it_was_paid_back(paid, database):
         copy_of(line, position=3, renews_on=line.end_on)
     OrderLine.update(refunded_at=TODAY).where(OrderLine.id == first.id).execute()
     copy_of(line, position=3, renews_on=line.end_on)
+
+
+def test_nothing_is_refunded_twice(paid, database):
+    """One refund at a time, one of the whole, one of each line; what was refused is asked for again."""
+    [line] = paid.lines
+    payment, key = Payment.get(), iter("abcdefgh")
+
+    def a_refund(**columns):
+        return Refund.create(
+            key=next(key),
+            workspace=payment.workspace_id,
+            payment=payment,
+            person=paid.person_id,
+            amount_minor=1,
+            currency="EUR",
+            created_at=TODAY,
+            **columns,
+        )
+
+    a_refund(state=RefundState.REFUSED)
+    first = a_refund()
+    for again in ({}, {"line": line}):
+        with pytest.raises(IntegrityError), database.atomic():
+            a_refund(**again)
+    Refund.update(state=RefundState.SUCCEEDED).where(Refund.id == first.id).execute()
+    with pytest.raises(IntegrityError), database.atomic():
+        a_refund()
+    a_refund(line=line, state=RefundState.SUCCEEDED)
+    with pytest.raises(IntegrityError), database.atomic():
+        a_refund(line=line)
 
 
 def test_a_workspace_subscribes_to_a_product_once(paid, database):

@@ -7,7 +7,8 @@ import sqlite3
 from datetime import UTC, date, datetime
 
 import pytest
-from peewee import IntegrityError, OperationalError
+from peewee import IntegrityError, OperationalError, sort_models
+from psycopg.types.json import Jsonb
 
 from portal.database import connecting as portal_database
 from portal.database import migrating
@@ -27,8 +28,11 @@ from portal.models import (
     Subscription,
     SubscriptionPeriod,
     Workspace,
+    table_names,
 )
 from portal.services.upkeep.books import ledger as ledger_books
+from tests.books import assert_books_clean, broken_books
+from tests.corruptions import a_past_of_everything
 from tests.processes import exit_code_of, in_processes
 
 
@@ -555,3 +559,63 @@ def test_what_was_issued_and_paid_before_the_ledger_has_its_entries(empty_url):
         ("credit_note", None, 2, 3360),
     ]
     assert broken == [0] * 5
+
+
+# --- a whole database of before -------------------------------------------------------------------
+
+BEFORE_LICENCES = "0015"
+"""The last schema that knew neither licences, a balance that pays, keys, requests nor refunds of lines."""
+
+
+def every_row(columns_of=None):
+    """By table, its columns and rows; `columns_of` chooses both, by table."""
+    execute, found = portal_database.database.execute_sql, {}
+    for table in table_names(sort_models(ALL_MODELS)):
+        if columns_of is not None and table not in columns_of:
+            continue
+        columns = columns_of[table] if columns_of else columns_now(table)
+        listed = ", ".join(f'"{column}"' for column in columns)
+        # The tables are those of the models.
+        rows = execute(f'SELECT {listed} FROM "{table}" ORDER BY "id"').fetchall()
+        found[table] = [dict(zip(columns, row, strict=True)) for row in rows]
+    return found
+
+
+def columns_now(table):
+    return [column.name for column in portal_database.database.get_columns(table)]
+
+
+def as_written(row):
+    """What PostgreSQL reads as JSON it does not take as such."""
+    return {name: Jsonb(value) if isinstance(value, dict | list) else value for name, value in row.items()}
+
+
+def test_a_database_full_of_before_licences_keeps_every_row_and_its_books(runtime, clock, empty_url):
+    """Sales with taxes of four kinds, a refund, credit notes of lines, a debit on its way: 0016 and later."""
+    a_past_of_everything(clock)
+    assert_books_clean()
+    now_bound, everything = portal_database.database.obj, every_row()
+
+    def fill():
+        tables = set(portal_database.database.get_tables()) & everything.keys()
+        columns_of = {table: columns_now(table) for table in tables}
+        write(
+            {
+                table: [as_written({name: row[name] for name in columns_of[table]}) for row in rows]
+                for table, rows in everything.items()
+                if table in tables
+            }
+        )
+        return columns_of
+
+    on(empty_url, lambda: apply_until(BEFORE_LICENCES))
+    columns_of = on(empty_url, fill)
+    before = on(empty_url, lambda: every_row(columns_of))
+    migrated = on(empty_url, migrating.migrate)
+    after = on(empty_url, lambda: every_row(columns_of))
+    broken = on(empty_url, broken_books)
+    portal_database.database.initialize(now_bound)
+    assert migrated == [name for name in migrating.migration_files() if name[:4] > BEFORE_LICENCES]
+    assert len(before["purchase_order"]) > 5 and before["refund"] and before["credited_line"]
+    assert after == before
+    assert broken == {}

@@ -342,6 +342,16 @@ def test_a_partial_credit_note_names_the_line_and_the_days_and_keeps_the_money()
     assert "Crédité sur votre solde" in french
 
 
+def test_the_credit_note_of_a_refunded_line_says_what_went_back_and_what_is_kept():
+    facts = a_partial_credit_note(days=12)
+    assert facts["totals"]["gross_minor"] == 3600
+    paid = an_invoice()["payment"] | {"from_balance_minor": 322}
+    text = text_of(facts | {"payment": paid})
+    assert "Refunded to Visa •••• 4242 on 21 November 2026" in text
+    assert "€32.78; the other €3.22 is kept in your balance" in text
+    assert "Credited to your balance" not in text
+
+
 def test_what_was_credited_before_is_said():
     facts = a_partial_credit_note(credited_before=645)
     assert "Credited before: €6.45" in text_of(facts)

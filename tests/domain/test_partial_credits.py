@@ -201,6 +201,20 @@ def test_a_partial_credit_note_is_of_its_invoice(path, value):
     assert not is_of_its_lines(with_changed(note, path, value), invoice)
 
 
+@pytest.mark.parametrize(("kept_minor", "told"), [(0, {}), (322, {"from_balance_minor": 322})])
+def test_the_note_of_a_refund_says_what_went_back_and_what_is_kept(kept_minor, told):
+    """All 12 days of line 1: 19.35 + 3.87 = 23.22."""
+    invoice = prorated()
+    whole = {1: CreditLine(Credited(invoice).line(1), 12)}
+    note = partial_credit_note_facts(
+        invoice, whole, number="CN-2027-000001", issued_on=ISSUED_ON, kept_minor=kept_minor
+    )
+    assert note["payment"] == invoice["payment"] | {"paid_on": "2027-01-25"} | told
+    assert is_of_its_lines(note, invoice, sent_back_minor=2322 - kept_minor)
+    assert not is_of_its_lines(note, invoice, sent_back_minor=2321 - kept_minor)
+    assert not is_of_its_lines(note, invoice)
+
+
 def test_no_line_is_credited_twice_by_one_note():
     invoice = prorated()
     note = Credited(invoice).credit({1: 4})

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from portal.domain.money import Money
 from portal.domain.periods import period_from
-from portal.domain.refunds import GivenPeriod, last_refund_day, replay
+from portal.domain.refunds import GivenPeriod, last_refund_day, replay, shares_of_lines
 from portal.domain.vocabulary import Interval
 
 MONTH, YEAR = Interval.MONTH, Interval.YEAR
@@ -187,3 +188,36 @@ def test_what_lasts_never_overlaps_and_the_last_payment_is_whole(periods):
     alive = sorted((each for each in lasting if each.until != each.start), key=lambda each: each.start)
     for earlier, later in pairwise(alive):
         assert earlier.until is not None and earlier.until <= later.start
+
+
+# --- what each line of an order had cost ----------------------------------------------------------
+
+# What a gateway moved, the lines with their tax; what was moved for each.
+SHARES = {
+    "one line is all of it": (3360, [3360], [3360]),
+    "without a balance each line is its own": (7320, [3360, 3960], [3360, 3960]),
+    # 13.20 of 141.60 from the balance: 33.60 × 128.40 ÷ 141.60 = 30.468, 108.00 × … = 97.932.
+    "the balance has paid its part of each": (12840, [3360, 10800], [3047, 9793]),
+    # 1.00 ÷ 3 = 33.33 each: the unit that is left goes to the first.
+    "what is left over goes to one of them": (100, [100, 100, 100], [34, 33, 33]),
+    "a line that was free": (1200, [0, 1200], [0, 1200]),
+    "so small that nothing was moved for one": (1, [1, 1000], [0, 1]),
+    "all of them free": (0, [0, 0], [0, 0]),
+    "the balance has paid everything": (0, [500, 700], [0, 0]),
+}
+
+
+@pytest.mark.parametrize("name", SHARES)
+def test_each_line_has_its_share_of_what_was_moved(name):
+    moved, lines, shares = SHARES[name]
+    found = shares_of_lines(Money(moved, "EUR"), [Money(line, "EUR") for line in lines])
+    assert [share.minor for share in found] == shares
+
+
+@property_test
+@given(st.lists(st.integers(0, 10**9), min_size=1, max_size=20), st.data())
+def test_all_shares_are_what_was_moved_and_none_is_above_its_line(lines, data):
+    moved = data.draw(st.integers(0, sum(lines)))
+    shares = shares_of_lines(Money(moved, "EUR"), [Money(line, "EUR") for line in lines])
+    assert sum(share.minor for share in shares) == moved
+    assert all(0 <= share.minor <= line for share, line in zip(shares, lines, strict=True))

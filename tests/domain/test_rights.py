@@ -109,6 +109,14 @@ def test_plans_and_history_can_be_kept_from_plain_members(column, may):
         assert kept == frozenset()
 
 
+def test_whoever_buys_sees_the_history():
+    """So that a preview may name the invoices of which it gives something back."""
+    flags = (False, True)
+    for column, who, hides, ceiling, flag in product(COLUMNS, WhoMayBuy, flags, flags, flags):
+        may = rights(column, who=who, hides=hides, ceiling=ceiling, flag=flag)
+        assert Right.BUY not in may or Right.SEE_HISTORY in may
+
+
 def test_the_flag_adds_and_never_takes_away():
     for column, who, hides in product(COLUMNS, WhoMayBuy, (False, True)):
         assert rights(column, who=who, hides=hides) <= rights(column, who=who, hides=hides, flag=True)

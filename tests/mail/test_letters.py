@@ -207,12 +207,30 @@ LETTERS = {
         "due_on": "2026-12-21",
         "ended_auto_renewal": False,
     },
+    "products_refunded": HERE
+    | TOTAL
+    | {
+        "method": VISA,
+        "credit_note": "CN-2026-000001",
+        "kept_minor": 240,
+        "ended_auto_renewal": False,
+        "left": [
+            {
+                "sold_names": NAMES,
+                "has_ended": False,
+                "plan_names": NAMES,
+                "licences": 3,
+                "due_on": "2026-12-21",
+            }
+        ],
+    },
     "refund_refused": HERE | TOTAL | {"method": VISA, "reason": "not_captured"},
     "nonprofit_received": HERE | {"organisation": "Les Amis & Co"},
     "nonprofit_accepted": HERE | {"organisation": "Les Amis & Co"},
     "nonprofit_refused": HERE | {"organisation": "Les Amis & Co", "reason": "The number is <unknown>."},
     "nonprofit_to_decide": HERE | {"organisation": "Les Amis & Co", "request_id": 7},
 }
+ENDED = {"sold_names": NAMES, "has_ended": True, "plan_names": NAMES, "licences": 3, "due_on": None}
 OTHERWISE = [
     ("trial_ending", {"recommended": None, "users": 1}),
     ("due_soon", {"interval": "year"}),
@@ -243,6 +261,8 @@ OTHERWISE = [
     ("renewal_failed", UNPRICED | {"reason": "no_method", "asks_new_card": True}),
     ("refunded", {"due_on": None, "method": {"method": "paypal", "brand": "", "last4": ""}}),
     ("refunded", {"ended_auto_renewal": True}),
+    ("products_refunded", {"kept_minor": 0, "ended_auto_renewal": True, "left": [ENDED]}),
+    ("products_refunded", {"left": [ENDED | {"has_ended": False, "licences": None}]}),
     ("refund_refused", {"reason": "disputed"}),
     ("plan_schedule_withdrawn", {"renews": False}),
     ("product_trial_started", {"quantity": 1}),
@@ -445,6 +465,14 @@ def test_a_refund_names_amount_method_and_credit_note(at_work):
     for fact in ("€36.00", "Visa •••• 4242", "CN-2026-000001", "Business 5 plan again", "21 December 2026"):
         assert fact in text, fact
     assert "no due date" in written("refunded", due_on=None)[1]
+
+
+def test_a_refund_of_lines_names_each_with_what_is_left_of_it(at_work):
+    _subject, text = written("products_refunded")
+    for fact in ("€36.00", "Visa •••• 4242", "€2.40", "CN-2026-000001", "As it was before:", "3 licences"):
+        assert fact in text, fact
+    _subject, text = written("products_refunded", kept_minor=0, left=[ENDED])
+    assert "Ended" in text and "balance" not in text
 
 
 def test_a_refund_that_ended_automatic_renewal_says_so(at_work):

@@ -57,7 +57,7 @@ from portal.runtime import Runtime, current, install
 from portal.services import catalogue, ledger, plans, requests
 from portal.services.checkout import cart, ordering
 from portal.services.members import changes, invitations
-from portal.services.payments import charging, refund_quotes, refunds
+from portal.services.payments import charging, line_refunds, refund_quotes, refunds
 from portal.services.places import Place, enter
 from portal.services.renewals import run
 from portal.services.subscriptions import (
@@ -251,6 +251,7 @@ class World:
                 self._renewal_on,
                 self._renewal_off,
                 self._refund,
+                self._refund_line,
                 self._invite,
                 self._disable_somebody,
                 self._use_storage,
@@ -519,6 +520,29 @@ class World:
             preview = refund_quotes.preview(found.payment, now=self.clock.now())
             refund = refunds.ask_refund(place, found.payment, shown_hash=preview.hash, now=self.clock.now())
             self.tell(f"{place.workspace.slug} refund: {refund.state}")
+
+    def _refund_line(self, place: Place) -> None:
+        """By the vendor's staff: one line of a payment, or all of it."""
+        paid = Payment.select().where(
+            Payment.workspace == place.workspace, Payment.state == PaymentState.SUCCEEDED
+        )
+        newest = list(paid.order_by(Payment.id.desc()).limit(3))
+        if not newest or self.chance.random() < 0.5:
+            return
+        payment = refund_quotes.find_payment(place.workspace, self.chance.choice(newest).key)
+        offered = line_refunds.of_payment(payment, now=self.clock.now())
+        possible = [each.found for each in offered if isinstance(each.found, line_refunds.LinesPreview)]
+        if possible:
+            chosen = self.chance.choice(possible)
+            refund = refunds.ask_refund_of_line(
+                payment,
+                chosen.line,
+                by=place.member.person,
+                shown_hash=chosen.hash,
+                now=self.clock.now(),
+            )
+            which = f"line {chosen.line.position}" if chosen.line else "the whole"
+            self.tell(f"{place.workspace.slug} refund of {which}: {refund.state}")
 
     def _invite(self, place: Place) -> None:
         some = [f"m{self.day}-{self.chance.random()}@world.example" for _ in range(self.chance.randint(1, 3))]

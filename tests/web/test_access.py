@@ -216,6 +216,8 @@ TABLE = {
     ("POST", "/operator/workspaces/acme/corporate"): STAFF.replace("200", "303"),
     ("POST", "/operator/workspaces/acme/trial"): STAFF.replace("200", "422"),
     ("POST", "/operator/workspaces/acme/payments/{payment}/look-up"): STAFF.replace("200", "303"),
+    ("GET", "/operator/workspaces/acme/payments/{payment}/refund"): STAFF,
+    ("POST", "/operator/workspaces/acme/payments/{payment}/refund"): STAFF.replace("200", "404"),
     ("GET", "/operator/deletions"): STAFF,
     ("GET", "/operator/messages"): STAFF,
     ("POST", "/operator/messages"): STAFF.replace("200", "303"),

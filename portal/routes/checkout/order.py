@@ -94,7 +94,7 @@ def balance_rows(quote: Mapping[str, Any]) -> BalanceRows | None:
 
 
 def _credit_words(credit: FrozenCredit) -> str:
-    """`16 of 31 days, invoice INV-2026-000012`."""
+    """`16 of 31 days, invoice INV-2026-000012`, which whoever may buy finds in the history."""
     return ngettext(
         "%(num)d of %(days)s days, invoice %(number)s",
         "%(num)d of %(days)s days, invoice %(number)s",

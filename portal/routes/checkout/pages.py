@@ -437,7 +437,8 @@ def result(place: Place, number: str) -> Response:
     payment = charging.newest_payment(order)
     if payment is None:
         return _to("details", place, order)
-    if Right.REFUND in place.may and refunds.live_refund(payment) is not None:
+    is_of_plan = not any(line.is_licensed for line in order.frozen_lines)
+    if Right.REFUND in place.may and is_of_plan and refunds.live_refund(payment) is not None:
         return redirect(url_for("refunds.show", slug=place.workspace.slug, key=payment.key), 303)  # type: ignore[return-value]
     if payment.state == PaymentState.ACTION_REQUIRED and patience.has_followed(payment.key):
         return redirect_after_write(payment.action_url)

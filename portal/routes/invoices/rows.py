@@ -18,7 +18,8 @@ from portal.words.methods import method_words
 class PaymentRow(NamedTuple):
     """A row of the history, ready to print: in a long list, what templates call is what takes the time.
 
-    `document` says what kind of document it is. `refund` is the label of a link to `refund_url`, both empty
+    `document` says what kind of document it is, `refunded` how much of an invoice was, empty for nothing of
+    it. `refund` is the label of a link to `refund_url`, both empty
     on rows that have nothing to do with a refund to come. `url` is that of the statement page.
     """
 
@@ -26,7 +27,7 @@ class PaymentRow(NamedTuple):
     url: str
     document: str
     is_credit_note: bool
-    is_refunded: bool
+    refunded: str
     is_disputed: bool
     method: str
     payer_name: str
@@ -84,6 +85,12 @@ def method_shown(place: Place, kind: str, brand: str, last4: str) -> str:
     return method_words(kind, brand, last4 if Right.SEE_BILLING_DETAILS in place.may else "")
 
 
+def _how_far_refunded(row: HistoryRow) -> str:
+    if row.is_refunded:
+        return _("Refunded")
+    return _("Partly refunded") if row.is_partly_refunded else ""
+
+
 def _row(
     place: Place, row: HistoryRow, words: dict[DocumentKind, str], last: LastPayment | None, invoices: str
 ) -> PaymentRow:
@@ -94,7 +101,7 @@ def _row(
         url=f"{invoices}/{row.number}",
         document=words[row.kind],
         is_credit_note=is_credit_note,
-        is_refunded=row.is_refunded,
+        refunded="" if is_credit_note else _how_far_refunded(row),
         is_disputed=row.is_disputed and not is_credit_note,
         method=_("Balance") if row.is_kept else method_shown(place, row.method_kind, row.brand, row.last4),
         payer_name=row.payer_name,

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, abort, flash, request, url_for
 from portal import outbox
 from portal.domain.money import Money
 from portal.domain.plans import Usage
+from portal.domain.vocabulary import PaymentState
 from portal.forms.base import CARD_NUMBER_SENTENCE, TEXT_LENGTH, clean_text
 from portal.forms.operator import MOST_TRIAL_DAYS, CorporateForm, ExtendTrialForm, UsedStorageForm
 from portal.models import Member, Payment, Workspace
@@ -262,6 +263,8 @@ def _trial_form(status_today: agreement.SubscriptionStatus) -> ExtendTrialForm:
 class AttemptRow:
     """An order and one attempt to pay it, ready to print. `key` is empty unless the payment waits.
 
+    `refund_url` leads to the refunds of a payment that succeeded.
+
     `at` is when it was ordered, in business time like all of the page; `tried` says when it was tried to pay.
     """
 
@@ -275,6 +278,7 @@ class AttemptRow:
     tried: str = ""
     method: str = ""
     key: str = ""
+    refund_url: str = ""
 
 
 def _row(workspace: Workspace, attempt: PaymentAttempt) -> AttemptRow:
@@ -300,6 +304,9 @@ def _row(workspace: Workspace, attempt: PaymentAttempt) -> AttemptRow:
         else payment_words(payment.state, payment.decline_code),
         method=method_words(payment.method_kind, payment.brand, payment.last4),
         key=payment.key if payment.is_open else "",
+        refund_url=url_for("operator_refunds.show", slug=workspace.slug, key=payment.key)
+        if payment.state == PaymentState.SUCCEEDED
+        else "",
     )
 
 

@@ -13,7 +13,12 @@ from portal.routes.plans.refusals import Refusal, refusals_of
 from portal.runtime import current
 from portal.services.invoices import history
 from portal.services.payments import refund_quotes, refunds
-from portal.services.payments.refund_quotes import Preview, RefundImpossible, RefusalReason
+from portal.services.payments.refund_quotes import (
+    NotRefundable,
+    Preview,
+    RefundImpossible,
+    RefusalReason,
+)
 from portal.services.payments.refunds import RefundChanged
 from portal.services.places import Place
 from portal.web import limits
@@ -40,7 +45,7 @@ def show(place: Place, key: str) -> Response:
     status_here(place)
     if request.method == "POST":
         return _ask(place, payment)
-    refund = refunds.newest_refund(payment)
+    refund = refunds.newest_refund_of_plan(payment)
     if refund is not None and refund.state != RefundState.REFUSED:
         return _result_page(place, payment, refund)
     return _offer(payment, problem=_refusal_sentence(refund) if refund else "")
@@ -107,13 +112,12 @@ def _offer(payment: Payment, *, status: int = 200, problem: str = "") -> Respons
 
 
 def _impossible(payment: Payment, refusal: RefundImpossible, *, status: int) -> Response:
-    reason, last_day = refusal.reason, refusal.last_day
     return render(
         "payments/refund.html",
         status=status,
         payment=payment,
         problem="",
-        impossible=_why_not(reason, last_day),
+        impossible=_why_not(refusal.refusal),
     )
 
 
@@ -167,10 +171,11 @@ def _notes(preview: Preview) -> list[str]:
     return notes
 
 
-def _why_not(reason: RefusalReason, last_day: date | None) -> str:
-    if reason == RefusalReason.TOO_LATE and last_day is not None:
+def _why_not(refusal: NotRefundable) -> str:
+    if refusal.reason == RefusalReason.TOO_LATE and refusal.last_day is not None:
         return _(
-            "It is too late: this payment could be refunded until %(date)s.", date=formatting.day(last_day)
+            "It is too late: this payment could be refunded until %(date)s.",
+            date=formatting.day(refusal.last_day),
         )
     return {
         RefusalReason.NOT_LAST: _("Only the last payment can be refunded, and this is an older one."),
@@ -191,7 +196,7 @@ def _why_not(reason: RefusalReason, last_day: date | None) -> str:
             "This payment was for several products, so it cannot be refunded here. Please contact us."
         ),
         RefusalReason.NOT_OFFERED: _("This payment method cannot be refunded here. Please contact us."),
-    }[reason]
+    }[refusal.reason]
 
 
 def _refusal_sentence(refund: Refund) -> str:
@@ -208,7 +213,7 @@ def _refusal_sentence(refund: Refund) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RefundedPage:
-    """How the refund stands. `plan_now` is empty while it waits."""
+    """How the refund stands. `plan_now` is empty while it waits, and where none was paid."""
 
     payment: Payment
     waits: bool
@@ -224,7 +229,7 @@ class RefundedPage:
 def _result_page(place: Place, payment: Payment, refund: Refund) -> Response:
     """What is known of the refund. Only shows; asking the gateway again is the worker's work."""
     waits = refund.is_open
-    credit_note = history.credit_note_of_order(payment.order)
+    credit_note = refund.credit_note
     response = render(
         "payments/refunded.html",
         RefundedPage(
@@ -236,7 +241,7 @@ def _result_page(place: Place, payment: Payment, refund: Refund) -> Response:
             method=_method(payment),
             credit_note=credit_note,
             may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
-            plan_now="" if waits else _plan_now(place),
+            plan_now="" if waits or payment.order.plan_line is None else _plan_now(place),
         ),
     )
     if waits:

@@ -13,8 +13,7 @@ from portal.domain.lifecycle import OPEN_REFUND_STATES
 from portal.domain.money import Money
 from portal.domain.partial_credits import running_line
 from portal.domain.prorated_lines import CreditLine, RunningLine
-from portal.domain.vocabulary import OrderState
-from portal.models import CreditedLine, Invoice, Order, Payment, Refund
+from portal.models import CreditedLine, Invoice, OrderLine, Payment, Refund
 
 
 class CreditExceedsLine(PortalError):
@@ -33,7 +32,7 @@ class LineCreditedSince(PortalError):
 
 
 class InvoiceUndone(PortalError):
-    """The payment of the invoice was sent back, or may be at any moment: nothing is left to credit."""
+    """What was paid for its lines was sent back, or may be at any moment: nothing is left to credit."""
 
     invoice: str
 
@@ -104,13 +103,13 @@ def by_position(invoice: Invoice, given_back: Sequence[CreditLine]) -> dict[int,
     Raises CreditExceedsLine, LineCreditedSince, InvoiceUndone; ValueError for a line that is not the
     invoice's, or twice, and for none at all: mistakes of ours.
     """
-    if _is_undone(invoice):
-        raise InvoiceUndone(invoice=invoice.number)
     lines = running_lines(invoice)
     positions = {line.key: position for position, line in enumerate(lines, start=1)}
     keys = [credit.line.key for credit in given_back]
     if not keys or len({*keys}) < len(keys) or not {*keys} <= {*positions}:
         raise ValueError(f"no lines of {invoice.number}, each once: {keys}")
+    if _are_undone(invoice, [positions[key] for key in keys]):
+        raise InvoiceUndone(invoice=invoice.number)
     for credit in given_back:
         position = positions[credit.line.key]
         line = lines[position - 1]
@@ -124,14 +123,18 @@ def by_position(invoice: Invoice, given_back: Sequence[CreditLine]) -> dict[int,
     return {positions[credit.line.key]: credit for credit in given_back}
 
 
-def _is_undone(invoice: Invoice) -> bool:
-    refunded = Order.select().where(Order.id == invoice.order_id, Order.state == OrderState.REFUNDED)
+def _are_undone(invoice: Invoice, positions: Sequence[int]) -> bool:
     being_refunded = (
-        Refund.select()
+        Refund.select(Refund.id)
         .join(Payment)
-        .where(Payment.order == invoice.order_id, Refund.state << OPEN_REFUND_STATES)
+        .where(Payment.order == OrderLine.order, Refund.state << OPEN_REFUND_STATES, Refund.undoes(OrderLine))
     )
-    return refunded.exists() or being_refunded.exists()
+    undone = OrderLine.select().where(
+        OrderLine.order == invoice.order_id,
+        OrderLine.position << list(positions),
+        OrderLine.refunded_at.is_null(False) | fn.EXISTS(being_refunded),
+    )
+    return bool(undone.exists())
 
 
 def credited_lines_of(order: object) -> "ModelSelect[CreditedLine]":

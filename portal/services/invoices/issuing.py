@@ -9,11 +9,12 @@ from portal.database.connecting import require_transaction, transaction
 from portal.database.prepared import Parameter, Prepared
 from portal.documents.notes import notes_of
 from portal.domain.invoicing import credit_note_facts, invoice_facts
+from portal.domain.money import Money
 from portal.domain.partial_credits import partial_credit_note_facts
 from portal.domain.pricing import facts_hash
 from portal.domain.prorated_lines import CreditLine
 from portal.domain.vocabulary import DocumentKind, PaidWith
-from portal.models import CreditedLine, Invoice, NumberSeries, Order, Payment
+from portal.models import CreditedLine, Invoice, NumberSeries, Order, OrderLine, Payment
 from portal.runtime import current
 from portal.services import audit, ledger
 
@@ -87,13 +88,33 @@ def issue_credit_note(order: Order, *, now: datetime) -> Invoice:
     )
 
 
+def issue_credit_note_of_line(line: OrderLine, *, sent_back: Money, now: datetime) -> Invoice:
+    """The credit note for all of one line of a paid order, of which so much goes back the way it was paid.
+
+    Inside the refund's transaction. Raises what crediting.by_position raises, ValueError for a line that
+    something was credited of.
+    """
+    require_transaction()
+    invoice = Invoice.get(Invoice.order == line.order, Invoice.kind == DocumentKind.INVOICE)
+    running = crediting.running_lines(invoice)[line.position - 1]
+    whole = CreditLine(running, running.period.days)
+    return issue_partial_credit_note(
+        invoice, [whole], kept_minor=whole.gross.minor - sent_back.minor, now=now
+    )
+
+
 def issue_partial_credit_note(
-    invoice: Invoice, credit_lines: Sequence[CreditLine], *, now: datetime
+    invoice: Invoice,
+    credit_lines: Sequence[CreditLine],
+    *,
+    kept_minor: int | None = None,
+    now: datetime,
 ) -> Invoice:
     """The credit note for shares of some lines of the invoice, at its rate. Inside the change's transaction.
 
     `credit_lines` are of its `crediting.running_lines`, read since that transaction locked the workspace. It
-    belongs to the order of the invoice. Raises what crediting.by_position raises; nothing is written then.
+    belongs to the order of the invoice. `kept_minor` is that of partial_credit_note_facts. Raises what
+    crediting.by_position raises; nothing is written then.
     """
     require_transaction()
     with transaction(lock=invoice.workspace):
@@ -104,7 +125,9 @@ def issue_partial_credit_note(
         credit_note = _issue(
             DocumentKind.CREDIT_NOTE,
             invoice.order,
-            partial_credit_note_facts(invoice.facts, credited, number=number, issued_on=issued_on),
+            partial_credit_note_facts(
+                invoice.facts, credited, number=number, issued_on=issued_on, kept_minor=kept_minor
+            ),
             series=series,
             sequence=sequence,
             issued_on=issued_on,

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
 from peewee import JOIN, ModelSelect, fn
 
 from portal.database.prepared import Parameter, Prepared
 from portal.domain.errors import PortalError
 from portal.domain.lifecycle import blocked_on
+from portal.domain.money import Money
 from portal.domain.plans import ExceededLimit, exceeded_limits
 from portal.domain.pricing import facts_hash
 from portal.domain.refunds import last_refund_day
@@ -31,13 +33,8 @@ class RefusalReason(StrEnum):
     DISPUTED = "disputed"
     PARTLY_CREDITED = "partly_credited"
     SEVERAL_PRODUCTS = "several_products"
-
-
-class RefundImpossible(PortalError):
-    """`reason`, and the `last_day` on which it was possible where that is past."""
-
-    reason: RefusalReason
-    last_day: date | None
+    GAVE_BACK = "gave_back"
+    LICENCES_ASSIGNED = "licences_assigned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +47,34 @@ class Refundable:
 
 @dataclass(frozen=True, slots=True)
 class NotRefundable:
+    """`reason`, and the `last_day` on which it was possible where that is past.
+
+    `assigned` licences are held by members where only so many would be `left`.
+    """
+
     reason: RefusalReason
     last_day: date | None = None
+    assigned: int = 0
+    left: int = 0
+
+
+class RefundImpossible(PortalError):
+    """Nothing may be sent back, for the reason that `refusal` has."""
+
+    refusal: NotRefundable
+
+    @property
+    def reason(self) -> RefusalReason:
+        return self.refusal.reason
 
 
 @dataclass(frozen=True, slots=True)
 class LastPayment:
     """The newest successful payment for the workspace plan.
 
-    `refund` is its refund that succeeded or may still. `is_disputed`: its payer has the money back from the
-    bank. `is_partly_credited`: credit notes have given back a part of its invoice. `is_of_several`: it was
-    for other products too.
+    `refund` is that of the plan that succeeded or may still. `is_disputed`: its payer has the money back from
+    the bank. `is_partly_credited`: credit notes have given back a part of its invoice. `is_of_several`: it
+    was for other products too.
     """
 
     payment: Payment
@@ -98,6 +112,10 @@ class Preview:
     exceeded: tuple[ExceededLimit, ...]
     ends_auto_renewal: bool
     unscheduled: Plan | None
+
+    @property
+    def amount(self) -> Money:
+        return self.payment.amount
 
     @property
     def hash(self) -> str:
@@ -161,14 +179,18 @@ _newest_success = Prepared(
             Payment,
             Refund,
             JOIN.LEFT_OUTER,
-            on=((Refund.payment == Payment.id) & (Refund.state != RefundState.REFUSED)),
+            on=(
+                (Refund.payment == Payment.id)
+                & (Refund.state != RefundState.REFUSED)
+                & (Refund.line.is_null() | (Refund.line << _lines_of_the_plan(OrderLine.id)))
+            ),
             attr="live_refund",
         )
         .join_from(Payment, Dispute, JOIN.LEFT_OUTER, attr="dispute")
         .where(
             Payment.workspace == Parameter("workspace"),
             Payment.state == PaymentState.SUCCEEDED,
-            Payment.order << _orders_of_the_plan(),
+            Payment.order << _lines_of_the_plan(OrderLine.order),
         )
         .order_by(Payment.id.desc())
         .limit(1)
@@ -176,9 +198,9 @@ _newest_success = Prepared(
 )
 
 
-def _orders_of_the_plan() -> "ModelSelect[OrderLine]":
+def _lines_of_the_plan(column: Any) -> "ModelSelect[OrderLine]":
     return (
-        OrderLine.select(OrderLine.order)
+        OrderLine.select(column)
         .join_from(OrderLine, Order)
         .join_from(OrderLine, Plan)
         .join_from(Plan, Product)
@@ -228,12 +250,14 @@ def preview(payment: Payment, *, now: datetime) -> Preview:
     workspace = payment.workspace
     possible = refundable(workspace, now=now)
     if isinstance(possible, NotRefundable):
-        raise RefundImpossible(reason=possible.reason, last_day=possible.last_day)
+        raise RefundImpossible(refusal=possible)
     if possible.payment.id != payment.id:
-        raise RefundImpossible(reason=RefusalReason.NOT_LAST, last_day=None)
+        raise RefundImpossible(refusal=NotRefundable(RefusalReason.NOT_LAST))
     today = workspace.day(now)
     subscription = agreement.of_workspace(workspace)
-    restored = restoring.without(payment.order, subscription=subscription, today=today)
+    [line] = payment.order.lines
+    restored = restoring.without(line, subscription=subscription, today=today)
+    assert restored.newest is not None, "every workspace began with a trial"
     plan_after, price_after = restored.newest.plan, restored.newest.price
     grace_days = 0 if plan_after.trial else agreement.grace_days(subscription)
     return Preview(

@@ -1,8 +1,8 @@
-"""Sending the last payment back, in three steps: record the intent, ask the gateway, record the answer.
+"""Sending a payment back, or what one line of it cost: record the intent, ask the gateway, record the answer.
 
 A gateway that does not say leaves the refund `unknown`; it is asked again under the same key, which sends
 money back once, however often it is asked. What follows from the answer is written with it, in one
-transaction: the order, the credit note, the subscription as it was before, the letters.
+transaction: the lines of the order, the credit note, each subscription as it was before, the letters.
 """
 
 import logging
@@ -10,15 +10,14 @@ import uuid
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import cast
 
-from peewee import ModelSelect
+from peewee import JOIN, Expression, ModelSelect
 
 from portal import outbox
 from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
 from portal.domain.lifecycle import OPEN_REFUND_STATES
-from portal.domain.vocabulary import OrderState, RefundState
+from portal.domain.vocabulary import OrderState, ProductKind, RefundState
 from portal.gateways.base import (
     Refunded,
     RefundOutcome,
@@ -27,15 +26,26 @@ from portal.gateways.base import (
     RefundRequest,
     ResultUnknown,
 )
-from portal.models import Order, OrderLine, Payment, Refund, Workspace
+from portal.models import (
+    Invoice,
+    Order,
+    OrderLine,
+    Payment,
+    Person,
+    Plan,
+    Product,
+    Refund,
+    Subscription,
+    Workspace,
+)
 from portal.runtime import current
 from portal.services import audit, ledger, letters
 from portal.services.invoices import issuing
 from portal.services.places import Place
 from portal.services.subscriptions import agreement, restoring
+from portal.services.subscriptions.restoring import Restored
 
-from . import asking
-from .refund_quotes import preview
+from . import asking, line_refunds, refund_quotes
 from .waiting import ReconcileReport, next_look, settle_each
 
 ASK_AGAIN_AFTER = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))
@@ -50,40 +60,101 @@ class RefundChanged(PortalError):
     current: str
 
 
-def live_refund(payment: Payment) -> Refund | None:
-    """The refund of the payment that succeeded or may still."""
-    return Refund.get_or_none(Refund.payment == payment, Refund.state != RefundState.REFUSED)
+def live_refund(payment: Payment, line: OrderLine | None = None) -> Refund | None:
+    """The refund of the line that succeeded or may still; of the whole payment without one."""
+    return Refund.get_or_none(Refund.payment == payment, _is_of(line), Refund.state != RefundState.REFUSED)
 
 
-def newest_refund(payment: Payment) -> Refund | None:
-    """Refused ones too."""
-    return Refund.select().where(Refund.payment == payment).order_by(Refund.id.desc()).first()
+def newest_refund_of_plan(payment: Payment) -> Refund | None:
+    """Of the whole payment or of its line for the workspace plan, refused ones too; with its credit note."""
+    return (
+        Refund.select(Refund, Invoice)
+        .join_from(Refund, Invoice, JOIN.LEFT_OUTER, on=Refund.credit_note)
+        .join_from(Refund, OrderLine, JOIN.LEFT_OUTER, on=Refund.line)
+        .join_from(OrderLine, Plan, JOIN.LEFT_OUTER)
+        .join_from(Plan, Product, JOIN.LEFT_OUTER)
+        .where(
+            Refund.payment == payment,
+            Refund.line.is_null() | (Product.kind == ProductKind.WORKSPACE_PLAN),
+        )
+        .order_by(Refund.id.desc())
+        .first()
+    )
+
+
+def refunds_of(payment: Payment) -> list[Refund]:
+    """All of them, refused ones too, each with its line and credit note, the oldest first."""
+    return list(
+        Refund.select(Refund, OrderLine, Invoice)
+        .join_from(Refund, OrderLine, JOIN.LEFT_OUTER, on=Refund.line)
+        .join_from(Refund, Invoice, JOIN.LEFT_OUTER, on=Refund.credit_note)
+        .where(Refund.payment == payment)
+        .order_by(Refund.id)
+    )
+
+
+def _is_of(line: OrderLine | None) -> Expression:
+    return Refund.line.is_null() if line is None else (Refund.line == line)
 
 
 # --- asking ---------------------------------------------------------------------------------------
 
 
 def ask_refund(place: Place, payment: Payment, *, shown_hash: str, now: datetime) -> Refund:
-    """Record the intent, then ask the gateway, once. One that was asked for already is returned as it stands.
+    """Of the last payment for the workspace plan, by its own people. Asks the gateway once.
 
-    Raises GatewayBusy; RefundImpossible; RefundChanged when it would no longer do what was shown. Nothing is
-    recorded or asked then.
+    One that was asked for already is returned as it stands. Raises GatewayBusy; RefundImpossible;
+    RefundChanged when it would no longer do what was shown. Nothing is recorded or asked then.
     """
+    return _ask_once(
+        payment,
+        None,
+        by=place.member.person_id,
+        look=lambda: refund_quotes.preview(payment, now=now),
+        shown_hash=shown_hash,
+        now=now,
+    )
+
+
+def ask_refund_of_line(
+    payment: Payment, line: OrderLine | None, *, by: Person, shown_hash: str, now: datetime
+) -> Refund:
+    """Of one line of the order, or of all of it (None), by the vendor's staff. As `ask_refund`."""
+    return _ask_once(
+        payment,
+        line,
+        by=by.id,
+        look=lambda: line_refunds.preview(payment, line, now=now),
+        shown_hash=shown_hash,
+        now=now,
+    )
+
+
+def _ask_once(
+    payment: Payment,
+    line: OrderLine | None,
+    *,
+    by: int,
+    look: Callable[[], refund_quotes.Preview | line_refunds.LinesPreview],
+    shown_hash: str,
+    now: datetime,
+) -> Refund:
     asking.refuse_when_busy()
-    workspace, wall = place.workspace, current().clock.wall()
+    workspace, wall = payment.workspace, current().clock.wall()
     with transaction(lock=workspace):
-        asked = live_refund(payment)
+        asked = live_refund(payment, line)
         if asked is not None:
             return asked
-        planned = preview(payment, now=now)
+        planned = look()
         if planned.hash != shown_hash:
             raise RefundChanged(shown=shown_hash, current=planned.hash)
         refund = Refund.create(
             key=uuid.uuid4().hex,
             workspace=workspace,
             payment=payment,
-            person=place.member.person_id,
-            amount_minor=payment.amount_minor,
+            line=line,
+            person=by,
+            amount_minor=planned.amount.minor,
             currency=payment.currency,
             ask_again_at=wall + ASK_AGAIN_AFTER[0],
             created_at=wall,
@@ -96,6 +167,7 @@ def ask_refund(place: Place, payment: Payment, *, shown_hash: str, now: datetime
                 "payment": payment.key,
                 "amount_minor": refund.amount_minor,
                 "currency": refund.currency,
+                **({"line": line.position} if line else {}),
             },
             now=now,
         )
@@ -210,18 +282,29 @@ def _ask_later(refund: Refund) -> None:
 
 
 def _undo(refund: Refund, *, now: datetime) -> None:
-    """The order is as if it had never been paid, but for its two documents."""
+    """Each line is as if it had never been paid, but for its two documents; so is the order with its last."""
     payment, order, workspace = refund.payment, refund.payment.order, refund.workspace
-    subscription = agreement.of_workspace(workspace)
-    ended_auto_renewal = subscription.auto_renewal
-    restored = restoring.without(order, subscription=subscription, today=workspace.day(now))
-    order.state = OrderState.REFUNDED
-    order.save(only=[Order.state])
-    OrderLine.update(refunded_at=now).where(OrderLine.order == order).execute()
-    restoring.restore(subscription, order, restored, now=now)
-    credit_note = issuing.issue_credit_note(order, now=now)
+    lines = line_refunds.lines_undone(refund)
+    if refund.line_id is None:
+        credit_note = issuing.issue_credit_note(order, now=now)
+    else:
+        [line] = lines
+        credit_note = issuing.issue_credit_note_of_line(line, sent_back=refund.amount, now=now)
+    subscriptions = [line.subscription for line in lines if line.subscription is not None]
+    ended_auto_renewal = any(subscription.auto_renewal for subscription in subscriptions)
+    left: list[outbox.JSON] = []
+    for line, subscription in zip(lines, subscriptions, strict=True):
+        restored = restoring.without(line, subscription=subscription, today=workspace.day(now))
+        line.refunded_at = now
+        line.save(only=[OrderLine.refunded_at])
+        restoring.restore(subscription, line, restored, now=now)
+        left.append(_what_is_left(line, subscription, restored))
+    if all(line.refunded_at is not None for line in order.lines):
+        order.state = OrderState.REFUNDED
+        order.save(only=[Order.state])
+    refund.credit_note = credit_note
+    refund.save(only=[Refund.credit_note])
     ledger.record_refund(refund, credit_note=credit_note, now=now)
-    due_on = subscription.due_on.isoformat() if subscription.due_on else None
     audit.record(
         "refund.succeeded",
         workspace=workspace,
@@ -231,8 +314,9 @@ def _undo(refund: Refund, *, now: datetime) -> None:
             "amount_minor": refund.amount_minor,
             "currency": refund.currency,
             "credit_note": credit_note.number,
-            "plan": subscription.plan.code,
-            "due_on": due_on,
+            "lines": ", ".join(line.plan.code for line in lines),
+            "plan": ", ".join(each.plan.code for each in subscriptions),
+            "due_on": ", ".join(each.due_on.isoformat() for each in subscriptions if each.due_on) or None,
         },
         now=now,
     )
@@ -242,22 +326,36 @@ def _undo(refund: Refund, *, now: datetime) -> None:
         payload={"invoice_id": credit_note.id},
         now=current().clock.wall(),
     )
+    is_of_plan = not any(agreement.is_licensed(each) for each in subscriptions)
     letters.send(
-        "refunded",
+        "refunded" if is_of_plan else "products_refunded",
         to=[order.person, *letters.billing_people(workspace)],
         workspace=workspace,
         key=f"refunded-{refund.key}",
         context={
+            "plan_names": dict(subscriptions[0].plan.names),
+            "due_on": subscriptions[0].due_on.isoformat() if subscriptions[0].due_on else None,
             "total_minor": refund.amount_minor,
             "currency": refund.currency,
             "method": letters.paid_with(payment),
             "credit_note": credit_note.number,
-            "plan_names": cast("dict[str, outbox.JSON]", dict(subscription.plan.names)),
-            "due_on": due_on,
             "ended_auto_renewal": ended_auto_renewal,
+            "kept_minor": credit_note.total_minor - refund.amount_minor,
+            "left": left,
         },
         attachments=[credit_note],
     )
+
+
+def _what_is_left(line: OrderLine, subscription: Subscription, restored: Restored) -> dict[str, outbox.JSON]:
+    """What a letter says of a subscription whose `line` was undone, once it is as it was before."""
+    return {
+        "sold_names": dict(line.frozen.plan_names),
+        "has_ended": restored.has_ended,
+        "plan_names": dict(subscription.plan.names),
+        "licences": agreement.licences_of(subscription),
+        "due_on": subscription.due_on.isoformat() if subscription.due_on else None,
+    }
 
 
 def _tell_refused(refund: Refund, code: RefundRefusal) -> None:

@@ -104,11 +104,16 @@ def _open_payments(workspaces: Sequence[int]) -> Iterable[Any]:
 
 
 def _open_refunds(workspaces: Sequence[int]) -> Iterable[Any]:
-    """Those that wait for their result, one for each `line` whose payment goes back."""
+    """Those that wait for their result, one for each `line` that goes back."""
     return (
         Refund.select(Refund.id, OrderLine.subscription)
         .join(Payment)
-        .join_from(Payment, OrderLine, on=(OrderLine.order == Payment.order), attr="line")
+        .join_from(
+            Payment,
+            OrderLine,
+            on=((OrderLine.order == Payment.order) & Refund.undoes(OrderLine)),
+            attr="line",
+        )
         .where(
             Refund.workspace << workspaces,
             Refund.state << OPEN_REFUND_STATES,

@@ -154,6 +154,9 @@ def _counted(subscription: Subscription, held: int, *, today: date) -> ProductLi
     # Those that are returned on the due date are given to nobody before.
     lasting = min(subscription.quantity, subscription.scheduled_quantity or subscription.quantity)
     free = free_licences(quantity=lasting, being_paid=being_paid, assigned=held)
+    if subscription.open_refund_state is not None:
+        # It may leave fewer at any moment, and was looked at with those that were assigned then.
+        free = 0
     return ProductLicences(agreement.status_of(subscription, today=today), assigned=held, free=free)
 
 

@@ -65,6 +65,7 @@ def _running_lines(subscription: Subscription, *, today: date) -> Iterator[Runni
             OrderLine.subscription == subscription,
             OrderLine.end_on > today,
             Order.state == OrderState.PAID,
+            OrderLine.refunded_at.is_null(),
         )
         .order_by(OrderLine.id)
         .tuples()

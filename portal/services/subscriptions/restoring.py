@@ -1,4 +1,4 @@
-"""The subscription as it would be had an order never been paid: computed once for preview and act."""
+"""A subscription as it would be had its line of an order never been paid: once for preview and act."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,24 +8,27 @@ from peewee import JOIN
 
 from portal.database.connecting import require_transaction
 from portal.domain.refunds import GivenPeriod, replay
-from portal.domain.vocabulary import OrderState
-from portal.models import Order, OrderLine, Plan, Price, Subscription, SubscriptionPeriod
+from portal.models import OrderLine, Plan, Price, Subscription, SubscriptionPeriod
 
-from . import changing, next_charge
+from . import agreement, changing, next_charge
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What applies again without the order.
+    """What applies again without the line.
 
     `newest` is the period that the subscription follows then. It ends on `ends_on`, or never (None);
-    `due_on` is that day, or today where it is past: due now. `changed_ends`: periods by id whose end becomes
-    another.
+    `due_on` is that day, or today where it is past: due now. The trial of a licensed product is not due once
+    it is past: it has ended. Nothing is left where the line began a licensed subscription: `newest` and both
+    days are None. `quantity`: of licences, 1 of the workspace plan. `has_ended`: nobody may use the licensed
+    product then. `changed_ends`: periods by id whose end becomes another.
     """
 
-    newest: SubscriptionPeriod
+    newest: SubscriptionPeriod | None
     ends_on: date | None
     due_on: date | None
+    quantity: int
+    has_ended: bool
     changed_ends: Mapping[int, date | None]
 
     @property
@@ -33,43 +36,66 @@ class Restored:
         return self.due_on != self.ends_on
 
 
-def without(order: Order, *, subscription: Subscription, today: date) -> Restored:
-    """Reads only, one query. Every subscription began with a trial, so that something is left."""
+def without(undone: OrderLine, *, subscription: Subscription, today: date) -> Restored:
+    """Reads only, one query. The subscription is that of the line, with its product."""
     rows = list(
-        SubscriptionPeriod.select(SubscriptionPeriod, OrderLine, Order.id, Order.state, Plan, Price)
+        SubscriptionPeriod.select(SubscriptionPeriod, OrderLine, Plan, Price)
         .join_from(SubscriptionPeriod, OrderLine, JOIN.LEFT_OUTER)
-        .join_from(OrderLine, Order, JOIN.LEFT_OUTER)
         .join_from(SubscriptionPeriod, Plan, on=SubscriptionPeriod.plan)
         .join_from(SubscriptionPeriod, Price, JOIN.LEFT_OUTER)
         .where(SubscriptionPeriod.subscription == subscription)
         .order_by(SubscriptionPeriod.id)
     )
-    kept = {row.id: row for row in rows if _still_gives(row, order)}
+    kept = {row.id: row for row in rows if _still_gives(row, undone)}
     lasting = replay([GivenPeriod(row.id, row.start_on, _given_until(row)) for row in kept.values()])
-    ends_on = lasting[-1].until
+    newest, ends_on = (kept[lasting[-1].key], lasting[-1].until) if lasting else (None, None)
+    is_past = ends_on is not None and ends_on < today
+    was_bought = newest is not None and newest.line is not None
+    has_ended = agreement.is_licensed(subscription) and not was_bought and (newest is None or is_past)
     return Restored(
-        newest=kept[lasting[-1].key],
+        newest=newest,
         ends_on=ends_on,
-        due_on=None if ends_on is None else max(ends_on, today),
+        due_on=today if is_past and not has_ended else ends_on,
+        quantity=_quantity(subscription, newest, has_ended=has_ended),
+        has_ended=has_ended,
         changed_ends={each.key: each.until for each in lasting if each.until != kept[each.key].end_on},
     )
 
 
-def restore(subscription: Subscription, order: Order, restored: Restored, *, now: datetime) -> None:
-    """Write it down, with auto-renewal, its price lock and what was scheduled ended. Inside a transaction."""
+def _quantity(subscription: Subscription, newest: SubscriptionPeriod | None, *, has_ended: bool) -> int:
+    """What was bought with the period; of a trial that runs again no more than may be tried.
+
+    What has ended keeps its number: nobody uses it, and nobody has to return anything.
+    """
+    if newest is not None and newest.line is not None:
+        return int(newest.line.quantity)
+    if has_ended or not agreement.is_licensed(subscription):
+        return int(subscription.quantity)
+    return int(min(subscription.quantity, subscription.product.trial_licences))
+
+
+def restore(subscription: Subscription, undone: OrderLine, restored: Restored, *, now: datetime) -> None:
+    """Write it down, with auto-renewal, its price lock and what was scheduled ended. Inside a transaction.
+
+    What was cancelled stays so while something that was paid is left.
+    """
     require_transaction()
-    lines = OrderLine.select(OrderLine.id).where(OrderLine.order == order)
     SubscriptionPeriod.update(end_on=SubscriptionPeriod.start_on).where(
-        SubscriptionPeriod.line << lines
+        SubscriptionPeriod.line == undone
     ).execute()
     for period_id, ends_on in restored.changed_ends.items():
         SubscriptionPeriod.update(end_on=ends_on).where(SubscriptionPeriod.id == period_id).execute()
     newest = restored.newest
-    subscription.plan = newest.plan
-    subscription.price = newest.price
-    subscription.started_on = newest.start_on
-    subscription.due_on = restored.due_on
-    subscription.anchor_day = newest.line.anchor_day if newest.line else newest.start_on.day
+    if newest is None:
+        subscription.price = None
+    else:
+        subscription.plan = newest.plan
+        subscription.price = newest.price
+        subscription.started_on = newest.start_on
+        subscription.anchor_day = newest.line.anchor_day if newest.line else newest.start_on.day
+    subscription.due_on, subscription.quantity = restored.due_on, restored.quantity
+    if subscription.price is None:
+        subscription.cancelled_at = None
     subscription.auto_renewal = False
     subscription.renew_on = subscription.renewal_failed_on = None
     next_charge.tell_nothing(subscription)
@@ -78,9 +104,9 @@ def restore(subscription: Subscription, order: Order, restored: Restored, *, now
     changing.save(subscription, now=now)
 
 
-def _still_gives(period: SubscriptionPeriod, undone: Order) -> bool:
+def _still_gives(period: SubscriptionPeriod, undone: OrderLine) -> bool:
     line = period.line
-    return line is None or (line.order_id != undone.id and line.order.state == OrderState.PAID)
+    return line is None or (line.id != undone.id and line.refunded_at is None)
 
 
 def _given_until(period: SubscriptionPeriod) -> date | None:

@@ -1,4 +1,4 @@
-"""What a workspace may take away: every document in every language, its payments, requests and members.
+"""What a workspace may take away: every document in every language, and lists of what it paid, has and asked.
 
 An archive holds a bounded number of documents, so that none takes long or fills the memory; a workspace with
 more of them has several. The lists are in the first one.
@@ -9,6 +9,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, cast
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 from peewee import JOIN, fn
@@ -33,7 +34,7 @@ from portal.models import (
     Workspace,
 )
 from portal.runtime import current
-from portal.services import request_ends
+from portal.services import ledger, request_ends
 from portal.services.invoices import pdfs
 
 DOCUMENTS_OF_A_PART = 200
@@ -43,6 +44,7 @@ PAYMENT_COLUMNS = (
     "at", "order", "plan", "interval", "state", "amount", "currency", "method", "brand", "last4",
     "payer_name", "payer_email", "invoice", "refunded",
 )  # fmt: skip
+BALANCE_COLUMNS = ("at", "kind", "document", "order", "amount", "currency", "balance")
 KEY_COLUMNS = ("product", "made_at", "activated_at", "replaced_at")
 REQUEST_COLUMNS = (
     "at", "asked_by", "what", "net", "currency", "note", "state", "decided_by", "decided_at", "reason",
@@ -95,6 +97,7 @@ def make_part(workspace: Workspace, *, part: int, language: str, now: datetime) 
     with ZipFile(content, "w", ZIP_STORED) as archive:
         if part == 1:
             _write_list(archive, "payments.csv", PAYMENT_COLUMNS, _payments(workspace), signs=signs, now=now)
+            _write_list(archive, "balance.csv", BALANCE_COLUMNS, _movements(workspace), signs=signs, now=now)
             _write_list(archive, "members.csv", MEMBER_COLUMNS, _members(workspace), signs=signs, now=now)
             _write_list(
                 archive, "licence_keys.csv", KEY_COLUMNS, _licence_keys(workspace), signs=signs, now=now
@@ -169,9 +172,12 @@ def _write_list(
 def _payments(workspace: Workspace) -> Iterator[Sequence[object]]:
     """Every attempt to pay, the oldest first; amounts in the currency's own unit."""
     newest = 0
+    sent_back = Refund.select(fn.SUM(Refund.amount_minor)).where(
+        Refund.payment == Payment.id, Refund.state == RefundState.SUCCEEDED
+    )
     while True:
         query = (
-            Payment.select(Payment, Order, Invoice, Refund)
+            Payment.select(Payment, Order, Invoice, sent_back.alias("sent_back_minor"))
             .join_from(Payment, Order)
             .join_from(
                 Payment,
@@ -184,13 +190,6 @@ def _payments(workspace: Workspace) -> Iterator[Sequence[object]]:
                 ),
                 attr="invoice",
             )
-            .join_from(
-                Payment,
-                Refund,
-                JOIN.LEFT_OUTER,
-                on=((Refund.payment == Payment.id) & (Refund.state == RefundState.SUCCEEDED)),
-                attr="sent_back",
-            )
             .where(Payment.workspace == workspace, Payment.id > newest)
             .order_by(Payment.id)
             .limit(ROWS_AT_ONCE)
@@ -198,7 +197,7 @@ def _payments(workspace: Workspace) -> Iterator[Sequence[object]]:
         rows = list(query)
         for payment in rows:
             newest = payment.id
-            invoice, refund = getattr(payment, "invoice", None), getattr(payment, "sent_back", None)
+            invoice, refunded_minor = getattr(payment, "invoice", None), cast(Any, payment).sent_back_minor
             yield (
                 payment.created_at.isoformat(),
                 payment.order.number,
@@ -213,10 +212,24 @@ def _payments(workspace: Workspace) -> Iterator[Sequence[object]]:
                 payment.payer_name,
                 payment.payer_email,
                 invoice.number if invoice else "",
-                Money(refund.amount_minor, refund.currency) if refund else "",
+                Money(int(refunded_minor), payment.currency) if refunded_minor else "",
             )
         if len(rows) < ROWS_AT_ONCE:
             return
+
+
+def _movements(workspace: Workspace) -> Iterator[Sequence[object]]:
+    """Every movement of the balance, the oldest first, each with the balance in its currency after it."""
+    for moved in ledger.movements_of(workspace, at_once=ROWS_AT_ONCE):
+        yield (
+            moved.made_at.isoformat(),
+            moved.kind,
+            moved.document,
+            moved.order,
+            moved.amount,
+            moved.amount.currency,
+            moved.balance,
+        )
 
 
 def _requests(workspace: Workspace) -> Iterator[Sequence[object]]:

@@ -9,8 +9,9 @@ import pytest
 
 from portal.domain.money import Money
 from portal.domain.vocabulary import Interval, Role
-from portal.models import Document, Licence, Member, Person, Session, Workspace
+from portal.models import Document, Licence, Member, Order, Person, Session, Workspace
 from portal.runtime import current
+from portal.services.payments import refund_quotes, refunds
 from portal.services.subscriptions import licence_keys
 from portal.services.workspace import export
 from portal.services.workspace.export import safe_cell
@@ -20,6 +21,8 @@ from tests.factories import a_member, a_person, a_workspace, owner_of, seen_by
 from tests.hostile import FORMULAS
 from tests.licensed import tried
 from tests.pages import by_testid, parse, text_of
+from tests.paying import an_order, pay, reloaded
+from tests.services.payments.test_from_balance import keep
 from tests.visiting import facts, post_form, visit_as
 
 ADDRESS = "/w/acme/settings/delete"
@@ -200,6 +203,7 @@ def test_everything_is_in_the_archive(app, owner) -> None:
     assert archive.testzip() is None
     assert archive.namelist() == [
         "payments.csv",
+        "balance.csv",
         "members.csv",
         "licence_keys.csv",
         "requests.csv",
@@ -224,12 +228,12 @@ def test_the_lists_open_in_a_spreadsheet_of_the_readers_language(
     bought(app)
     drain(app)
     archive = archive_of(owner.get(f"{EXPORT}?lang={language}"))
-    for name in ("payments.csv", "members.csv"):
+    for name in ("payments.csv", "balance.csv", "members.csv"):
         text = archive.read(name).decode("utf-8")
         assert text.startswith("\ufeff")
         heads, row = list(csv.reader(io.StringIO(text.removeprefix("\ufeff")), delimiter=separator))[:2]
         assert len(heads) == len(row) > 5
-        assert dict(zip(heads, row, strict=True)).get("amount", amount) == amount
+        assert dict(zip(heads, row, strict=True)).get("amount", amount).removeprefix("-") == amount
 
 
 @pytest.mark.parametrize(
@@ -251,7 +255,7 @@ def test_documents_that_were_never_made_are_made_first(app, owner) -> None:
     answer = owner.get(EXPORT)
     assert (answer.status_code, answer.headers["Refresh"]) == (202, "5")
     drain(app)
-    assert len(archive_of(owner.get(EXPORT)).namelist()) == 6
+    assert len(archive_of(owner.get(EXPORT)).namelist()) == 7
 
 
 def test_many_documents_come_in_parts(app, owner, monkeypatch) -> None:
@@ -262,7 +266,7 @@ def test_many_documents_come_in_parts(app, owner, monkeypatch) -> None:
     links = [link.get("href") for link in by_testid(parse(owner.get(ADDRESS).text), "export")]
     assert links == [f"{EXPORT}?part=1", f"{EXPORT}?part=2"]
     first, second = (archive_of(owner.get(link)).namelist() for link in links)
-    assert (len(first), len(second)) == (4 + 4, 2)
+    assert (len(first), len(second)) == (5 + 4, 2)
     assert not set(first) & set(second)
 
 
@@ -297,6 +301,36 @@ def test_no_cell_is_a_formula(app, owner) -> None:
 )
 def test_a_cell_is_made_safe(value, cell) -> None:
     assert safe_cell(value) == cell
+
+
+def test_the_list_of_the_balance_has_every_movement_and_what_is_kept_after_it(
+    app, owner, monkeypatch
+) -> None:
+    """Two licences for 26.40, half of which is given back; the plan for 33.60 takes 13.20 of that.
+
+    It is refunded: 20.40 go back to the card. Read a row at a time.
+    """
+    monkeypatch.setattr(export, "ROWS_AT_ONCE", 1)
+    with facts(app):
+        place, clock = seen_by(owner_of(acme()), acme()), current().clock
+        keep(place, clock)
+        payment = pay(reloaded(an_order(place, "business-5")))
+        shown = refund_quotes.preview(payment, now=clock.now()).hash
+        refunds.ask_refund(place, payment, shown_hash=shown, now=clock.now())
+        numbers = [order.number for order in Order.select().order_by(Order.id)]
+    drain(app)
+    rows = rows_of(archive_of(owner.get(EXPORT)), "balance.csv")
+    assert [(row["kind"], row["document"], row["amount"], row["balance"]) for row in rows] == [
+        ("invoice", "INV-2026-000001", "-26.40", "-26.40"),
+        ("payment", "", "26.40", "0.00"),
+        ("credit_note", "CN-2026-000001", "13.20", "13.20"),
+        ("invoice", "INV-2026-000002", "-33.60", "-20.40"),
+        ("payment", "", "20.40", "0.00"),
+        ("credit_note", "CN-2026-000002", "33.60", "33.60"),
+        ("refund", "CN-2026-000002", "-20.40", "13.20"),
+    ]
+    assert [numbers.index(row["order"]) for row in rows] == [0, 0, 0, 1, 1, 1, 1]
+    assert {row["currency"] for row in rows} == {"EUR"}
 
 
 def test_the_list_of_members_says_which_licences_they_hold(app, owner) -> None:

@@ -264,12 +264,12 @@ BREACHES = {
         f"UPDATE payment SET state = 'unknown', {IS_OPEN} WHERE {OF_NEWEST}",
         f"UPDATE purchase_order SET state = 'placed', paid_at = NULL WHERE {NEWEST_PAID}",
     ],
-    "refunded_orders_were_paid_back_once": after_a_refund(
+    "refunds_are_of_what_their_lines_cost": after_a_refund(
         "UPDATE refund SET amount_minor = 1",
         "UPDATE balance_entry SET amount_minor = -1 WHERE refund_id IS NOT NULL",
         "UPDATE allocation SET amount_minor = 1 WHERE refund_id IS NOT NULL",
     ),
-    "refunded_orders_have_their_credit_note": after_a_refund(
+    "refunds_have_their_credit_note": after_a_refund(
         "UPDATE invoice SET credits_id = (SELECT min(id) FROM invoice) WHERE kind = 'credit_note'"
     ),
     "refunds_are_of_succeeded_payments": a_refund_of_a_declined_payment,
@@ -357,7 +357,7 @@ REFUNDED = "(SELECT id FROM order_line WHERE refunded_at IS NOT NULL)"
     [
         (
             ["UPDATE invoice SET currency = 'USD' WHERE kind = 'credit_note'"],
-            "refunded_orders_have_their_credit_note",
+            "refunds_have_their_credit_note",
         ),
         (
             ["UPDATE purchase_order SET state = 'paid' WHERE state = 'refunded'"],
@@ -365,9 +365,9 @@ REFUNDED = "(SELECT id FROM order_line WHERE refunded_at IS NOT NULL)"
         ),
         (
             ["UPDATE purchase_order SET state = 'paid' WHERE state = 'refunded'"],
-            "refunded_orders_were_paid_back_once",
+            "refunded_lines_were_paid_back_once",
         ),
-        ([*REFUND_OUT_OF_THE_LEDGER, "DELETE FROM refund"], "refunded_orders_were_paid_back_once"),
+        ([*REFUND_OUT_OF_THE_LEDGER, "DELETE FROM refund"], "refunded_lines_were_paid_back_once"),
         (
             [f"UPDATE subscription_period SET end_on = '2026-12-01' WHERE line_id = {REFUNDED}"],
             "periods_touch_and_never_overlap",

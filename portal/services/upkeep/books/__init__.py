@@ -39,8 +39,8 @@ ALONE: tuple[Callable[[], int], ...] = (
     gateways.succeeded_payments_are_charges,
     money.paid_orders_have_their_invoice,
     money.invoices_are_of_paid_orders,
-    money.refunded_orders_were_paid_back_once,
-    money.refunded_orders_have_their_credit_note,
+    money.refunded_lines_were_paid_back_once,
+    money.refunds_have_their_credit_note,
     crediting.credits_never_exceed_their_invoice_lines,
     crediting.partial_credit_notes_have_all_their_lines,
     money.refunds_are_of_succeeded_payments,
@@ -80,6 +80,7 @@ TOGETHER: tuple[Reading[Any], ...] = (
         ),
     ),
     Reading(money.lines_of_orders, (money.order_lines_repeat_their_quote,)),
+    Reading(money.refunds, (money.refunds_are_of_what_their_lines_cost,)),
     Reading(terms.lines_that_were_paid, (terms.paid_orders_gave_what_was_quoted,)),
     Reading(
         documents.issued_documents,

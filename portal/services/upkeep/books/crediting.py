@@ -8,7 +8,7 @@ from peewee import JOIN, fn
 
 from portal.domain.invoice_lines import document_lines
 from portal.domain.partial_credits import is_of_its_lines
-from portal.models import CreditedLine, Invoice, OrderLine
+from portal.models import CreditedLine, Invoice, OrderLine, Refund
 
 from .reading import Queries, counted, pages_of
 
@@ -63,7 +63,10 @@ def partial_credit_notes_have_all_their_lines() -> Queries:
 
 
 class LineOfCreditNote(NamedTuple):
-    """A credited line beside the two documents, and what earlier ones had credited of the same line."""
+    """A credited line beside the two documents, and what earlier ones had credited of the same line.
+
+    `sent_back_minor` of the credit note went back with its refund; None: it is of none.
+    """
 
     credit_note_facts: dict[str, Any]
     invoice_facts: dict[str, Any]
@@ -71,6 +74,7 @@ class LineOfCreditNote(NamedTuple):
     start_on: date
     net_minor: int
     tax_minor: int
+    sent_back_minor: int | None
     net_before: int
     tax_before: int
     from_before: object
@@ -93,11 +97,13 @@ def lines_of_credit_notes() -> Iterator[LineOfCreditNote]:
             CreditedLine.start_on,
             CreditedLine.net_minor,
             CreditedLine.tax_minor,
+            Refund.amount_minor,
             *(earlier.select(figure).where(of_the_same) for figure in before),
             earlier.select(fn.MIN(earlier.start_on)).where(of_the_same),
         )
         .join_from(CreditedLine, credit_note, on=(CreditedLine.credit_note == credit_note.id))
         .join_from(CreditedLine, invoice, on=(CreditedLine.invoice == invoice.id))
+        .join_from(credit_note, Refund, JOIN.LEFT_OUTER, on=(Refund.credit_note == credit_note.id))
     )
     return (LineOfCreditNote(*row) for row in pages_of(query, CreditedLine))
 
@@ -113,7 +119,7 @@ def partial_credit_notes_are_of_their_lines(credited: LineOfCreditNote) -> bool:
     before = line.credits
     assert before is not None
     ended_on = credited.from_before or before.period.end
-    return not is_of_its_lines(facts, invoice) or (
+    return not is_of_its_lines(facts, invoice, sent_back_minor=credited.sent_back_minor) or (
         line.period.start,
         line.period.end.isoformat(),
         line.net.minor,

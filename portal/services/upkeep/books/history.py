@@ -21,13 +21,15 @@ from portal.domain.subscription_history import (
     Sale,
     faults_of,
 )
-from portal.domain.vocabulary import DocumentKind, Interval, OrderState, ProductKind
+from portal.domain.vocabulary import DocumentKind, Interval, PaymentState, ProductKind, RefundState
 from portal.models import (
     Invoice,
     Order,
     OrderLine,
+    Payment,
     Price,
     Product,
+    Refund,
     Subscription,
     SubscriptionPeriod,
     Workspace,
@@ -100,7 +102,7 @@ def _rows(ids: list[tuple[int, int]]) -> Iterator[tuple[int, tuple[Any, ...]]]:
             SubscriptionPeriod.base_end_on,
             SubscriptionPeriod.end_on,
             Workspace.time_zone,
-            Order.state,
+            OrderLine.refunded_at,
             Order.quote,
             OrderLine.position,
             Order.created_at,
@@ -121,10 +123,21 @@ def _rows(ids: list[tuple[int, int]]) -> Iterator[tuple[int, tuple[Any, ...]]]:
         )
         .join_from(
             Order,
-            note,
+            Payment,
             JOIN.LEFT_OUTER,
-            on=((note.order == Order.id) & (note.kind == DocumentKind.CREDIT_NOTE)),
+            on=((Payment.order == Order.id) & (Payment.state == PaymentState.SUCCEEDED)),
         )
+        .join_from(
+            Payment,
+            Refund,
+            JOIN.LEFT_OUTER,
+            on=(
+                (Refund.payment == Payment.id)
+                & (Refund.state == RefundState.SUCCEEDED)
+                & Refund.undoes(OrderLine)
+            ),
+        )
+        .join_from(Refund, note, JOIN.LEFT_OUTER, on=(Refund.credit_note == note.id))
     )
     for part in chunks(ids):
         found = query.where(SubscriptionPeriod.id << [period_id for _subscription, period_id in part])
@@ -134,7 +147,7 @@ def _rows(ids: list[tuple[int, int]]) -> Iterator[tuple[int, tuple[Any, ...]]]:
 
 
 def _past_period(row: tuple[Any, ...], prices: Mapping[int, PriceRow]) -> PastPeriod:
-    key, plan, price, start_on, base_end_on, end_on, zone, state, quote, *sold = row
+    key, plan, price, start_on, base_end_on, end_on, zone, refunded_at, quote, *sold = row
     return PastPeriod(
         key=key,
         plan=plan,
@@ -142,12 +155,14 @@ def _past_period(row: tuple[Any, ...], prices: Mapping[int, PriceRow]) -> PastPe
         start_on=start_on,
         base_end_on=base_end_on,
         end_on=end_on,
-        sale=_sale(state, quote, *sold, zone=ZoneInfo(zone), prices=prices) if quote is not None else None,
+        sale=_sale(refunded_at, quote, *sold, zone=ZoneInfo(zone), prices=prices)
+        if quote is not None
+        else None,
     )
 
 
 def _sale(
-    state: OrderState,
+    refunded_at: datetime | None,
     quote: Mapping[str, Any],
     position: int,
     created_at: datetime,
@@ -162,7 +177,7 @@ def _sale(
     opened_on, paid_on = (at.astimezone(zone).date() for at in (created_at, paid_at or created_at))
     # What is on sale goes by the seller's day, which the workspace's may be ahead of.
     began_on = min(opened_on, paid_on, sale_day(created_at))
-    is_undone = state == OrderState.REFUNDED
+    is_undone = refunded_at is not None
     line = frozen_lines(quote)[position - 1]
     return Sale(
         line=line,

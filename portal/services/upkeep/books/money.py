@@ -1,6 +1,6 @@
 """Orders, payments and refunds agree with each other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -8,7 +8,9 @@ from peewee import JOIN, Case, fn
 
 from portal.domain.frozen_quote import FrozenBalance, frozen_balance, frozen_lines
 from portal.domain.lifecycle import OPEN_SETUP_STATES
+from portal.domain.money import Money
 from portal.domain.pricing import facts_hash
+from portal.domain.refunds import shares_of_lines
 from portal.domain.tax import BASIS_POINTS
 from portal.domain.vocabulary import (
     DocumentKind,
@@ -110,12 +112,31 @@ def products_wait_for_one_payment_at_most() -> Queries:
 
 @counted
 def paid_orders_have_their_invoice() -> Queries:
-    return _orders_without_their(DocumentKind.INVOICE, states=PAID_ONCE)
+    """Over its own amounts."""
+    return (
+        Order.select(Order.id)
+        .join(
+            Invoice,
+            JOIN.LEFT_OUTER,
+            on=((Invoice.order == Order.id) & (Invoice.kind == DocumentKind.INVOICE)),
+        )
+        .where(
+            Order.state << PAID_ONCE,
+            Invoice.id.is_null()
+            | (Invoice.net_minor != Order.net_minor)
+            | (Invoice.tax_minor != Order.tax_minor)
+            | (Invoice.currency != Order.currency)
+            | (Invoice.workspace != Order.workspace),
+        )
+    )
 
 
 @counted
-def refunded_orders_have_their_credit_note() -> Queries:
-    """It credits the order's own invoice, in full. So does a partial one, but not in full."""
+def refunds_have_their_credit_note() -> Queries:
+    """It credits the order's own invoice, in full. So does a partial one, but not in full.
+
+    Each refund that succeeded has one: partial where it is of one line, over the whole order else.
+    """
     invoice = Invoice.alias()
     of_another = (
         Invoice.select(Invoice.id)
@@ -126,23 +147,42 @@ def refunded_orders_have_their_credit_note() -> Queries:
             | ((invoice.total_minor != Invoice.total_minor) & Invoice.id.not_in(partial_credit_notes()))
         )
     )
-    return of_another, _orders_without_their(DocumentKind.CREDIT_NOTE, states=(OrderState.REFUNDED,))
-
-
-def _orders_without_their(kind: DocumentKind, *, states: Sequence[OrderState]) -> Queries:
-    """Orders in these states that lack a document of this kind over their own amounts."""
-    return (
-        Order.select(Order.id)
-        .join(Invoice, JOIN.LEFT_OUTER, on=((Invoice.order == Order.id) & (Invoice.kind == kind)))
+    is_of_a_line = Refund.line.is_null(False)
+    unlike_the_order = (
+        (Invoice.net_minor != Order.net_minor)
+        | (Invoice.tax_minor != Order.tax_minor)
+        | (Invoice.currency != Order.currency)
+        | (Invoice.workspace != Order.workspace)
+    )
+    unlike_the_line = CreditedLine.id.is_null() | (
+        (Invoice.net_minor != OrderLine.net_minor) | (Invoice.tax_minor != OrderLine.tax_minor)
+    )
+    of_refunds = (
+        Refund.select(Refund.id)
+        .join_from(Refund, Payment)
+        .join_from(Payment, Order)
+        .join_from(Refund, Invoice, JOIN.LEFT_OUTER, on=Refund.credit_note)
+        .join_from(Refund, OrderLine, JOIN.LEFT_OUTER, on=Refund.line)
+        .join_from(
+            Invoice,
+            CreditedLine,
+            JOIN.LEFT_OUTER,
+            on=((CreditedLine.credit_note == Invoice.id) & (CreditedLine.position == OrderLine.position)),
+        )
         .where(
-            Order.state << states,
-            Invoice.id.is_null()
-            | (Invoice.net_minor != Order.net_minor)
-            | (Invoice.tax_minor != Order.tax_minor)
-            | (Invoice.currency != Order.currency)
-            | (Invoice.workspace != Order.workspace),
+            ((Refund.state == RefundState.SUCCEEDED) != Refund.credit_note.is_null(False))
+            | (
+                Refund.credit_note.is_null(False)
+                & (
+                    (Invoice.kind != DocumentKind.CREDIT_NOTE)
+                    | (Invoice.order != Order.id)
+                    | (~is_of_a_line & (unlike_the_order | Invoice.id.in_(partial_credit_notes())))
+                    | (is_of_a_line & unlike_the_line)
+                )
+            )
         )
     )
+    return of_another, of_refunds
 
 
 @counted
@@ -168,37 +208,62 @@ def partial_credit_notes() -> Any:
 
 
 @counted
-def refunded_orders_were_paid_back_once() -> Queries:
-    """A refunded order has exactly one succeeded refund, of what was paid; no other order has one."""
+def refunded_lines_were_paid_back_once() -> Queries:
+    """A line that was refunded has exactly one succeeded refund, its own or that of all; no other has one.
+
+    An order is refunded exactly once all its lines are.
+    """
     sent_back = (
-        Payment.select(
-            Payment.order, fn.COUNT(Refund.id).alias("times"), fn.SUM(Refund.amount_minor).alias("refunded")
-        )
-        .join(Refund)
+        Refund.select(fn.COUNT(Refund.id))
+        .join(Payment)
         .where(
-            Refund.state == RefundState.SUCCEEDED,
-            Refund.currency == Payment.currency,
-            Refund.workspace == Payment.workspace,
-        )
-        .group_by(Payment.order)
-        .alias("sent_back")
-    )
-    is_refunded = Order.state == OrderState.REFUNDED
-    return (
-        Order.select(Order.id)
-        .join(sent_back, JOIN.LEFT_OUTER, on=(sent_back.c.order_id == Order.id))
-        .where(
-            (
-                is_refunded
-                & (
-                    sent_back.c.times.is_null()
-                    | (sent_back.c.times != 1)
-                    | (sent_back.c.refunded != Order.total_minor - Order.from_balance_minor)
-                )
-            )
-            | (~is_refunded & sent_back.c.times.is_null(False))
+            Payment.order == OrderLine.order, Refund.state == RefundState.SUCCEEDED, Refund.undoes(OrderLine)
         )
     )
+    should_be = Case(None, [(OrderLine.refunded_at.is_null(False), 1)], 0)
+    lines = OrderLine.select(OrderLine.id).where(sent_back != should_be)
+    kept = OrderLine.select(OrderLine.order).where(OrderLine.refunded_at.is_null())
+    orders = Order.select(Order.id).where(
+        ((Order.state == OrderState.REFUNDED) & (Order.id << kept))
+        | ((Order.state == OrderState.PAID) & Order.id.not_in(kept))
+    )
+    return lines, orders
+
+
+class RefundOfLines(NamedTuple):
+    """A refund with the quote of its order, what its payment was, and the place of its line, None for all."""
+
+    amount_minor: int
+    currency: str
+    position: int | None
+    paid_minor: int
+    quote: dict[str, Any]
+
+
+def refunds() -> Iterator[RefundOfLines]:
+    query = (
+        Refund.select(
+            Refund.id,
+            Refund.amount_minor,
+            Refund.currency,
+            OrderLine.position,
+            Payment.amount_minor,
+            Order.quote,
+        )
+        .join_from(Refund, Payment)
+        .join_from(Payment, Order)
+        .join_from(Refund, OrderLine, JOIN.LEFT_OUTER, on=Refund.line)
+    )
+    return (RefundOfLines(*row) for row in pages_of(query, Refund))
+
+
+def refunds_are_of_what_their_lines_cost(refund: RefundOfLines) -> bool:
+    """Whatever their state: all that was paid, or the share of it that one line had cost."""
+    if refund.position is None:
+        return refund.amount_minor != refund.paid_minor
+    lines = [line.net + line.tax for line in frozen_lines(refund.quote)]
+    shares = shares_of_lines(Money(refund.paid_minor, refund.currency), lines)
+    return shares[refund.position - 1].minor != refund.amount_minor
 
 
 @counted
@@ -218,12 +283,12 @@ def refunds_are_of_succeeded_payments() -> Queries:
 
 @counted
 def nothing_is_charged_beside_an_open_refund() -> Queries:
-    """Subscriptions with an open refund that wait for a payment, or for a refund more."""
+    """Subscriptions that an open refund undoes, and that wait for a payment, or for a refund more."""
     undone, paid = OrderLine.alias(), OrderLine.alias()
     refunds = (
         Refund.select(undone.subscription)
         .join(Payment)
-        .join(undone, on=(undone.order == Payment.order))
+        .join(undone, on=((undone.order == Payment.order) & Refund.undoes(undone)))
         .where(Refund.state << REFUND_WAITS)
     )
     several = refunds.group_by(undone.subscription).having(fn.COUNT(Refund.id) > 1)
@@ -461,7 +526,7 @@ def order_lines_repeat_their_quote(line: LineOfOrder) -> bool:
     return (
         is_for_another
         or has_due_date != (line.kind is OrderKind.RENEWAL)
-        or is_refunded != (line.state == OrderState.REFUNDED)
+        or (is_refunded and line.state not in PAID_ONCE)
         or (
             line.kind,
             line.plan,

@@ -7,7 +7,6 @@ from peewee import JOIN, Case, fn
 
 from portal.domain.frozen_quote import frozen_lines
 from portal.domain.vocabulary import (
-    DocumentKind,
     MemberStatus,
     OrderState,
     ProductKind,
@@ -27,6 +26,7 @@ from portal.models import (
     Product,
     PurchaseRequest,
     PurchaseRequestLine,
+    Refund,
     Subscription,
     SubscriptionPeriod,
     Workspace,
@@ -223,8 +223,8 @@ def workspaces_have_an_owner() -> Queries:
 def active_users_fit_their_plan() -> Queries:
     """Workspaces with more active users than their plan holds.
 
-    Unless the newest document of the plan is the credit note of a refund: that may have given a small one
-    back.
+    Unless the newest document of the plan's orders is the credit note of a refund: that may have given a
+    small one back.
     """
     newest = (
         Invoice.select(fn.MAX(Invoice.id))
@@ -234,15 +234,7 @@ def active_users_fit_their_plan() -> Queries:
         .where(Product.kind == ProductKind.WORKSPACE_PLAN)
         .group_by(Invoice.workspace)
     )
-    just_refunded = (
-        Invoice.select(Invoice.workspace)
-        .join(Order)
-        .where(
-            Invoice.id << newest,
-            Invoice.kind == DocumentKind.CREDIT_NOTE,
-            Order.state == OrderState.REFUNDED,
-        )
-    )
+    just_refunded = Refund.select(Refund.workspace).where(Refund.credit_note << newest)
     return (
         Member.select(Member.workspace)
         .join(Subscription, on=(Subscription.workspace == Member.workspace))
