@@ -84,6 +84,13 @@ def method_shown(place: Place, kind: str, brand: str, last4: str) -> str:
     return method_words(kind, brand, last4 if Right.SEE_BILLING_DETAILS in place.may else "")
 
 
+def _method(place: Place, row: HistoryRow) -> str:
+    if row.is_kept:
+        return _("Balance")
+    method = method_shown(place, row.method_kind, row.brand, row.last4)
+    return _("%(method)s and balance", method=method) if row.is_shared else method
+
+
 def _row(
     place: Place, row: HistoryRow, words: dict[DocumentKind, str], last: LastPayment | None, invoices: str
 ) -> PaymentRow:
@@ -96,7 +103,7 @@ def _row(
         is_credit_note=is_credit_note,
         is_refunded=row.is_refunded,
         is_disputed=row.is_disputed and not is_credit_note,
-        method=_("Balance") if row.is_kept else method_shown(place, row.method_kind, row.brand, row.last4),
+        method=_method(place, row),
         payer_name=row.payer_name,
         payer_email=row.payer_email,
         date=formatting.instant(row.issued_at, place.workspace.time_zone),

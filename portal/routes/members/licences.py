@@ -242,7 +242,7 @@ def _product_row(place: Place, each: ProductLicences, *, is_chosen: bool) -> Pro
         state_label=state_words(each.status.state),
         paid=each.paid,
         assigned=each.assigned,
-        free=each.free,
+        free=each.free if each.is_assignable else 0,
         is_chosen=is_chosen,
     )
 
@@ -285,9 +285,9 @@ def _notes(chosen: ProductLicences) -> list[str]:
     if fewer is not None and fewer < chosen.paid and chosen.status.due_on is not None:
         notes.append(
             ngettext(
-                "From %(date)s there will be %(num)d licence, so no more can be assigned. Withdraw the "
+                "From %(date)s there will be %(num)d licence, so only %(num)d can be assigned. Withdraw the "
                 "change to assign more.",
-                "From %(date)s there will be %(num)d licences, so no more can be assigned. Withdraw the "
+                "From %(date)s there will be %(num)d licences, so only %(num)d can be assigned. Withdraw the "
                 "change to assign more.",
                 fewer,
                 date=formatting.day(chosen.status.due_on),
