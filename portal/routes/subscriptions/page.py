@@ -220,7 +220,7 @@ def _facts(each: OwnSubscription, status: SubscriptionStatus) -> tuple[tuple[str
     rows.append((_("Billing cycle"), _("Yearly") if interval is Interval.YEAR else _("Monthly"), "cycle"))
     rows.append((_("Price"), _price(price, subscription.quantity), "rate"))
     if status.state is not SubscriptionState.CANCELLED:
-        rows.append((_("Next payment"), _next_payment(status), "next-payment"))
+        rows.append((_("Next payment"), next_payment(status), "next-payment"))
     if each.method is not None:
         method = method_words(each.method.kind, each.method.brand, each.method.last4)
         rows.append((_("Payment method"), method, "method"))
@@ -243,7 +243,7 @@ def _price(price: Price, licences: int) -> str:
     return _("%(amount)s excl. VAT (%(each)s per licence)", amount=amount, each=each)
 
 
-def _next_payment(status: SubscriptionStatus) -> str:
+def next_payment(status: SubscriptionStatus) -> str:
     """The day and the amount that were told; without automatic renewal, until when it is paid."""
     subscription, on = status.subscription, status.subscription.renew_on
     if not subscription.auto_renewal:
