@@ -324,7 +324,9 @@ def _ask_to_remove(place: Place, method: PaymentMethod, *, status: int = 200) ->
     standing = status_here(place)
     is_needed, instead = False, None
     try:
-        instead = payments_methods.charged_instead(standing.subscription, method, on=standing.today)
+        instead = payments_methods.all_charged_instead(place.workspace, method, on=standing.today)[
+            standing.subscription.id
+        ]
     except MethodNeeded:
         is_needed = True
     return render(
@@ -335,7 +337,16 @@ def _ask_to_remove(place: Place, method: PaymentMethod, *, status: int = 200) ->
         name=_name(method),
         is_needed=is_needed,
         instead=_name(instead) if instead else "",
+        needs_it=_needs_it(place, standing),
     )
+
+
+def _needs_it(place: Place, plan: SubscriptionStatus) -> tuple[str, str]:
+    """Label and address of where the renewal that needs a method is switched off."""
+    slug = place.workspace.slug
+    if plan.subscription.auto_renewal:
+        return _("Automatic renewal"), url_for("auto_renewal.show", slug=slug)
+    return _("See the subscriptions"), url_for("subscriptions.show", slug=slug)
 
 
 def _removed_words(place: Place, method: PaymentMethod, instead: PaymentMethod | None) -> str:

@@ -132,6 +132,20 @@ def test_licences_that_renew_themselves_are_told_even_where_the_plan_does_not(ap
     assert "€26.40 including VAT on 21 December 2026" in text_of(told)
 
 
+@pytest.mark.engine("sqlite")
+def test_a_method_that_only_licences_need_is_not_offered_to_be_removed(app, acme, owner, renewing) -> None:
+    with facts(app):
+        method = PaymentMethod.get()
+        bought(seen_by(owner_of(acme), acme), quantity=2, renews_with=method)
+        Subscription.update(auto_renewal=False).where(Subscription.quantity == 1).execute()
+    way = f"{PAGE}/{method.id}/remove"
+    page = shown(owner, way)
+    assert by_testid(page, "remove-card") == []
+    [needed] = by_testid(page, "method-needed")
+    assert "/w/acme/subscriptions" in [link.get("href") for link in needed.iter("a")]
+    assert post_form(owner, way, shown_at=PAGE).status_code == 422
+
+
 def test_the_page_is_open_while_access_is_blocked(app, owner, clock) -> None:
     clock.advance(days=60)
     assert owner.get("/w/acme/settings").status_code == 303
