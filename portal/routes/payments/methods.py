@@ -322,22 +322,21 @@ def remove(place: Place, method_id: int) -> Response:
 def _ask_to_remove(place: Place, method: PaymentMethod, *, status: int = 200) -> Response:
     """The question, or why it cannot be removed."""
     standing = status_here(place)
-    is_needed, instead = False, None
+    needs_it, instead = None, None
     try:
         instead = payments_methods.all_charged_instead(place.workspace, method, on=standing.today)[
             standing.subscription.id
         ]
     except MethodNeeded:
-        is_needed = True
+        needs_it = _needs_it(place, standing)
     return render(
         "payments/remove_method.html",
         status=status,
         method=method,
         mark=method.last4 or method.kind,
         name=_name(method),
-        is_needed=is_needed,
         instead=_name(instead) if instead else "",
-        needs_it=_needs_it(place, standing),
+        needs_it=needs_it,
     )
 
 
