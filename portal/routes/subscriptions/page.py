@@ -158,6 +158,8 @@ def _actions(place: Place, own: OwnProduct) -> Iterator[tuple[str, str, str]]:
         is_on = own.status.subscription.auto_renewal
         label = _("Switch automatic renewal off") if is_on else _("Switch automatic renewal on")
         yield label, url_for("licence_renewal.show", slug=slug, product=code), f"renewal-{code}"
+        if is_on and Right.MANAGE_PAYMENT_METHODS in place.may:
+            yield _("Payment methods"), url_for("payment_methods.show", slug=slug), f"methods-{code}"
     if own.is_bought and own.status.state in CANCELLABLE:
         yield (
             _("Cancel the subscription"),
