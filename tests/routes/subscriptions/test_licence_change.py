@@ -77,12 +77,17 @@ def test_what_begins_now_is_shown_with_its_credit_and_its_arithmetic(app, acme, 
         assert Order.select().count() == 1
 
 
-def test_a_plan_is_asked_for_only_where_there_are_several(app, acme, owner):
+def test_a_plan_or_a_cycle_is_asked_for_only_where_there_are_several(app, acme, owner):
     with facts(app):
         bought(seen_by(owner_of(acme), acme), "training-standard")
+        bought(seen_by(owner_of(acme), acme), "remote-licence", interval=Interval.YEAR)
     for product, kind in (("meetings", "radio"), ("training", "hidden")):
         page = parse(owner.get(f"/w/acme/subscriptions/{product}/change").text)
         assert {each.get("type") for each in page.iter("input") if each.get("name") == "plan"} == {kind}
+    cycles = parse(owner.get("/w/acme/subscriptions/remote/change").text).iter("input")
+    assert [(each.get("type"), each.get("value")) for each in cycles if each.get("name") == "interval"] == [
+        ("hidden", "year")
+    ]
     answer = owner.get(
         "/w/acme/subscriptions/training/change?plan=training-standard&licences=2&interval=month"
     )
