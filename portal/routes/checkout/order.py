@@ -246,12 +246,13 @@ def little_gain_of(line: FrozenLine, *, pays: Money) -> str:
 
 
 def renewal_hint_of(order: Order, waiting: Waiting | None) -> str:
-    """What ticking automatic renewal brings."""
+    """What ticking automatic renewal brings; each of several lines stands on a line of its own."""
+    between = "\n" if len(order.frozen_lines) > 1 else " "
     sentences = [renewal_after(line, waiting, method=None) for line in order.frozen_lines]
     ends = waiting is not None and waiting.interval is None
     if ends and all(_prolongs_the_plan(line) for line in order.frozen_lines):
-        return " ".join(sentences)
-    return " ".join((*sentences, _("You can switch it off at any time.")))
+        return between.join(sentences)
+    return between.join((*sentences, _("You can switch it off at any time.")))
 
 
 def _prolongs_the_plan(line: FrozenLine) -> bool:

@@ -18,7 +18,7 @@ from portal.domain.errors import (
 )
 from portal.domain.frozen_quote import FrozenLine
 from portal.domain.money import Money
-from portal.domain.plans import PlanChoice, PlanTooSmall
+from portal.domain.plans import PlanChoice, PlanNotOffered, PlanTooSmall
 from portal.domain.pricing import Quote
 from portal.domain.requests import AboveCeiling
 from portal.domain.vocabulary import (
@@ -174,7 +174,7 @@ def _keep_details(place: Place, order: Order, form: BillingDetailsForm) -> Respo
     except MissingVatRate:
         form.add_error("country", _("We do not know the VAT rate of this country yet. Please contact us."))
     except CANNOT_BE_ORDERED as refusal:
-        return not_orderable(place, refusal)
+        return not_orderable(place, order, refusal)
     else:
         return redirect_after_write(
             url_for("checkout.review", slug=place.workspace.slug, number=order.number)
@@ -291,7 +291,7 @@ def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Respons
     except PlanTooSmall as refusal:
         return refused(place, refusal, wanted=_value(order), currency=order.currency)
     except CANNOT_BE_ORDERED as refusal:
-        return not_orderable(place, refusal)
+        return not_orderable(place, order, refusal)
     if payment.state == PaymentState.DECLINED:
         order = order_or_404(place, order.number)
         field = "method" if payment.method_id is not None else "number"
@@ -595,11 +595,25 @@ def _quote_or_refusal(place: Place, order: Order) -> Quote | Response:
     except PlanTooSmall as refusal:
         return refused(place, refusal, wanted=_value(order), currency=order.currency)
     except CANNOT_BE_ORDERED as refusal:
-        return not_orderable(place, refusal)
+        return not_orderable(place, order, refusal)
 
 
-def not_orderable(place: Place, refusal: PortalError) -> Response:
-    return plans_page(place, wanted="", currency="", status=422, problem=refusal_sentence(refusal))
+def not_orderable(place: Place, order: Order | None, refusal: PortalError) -> Response:
+    """The plans with the reason; of licences alone a page that leads back to what there is of them.
+
+    `order` None: one for the workspace plan that could not be made.
+    """
+    if order is None or order.plan_line is not None:
+        return plans_page(place, wanted="", currency="", status=422, problem=refusal_sentence(refusal))
+    is_gone = isinstance(refusal, PlanNotOffered)
+    return render(
+        "subscriptions/nothing_to_do.html",
+        heading=_("This order can no longer be placed"),
+        why=_("This plan is not on sale today.") if is_gone else refusal_sentence(refusal),
+        action=None,
+        back=(_("Back to the subscriptions"), url_for("subscriptions.show", slug=place.workspace.slug)),
+        status=422,
+    )
 
 
 def _takes_a_card_at_once(place: Place, order: Order) -> bool:

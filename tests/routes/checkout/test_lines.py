@@ -170,4 +170,8 @@ def test_a_product_that_was_bought_meanwhile_is_not_ordered_again(app, acme, own
     fields = {**CARD, "number": paying.PAID, "quote": second.quote_hash}
     answer = owner.post(f"/w/acme/checkout/{second.number}/review", fields)
     assert answer.status_code == 422
-    assert "This workspace already has that product. Nothing was ordered." in text_of(parse(answer.text))
+    page = parse(answer.text)
+    assert "This workspace already has that product. Nothing was ordered." in text_of(page)
+    assert text_of(next(page.iter("h1"))) == "This order can no longer be placed"
+    [way] = by_testid(page, "nothing-to-do")
+    assert [link.get("href") for link in way.iter("a")] == ["/w/acme/subscriptions"]
