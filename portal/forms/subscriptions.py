@@ -29,10 +29,16 @@ class AutoRenewalForm(PortalForm):
 
 
 class LicencesField(QuantityField):
-    """A number of licences. One that is right, but more than are sold here, has a sentence of its own."""
+    """A number of licences. One that is right, but more than are sold here, has a sentence of its own.
+
+    `are_sold`: not where they are only tried, of which nobody gives more.
+    """
+
+    are_sold = True
 
     def pre_validate(self, form: PortalForm) -> None:
-        if self.fault is None and len(self.raw_data or ()) == 1 and self.is_above_maximum:
+        is_one = self.fault is None and len(self.raw_data or ()) == 1
+        if self.are_sold and is_one and self.is_above_maximum:
             raise StopValidation(
                 _l(
                     "At most %(most)s licences can be ordered here. Contact us if you need more.",

@@ -61,7 +61,7 @@ class WorkspaceSettingsForm(PortalForm):
         ],
     )
     ceiling = AmountField(
-        _l("Monthly ceiling of members"),
+        _l("Monthly ceiling for members"),
         currency_of=lambda form: form.currency.data if form.currency.data in form.currency.offered else "EUR",
         description=_l(
             "What members and administrators can spend together in a calendar month without asking, VAT "

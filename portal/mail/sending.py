@@ -27,7 +27,8 @@ workspace_deleted         by (a name)
 became_guests                plan_names, limit (users of the plan), people (names of those who are guests now)
 made_guest                plan_names, limit
 
-order_confirmed           facts, line_licences; name is empty for an address that was only typed
+order_confirmed           facts, line_licences, assigns_licences (members are to be given some); name is
+                          empty for an address that was only typed
 payment_failed            order, description (names), total_minor, currency, payment, reason (a
                           decline code)
 payment_to_confirm        order, description (names), total_minor, currency
@@ -36,7 +37,8 @@ trial_ending              due_on, users, recommended (names; null: no plan is la
 trial_last_day            due_on
 trial_over                due_on, warned_on (from when on it may be deleted, after a warning)
 trial_extended            due_on
-product_trial_started     product (its code), product_names, plan_names, quantity, trial_until
+product_trial_started     product (its code), product_names, plan_names, quantity, trial_until,
+                          assigns_licences
 product_trial_ending      product_names, trial_until (the last usable day); of a licensed product
 product_trial_last_day    as above
 product_trial_over        as above

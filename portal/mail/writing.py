@@ -58,10 +58,15 @@ NAMES_OF_TOOLS = frozenset(
     }
 )
 """What a template may call besides the letter's own facts."""
-ADDED_LATER: Mapping[str, JSON] = {"licences": None, "line_licences": None, "from_balance_minor": 0}
+ADDED_LATER: Mapping[str, JSON] = {
+    "licences": None,
+    "line_licences": None,
+    "from_balance_minor": 0,
+    "assigns_licences": False,
+}
 """What a letter lacks that was promised before it was said.
 
-Each was then about the plan of the workspace, and no balance paid for anything.
+Each was then about the plan of the workspace, no balance paid for anything, and none told what comes next.
 """
 
 

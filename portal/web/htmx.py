@@ -29,6 +29,10 @@ def render(template: str, page: Any = None, *, status: int = 200, **context: Any
         response = make_response(render_template(template, **context), status)
     else:
         response = make_response(render_block(template, block, **context), status)
+    if block is None and wants_part():
+        # Another page answers a part of this one: it takes the place of all of it.
+        response.headers["HX-Retarget"] = "body"
+        response.headers["HX-Reswap"] = "innerHTML"
     response.vary.update(VARY)
     return response
 

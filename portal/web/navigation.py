@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote, urlencode
 
 from flask import current_app, g, request, url_for
@@ -204,7 +204,14 @@ def _rule(endpoint: str) -> str:
     return str(next(current_app.url_map.iter_rules(endpoint)))
 
 
+def stand_under_subscriptions() -> None:
+    """The page of this request belongs to licensed products, whatever its blueprint serves elsewhere."""
+    g.page_here = SUBSCRIPTIONS
+
+
 def _here() -> "Page | None":
+    if "page_here" in g:
+        return cast(Page, g.page_here)
     return next((page for area in AREAS for page in area.pages if request.blueprint in page.blueprints), None)
 
 

@@ -15,6 +15,13 @@ def licences_words(number: int) -> str:
     return ngettext("%(count)s licence", "%(count)s licences", number, count=formatting.number(number))
 
 
+def assigned_words(assigned: int, paid: int) -> str:
+    """`3 of 12 assigned`."""
+    return ngettext(
+        "%(num)d of %(paid)s assigned", "%(num)d of %(paid)s assigned", assigned, paid=formatting.number(paid)
+    )
+
+
 def rate_words(price: VolumePrice, interval: Interval, quantity: int = 1) -> str:
     """What each licence costs in an order of `quantity`; a flat price is that of all of them."""
     amount = formatting.money(price.unit_amount(quantity))

@@ -1,5 +1,7 @@
 """A cart that two people fill, that says what has changed, and that one order empties."""
 
+from datetime import date
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -19,7 +21,9 @@ from tests.browser.steps import (
     go_on,
     heading,
     pay,
+    wait_for_mail,
 )
+from tests.conftest import TODAY
 from tests.factories import CATALOGUE, a_member, a_person, seen_by
 from tests.paying import DECLINED, an_order, apply_catalogue
 
@@ -88,6 +92,77 @@ def test_numbers_are_changed_a_line_is_removed_and_the_rest_is_ordered(
     open_cart(page, acme)
     expect(page.get_by_role("heading", name=say("The cart is empty"))).to_be_visible()
     assert len(charges()) == 1
+
+
+@read_by(*WITH_AND_WITHOUT_SCRIPTS)
+def test_two_products_are_one_order_from_the_button_to_the_licences(
+    page: Page, reader, acme, owner, say, written
+):
+    """While the cart holds something, the last step adds to it. 2 × 450.00 a year, 2 × 99.00 a month."""
+    here = f"/w/{acme.slug}"
+    come_signed_in(page, owner)
+    with jobs.at_work():
+        place = seen_by(owner, acme)
+        an_order(place)
+        webinar = Choice("webinar-standard", Interval.YEAR, 2)
+        cart.add(place, choice=webinar, currency="EUR", now=current().clock.now())
+
+    # One plan: it is not asked for.
+    page.goto(f"{here}/subscriptions/new?product=training")
+    expect(page.locator("[name=how]")).to_have_count(2)
+    page.locator("[name=how][value=buy]").check()
+    page.get_by_test_id("next").click()
+    for wrong in ("-1", "many"):
+        page.get_by_test_id("licences").fill(wrong)
+        page.get_by_test_id("next").click()
+        expect_refused(page, "licences")
+        expect(page.get_by_test_id("licences")).to_have_value(wrong)
+    page.get_by_test_id("licences").fill("2")
+    page.get_by_test_id("next").click()
+    expect(page.locator("[name=interval][value=month]")).to_be_checked()
+    expect(page.get_by_test_id("proceed")).to_have_count(0)
+    page.get_by_test_id("add-to-cart").click()
+    expect_net(page, written, 109_800)
+
+    page.get_by_test_id("cart-proceed").click()
+    go_on(page)
+    expect_step(page, "review")
+    expect(page.get_by_test_id("order-line")).to_have_count(2)
+    training = page.get_by_test_id("order-line").filter(has_text=written(Money(9_900, "EUR")))
+    for day in (TODAY.date(), date(2026, 12, 21)):
+        expect(training.get_by_test_id("order-period")).to_contain_text(written(day))
+    expect(training.get_by_test_id("order-rate")).to_contain_text("2")
+    expect(page.get_by_test_id("order-total")).to_have_text(written(Money(131_760, "EUR")))
+    page.get_by_test_id("change-order").click()
+    want(page, "training", "3", scripts=reader.scripts)
+    expect_net(page, written, 119_700)
+    page.get_by_test_id("cart-proceed").click()
+    go_on(page)
+    # With 20 % VAT.
+    expect(page.get_by_test_id("order-total")).to_have_text(written(Money(143_640, "EUR")))
+    pay(page)
+    expect(heading(page)).to_have_text(say("Payment complete"))
+    assert [charge.amount_minor for charge in charges()] == [143_640]
+
+    # At once: who is to have the licences, and until when they are paid.
+    page.get_by_test_id("assign-licences").get_by_role("link").click()
+    expect(page.get_by_test_id("licence-products").get_by_role("row")).to_have_count(3)
+    page.goto(f"{here}/subscriptions")
+    expect(page.locator("[data-testid^=subscription-]")).to_have_count(3)
+    card = page.get_by_test_id("subscription-training")
+    expect(card.locator(".badge")).to_have_text(say("Paid"))
+    expect(card.get_by_test_id("next-payment")).to_contain_text(written(date(2026, 12, 21)))
+
+    # In the language of the workspace, which is English.
+    wait_for_mail(page, "is confirmed").get_by_role("link").first.click()
+    for fact in (
+        "Training – monthly",
+        "3 licences",
+        "Webinar Standard – yearly",
+        "21 December 2026",
+        "€1,436.40",
+    ):
+        expect(page.get_by_role("main")).to_contain_text(fact)
 
 
 @read_by(*WITH_AND_WITHOUT_SCRIPTS)

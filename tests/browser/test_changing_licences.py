@@ -36,6 +36,8 @@ def test_more_now_fewer_later_and_back_again(page: Page, reader, acme, owner, pl
 
     # Two more, from today on: 3 × 11.00 come back, 5 × 11.00 are charged.
     see_cost(page, licences="5")
+    expect(page.locator("#preview-title")).to_be_focused()
+    expect(page.locator("#preview-title")).to_be_in_viewport()
     expect(page.get_by_test_id("credit")).to_contain_text("39")
     expect(page.get_by_test_id("due-now")).to_contain_text("26")
     assert_looks_right(page, reader)

@@ -5,8 +5,12 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from portal.domain.choices import Choice
+from portal.domain.vocabulary import Interval
+from portal.runtime import current
+from portal.services.checkout import ordering
 from portal.worker import jobs
-from tests.browser.reader import WITH_AND_WITHOUT_SCRIPTS, read_by
+from tests.browser.reader import WITH_AND_WITHOUT_SCRIPTS, read_by, read_by_each
 from tests.browser.steps import (
     buy,
     charges,
@@ -22,6 +26,8 @@ from tests.browser.steps import (
 )
 from tests.factories import a_member, a_person, a_workspace, seen_by
 from tests.paying import buy as paid_plan
+from tests.paying import pay as pay_order
+from tests.paying import with_details
 
 
 @read_by(*WITH_AND_WITHOUT_SCRIPTS)
@@ -78,6 +84,28 @@ def test_a_plan_that_became_too_small_while_the_card_was_typed_is_not_charged(pa
     pay(page)
     expect(page.get_by_role("dialog", name=say("This plan cannot be selected"))).to_be_visible()
     assert charges() == []
+
+
+@read_by_each(*WITH_AND_WITHOUT_SCRIPTS)
+def test_licences_that_were_bought_meanwhile_are_not_ordered_again(page: Page, acme, owner, place, say):
+    """The answer is another page: it takes the place of the whole one that waited for the payment."""
+    come_signed_in(page, owner)
+    with jobs.at_work():
+        choice = Choice("meetings-essential", Interval.MONTH, 2)
+        now = current().clock.now()
+        first, second = (
+            with_details(ordering.open_order(place, choices=[choice], currency="EUR", now=now), place)
+            for _ in range(2)
+        )
+    page.goto(f"/w/{acme.slug}/checkout/{second.number}/review")
+    with jobs.at_work():
+        pay_order(first)
+    pay(page)
+    expect(heading(page)).to_have_count(1)
+    expect(heading(page)).to_have_text(say("This order can no longer be placed"))
+    assert len(charges()) == 1
+    page.get_by_role("link", name=say("Back to the subscriptions")).click()
+    expect(heading(page)).to_have_text(say("Subscriptions"))
 
 
 @read_by(*WITH_AND_WITHOUT_SCRIPTS)

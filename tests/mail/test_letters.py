@@ -134,7 +134,7 @@ LETTERS = {
     "workspace_deleted": HERE | {"by": "Paul <Durand>"},
     "became_guests": HERE | {"plan_names": NAMES, "limit": 3, "people": ["Paul <Durand>", "new@acme.test"]},
     "made_guest": HERE | {"plan_names": NAMES, "limit": 3},
-    "order_confirmed": HERE | {"facts": FACTS, "line_licences": [None]},
+    "order_confirmed": HERE | {"facts": FACTS, "line_licences": [None], "assigns_licences": False},
     "payment_failed": HERE
     | TOTAL
     | {
@@ -149,7 +149,13 @@ LETTERS = {
     "trial_over": HERE | {"due_on": "2026-12-21", "warned_on": "2027-06-21"},
     "product_trial_started": HERE
     | PRODUCT
-    | {"product": "meetings", "plan_names": NAMES, "quantity": 3, "trial_until": "2026-12-05"},
+    | {
+        "product": "meetings",
+        "plan_names": NAMES,
+        "quantity": 3,
+        "trial_until": "2026-12-05",
+        "assigns_licences": True,
+    },
     "product_trial_ending": HERE | PRODUCT | {"trial_until": "2026-12-05"},
     "product_trial_last_day": HERE | PRODUCT | {"trial_until": "2026-12-05"},
     "product_trial_over": HERE | PRODUCT | {"trial_until": "2026-12-05"},
@@ -265,7 +271,8 @@ OTHERWISE = [
     ("products_refunded", {"left": [ENDED | {"has_ended": False, "licences": None}]}),
     ("refund_refused", {"reason": "disputed"}),
     ("plan_schedule_withdrawn", {"renews": False}),
-    ("product_trial_started", {"quantity": 1}),
+    ("product_trial_started", {"quantity": 1, "assigns_licences": False}),
+    ("order_confirmed", {"assigns_licences": True}),
     ("cancelled", {"quantity": 1, "dropped": True}),
     ("cancelled", {"ends_on": None}),
     ("cancelled", {"ends_on": None, "dropped": True}),
@@ -457,6 +464,12 @@ def test_an_address_that_was_only_typed_gets_no_name_and_no_page_behind_a_sign_i
     assert text.startswith("Hello,\n")
     assert "€36.00" in text and f"{BASE_URL}/w/" not in text
     assert written("order_confirmed", "fr", name="")[1].startswith("Bonjour,\n")
+
+
+@pytest.mark.parametrize("template", ["order_confirmed", "product_trial_started"])
+def test_licences_are_to_be_assigned(at_work, template):
+    assert "/w/acme/licences" not in written(template, assigns_licences=False)[1]
+    assert f"{BASE_URL}/w/acme/licences" in written(template, assigns_licences=True)[1]
 
 
 def test_a_refund_names_amount_method_and_credit_note(at_work):

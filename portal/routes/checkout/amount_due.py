@@ -64,7 +64,7 @@ def with_another_card(place: Place) -> Response:
     except PlanTooSmall as refusal:
         return refused(place, refusal, wanted="", currency="")
     except CANNOT_BE_ORDERED as refusal:
-        return not_orderable(place, refusal)
+        return not_orderable(place, None, refusal)
     return redirect_after_write(address("review", place, order.number))
 
 

@@ -11,11 +11,13 @@ from portal.domain.dunning import was_not_confirmed
 from portal.domain.frozen_quote import FrozenCredit, FrozenLine, frozen_balance, frozen_lines
 from portal.domain.money import Money, total
 from portal.domain.tax_numbers import tax_number_label
-from portal.domain.vocabulary import OrderKind, OrderState, PaymentMethodKind, PaymentState
+from portal.domain.vocabulary import OrderKind, OrderState, PaymentMethodKind, PaymentState, Right
 from portal.forms.cards import CardForm, PlaceOrderForm
 from portal.forms.requests import AskForm
 from portal.models import Invoice, Order, Payment, PaymentMethod
 from portal.runtime import current
+from portal.services.members.roster import people_with
+from portal.services.places import Place
 from portal.services.subscriptions.scheduled_change import Waiting
 from portal.words import formatting
 from portal.words.arithmetic import credit_words, quoted_line_words
@@ -26,6 +28,8 @@ from portal.words.methods import method_words
 from portal.words.money import tax_reason, tax_words
 from portal.words.plans import cancelled_change, change_rows, priced_name
 from portal.words.renewal import amount_charged, renewal_sentence
+
+NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,12 +250,13 @@ def little_gain_of(line: FrozenLine, *, pays: Money) -> str:
 
 
 def renewal_hint_of(order: Order, waiting: Waiting | None) -> str:
-    """What ticking automatic renewal brings."""
+    """What ticking automatic renewal brings; each of several lines stands on a line of its own."""
+    between = "\n" if len(order.frozen_lines) > 1 else " "
     sentences = [renewal_after(line, waiting, method=None) for line in order.frozen_lines]
     ends = waiting is not None and waiting.interval is None
     if ends and all(_prolongs_the_plan(line) for line in order.frozen_lines):
-        return " ".join(sentences)
-    return " ".join((*sentences, _("You can switch it off at any time.")))
+        return between.join(sentences)
+    return between.join((*sentences, _("You can switch it off at any time.")))
 
 
 def _prolongs_the_plan(line: FrozenLine) -> bool:
@@ -305,7 +310,8 @@ class ReviewPage:
 
     `total` is what is charged now, empty where the balance pays.
 
-    `renewal_stays_on`: the sentence of the charge after this one, empty where none comes by itself yet.
+    `renewal_stays_on`: the sentence of the charge after this one, empty where none comes by itself yet;
+    `ends_renewal_at`: the address of where it is switched off, for whoever may.
     `cancels`: which scheduled plan the order ends. `allowance`: how far the reader buys without asking, empty
     for anybody else. `asking`: the form that asks for it in place of paying, and `deciders` who decides then.
     """
@@ -324,7 +330,7 @@ class ReviewPage:
     replaces_trial: bool
     cancels: str
     renewal_stays_on: str
-    may_end_renewal: bool
+    ends_renewal_at: str
     processor: str
     sandbox_cards: str
     allowance: str
@@ -337,9 +343,9 @@ class ResultPage:
     """What is known of a payment. `confirm`: (label, address) of where the payer confirms it, if they must.
 
     `document`: the number of the invoice that the reader may download, empty for none. `new_guests`: who lost
-    their place, in a sentence. `is_for_the_plan`: the workspace plan is one of its lines. `assigns_licences`:
-    licences were bought that the reader assigns to members. `keys`: name and address of each licence key that
-    came with the order, where the reader may see it.
+    their place, in a sentence. `is_for_the_plan`: the workspace plan is one of its lines. `assigning`: where
+    licences were bought that members hold, who assigns them. `keys`: name and address of each licence key
+    that came with the order; without an address, for a reader who may not see it, `managers` do.
     """
 
     number: str
@@ -354,8 +360,27 @@ class ResultPage:
     new_guests: str
     takes_a_card_at_once: bool
     is_for_the_plan: bool
-    assigns_licences: bool = False
+    assigning: str = ""
     keys: tuple[tuple[str, str], ...] = ()
+    managers: str = ""
+
+
+def assigning_words(managers: str) -> str:
+    """What is to be done with licences; `managers` are the names of those who do it, empty for the reader."""
+    if not managers:
+        return _("A member may use the product once they have a licence.")
+    return _(
+        "A member may use the product once they have a licence. These people assign licences: %(names)s.",
+        names=managers,
+    )
+
+
+def managers_of(place: Place) -> str:
+    """Names of who assigns licences and sees their keys, for a sentence; empty where the reader does."""
+    if Right.MANAGE_MEMBERS in place.may:
+        return ""
+    people = people_with(place.workspace, Right.MANAGE_MEMBERS)[:NAMES_SHOWN]
+    return ", ".join(person.name for person in people)
 
 
 def result_of(

@@ -18,7 +18,7 @@ from portal.domain.errors import (
 )
 from portal.domain.frozen_quote import FrozenLine
 from portal.domain.money import Money
-from portal.domain.plans import PlanChoice, PlanTooSmall
+from portal.domain.plans import PlanChoice, PlanNotOffered, PlanTooSmall
 from portal.domain.pricing import Quote
 from portal.domain.requests import AboveCeiling
 from portal.domain.vocabulary import (
@@ -51,7 +51,7 @@ from portal.services.subscriptions.scheduled_change import Waiting
 from portal.web import limits, patience
 from portal.web.access import limited, refuse_corporate, refuse_without, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
-from portal.web.navigation import sandbox_cards_url
+from portal.web.navigation import sandbox_cards_url, stand_under_subscriptions
 from portal.web.place import (
     may_open_order,
     on_sale_here,
@@ -69,7 +69,9 @@ from portal.words.requests import allowance_sentence
 from .cart import deciders_of
 from .order import (
     ReviewPage,
+    assigning_words,
     cancelled_by,
+    managers_of,
     method_name_of,
     methods_on_offer,
     recap_of,
@@ -172,7 +174,7 @@ def _keep_details(place: Place, order: Order, form: BillingDetailsForm) -> Respo
     except MissingVatRate:
         form.add_error("country", _("We do not know the VAT rate of this country yet. Please contact us."))
     except CANNOT_BE_ORDERED as refusal:
-        return not_orderable(place, refusal)
+        return not_orderable(place, order, refusal)
     else:
         return redirect_after_write(
             url_for("checkout.review", slug=place.workspace.slug, number=order.number)
@@ -289,7 +291,7 @@ def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Respons
     except PlanTooSmall as refusal:
         return refused(place, refusal, wanted=_value(order), currency=order.currency)
     except CANNOT_BE_ORDERED as refusal:
-        return not_orderable(place, refusal)
+        return not_orderable(place, order, refusal)
     if payment.state == PaymentState.DECLINED:
         order = order_or_404(place, order.number)
         field = "method" if payment.method_id is not None else "number"
@@ -383,7 +385,7 @@ def _review_page(
         replaces_trial=standing.state == SubscriptionState.TRIAL and order.plan_line is not None,
         cancels=cancelled_by(order, waiting, due_on=standing.due_on, today=standing.today),
         renewal_stays_on=_renewal_that_stays_on(place, order, standing, waiting),
-        may_end_renewal=Right.AUTO_RENEWAL in place.may,
+        ends_renewal_at=_ends_renewal_at(place, order),
         processor=charging.gateway_for(order.method_kind).capabilities().processor_name,
         sandbox_cards=sandbox_cards_url(),
         allowance=allowance_sentence(allowance, total) if allowance is not None else "",
@@ -409,6 +411,16 @@ def _renewal_that_stays_on(
     sees_method = Right.USE_SAVED_METHODS in place.may
     method = charged_methods.asked_on(standing.subscription, on=line.due_on) if sees_method else None
     return renewal_after(line, waiting, method=method)
+
+
+def _ends_renewal_at(place: Place, order: Order) -> str:
+    """The address of where the renewal that stays on is switched off; empty for who may not."""
+    slug = place.workspace.slug
+    if Right.AUTO_RENEWAL not in place.may:
+        return ""
+    if order.plan_line is not None:
+        return url_for("auto_renewal.show", slug=slug)
+    return url_for("licence_renewal.show", slug=slug, product=order.lines[0].plan.product.code)
 
 
 def _refuse_change_by_others(place: Place, order: Order) -> None:
@@ -458,8 +470,14 @@ def result(place: Place, number: str) -> Response:
         takes_a_card_at_once=_takes_a_card_at_once(place, order)
         or (payment.tried_on is not None and must_confirm and Right.MANAGE_PAYMENT_METHODS in place.may),
     )
-    if is_present and Right.MANAGE_MEMBERS in place.may:
-        page = replace(page, assigns_licences=_gave_licences(statuses), keys=tuple(_keys_of(place, statuses)))
+    if is_present and any(line.is_licensed for line in order.frozen_lines):
+        managers = managers_of(place)
+        page = replace(
+            page,
+            assigning=assigning_words(managers) if _gave_licences(statuses) else "",
+            keys=tuple(_keys_of(place, statuses)),
+            managers=managers,
+        )
     says_more = "_flashes" in session
     response = render("checkout/result.html", page)
     if page.waits:
@@ -508,11 +526,12 @@ def _gave_licences(statuses: Sequence[SubscriptionStatus]) -> bool:
 
 
 def _keys_of(place: Place, statuses: Sequence[SubscriptionStatus]) -> Iterator[tuple[str, str]]:
-    """Name and address of each key that came with the order."""
+    """Name and address of each key that came with the order; no address for who may not see it."""
+    sees_keys = Right.MANAGE_MEMBERS in place.may
     for product in (status.subscription.product for status in statuses):
         if product.licence_keys:
             address = url_for("licence_key.show", slug=place.workspace.slug, product=product.code)
-            yield translated(product.names), address
+            yield translated(product.names), address if sees_keys else ""
 
 
 def _next_charges(statuses: Sequence[SubscriptionStatus], place: Place) -> str:
@@ -577,11 +596,25 @@ def _quote_or_refusal(place: Place, order: Order) -> Quote | Response:
     except PlanTooSmall as refusal:
         return refused(place, refusal, wanted=_value(order), currency=order.currency)
     except CANNOT_BE_ORDERED as refusal:
-        return not_orderable(place, refusal)
+        return not_orderable(place, order, refusal)
 
 
-def not_orderable(place: Place, refusal: PortalError) -> Response:
-    return plans_page(place, wanted="", currency="", status=422, problem=refusal_sentence(refusal))
+def not_orderable(place: Place, order: Order | None, refusal: PortalError) -> Response:
+    """The plans with the reason; of licences alone a page that leads back to what there is of them.
+
+    `order` None: one for the workspace plan that could not be made.
+    """
+    if order is None or order.plan_line is not None:
+        return plans_page(place, wanted="", currency="", status=422, problem=refusal_sentence(refusal))
+    is_gone = isinstance(refusal, PlanNotOffered)
+    return render(
+        "subscriptions/nothing_to_do.html",
+        heading=_("This order can no longer be placed"),
+        why=_("This plan is not on sale today.") if is_gone else refusal_sentence(refusal),
+        action=None,
+        back=(_("Back to the subscriptions"), url_for("subscriptions.show", slug=place.workspace.slug)),
+        status=422,
+    )
 
 
 def _takes_a_card_at_once(place: Place, order: Order) -> bool:
@@ -611,6 +644,8 @@ def order_or_404(place: Place, number: str) -> Order:
     order = _visible_order(place, number)
     if order is None:
         abort(404)
+    if order.plan_line is None:
+        stand_under_subscriptions()
     return order
 
 

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from flask import Blueprint, Response, abort, make_response
+from flask_babel import ngettext
 from flask_login import current_user
 
 from portal.documents.labels import language_of
@@ -78,13 +79,15 @@ def _refund_note(place: Place, last: LastPayment | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
-    """`notes` say of how many days the amount is, and on a partial credit note of which line.
+    """`rate` says how many licences there are at how much each, where there are several.
 
+    `notes` say of how many days the amount is, and on a partial credit note of which line.
     `why`: how the amount is reckoned.
     """
 
     description: str
     period: str
+    rate: str
     notes: list[str]
     net: str
     why: list[str]
@@ -143,6 +146,7 @@ def statement(place: Place, number: str) -> Response:
                 start=formatting.day(date.fromisoformat(line["period"]["start"])),
                 end=formatting.day(date.fromisoformat(line["period"]["end"])),
             ),
+            rate="" if is_credit_note else _rate(line, currency),
             notes=share_notes(line, facts, language_of(locale)),
             net=formatting.money(Money(line["net_minor"], currency)),
             why=document_line_words(reckoned),
@@ -175,6 +179,14 @@ def statement(place: Place, number: str) -> Response:
             may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
         ),
     )
+
+
+def _rate(line: Mapping[str, Any], currency: str) -> str:
+    """How many licences at how much each, where it is more than one."""
+    quantity, each = line["quantity"], formatting.money(Money(line["unit_minor"], currency))
+    if quantity == 1:
+        return ""
+    return ngettext("%(num)d licence at %(each)s", "%(num)d licences at %(each)s each", quantity, each=each)
 
 
 def _described(line: Mapping[str, Any], facts: Mapping[str, Any], locale: str) -> str:

@@ -91,6 +91,13 @@ def _how_far_refunded(row: HistoryRow) -> str:
     return _("Partly refunded") if row.is_partly_refunded else ""
 
 
+def _method(place: Place, row: HistoryRow) -> str:
+    if row.is_kept:
+        return _("Balance")
+    method = method_shown(place, row.method_kind, row.brand, row.last4)
+    return _("%(method)s and balance", method=method) if row.is_shared else method
+
+
 def _row(
     place: Place, row: HistoryRow, words: dict[DocumentKind, str], last: LastPayment | None, invoices: str
 ) -> PaymentRow:
@@ -103,7 +110,7 @@ def _row(
         is_credit_note=is_credit_note,
         refunded="" if is_credit_note else _how_far_refunded(row),
         is_disputed=row.is_disputed and not is_credit_note,
-        method=_("Balance") if row.is_kept else method_shown(place, row.method_kind, row.brand, row.last4),
+        method=_method(place, row),
         payer_name=row.payer_name,
         payer_email=row.payer_email,
         date=formatting.instant(row.issued_at, place.workspace.time_zone),

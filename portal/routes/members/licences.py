@@ -134,7 +134,10 @@ class ProductRow:
 
 @dataclass(frozen=True, slots=True)
 class MemberRow:
-    """A member ready to print. `name` falls back on the address; `is_ticked` where a form came back."""
+    """A member ready to print. `name` falls back on the address; `is_ticked` where a form came back.
+
+    `takes_focus`: the button of this row was pressed, and what it became takes its place.
+    """
 
     member_id: int
     name: str
@@ -144,6 +147,7 @@ class MemberRow:
     is_you: bool
     holds: bool
     is_ticked: bool
+    takes_focus: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +155,8 @@ class LicencesPage:
     """The list of one product. `chosen` None: there is none. `notes` are said above the list.
 
     `tabs` are (key, label, address); `older` and `everybody` are addresses. `done` is what was just changed,
-    with its category. `returns`: the address of where idle licences are returned, if any are.
+    with its category; `done_takes_focus` where no row does. `returns`: the address of where idle licences
+    are returned, if any are.
     `keys`: name and address of each product that is activated by a key.
     """
 
@@ -167,6 +172,7 @@ class LicencesPage:
     everybody: str = ""
     problem: str = ""
     done: Sequence[tuple[str, str]] = ()
+    done_takes_focus: bool = False
     keys: Sequence[tuple[str, str]] = ()
 
 
@@ -184,6 +190,7 @@ def _page(
     done: str = "",
     status: int = 200,
 ) -> Response:
+    """`done`: what was just changed, where it is not told by a message that waits."""
     status_here(place)
     code = chosen.product.code
     found = licences.list_members(
@@ -194,6 +201,17 @@ def _page(
         limit=ROWS_OF_A_PAGE,
     )
     rows = [_product_row(place, each, is_chosen=each is chosen) for each in products]
+    pressed = request.form.get("only") if done else None
+    may_assign = chosen.is_assignable and chosen.free > 0
+    members = [
+        _member_row(
+            place,
+            row,
+            ticked=ticked,
+            takes_focus=pressed == str(row.member_id) and (row.holds or may_assign),
+        )
+        for row in found.rows
+    ]
     return render(
         "members/licences.html",
         LicencesPage(
@@ -211,12 +229,13 @@ def _page(
                     ("without", _("Without a licence")),
                 )
             ],
-            rows=[_member_row(place, row, ticked=ticked) for row in found.rows],
+            rows=members,
             older=asked.address(place, code, before=found.older) if found.older else "",
             everybody=Asked().address(place, code),
             problem=problem,
             # In the part that moves, so that what is said of the next act stands in its place.
             done=[("done", done)] if done else session.pop("_flashes", ()),
+            done_takes_focus=bool(done) and not any(member.takes_focus for member in members),
             keys=_keys(place),
         ),
         status=422 if asked.problem and status == 200 else status,
@@ -242,12 +261,14 @@ def _product_row(place: Place, each: ProductLicences, *, is_chosen: bool) -> Pro
         state_label=state_words(each.status.state),
         paid=each.paid,
         assigned=each.assigned,
-        free=each.free,
+        free=each.free if each.is_assignable else 0,
         is_chosen=is_chosen,
     )
 
 
-def _member_row(place: Place, row: LicenceRow, *, ticked: Sequence[int]) -> MemberRow:
+def _member_row(
+    place: Place, row: LicenceRow, *, ticked: Sequence[int], takes_focus: bool = False
+) -> MemberRow:
     state, label = state_of(row.status, has_joined=row.has_joined)
     return MemberRow(
         member_id=row.member_id,
@@ -258,6 +279,7 @@ def _member_row(place: Place, row: LicenceRow, *, ticked: Sequence[int]) -> Memb
         is_you=row.member_id == place.member.id,
         holds=row.holds,
         is_ticked=row.member_id in ticked,
+        takes_focus=takes_focus,
     )
 
 
@@ -285,9 +307,9 @@ def _notes(chosen: ProductLicences) -> list[str]:
     if fewer is not None and fewer < chosen.paid and chosen.status.due_on is not None:
         notes.append(
             ngettext(
-                "From %(date)s there will be %(num)d licence, so no more can be assigned. Withdraw the "
+                "From %(date)s there will be %(num)d licence, so only %(num)d can be assigned. Withdraw the "
                 "change to assign more.",
-                "From %(date)s there will be %(num)d licences, so no more can be assigned. Withdraw the "
+                "From %(date)s there will be %(num)d licences, so only %(num)d can be assigned. Withdraw the "
                 "change to assign more.",
                 fewer,
                 date=formatting.day(chosen.status.due_on),

@@ -11,6 +11,7 @@ from portal.forms.cards import NewCardForm
 from portal.gateways.base import CardData
 from portal.models import MethodSetup, PaymentMethod, Subscription
 from portal.routes.plans.view import renewal_of
+from portal.routes.subscriptions.page import next_payment
 from portal.runtime import current
 from portal.services import ledger
 from portal.services.payments import charging, method_setups
@@ -18,7 +19,7 @@ from portal.services.payments import methods as payments_methods
 from portal.services.payments.coming_charge import coming_charge
 from portal.services.payments.methods import MethodExpired, MethodGone, MethodNeeded, MethodStopped
 from portal.services.places import Place
-from portal.services.subscriptions import charged_methods, scheduled_change
+from portal.services.subscriptions import agreement, charged_methods, scheduled_change
 from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.web import limits, patience
 from portal.web.access import limited, workspace_right
@@ -28,6 +29,7 @@ from portal.web.place import status_here, today_here, usage_here
 from portal.words import formatting
 from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
+from portal.words.i18n import translated
 from portal.words.methods import method_words
 
 blueprint = Blueprint("payment_methods", __name__, url_prefix="/w/<slug>/payment-methods")
@@ -53,12 +55,14 @@ class MethodRow:
 class MethodsPage:
     """`charge`: what is charged next; `total`: what a card is charged at once when added, if anything.
 
+    `renewing`: each licensed product that renews itself, with its next payment.
     `balance`: what is kept for the workspace and pays first, in a sentence; empty where nothing is.
     """
 
     form: NewCardForm
     rows: list[MethodRow]
     charge: str
+    renewing: tuple[tuple[str, str], ...]
     total: str
     balance: str
     auto_renewal_is_on: bool
@@ -109,6 +113,9 @@ def show(place: Place) -> Response:
 def _page(place: Place, form: NewCardForm, *, status: int) -> Response:
     standing = status_here(place)
     methods = charged_methods.methods_of(standing.subscription)
+    renewing = _renewing(place, standing) if methods else ()
+    # That nothing is charged by itself is said only where it is true of all.
+    says_plan = standing.subscription.auto_renewal or not renewing
     capabilities = charging.gateway_for(PaymentMethodKind.CARD).capabilities()
     total = method_setups.charged_at_once(standing.subscription, now=current().clock.now())
     return render(
@@ -119,7 +126,8 @@ def _page(place: Place, form: NewCardForm, *, status: int) -> Response:
                 _row(method, is_first=place_in_order == 0, today=standing.today)
                 for place_in_order, method in enumerate(methods)
             ],
-            charge=_next_charge(place, standing, methods),
+            charge=_next_charge(place, standing, methods) if says_plan else "",
+            renewing=renewing,
             total=formatting.money(total) if total else "",
             balance=_balance(place),
             auto_renewal_is_on=standing.subscription.auto_renewal,
@@ -181,6 +189,17 @@ def _next_charge(place: Place, status: SubscriptionStatus, methods: list[Payment
         "%(method)s is charged on %(date)s.",
         method=_name(method),
         date=formatting.day(charged_on),
+    )
+
+
+def _renewing(place: Place, plan: SubscriptionStatus) -> tuple[tuple[str, str], ...]:
+    """One query."""
+    licensed = (each for each in agreement.all_of(place.workspace) if agreement.is_licensed(each))
+    found = (agreement.status_of(each, today=plan.today) for each in licensed)
+    return tuple(
+        (translated(status.subscription.product.names), next_payment(status))
+        for status in found
+        if status.renews_by_itself
     )
 
 
@@ -306,20 +325,30 @@ def remove(place: Place, method_id: int) -> Response:
 def _ask_to_remove(place: Place, method: PaymentMethod, *, status: int = 200) -> Response:
     """The question, or why it cannot be removed."""
     standing = status_here(place)
-    is_needed, instead = False, None
+    needs_it, instead = None, None
     try:
-        instead = payments_methods.charged_instead(standing.subscription, method, on=standing.today)
+        instead = payments_methods.all_charged_instead(place.workspace, method, on=standing.today)[
+            standing.subscription.id
+        ]
     except MethodNeeded:
-        is_needed = True
+        needs_it = _needs_it(place, standing)
     return render(
         "payments/remove_method.html",
         status=status,
         method=method,
         mark=method.last4 or method.kind,
         name=_name(method),
-        is_needed=is_needed,
         instead=_name(instead) if instead else "",
+        needs_it=needs_it,
     )
+
+
+def _needs_it(place: Place, plan: SubscriptionStatus) -> tuple[str, str]:
+    """Label and address of where the renewal that needs a method is switched off."""
+    slug = place.workspace.slug
+    if plan.subscription.auto_renewal:
+        return _("Automatic renewal"), url_for("auto_renewal.show", slug=slug)
+    return _("See the subscriptions"), url_for("subscriptions.show", slug=slug)
 
 
 def _removed_words(place: Place, method: PaymentMethod, instead: PaymentMethod | None) -> str:

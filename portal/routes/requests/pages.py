@@ -89,7 +89,7 @@ def ask_for_order(place: Place, order: str) -> Response:
     except PlanTooSmall as refusal:
         return refused(place, refusal, wanted="", currency=wanted.currency)
     except CANNOT_BE_ORDERED as refusal:
-        return not_orderable(place, refusal)
+        return not_orderable(place, wanted, refusal)
     return asked(place, request.number)
 
 

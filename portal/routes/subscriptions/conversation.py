@@ -158,7 +158,8 @@ def _offer(
     product = chosen.product
     form.how.offer([(How.BUY, _("Buy")), (How.TRY, _("Try"))])
     form.plan.offer([(sold.plan.code, translated(sold.plan.names)) for sold in plans])
-    form.licences.maximum = product.trial_licences if how is How.TRY else product.most_licences
+    form.licences.are_sold = how is How.BUY
+    form.licences.maximum = product.most_licences if how is How.BUY else product.trial_licences
     wanted = [sold for sold in plans if sold.plan.code == form.plan.data] or plans
     sold_by = {price.interval for sold in wanted for price in sold.prices if price.currency == currency}
     words = {Interval.MONTH: _("Monthly"), Interval.YEAR: _("Yearly")}

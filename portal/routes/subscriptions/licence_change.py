@@ -39,7 +39,7 @@ from portal.web.place import today_here
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
-from portal.words.licences import amount_words, rate_words
+from portal.words.licences import amount_words, assigned_words, rate_words
 from portal.words.methods import method_words
 from portal.words.plans import change_later, priced_name
 from portal.words.renewal import amount_charged
@@ -287,13 +287,10 @@ def _with_waiting(
 def _facts(status: SubscriptionStatus) -> Iterator[tuple[str, str, str]]:
     subscription = status.subscription
     yield _("Plan"), translated(status.plan.names), "present-plan"
-    held = licences.assigned(subscription)
-    paid = formatting.number(subscription.quantity)
+    held, paid = licences.assigned(subscription), subscription.quantity
     yield (
         _("Licences"),
-        paid
-        if subscription.product.licence_keys
-        else _("%(paid)s, %(assigned)s of them assigned", paid=paid, assigned=formatting.number(held)),
+        formatting.number(paid) if subscription.product.licence_keys else assigned_words(held, paid),
         "present-licences",
     )
     price = subscription.price

@@ -1,6 +1,7 @@
 """What the pages of one licensed subscription share: which one it is, and where they lead."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Response, abort, url_for
 
@@ -60,9 +61,14 @@ def subscriptions_page(place: Place) -> tuple[str, str]:
     return _("Back to the subscriptions"), url_for("subscriptions.show", slug=place.workspace.slug)
 
 
-def buying_page(place: Place, product: Product) -> str:
-    """Where licences of the product are bought."""
-    return url_for("add_subscription.show", slug=place.workspace.slug, product=product.code, how="buy")
+def buying_page(place: Place, product: Product, had: SubscriptionStatus | None = None) -> str:
+    """Where licences of the product are bought; it begins with as many of the plan as were `had`."""
+    same: dict[str, Any] = {}
+    if had is not None:
+        same = {"plan": had.plan.code, "licences": had.subscription.quantity, "step": "licences"}
+    return url_for(
+        "add_subscription.show", slug=place.workspace.slug, product=product.code, how="buy", **same
+    )
 
 
 @dataclass(frozen=True, slots=True)

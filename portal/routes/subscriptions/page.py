@@ -23,13 +23,12 @@ from portal.web.place import know_status
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
-from portal.words.licences import amount_words
+from portal.words.licences import amount_words, assigned_words
 from portal.words.methods import method_words
 from portal.words.renewal import amount_charged
 from portal.words.states import state_words
 
-from .conversation import How
-from .licensed import may_change, what_waits
+from .licensed import buying_page, may_change, what_waits
 
 blueprint = Blueprint("subscriptions", __name__, url_prefix="/w/<slug>/subscriptions")
 
@@ -96,10 +95,17 @@ def _card(place: Place, each: OwnSubscription) -> Card:
         state=state,
         state_words=words,
         sentence=_sentence(own),
-        facts=_facts(each, status) if status and own.is_bought else (),
+        facts=_facts(each, status) if status and _is_described(own, status) else (),
         actions=tuple(_actions(place, own)),
         documents=tuple(_document(place, invoice) for invoice in each.documents),
     )
+
+
+def _is_described(own: OwnProduct, status: SubscriptionStatus) -> bool:
+    """Of a trial that is over nothing is said but that; that of the workspace plan stands on its own page."""
+    if own.is_bought:
+        return True
+    return not own.is_workspace_plan and status.state is SubscriptionState.TRIAL
 
 
 def _state(own: OwnProduct) -> tuple[str, str]:
@@ -124,9 +130,10 @@ def _actions(place: Place, own: OwnProduct) -> Iterator[tuple[str, str, str]]:
     if may_be_bought and Right.ASK in place.may:
         label = _("Subscribe again") if own.is_bought else _("Subscribe now")
         if not place.buys:
-            label = _("Ask for it")
-        address = url_for("add_subscription.show", slug=slug, product=code, how=How.BUY)
-        yield label, address, f"act-{code}"
+            label = _("Ask for licences")
+        yield label, buying_page(place, own.product, own.status), f"act-{code}"
+    if own.has_licences_to_assign and Right.MANAGE_MEMBERS in place.may:
+        yield _("Assign licences"), url_for("licences.index", slug=slug, product=code), f"assign-{code}"
     if own.status is not None and own.product.licence_keys and Right.MANAGE_MEMBERS in place.may:
         yield _("Licence key"), url_for("licence_key.show", slug=slug, product=code), f"key-{code}"
     if own.status is None or own.status.subscription.has_open_money:
@@ -136,7 +143,11 @@ def _actions(place: Place, own: OwnProduct) -> Iterator[tuple[str, str, str]]:
         and own.status.state is SubscriptionState.PAID
         and may_change(place, own.status.subscription)
     ):
-        yield _("Change"), url_for("licence_change.show", slug=slug, product=code), f"change-{code}"
+        yield (
+            _("Change the subscription"),
+            url_for("licence_change.show", slug=slug, product=code),
+            f"change-{code}",
+        )
     if Right.AUTO_RENEWAL not in place.may:
         return
     if own.status.state is SubscriptionState.CANCELLED:
@@ -147,8 +158,14 @@ def _actions(place: Place, own: OwnProduct) -> Iterator[tuple[str, str, str]]:
         is_on = own.status.subscription.auto_renewal
         label = _("Switch automatic renewal off") if is_on else _("Switch automatic renewal on")
         yield label, url_for("licence_renewal.show", slug=slug, product=code), f"renewal-{code}"
+        if is_on and Right.MANAGE_PAYMENT_METHODS in place.may:
+            yield _("Payment methods"), url_for("payment_methods.show", slug=slug), f"methods-{code}"
     if own.is_bought and own.status.state in CANCELLABLE:
-        yield _("Cancel"), url_for("cancellation.ask", slug=slug, product=code), f"cancel-{code}"
+        yield (
+            _("Cancel the subscription"),
+            url_for("cancellation.ask", slug=slug, product=code),
+            f"cancel-{code}",
+        )
 
 
 def _sentence(own: OwnProduct) -> str:
@@ -198,18 +215,24 @@ def _facts(each: OwnSubscription, status: SubscriptionStatus) -> tuple[tuple[str
     rows = [(_("Plan"), translated(status.plan.names), "tier")]
     subscription, price = status.subscription, status.subscription.price
     if not is_workspace_plan:
-        rows.append((_("Licences"), formatting.number(subscription.quantity), "licences"))
+        rows.append((_("Licences"), _licences(each.own, subscription.quantity), "licences"))
     if price is None or status.state is SubscriptionState.ENDED:
         return tuple(rows)
     interval = Interval(price.interval)
     rows.append((_("Billing cycle"), _("Yearly") if interval is Interval.YEAR else _("Monthly"), "cycle"))
     rows.append((_("Price"), _price(price, subscription.quantity), "rate"))
     if status.state is not SubscriptionState.CANCELLED:
-        rows.append((_("Next payment"), _next_payment(status), "next-payment"))
+        rows.append((_("Next payment"), next_payment(status), "next-payment"))
     if each.method is not None:
         method = method_words(each.method.kind, each.method.brand, each.method.last4)
         rows.append((_("Payment method"), method, "method"))
     return tuple(rows)
+
+
+def _licences(own: OwnProduct, paid: int) -> str:
+    if not own.has_licences_to_assign:
+        return formatting.number(paid)
+    return assigned_words(own.assigned, paid)
 
 
 def _price(price: Price, licences: int) -> str:
@@ -222,7 +245,7 @@ def _price(price: Price, licences: int) -> str:
     return _("%(amount)s excl. VAT (%(each)s per licence)", amount=amount, each=each)
 
 
-def _next_payment(status: SubscriptionStatus) -> str:
+def next_payment(status: SubscriptionStatus) -> str:
     """The day and the amount that were told; without automatic renewal, until when it is paid."""
     subscription, on = status.subscription, status.subscription.renew_on
     if not subscription.auto_renewal:

@@ -168,13 +168,24 @@ def _steps(place: Place, said: Conversation) -> list[tuple[str, str | None]]:
 
 def _question(said: Conversation) -> str:
     name = translated(said.chosen.product.names) if said.chosen else ""
+    plan = translated(said.plan.plan.names) if said.plan else name
     return {
         Step.PRODUCT: _("Which product do you want to add?"),
         Step.HOW: _("Do you want to buy %(product)s, or try it first?", product=name),
         Step.PLAN: _("Which %(product)s plan do you want?", product=name),
-        Step.LICENCES: _("How many licences do you need?"),
-        Step.INTERVAL: _("Do you want to pay by the month or by the year?"),
+        Step.LICENCES: _("%(plan)s: how many licences do you need?", plan=plan),
+        Step.INTERVAL: _how_it_is_paid(said),
     }[said.at]
+
+
+def _how_it_is_paid(said: Conversation) -> str:
+    """A question only where there is a choice."""
+    match said.form.interval.offered:
+        case [Interval.MONTH]:
+            return _("It is paid by the month")
+        case [Interval.YEAR]:
+            return _("It is paid by the year")
+    return _("Do you want to pay by the month or by the year?")
 
 
 # --- products -------------------------------------------------------------------------------------
@@ -194,7 +205,7 @@ def _entry(place: Place, each: ProductForSale, currency: str) -> ProductEntry:
         return ProductEntry(**entry, mark=pending, action=None, later=order_later())
     mark: tuple[str, str] | None = None
     if own.status is not None and not own.is_bought and own.trial_until:
-        mark = (_("Trial over"), "") if own.has_ended else (_("On trial"), "current")
+        mark = (_("Trial over"), "ended") if own.has_ended else (_("On trial"), "trial")
     elif own.may_be_tried and Right.BUY in place.may:
         days = ngettext("%(num)d-day free trial", "%(num)d-day free trial", product.trial_days)
         mark = (days, "recommended")

@@ -15,6 +15,7 @@ from portal.domain.plans import PlanNotOffered
 from portal.domain.vocabulary import Right, SubscriptionState
 from portal.forms.subscriptions import TrialForm
 from portal.models import Product
+from portal.routes.checkout.order import assigning_words, managers_of
 from portal.runtime import current
 from portal.services import open_money
 from portal.services.places import Place
@@ -159,7 +160,8 @@ def _most(product: Product) -> str:
 class TrialPage:
     """A trial that runs, is over or cannot be had. `buy`: where it is bought, empty for nowhere.
 
-    `key`: where its licence key stands, for whoever may see it.
+    `key`: where its licence key stands, for whoever may see it. `assigning`: who assigns its licences, where
+    members hold them; `code` is the product's.
     """
 
     heading: str
@@ -169,6 +171,8 @@ class TrialPage:
     buy: str
     back: tuple[str, str]
     key: str = ""
+    assigning: str = ""
+    code: str = ""
 
 
 def _running_page(place: Place, status: SubscriptionStatus) -> Response:
@@ -193,9 +197,11 @@ def _running_page(place: Place, status: SubscriptionStatus) -> Response:
                     product=name,
                 ),
             ),
-            buy="" if product.withdrawn else buying_page(place, product),
+            buy="" if product.withdrawn else buying_page(place, product, status),
             back=subscriptions_page(place),
             key=_key(place, product),
+            assigning="" if product.licence_keys else assigning_words(managers_of(place)),
+            code=product.code,
         ),
     )
 

@@ -7,13 +7,14 @@ from flask import Blueprint, Response, abort, flash, g, request, session, url_fo
 from flask_login import current_user
 
 from portal.domain.money import Money
-from portal.domain.vocabulary import Right, SessionBinding, WhoMayBuy
+from portal.domain.vocabulary import Right, SessionBinding, SubscriptionState, WhoMayBuy
 from portal.forms.workspace import DeleteWorkspaceForm, WorkspaceSettingsForm
 from portal.runtime import current
 from portal.services import ledger, plans
 from portal.services.members.roster import OwnersOnly
 from portal.services.open_money import MoneyOnItsWay
 from portal.services.places import Place
+from portal.services.subscriptions import agreement
 from portal.services.workspace import deletion, export
 from portal.services.workspace import settings as service
 from portal.services.workspace.settings import SettingsChanged, WorkspaceSettings
@@ -25,7 +26,7 @@ from portal.web.place import on_sale_here, status_here
 from portal.words import formatting
 from portal.words.formatting import amount_as_typed
 from portal.words.i18n import gettext as _
-from portal.words.i18n import locale_code
+from portal.words.i18n import locale_code, translated
 
 blueprint = Blueprint("workspace", __name__, url_prefix="/w/<slug>")
 PREPARED_IN_SECONDS = 5
@@ -162,13 +163,15 @@ def delete(place: Place) -> Response:
 class DeletionPage:
     """What is lost. `renews_on`, where `is_renewed`: the day of the next payment; `paid_until`: or None.
 
-    `balance`: what is kept for the workspace, empty for nothing; `parts`: the numbers of the archives.
+    `products`: the licensed ones that end with it, empty for none. `balance`: what is kept for the
+    workspace, empty for nothing; `parts`: the numbers of the archives.
     """
 
     form: DeleteWorkspaceForm
     is_renewed: bool
     renews_on: date | None
     paid_until: date | None
+    products: str
     balance: str
     parts: range
 
@@ -182,10 +185,21 @@ def _deletion_page(place: Place, form: DeleteWorkspaceForm) -> Response:
             is_renewed=standing.subscription.auto_renewal,
             renews_on=standing.subscription.renew_on or standing.due_on,
             paid_until=standing.due_on if standing.interval and not standing.is_blocked else None,
+            products=_products(place, today=standing.today),
             balance=_balance(place),
             parts=range(1, export.count_parts(place.workspace) + 1),
         ),
         status=422 if form.is_submitted() else 200,
+    )
+
+
+def _products(place: Place, *, today: date) -> str:
+    """Names of the licensed products that the workspace has or tries; empty for none."""
+    licensed = (each for each in agreement.all_of(place.workspace) if agreement.is_licensed(each))
+    return ", ".join(
+        translated(each.product.names)
+        for each in licensed
+        if agreement.status_of(each, today=today).state is not SubscriptionState.ENDED
     )
 
 

@@ -55,6 +55,13 @@ def charged_instead(subscription: Subscription, method: PaymentMethod, *, on: da
     return next(iter(usable or others), None)
 
 
+def all_charged_instead(
+    workspace: Workspace, method: PaymentMethod, *, on: date
+) -> dict[int, PaymentMethod | None]:
+    """The same of every subscription, by its id, the workspace plan's first. Raises MethodNeeded."""
+    return {each.id: charged_instead(each, method, on=on) for each in agreement.all_of(workspace)}
+
+
 # --- choosing and removing ------------------------------------------------------------------------
 
 
@@ -84,10 +91,9 @@ def remove(place: Place, method: PaymentMethod, *, now: datetime) -> PaymentMeth
     workspace = place.workspace
     with transaction(lock=workspace):
         method = _reload(method)
-        subscriptions, today = agreement.all_of(workspace), workspace.day(now)
-        instead = {each.id: charged_instead(each, method, on=today) for each in subscriptions}
+        instead = all_charged_instead(workspace, method, on=workspace.day(now))
         take_away(method, now=now)
-        for each in subscriptions:
+        for each in agreement.all_of(workspace):
             next_one = instead[each.id]
             if next_one is None or method.is_preferred or each.payment_method_id == method.id:
                 charge_first(each, next_one, now=now)

@@ -68,12 +68,22 @@ def settle_paid(payment: Payment, paid_with: MethodFacts | None, *, now: datetim
         to=[order.person, *letters.owners(order.workspace)],
         workspace=order.workspace,
         key=f"order-confirmed-{order.number}",
-        context={"line_licences": [line.licences for line in order.frozen_lines]},
+        context={
+            "line_licences": [line.licences for line in order.frozen_lines],
+            "assigns_licences": any(_are_assigned(line) for line in order.lines),
+        },
         attachments=documents,
         copies_to=[order.details["email"]],
     )
     for line in switched_on:
         _tell_switched_on(line, now=now)
+
+
+def _are_assigned(line: OrderLine) -> bool:
+    """Its licences are of use to nobody until members hold them; those with keys are not assigned."""
+    assert line.subscription is not None, "what is paid has begun"
+    product = line.subscription.product
+    return bool(product.kind == ProductKind.LICENSED and not product.licence_keys)
 
 
 def _give_back(order: Order, *, now: datetime) -> list[Invoice]:

@@ -98,6 +98,7 @@ def start(place: Place, *, product_code: str, plan_code: str, licences: int, now
                 "plan_names": dict(plan.names),
                 "quantity": licences,
                 "trial_until": days.end.isoformat(),
+                "assigns_licences": not product.licence_keys,
             },
         )
     return subscription

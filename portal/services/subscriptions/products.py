@@ -11,9 +11,11 @@ from peewee import JOIN, fn
 
 from portal.database.prepared import Parameter, Prepared
 from portal.domain.buying import ProductStanding
+from portal.domain.lifecycle import WITHOUT_ACCESS
 from portal.domain.vocabulary import ProductKind, Right, SubscriptionState
 from portal.models import (
     Invoice,
+    Licence,
     Order,
     OrderLine,
     PaymentMethod,
@@ -38,12 +40,14 @@ class OwnProduct:
     """A product and where the workspace stands with it.
 
     `status` is that of its subscription today, None while there is none. `order_being_paid` is the number of
-    an order for it whose payment waits for its result, empty for none.
+    an order for it whose payment waits for its result, empty for none. `assigned`: how many of its licences
+    members hold.
     """
 
     product: Product
     status: SubscriptionStatus | None
     order_being_paid: str
+    assigned: int
 
     @property
     def is_workspace_plan(self) -> bool:
@@ -69,6 +73,13 @@ class OwnProduct:
         if self.status is None or self.is_bought:
             return None
         return self.status.due_on if self.is_workspace_plan else self.status.subscription.trial_until
+
+    @property
+    def has_licences_to_assign(self) -> bool:
+        """Members hold its licences, and may be given them today; those with keys are not assigned."""
+        if self.status is None or self.is_workspace_plan or self.product.licence_keys:
+            return False
+        return self.status.state not in WITHOUT_ACCESS
 
     @property
     def standing(self) -> ProductStanding:
@@ -151,7 +162,7 @@ def _own_product(row: Any, workspace: Workspace, *, today: date) -> OwnProduct:
         if subscription.price_id is None:
             subscription.price = None
         status = agreement.status_of(subscription, today=today)
-    return OwnProduct(row, status, row.order_being_paid or "")
+    return OwnProduct(row, status, row.order_being_paid or "", int(row.assigned_licences))
 
 
 _products_and_subscriptions = Prepared(
@@ -164,6 +175,9 @@ _products_and_subscriptions = Prepared(
             open_money.state_of_open_payment(Parameter("workspace")).alias("open_payment_state"),
             open_money.state_of_open_refund(Parameter("workspace")).alias("open_refund_state"),
             open_money.number_of_order_being_paid(Parameter("workspace")).alias("order_being_paid"),
+            Licence.select(fn.COUNT(Licence.id))
+            .where(Licence.subscription == Subscription.id)
+            .alias("assigned_licences"),
         )
         .join_from(
             Product,

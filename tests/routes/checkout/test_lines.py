@@ -79,6 +79,13 @@ def test_before_the_details_are_known_the_prices_stand_in_the_currency_that_is_c
     assert "10 licences at $14.00 each" in marked(dollars, "order-line")["order-line"][0]
 
 
+def test_an_order_of_licences_stands_under_the_subscriptions(app, acme, owner):
+    for choice, tab in ((LICENCES, "Subscriptions"), (Choice("business-5", Interval.MONTH), "Plans")):
+        order = an_order_for(app, acme, choice)
+        [tabs] = by_testid(review(owner, order), "workspace-tabs")
+        assert [text_of(link) for link in tabs.iter("a") if link.get("aria-current") == "page"] == [tab]
+
+
 def test_the_result_says_what_is_whose_until_when(app, acme, owner):
     order = an_order_for(app, acme, Choice("business-5", Interval.MONTH), LICENCES)
     assert place(owner, order).status_code == 303
@@ -106,7 +113,7 @@ def test_whoever_assigns_licences_is_reminded_with_a_link(app, acme, owner):
     assert by_testid(page, "assign-licences") == []
 
 
-def test_a_buyer_who_assigns_none_is_not_reminded(app, acme):
+def test_a_buyer_who_assigns_none_reads_who_does(app, acme):
     with facts(app):
         buyer = a_person("leo@acme.test")
         a_member(acme, buyer)
@@ -117,7 +124,9 @@ def test_a_buyer_who_assigns_none_is_not_reminded(app, acme):
         order = paying.with_details(order, seen_by(buyer, acme))
     place(leo, order)
     page = parse(leo.get(f"/w/acme/checkout/{order.number}/result").text)
-    assert by_testid(page, "assign-licences") == []
+    [reminder] = by_testid(page, "assign-licences")
+    assert "These people assign licences: Owner of Acme." in text_of(reminder)
+    assert [link.get("href") for link in reminder.iter("a")] == ["/w/acme/licences"]
 
 
 def test_fewer_licences_than_members_hold_are_not_ordered(app, acme, owner):
@@ -161,4 +170,8 @@ def test_a_product_that_was_bought_meanwhile_is_not_ordered_again(app, acme, own
     fields = {**CARD, "number": paying.PAID, "quote": second.quote_hash}
     answer = owner.post(f"/w/acme/checkout/{second.number}/review", fields)
     assert answer.status_code == 422
-    assert "This workspace already has that product. Nothing was ordered." in text_of(parse(answer.text))
+    page = parse(answer.text)
+    assert "This workspace already has that product. Nothing was ordered." in text_of(page)
+    assert text_of(next(page.iter("h1"))) == "This order can no longer be placed"
+    [way] = by_testid(page, "nothing-to-do")
+    assert [link.get("href") for link in way.iter("a")] == ["/w/acme/subscriptions"]

@@ -13,6 +13,7 @@ from tests import paying
 from tests.attackers import PART
 from tests.books import assert_books_clean
 from tests.factories import a_member, a_person, a_workspace, owner_of, seen_by
+from tests.licensed import bought
 from tests.pages import by_testid, parse, text_of
 from tests.routes.checkout.test_pages import typed_in
 from tests.visiting import facts, post_form, visit_as
@@ -117,6 +118,32 @@ def test_the_page_says_which_card_is_charged_and_when(owner, renewing) -> None:
 def test_without_automatic_renewal_nothing_is_charged_by_itself(owner) -> None:
     add(owner)
     assert "Nothing is charged automatically: automatic renewal is off." in words(owner)
+
+
+@pytest.mark.engine("sqlite")
+def test_licences_that_renew_themselves_are_told_even_where_the_plan_does_not(app, acme, owner, renewing):
+    """2 × 11.00 with 20 % VAT."""
+    with facts(app):
+        bought(seen_by(owner_of(acme), acme), quantity=2, renews_with=PaymentMethod.get())
+        Subscription.update(auto_renewal=False).where(Subscription.quantity == 1).execute()
+    page = shown(owner)
+    assert "Nothing is charged automatically" not in words(owner)
+    [told] = by_testid(page, "renewing")
+    assert "€26.40 including VAT on 21 December 2026" in text_of(told)
+
+
+@pytest.mark.engine("sqlite")
+def test_a_method_that_only_licences_need_is_not_offered_to_be_removed(app, acme, owner, renewing) -> None:
+    with facts(app):
+        method = PaymentMethod.get()
+        bought(seen_by(owner_of(acme), acme), quantity=2, renews_with=method)
+        Subscription.update(auto_renewal=False).where(Subscription.quantity == 1).execute()
+    way = f"{PAGE}/{method.id}/remove"
+    page = shown(owner, way)
+    assert by_testid(page, "remove-card") == []
+    [needed] = by_testid(page, "method-needed")
+    assert "/w/acme/subscriptions" in [link.get("href") for link in needed.iter("a")]
+    assert post_form(owner, way, shown_at=PAGE).status_code == 422
 
 
 def test_the_page_is_open_while_access_is_blocked(app, owner, clock) -> None:

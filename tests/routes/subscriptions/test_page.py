@@ -119,16 +119,18 @@ def test_a_bought_product_says_tier_licences_cycle_price_and_next_payment(app, c
     page = page_of(client)
     assert facts_of(page, "meetings") == {
         "tier": "Meetings Professional",
-        "licences": "12",
+        "licences": "0 of 12 assigned",
         "cycle": "Monthly",
         "rate": "€156.00 a month excl. VAT (€13.00 per licence)",
         "next-payment": "€187.20 including VAT on 21 December 2026",
         "method": "Visa •••• 4242",
     }
     assert acts_of(page, "meetings") == {
-        "Change": "/w/acme/subscriptions/meetings/change",
+        "Assign licences": "/w/acme/licences?product=meetings",
+        "Change the subscription": "/w/acme/subscriptions/meetings/change",
         "Switch automatic renewal off": "/w/acme/subscriptions/meetings/auto-renewal",
-        "Cancel": "/w/acme/subscriptions/meetings/cancel",
+        "Payment methods": "/w/acme/payment-methods",
+        "Cancel the subscription": "/w/acme/subscriptions/meetings/cancel",
     }
     assert "Paid" in text_of(card_of(page, "meetings"))
 
@@ -154,8 +156,10 @@ def test_a_running_trial_says_the_days_left_and_offers_to_subscribe(app, client,
         tried(place)
     page = page_of(client)
     assert "14 days left: the free trial ends on 5 December 2026." in text_of(card_of(page, "meetings"))
-    way = f"{PAGE}/new?product=meetings&how=buy"
-    assert acts_of(page, "meetings") == {"Subscribe now": way}
+    way = f"{PAGE}/new?product=meetings&how=buy&plan=meetings-essential&licences=1&step=licences"
+    assigning = "/w/acme/licences?product=meetings"
+    assert acts_of(page, "meetings") == {"Subscribe now": way, "Assign licences": assigning}
+    assert facts_of(page, "meetings") == {"tier": "Meetings Essential", "licences": "0 of 1 assigned"}
     clock.advance(days=13)
     assert "1 day left" in text_of(card_of(page_of(client), "meetings"))
     clock.advance(days=1)
@@ -177,7 +181,8 @@ def test_what_is_cancelled_says_when_it_ends_and_what_ended_keeps_its_documents(
     page = page_of(client)
     assert "It ended on 21 December 2026." in text_of(card_of(page, "meetings"))
     assert facts_of(page, "meetings") == {"tier": "Meetings Essential", "licences": "2"}
-    assert acts_of(page, "meetings") == {"Subscribe again": f"{PAGE}/new?product=meetings&how=buy"}
+    again = f"{PAGE}/new?product=meetings&how=buy&plan=meetings-essential&licences=2&step=licences"
+    assert acts_of(page, "meetings") == {"Subscribe again": again}
     assert "/w/acme/invoices/INV-2026-000001" in list(links_of(card_of(page, "meetings")))
 
 
@@ -222,7 +227,8 @@ def test_a_member_who_may_not_buy_asks_and_reads_who_decides(app, client, place)
     assert by_testid(page, "add-subscription")
     decides = "You can ask for a subscription. These people decide: Jeanne Martin."
     assert decides in text_of(next(page.iter("main")))
-    assert acts_of(page, "meetings") == {"Ask for it": f"{PAGE}/new?product=meetings&how=buy"}
+    asking = f"{PAGE}/new?product=meetings&how=buy&plan=meetings-essential&licences=1&step=licences"
+    assert acts_of(page, "meetings") == {"Ask for licences": asking}
     assert client.get(f"{PAGE}/new").status_code == 200
 
 

@@ -64,7 +64,9 @@ def test_started_it_is_confirmed_with_what_how_many_and_until_when(app, client, 
     assert "Your trial of Meetings has started" in html
     assert "there is nothing to cancel, and nothing is charged automatically." in html
     [link] = by_testid(parse(html), "subscribe-now")
-    assert link.get("href") == BUYING
+    assert link.get("href") == f"{BUYING}&plan=meetings-essential&licences=3&step=licences"
+    [reminder] = by_testid(parse(html), "assign-licences")
+    assert [link.get("href") for link in reminder.iter("a")] == ["/w/acme/licences?product=meetings"]
     assert state(app, place) is SubscriptionState.TRIAL
     with facts(app):
         assert (len(letters("product_trial_started")), Payment.select().count()) == (1, 0)

@@ -64,12 +64,23 @@ def test_the_settings_lead_there(owner) -> None:
 
 
 @pytest.mark.engine("sqlite")
+def test_products_that_end_with_it_are_named(app, owner) -> None:
+    with facts(app):
+        place = seen_by(owner_of(acme()), acme())
+        licensed.bought(place, quantity=2)
+        tried(place, "webinar-standard")
+    [lost] = by_testid(parse(owner.get(f"{ADDRESS}?lang=en").text), "products")
+    assert text_of(lost).startswith("These products end at once: Meetings, Webinar. What is paid for them")
+
+
+@pytest.mark.engine("sqlite")
 def test_the_archive_comes_first_and_both_lists_are_said(owner) -> None:
     page = owner.get(f"{ADDRESS}?lang=en").text
     assert page.index("Download everything") < page.index("Delete the workspace permanently")
     for sentence in ("What is erased", "What is kept", "Saved payment methods", "for some years"):
         assert sentence in page
     assert not by_testid(parse(page), "renewal-warning")
+    assert not by_testid(parse(page), "products")
 
 
 @pytest.mark.engine("sqlite")
