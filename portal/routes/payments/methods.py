@@ -1,15 +1,17 @@
 """The saved payment methods: which is charged and when, and adding, choosing, removing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from flask import Blueprint, Response, abort, flash, request, url_for
 from flask_login import current_user
 
+from portal.domain.money import Money, total
 from portal.domain.vocabulary import PaymentMethodKind, Right, SetupState
 from portal.forms.cards import NewCardForm
 from portal.gateways.base import CardData
-from portal.models import MethodSetup, PaymentMethod, Subscription
+from portal.models import MethodSetup, PaymentMethod
 from portal.routes.plans.view import renewal_of
 from portal.runtime import current
 from portal.services import ledger
@@ -51,7 +53,8 @@ class MethodRow:
 
 @dataclass(frozen=True, slots=True)
 class MethodsPage:
-    """`charge`: what is charged next; `total`: what a card is charged at once when added, if anything.
+    """`charge`: what is charged next; `total`: what a card is charged at once when added, if anything, for so
+    many `renewals`.
 
     `balance`: what is kept for the workspace and pays first, in a sentence; empty where nothing is.
     """
@@ -60,6 +63,7 @@ class MethodsPage:
     rows: list[MethodRow]
     charge: str
     total: str
+    renewals: int
     balance: str
     auto_renewal_is_on: bool
     takes_card: bool
@@ -110,7 +114,7 @@ def _page(place: Place, form: NewCardForm, *, status: int) -> Response:
     standing = status_here(place)
     methods = charged_methods.methods_of(standing.subscription)
     capabilities = charging.gateway_for(PaymentMethodKind.CARD).capabilities()
-    total = method_setups.charged_at_once(standing.subscription, now=current().clock.now())
+    charges = method_setups.charged_at_once(place.workspace, now=current().clock.now())
     return render(
         "payments/methods.html",
         MethodsPage(
@@ -120,7 +124,8 @@ def _page(place: Place, form: NewCardForm, *, status: int) -> Response:
                 for place_in_order, method in enumerate(methods)
             ],
             charge=_next_charge(place, standing, methods),
-            total=formatting.money(total) if total else "",
+            total=_together(charges),
+            renewals=len(charges),
             balance=_balance(place),
             auto_renewal_is_on=standing.subscription.auto_renewal,
             takes_card=capabilities.takes_card_here,
@@ -129,6 +134,13 @@ def _page(place: Place, form: NewCardForm, *, status: int) -> Response:
         ),
         status=status,
     )
+
+
+def _together(charges: Sequence[Money]) -> str:
+    """Their sum; where they are in several currencies, one for each. Empty for none."""
+    currencies = dict.fromkeys(charge.currency for charge in charges)
+    sums = (total((each for each in charges if each.currency == one), one) for one in currencies)
+    return " + ".join(formatting.money(each) for each in sums)
 
 
 def _row(method: PaymentMethod, *, is_first: bool, today: date) -> MethodRow:
@@ -210,12 +222,11 @@ def result(place: Place, key: str) -> Response:
     setup = method_setups.find_setup(place.workspace, key)
     if setup is None:
         abort(404)
-    standing = status_here(place)
     waits = setup.state in (SetupState.CREATED, SetupState.UNKNOWN)
     needs_action = setup.state == SetupState.ACTION_REQUIRED
     if needs_action and patience.has_followed(setup.key):
         return redirect_after_write(setup.action_url)
-    heading, lead = _outcome(setup, standing.subscription)
+    heading, lead = _outcome(setup)
     response = render(
         "payments/method_result.html",
         SetupPage(
@@ -235,7 +246,7 @@ def result(place: Place, key: str) -> Response:
     return response
 
 
-def _outcome(setup: MethodSetup, subscription: Subscription) -> tuple[str, str]:
+def _outcome(setup: MethodSetup) -> tuple[str, str]:
     """Heading and lead: what is known, and nothing more."""
     now = current().clock.now()
     match setup.state:
@@ -250,7 +261,7 @@ def _outcome(setup: MethodSetup, subscription: Subscription) -> tuple[str, str]:
             return _("Your bank asks you to confirm"), _("The card is not saved until you do.")
         case SetupState.DECLINED:
             return _("The card was not saved"), decline_sentence(setup.decline_code)
-    if method_setups.charged_at_once(subscription, now=now):
+    if method_setups.charged_at_once(setup.workspace, now=now):
         return _("Your card is being saved"), _(
             "The bank has not answered yet. You do not need to do anything: this page will show the "
             "result. Once the card is saved, the renewal that is waiting is charged to it."
