@@ -229,6 +229,8 @@ OTHERWISE = [
     ("renewal_failed", {"reason": "not_confirmed"}),
     ("renewal_failed", {"reason": "not_confirmed", "next_try_on": None, "usable_until": None}),
     ("auto_renewal_on", {"method": None, "expiring": VISA}),
+    ("auto_renewal_on", {"from_balance_minor": 3600, "method": None}),
+    ("auto_renewal_on", {"from_balance_minor": 1000}),
     ("price_rise", {"old_minor": None}),
     ("payment_disputed", {"is_stopped": False}),
     ("dispute_to_handle", {"slug": None}),

@@ -54,7 +54,7 @@ def switch_on(place: Place, product: str = "") -> Response:
         charge = auto_renewal.switch_on(
             place,
             product=status.licensed_product,
-            method_id=int(form.method.data),
+            method_id=int(form.method.data) if form.method else None,
             shown_hash=form.shown.data,
             now=current().clock.now(),
         )
@@ -86,11 +86,34 @@ def _name(status: SubscriptionStatus) -> str:
 
 def _said_of_on(status: SubscriptionStatus, charge: NextCharge) -> str:
     words = _charge_words(charge)
+    said = _("Automatic renewal is on: %(total)s on %(date)s.", **words)
     if status.licensed_product:
-        return _(
+        said = _(
             "Automatic renewal of %(product)s is on: %(total)s on %(date)s.", product=_name(status), **words
         )
-    return _("Automatic renewal is on: %(total)s on %(date)s.", **words)
+    return " ".join((said, *_balance_words(charge)))
+
+
+def _balance_words(charge: NextCharge) -> Iterator[str]:
+    """How much of it the balance pays, as it is now; nothing where it pays none."""
+    taken, date = charge.quote.from_balance, formatting.day(charge.on)
+    if not taken.minor:
+        return
+    if charge.needs_method:
+        yield _(
+            "Your balance pays first: as it is now, %(kept)s is taken from it on %(date)s, and %(due)s is "
+            "charged.",
+            kept=formatting.money(taken),
+            due=formatting.money(charge.quote.due),
+            date=date,
+        )
+    else:
+        yield _(
+            "Your balance pays first: as it is now, %(kept)s is taken from it on %(date)s, and no payment "
+            "method is charged.",
+            kept=formatting.money(taken),
+            date=date,
+        )
 
 
 def _said_of_off(status: SubscriptionStatus) -> str:
@@ -116,7 +139,7 @@ class RenewalPage:
     """`facts` of the next payment; `problem`: why there is none; `pages`: where what is missing is given.
 
     `product`: the code of the licensed product, empty for the workspace plan. `once_off` and `once_on`: what
-    becomes of it. `back`: label and address.
+    becomes of it. `balance`: what the balance pays of the next payment. `back`: label and address.
     """
 
     form: AutoRenewalForm
@@ -130,6 +153,7 @@ class RenewalPage:
     may_switch_on: bool
     once_off: tuple[str, ...]
     once_on: str
+    balance: tuple[str, ...]
     pages: dict[str, str]
     back: tuple[str, str]
 
@@ -161,9 +185,10 @@ def _page(
             problem=_sentence(refusal, is_licensed=product is not None) if refusal else "",
             details_missing=isinstance(refusal, NoBillingDetails),
             has_methods=bool(methods),
-            may_switch_on=charge is not None and bool(methods),
+            may_switch_on=charge is not None and (bool(methods) or not charge.needs_method),
             once_off=tuple(_once_off(status)),
             once_on=_once_on(status),
+            balance=tuple(_sentences_of_balance(charge, has_methods=bool(methods))),
             pages=_pages(place),
             back=_back(place, status),
         ),
@@ -202,6 +227,14 @@ def _once_on(status: SubscriptionStatus) -> str:
         "you seven days before, with the date, the amount and the payment method. You can switch it off at "
         "any time."
     )
+
+
+def _sentences_of_balance(charge: NextCharge | None, *, has_methods: bool) -> Iterator[str]:
+    if charge is None:
+        return
+    yield from _balance_words(charge)
+    if not charge.needs_method and not has_methods:
+        yield _("Payments that your balance is not enough for need a payment method: add one in time.")
 
 
 def _charge_or_refusal(place: Place, product: Product | None) -> tuple[NextCharge | None, PortalError | None]:
