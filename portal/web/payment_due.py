@@ -18,15 +18,17 @@ from portal.words.plans import priced_name
 class PaymentDue:
     """The button that pays what is due. `quote` is the hash of what it shows.
 
-    `method` is the id of the saved one that is charged at once, and `method_words` name it; another card has
-    a button below. Both are empty where none could pay: then the one button leads to the fields of a card.
+    `method` is the id of the saved one that is charged at once, or stands for the balance, and `how` says
+    what pays. Both are empty where none could: then the one button leads to the fields of a card.
+    `takes_card`: another card has a button below.
     `what` says of licences which period of what is paid. `mark` ends the test ids of the buttons.
     """
 
     label: str
     quote: str
     method: str
-    method_words: str
+    how: str
+    takes_card: bool
     pay_address: str
     card_address: str
     what: str = ""
@@ -35,23 +37,37 @@ class PaymentDue:
 
 def payment_due(place: Place, due: AmountDue, *, product: str = "") -> PaymentDue:
     """`product`: the code of the licensed product, empty for the workspace plan."""
-    method, words = str(due.method.id) if due.method else "", ""
-    if not due.quote.due.minor:
-        method, words = PaidWith.BALANCE.value, method_words(PaidWith.BALANCE, "", "")
-    elif due.method is not None:
-        words = method_words(due.method.kind, due.method.brand, due.method.last4)
+    method = str(due.method.id) if due.method else ""
+    is_charged = due.quote.due.minor > 0
     charged = due.quote.due if due.quote.due.minor else due.quote.total
     routes, slug = "licences_due" if product else "amount_due", place.workspace.slug
     return PaymentDue(
         label=_("Pay %(total)s", total=formatting.money(charged)),
         quote=due.quote.hash,
-        method=method,
-        method_words=words,
+        method=method if is_charged else PaidWith.BALANCE.value,
+        how=_how(due),
+        takes_card=is_charged,
         pay_address=url_for(f"{routes}.pay", slug=slug, product=product or None),
         card_address=url_for(f"{routes}.with_another_card", slug=slug, product=product or None),
         what=_what(due.quote.only_line) if product else "",
         mark=f"-{product}" if product else "",
     )
+
+
+def _how(due: AmountDue) -> str:
+    kept = due.quote.from_balance
+    if not due.quote.due.minor:
+        return _("At once, from your balance. No card is charged.")
+    if due.method is None:
+        return ""
+    method = method_words(due.method.kind, due.method.brand, due.method.last4)
+    if kept.minor:
+        return _(
+            "At once, with %(method)s. Your balance pays the remaining %(kept)s.",
+            method=method,
+            kept=formatting.money(kept),
+        )
+    return _("At once, with %(method)s.", method=method)
 
 
 def _what(line: QuotedLine) -> str:

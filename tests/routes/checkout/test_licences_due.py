@@ -18,6 +18,7 @@ from tests.paying import (
     paid_charges,
     pay,
 )
+from tests.services.payments.test_from_balance import keep
 from tests.services.renewals.test_promises import sells_at
 from tests.visiting import facts, visit_as
 
@@ -120,6 +121,30 @@ def test_another_amount_than_shown_charges_nothing_and_is_shown_anew(app, client
     assert text_of(by_testid(card_of(client), "pay-due-meetings")[0]) == "Pay €72.00"
     with facts(app):
         assert len(paid_charges()) == 2
+
+
+@pytest.mark.parametrize(
+    ("days", "licences", "label", "how", "charges"),
+    [
+        (0, 3, "Pay €39.60", "At once, from your balance. No card is charged.", 0),
+        (15, 2, "Pay €13.20", "At once, with Visa •••• 4242. Your balance pays the remaining €13.20.", 1),
+    ],
+)
+def test_the_balance_pays_first_and_the_card_says_so(
+    app, client, place, clock, days, licences, label, how, charges
+) -> None:
+    """All that was paid for them was given back, or half of it."""
+    with facts(app):
+        keep(place, clock, days=days, licences=licences)
+        before = len(paid_charges())
+    clock.advance(days=31 - days)
+    card = card_of(client)
+    assert text_of(by_testid(card, "pay-due-meetings")[0]) == label
+    assert how in text_of(card)
+    assert len(by_testid(card, "pay-due-other-meetings")) == charges
+    assert "Payment complete" in client.get(send(client, *form_of(client)).location).text
+    with facts(app):
+        assert len(paid_charges()) == before + charges
 
 
 @pytest.mark.parametrize("fields", [{}, {"quote": "x", "method": "x"}, {"quote": "x", "method": "٣" * 5000}])
