@@ -90,7 +90,8 @@ def tell_nothing(subscription: Subscription) -> None:
 def take_lower_price(subscription: Subscription, *, now: datetime) -> None:
     """Where the list price fell below what was told, that is charged: it is the ceiling from then on.
 
-    Without a query where it did not. Whoever calls saves the row.
+    Not where the total rose all the same, with its tax: that is announced anew. Without a query where the
+    price did not fall. Whoever calls saves the row.
     """
     told, scheduled = told_price(subscription), subscription.scheduled_plan
     if told is None or (scheduled is not None and scheduled.free):
@@ -101,9 +102,11 @@ def take_lower_price(subscription: Subscription, *, now: datetime) -> None:
     if listed is None or listed.volume_price.amount(next_quantity(subscription)) >= told:
         return
     try:
-        tell(subscription, upcoming(subscription, now=now))
+        quote = upcoming(subscription, now=now)
     except (PlanNotOffered, PlanTooSmall, NoBillingDetails, MissingVatRate):
         return
+    if not exceeds_what_was_told(subscription, quote):
+        tell(subscription, quote)
 
 
 def _quote(
