@@ -43,6 +43,10 @@ class QuoteChanged(PortalError):
     current: str
 
 
+class NothingDue(PortalError):
+    """It was paid meanwhile, or nobody can say any more what it costs."""
+
+
 class OrderAlreadyPlaced(PortalError):
     """The order has a payment that succeeded or may still succeed: show its result."""
 

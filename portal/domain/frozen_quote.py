@@ -84,6 +84,11 @@ class FrozenLine:
         return self.is_licensed and self.kind is OrderKind.CHANGE
 
     @property
+    def prolongs_licences(self) -> bool:
+        """It pays by hand for the period of licences that was due."""
+        return self.is_licensed and self.kind is OrderKind.PROLONG
+
+    @property
     def reckoned_net(self) -> Money:
         """What `net` has to be."""
         return self.share.amount if self.share else self.price

@@ -139,6 +139,8 @@ CANCELLABLE = (SubscriptionState.PAID, SubscriptionState.LATE, SubscriptionState
 """Those that go on without a decision. A trial ends by itself: there is nothing to cancel."""
 RENEWABLE = (SubscriptionState.PAID, SubscriptionState.LATE)
 """Those of which a next payment renews what was paid."""
+OVERDUE = (SubscriptionState.LATE, SubscriptionState.BLOCKED)
+"""Those whose due date is over, and the next period not paid."""
 WITHOUT_ACCESS = (SubscriptionState.BLOCKED, SubscriptionState.ENDED)
 """Those in which nobody may use the product."""
 

@@ -328,12 +328,13 @@ def _has_right_terms(sale: Sale, before: _Given | None, kept: _Kept) -> bool:
 def _kind_after(before: _Given | None, period: PastPeriod, sale: Sale, *, is_over: bool) -> OrderKind:
     """As pricing.order_kind; a renewal is told from a prolonging by nothing but its word.
 
-    So is what is bought anew, once what was before `is_over`.
+    So is what is bought anew, once what was before `is_over`. Licences are prolonged, by hand too, as what
+    was to begin on their due date.
     """
     if before is None or before.interval is None or (is_over and sale.kind is OrderKind.BUY):
         return OrderKind.BUY
-    if sale.kind is OrderKind.RENEWAL:
-        return OrderKind.RENEWAL
+    if sale.kind is OrderKind.RENEWAL or sale.line.prolongs_licences:
+        return sale.kind
     is_same = (before.plan, before.interval) == (period.plan, sale.interval)
     if is_same and not sale.line.changes_licences:
         # Of licences that is a change of their number.

@@ -18,14 +18,17 @@ LONGEST_CODE = 60
 
 
 class AutoRenewalForm(PortalForm):
-    """`shown` identifies the next charge that was shown."""
+    """`shown` identifies the next charge that was shown. Without `methods` there is nothing to choose."""
 
     shown = HiddenTextField(max_length=64)
     method = RadioField(_l("Pay with"), required=_l("Choose a payment method."))
 
     def __init__(self, *args: Any, methods: Choices, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.method.offer(methods)
+        if methods:
+            self.method.offer(methods)
+        else:
+            del self.method
 
 
 class LicencesField(QuantityField):

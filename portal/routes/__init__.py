@@ -50,6 +50,7 @@ def register(app: Flask, settings: Settings) -> None:
         for module in area:
             app.register_blueprint(module.blueprint)
     app.register_blueprint(auto_renewal.of_licences)
+    app.register_blueprint(amount_due.of_licences)
     if settings.sandbox_only:
         from . import sandbox
 

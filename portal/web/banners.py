@@ -11,7 +11,6 @@ from portal.domain.lifecycle import days_left
 from portal.domain.timeline import DAYS_OF_WARNING
 from portal.domain.vocabulary import (
     NoticeKind,
-    PaidWith,
     PaymentMethodKind,
     PaymentState,
     Right,
@@ -30,6 +29,7 @@ from portal.words.i18n import translated
 from portal.words.methods import method_words
 from portal.words.plans import order_later
 
+from .payment_due import PaymentDue, payment_due
 from .place import (
     is_blocked_here,
     may_open_order,
@@ -55,23 +55,7 @@ class Banner:
     text: str
     state: str
     action: tuple[str, str] | None
-    payment: "PaymentDue | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentDue:
-    """The button that pays what is due. `quote` is the hash of what it shows.
-
-    `method` is the id of the saved one that is charged at once, and `method_words` name it; another card has
-    a button below. Both are empty where none could pay: then the one button leads to the fields of a card.
-    """
-
-    label: str
-    quote: str
-    method: str
-    method_words: str
-    pay_address: str
-    card_address: str
+    payment: PaymentDue | None = None
 
 
 Action = tuple[str, str] | None
@@ -280,22 +264,7 @@ def _payment_due(status: SubscriptionStatus, place: Place) -> PaymentDue | None:
     if request.endpoint in WHERE_ONE_PAYS:
         return None
     due = amount_due.amount_due(place, status, now=current().clock.now())
-    if due is None:
-        return None
-    method, words = str(due.method.id) if due.method else "", ""
-    if not due.quote.due.minor:
-        method, words = PaidWith.BALANCE.value, method_words(PaidWith.BALANCE, "", "")
-    elif due.method is not None:
-        words = method_words(due.method.kind, due.method.brand, due.method.last4)
-    charged = due.quote.due if due.quote.due.minor else due.quote.total
-    return PaymentDue(
-        label=_("Pay %(total)s", total=formatting.money(charged)),
-        quote=due.quote.hash,
-        method=method,
-        method_words=words,
-        pay_address=url_for("amount_due.pay", slug=place.workspace.slug),
-        card_address=url_for("amount_due.with_another_card", slug=place.workspace.slug),
-    )
+    return payment_due(place, due) if due is not None else None
 
 
 def _blocked_sentence(status: SubscriptionStatus) -> str:

@@ -67,6 +67,7 @@ SUBSCRIPTIONS = Page(
             "product_trial",
             "cancellation",
             "licence_renewal",
+            "licences_due",
             "licence_change",
             "licence_key",
             "cart",

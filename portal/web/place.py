@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import cast
 
-from flask import g, request, url_for
+from flask import abort, g, request, url_for
 
 from portal.domain.plans import Usage
 from portal.domain.time_zones import usual_zone
 from portal.domain.vocabulary import Right
-from portal.models import Order, Payment, Product, Refund
+from portal.models import Order, Payment, Product, Refund, Subscription
 from portal.runtime import current
 from portal.services import catalogue, open_money, plans
 from portal.services.places import Place
@@ -24,6 +24,29 @@ def status_here(place: Place) -> SubscriptionStatus:
     if "status" not in g:
         g.status = agreement.status_of(agreement.of_workspace(place.workspace), today=today_here(place))
     return g.status
+
+
+def product_or_404(code: str) -> Product:
+    """A licensed product, withdrawn ones too: whoever has one keeps it. The workspace plan has other ways."""
+    product = agreement.licensed_product(code)
+    if product is None:
+        abort(404)
+    return product
+
+
+def subscription_or_404(place: Place, code: str) -> Subscription:
+    """The workspace's own. Another workspace's, and what it never had, answer like an unknown product."""
+    subscription = agreement.of_product(place.workspace, product_or_404(code))
+    if subscription is None:
+        abort(404)
+    return subscription
+
+
+def status_or_404(place: Place, code: str) -> SubscriptionStatus:
+    """Today's, of the licensed product with that code; of the workspace plan for none."""
+    if not code:
+        return status_here(place)
+    return agreement.status_of(subscription_or_404(place, code), today=today_here(place))
 
 
 def know_status(status: SubscriptionStatus) -> None:

@@ -10,7 +10,7 @@ from portal.domain.vocabulary import Interval
 from portal.models import Member, Person, Workspace
 from portal.worker import jobs
 from tests.asking import a_member_of, a_request, again, only_billing_buys
-from tests.browser.reader import WITH_AND_WITHOUT_SCRIPTS, read_by
+from tests.browser.reader import WITH_AND_WITHOUT_SCRIPTS, Reader, read_by
 from tests.browser.steps import Buyer, charges, come_signed_in, expect_step, fill_in, go_on, pay
 from tests.browser.watch import assert_looks_right
 from tests.factories import letters, seen_by
@@ -187,3 +187,32 @@ def test_a_corporate_workspace_is_led_to_its_adviser_and_may_still_ask(
     assert charges() == []
     with jobs.at_work():
         assert Member.select().where(Member.workspace == acme).count() == 2
+
+
+@read_by(Reader("en", width=360), Reader("fr"))
+def test_a_note_that_is_typed_stays_while_the_cart_is_changed(page: Page, reader, acme, owner, written):
+    """With scripts the cart's numbers are swapped below the reader's hands."""
+    come_signed_in(page, the_asker(acme, owner))
+    choose_meetings(page, acme)
+    note = page.locator("[name=note]")
+    note.fill(NOTE)
+    page.locator("#meetings-quantity").fill("4")
+    page.locator("#meetings-plan").focus()
+    expect(page.get_by_test_id("cart-net")).to_have_text(written(Money(4_400, "EUR")))
+    expect(note).to_have_value(NOTE)
+    # While the answer is under way the note is being written.
+    page.locator("#meetings-quantity").fill("5")
+    note.press("End")
+    page.keyboard.type(" :)")
+    expect(page.get_by_test_id("cart-net")).to_have_text(written(Money(5_500, "EUR")))
+    expect(note).to_have_value(f"{NOTE} :)")
+    # A refusal beside the number leaves it too.
+    page.locator("#meetings-quantity").fill("0")
+    page.locator("#meetings-plan").focus()
+    expect(page.locator("#meetings-quantity-error")).to_be_visible()
+    expect(note).to_have_value(f"{NOTE} :)")
+    page.locator("#meetings-quantity").fill("5")
+    page.locator("#meetings-plan").focus()
+    expect(page.locator("#meetings-quantity-error")).to_have_count(0)
+    page.get_by_test_id("ask-for-it").click()
+    expect(page.get_by_test_id("request-note")).to_have_text(f"{NOTE} :)")

@@ -211,3 +211,46 @@ def test_every_step_and_every_card_is_accessible_and_fits(page: Page, acme, owne
     clock.advance(days=31)
     page.goto("/w/acme/subscriptions")
     look()
+
+
+@read_by(*WITH_AND_WITHOUT_SCRIPTS)
+def test_the_currency_is_chosen_on_the_way_and_kept(page: Page, reader, acme, owner):
+    come_signed_in(page, owner)
+    page.goto(NEW)
+    currency = page.get_by_test_id("currency")
+
+    def show_dollars() -> None:
+        currency.select_option("USD")
+        if not reader.scripts:
+            page.get_by_test_id("show-prices").click()
+
+    show_dollars()
+    expect(page.get_by_test_id("product-training")).to_contain_text("$")
+    expect(currency).to_have_value("USD")
+    page.get_by_test_id("product-training").get_by_role("link").click()
+    if page.locator("main input[type=radio][value=buy]").count():
+        choose(page, "buy")
+        go_next(page)
+    expect(total(page)).to_contain_text("$")
+    page.get_by_test_id("licences").fill("2")
+    currency.focus()
+    currency.select_option("EUR")
+    if reader.scripts:
+        # What was typed stays, and so does the focus.
+        expect(total(page)).to_contain_text("€")
+        expect(page.get_by_test_id("licences")).to_have_value("2")
+        expect(currency).to_be_focused()
+    else:
+        page.get_by_test_id("show-prices").click()
+        expect(page.get_by_test_id("licences")).to_have_value("2")
+    if reader.scripts:
+        assert_accessible(page)
+    show_dollars()
+    expect(total(page)).to_contain_text("$")
+    go_next(page)
+    expect(page).to_have_url(re.compile("currency=USD"))
+    expect(total(page)).to_contain_text("$")
+    assert_fits_the_narrowest_screen(page)
+    page.get_by_test_id("proceed").click()
+    expect_step(page, "details")
+    expect(page.locator(".order")).to_contain_text("$")

@@ -133,6 +133,66 @@ def test_prolonging_when_blocked_begins_on_the_day_of_the_payment():
     assert periods(quote) == (date(2027, 3, 31), date(2027, 4, 30), date(2027, 4, 30), 31)
 
 
+@pytest.mark.parametrize(
+    ("case", "state", "due_on", "anchor", "interval", "on", "start", "end"),
+    [
+        ("late", "late", "2026-12-21", 21, "month", "2026-12-23", "2026-12-21", "2027-01-21"),
+        (
+            "late by more than it pays for",
+            "late",
+            "2026-10-21",
+            21,
+            "month",
+            "2026-12-23",
+            "2026-10-21",
+            "2026-11-21",
+        ),
+        ("blocked", "blocked", "2026-12-21", 21, "month", "2026-12-31", "2026-12-31", "2027-01-31"),
+        (
+            "late, anchored on the 31st",
+            "late",
+            "2027-02-28",
+            31,
+            "month",
+            "2027-03-02",
+            "2027-02-28",
+            "2027-03-31",
+        ),
+        (
+            "blocked, a leap day",
+            "blocked",
+            "2028-01-15",
+            15,
+            "year",
+            "2028-02-29",
+            "2028-02-29",
+            "2029-02-28",
+        ),
+        (
+            "its renewal failed today",
+            "paid",
+            "2026-12-21",
+            21,
+            "month",
+            "2026-12-21",
+            "2026-12-21",
+            "2027-01-21",
+        ),
+    ],
+)
+def test_licences_that_are_due_are_prolonged_by_hand(case, state, due_on, anchor, interval, on, start, end):
+    """Nine at 15.00 are 135.00, and 27.00 of tax; what waited for the due date is what `present` names."""
+    present = PresentTerms(
+        "business-5", Interval(interval), SubscriptionState(state), date.fromisoformat(due_on), anchor
+    )
+    offer = by_licence(1500, interval=Interval(interval))
+    quote = quote_of([WantedLine(present, offer, 9)], on=date.fromisoformat(on))
+    line = quote.only_line
+    assert (line.kind, line.quantity, line.extension) == (OrderKind.PROLONG, 9, None)
+    assert (line.period.start.isoformat(), line.due_on.isoformat()) == (start, end)
+    assert (quote.net.minor, quote.total.minor) == (13500, 16200)
+
+
 def test_prolonging_in_february_returns_to_the_anchor_day():
     present = replace(paid_standing(start=date(2027, 1, 31), days=28), anchor_day=31)
     quote = a_quote(present, an_offer(plan="business-3"), on=date(2027, 2, 20))

@@ -253,6 +253,8 @@ OTHERWISE = [
     ("renewal_failed", {"reason": "not_confirmed"}),
     ("renewal_failed", {"reason": "not_confirmed", "next_try_on": None, "usable_until": None}),
     ("auto_renewal_on", {"method": None, "expiring": VISA}),
+    ("auto_renewal_on", {"from_balance_minor": 3600, "method": None}),
+    ("auto_renewal_on", {"from_balance_minor": 1000}),
     ("price_rise", {"old_minor": None}),
     ("payment_disputed", {"is_stopped": False}),
     ("dispute_to_handle", {"slug": None}),
@@ -1071,10 +1073,8 @@ def test_licences_never_put_the_workspace_in_question(at_work, template, context
 def test_blocked_licences_say_what_stays(at_work):
     _subject, text = read("blocked", licensed("blocked"), "en")
     assert "Your data is kept, and everything else in your workspace stays as it is." in text
-    assert (
-        "cancel the subscription, which ends it at once, and buy licences again." in text
-        and "2027" not in text
-    )
+    assert "A payment restores access at once." in text
+    assert "2027" not in text
     assert "until at least 21 June 2027" in written("blocked")[1]
 
 

@@ -164,8 +164,8 @@ def test_what_waits_for_the_due_date_costs_no_page_more_than_six(app, statements
     for name in ("plans", "history", "members", "services", "settings", "plans/free"):
         sent = queries_of(f"/w/acme/{name}", visitor, statements)
         assert 0 < len(sent) <= MOST_QUERIES, "\n".join([name, *sent])
-    # It reads what the charge itself will read: methods, details, price.
-    assert len(queries_of("/w/acme/auto-renewal", visitor, statements)) <= 10
+    # It reads what the charge itself will read: methods, details, price, balance.
+    assert len(queries_of("/w/acme/auto-renewal", visitor, statements)) <= 11
 
 
 MANY_PRODUCTS = 40

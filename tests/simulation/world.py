@@ -55,7 +55,7 @@ from portal.models import (
 )
 from portal.runtime import Runtime, current, install
 from portal.services import catalogue, ledger, plans, requests
-from portal.services.checkout import cart, ordering
+from portal.services.checkout import amount_due, cart, ordering
 from portal.services.members import changes, invitations
 from portal.services.payments import charging, line_refunds, refund_quotes, refunds
 from portal.services.places import Place, enter
@@ -275,6 +275,8 @@ class World:
                 self._ask_for_licences,
                 self._decide,
                 self._decide,
+                self._pay_for_licences,
+                self._pay_for_licences,
             )
         )
         if Workspace.get_by_id(place.workspace.id).deleted_at is not None:
@@ -410,7 +412,7 @@ class World:
         runs = agreement.of_product(place.workspace, product)
         choice = self._another_choice(product)
         currency = runs.price.currency if runs.price else "EUR"
-        choices = [replace(choice, is_change=True)]
+        choices = [replace(choice, kind=OrderKind.CHANGE)]
         opened = ordering.open_order(place, choices=choices, currency=currency, now=self.clock.now())
         order = with_details(opened, place, country=self.chance.choice(("FR", "FR", "DE", "US")))
         self.shown_minor[order.number] = order.due.minor
@@ -419,6 +421,41 @@ class World:
         self.tell(
             f"{place.workspace.slug} changes to {choice.plan_code} × {choice.quantity}: {payment.state}"
         )
+
+    def _pay_for_licences(self, place: Place) -> None:
+        """What is due, late or blocked or after a renewal that failed: by the button, or with a card."""
+        today, now = place.workspace.day(self.clock.now()), self.clock.now()
+        for subscription in agreement.all_of(place.workspace):
+            status = agreement.status_of(subscription, today=today)
+            product, due = status.licensed_product, amount_due.amount_due(place, status, now=now)
+            if product is None or due is None:
+                continue
+            if due.method is None or self.chance.random() < 0.3:
+                order = amount_due.order_for_another_card(
+                    place,
+                    place.member.person,
+                    product=product,
+                    shown_quote_hash=due.quote.hash,
+                    now=now,
+                )
+                self.shown_minor[order.number] = order.due.minor
+                payment = pay(order, self.chance.choice(CARDS), auto_renewal=self.chance.random() < 0.5)
+            else:
+                payment = amount_due.pay(
+                    place,
+                    place.member.person,
+                    product=product,
+                    method_id=str(due.method.id),
+                    shown_quote_hash=due.quote.hash,
+                    return_url=lambda number: f"http://127.0.0.1:8000/{number}",
+                    now=now,
+                )
+                if not due.is_renewal:
+                    # That of a renewal which is declined is charged later for what its letter said.
+                    self.shown_minor[payment.order.number] = due.quote.due.minor
+                elif payment.order.due.minor != due.quote.due.minor:
+                    self._broken(f"{payment.order.number}: another amount than the button's")
+            self.tell(f"{place.workspace.slug} pays what is due of {product.code}: {payment.state}")
 
     def _schedule_licences(self, place: Place) -> None:
         """Fewer of them or a lower plan, on the due date; what begins at once is refused here."""

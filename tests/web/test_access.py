@@ -144,6 +144,11 @@ TABLE = {
     ("GET", "/w/acme/subscriptions/webinar/auto-renewal"): "in 200 200 200 403 403 403 404 404 404 404",
     ("POST", "/w/acme/subscriptions/webinar/auto-renewal/on"): "in 409 409 409 403 403 403 404 404 404 404",
     ("POST", "/w/acme/subscriptions/webinar/auto-renewal/off"): "in 303 303 303 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/subscriptions/webinar/amount-due"): "in 303 303 303 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/subscriptions/webinar/amount-due/another-card"): (
+        "in 303 303 303 403 403 403 404 404 404 404"
+    ),
+    ("POST", "/w/acme/subscriptions/webinar/amount-due/order"): "in 303 303 303 303 303 403 404 404 404 404",
     ("GET", "/w/acme/subscriptions/training/take-back"): "in 200 200 200 403 403 403 404 404 404 404",
     ("POST", "/w/acme/subscriptions/training/take-back"): "in 303 303 303 403 403 403 404 404 404 404",
     ("GET", "/w/acme/checkout/{order}"): "in 200 200 200 200 404 403 404 404 404 404",

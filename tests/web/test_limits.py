@@ -36,6 +36,7 @@ SENSITIVE = {
     "member.invite_again": "invite",
     "checkout.review": "payment",
     "amount_due.pay": "payment",
+    "licences_due.pay": "payment",
     "payment_methods.show": "payment",
     "refunds.show": "payment",
     "history.pdf": "document",

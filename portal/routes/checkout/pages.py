@@ -578,6 +578,8 @@ def _edit(place: Place, order: Order) -> tuple[str, str]:
     if line.kind is OrderKind.CHANGE:
         product = order.lines[0].plan.product.code
         return _("Change the order"), url_for("licence_change.show", slug=slug, product=product, **chosen)
+    if line.prolongs_licences:
+        return _("Back to the subscriptions"), url_for("subscriptions.show", slug=slug)
     address = url_for("add_subscription.show", slug=slug, step="licences", currency=order.currency, **chosen)
     return _("Change the order"), address
 
@@ -619,11 +621,13 @@ def not_orderable(place: Place, order: Order | None, refusal: PortalError) -> Re
 
 def _takes_a_card_at_once(place: Place, order: Order) -> bool:
     """The automatic charge that waits: a card that is added pays it, for the price that was told."""
-    subscription = status_here(place).subscription
-    if not order.is_renewal or not subscription.renewal_has_failed:
+    if not order.is_renewal or Right.MANAGE_PAYMENT_METHODS not in place.may:
         return False
-    is_waiting = any(line.renews_on == subscription.due_on for line in order.lines)
-    return is_waiting and Right.MANAGE_PAYMENT_METHODS in place.may
+    lines = list(order.lines)
+    return any(
+        status.subscription.renewal_has_failed and line.renews_on == status.due_on
+        for line, status in zip(lines, _statuses(lines, place), strict=True)
+    )
 
 
 def adding_a_card(place: Place) -> str:

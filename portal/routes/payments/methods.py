@@ -1,15 +1,17 @@
 """The saved payment methods: which is charged and when, and adding, choosing, removing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from flask import Blueprint, Response, abort, flash, request, url_for
 from flask_login import current_user
 
+from portal.domain.money import Money, total
 from portal.domain.vocabulary import PaymentMethodKind, Right, SetupState
 from portal.forms.cards import NewCardForm
 from portal.gateways.base import CardData
-from portal.models import MethodSetup, PaymentMethod, Subscription
+from portal.models import MethodSetup, PaymentMethod
 from portal.routes.plans.view import renewal_of
 from portal.routes.subscriptions.page import next_payment
 from portal.runtime import current
@@ -53,7 +55,8 @@ class MethodRow:
 
 @dataclass(frozen=True, slots=True)
 class MethodsPage:
-    """`charge`: what is charged next; `total`: what a card is charged at once when added, if anything.
+    """`charge`: what is charged next; `total`: what a card is charged at once when added, if anything, for so
+    many `renewals`.
 
     `renewing`: each licensed product that renews itself, with its next payment.
     `balance`: what is kept for the workspace and pays first, in a sentence; empty where nothing is.
@@ -64,6 +67,7 @@ class MethodsPage:
     charge: str
     renewing: tuple[tuple[str, str], ...]
     total: str
+    renewals: int
     balance: str
     auto_renewal_is_on: bool
     takes_card: bool
@@ -117,7 +121,7 @@ def _page(place: Place, form: NewCardForm, *, status: int) -> Response:
     # That nothing is charged by itself is said only where it is true of all.
     says_plan = standing.subscription.auto_renewal or not renewing
     capabilities = charging.gateway_for(PaymentMethodKind.CARD).capabilities()
-    total = method_setups.charged_at_once(standing.subscription, now=current().clock.now())
+    charges = method_setups.charged_at_once(place.workspace, now=current().clock.now())
     return render(
         "payments/methods.html",
         MethodsPage(
@@ -128,7 +132,8 @@ def _page(place: Place, form: NewCardForm, *, status: int) -> Response:
             ],
             charge=_next_charge(place, standing, methods) if says_plan else "",
             renewing=renewing,
-            total=formatting.money(total) if total else "",
+            total=_together(charges),
+            renewals=len(charges),
             balance=_balance(place),
             auto_renewal_is_on=standing.subscription.auto_renewal,
             takes_card=capabilities.takes_card_here,
@@ -137,6 +142,13 @@ def _page(place: Place, form: NewCardForm, *, status: int) -> Response:
         ),
         status=status,
     )
+
+
+def _together(charges: Sequence[Money]) -> str:
+    """Their sum; where they are in several currencies, one for each. Empty for none."""
+    currencies = dict.fromkeys(charge.currency for charge in charges)
+    sums = (total((each for each in charges if each.currency == one), one) for one in currencies)
+    return " + ".join(formatting.money(each) for each in sums)
 
 
 def _row(method: PaymentMethod, *, is_first: bool, today: date) -> MethodRow:
@@ -232,12 +244,11 @@ def result(place: Place, key: str) -> Response:
     setup = method_setups.find_setup(place.workspace, key)
     if setup is None:
         abort(404)
-    standing = status_here(place)
     waits = setup.state in (SetupState.CREATED, SetupState.UNKNOWN)
     needs_action = setup.state == SetupState.ACTION_REQUIRED
     if needs_action and patience.has_followed(setup.key):
         return redirect_after_write(setup.action_url)
-    heading, lead = _outcome(setup, standing.subscription)
+    heading, lead = _outcome(setup)
     response = render(
         "payments/method_result.html",
         SetupPage(
@@ -257,7 +268,7 @@ def result(place: Place, key: str) -> Response:
     return response
 
 
-def _outcome(setup: MethodSetup, subscription: Subscription) -> tuple[str, str]:
+def _outcome(setup: MethodSetup) -> tuple[str, str]:
     """Heading and lead: what is known, and nothing more."""
     now = current().clock.now()
     match setup.state:
@@ -272,7 +283,7 @@ def _outcome(setup: MethodSetup, subscription: Subscription) -> tuple[str, str]:
             return _("Your bank asks you to confirm"), _("The card is not saved until you do.")
         case SetupState.DECLINED:
             return _("The card was not saved"), decline_sentence(setup.decline_code)
-    if method_setups.charged_at_once(subscription, now=now):
+    if method_setups.charged_at_once(setup.workspace, now=now):
         return _("Your card is being saved"), _(
             "The bank has not answered yet. You do not need to do anything: this page will show the "
             "result. Once the card is saved, the renewal that is waiting is charged to it."

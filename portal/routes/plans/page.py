@@ -9,6 +9,7 @@ from portal.domain.errors import (
     CurrencyMismatch,
     ExtensionTooLong,
     MissingVatRate,
+    NothingDue,
     PortalError,
     SmallerPlanWaits,
     TooEarlyToProlong,
@@ -54,6 +55,7 @@ CANNOT_BE_ORDERED = (
     NotChangeable,
     NothingChanges,
     ChangeWaits,
+    NothingDue,
 )
 """Without PlanTooSmall, which has figures to show."""
 REFUSALS = (PlanTooSmall, *CANNOT_BE_ORDERED)
@@ -156,6 +158,8 @@ def refusal_sentence(refusal: PortalError) -> str:
             wanted=refusal.wanted,
             assigned=refusal.assigned,
         )
+    if isinstance(refusal, NothingDue):
+        return _("Nothing more was charged: nothing is due now.")
     if isinstance(refusal, AlreadySubscribed):
         return _("This workspace already has that product. Nothing was ordered.")
     return _("This plan is not on sale in this form today. Choose one from the table.")

@@ -80,6 +80,9 @@ def ask_for_order(place: Place, order: str) -> Response:
     if any(line.changes_licences for line in wanted.frozen_lines):
         said = _("Only these people can change running licences: %(names)s.", names=deciders_of(place))
         return asking_page(place, order, form, problem=said, status=409)
+    if any(line.prolongs_licences for line in wanted.frozen_lines):
+        said = _("What is due for licences is paid by these people: %(names)s.", names=deciders_of(place))
+        return asking_page(place, order, form, problem=said, status=409)
     if not form.validate_on_submit():
         return asking_page(place, order, form, status=422)
     try:

@@ -35,7 +35,7 @@ from portal.words.i18n import gettext as _
 from portal.words.plans import order_later
 
 from .conversation import END, Conversation, How, Step, converse
-from .steps import adding_page
+from .steps import adding_page, step_address
 from .trial import later, to_the_plan
 
 blueprint = Blueprint("add_subscription", __name__, url_prefix="/w/<slug>/subscriptions/new")
@@ -48,7 +48,8 @@ def show(place: Place) -> Response:
     """The step that is named, or the first that was not answered. A product that is had leads to its card."""
     if sent := _sent_before():
         return redirect_after_write(f"{request.path}?{urlencode(sent)}")
-    said = _converse(place, request.args, wanted=request.args.get("step", ""))
+    wanted = request.args.get("show") or request.args.get("step", "")
+    said = _converse(place, request.args, wanted=wanted)
     if said.chosen is not None and said.at != Step.PRODUCT:
         if said.chosen.own.standing.is_subscribed:
             return _to_card(place, said.chosen.product.code)
@@ -65,6 +66,9 @@ def order(place: Place) -> Response:
     Of whoever may not buy it goes into the cart, from where they ask for it.
     """
     leave_unsent()
+    if shown := request.form.get("show"):
+        said = _converse(place, request.form, wanted=shown)
+        return _page(place, said) if said.is_refused else redirect_after_write(step_address(place, said))
     said = _converse(place, request.form, wanted=END)
     if said.is_refused or said.chosen is None:
         return _page(place, said)
@@ -151,7 +155,8 @@ def _converse(place: Place, sent: "MultiDict[str, str]", *, wanted: str) -> Conv
         on_sale,
         sent,
         wanted=wanted,
-        own_currency=cart.currency_of(place.workspace) or place.workspace.currency,
+        own_currency=place.workspace.currency,
+        cart_currency=cart.currency_of(place.workspace),
         may_try=Right.BUY in place.may,
     )
 
@@ -159,7 +164,8 @@ def _converse(place: Place, sent: "MultiDict[str, str]", *, wanted: str) -> Conv
 def _page(place: Place, said: Conversation) -> Response:
     """While something is typed the total is asked for alone, and has nothing to refuse."""
     is_refused = said.is_refused and wanted_block(TEMPLATE) != "running_total"
-    response = render(TEMPLATE, adding_page(place, said), status=422 if is_refused else 200)
+    page = adding_page(place, said, is_shown_again="show" in request.args)
+    response = render(TEMPLATE, page, status=422 if is_refused else 200)
     if is_refused:
         # The step is still the one that the browser has the address of.
         response.headers["HX-Push-Url"] = "false"

@@ -12,13 +12,13 @@ from portal.forms.subscriptions import AutoRenewalForm
 from portal.models import PaymentMethod, Product
 from portal.runtime import current
 from portal.services.places import Place
-from portal.services.subscriptions import agreement, auto_renewal, charged_methods
+from portal.services.subscriptions import auto_renewal, charged_methods
 from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.services.subscriptions.auto_renewal import NextCharge, NoSuchMethod, NotRenewable
 from portal.services.subscriptions.next_charge import NoBillingDetails
 from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render
-from portal.web.place import status_here, today_here
+from portal.web.place import status_or_404
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
@@ -26,7 +26,7 @@ from portal.words.methods import method_words
 from portal.words.plans import priced_name
 from portal.words.renewal import amount_charged
 
-from .licensed import subscription_or_404, subscriptions_page
+from .licensed import subscriptions_page
 
 blueprint = Blueprint("auto_renewal", __name__, url_prefix="/w/<slug>/auto-renewal")
 of_licences = Blueprint(
@@ -39,22 +39,22 @@ NO_CHARGE = (NotRenewable, NoBillingDetails, PlanNotOffered, PlanTooSmall, Missi
 @of_licences.get("")
 @workspace_right(Right.AUTO_RENEWAL)
 def show(place: Place, product: str = "") -> Response:
-    return _page(place, _status_of(place, product), auto_renewal.methods_of(place.workspace))
+    return _page(place, status_or_404(place, product), auto_renewal.methods_of(place.workspace))
 
 
 @blueprint.post("/on")
 @of_licences.post("/on")
 @workspace_right(Right.AUTO_RENEWAL)
 def switch_on(place: Place, product: str = "") -> Response:
-    methods, status = auto_renewal.methods_of(place.workspace), _status_of(place, product)
+    methods, status = auto_renewal.methods_of(place.workspace), status_or_404(place, product)
     form = _form(status, methods)
     if not form.validate_on_submit():
         return _page(place, status, methods, form=form, code=422)
     try:
         charge = auto_renewal.switch_on(
             place,
-            product=_licensed(status),
-            method_id=int(form.method.data),
+            product=status.licensed_product,
+            method_id=int(form.method.data) if form.method else None,
             shown_hash=form.shown.data,
             now=current().clock.now(),
         )
@@ -65,7 +65,7 @@ def switch_on(place: Place, product: str = "") -> Response:
         )
         return _page(place, status, methods, form=form, code=409)
     except (NoSuchMethod, *NO_CHARGE):
-        return _page(place, _status_of(place, product), auto_renewal.methods_of(place.workspace), code=422)
+        return _page(place, status_or_404(place, product), auto_renewal.methods_of(place.workspace), code=422)
     flash(_said_of_on(status, charge), "done")
     return redirect_after_write(_back(place, status)[1])
 
@@ -74,22 +74,10 @@ def switch_on(place: Place, product: str = "") -> Response:
 @of_licences.post("/off")
 @workspace_right(Right.AUTO_RENEWAL)
 def switch_off(place: Place, product: str = "") -> Response:
-    status = _status_of(place, product)
-    was_on = auto_renewal.switch_off(place, product=_licensed(status), now=current().clock.now())
+    status = status_or_404(place, product)
+    was_on = auto_renewal.switch_off(place, product=status.licensed_product, now=current().clock.now())
     flash(_said_of_off(status) if was_on else _("Automatic renewal was already off."), "done")
     return redirect_after_write(_back(place, status)[1])
-
-
-def _status_of(place: Place, product: str) -> SubscriptionStatus:
-    """Of the licensed product with that code; of the workspace plan for none."""
-    if not product:
-        return status_here(place)
-    return agreement.status_of(subscription_or_404(place, product), today=today_here(place))
-
-
-def _licensed(status: SubscriptionStatus) -> Product | None:
-    product = status.subscription.product
-    return product if agreement.is_licensed(status.subscription) else None
 
 
 def _name(status: SubscriptionStatus) -> str:
@@ -98,16 +86,39 @@ def _name(status: SubscriptionStatus) -> str:
 
 def _said_of_on(status: SubscriptionStatus, charge: NextCharge) -> str:
     words = _charge_words(charge)
-    if _licensed(status):
-        return _(
+    said = _("Automatic renewal is on: %(total)s on %(date)s.", **words)
+    if status.licensed_product:
+        said = _(
             "Automatic renewal of %(product)s is on: %(total)s on %(date)s.", product=_name(status), **words
         )
-    return _("Automatic renewal is on: %(total)s on %(date)s.", **words)
+    return " ".join((said, *_balance_words(charge)))
+
+
+def _balance_words(charge: NextCharge) -> Iterator[str]:
+    """How much of it the balance pays, as it is now; nothing where it pays none."""
+    taken, date = charge.quote.from_balance, formatting.day(charge.on)
+    if not taken.minor:
+        return
+    if charge.needs_method:
+        yield _(
+            "Your balance pays first: as it is now, %(kept)s is taken from it on %(date)s, and %(due)s is "
+            "charged.",
+            kept=formatting.money(taken),
+            due=formatting.money(charge.quote.due),
+            date=date,
+        )
+    else:
+        yield _(
+            "Your balance pays first: as it is now, %(kept)s is taken from it on %(date)s, and no payment "
+            "method is charged.",
+            kept=formatting.money(taken),
+            date=date,
+        )
 
 
 def _said_of_off(status: SubscriptionStatus) -> str:
     date = formatting.day(status.due_on) if status.due_on else ""
-    if _licensed(status):
+    if status.licensed_product:
         return _(
             "Automatic renewal of %(product)s is off. It is paid until %(date)s.",
             product=_name(status),
@@ -118,7 +129,7 @@ def _said_of_off(status: SubscriptionStatus) -> str:
 
 def _back(place: Place, status: SubscriptionStatus) -> tuple[str, str]:
     """The label and the address of where the subscription is shown."""
-    if _licensed(status):
+    if status.licensed_product:
         return subscriptions_page(place)
     return _("Back to the plans"), url_for("plans.show", slug=place.workspace.slug)
 
@@ -128,7 +139,7 @@ class RenewalPage:
     """`facts` of the next payment; `problem`: why there is none; `pages`: where what is missing is given.
 
     `product`: the code of the licensed product, empty for the workspace plan. `once_off` and `once_on`: what
-    becomes of it. `back`: label and address.
+    becomes of it. `balance`: what the balance pays of the next payment. `back`: label and address.
     """
 
     form: AutoRenewalForm
@@ -142,6 +153,7 @@ class RenewalPage:
     may_switch_on: bool
     once_off: tuple[str, ...]
     once_on: str
+    balance: tuple[str, ...]
     pages: dict[str, str]
     back: tuple[str, str]
 
@@ -154,7 +166,7 @@ def _page(
     form: AutoRenewalForm | None = None,
     code: int = 200,
 ) -> Response:
-    subscription, product = status.subscription, _licensed(status)
+    subscription, product = status.subscription, status.licensed_product
     charge, refusal = _charge_or_refusal(place, product)
     form = form or _form(status, methods)
     form.shown.data = charge.hash if charge else ""
@@ -173,9 +185,10 @@ def _page(
             problem=_sentence(refusal, is_licensed=product is not None) if refusal else "",
             details_missing=isinstance(refusal, NoBillingDetails),
             has_methods=bool(methods),
-            may_switch_on=charge is not None and bool(methods),
+            may_switch_on=charge is not None and (bool(methods) or not charge.needs_method),
             once_off=tuple(_once_off(status)),
             once_on=_once_on(status),
+            balance=tuple(_sentences_of_balance(charge, has_methods=bool(methods))),
             pages=_pages(place),
             back=_back(place, status),
         ),
@@ -185,10 +198,10 @@ def _page(
 
 def _once_off(status: SubscriptionStatus) -> Iterator[str]:
     date = formatting.day(status.due_on) if status.due_on else ""
-    if _licensed(status):
+    if status.licensed_product:
         yield _(
             "If you switch it off, nothing changes before %(date)s: the licences work until then and nothing "
-            "is refunded. Unless somebody switches automatic renewal on again, they then stop working.",
+            "is refunded. Unless somebody pays for the next period, they then stop working.",
             date=date,
         )
     else:
@@ -203,7 +216,7 @@ def _once_off(status: SubscriptionStatus) -> Iterator[str]:
 
 
 def _once_on(status: SubscriptionStatus) -> str:
-    if _licensed(status):
+    if status.licensed_product:
         return _(
             "The subscription is then renewed automatically on each due date, and its price is guaranteed. "
             "We write to you seven days before, with the date, the amount and the payment method. You can "
@@ -214,6 +227,14 @@ def _once_on(status: SubscriptionStatus) -> str:
         "you seven days before, with the date, the amount and the payment method. You can switch it off at "
         "any time."
     )
+
+
+def _sentences_of_balance(charge: NextCharge | None, *, has_methods: bool) -> Iterator[str]:
+    if charge is None:
+        return
+    yield from _balance_words(charge)
+    if not charge.needs_method and not has_methods:
+        yield _("Payments that your balance is not enough for need a payment method: add one in time.")
 
 
 def _charge_or_refusal(place: Place, product: Product | None) -> tuple[NextCharge | None, PortalError | None]:
@@ -230,7 +251,7 @@ def _facts(
         return []
     words, line, is_on = _charge_words(charge), charge.quote.only_line, status.subscription.auto_renewal
     rows = [(_("Plan"), priced_name(dict(line.offer.plan_names), line.offer.interval))]
-    if _licensed(status):
+    if status.licensed_product:
         rows.append((_("Licences"), formatting.number(line.quantity)))
     rows += [
         (_("Next payment") if is_on else _("Would be renewed on"), words["date"]),
@@ -251,8 +272,8 @@ def _sentence(refusal: PortalError, *, is_licensed: bool) -> str:
             return _("The subscription is cancelled: there is nothing to renew.")
         case NotRenewable() if facts["state"] == SubscriptionState.BLOCKED and is_licensed:
             return _(
-                "Access is blocked, and the licences can no longer be renewed. Cancel the subscription, "
-                "which ends it at once, and buy licences again."
+                "Access is blocked. Pay for the licences first, on the Subscriptions page: then you can "
+                "switch automatic renewal on."
             )
         case PlanNotOffered() if is_licensed:
             return _("This plan is no longer sold and cannot be renewed.")

@@ -22,7 +22,7 @@ from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.services.subscriptions.cancellation import CancellationOver, NothingToCancel, WhatGoesOn
 from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render
-from portal.web.place import today_here
+from portal.web.place import subscription_or_404, today_here
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
@@ -30,7 +30,7 @@ from portal.words.methods import method_words
 from portal.words.renewal import amount_charged
 from portal.words.states import state_words
 
-from .licensed import buying_page, nothing_to_do, subscription_or_404, subscriptions_page
+from .licensed import buying_page, nothing_to_do, subscriptions_page
 
 blueprint = Blueprint("cancellation", __name__, url_prefix="/w/<slug>/subscriptions/<product>")
 

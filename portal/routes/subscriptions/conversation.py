@@ -39,7 +39,8 @@ class Conversation:
     """How far it has come. What is not chosen yet, or was chosen wrongly, is None.
 
     `at` is the step to show, one of `steps`, which leave out those without a choice. `plans` are those sold
-    in the currency. `problem`: what is wrong and stands beside no field. `is_refused`: something was wrong.
+    in the currency, and `currencies` those to choose from: none where the cart has one. `problem`: what is
+    wrong and stands beside no field. `is_refused`: something was wrong.
     """
 
     form: AddingForm
@@ -49,6 +50,7 @@ class Conversation:
     currency: str
     problem: Sentence
     is_refused: bool
+    currencies: tuple[str, ...] = ()
     chosen: ProductForSale | None = None
     how: How = How.BUY
     plans: tuple[PlanOffers, ...] = ()
@@ -74,35 +76,44 @@ def converse(
     *,
     wanted: str,
     own_currency: str,
+    cart_currency: str | None = None,
     may_try: bool = True,
 ) -> Conversation:
     """Read `sent` up to the step `wanted`, or END; the first that is missing or wrong before it is shown.
 
     Without a step that there is, it goes on to the first that was not answered. `own_currency` is that of the
-    workspace, for whoever asks for none. `may_try`: whoever may not buy begins no trial either.
+    workspace, for whoever asks for none, and `cart_currency` the only one where the cart has it. `may_try`:
+    whoever may not buy begins no trial either.
     """
     form = AddingForm(sent)
     chosen = _chosen_product(form, on_sale)
-    if chosen is None or wanted == Step.PRODUCT:
+    is_about_products = chosen is None or wanted == Step.PRODUCT
+    known = sorted({code for each in on_sale for code in each.currencies})
+    if chosen is not None and not is_about_products:
+        known = chosen.currencies
+    currency = _currency(form, known, own_currency, cart_currency)
+    currencies = () if cart_currency else tuple(known)
+    if chosen is None or is_about_products:
         problem = _what_is_wrong_with_the_product(form, wanted) if chosen is None else ""
+        problem = problem or _problem_of_currency(form, currency, cart_currency)
         return Conversation(
             form=form,
             on_sale=on_sale,
             steps=tuple(Step),
             at=Step.PRODUCT,
-            currency=own_currency,
+            currency=currency,
             problem=problem,
             is_refused=bool(problem),
+            currencies=currencies,
             chosen=chosen,
         )
     tries = may_try and chosen.own.may_be_tried
     how = How.TRY if form.how.data == How.TRY and tries else How.BUY
-    currency = _currency(form, chosen, own_currency)
     plans = tuple(plan for plan in chosen.plans if any(price.currency == currency for price in plan.prices))
     steps = _steps(plans, how, may_be_tried=tries)
     _offer(form, chosen, plans, how=how, currency=currency)
     at, is_right = _walk(form, steps, wanted)
-    problem = _problem(form, chosen, steps, currency)
+    problem = _problem(form, chosen, steps) or _problem_of_currency(form, currency, cart_currency)
     _preselect(form, at)
     plan = next((each for each in plans if each.plan.code == form.plan.data), None)
     return Conversation(
@@ -113,6 +124,7 @@ def converse(
         currency=currency,
         problem=problem,
         is_refused=bool(problem) or not is_right,
+        currencies=currencies,
         chosen=chosen,
         how=how,
         plans=plans,
@@ -137,10 +149,10 @@ def _what_is_wrong_with_the_product(form: AddingForm, wanted: str) -> Sentence:
     return _("Choose a product.") if wanted else ""
 
 
-def _currency(form: AddingForm, chosen: ProductForSale, own_currency: str) -> str:
-    """The one that is asked for, else the workspace's, else the first that there is a price in."""
-    known = chosen.currencies
-    return next((each for each in (form.currency.data, own_currency) if each in known), known[0])
+def _currency(form: AddingForm, known: Sequence[str], own: str, of_cart: str | None) -> str:
+    """The cart's, else the one that is asked for or the workspace's; else the first with a price."""
+    wanted = (of_cart,) if of_cart else (form.currency.data, own)
+    return next((each for each in wanted if each in known), known[0] if known else own)
 
 
 def _steps(plans: Sequence[PlanOffers], how: How, *, may_be_tried: bool) -> tuple[Step, ...]:
@@ -178,8 +190,16 @@ def _walk(form: AddingForm, steps: Sequence[Step], wanted: str) -> tuple[Step, b
     return steps[-1], True
 
 
-def _problem(form: AddingForm, chosen: ProductForSale, steps: Sequence[Step], currency: str) -> Sentence:
-    """What was sent for a step that is left out, and cannot be had; and a currency without a price."""
+def _problem_of_currency(form: AddingForm, currency: str, cart_currency: str | None) -> Sentence:
+    if not form.currency.data or form.currency.data == currency:
+        return ""
+    if cart_currency:
+        return _("What is in the cart has prices in another currency. Order that first, or remove it.")
+    return _("There is no price in this currency. Prices are shown in %(currency)s.", currency=currency)
+
+
+def _problem(form: AddingForm, chosen: ProductForSale, steps: Sequence[Step]) -> Sentence:
+    """What was sent for a step that is left out, and cannot be had."""
     name = translated(chosen.product.names)
     if Step.HOW not in steps and form.how.data == How.TRY:
         if chosen.own.standing.was_tried:
@@ -192,8 +212,6 @@ def _problem(form: AddingForm, chosen: ProductForSale, steps: Sequence[Step], cu
         return _("There is no free trial of %(product)s.", product=name)
     if Step.PLAN not in steps and form.plan.data and form.plan.data not in form.plan.offered:
         return _("This plan is not on sale today.")
-    if form.currency.data and form.currency.data != currency:
-        return _("There is no price in this currency. Prices are shown in %(currency)s.", currency=currency)
     return ""
 
 

@@ -15,10 +15,11 @@ from werkzeug.datastructures import MultiDict
 from portal.domain.buying import LicencesBelowAssigned
 from portal.domain.choices import Choice
 from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
+from portal.domain.lifecycle import OVERDUE
 from portal.domain.money import Money
 from portal.domain.pricing import ChangeWaits, Quote
 from portal.domain.proration import NothingChanges
-from portal.domain.vocabulary import Interval, Right, SubscriptionState
+from portal.domain.vocabulary import Interval, OrderKind, Right, SubscriptionState
 from portal.forms.subscriptions import LicenceChangeForm
 from portal.models import Subscription
 from portal.routes.checkout.order import Summary, summary_of
@@ -35,7 +36,7 @@ from portal.services.subscriptions.present_licences import NotChangeable, refuse
 from portal.services.subscriptions.scheduled_change import ScheduledChange
 from portal.web.access import refuse_without, sold_here, workspace_right
 from portal.web.htmx import redirect_after_write, render
-from portal.web.place import today_here
+from portal.web.place import subscription_or_404, today_here
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
@@ -48,7 +49,6 @@ from .licensed import (
     buying_page,
     nothing_to_do,
     right_to_change,
-    subscription_or_404,
     subscriptions_page,
     what_waits,
 )
@@ -170,7 +170,7 @@ def _on_sale(status: SubscriptionStatus) -> list[PlanOffers]:
 
 
 def _choice(form: LicenceChangeForm) -> Choice:
-    return Choice(form.plan.data, Interval(form.interval.data), form.licences.data or 0, is_change=True)
+    return Choice(form.plan.data, Interval(form.interval.data), form.licences.data or 0, OrderKind.CHANGE)
 
 
 def _currency(status: SubscriptionStatus) -> str:
@@ -380,13 +380,8 @@ def _nothing_to_change(place: Place, status: SubscriptionStatus) -> Response | N
         )
         if not product.withdrawn:
             action = (_("Subscribe now"), buying_page(place, product))
-    elif status.state is SubscriptionState.LATE:
-        why = _("A payment is overdue. Switch automatic renewal on, which pays it: then change the licences.")
-        action = (
-            _("Switch automatic renewal on"),
-            url_for("licence_renewal.show", slug=slug, product=product.code),
-        )
-    elif status.state is SubscriptionState.BLOCKED:
-        why = _("Access is blocked. Cancel the subscription, which ends it at once, and buy licences again.")
-        action = (_("Cancel"), url_for("cancellation.ask", slug=slug, product=product.code))
+    elif status.state in OVERDUE:
+        why = _("A payment is overdue. Pay it first: then you can change the licences.")
+        card = url_for("subscriptions.show", slug=slug, _anchor=f"subscription-{product.code}")
+        action = (_("See what is due"), card)
     return nothing_to_do(place, heading, why, action)

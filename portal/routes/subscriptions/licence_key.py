@@ -19,13 +19,13 @@ from portal.services.subscriptions import agreement, licence_keys
 from portal.services.subscriptions.licence_keys import KeyChanged
 from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render
-from portal.web.place import today_here
+from portal.web.place import subscription_or_404, today_here
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.states import state_words
 
-from .licensed import subscription_or_404, subscriptions_page
+from .licensed import subscriptions_page
 
 blueprint = Blueprint("licence_key", __name__, url_prefix="/w/<slug>/subscriptions/<product>/licence-key")
 

@@ -1,35 +1,19 @@
-"""What the pages of one licensed subscription share: which one it is, and where they lead."""
+"""What the pages of one licensed subscription share: who may change it, and where they lead."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, abort, url_for
+from flask import Response, url_for
 
 from portal.domain.vocabulary import Right
 from portal.models import Product, Subscription
 from portal.services.places import Place
-from portal.services.subscriptions import agreement, scheduled_change
+from portal.services.subscriptions import scheduled_change
 from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.web.htmx import render
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.plans import priced_name
-
-
-def product_or_404(code: str) -> Product:
-    """A licensed product, withdrawn ones too: whoever has one keeps it. The workspace plan has other ways."""
-    product = agreement.licensed_product(code)
-    if product is None:
-        abort(404)
-    return product
-
-
-def subscription_or_404(place: Place, code: str) -> Subscription:
-    """The workspace's own. Another workspace's, and what it never had, answer like an unknown product."""
-    subscription = agreement.of_product(place.workspace, product_or_404(code))
-    if subscription is None:
-        abort(404)
-    return subscription
 
 
 def right_to_change(subscription: Subscription) -> Right:

@@ -1,6 +1,6 @@
 """The subscriptions page: a card for each product that the workspace has or had, the workspace plan first."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,12 +13,15 @@ from portal.models import Invoice, Price
 from portal.routes.checkout.cart import deciders_of
 from portal.runtime import current
 from portal.services import requests
+from portal.services.checkout import amount_due
+from portal.services.checkout.amount_due import AmountDue
 from portal.services.places import Place
 from portal.services.subscriptions import next_charge, products
 from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.services.subscriptions.products import OwnProduct, OwnSubscription
 from portal.web.access import workspace_right
 from portal.web.htmx import render
+from portal.web.payment_due import PaymentDue, payment_due
 from portal.web.place import know_status
 from portal.words import formatting
 from portal.words.i18n import gettext as _
@@ -44,7 +47,9 @@ class DocumentLink:
 class Card:
     """One subscription. `state` is the style's word and `state_words` the reader's.
 
-    `sentence` says what `facts` do not. `actions`: each with its label, its address and its mark.
+    `sentence` says what `facts` do not. `payment` pays the period of licences that is due, in one amount;
+    else `order_address`, empty where that cannot be, is where somebody orders it who pays with a card of
+    their own. `actions`: each with its label, its address and its mark.
     """
 
     code: str
@@ -53,6 +58,8 @@ class Card:
     state_words: str
     sentence: str
     facts: tuple[tuple[str, str, str], ...]
+    payment: PaymentDue | None
+    order_address: str
     actions: tuple[tuple[str, str, str], ...]
     documents: tuple[DocumentLink, ...]
 
@@ -73,29 +80,39 @@ class SubscriptionsPage:
 @blueprint.get("")
 @workspace_right(Right.SEE_PLANS)
 def show(place: Place) -> Response:
-    found = products.subscriptions_of(place, now=current().clock.now())
+    now = current().clock.now()
+    found = products.subscriptions_of(place, now=now)
+    due = amount_due.amounts_due(place, _statuses_of_licences(found), now=now)
     know_status(next(each.own.status for each in found if each.own.is_workspace_plan and each.own.status))
     asks = Right.BUY not in place.may or (place.workspace.is_corporate and Right.APPROVE not in place.may)
-    counted = requests.count(place, now=current().clock.now())
+    counted = requests.count(place, now=now)
     view = SubscriptionsPage(
         in_cart=counted.in_cart,
-        cards=tuple(_card(place, each) for each in found),
+        cards=tuple(_card(place, each, due) for each in found),
         deciders=deciders_of(place) if asks else "",
         waiting=counted.waiting if counted.all or Right.APPROVE not in place.may else None,
     )
     return render("subscriptions/page.html", view)
 
 
-def _card(place: Place, each: OwnSubscription) -> Card:
-    own, status = each.own, each.own.status
+def _statuses_of_licences(found: Iterable[OwnSubscription]) -> list[SubscriptionStatus]:
+    """What the workspace plan needs stands in the banner."""
+    return [each.own.status for each in found if each.own.status and not each.own.is_workspace_plan]
+
+
+def _card(place: Place, each: OwnSubscription, due: Mapping[int, AmountDue]) -> Card:
+    own, status, code = each.own, each.own.status, each.own.product.code
     state, words = _state(own)
+    amount = due.get(status.subscription.id) if status else None
     return Card(
-        code=own.product.code,
+        code=code,
         name=translated(own.product.names),
         state=state,
         state_words=words,
         sentence=_sentence(own),
         facts=_facts(each, status) if status and _is_described(own, status) else (),
+        payment=payment_due(place, amount, product=code) if amount else None,
+        order_address="" if amount else _order_address(place, own),
         actions=tuple(_actions(place, own)),
         documents=tuple(_document(place, invoice) for invoice in each.documents),
     )
@@ -106,6 +123,16 @@ def _is_described(own: OwnProduct, status: SubscriptionStatus) -> bool:
     if own.is_bought:
         return True
     return not own.is_workspace_plan and status.state is SubscriptionState.TRIAL
+
+
+def _order_address(place: Place, own: OwnProduct) -> str:
+    """Where the period of licences that is due is ordered; empty where it is not, or the reader may not."""
+    status = own.status
+    if status is None or own.is_workspace_plan:
+        return ""
+    if not amount_due.may_order(place, status, now=current().clock.now()):
+        return ""
+    return url_for("licences_due.order", slug=place.workspace.slug, product=own.product.code)
 
 
 def _state(own: OwnProduct) -> tuple[str, str]:
@@ -180,15 +207,26 @@ def _sentence(own: OwnProduct) -> str:
     match status.state:
         case SubscriptionState.FREE:
             return _("There is nothing to pay.")
-        case SubscriptionState.LATE:
-            return _("The payment was due on %(date)s.", date=due_on)
+        case SubscriptionState.LATE if status.blocked_on:
+            until = formatting.day(status.blocked_on)
+            was_due = _("The payment was due on %(date)s.", date=due_on)
+            return " ".join(
+                (was_due, _("Access will be blocked on %(date)s.", date=until), *_not_sold(status))
+            )
         case SubscriptionState.BLOCKED:
-            return _("The payment was due on %(date)s. Access is blocked.", date=due_on)
+            is_blocked = _("The payment was due on %(date)s. Access is blocked.", date=due_on)
+            return " ".join((is_blocked, *_not_sold(status)))
         case SubscriptionState.CANCELLED:
             return _("It ends on %(date)s, and nothing more is charged.", date=due_on)
         case SubscriptionState.ENDED if status.blocked_on:
             return _("It ended on %(date)s.", date=formatting.day(status.blocked_on - timedelta(days=1)))
     return what_waits(status)
+
+
+def _not_sold(status: SubscriptionStatus) -> Iterator[str]:
+    """Why what is due cannot be paid by hand."""
+    if not amount_due.is_still_sold(status, now=current().clock.now()):
+        yield _("This plan is no longer sold and cannot be renewed.")
 
 
 def _trial_sentence(own: OwnProduct, status: SubscriptionStatus) -> str:

@@ -84,6 +84,8 @@ class AddingPage:
     are the choices of the other steps, as the form sends them along. `goes_to` is the step that the form
     leads to, empty for the last one, whose form is sent to be done. `notes` stand under the values of the
     step's field. `most`: how many licences at most. `goes_to_checkout` says which button the last step has.
+    `currencies`: code and label of each to choose from, none where prices are shown in one alone. `reads_on`:
+    the reader comes from the step before.
     """
 
     form: AddingForm
@@ -92,7 +94,6 @@ class AddingPage:
     steps: list[tuple[str, str | None]]
     question: str
     problem: Sentence
-    is_refused: bool
     kept: list[tuple[str, str]]
     goes_to: str
     notes: Mapping[str, str]
@@ -103,13 +104,22 @@ class AddingPage:
     tries: bool
     trial_note: str
     goes_to_checkout: bool
+    currencies: tuple[tuple[str, str], ...]
+    currency: str
+    reads_on: bool
     back: str
 
 
-def adding_page(place: Place, said: Conversation) -> AddingPage:
+def adding_page(place: Place, said: Conversation, *, is_shown_again: bool = False) -> AddingPage:
+    """`is_shown_again`: of the step that the reader is at, another currency was asked for."""
     number = said.steps.index(said.at) + 1
     following = said.steps[number:]
     is_product = said.at == Step.PRODUCT
+    shows_prices = is_product or said.how is How.BUY
+    currencies = said.currencies if shows_prices and len(said.currencies) > 1 else ()
+    sent_along = {name: value for name, value in _choices(said).items() if name != said.at}
+    if currencies:
+        sent_along.pop("currency", None)
     return AddingPage(
         form=said.form,
         at=said.at,
@@ -117,11 +127,10 @@ def adding_page(place: Place, said: Conversation) -> AddingPage:
         steps=_steps(place, said),
         question=_question(said),
         problem=said.problem,
-        is_refused=said.is_refused,
-        kept=[(name, value) for name, value in _choices(said).items() if name != said.at],
+        kept=list(sent_along.items()),
         goes_to=following[0] if following else "",
         notes=_notes(said),
-        products=tuple(_entry(place, each, said.currency) for each in said.on_sale) if is_product else (),
+        products=tuple(_entry(place, each, said) for each in said.on_sale) if is_product else (),
         compare=_compare(said) if said.at == Step.PLAN else None,
         most=_most(said) if said.at == Step.LICENCES else "",
         total=None if is_product else _total(place, said),
@@ -130,6 +139,9 @@ def adding_page(place: Place, said: Conversation) -> AddingPage:
         goes_to_checkout=not said.is_last
         or said.how is How.TRY
         or (place.buys and cart.is_empty(place.workspace)),
+        currencies=tuple((code, formatting.currency_label(code)) for code in currencies),
+        currency=said.currency,
+        reads_on=not said.is_refused and not is_shown_again,
         back=_address(place, said, said.steps[number - 2]) if number > 1 else "",
     )
 
@@ -145,6 +157,11 @@ def _choices(said: Conversation) -> dict[str, str]:
         "currency": said.currency if said.form.currency.data == said.currency else "",
     }
     return {str(name): str(value) for name, value in chosen.items() if value}
+
+
+def step_address(place: Place, said: Conversation) -> str:
+    """That of the step that is shown, with everything chosen kept."""
+    return _address(place, said, said.at)
 
 
 def _address(place: Place, said: Conversation, step: Step) -> str:
@@ -191,11 +208,12 @@ def _how_it_is_paid(said: Conversation) -> str:
 # --- products -------------------------------------------------------------------------------------
 
 
-def _entry(place: Place, each: ProductForSale, currency: str) -> ProductEntry:
+def _entry(place: Place, each: ProductForSale, said: Conversation) -> ProductEntry:
     own, product = each.own, each.product
     slug, name = place.workspace.slug, translated(product.names)
-    choose = url_for("add_subscription.show", slug=slug, product=product.code)
-    entry = {"code": product.code, "name": name, "about": _about(each, currency)}
+    asked = said.currency if said.form.currency.data == said.currency in each.currencies else None
+    choose = url_for("add_subscription.show", slug=slug, product=product.code, currency=asked)
+    entry = {"code": product.code, "name": name, "about": _about(each, said.currency)}
     if own.standing.is_subscribed:
         card = url_for("subscriptions.show", slug=slug, _anchor=f"subscription-{product.code}")
         action = (_("See your subscription"), card)

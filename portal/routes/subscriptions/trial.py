@@ -24,12 +24,12 @@ from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.services.subscriptions.product_trials import PlanIsBlocked
 from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render
-from portal.web.place import status_here, today_here
+from portal.web.place import product_or_404, status_here, today_here
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 
-from .licensed import buying_page, product_or_404, subscriptions_page
+from .licensed import buying_page, subscriptions_page
 
 blueprint = Blueprint("product_trial", __name__, url_prefix="/w/<slug>/subscriptions/trial/<product>")
 

@@ -1,28 +1,27 @@
-"""What is due now, in one amount: a renewal that failed, or the next period of a late or blocked plan.
+"""What is due now, in one amount: a renewal that failed, or the next period of what is late or blocked.
 
-Shown above every page and paid from there: with a saved method at once, else through the checkout.
+The workspace plan's is shown above every page, that of licences on their card, and paid from there: with a
+saved method at once, else through the checkout.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import Any, cast
 
 from peewee import Expression
 
 from portal.database.connecting import transaction
 from portal.domain.choices import Choice
-from portal.domain.errors import PortalError, QuoteChanged
+from portal.domain.errors import NothingDue, PortalError, QuoteChanged
+from portal.domain.money import Money
+from portal.domain.plans import PlanNotOffered
 from portal.domain.pricing import Quote
-from portal.domain.vocabulary import (
-    Interval,
-    OrderState,
-    PaymentMethodKind,
-    PaymentState,
-    Right,
-    SubscriptionState,
-)
-from portal.models import Order, OrderLine, Payment, PaymentMethod, Person, Plan, Subscription
-from portal.services import audit, ledger, orders
+from portal.domain.vocabulary import OrderState, PaymentMethodKind, PaymentState, Right
+from portal.models import Order, OrderLine, Payment, PaymentMethod, Person, Plan, Product, Subscription
+from portal.services import audit, ledger, orders, plans
 from portal.services.open_money import refuse_beside_open_money
 from portal.services.payments import asking
 from portal.services.places import Place
@@ -33,20 +32,16 @@ from portal.services.subscriptions.agreement import SubscriptionStatus
 from . import ordering
 
 
-class NothingDue(PortalError):
-    """It was paid meanwhile, or nobody can say any more what it costs."""
-
-
 @dataclass(frozen=True, slots=True)
 class AmountDue:
-    """`quote` is what is paid, tax included. `is_renewal`: it is the automatic charge that failed.
+    """`quote` is what is paid for `choice`, tax included. `is_renewal`: the automatic charge that failed.
 
     `method` is the saved one that pays what the balance does not at once; None: there is none that could.
     """
 
     quote: Quote
     plan: Plan
-    interval: Interval
+    choice: Choice
     details: dict[str, object]
     is_renewal: bool
     method: PaymentMethod | None
@@ -57,92 +52,150 @@ def amount_due(place: Place, status: SubscriptionStatus, *, now: datetime) -> Am
 
     None too while a payment or a refund is open, for whoever may not buy or not use saved methods, and where
     a plan has to be chosen first: after a trial, while another plan waits, once the own is sold no more or
-    too small.
+    too small. Licences that wait for the due date are those that are due.
     """
-    subscription = status.subscription
-    is_renewal = subscription.renewal_has_failed
-    if not {Right.BUY, Right.USE_SAVED_METHODS, Right.SEE_BILLING_DETAILS} <= place.may:
-        return None
-    if not is_renewal and status.state not in (SubscriptionState.LATE, SubscriptionState.BLOCKED):
-        return None
-    scheduled = subscription.scheduled_plan
-    plan_waits = scheduled is not None and (scheduled.free or not is_renewal)
-    if subscription.price is None or plan_waits or subscription.has_open_money:
-        return None
-    plan, interval = next_charge.next_terms(subscription)
-    method = _usable_method(subscription, now=now)
+    return amounts_due(place, [status], now=now).get(status.subscription.id)
+
+
+def amounts_due(
+    place: Place, statuses: Iterable[SubscriptionStatus], *, now: datetime
+) -> dict[int, AmountDue]:
+    """As `amount_due`, by the id of the subscription. Mostly four queries, however many are due."""
+    due = [status for status in statuses if _has_one_amount(place, status)]
+    if not due:
+        return {}
     try:
         details = next_charge.details_of(place.workspace)
-        if is_renewal:
-            quote = next_charge.upcoming(subscription, details=details, is_charged_today=True, now=now)
-            quote = ledger.beside_balance(quote, place.workspace)
-        else:
-            quote = _ordered_by_hand(status, details, method_kind=_kind_of(method), now=now)
-    except PortalError:
-        # It stands above every page, and must never cost one.
-        return None
-    return AmountDue(quote, plan, interval, details, is_renewal, method)
+    except next_charge.NoBillingDetails:
+        return {}
+    methods = _usable_methods([status.subscription for status in due], now=now)
+    kept: dict[str, Money] = {}
+    found = {}
+    for status in due:
+        subscription = status.subscription
+        method = methods.get(subscription.id)
+        try:
+            quote = _quote(status, details, method_kind=_kind_of(method), now=now)
+        except PortalError:
+            # It stands above every page, and must never cost one.
+            continue
+        if quote.currency not in kept:
+            kept[quote.currency] = ledger.kept(place.workspace, quote.currency)
+        found[subscription.id] = AmountDue(
+            quote=quote.beside_balance(kept[quote.currency]),
+            plan=next_charge.next_terms(subscription)[0],
+            choice=next_charge.next_period(subscription),
+            details=details,
+            is_renewal=subscription.renewal_has_failed,
+            method=method,
+        )
+    return found
 
 
-def _ordered_by_hand(
+def may_order(place: Place, status: SubscriptionStatus, *, now: datetime) -> bool:
+    """Whether the person may order the next period of licences, and pay with what they type. No query."""
+    is_due = status.is_to_be_paid and not status.subscription.has_open_money
+    return Right.BUY in place.may and is_due and is_still_sold(status, now=now)
+
+
+def is_still_sold(status: SubscriptionStatus, *, now: datetime) -> bool:
+    """Whether the next period of licences can be ordered by hand. No query."""
+    subscription = status.subscription
+    assert subscription.price is not None, "only what has a price is due"
+    choice = next_charge.next_period(subscription)
+    try:
+        plans.offer_of(
+            plans.plans_on_sale(subscription.product, on=plans.sale_day(now)),
+            plan_code=choice.plan_code,
+            interval=choice.interval,
+            currency=subscription.price.currency,
+            quantity=choice.quantity,
+        )
+    except PlanNotOffered:
+        return False
+    return True
+
+
+def _has_one_amount(place: Place, status: SubscriptionStatus) -> bool:
+    subscription = status.subscription
+    if not {Right.BUY, Right.USE_SAVED_METHODS, Right.SEE_BILLING_DETAILS} <= place.may:
+        return False
+    if not status.is_to_be_paid or subscription.has_open_money:
+        return False
+    scheduled = subscription.scheduled_plan
+    if scheduled is None or agreement.is_licensed(subscription):
+        return True
+    return subscription.renewal_has_failed and not scheduled.free
+
+
+def _quote(
     status: SubscriptionStatus,
     details: dict[str, object],
     *,
     method_kind: PaymentMethodKind,
     now: datetime,
 ) -> Quote:
-    """What the period to be paid costs whoever orders it by hand. Raises as the checkout does."""
-    subscription = status.subscription
-    assert subscription.price is not None, "only a plan with a price is due"
-    plan, interval = next_charge.next_terms(subscription)
-    return ordering.quote_of_plan(
-        status,
-        Choice(plan.code, interval),
-        currency=subscription.price.currency,
-        details=details,
-        method_kind=method_kind,
-        now=now,
-    )
+    """Beside no balance: of the renewal that failed, else of whoever orders the next period by hand.
+
+    Raises as the renewal and the checkout do.
+    """
+    if status.subscription.renewal_has_failed:
+        return next_charge.upcoming(status.subscription, details=details, is_charged_today=True, now=now)
+    return ordering.quote_of_next_period(status, details=details, method_kind=method_kind, now=now)
 
 
 def _kind_of(method: PaymentMethod | None) -> PaymentMethodKind:
     return PaymentMethodKind(method.kind) if method else PaymentMethodKind.CARD
 
 
-def _usable_method(subscription: Subscription, *, now: datetime) -> PaymentMethod | None:
-    """The first that may still pay: neither over nor stopped, nor refused for good since the due date."""
-    workspace = subscription.workspace
-    methods = charged_methods.methods_of(subscription)
-    if not methods or subscription.due_on is None:
-        return None
+def _usable_methods(subscriptions: Sequence[Subscription], *, now: datetime) -> dict[int, PaymentMethod]:
+    """By the id of the subscription the first method that may still pay for it: neither over nor stopped,
+    nor refused for good since its due date. Two queries.
+    """
+    workspace = subscriptions[0].workspace
+    saved = charged_methods.saved_of(workspace)
+    if not saved:
+        return {}
     declined = (
-        Payment.select()
+        Payment.select(Payment, OrderLine.subscription.alias("subscription_id"))
         .join(Order)
         .join(OrderLine)
         .where(
             Payment.workspace == workspace,
-            Payment.method << [method.id for method in methods],
+            Payment.method << [method.id for method in saved],
             Payment.state == PaymentState.DECLINED,
-            OrderLine.subscription == subscription,
-            (OrderLine.renews_on == subscription.due_on) | _is_about_what_is_due(subscription),
+            reduce(or_, (_is_about_what_is_due(each) for each in subscriptions)),
         )
+        .objects()
     )
-    refused = {payment.method_id for payment in declined if charged_methods.was_refused_for_good(payment)}
-    today = workspace.day(now)
-    usable = (each for each in methods if charged_methods.may_be_charged(each, on=today))
-    return next((each for each in usable if each.id not in refused), None)
+    refused = {
+        (payment.subscription_id, payment.method_id)
+        for payment in cast("Iterable[Any]", declined)
+        if charged_methods.was_refused_for_good(payment)
+    }
+    today, found = workspace.day(now), {}
+    for subscription in subscriptions:
+        for method in charged_methods.in_order(saved, subscription):
+            is_refused = (subscription.id, method.id) in refused
+            if charged_methods.may_be_charged(method, on=today) and not is_refused:
+                found[subscription.id] = method
+                break
+    return found
 
 
 def _is_about_what_is_due(subscription: Subscription) -> Expression:
-    """Of an order by hand: made since the due date."""
+    """Of an order that renews it; of one by hand, if it was made since the due date."""
     assert subscription.due_on is not None, "what is due has its date"
-    return Order.created_at >= agreement.first_moment(subscription.workspace, subscription.due_on)
+    is_since = Order.created_at >= agreement.first_moment(subscription.workspace, subscription.due_on)
+    is_renewal = OrderLine.renews_on == subscription.due_on
+    return (OrderLine.subscription == subscription) & (is_renewal | is_since)
 
 
 def pay(
     place: Place,
     person: Person,
     *,
+    product: Product | None = None,
     method_id: str,
     shown_quote_hash: str,
     return_url: Callable[[str], str],
@@ -150,7 +203,8 @@ def pay(
 ) -> Payment:
     """Charge the saved method at once with what was shown; what it pays for is decided under the lock.
 
-    `method_id` as it was sent. `return_url` gives the absolute address of an order's result, by its number.
+    `product`: the licensed one whose period is paid; None for the workspace plan. `method_id` as it was sent.
+    `return_url` gives the absolute address of an order's result, by its number.
     The payment is `created` still where the gateway takes its time (payments/asking.py). Raises GatewayBusy;
     NothingDue; OrderAlreadyPlaced while other money is on its way; QuoteChanged where the amount, or the
     method that pays it, is no longer what was shown. Nothing is charged then.
@@ -158,7 +212,7 @@ def pay(
     asking.refuse_when_busy()
     workspace = place.workspace
     with transaction(lock=workspace):
-        status = _status_under_lock(place, now=now)
+        status = _status_under_lock(place, product, now=now)
         refuse_beside_open_money(workspace, [status.subscription.product])
         due = _as_shown(place, status, shown_quote_hash, now=now)
         is_charged = due.quote.due.minor > 0
@@ -184,21 +238,40 @@ def pay(
     return ordering.ask(payment, card=None, save=False, return_url=return_url(payment.order.number), now=now)
 
 
-def order_for_another_card(place: Place, person: Person, *, shown_quote_hash: str, now: datetime) -> Order:
+def order_for_another_card(
+    place: Place, person: Person, *, product: Product | None = None, shown_quote_hash: str, now: datetime
+) -> Order:
     """An open order for the next period, with the details that are known: a card is typed at its review.
 
     Raises NothingDue, OrderAlreadyPlaced, QuoteChanged, and what the checkout does.
     """
     with transaction(lock=place.workspace):
-        status = _status_under_lock(place, now=now)
+        status = _status_under_lock(place, product, now=now)
         refuse_beside_open_money(place.workspace, [status.subscription.product])
         due = _as_shown(place, status, shown_quote_hash, now=now)
-        quote = _ordered_by_hand(status, due.details, method_kind=PaymentMethodKind.CARD, now=now)
-        return _order_of(status, due, quote, method_kind=PaymentMethodKind.CARD, person=person, now=now)
+        card = PaymentMethodKind.CARD
+        quote = ordering.quote_of_next_period(status, details=due.details, method_kind=card, now=now)
+        quote = ledger.beside_balance(quote, place.workspace)
+        return _order_of(status, due, quote, method_kind=card, person=person, now=now)
 
 
-def _status_under_lock(place: Place, *, now: datetime) -> SubscriptionStatus:
-    subscription = agreement.of_workspace(place.workspace)
+def order_by_oneself(place: Place, *, product: Product, now: datetime) -> Order:
+    """An open order for the next period of licences, for whoever pays with a card and details of their own.
+
+    Raises NothingDue, OrderAlreadyPlaced, and what the checkout does.
+    """
+    with transaction(lock=place.workspace):
+        status = _status_under_lock(place, product, now=now)
+        refuse_beside_open_money(place.workspace, [product])
+        subscription = status.subscription
+        if not status.is_to_be_paid or subscription.price is None:
+            raise NothingDue()
+        choice, currency = next_charge.next_period(subscription), subscription.price.currency
+        return ordering.open_order(place, choices=[choice], currency=currency, now=now)
+
+
+def _status_under_lock(place: Place, product: Product | None, *, now: datetime) -> SubscriptionStatus:
+    subscription = agreement.of_product_or_plan(place.workspace, product)
     return agreement.status_of(subscription, today=place.workspace.day(now))
 
 
@@ -229,9 +302,8 @@ def _order_of(
             Order.workspace == subscription.workspace,
             Order.person == person,
             Order.state == OrderState.OPEN,
-            OrderLine.subscription == subscription,
             OrderLine.plan == due.plan,
-            OrderLine.interval == due.interval,
+            OrderLine.interval == due.choice.interval,
             OrderLine.renews_on.is_null(),
             _is_about_what_is_due(subscription),
         )
@@ -250,7 +322,7 @@ def _order_of(
         "order.opened" if is_new else "order.details",
         workspace=subscription.workspace,
         subject=order.number,
-        changes={"plan": due.plan.code, "interval": due.interval.value, "currency": order.currency},
+        changes={"plan": due.plan.code, "interval": due.choice.interval.value, "currency": order.currency},
         now=now,
     )
     return order

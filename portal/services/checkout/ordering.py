@@ -14,7 +14,13 @@ from portal.database.prepared import Parameter, Prepared
 from portal.domain.billing_details import Details
 from portal.domain.buying import AlreadySubscribed, check_licences
 from portal.domain.choices import Choice
-from portal.domain.errors import OrderAlreadyPlaced, QuoteChanged, SmallerPlanWaits, TooEarlyToProlong
+from portal.domain.errors import (
+    NothingDue,
+    OrderAlreadyPlaced,
+    QuoteChanged,
+    SmallerPlanWaits,
+    TooEarlyToProlong,
+)
 from portal.domain.plans import PlanNotOffered, has_days_left, is_prolongable
 from portal.domain.pricing import (
     ChangedLicences,
@@ -185,7 +191,7 @@ def current_quote(order: Order, *, now: datetime) -> Quote:
 
     Raises PlanNotOffered, PlanTooSmall, SmallerPlanWaits, TooEarlyToProlong, LicencesOutOfRange,
     LicencesBelowAssigned, AlreadySubscribed, CurrencyMismatch, ExtensionTooLong, MissingVatRate; of licences
-    that run NotChangeable, NothingChanges, ChangeWaits.
+    that run NotChangeable, NothingChanges, ChangeWaits; of those that are due NothingDue.
     """
     return _quote_again(order, wanted_again(order, currency=order.currency, now=now), now=now)
 
@@ -342,14 +348,17 @@ def _wanted_plan(
 def _wanted_licences(
     workspace: Workspace, product: Product, choice: Choice, *, currency: str, now: datetime
 ) -> Wanted:
-    """Licences of a product that the workspace does not subscribe to, or no longer: from today on.
+    """Licences of a product: prolonged or changed where they run; else bought, from today on.
 
     During a trial it ends the trial. Licences that members hold of it, or held when it ended, stay theirs.
     """
     subscription, today = agreement.of_product(workspace, product), workspace.day(now)
+    status = agreement.status_of(subscription, today=today) if subscription is not None else None
+    if choice.kind is OrderKind.PROLONG:
+        line = _prolonged_licences(status, choice, currency=currency, now=now)
+        return Wanted(line, subscription)
     held = licences.assigned(subscription) if subscription is not None else 0
-    if choice.is_change:
-        status = agreement.status_of(subscription, today=today) if subscription is not None else None
+    if choice.kind is OrderKind.CHANGE:
         return _changed_licences(status, choice, currency=currency, assigned=held, now=now)
     refuse_licences(product, choice, subscription=subscription, assigned=held, today=today)
     offer = plans.offer_of(
@@ -359,11 +368,41 @@ def _wanted_licences(
         currency=currency,
         quantity=choice.quantity,
     )
-    if subscription is None:
+    if status is None:
         never = PresentTerms(choice.plan_code, None, SubscriptionState.TRIAL, None, today.day)
         return Wanted(WantedLine(never, offer, choice.quantity), None)
-    present = agreement.present_terms_of(agreement.status_of(subscription, today=today))
+    present = agreement.present_terms_of(status)
     return Wanted(WantedLine(present, offer, choice.quantity), subscription)
+
+
+def _prolonged_licences(
+    status: agreement.SubscriptionStatus | None, choice: Choice, *, currency: str, now: datetime
+) -> WantedLine:
+    """The period of licences that is due: of what runs, or of what was to begin with that period.
+
+    Without a query. Raises NothingDue where another one is due by now, or none; PlanNotOffered.
+    """
+    if status is None or not status.is_to_be_paid:
+        raise NothingDue()
+    subscription = status.subscription
+    if choice != next_charge.next_period(subscription):
+        raise NothingDue()
+    offer = plans.offer_of(
+        plans.plans_on_sale(subscription.product, on=plans.sale_day(now)),
+        plan_code=choice.plan_code,
+        interval=choice.interval,
+        currency=currency,
+        quantity=choice.quantity,
+    )
+    # What waited for the due date is what goes on from there. Of what was paid no day is left.
+    present = PresentTerms(
+        plan_code=choice.plan_code,
+        interval=choice.interval,
+        state=status.state,
+        due_on=subscription.due_on,
+        anchor_day=subscription.anchor_day,
+    )
+    return WantedLine(present, offer, choice.quantity)
 
 
 def _changed_licences(
@@ -442,10 +481,7 @@ def _status_of_plan(workspace: Workspace, *, now: datetime) -> agreement.Subscri
 
 def wanted_again(order: Order, *, currency: str, now: datetime) -> list[Wanted]:
     """What the order is for, at the prices of this moment. Raises as `current_quote`."""
-    choices = [
-        Choice(line.plan_code, line.interval, line.quantity, is_change=line.changes_licences)
-        for line in order.frozen_lines
-    ]
+    choices = [Choice(line.plan_code, line.interval, line.quantity, line.kind) for line in order.frozen_lines]
     return wanted_lines(order.workspace, choices, currency=currency, now=now)
 
 
@@ -453,19 +489,23 @@ def _quote_again(order: Order, wanted: Sequence[Wanted], *, now: datetime) -> Qu
     return _quote_of(order.workspace, wanted, details=order.details, method_kind=order.method_kind, now=now)
 
 
-def quote_of_plan(
+def quote_of_next_period(
     status: agreement.SubscriptionStatus,
-    choice: Choice,
     *,
-    currency: str,
     details: dict[str, object],
     method_kind: PaymentMethodKind,
     now: datetime,
 ) -> Quote:
-    """What a workspace plan costs now, tax included, ordered by hand. Raises as `current_quote`."""
+    """What the period to be paid costs now, tax included, ordered by hand; beside no balance.
+
+    Raises as `current_quote`.
+    """
     subscription = status.subscription
-    wanted = Wanted(_wanted_plan(status, choice, currency=currency, now=now), subscription)
-    return _quote_of(subscription.workspace, [wanted], details=details, method_kind=method_kind, now=now)
+    assert subscription.price is not None, "only what has a price is due"
+    choice, currency = next_charge.next_period(subscription), subscription.price.currency
+    find = _prolonged_licences if agreement.is_licensed(subscription) else _wanted_plan
+    line = find(status, choice, currency=currency, now=now)
+    return _quote_alone(subscription.workspace, [line], details=details, method_kind=method_kind, now=now)
 
 
 def _quote_of(
@@ -477,16 +517,28 @@ def _quote_of(
     now: datetime,
 ) -> Quote:
     """What the lines cost together now; without tax, and beside no balance, while `details` are not known."""
+    lines = [each.line for each in wanted]
+    quote = _quote_alone(workspace, lines, details=details, method_kind=method_kind, now=now)
+    return ledger.beside_balance(quote, workspace) if details else quote
+
+
+def _quote_alone(
+    workspace: Workspace,
+    lines: Sequence[WantedLine],
+    *,
+    details: dict[str, object] | None,
+    method_kind: PaymentMethodKind,
+    now: datetime,
+) -> Quote:
     settings = current().settings
-    quote = make_quote(
-        [each.line for each in wanted],
+    return make_quote(
+        lines,
         buyer=Buyer.of(details) if details else None,
         seller_country=settings.seller.country,
         unchecked_counts_as_valid=settings.unchecked_vat_counts,
         on=workspace.day(now),
         reviewed={"details": details, "method_kind": method_kind.value} if details else None,
     )
-    return ledger.beside_balance(quote, workspace) if details else quote
 
 
 def _refuse_what_must_wait(status: agreement.SubscriptionStatus, plan: Plan, *, kind: OrderKind) -> None:

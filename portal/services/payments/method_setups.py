@@ -102,11 +102,14 @@ def _ask(setup: MethodSetup, request: SetupRequest, *, now: datetime) -> MethodS
     return record_answer(setup, outcome, now=now)
 
 
-def charged_at_once(subscription: Subscription, *, now: datetime) -> Money | None:
-    """What is charged to a card that is added now: the renewal that failed and waits, if one does.
+def charged_at_once(workspace: Workspace, *, now: datetime) -> list[Money]:
+    """What is charged to a card that is added now: each renewal that failed and waits."""
+    charges = (_charged_at_once(each, now=now) for each in agreement.failed_renewals_of(workspace))
+    return [charge for charge in charges if charge is not None]
 
-    None too while a method that is there is asked for it.
-    """
+
+def _charged_at_once(subscription: Subscription, *, now: datetime) -> Money | None:
+    """None too while a method that is there is asked for it."""
     today, renew_on = subscription.workspace.day(now), subscription.renew_on
     if renew_on is not None and renew_on <= today:
         methods = charged_methods.methods_of(subscription)

@@ -15,7 +15,14 @@ from portal.database.prepared import Parameter, Prepared, by_ids
 from portal.domain.errors import PortalError
 from portal.domain.extension import PaidPeriod
 from portal.domain.frozen_quote import FrozenLine
-from portal.domain.lifecycle import WITHOUT_ACCESS, blocked_on, ended_on, licensed_state, subscription_state
+from portal.domain.lifecycle import (
+    OVERDUE,
+    WITHOUT_ACCESS,
+    blocked_on,
+    ended_on,
+    licensed_state,
+    subscription_state,
+)
 from portal.domain.money import Money
 from portal.domain.periods import Period
 from portal.domain.price_lock import PriceLock, lock_after_payment
@@ -200,6 +207,21 @@ _all_of_workspace = Prepared(
 )
 
 
+def failed_renewals_of(workspace: Workspace) -> list[Subscription]:
+    """Those of which the automatic charge has failed, as `all_of`; without open money. Mostly one query."""
+    failed = Subscription.select().where(
+        Subscription.workspace == workspace,
+        Subscription.auto_renewal,
+        Subscription.renewal_failed_on.is_null(False),
+    )
+    found = list(failed)
+    if not found:
+        return []
+    for subscription in with_catalogue(found):
+        subscription.workspace = workspace
+    return found
+
+
 def has_another_in_good_standing(subscription: Subscription, *, today: date) -> bool:
     """Whether the workspace may use something else: then it is neither blocked nor deleted for this one."""
     others = (each for each in all_of(subscription.workspace) if each.id != subscription.id)
@@ -249,6 +271,11 @@ class SubscriptionStatus:
         return self.subscription.plan
 
     @property
+    def licensed_product(self) -> Product | None:
+        """Whose licences they are; None of the workspace plan."""
+        return self.subscription.product if is_licensed(self.subscription) else None
+
+    @property
     def due_on(self) -> date | None:
         return self.subscription.due_on
 
@@ -260,6 +287,12 @@ class SubscriptionStatus:
     @property
     def is_blocked(self) -> bool:
         return self.state == SubscriptionState.BLOCKED
+
+    @property
+    def is_to_be_paid(self) -> bool:
+        """Its next period is due: the day is over, or the automatic charge for it has failed."""
+        is_due = self.state in OVERDUE or self.subscription.renewal_has_failed
+        return is_due and self.subscription.price_id is not None
 
     @property
     def blocked_on(self) -> date | None:
@@ -525,6 +558,8 @@ def apply_paid_line(
         created_at=now,
     )
     rows.save_later(period)
+    if line.kind != OrderKind.PROLONG or _is_what_was_scheduled(subscription, line):
+        subscription.scheduled_plan = subscription.scheduled_interval = subscription.scheduled_quantity = None
     subscription.plan = line.plan
     subscription.price = price
     subscription.quantity = line.quantity
@@ -548,11 +583,19 @@ def apply_paid_line(
     _announce_next_renewal(subscription, line, frozen, today=today)
     # Whoever pays goes on.
     subscription.cancelled_at = None
-    if line.kind != OrderKind.PROLONG:
-        subscription.scheduled_plan = subscription.scheduled_interval = subscription.scheduled_quantity = None
     _look_when_due(subscription, now=now)
     subscription.version += 1
     rows.save_later(subscription)
+
+
+def _is_what_was_scheduled(subscription: Subscription, line: OrderLine) -> bool:
+    """Fewer licences, or a lower plan, that were to begin with the period that is paid by hand now."""
+    scheduled = (
+        subscription.scheduled_plan_id,
+        subscription.scheduled_interval,
+        subscription.scheduled_quantity,
+    )
+    return scheduled == (line.plan_id, line.interval, line.quantity)
 
 
 def _lasting_terms(subscription: Subscription) -> tuple[int, Interval | None]:

@@ -16,7 +16,7 @@ from portal.domain.pricing import Quote, facts_hash
 from portal.domain.timeline import NOTICE_DAYS
 from portal.domain.vocabulary import Interval, NoticeKind, SubscriptionState
 from portal.models import Notice, PaymentMethod, Product, Subscription, Workspace
-from portal.services import letters
+from portal.services import ledger, letters
 from portal.services.places import Place
 
 from . import agreement, changing, charged_methods
@@ -31,9 +31,9 @@ class NotRenewable(PortalError):
 
 
 class NoSuchMethod(PortalError):
-    """The workspace has no such saved payment method (any more)."""
+    """The workspace has no such saved payment method (any more); None: one is needed."""
 
-    method_id: int
+    method_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,17 @@ class NextCharge:
     """The next automatic charge, and the day on which it is made.
 
     `total`, tax included, is what is shown of it: with automatic renewal on, what was told and stored. It may
-    be less than that by then, never more.
+    be less than that by then, never more. `quote` stands beside the balance, which pays first.
     """
 
     quote: Quote
     on: date
     total: Money
+
+    @property
+    def needs_method(self) -> bool:
+        """Whether the balance, as it is now, leaves something to be charged."""
+        return self.quote.due.minor > 0
 
     @property
     def hash(self) -> str:
@@ -78,10 +83,11 @@ def next_charge(workspace: Workspace, *, product: Product | None = None, now: da
 
 
 def switch_on(
-    place: Place, *, product: Product | None = None, method_id: int, shown_hash: str, now: datetime
+    place: Place, *, product: Product | None = None, method_id: int | None, shown_hash: str, now: datetime
 ) -> NextCharge:
     """Let the subscription be renewed with the saved method, from the due date on; today where that is past.
 
+    `method_id` None: with none, where the balance pays the next charge.
     No more is charged than what was shown. Safe to repeat. A renewal that has failed stays failed until it is
     paid: the days on which it is tried again are those of its first failure. Raises what `next_charge` does,
     NoSuchMethod, and QuoteChanged when what was shown is no longer true.
@@ -90,11 +96,13 @@ def switch_on(
     with transaction(lock=workspace):
         subscription = agreement.of_product_or_plan(workspace, product)
         method = next((each for each in methods_of(workspace) if each.id == method_id), None)
-        if method is None:
+        if method is None and method_id is not None:
             raise NoSuchMethod(method_id=method_id)
         before = (subscription.auto_renewal, subscription.payment_method_id)
         charge = _switched_on(subscription, now=now)
-        if before == (True, method.id):
+        if method is None and charge.needs_method:
+            raise NoSuchMethod(method_id=None)
+        if before == (True, method_id):
             return charge
         if charge.hash != shown_hash:
             raise QuoteChanged(shown=shown_hash, current=charge.hash)
@@ -109,6 +117,7 @@ def switch_on(
             tax=charge.quote.tax_amount,
             plan_names=offer.plan_names,
             interval=offer.interval,
+            from_balance=charge.quote.from_balance,
         )
     return charge
 
@@ -140,11 +149,18 @@ def switch_off(place: Place, *, product: Product | None = None, now: datetime) -
 
 
 def tell_on(
-    subscription: Subscription, *, total: Money, tax: Money, plan_names: Mapping[str, str], interval: Interval
+    subscription: Subscription,
+    *,
+    total: Money,
+    tax: Money,
+    plan_names: Mapping[str, str],
+    interval: Interval,
+    from_balance: Money | None = None,
 ) -> None:
     """The mail that automatic renewal is on, with day, amount and method. In the transaction of the act.
 
-    `total` is the next charge with `tax` in it; workspace, `renew_on` and `payment_method` are set and saved.
+    `total` is the next charge with `tax` in it, and `from_balance` what the balance pays of it as it is now;
+    workspace, `renew_on` and `payment_method` are set and saved.
     """
     renew_on = cast(date, subscription.renew_on)
     methods = charged_methods.methods_of(subscription)
@@ -163,6 +179,7 @@ def tell_on(
             "interval": interval.value,
             "method": letters.method_facts(method),
             "expiring": letters.method_facts(expiring),
+            "from_balance_minor": from_balance.minor if from_balance else 0,
         },
     )
 
@@ -180,6 +197,7 @@ def _switched_on(subscription: Subscription, *, now: datetime) -> NextCharge:
         subscription.renew_on = max(due_on, today)
     on = max(subscription.renew_on or due_on, today)
     quote = subscriptions_next_charge.upcoming(subscription, now=now)
+    quote = ledger.beside_balance(quote, subscription.workspace)
     return NextCharge(
         quote=quote, on=on, total=subscriptions_next_charge.told_total(subscription) or quote.total
     )

@@ -8,7 +8,7 @@ from typing import cast
 from portal.domain.dunning import methods_left, was_not_confirmed
 from portal.domain.vocabulary import DeclineCode, PaymentState
 from portal.gateways.cards import expires_before
-from portal.models import Order, OrderLine, Payment, PaymentMethod, Subscription
+from portal.models import Order, OrderLine, Payment, PaymentMethod, Subscription, Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +22,14 @@ class Round:
 
 def methods_of(subscription: Subscription) -> list[PaymentMethod]:
     """In the order in which they are charged."""
-    methods = PaymentMethod.select().where(
-        PaymentMethod.workspace == subscription.workspace_id, PaymentMethod.removed_at.is_null()
+    return in_order(saved_of(subscription.workspace_id), subscription)
+
+
+def saved_of(workspace: Workspace | int) -> list[PaymentMethod]:
+    """Whatever is charged first. One query."""
+    return list(
+        PaymentMethod.select().where(PaymentMethod.workspace == workspace, PaymentMethod.removed_at.is_null())
     )
-    return in_order(cast("Iterable[PaymentMethod]", methods), subscription)
 
 
 def in_order(methods: Iterable[PaymentMethod], subscription: Subscription) -> list[PaymentMethod]:

@@ -8,13 +8,14 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from portal.domain.billing_details import Details
+from portal.domain.choices import Choice
 from portal.domain.errors import MissingVatRate, PortalError
 from portal.domain.money import Money
 from portal.domain.plans import PlanNotOffered, PlanTooSmall, Usage
 from portal.domain.price_lock import PriceLock, renewal_price
 from portal.domain.pricing import Offer, PresentTerms, Quote, WantedLine, make_quote
 from portal.domain.tax import Buyer
-from portal.domain.vocabulary import Interval, PaymentMethodKind
+from portal.domain.vocabulary import Interval, OrderKind, PaymentMethodKind
 from portal.models import BillingDetails, Plan, Price, Subscription, Workspace
 from portal.runtime import current
 from portal.services import plans
@@ -89,7 +90,8 @@ def tell_nothing(subscription: Subscription) -> None:
 def take_lower_price(subscription: Subscription, *, now: datetime) -> None:
     """Where the list price fell below what was told, that is charged: it is the ceiling from then on.
 
-    Without a query where it did not. Whoever calls saves the row.
+    Not where the total rose all the same, with its tax: that is announced anew. Without a query where the
+    price did not fall. Whoever calls saves the row.
     """
     told, scheduled = told_price(subscription), subscription.scheduled_plan
     if told is None or (scheduled is not None and scheduled.free):
@@ -100,9 +102,11 @@ def take_lower_price(subscription: Subscription, *, now: datetime) -> None:
     if listed is None or listed.volume_price.amount(next_quantity(subscription)) >= told:
         return
     try:
-        tell(subscription, upcoming(subscription, now=now))
+        quote = upcoming(subscription, now=now)
     except (PlanNotOffered, PlanTooSmall, NoBillingDetails, MissingVatRate):
         return
+    if not exceeds_what_was_told(subscription, quote):
+        tell(subscription, quote)
 
 
 def _quote(
@@ -168,6 +172,12 @@ def next_quantity(subscription: Subscription) -> int:
 def next_licences(subscription: Subscription) -> int | None:
     """As `next_quantity`, of a licensed product; None of the workspace plan."""
     return next_quantity(subscription) if agreement.is_licensed(subscription) else None
+
+
+def next_period(subscription: Subscription) -> Choice:
+    """What the next charge pays for, to be paid by hand."""
+    plan, interval = next_terms(subscription)
+    return Choice(plan.code, interval, next_quantity(subscription), OrderKind.PROLONG)
 
 
 def details_of(workspace: Workspace, known: BillingDetails | None = None) -> dict[str, object]:

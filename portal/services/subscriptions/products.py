@@ -229,10 +229,7 @@ def _methods_of(place: Place, had: Iterable[OwnProduct]) -> list[PaymentMethod]:
     renewed = any(own.status and own.status.renews_by_itself for own in had)
     if not renewed or Right.USE_SAVED_METHODS not in place.may:
         return []
-    query = PaymentMethod.select().where(
-        PaymentMethod.workspace == place.workspace, PaymentMethod.removed_at.is_null()
-    )
-    return list(query)
+    return charged_methods.saved_of(place.workspace)
 
 
 def _next_method(own: OwnProduct, methods: Sequence[PaymentMethod]) -> PaymentMethod | None:

@@ -3,7 +3,7 @@
 import pytest
 
 from portal.domain.choices import Choice
-from portal.domain.vocabulary import Interval, RequestState
+from portal.domain.vocabulary import Interval, OrderKind, RequestState
 from portal.models import PurchaseRequest, Workspace
 from portal.runtime import current
 from portal.services.checkout import ordering
@@ -165,7 +165,7 @@ def test_a_change_of_licences_above_the_ceiling_is_made_by_those_who_may(app, cl
         only_billing_buys(asker.workspace, ceiling_minor=100)
         order = ordering.open_order(
             place,
-            choices=[Choice("meetings-essential", Interval.MONTH, 9, is_change=True)],
+            choices=[Choice("meetings-essential", Interval.MONTH, 9, OrderKind.CHANGE)],
             currency="EUR",
             now=current().clock.now(),
         )

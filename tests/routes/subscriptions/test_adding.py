@@ -330,6 +330,58 @@ def test_by_the_month_is_refused_where_it_is_sold_by_the_year(client, place):
     assert error_of(page, "interval") == "Choose an option from the list."
 
 
+def options_of(page):
+    [select] = by_testid(page, "currency")
+    return {each.get("value"): each.get("selected") is not None for each in select.iter("option")}
+
+
+@pytest.mark.parametrize("step", ["plan", "licences", "interval"])
+def test_the_currency_is_chosen_in_every_step_and_kept_in_the_addresses(client, place, step):
+    page = asked(client, **ALL, step=step)
+    assert options_of(page) == {"EUR": True, "USD": False}
+    dollars = asked(client, **ALL, show=step, currency="USD")
+    assert options_of(dollars) == {"EUR": False, "USD": True}
+    assert "$168.00" in total(dollars)
+    links = [link.get("href") or "" for link in dollars.iter("a")]
+    steps = [link for link in links if "step=" in link]
+    assert steps
+    assert all("currency=USD" in link for link in steps)
+    # In the form it is sent once, by the select itself.
+    [sent] = [each for each in dollars.iter() if each.get("name") == "currency"]
+    assert sent.tag.endswith("select")
+
+
+def test_the_list_of_products_shows_another_currency_and_leads_on_in_it(client, place):
+    page = asked(client, currency="USD")
+    assert options_of(page) == {"EUR": False, "USD": True}
+    [training] = by_testid(page, "product-training")
+    assert "$" in text_of(training)
+    assert [link.get("href") for link in training.iter("a")] == [
+        "/w/acme/subscriptions/new?product=training&currency=USD"
+    ]
+    assert "There is no price in this currency." in main(asked(client, status=422, currency="JPY"))
+
+
+def test_without_a_script_the_last_step_shows_its_prices_anew(client, place):
+    shown = f"{NEW}?{urlencode(ALL)}"
+    answer = post_form(client, NEW, shown_at=shown, **ALL, currency="USD", show="interval")
+    assert answer.status_code == 303
+    assert "$168.00" in total(parse(client.get(answer.location).text))
+    bad = post_form(client, NEW, shown_at=shown, **ALL, currency="JPY", show="interval")
+    assert bad.status_code == 422
+    assert "There is no price in this currency." in bad.text
+
+
+@pytest.mark.parametrize("show", ["nothing", "end", "x" * 3000, "product"])
+def test_a_step_that_is_none_is_not_shown(client, place, show):
+    assert client.get(NEW, query_string={**ALL, "show": show}).status_code in (200, 422)
+
+
+def test_a_trial_costs_nothing_in_any_currency(client, place, trials):
+    page = asked(client, product="meetings", how="try", plan="meetings-essential", step="licences")
+    assert by_testid(page, "currency") == []
+
+
 @pytest.mark.parametrize("currency", ["JPY", "eur", "XXX", "12345", "€"])
 def test_a_currency_without_a_price_is_refused_and_another_shown(client, place, currency):
     page = asked(client, status=422, **ALL, currency=currency)
@@ -583,9 +635,11 @@ def test_what_is_in_another_currency_does_not_join_the_cart(client, place) -> No
     to_cart(client, **CHOSEN, currency="USD")
     # What is added next is shown in the currency of the cart.
     assert "$" in text_of(by_testid(asked(client, **TRAINING, step="interval"), "running-total")[0])
-    answer = to_cart(client, **TRAINING, currency="EUR")
-    assert answer.status_code == 409
-    assert "What is in the cart has prices in another currency." in text_of(parse(answer.text))
+    assert by_testid(asked(client, **TRAINING, step="interval"), "currency") == []
+    said = "What is in the cart has prices in another currency."
+    assert said in main(asked(client, status=422, **TRAINING, step="interval", currency="EUR"))
+    answer = post_form(client, NEW, shown_at="/w/acme/cart", **TRAINING, currency="EUR")
+    assert (answer.status_code, said in answer.text) == (422, True)
 
 
 @pytest.mark.parametrize("extra", [{}, {"cart": "1"}], ids=["ordered", "cart"])

@@ -8,6 +8,7 @@ from portal.services.subscriptions import agreement
 from tests.factories import owner_of
 from tests.pages import by_testid, csrf_of, parse, text_of
 from tests.paying import a_place, an_order, buy, pay
+from tests.services.payments.test_from_balance import keep
 from tests.visiting import facts, post_form, visit_as
 
 pytestmark = pytest.mark.engine("sqlite")
@@ -67,6 +68,36 @@ def test_without_a_saved_method_it_says_how(client, place) -> None:
         ).status_code
         == 422
     )
+
+
+@pytest.mark.settings(PORTAL_GRACE_DAYS="5")
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_late_with_a_balance_that_is_enough_no_card_is_needed(app, client, place, clock, language) -> None:
+    with facts(app):
+        keep(place, clock, days=0, licences=3)
+    clock.advance(days=31)
+    words = {
+        "en": (
+            "Your balance pays first: as it is now, €33.60 is taken from it on 22 December 2026, and no "
+            "payment method is charged. Payments that your balance is not enough for need a payment method"
+        ),
+        "fr": (
+            "Votre solde paie d’abord : dans son état actuel, 33,60 € en seront prélevés le 22 décembre 2026 "
+            "et aucun mode de paiement ne sera débité. Un paiement que votre solde ne couvre pas nécessite"
+        ),
+    }[language]
+    page = parse(client.get(f"{PAGE}?lang={language}").text)
+    said = " ".join(text_of(each) for each in by_testid(page, "from-balance"))
+    assert words in said
+    [button] = by_testid(page, "auto-renewal-on")
+    [form] = [each for each in page.iter("form") if button in list(each.iter("button"))]
+    fields = {each.get("name"): each.get("value") for each in form.iter("input")}
+    assert "method" not in fields
+    answer = client.post(f"{PAGE}/on", data=fields)
+    assert answer.status_code == 303
+    [flash] = by_testid(parse(client.get(answer.location).text), "flash")
+    assert words.partition(":")[0] in text_of(flash)
+    assert subscription_of(app, place).auto_renewal
 
 
 def test_without_billing_details_it_leads_to_them(app, client, place, card) -> None:

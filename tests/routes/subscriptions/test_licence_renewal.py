@@ -147,7 +147,7 @@ def test_blocked_licences_say_what_helps(app, client, place, meetings, clock) ->
     clock.advance(days=60)
     assert state(app, place) is SubscriptionState.BLOCKED
     html = words_of(client.get(PAGE))
-    assert "Cancel the subscription, which ends it at once, and buy licences again." in html
+    assert "Pay for the licences first, on the Subscriptions page: then you can switch" in html
 
 
 @pytest.mark.parametrize("product", ["training", "business", "nothing"])

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
+from portal.domain.errors import NothingDue, OrderAlreadyPlaced, PortalError, QuoteChanged
 from portal.domain.money import Money
 from portal.domain.vocabulary import (
     DeclineCode,
@@ -33,7 +33,6 @@ from portal.models import (
 )
 from portal.runtime import Runtime, current, install
 from portal.services.checkout import amount_due, ordering
-from portal.services.checkout.amount_due import NothingDue
 from portal.services.payments import charging, method_setups, methods
 from portal.services.renewals import run
 from portal.services.subscriptions import agreement, auto_renewal

@@ -11,7 +11,7 @@ from portal.domain.frozen_quote import frozen_balance
 from portal.domain.plans import PlanNotOffered
 from portal.domain.pricing import ChangeWaits
 from portal.domain.proration import NothingChanges
-from portal.domain.vocabulary import Interval, OrderState, PaymentState, Role
+from portal.domain.vocabulary import Interval, OrderKind, OrderState, PaymentState, Role
 from portal.models import Invoice, Licence, Order, PaymentMethod, Product, Subscription
 from portal.services import ledger
 from portal.services.checkout import ordering
@@ -33,7 +33,7 @@ def change(place, clock, *, plan="meetings-essential", quantity=5, interval=Inte
     """The order, ready to be paid."""
     opened = ordering.open_order(
         place,
-        choices=[Choice(plan, interval, quantity, is_change=True)],
+        choices=[Choice(plan, interval, quantity, OrderKind.CHANGE)],
         currency=currency,
         now=clock.now(),
     )

@@ -1,5 +1,7 @@
 """What is kept for a workspace pays what it orders next, once: by hand, by itself, before any gateway."""
 
+from datetime import date
+
 import pytest
 
 from portal.domain.errors import QuoteChanged
@@ -11,6 +13,8 @@ from portal.services import ledger
 from portal.services.checkout import ordering
 from portal.services.payments import charging, refund_quotes, refunds
 from portal.services.renewals import run
+from portal.services.subscriptions import agreement, auto_renewal
+from portal.services.subscriptions.auto_renewal import NoSuchMethod
 from tests import licensed, paying
 from tests.books import assert_books_clean
 from tests.conftest import TODAY
@@ -235,3 +239,63 @@ def test_the_letter_before_a_renewal_says_how_much_of_it_the_balance_pays(place,
     [letter] = letters("renewal_ahead")
     assert (letter["context"]["from_balance_minor"], letter["context"]["problem"]) == (kept, None)
     assert letter["context"]["method"] is not None
+
+
+# --- automatic renewal without a card -------------------------------------------------------------
+
+
+def late_without_a_card(place, clock, *, licences=3):
+    """Business 5 at 33.60 was due yesterday; 13.20 is kept for each licence that was given back at once."""
+    pay(reloaded(an_order(place, "business-5")))
+    keep(place, clock, days=0, licences=licences)
+    assert PaymentMethod.select().count() == 0
+    clock.advance(days=31)
+    return auto_renewal.next_charge(place.workspace, now=clock.now())
+
+
+def switch_on(place, clock, charge, *, method=None):
+    return auto_renewal.switch_on(place, method_id=method, shown_hash=charge.hash, now=clock.now())
+
+
+@pytest.mark.settings(PORTAL_GRACE_DAYS="5")
+def test_what_is_late_is_renewed_from_a_balance_that_is_enough_without_a_card(place, clock):
+    charge = late_without_a_card(place, clock)
+    assert (charge.needs_method, charge.quote.total.minor, balance(place)) == (False, 3360, 3960)
+    before = charged()
+    switch_on(place, clock, charge)
+    found = agreement.of_workspace(place.workspace)
+    assert (found.auto_renewal, found.payment_method_id, found.renew_on) == (True, None, date(2026, 12, 22))
+    [letter] = letters("auto_renewal_on")
+    assert (letter["context"]["from_balance_minor"], letter["context"]["method"]) == (3360, None)
+    run.run_due(now=clock.now())
+    found = agreement.of_workspace(place.workspace)
+    assert (found.due_on, found.auto_renewal) == (date(2027, 1, 21), True)
+    assert (charged(), balance(place)) == (before, 600)
+    assert_books_clean()
+
+
+@pytest.mark.settings(PORTAL_GRACE_DAYS="5")
+def test_a_balance_that_is_not_enough_needs_a_card(place, clock):
+    charge = late_without_a_card(place, clock, licences=2)
+    assert (charge.needs_method, charge.quote.from_balance.minor, charge.quote.due.minor) == (
+        True,
+        2640,
+        720,
+    )
+    with pytest.raises(NoSuchMethod):
+        switch_on(place, clock, charge)
+    assert not agreement.of_workspace(place.workspace).auto_renewal
+
+
+@pytest.mark.settings(PORTAL_GRACE_DAYS="5")
+def test_a_balance_that_was_used_meanwhile_is_shown_anew(place, clock):
+    """What is left no longer suffices, and before that the page was another."""
+    charge = late_without_a_card(place, clock, licences=9)
+    licensed.bought(place, "webinar-standard")
+    assert not auto_renewal.next_charge(place.workspace, now=clock.now()).needs_method
+    switch_on(place, clock, auto_renewal.next_charge(place.workspace, now=clock.now()))
+    auto_renewal.switch_off(place, now=clock.now())
+    licensed.bought(place, "training-standard")
+    with pytest.raises((QuoteChanged, NoSuchMethod)):
+        switch_on(place, clock, charge)
+    assert not agreement.of_workspace(place.workspace).auto_renewal

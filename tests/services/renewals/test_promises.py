@@ -160,6 +160,20 @@ def test_a_lower_price_is_charged_and_is_the_ceiling_from_then_on(unlocked, cloc
     assert_books_clean_but_for_the_lock()
 
 
+def test_a_lower_price_with_a_tax_that_rose_above_what_was_told_is_announced_first(place, clock):
+    """28.00 without VAT was told; 26.00 and 20 % are 31.20, which nobody has seen yet."""
+    pay(an_order(place, country="US", is_business=False, company_name=""), auto_renewal=True)
+    pass_days(clock, 25)
+    assert told(place) == (2800, 2800)
+    apply_catalogue(sells_at("business-5", 2600))
+    BillingDetails.update(country="FR").execute()
+    pass_days(clock, 5)
+    assert [charge.amount_minor for charge in paid_charges()] == [2800]
+    told_since = [*letters("renewal_ahead"), *letters("price_rise")]
+    assert 3120 in [letter["context"]["total_minor"] for letter in told_since]
+    assert_books_clean()
+
+
 def test_the_page_shows_what_was_told_whatever_the_list_says(unlocked, clock):
     for amount in (4000, 2000):
         apply_catalogue(sells_at("business-5", amount))
