@@ -101,7 +101,7 @@ def _newest_entries(workspaces: set[int | None]) -> dict[int | None, AuditEntry]
         AuditEntry.select(AuditEntry.workspace, AuditEntry.sequence, AuditEntry.digest)
         .join(Workspace)
         .where(
-            Workspace.id << [each for each in workspaces if each is not None],
+            rows.one_of(Workspace.id, (each for each in workspaces if each is not None)),
             # For each workspace one look at the index, however long its chain has become.
             AuditEntry.sequence
             == other.select(fn.MAX(other.sequence)).where(other.workspace == Workspace.id),

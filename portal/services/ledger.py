@@ -178,8 +178,9 @@ def balances(workspace: Workspace) -> list[Money]:
 def kept(workspace: Workspace, currency: str) -> Money:
     """What is kept for the workspace and no placed order counts on; 0 where it owes. Two sums, one query.
 
-    Whoever relies on it holds the workspace's lock.
+    Whoever relies on it holds the workspace's lock. What this transaction has postponed is written first.
     """
+    write_postponed()
     reserved = (
         Order.select(fn.SUM(Order.reserved_minor))
         .where(
@@ -198,6 +199,21 @@ def kept(workspace: Workspace, currency: str) -> Money:
     )
     [(entered, counted_on)] = cast("list[tuple[int | None, int | None]]", list(sums))
     return max(Money(int(entered or 0) - int(counted_on or 0), currency), Money.zero(currency))
+
+
+def where_something_is_kept(workspaces: Sequence[int]) -> set[tuple[int, str]]:
+    """Those of these ids, with the currency, in whose balance more than 0 is kept. One query for them all.
+
+    Whether placed orders count on it is not asked: `kept` says that of each.
+    """
+    positive = (
+        BalanceEntry.select(BalanceEntry.workspace, BalanceEntry.currency)
+        .where(rows.one_of(BalanceEntry.workspace, workspaces))
+        .group_by(BalanceEntry.workspace, BalanceEntry.currency)
+        .having(fn.SUM(BalanceEntry.amount_minor) > 0)
+        .tuples()
+    )
+    return set(cast("Iterable[tuple[int, str]]", positive))
 
 
 def beside_balance(quote: Quote, workspace: Workspace) -> Quote:

@@ -103,7 +103,11 @@ def begin_payment(
         created_at=wall,
         **(_intent(order, method, wall=wall) if order.due.minor else _from_balance(order, wall=wall)),
     )
-    rows.save(payment)
+    if rows.is_new(order):
+        # It follows its order, which is written before the commit.
+        rows.save_later(payment)
+    else:
+        rows.save(payment)
     if payment.method_kind != PaidWith.BALANCE:
         return payment
     write_postponed()
@@ -315,7 +319,12 @@ def _lock_workspaces(ids: Iterable[int]) -> None:
     """In the order of their ids, so that two processes never wait for each other. PostgreSQL only."""
     if is_postgresql():
         wanted = sorted(set(ids))
-        list(Workspace.select(Workspace.id).where(Workspace.id << wanted).order_by(Workspace.id).for_update())
+        list(
+            Workspace.select(Workspace.id)
+            .where(rows.one_of(Workspace.id, wanted))
+            .order_by(Workspace.id)
+            .for_update()
+        )
 
 
 def _read_again(asked: Sequence[Payment]) -> list[Payment]:
@@ -325,7 +334,7 @@ def _read_again(asked: Sequence[Payment]) -> list[Payment]:
         .join_from(Payment, Order)
         .join_from(Payment, Workspace)
         .join_from(Payment, PaymentMethod, JOIN.LEFT_OUTER)
-        .where(Payment.id << [payment.id for payment in asked])
+        .where(rows.one_of(Payment.id, (payment.id for payment in asked)))
     )
     by_id = {payment.id: payment for payment in cast("Iterable[Payment]", found)}
     orders.read_lines(payment.order for payment in by_id.values())

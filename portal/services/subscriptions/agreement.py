@@ -202,7 +202,7 @@ def read_subscriptions(lines: Iterable[OrderLine]) -> None:
     """
     known = [(line, line.subscription_id) for line in lines if line.subscription_id is not None]
     ids = {subscription_id for _line, subscription_id in known}
-    found = with_catalogue(Subscription.select().where(Subscription.id << list(ids)))
+    found = with_catalogue(Subscription.select().where(rows.one_of(Subscription.id, ids)))
     by_id = {subscription.id: subscription for subscription in found}
     for line, subscription_id in known:
         line.subscription = by_id[subscription_id]
