@@ -620,6 +620,8 @@ class Order(Model):
     person_id: int
     lines: "Sequence[OrderLine]"
     """In their order. A query each time until services/orders.py has read them."""
+    newest_payment: "Payment | None"
+    """The last attempt to pay it, where services/checkout/ordering.py has read the order."""
     _frozen_lines: "tuple[object, tuple[FrozenLine, ...]] | None" = None
     """The quote that was read last, and its lines: they are asked for again and again."""
 

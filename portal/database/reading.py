@@ -52,8 +52,10 @@ class JoinedRows(ModelCursorWrapper):
         made: dict[Any, Any] = {}
         found = set()
         for key, constructor, _is_model in self._constructor_list:
-            made[key] = one = constructor(__no_default__=True)
-            data = one.__data__
+            # As its constructor makes one of nothing.
+            made[key] = one = constructor.__new__(constructor)
+            data: dict[str, Any] = {}
+            one.__data__, one.__rel__, one._dirty = data, {}, set()
             for place, column, convert in self._kept[key]:
                 value = row[place]
                 if value is not None:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from peewee import JOIN, SQL, fn
+from peewee import JOIN, SQL, ModelSelect, fn
 
 from portal.database import rows
 from portal.database.connecting import postpone, require_transaction, write_postponed
+from portal.database.prepared import Parameter
 from portal.domain import ledger
 from portal.domain.ledger import Part
 from portal.domain.money import Money, total
@@ -181,24 +182,34 @@ def kept(workspace: Workspace, currency: str) -> Money:
     Whoever relies on it holds the workspace's lock. What this transaction has postponed is written first.
     """
     write_postponed()
-    reserved = (
-        Order.select(fn.SUM(Order.reserved_minor))
-        .where(
-            Order.workspace == workspace,
-            Order.currency == currency,
-            # In words: SQLite knows its index of these by nothing that is bound.
-            Order.state == SQL("'placed'"),
-            Order.reserved_minor > SQL("0"),
-        )
-        .alias("reserved")
+    sums = sum_of_entries(workspace, currency).select_extend(sum_reserved(workspace, currency)).tuples()
+    [(entered, reserved)] = cast("list[tuple[int | None, int | None]]", list(sums))
+    return Money(kept_minor(entered, reserved), currency)
+
+
+def sum_of_entries(
+    workspace: Workspace | Parameter, currency: str | Parameter
+) -> "ModelSelect[BalanceEntry]":
+    """In minor units, as a part of another query; none where there is no entry."""
+    return BalanceEntry.select(fn.SUM(BalanceEntry.amount_minor)).where(
+        BalanceEntry.workspace == workspace, BalanceEntry.currency == currency
     )
-    sums = (
-        BalanceEntry.select(fn.SUM(BalanceEntry.amount_minor), reserved)
-        .where(BalanceEntry.workspace == workspace, BalanceEntry.currency == currency)
-        .tuples()
+
+
+def sum_reserved(workspace: Workspace | Parameter, currency: str | Parameter) -> "ModelSelect[Order]":
+    """Of what is kept, how much placed orders count on; as `sum_of_entries`."""
+    return Order.select(fn.SUM(Order.reserved_minor)).where(
+        Order.workspace == workspace,
+        Order.currency == currency,
+        # In words: SQLite knows its index of these by nothing that is bound.
+        Order.state == SQL("'placed'"),
+        Order.reserved_minor > SQL("0"),
     )
-    [(entered, counted_on)] = cast("list[tuple[int | None, int | None]]", list(sums))
-    return max(Money(int(entered or 0) - int(counted_on or 0), currency), Money.zero(currency))
+
+
+def kept_minor(entered: int | None, reserved: int | None) -> int:
+    """As `kept`, of the two sums."""
+    return max(int(entered or 0) - int(reserved or 0), 0)
 
 
 def where_something_is_kept(workspaces: Sequence[int]) -> set[tuple[int, str]]:

@@ -598,7 +598,7 @@ def adding_a_card(place: Place) -> str:
 
 def _last_decline(order: Order) -> str:
     """Why the last card that was typed was declined; empty once another method is chosen."""
-    payment = charging.newest_payment(order)
+    payment = order.newest_payment
     if payment is None or payment.state != PaymentState.DECLINED or payment.method_kind != order.method_kind:
         return ""
     if payment.method_id is not None:

@@ -7,12 +7,18 @@ and records the intent; the gateway is asked by services/payments/charging.py af
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
+from typing import cast
 
+from peewee import JOIN, ModelSelect, fn
+
+from portal.database import rows
 from portal.database.connecting import require_transaction, transaction, write_postponed
+from portal.database.prepared import Parameter, Prepared
 from portal.domain.billing_details import Details
 from portal.domain.buying import AlreadySubscribed, check_licences
 from portal.domain.choices import Choice
 from portal.domain.errors import OrderAlreadyPlaced, QuoteChanged, SmallerPlanWaits, TooEarlyToProlong
+from portal.domain.money import Money
 from portal.domain.plans import PlanNotOffered, has_days_left, is_prolongable
 from portal.domain.pricing import (
     ChangedLicences,
@@ -52,9 +58,10 @@ from portal.services.open_money import refuse_beside_open_money
 from portal.services.orders import freeze, new_order_number, read_lines, take_along
 from portal.services.payments import asking, charging
 from portal.services.places import Place
-from portal.services.subscriptions import agreement, charged_methods, licences, next_charge, present_licences
+from portal.services.subscriptions import agreement, charged_methods, next_charge, present_licences
 from portal.services.subscriptions.auto_renewal import methods_of
 
+from . import wanted_plans
 from .ceiling import keep_to_ceiling
 
 
@@ -126,16 +133,33 @@ def refuse_what_cannot_be_ordered(
 
 
 def find_order(workspace: Workspace, number: str) -> Order | None:
-    """The workspace's order with its buyer; another workspace's is None."""
-    order = (
-        Order.select(Order, Person)
-        .join(Person)
-        .where(Order.workspace == workspace, Order.number == number)
-        .first()
-    )
+    """The workspace's order with its buyer; another workspace's is None.
+
+    `newest_payment` is the last attempt to pay it, or None.
+    """
+    order = _order_with_payment.first(workspace=workspace.id, number=number)
     if order is not None:
         order.workspace = workspace
-    return order
+        if order.newest_payment is not None:
+            order.newest_payment.workspace = workspace
+            order.newest_payment.order = order
+            rows.take_as_read(order.newest_payment)
+        rows.take_as_read(order)
+    return cast("Order | None", order)
+
+
+def _order_and_payment() -> "ModelSelect[Order]":
+    other = Payment.alias()
+    newest = other.select(fn.MAX(other.id)).where(other.order == Order.id)
+    return (
+        Order.select(Order, Person, Payment)
+        .join_from(Order, Person)
+        .join_from(Order, Payment, JOIN.LEFT_OUTER, on=(Payment.id == newest), attr="newest_payment")
+        .where(Order.workspace == Parameter("workspace"), Order.number == Parameter("number"))
+    )
+
+
+_order_with_payment = Prepared(_order_and_payment)
 
 
 def remembered_details(workspace: Workspace) -> dict[str, object] | None:
@@ -291,10 +315,14 @@ def ask(payment: Payment, *, card: CardData | None, save: bool, return_url: str,
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A line to be quoted, and the subscription that it pays for; None for a first purchase."""
+    """A line to be quoted, and the subscription that it pays for; None for a first purchase.
+
+    `kept`: what was kept for the workspace when this was read.
+    """
 
     line: WantedLine
     subscription: Subscription | None
+    kept: Money
 
 
 def wanted_lines(
@@ -302,17 +330,20 @@ def wanted_lines(
 ) -> list[Wanted]:
     """The choices at today's prices, each as the workspace may have it. Raises as `current_quote`."""
     choices = list(choices)
-    query = Plan.select(Plan, Product).join(Product).where(Plan.code << [each.plan_code for each in choices])
-    plans_by_code = {plan.code: plan for plan in query}
+    known = wanted_plans.read(workspace, [each.plan_code for each in choices], currency=currency)
     wanted = []
     for choice in choices:
-        plan = plans_by_code.get(choice.plan_code)
-        if plan is not None and plan.product.kind == ProductKind.LICENSED:
-            wanted.append(_wanted_licences(workspace, plan.product, choice, currency=currency, now=now))
+        of_plan = known.get(choice.plan_code)
+        subscription = of_plan.subscription if of_plan else None
+        if of_plan is not None and of_plan.plan.product.kind == ProductKind.LICENSED:
+            line = _wanted_licences(of_plan, choice, currency=currency, today=workspace.day(now), now=now)
+        elif of_plan is None or subscription is None:
+            raise PlanNotOffered(wanted=(choice.plan_code, choice.interval, currency))
         else:
-            status = _status_of_plan(workspace, now=now)
+            status = agreement.status_of(subscription, today=workspace.day(now))
             line = _wanted_plan(status, choice, currency=currency, now=now)
-            wanted.append(Wanted(line, status.subscription))
+        # What is no currency was refused with the plan.
+        wanted.append(Wanted(line, subscription, Money(of_plan.kept_minor, currency)))
     return wanted
 
 
@@ -334,14 +365,13 @@ def _wanted_plan(
 
 
 def _wanted_licences(
-    workspace: Workspace, product: Product, choice: Choice, *, currency: str, now: datetime
-) -> Wanted:
+    of_plan: wanted_plans.WantedPlan, choice: Choice, *, currency: str, today: date, now: datetime
+) -> WantedLine:
     """Licences of a product that the workspace does not subscribe to, or no longer: from today on.
 
     During a trial it ends the trial. Licences that members hold of it, or held when it ended, stay theirs.
     """
-    subscription, today = agreement.of_product(workspace, product), workspace.day(now)
-    held = licences.assigned(subscription) if subscription is not None else 0
+    product, subscription, held = of_plan.plan.product, of_plan.subscription, of_plan.assigned
     if choice.is_change:
         status = agreement.status_of(subscription, today=today) if subscription is not None else None
         return _changed_licences(status, choice, currency=currency, assigned=held, now=now)
@@ -355,9 +385,9 @@ def _wanted_licences(
     )
     if subscription is None:
         never = PresentTerms(choice.plan_code, None, SubscriptionState.TRIAL, None, today.day)
-        return Wanted(WantedLine(never, offer, choice.quantity), None)
+        return WantedLine(never, offer, choice.quantity)
     present = agreement.present_terms_of(agreement.status_of(subscription, today=today))
-    return Wanted(WantedLine(present, offer, choice.quantity), subscription)
+    return WantedLine(present, offer, choice.quantity)
 
 
 def _changed_licences(
@@ -367,7 +397,7 @@ def _changed_licences(
     currency: str,
     assigned: int,
     now: datetime,
-) -> Wanted:
+) -> WantedLine:
     """Licences that run, changed today. Raises NotChangeable, and as `current_quote` does."""
     if status is None:
         raise present_licences.NotChangeable(state=SubscriptionState.ENDED)
@@ -383,7 +413,7 @@ def _changed_licences(
         quantity=choice.quantity,
     )
     plan = next(candidate.plan for candidate in on_sale if candidate.plan.code == choice.plan_code)
-    line = WantedLine(
+    return WantedLine(
         PresentTerms(
             plan_code=status.plan.code,
             interval=status.interval,
@@ -395,7 +425,6 @@ def _changed_licences(
         choice.quantity,
         changes=ChangedLicences(present, plan.position, RenewalDay(product.renewal_day)),
     )
-    return Wanted(line, subscription)
 
 
 def _guaranteed(offer: Offer, status: agreement.SubscriptionStatus, *, quantity: int) -> Offer:
@@ -430,10 +459,6 @@ def refuse_licences(
     check_licences(choice.quantity, most=product.most_licences, assigned=assigned)
 
 
-def _status_of_plan(workspace: Workspace, *, now: datetime) -> agreement.SubscriptionStatus:
-    return agreement.status_of(agreement.of_workspace(workspace), today=workspace.day(now))
-
-
 def wanted_again(order: Order, *, currency: str, now: datetime) -> list[Wanted]:
     """What the order is for, at the prices of this moment. Raises as `current_quote`."""
     choices = [
@@ -458,8 +483,10 @@ def quote_of_plan(
 ) -> Quote:
     """What a workspace plan costs now, tax included, ordered by hand. Raises as `current_quote`."""
     subscription = status.subscription
-    wanted = Wanted(_wanted_plan(status, choice, currency=currency, now=now), subscription)
-    return _quote_of(subscription.workspace, [wanted], details=details, method_kind=method_kind, now=now)
+    workspace = subscription.workspace
+    line = _wanted_plan(status, choice, currency=currency, now=now)
+    wanted = Wanted(line, subscription, ledger.kept(workspace, currency))
+    return _quote_of(workspace, [wanted], details=details, method_kind=method_kind, now=now)
 
 
 def _quote_of(
@@ -480,7 +507,7 @@ def _quote_of(
         on=workspace.day(now),
         reviewed={"details": details, "method_kind": method_kind.value} if details else None,
     )
-    return ledger.beside_balance(quote, workspace) if details else quote
+    return quote.beside_balance(wanted[0].kept) if details else quote
 
 
 def _refuse_what_must_wait(status: agreement.SubscriptionStatus, plan: Plan, *, kind: OrderKind) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import cast
 from zoneinfo import ZoneInfo
 
-from peewee import JOIN, Case
+from peewee import JOIN, Case, ModelSelect
 
 from portal import outbox
 from portal.database import rows
@@ -144,8 +144,8 @@ def of_workspace(workspace: Workspace) -> Subscription:
     return cast(Subscription, found)
 
 
-_of_workspace = Prepared(
-    lambda: (
+def _every_subscription() -> "ModelSelect[Subscription]":
+    return (
         Subscription.select(
             Subscription,
             Plan,
@@ -157,9 +157,14 @@ _of_workspace = Prepared(
         .join_from(Subscription, Plan, on=Subscription.plan)
         .join_from(Subscription, Product)
         .join_from(Subscription, Price, JOIN.LEFT_OUTER)
-        .where(Subscription.workspace == Parameter("workspace"), Product.kind == ProductKind.WORKSPACE_PLAN)
-        .limit(1)
+        .where(Subscription.workspace == Parameter("workspace"))
+        .order_by(Subscription.id)
     )
+
+
+_all_of = Prepared(_every_subscription)
+_of_workspace = Prepared(
+    lambda: _every_subscription().where(Product.kind == ProductKind.WORKSPACE_PLAN).limit(1)
 )
 
 
@@ -179,13 +184,11 @@ def of_product_or_plan(workspace: Workspace, product: Product | None) -> Subscri
 
 
 def all_of(workspace: Workspace) -> list[Subscription]:
-    """Every subscription of the workspace with its product, plan and price, the workspace plan's first."""
-    open_payment = open_money.state_of_open_payment(workspace).alias("open_payment_state")
-    open_refund = open_money.state_of_open_refund(workspace).alias("open_refund_state")
-    theirs = Subscription.select(Subscription, open_payment, open_refund)
-    found = with_catalogue(theirs.where(Subscription.workspace == workspace))
+    """As `of_workspace`, every subscription of the workspace, that to the workspace plan first. One query."""
+    found = _all_of.rows(workspace=workspace.id)
     for subscription in found:
         subscription.workspace = workspace
+        rows.take_as_read(subscription)
     return sorted(found, key=lambda each: (each.product.kind != ProductKind.WORKSPACE_PLAN, each.id))
 
 
