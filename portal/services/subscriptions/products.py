@@ -10,6 +10,7 @@ from typing import Any, cast
 from peewee import JOIN, fn
 
 from portal.database.prepared import Parameter, Prepared
+from portal.database.rows import one_of
 from portal.domain.buying import ProductStanding
 from portal.domain.vocabulary import ProductKind, Right, SubscriptionState
 from portal.models import (
@@ -215,10 +216,14 @@ def _methods_of(place: Place, had: Iterable[OwnProduct]) -> list[PaymentMethod]:
     renewed = any(own.status and own.status.renews_by_itself for own in had)
     if not renewed or Right.USE_SAVED_METHODS not in place.may:
         return []
-    query = PaymentMethod.select().where(
-        PaymentMethod.workspace == place.workspace, PaymentMethod.removed_at.is_null()
+    return _saved_methods.rows(workspace=place.workspace.id)
+
+
+_saved_methods = Prepared(
+    lambda: PaymentMethod.select().where(
+        PaymentMethod.workspace == Parameter("workspace"), PaymentMethod.removed_at.is_null()
     )
-    return list(query)
+)
 
 
 def _next_method(own: OwnProduct, methods: Sequence[PaymentMethod]) -> PaymentMethod | None:
@@ -231,7 +236,7 @@ def _next_method(own: OwnProduct, methods: Sequence[PaymentMethod]) -> PaymentMe
 
 
 def _documents_of(had: Iterable[OwnProduct]) -> dict[int, list[Invoice]]:
-    """The newest documents of each licensed subscription, by its id. One query.
+    """Kind and number of the newest documents of each licensed subscription, by its id. One query.
 
     Those of the workspace plan may be thousands, and are what the history is for.
     """
@@ -245,10 +250,12 @@ def _documents_of(had: Iterable[OwnProduct]) -> dict[int, list[Invoice]]:
         )
         .join(Order)
         .join(OrderLine, on=(OrderLine.order == Order.id))
-        .where(OrderLine.subscription << ids)
+        .where(one_of(OrderLine.subscription, ids))
     )
     query = (
-        Invoice.select(Invoice, ranked.c.subscription_id.alias("subscription_id"))
+        Invoice.select(
+            Invoice.id, Invoice.kind, Invoice.number, ranked.c.subscription_id.alias("subscription_id")
+        )
         .join(ranked, on=(ranked.c.id == Invoice.id))
         .where(ranked.c.place <= DOCUMENTS_OF_A_CARD)
         .order_by(Invoice.id.desc())
