@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from peewee import AutoField, BigIntegerField, CharField, Check, DateTimeField, Field, FieldAccessor
 from peewee import JSONField as PeeweeJSONField
@@ -141,9 +141,11 @@ class Model(PeeweeModel):
             self.__data__.update(columns)
             self._dirty.update(columns)  # type: ignore[attr-defined]
 
-    @classmethod
-    def select(cls, *fields: Any) -> Any:
-        return Select(cls, fields or cls._meta.sorted_fields, is_default=not fields)
+    if not TYPE_CHECKING:
+
+        @classmethod
+        def select(cls, *fields: Any) -> Any:
+            return Select(cls, fields or cls._meta.sorted_fields, is_default=not fields)
 
     @classmethod
     def insert(cls, values: Any = None, /, **named: Any) -> Any:
