@@ -1,6 +1,6 @@
 """`make bench`: one JSON line for each figure, then a table with goals.
 
-    python -m bench [--quick] [--only NAME]… [--engine sqlite|postgresql] [--size S|M|L]
+    python -m bench [--quick] [--only NAME]… [--engine sqlite|postgresql] [--size S|M|L] [--beside COMMIT]
 
 Absolute figures belong to the machine; the ratios are what to read. Loopback only.
 """
@@ -21,7 +21,8 @@ from bench.places import ROOT, Filled, fill
 from tests.postgres import PostgreSQL
 from tools.setup import apt_install, postgresql_binaries
 
-NAMES = ("demo", "pages", "queries", "memory", "visit", "cold", "pdf", "swap", "renewals")
+NAMES = ("demo", "pages", "queries", "memory", "visit", "cold", "pdf", "swap", "renewals", "beside")
+WITHOUT_PAGES = {"pdf", "renewals", "beside"}
 
 
 def main() -> int:
@@ -32,6 +33,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", choices=NAMES, help="this figure; may be repeated")
     parser.add_argument("--engine", choices=("sqlite", "postgresql"), help="one engine instead of both")
     parser.add_argument("--size", action="append", choices=("S", "M", "L"), help="S and L without it")
+    parser.add_argument("--beside", help="renewals turn by turn with those of this commit")
     chosen = parser.parse_args()
     only = set(chosen.only or NAMES)
     sizes = chosen.size or (["S"] if chosen.quick else ["S", "L"])
@@ -40,7 +42,7 @@ def main() -> int:
         apt_install("wrk")
     figures = []
     with engines(chosen.engine) as urls:
-        for figure in measure(urls, sizes, only, quick=chosen.quick):
+        for figure in measure(urls, sizes, only, beside=chosen.beside, quick=chosen.quick):
             print(figure.line(), flush=True)
             figures.append(figure)
     print(f"\n{table(figures)}")
@@ -67,7 +69,9 @@ def engines(only: str | None) -> Iterator[dict]:
             server.stop()
 
 
-def measure(urls: dict, sizes: list[str], only: set[str], *, quick: bool) -> Iterator[Figure]:
+def measure(
+    urls: dict, sizes: list[str], only: set[str], *, beside: str | None, quick: bool
+) -> Iterator[Figure]:
     rounds, seconds = (2, 1) if quick else (3, 5)
     if "pdf" in only:
         yield from measures.pdf(count=30 if quick else 150)
@@ -75,7 +79,13 @@ def measure(urls: dict, sizes: list[str], only: set[str], *, quick: bool) -> Ite
         runs = importlib.import_module("bench.renewals")
         for engine, url in urls.items():
             yield from runs.renewals(engine, url, quick=quick)
-    if only <= {"pdf", "renewals"}:
+    if beside is not None and "beside" in only:
+        earlier = importlib.import_module("bench.beside")
+        for engine, url in urls.items():
+            yield from earlier.renewals_beside(
+                beside, engine, url, sizes=(1_000,) if quick else (1_000, 100_000), turns=8 if quick else 40
+            )
+    if only <= WITHOUT_PAGES:
         return
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="portal-bench-") as folder:

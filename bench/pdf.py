@@ -6,8 +6,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from portal.documents.coverage import FONTS_FOLDER
 from portal.documents.pdf import PDF_STANDARDS, render_invoice
-from portal.documents.printable import FONTS_FOLDER
 
 
 def main(count: int) -> None:

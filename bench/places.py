@@ -27,7 +27,8 @@ FOREIGN = ("PYTHONDONTWRITEBYTECODE", "PORTAL_")
 class Filled:
     """A database of one size on one engine; `environment` makes a process of Portal use it.
 
-    `owner` is whose pages are measured: the one workspace of size S, the large one of size L.
+    `owner` is whose pages are measured: the one workspace of size S, the large one of size L. `many` is the
+    workspace with many products in the same database, and `order` one of many lines that it may pay.
     """
 
     engine: str
@@ -37,6 +38,8 @@ class Filled:
     password: str
     slug: str
     fill_seconds: float
+    many: "Filled | None" = None
+    order: str = ""
 
     def page(self, name: str) -> str:
         return f"/w/{self.slug}/{name}"
@@ -66,14 +69,15 @@ def fill(engine: str, size: str, *, database_url: str, folder: Path) -> Filled:
     began = time.monotonic()
     report = json.loads(run_module("bench.fill", size, environment=environment))
     owners = [user for user in report["users"] if user["role"] == "owner"]
+    known = {"engine": engine, "size": size, "environment": environment}
+    took = {"fill_seconds": time.monotonic() - began}
     return Filled(
-        engine=engine,
-        size=size,
-        environment=environment,
         owner=owners[-1]["email"],
         password=report["password"],
         slug=owners[-1]["workspace"],
-        fill_seconds=time.monotonic() - began,
+        many=Filled(**known, **report["many"], **took),
+        **known,
+        **took,
     )
 
 

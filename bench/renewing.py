@@ -57,7 +57,7 @@ UNLIKE = {
     (Workspace, "slug"): "t.slug || '-' || k",
     (Workspace, "customer_number"): "'C-' || (1000000 + k)",
     (PaymentMethod, "reference"): "'method_' || k",
-    (Order, "number"): "substr(t.number, 1, 8) || k",
+    (Order, "number"): "substr(t.number, 1, 8) || '-' || k",
     (Payment, "key"): "substr(t.key, 1, 20) || '-' || k",
     (Invoice, "sequence"): "t.sequence + k",
     (Invoice, "number"): "t.series || '-' || (t.sequence + k)",

@@ -622,6 +622,10 @@ class Order(Model):
     person_id: int
     lines: "Sequence[OrderLine]"
     """In their order. A query each time until services/orders.py has read them."""
+    newest_payment: "Payment | None"
+    """The last attempt to pay it, where services/checkout/ordering.py has read the order."""
+    _frozen_lines: "tuple[object, tuple[FrozenLine, ...]] | None" = None
+    """The quote that was read last, and its lines: they are asked for again and again."""
 
     class Meta:
         table_name = "purchase_order"
@@ -635,7 +639,11 @@ class Order(Model):
     @property
     def frozen_lines(self) -> tuple[FrozenLine, ...]:
         """Its lines as they were shown, with the names and figures of that day. Without a query."""
-        return frozen_lines(self.quote)
+        quote, lines = self._frozen_lines or (None, ())
+        if quote is not self.quote:
+            lines = frozen_lines(self.quote)
+            self._frozen_lines = self.quote, lines
+        return lines
 
     @property
     def due(self) -> Money:

@@ -12,9 +12,17 @@ from portal.runtime import current
 from portal.services.checkout import ordering
 from portal.services.places import Place
 from portal.services.subscriptions import product_trials
-from tests import paying
+from tests import factories, paying
 
 TRIAL_DAYS = 14
+
+
+def catalogue_with(more: int) -> str:
+    """The catalogue and that many licensed products p0, p1 … more, each with one plan: `p0-standard`."""
+    text = factories.CATALOGUE.read_text()
+    start = text.index('[[products]]\ncode = "training"')
+    copied = text[start : text.index('[[products]]\ncode = "remote"')]
+    return text + "".join(copied.replace('code = "training', f'code = "p{n}') for n in range(more))
 
 
 def bought(

@@ -2,16 +2,19 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-from peewee import AutoField, BigIntegerField, CharField, Check, DateTimeField, Field
+from peewee import AutoField, BigIntegerField, CharField, Check, DateTimeField, Field, FieldAccessor
 from peewee import JSONField as PeeweeJSONField
 from peewee import Model as PeeweeModel
 
 from portal.domain.folding import fold
 
 from .connecting import database
+from .reading import Select
 
+SHORTEST_MOMENT = len("2026-12-01 00:00:00")
 LONGEST_FOLDED = 800
 """One sign of a name may become several; of the longest names the end is not searched."""
 
@@ -24,10 +27,16 @@ class UTCDateTimeField(DateTimeField):
             return None
         if value.tzinfo is None:
             raise ValueError("naive datetime")
-        return super().db_value(value.astimezone(UTC).replace(tzinfo=None))
+        return super().db_value(
+            (value if value.tzinfo is UTC else value.astimezone(UTC)).replace(tzinfo=None)
+        )
 
     def python_value(self, value: Any) -> datetime | None:
-        value = super().python_value(value)
+        if type(value) is str and len(value) >= SHORTEST_MOMENT:
+            # As SQLite keeps it; Peewee tries one format after the other.
+            value = datetime.fromisoformat(value)
+        else:
+            value = super().python_value(value)
         if value is not None and value.tzinfo is None:
             return value.replace(tzinfo=UTC)
         return value
@@ -110,12 +119,33 @@ class FoldedText(ShortText):
         super().__init__(max_length=LONGEST_FOLDED, null=True)
 
 
+@cache
+def _kept_as_given(model: type[PeeweeModel]) -> frozenset[str]:
+    """The columns whose attribute does nothing but keep the value."""
+    return frozenset(name for name in model._meta.fields if type(model.__dict__.get(name)) is FieldAccessor)
+
+
 class Model(PeeweeModel):
     id = AutoField()
 
     class Meta:
         database = database
         legacy_table_names = False
+
+    def __init__(self, *, __no_default__: Any = False, **columns: Any) -> None:
+        """As Peewee's, which makes a call of Python's for each column, also where it only keeps a value."""
+        super().__init__(__no_default__=__no_default__)
+        if columns:
+            for name in columns.keys() - _kept_as_given(type(self)):
+                setattr(self, name, columns.pop(name))
+            self.__data__.update(columns)
+            self._dirty.update(columns)  # type: ignore[attr-defined]
+
+    if not TYPE_CHECKING:
+
+        @classmethod
+        def select(cls, *fields: Any) -> Any:
+            return Select(cls, fields or cls._meta.sorted_fields, is_default=not fields)
 
     @classmethod
     def insert(cls, values: Any = None, /, **named: Any) -> Any:

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from zlib import crc32
@@ -36,6 +37,9 @@ SQLITE_PRAGMAS = {
 }
 POSTGRESQL_OPTIONS = "-c lock_timeout=5s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
 
+
+# Written as the driver's own adapter writes it, which is a function of Python's.
+sqlite3.register_adapter(datetime, str)
 
 # What SQLite says of a file that is locked, cannot be written or read, is damaged, or has no room left.
 SQLITE_STORAGE_CODES = {5, 6, 8, 10, 11, 13, 14, 26}
@@ -146,7 +150,7 @@ def transaction(*, lock: Model | None = None) -> Iterator[None]:
 
 def require_transaction() -> None:
     """First line of what is only right as a part of its caller's act. Raises OutsideTransaction."""
-    if not database.in_transaction():
+    if not database.obj.in_transaction():
         raise OutsideTransaction(
             "call this inside `with transaction():`, where the rest of the act is written"
         )

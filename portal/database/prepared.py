@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
-from peewee import Field, ModelSelect, ModelUpdate, Node
+from peewee import ModelSelect, ModelUpdate, Node
 
 from .columns import Model
 from .connecting import database, is_postgresql
+from .reading import leave_out_needless
 
 ModelT = TypeVar("ModelT", bound=Model)
 
@@ -43,29 +44,6 @@ def _padded(values: Collection[object]) -> list[object]:
     """Filled with NULLs, which equal nothing, to a power of two: a database learns few statements then."""
     size = 1 << max(len(values) - 1, 0).bit_length()
     return [*values, *[None] * (size - len(values))]
-
-
-PLAIN = {"AUTO", "BIGINT", "CHAR", "INT", "TEXT", "VARCHAR"}
-"""Kinds of columns whose values both drivers hand over as what they are."""
-
-
-def _needed(converter: Any) -> Any:
-    """What makes a value of a column's; None where the driver's own value is it."""
-    field = getattr(converter, "__self__", None)
-    if isinstance(field, Field) and field.field_type in PLAIN:
-        return None if type(field).python_value is Field.python_value else converter
-    return converter
-
-
-def _leave_out_needless(wrapper: Any) -> None:
-    """Spare Peewee's reader of rows the calls that would give back what they are given."""
-    wrapper.converters = [_needed(converter) for converter in wrapper.converters]
-    wrapper.convert = [place for place, each in enumerate(wrapper.converters) if each is not None]
-    wrapper.no_convert = [place for place, each in enumerate(wrapper.converters) if each is None]
-    if hasattr(wrapper, "_row_spec"):
-        wrapper._row_spec = tuple(
-            (place, key, column, _needed(converter)) for place, key, column, converter in wrapper._row_spec
-        )
 
 
 class Prepared:
@@ -109,7 +87,7 @@ class Prepared:
         if engine not in self._readers:
             wrapper = query._get_cursor_wrapper(cursor)
             wrapper.initialize()
-            _leave_out_needless(wrapper)
+            leave_out_needless(wrapper)
             wrapper.cursor = None
             self._readers[engine] = wrapper.process_row
         return self._readers[engine]

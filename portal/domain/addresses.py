@@ -405,6 +405,7 @@ def _country_codes() -> frozenset[str]:
     return frozenset(code for code in stored - NOT_COUNTRIES if len(code) == 2 and code in named)
 
 
+@lru_cache(maxsize=8)
 def _territories(locale: str) -> Mapping[str, str]:
     from babel import Locale, UnknownLocaleError
 

@@ -1,7 +1,8 @@
 """Whom to invoice: the one list of billing details, for forms, orders, documents and the table alike."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
+from functools import cache
 
 from .addresses import format_address
 from .vocabulary import VatStatus
@@ -32,15 +33,21 @@ class Details:
     @classmethod
     def of(cls, row: object) -> "Details":
         """Those of anything that has all of them as attributes, such as the workspace's own row."""
-        return cls(**{name: getattr(row, name) for name in cls.names()})
+        return cls(*(getattr(row, name) for name in _names()))
 
     @classmethod
     def names(cls) -> Iterable[str]:
-        return [field.name for field in fields(cls)]
+        return _names()
 
     def as_ordered(self, locale: str) -> dict[str, object]:
         """The shape in which an order keeps them: with the address as its country writes it."""
-        return {**asdict(self), "address_lines": list(format_address(self, locale))}
+        own = {name: getattr(self, name) for name in _names()}
+        return {**own, "address_lines": list(format_address(self, locale))}
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    return tuple(field.name for field in fields(Details))
 
 
 def first_and_last(name: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ half up, ties away from zero, so that a credit note mirrors its invoice (docs/ad
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from types import MappingProxyType
 
 from .errors import CurrencyMismatch
@@ -30,6 +31,11 @@ def exponent(currency: str) -> int:
     return EXPONENTS.get(currency, 2)
 
 
+@lru_cache
+def _is_code(text: str) -> bool:
+    return len(text) == 3 and text.isascii() and text.isalpha() and text.isupper()
+
+
 @dataclass(frozen=True, slots=True)
 class Money:
     """`minor` units of `currency` (ISO 4217, three capitals); may be negative.
@@ -43,8 +49,7 @@ class Money:
     def __post_init__(self) -> None:
         if type(self.minor) is not int:
             raise TypeError(f"minor units are an int, not {type(self.minor).__name__}")
-        code = self.currency
-        if not (len(code) == 3 and code.isascii() and code.isalpha() and code.isupper()):
+        if not _is_code(self.currency):
             raise ValueError(f"not a currency code: {self.currency!r}")
 
     @classmethod

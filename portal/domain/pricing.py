@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 
 from . import ledger
 from .errors import CurrencyMismatch, PortalError
@@ -31,6 +32,8 @@ class ChangeWaits(PortalError):
 
     due_on: date
 
+
+_in_one_spelling = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 FACTS_VERSION = 2
 """How `Quote.facts` are laid out. Version 1, without this key, is read by frozen_quote.py too."""
@@ -111,11 +114,12 @@ class WantedLine:
     changes: ChangedLicences | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class QuotedLine:
     """What one line costs and gives. `net` is the price times what is billed of it, once or by licence.
 
-    Of a change in the middle of a period it is a `share` of that. `tax_amount` is rounded half up on the
+    Of a change in the middle of a period it is a `share` of that. No slots: what is asked for again and again
+    is reckoned once. `tax_amount` is rounded half up on the
     line; 0 until the buyer is known, as `rate_bp` is None.
     """
 
@@ -129,7 +133,7 @@ class QuotedLine:
     extension: Extension | None
     share: DayShare | None = None
 
-    @property
+    @cached_property
     def net(self) -> Money:
         return self.share.amount if self.share else self.offer.price(self.quantity)
 
@@ -161,7 +165,7 @@ class QuotedLine:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Quote:
     """Net + tax = total, each the sum of its lines', of which there is one at least, in one currency.
 
@@ -169,7 +173,7 @@ class Quote:
     buyer reviews beside the amounts: details and payment method.
 
     `credits` are given back with it, by credit notes, and `kept` was kept for the workspace before: both pay
-    as much of the total as they can, and `due` is the rest.
+    as much of the total as they can, and `due` is the rest. No slots, as QuotedLine.
     """
 
     lines: tuple[QuotedLine, ...]
@@ -185,28 +189,28 @@ class Quote:
         [line] = self.lines
         return line
 
-    @property
+    @cached_property
     def currency(self) -> str:
         return self.lines[0].net.currency
 
-    @property
+    @cached_property
     def net(self) -> Money:
         return total((line.net for line in self.lines), self.currency)
 
-    @property
+    @cached_property
     def tax_amount(self) -> Money:
         return total((line.tax_amount for line in self.lines), self.currency)
 
-    @property
+    @cached_property
     def total(self) -> Money:
         return self.net + self.tax_amount
 
-    @property
+    @cached_property
     def credited(self) -> Money:
         """What is given back, tax included."""
         return total((credit.gross for credit in self.credits), self.currency)
 
-    @property
+    @cached_property
     def from_balance(self) -> Money:
         """How much of the total is paid by what is given back and by what was kept before."""
         kept = self.kept or Money.zero(self.currency)
@@ -226,7 +230,7 @@ class Quote:
         """The same, where `kept` is in the balance of the workspace and no other order counts on it."""
         return replace(self, kept=kept)
 
-    @property
+    @cached_property
     def facts(self) -> Facts:
         """Everything shown, as JSON: dates as ISO text, amounts in minor units, fractions as text.
 
@@ -260,7 +264,7 @@ class Quote:
             }
         }
 
-    @property
+    @cached_property
     def hash(self) -> str:
         return facts_hash(self.facts)
 
@@ -396,7 +400,7 @@ def _quote_line(wanted: WantedLine, *, tax: TaxDecision | None, on: date) -> Quo
 
 
 def facts_hash(facts: Facts) -> str:
-    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = _in_one_spelling.encode(facts)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import cache
+from typing import NamedTuple
 
 from .periods import add_months
 from .vocabulary import NoticeKind, SubscriptionState
@@ -65,8 +67,7 @@ class SubscriptionDates:
         return None if untried else self.blocked_on
 
 
-@dataclass(frozen=True, slots=True)
-class _Window:
+class _Window(NamedTuple):
     """`first` is the first day of `step`, `until` the first day on which it comes too late; None: never."""
 
     step: Step
@@ -168,5 +169,6 @@ def renewal_day(*, due_on: date, last_renewed_on: date | None) -> date:
     return max(due_on, last_renewed_on + _days(NOTICE_DAYS))
 
 
+@cache
 def _days(n: int) -> timedelta:
     return timedelta(days=n)

@@ -22,6 +22,7 @@ from portal.models import AuditEntry, AuditTrace, Person, Workspace
 from portal.runtime import current
 
 JSONValue = str | int | bool | None
+_in_one_spelling = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 PORTAL = "portal"
 """The actor of what nobody did."""
 
@@ -140,7 +141,7 @@ def digest(entry: AuditEntry, *, previous: str, key: str | None = None) -> str:
 
     `key` None: PORTAL_SECRET_KEY.
     """
-    facts = json.dumps(
+    facts = _in_one_spelling.encode(
         [
             entry.workspace_id,
             entry.sequence,
@@ -149,10 +150,7 @@ def digest(entry: AuditEntry, *, previous: str, key: str | None = None) -> str:
             entry.subject,
             entry.changes,
             previous,
-        ],
-        sort_keys=True,
-        separators=(",", ":"),
-        ensure_ascii=False,
+        ]
     )
     own_key = hashlib.sha256(b"audit" + (key or current().settings.secret_key).encode()).digest()
-    return hmac.new(own_key, facts.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+    return hmac.digest(own_key, facts.encode("utf-8", "surrogatepass"), "sha256").hex()

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from peewee import JOIN, SQL, fn
+from peewee import JOIN, SQL, ModelSelect, fn
 
 from portal.database import rows
 from portal.database.connecting import postpone, require_transaction, write_postponed
+from portal.database.prepared import Parameter
 from portal.domain import ledger
 from portal.domain.ledger import Part
 from portal.domain.money import Money, total
@@ -178,26 +179,52 @@ def balances(workspace: Workspace) -> list[Money]:
 def kept(workspace: Workspace, currency: str) -> Money:
     """What is kept for the workspace and no placed order counts on; 0 where it owes. Two sums, one query.
 
-    Whoever relies on it holds the workspace's lock.
+    Whoever relies on it holds the workspace's lock. What this transaction has postponed is written first.
     """
-    reserved = (
-        Order.select(fn.SUM(Order.reserved_minor))
-        .where(
-            Order.workspace == workspace,
-            Order.currency == currency,
-            # In words: SQLite knows its index of these by nothing that is bound.
-            Order.state == SQL("'placed'"),
-            Order.reserved_minor > SQL("0"),
-        )
-        .alias("reserved")
+    write_postponed()
+    sums = sum_of_entries(workspace, currency).select_extend(sum_reserved(workspace, currency)).tuples()
+    [(entered, reserved)] = cast("list[tuple[int | None, int | None]]", list(sums))
+    return Money(kept_minor(entered, reserved), currency)
+
+
+def sum_of_entries(
+    workspace: Workspace | Parameter, currency: str | Parameter
+) -> "ModelSelect[BalanceEntry]":
+    """In minor units, as a part of another query; none where there is no entry."""
+    return BalanceEntry.select(fn.SUM(BalanceEntry.amount_minor)).where(
+        BalanceEntry.workspace == workspace, BalanceEntry.currency == currency
     )
-    sums = (
-        BalanceEntry.select(fn.SUM(BalanceEntry.amount_minor), reserved)
-        .where(BalanceEntry.workspace == workspace, BalanceEntry.currency == currency)
+
+
+def sum_reserved(workspace: Workspace | Parameter, currency: str | Parameter) -> "ModelSelect[Order]":
+    """Of what is kept, how much placed orders count on; as `sum_of_entries`."""
+    return Order.select(fn.SUM(Order.reserved_minor)).where(
+        Order.workspace == workspace,
+        Order.currency == currency,
+        # In words: SQLite knows its index of these by nothing that is bound.
+        Order.state == SQL("'placed'"),
+        Order.reserved_minor > SQL("0"),
+    )
+
+
+def kept_minor(entered: int | None, reserved: int | None) -> int:
+    """As `kept`, of the two sums."""
+    return max(int(entered or 0) - int(reserved or 0), 0)
+
+
+def where_something_is_kept(workspaces: Sequence[int]) -> set[tuple[int, str]]:
+    """Those of these ids, with the currency, in whose balance more than 0 is kept. One query for them all.
+
+    Whether placed orders count on it is not asked: `kept` says that of each.
+    """
+    positive = (
+        BalanceEntry.select(BalanceEntry.workspace, BalanceEntry.currency)
+        .where(rows.one_of(BalanceEntry.workspace, workspaces))
+        .group_by(BalanceEntry.workspace, BalanceEntry.currency)
+        .having(fn.SUM(BalanceEntry.amount_minor) > 0)
         .tuples()
     )
-    [(entered, counted_on)] = cast("list[tuple[int | None, int | None]]", list(sums))
-    return max(Money(int(entered or 0) - int(counted_on or 0), currency), Money.zero(currency))
+    return set(cast("Iterable[tuple[int, str]]", positive))
 
 
 def beside_balance(quote: Quote, workspace: Workspace) -> Quote:

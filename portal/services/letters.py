@@ -94,12 +94,15 @@ def _short_key(address: str) -> str:
 
 
 def billing_people(workspace: Workspace) -> list[Person]:
-    """Whom billing mail goes to: owners, billing managers and upgraders who have joined."""
-    return [member.person for member in _may_pay.rows(workspace=workspace.id)]
+    """Whom billing mail goes to: owners, billing managers and upgraders who have joined.
+
+    With what a letter needs of them alone: name, address, language.
+    """
+    return _may_pay.rows(workspace=workspace.id)
 
 
 def owners(workspace: Workspace) -> list[Person]:
-    return [member.person for member in _owners.rows(workspace=workspace.id)]
+    return _owners.rows(workspace=workspace.id)
 
 
 def method_facts(method: PaymentMethod | None) -> JSON:
@@ -114,10 +117,10 @@ def paid_with(payment: Payment) -> JSON:
     return {"method": payment.method_kind.value, "brand": payment.brand, "last4": payment.last4}
 
 
-def _people(which: Expression) -> "ModelSelect[Member]":
+def _people(which: Expression) -> "ModelSelect[Person]":
     return (
-        Member.select(Member, Person)
-        .join(Person)
+        Person.select(Person.id, Person.email, Person.name, Person.language)
+        .join(Member)
         .where(
             Member.workspace == Parameter("workspace"),
             Member.status == MemberStatus.ACTIVE,

@@ -17,7 +17,11 @@ ORDER_NUMBER_LENGTH = 12
 
 
 def new_order_number() -> str:
-    return "".join(secrets.choice(ORDER_ALPHABET) for _ in range(ORDER_NUMBER_LENGTH))
+    letters, rest = [], secrets.randbelow(len(ORDER_ALPHABET) ** ORDER_NUMBER_LENGTH)
+    for _ in range(ORDER_NUMBER_LENGTH):
+        rest, place = divmod(rest, len(ORDER_ALPHABET))
+        letters.append(ORDER_ALPHABET[place])
+    return "".join(letters)
 
 
 def freeze(
@@ -25,7 +29,7 @@ def freeze(
 ) -> None:
     """Let the order and its lines say what `quote` says, and save them. Inside the workspace's lock.
 
-    New lines have no id before the commit.
+    New lines have no id before the commit, nor has the order of a renewal: those come by the hundred.
 
     `subscriptions` are those of the quote's lines, in their order, None for a first purchase. `renews_on`:
     the due date that a renewal is for.
@@ -39,7 +43,10 @@ def freeze(
     order.total_minor = quote.total.minor
     order.from_balance_minor, order.reserved_minor = quote.from_balance.minor, quote.reserved.minor
     is_new = order.id is None
-    rows.save(order)
+    if renews_on is None:
+        rows.save(order)
+    else:
+        rows.save_later(order)
     known = [] if is_new else list(_lines_of([order]))
     if len(known) > len(quote.lines):
         surplus = [line.id for line in known[len(quote.lines) :]]

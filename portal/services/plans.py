@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from peewee import JOIN, Case, ModelSelect, fn
 
-from portal.database.prepared import Parameter, Parameters, Prepared
+from portal.database.prepared import Parameter, Prepared
 from portal.domain.money import Money
 from portal.domain.plans import (
     ExceededLimit,
@@ -142,16 +142,6 @@ _on_sale = Prepared(
         .where(Plan.product == Parameter("product"), ~Plan.hidden, ~Plan.withdrawn)
         .order_by(Plan.position, Price.interval, Price.currency)
     )
-)
-
-
-def by_codes(codes: Iterable[str]) -> dict[str, Plan]:
-    """The plans with these codes, on sale or not, each with its product. One query."""
-    return {plan.code: plan for plan in _with_codes.rows(codes=list(codes))}
-
-
-_with_codes = Prepared(
-    lambda: Plan.select(Plan, Product).join(Product).where(Plan.code << Parameters("codes"))
 )
 
 

@@ -1,9 +1,10 @@
 """Prepared queries answer what Peewee's own would."""
 
 import pytest
+from peewee import JOIN
 
 from portal.database.prepared import Parameter, Parameters, Prepared, by_ids
-from portal.models import Member, Person, Subscription, Workspace
+from portal.models import Member, Person, Plan, Price, Subscription, Workspace
 from tests.factories import a_workspace
 from tests.visiting import facts
 
@@ -51,3 +52,18 @@ def test_rows_by_their_ids(app) -> None:
         found = by_ids(Workspace, {first.id, second.id, second.id + 1})
         assert {key: row.slug for key, row in found.items()} == {first.id: "acme", second.id: "bolt"}
         assert by_ids(Workspace, ()) == {}
+
+
+def test_a_join_is_read_as_its_parts_are(app) -> None:
+    with facts(app):
+        a_workspace()
+        [found] = (
+            Subscription.select(Subscription, Plan, Price)
+            .join_from(Subscription, Plan, on=Subscription.plan)
+            .join_from(Subscription, Price, JOIN.LEFT_OUTER)
+        )
+        assert found.__data__ == Subscription.get().__data__
+        assert found.plan.__data__ == Plan.get_by_id(found.plan_id).__data__
+        # A trial has no price, and nobody asks for it again.
+        assert found.__rel__["price"] is None
+        assert not (found.dirty_fields or found.plan.dirty_fields)

@@ -22,13 +22,13 @@ from portal.models import (
     Workspace,
 )
 from portal.services import demo
-from portal.services.checkout import cart
+from portal.services.checkout import cart, ordering
 from portal.services.subscriptions import scheduled_change
 from tests.conftest import TODAY
-from tests.factories import CATALOGUE, a_catalogue, owner_of, seen_by
-from tests.licensed import bought, tried
+from tests.factories import a_catalogue, owner_of, seen_by
+from tests.licensed import bought, catalogue_with, tried
 from tests.pages import by_testid, parse
-from tests.paying import a_place, an_order, apply_catalogue, pay
+from tests.paying import a_place, an_order, apply_catalogue, pay, with_details
 from tests.visiting import visit_as
 from tests.visitors import Visitor
 
@@ -171,14 +171,6 @@ def test_what_waits_for_the_due_date_costs_no_page_more_than_six(app, statements
 MANY_PRODUCTS = 40
 
 
-def with_many_products() -> str:
-    """The catalogue with that many licensed products more, each a copy of the one with a single plan."""
-    text = CATALOGUE.read_text()
-    start = text.index('[[products]]\ncode = "training"')
-    copied = text[start : text.index('[[products]]\ncode = "remote"')]
-    return text + "".join(copied.replace('code = "training', f'code = "p{n}') for n in range(MANY_PRODUCTS))
-
-
 def test_forty_subscriptions_cost_what_one_costs(app, statements) -> None:
     with connection():
         place = a_place()
@@ -190,7 +182,7 @@ def test_forty_subscriptions_cost_what_one_costs(app, statements) -> None:
     pages = ("subscriptions", "subscriptions/new", "subscriptions/new?product=webinar&licences=3")
     few = [queries_of(f"/w/acme/{name}", visitor, statements) for name in pages]
     with connection():
-        apply_catalogue(with_many_products())
+        apply_catalogue(catalogue_with(MANY_PRODUCTS))
         for number in range(MANY_PRODUCTS):
             bought(place, f"p{number}-standard", renews_with=card)
     many = [queries_of(f"/w/acme/{name}", visitor, statements) for name in pages]
@@ -231,6 +223,23 @@ def test_a_cart_of_twenty_products_costs_what_one_of_two_costs(app, statements) 
         counts.append(len(queries_of("/w/acme/cart", visitor, statements)))
         assert len(by_testid(parse(visitor.get("/w/acme/cart").text), "cart-amount")) == number
     assert counts[0] == counts[1] <= 11
+
+
+def test_the_order_page_of_twenty_lines_costs_what_that_of_two_costs(app, statements) -> None:
+    with connection():
+        place = a_place()
+        visitor = Visitor(app)
+        visit_as(visitor.client, owner_of(place.workspace))
+    sent = []
+    for number in (2, 20):
+        with connection():
+            choices = [Choice(plan, Interval.MONTH, 3) for plan in _products(number)]
+            opened = ordering.open_order(place, choices=choices, currency="EUR", now=TODAY)
+            order = with_details(opened, place)
+        page = f"/w/acme/checkout/{order.number}/review"
+        sent.append(queries_of(page, visitor, statements))
+        assert len(by_testid(parse(visitor.get(page).text), "order-line")) == number
+    assert len(sent[0]) == len(sent[1]) <= MOST_QUERIES, "\n".join(sent[1])
 
 
 def _products(number: int) -> list[str]:

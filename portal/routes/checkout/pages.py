@@ -369,6 +369,7 @@ def _review_page(
     allowance = ceiling.allowance_here(place, now=current().clock.now())
     has_to_ask = allowance is not None and not allowance.covers(total)
     waiting = scheduled_change.waiting_plan(standing)
+    renewal_stays_on = _renewal_that_stays_on(place, order, standing, waiting)
     form.quote.data = order.quote_hash
     page = ReviewPage(
         form=form,
@@ -384,8 +385,8 @@ def _review_page(
         problem=problem,
         replaces_trial=standing.state == SubscriptionState.TRIAL and order.plan_line is not None,
         cancels=cancelled_by(order, waiting, due_on=standing.due_on, today=standing.today),
-        renewal_stays_on=_renewal_that_stays_on(place, order, standing, waiting),
-        ends_renewal_at=_ends_renewal_at(place, order),
+        renewal_stays_on=renewal_stays_on,
+        ends_renewal_at=_ends_renewal_at(place, order) if renewal_stays_on else "",
         processor=charging.gateway_for(order.method_kind).capabilities().processor_name,
         sandbox_cards=sandbox_cards_url(),
         allowance=allowance_sentence(allowance, total) if allowance is not None else "",
@@ -636,7 +637,7 @@ def adding_a_card(place: Place) -> str:
 
 def _last_decline(order: Order) -> str:
     """Why the last card that was typed was declined; empty once another method is chosen."""
-    payment = charging.newest_payment(order)
+    payment = order.newest_payment
     if payment is None or payment.state != PaymentState.DECLINED or payment.method_kind != order.method_kind:
         return ""
     if payment.method_id is not None:

@@ -103,7 +103,7 @@ def find_product(code: str) -> Product | None:
 
 def find_plan(choice: Choice) -> Plan:
     """The plan that was chosen, on sale or not, with its product."""
-    return plans.by_codes([choice.plan_code])[choice.plan_code]
+    return Plan.select(Plan, Product).join(Product).where(Plan.code == choice.plan_code).get()
 
 
 def read(place: Place, *, now: datetime) -> Cart:

@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import cast
 
+from peewee import JOIN, ModelSelect, fn
+
+from portal.database import rows
 from portal.database.connecting import require_transaction, transaction, write_postponed
 from portal.database.prepared import Parameter, Prepared
 from portal.domain.billing_details import Details
@@ -21,6 +24,7 @@ from portal.domain.errors import (
     SmallerPlanWaits,
     TooEarlyToProlong,
 )
+from portal.domain.money import Money
 from portal.domain.plans import PlanNotOffered, has_days_left, is_prolongable
 from portal.domain.pricing import (
     ChangedLicences,
@@ -55,14 +59,15 @@ from portal.models import (
     Workspace,
 )
 from portal.runtime import current
-from portal.services import audit, ledger, plans
+from portal.services import audit, plans
 from portal.services.open_money import refuse_beside_open_money
 from portal.services.orders import freeze, new_order_number, read_lines, take_along
 from portal.services.payments import asking, charging
 from portal.services.places import Place
-from portal.services.subscriptions import agreement, charged_methods, licences, next_charge, present_licences
+from portal.services.subscriptions import agreement, charged_methods, next_charge, present_licences
 from portal.services.subscriptions.auto_renewal import methods_of
 
+from . import wanted_plans
 from .ceiling import keep_to_ceiling
 
 
@@ -134,21 +139,33 @@ def refuse_what_cannot_be_ordered(
 
 
 def find_order(workspace: Workspace, number: str) -> Order | None:
-    """The workspace's order with its buyer; another workspace's is None."""
-    order = cast("Order | None", _order_with_buyer.first(workspace=workspace.id, number=number))
+    """The workspace's order with its buyer; another workspace's is None.
+
+    `newest_payment` is the last attempt to pay it, or None.
+    """
+    order = _order_with_payment.first(workspace=workspace.id, number=number)
     if order is not None:
         order.workspace = workspace
-    return order
+        if order.newest_payment is not None:
+            order.newest_payment.workspace = workspace
+            order.newest_payment.order = order
+            rows.take_as_read(order.newest_payment)
+        rows.take_as_read(order)
+    return cast("Order | None", order)
 
 
-_order_with_buyer = Prepared(
-    lambda: (
-        Order.select(Order, Person)
-        .join(Person)
+def _order_and_payment() -> "ModelSelect[Order]":
+    other = Payment.alias()
+    newest = other.select(fn.MAX(other.id)).where(other.order == Order.id)
+    return (
+        Order.select(Order, Person, Payment)
+        .join_from(Order, Person)
+        .join_from(Order, Payment, JOIN.LEFT_OUTER, on=(Payment.id == newest), attr="newest_payment")
         .where(Order.workspace == Parameter("workspace"), Order.number == Parameter("number"))
-        .limit(1)
     )
-)
+
+
+_order_with_payment = Prepared(_order_and_payment)
 
 
 def remembered_details(workspace: Workspace) -> dict[str, object] | None:
@@ -304,10 +321,14 @@ def ask(payment: Payment, *, card: CardData | None, save: bool, return_url: str,
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A line to be quoted, and the subscription that it pays for; None for a first purchase."""
+    """A line to be quoted, and the subscription that it pays for; None for a first purchase.
+
+    `kept`: what was kept for the workspace when this was read.
+    """
 
     line: WantedLine
     subscription: Subscription | None
+    kept: Money
 
 
 def wanted_lines(
@@ -315,16 +336,20 @@ def wanted_lines(
 ) -> list[Wanted]:
     """The choices at today's prices, each as the workspace may have it. Raises as `current_quote`."""
     choices = list(choices)
-    plans_by_code = plans.by_codes(each.plan_code for each in choices)
+    known = wanted_plans.read(workspace, [each.plan_code for each in choices], currency=currency)
     wanted = []
     for choice in choices:
-        plan = plans_by_code.get(choice.plan_code)
-        if plan is not None and plan.product.kind == ProductKind.LICENSED:
-            wanted.append(_wanted_licences(workspace, plan.product, choice, currency=currency, now=now))
+        of_plan = known.get(choice.plan_code)
+        subscription = of_plan.subscription if of_plan else None
+        if of_plan is not None and of_plan.plan.product.kind == ProductKind.LICENSED:
+            line = _wanted_licences(of_plan, choice, currency=currency, today=workspace.day(now), now=now)
+        elif of_plan is None or subscription is None:
+            raise PlanNotOffered(wanted=(choice.plan_code, choice.interval, currency))
         else:
-            status = _status_of_plan(workspace, now=now)
+            status = agreement.status_of(subscription, today=workspace.day(now))
             line = _wanted_plan(status, choice, currency=currency, now=now)
-            wanted.append(Wanted(line, status.subscription))
+        # What is no currency was refused with the plan.
+        wanted.append(Wanted(line, subscription, Money(of_plan.kept_minor, currency)))
     return wanted
 
 
@@ -346,18 +371,16 @@ def _wanted_plan(
 
 
 def _wanted_licences(
-    workspace: Workspace, product: Product, choice: Choice, *, currency: str, now: datetime
-) -> Wanted:
+    of_plan: wanted_plans.WantedPlan, choice: Choice, *, currency: str, today: date, now: datetime
+) -> WantedLine:
     """Licences of a product: prolonged or changed where they run; else bought, from today on.
 
     During a trial it ends the trial. Licences that members hold of it, or held when it ended, stay theirs.
     """
-    subscription, today = agreement.of_product(workspace, product), workspace.day(now)
+    product, subscription, held = of_plan.plan.product, of_plan.subscription, of_plan.assigned
     status = agreement.status_of(subscription, today=today) if subscription is not None else None
     if choice.kind is OrderKind.PROLONG:
-        line = _prolonged_licences(status, choice, currency=currency, now=now)
-        return Wanted(line, subscription)
-    held = licences.assigned(subscription) if subscription is not None else 0
+        return _prolonged_licences(status, choice, currency=currency, now=now)
     if choice.kind is OrderKind.CHANGE:
         return _changed_licences(status, choice, currency=currency, assigned=held, now=now)
     refuse_licences(product, choice, subscription=subscription, assigned=held, today=today)
@@ -370,9 +393,8 @@ def _wanted_licences(
     )
     if status is None:
         never = PresentTerms(choice.plan_code, None, SubscriptionState.TRIAL, None, today.day)
-        return Wanted(WantedLine(never, offer, choice.quantity), None)
-    present = agreement.present_terms_of(status)
-    return Wanted(WantedLine(present, offer, choice.quantity), subscription)
+        return WantedLine(never, offer, choice.quantity)
+    return WantedLine(agreement.present_terms_of(status), offer, choice.quantity)
 
 
 def _prolonged_licences(
@@ -412,7 +434,7 @@ def _changed_licences(
     currency: str,
     assigned: int,
     now: datetime,
-) -> Wanted:
+) -> WantedLine:
     """Licences that run, changed today. Raises NotChangeable, and as `current_quote` does."""
     if status is None:
         raise present_licences.NotChangeable(state=SubscriptionState.ENDED)
@@ -428,7 +450,7 @@ def _changed_licences(
         quantity=choice.quantity,
     )
     plan = next(candidate.plan for candidate in on_sale if candidate.plan.code == choice.plan_code)
-    line = WantedLine(
+    return WantedLine(
         PresentTerms(
             plan_code=status.plan.code,
             interval=status.interval,
@@ -440,7 +462,6 @@ def _changed_licences(
         choice.quantity,
         changes=ChangedLicences(present, plan.position, RenewalDay(product.renewal_day)),
     )
-    return Wanted(line, subscription)
 
 
 def _guaranteed(offer: Offer, status: agreement.SubscriptionStatus, *, quantity: int) -> Offer:
@@ -473,10 +494,6 @@ def refuse_licences(
     ):
         raise AlreadySubscribed(product_code=product.code)
     check_licences(choice.quantity, most=product.most_licences, assigned=assigned)
-
-
-def _status_of_plan(workspace: Workspace, *, now: datetime) -> agreement.SubscriptionStatus:
-    return agreement.status_of(agreement.of_workspace(workspace), today=workspace.day(now))
 
 
 def wanted_again(order: Order, *, currency: str, now: datetime) -> list[Wanted]:
@@ -519,7 +536,7 @@ def _quote_of(
     """What the lines cost together now; without tax, and beside no balance, while `details` are not known."""
     lines = [each.line for each in wanted]
     quote = _quote_alone(workspace, lines, details=details, method_kind=method_kind, now=now)
-    return ledger.beside_balance(quote, workspace) if details else quote
+    return quote.beside_balance(wanted[0].kept) if details else quote
 
 
 def _quote_alone(

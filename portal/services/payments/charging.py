@@ -104,7 +104,11 @@ def begin_payment(
         created_at=wall,
         **(_intent(order, method, wall=wall) if order.due.minor else _from_balance(order, wall=wall)),
     )
-    rows.save(payment)
+    if rows.is_new(order):
+        # It follows its order, which is written before the commit.
+        rows.save_later(payment)
+    else:
+        rows.save(payment)
     if payment.method_kind != PaidWith.BALANCE:
         return payment
     write_postponed()
@@ -316,7 +320,12 @@ def _lock_workspaces(ids: Iterable[int]) -> None:
     """In the order of their ids, so that two processes never wait for each other. PostgreSQL only."""
     if is_postgresql():
         wanted = sorted(set(ids))
-        list(Workspace.select(Workspace.id).where(Workspace.id << wanted).order_by(Workspace.id).for_update())
+        list(
+            Workspace.select(Workspace.id)
+            .where(rows.one_of(Workspace.id, wanted))
+            .order_by(Workspace.id)
+            .for_update()
+        )
 
 
 _payments_with_orders = Prepared(

@@ -1,11 +1,12 @@
 """What the run knows of a batch of subscriptions before it looks at them: one query for each kind of row."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, TypeVar, cast
 
+from portal.database.rows import one_of
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, OPEN_REFUND_STATES
 from portal.domain.vocabulary import NoticeKind
 from portal.models import (
@@ -19,6 +20,7 @@ from portal.models import (
     Refund,
     Subscription,
 )
+from portal.services import ledger
 from portal.services.subscriptions import charged_methods
 
 T = TypeVar("T")
@@ -30,7 +32,8 @@ class RenewalFacts:
 
     `said` are the letters about its due date and the day of each; `renewal` is the order that renews it
     then, with the tries that were `declined`; `open_payment` and `refund_is_open` tell of money whose result
-    is open. `methods` are all that are saved, in no order.
+    is open. `methods` are all that are saved, in no order. `kept_in` are the currencies in which the balance
+    of the workspace may pay.
     """
 
     said: dict[NoticeKind, date] = field(default_factory=dict)
@@ -40,10 +43,11 @@ class RenewalFacts:
     declined: Sequence[Payment] = ()
     methods: Sequence[PaymentMethod] = ()
     billing_details: BillingDetails | None = None
+    kept_in: Collection[str] = ()
 
 
 def read_facts(subscriptions: Sequence[Subscription]) -> dict[int, RenewalFacts]:
-    """By the ids of the subscriptions, which are loaded with their workspaces. Seven queries at most."""
+    """By the ids of the subscriptions, which are loaded with their workspaces. Eight queries at most."""
     ids = [subscription.id for subscription in subscriptions]
     workspaces = [subscription.workspace_id for subscription in subscriptions]
     said = _said(ids)
@@ -55,9 +59,12 @@ def read_facts(subscriptions: Sequence[Subscription]) -> dict[int, RenewalFacts]
         "workspace_id",
         PaymentMethod.select(PaymentMethod, Person.id, Person.name, Person.email)
         .join(Person)
-        .where(PaymentMethod.workspace << workspaces, PaymentMethod.removed_at.is_null()),
+        .where(one_of(PaymentMethod.workspace, workspaces), PaymentMethod.removed_at.is_null()),
     )
-    details = _by("workspace_id", BillingDetails.select().where(BillingDetails.workspace << workspaces))
+    details = _by("workspace_id", BillingDetails.select().where(one_of(BillingDetails.workspace, workspaces)))
+    kept_in: dict[int, list[str]] = defaultdict(list)
+    for workspace, currency in ledger.where_something_is_kept(workspaces):
+        kept_in[workspace].append(currency)
     found = {}
     for subscription in subscriptions:
         at = subscription.workspace_id
@@ -70,6 +77,7 @@ def read_facts(subscriptions: Sequence[Subscription]) -> dict[int, RenewalFacts]
             declined=declined.get(renewal.id, []) if renewal else [],
             methods=methods.get(at, []),
             billing_details=_first(details, at),
+            kept_in=kept_in[at],
         )
     return found
 
@@ -79,7 +87,7 @@ def _said(ids: Sequence[int]) -> Mapping[int, dict[NoticeKind, date]]:
     about_the_due_date = (
         Notice.select(Notice, Subscription.id)
         .join(Subscription)
-        .where(Subscription.id << ids, Notice.about_on == Subscription.due_on)
+        .where(one_of(Subscription.id, ids), Notice.about_on == Subscription.due_on)
     )
     for notice in cast("Iterable[Notice]", about_the_due_date):
         said[notice.subscription.id][notice.kind] = notice.said_on
@@ -95,7 +103,7 @@ def _open_payments(workspaces: Sequence[int]) -> Iterable[Any]:
         Payment.select(Payment, OrderLine.subscription)
         .join(OrderLine, on=(OrderLine.order == Payment.order), attr="line")
         .where(
-            Payment.workspace << workspaces,
+            one_of(Payment.workspace, workspaces),
             Payment.look_up_at.is_null(False),
             Payment.state << OPEN_PAYMENT_STATES,
             OrderLine.subscription.is_null(False),
@@ -115,7 +123,7 @@ def _open_refunds(workspaces: Sequence[int]) -> Iterable[Any]:
             attr="line",
         )
         .where(
-            Refund.workspace << workspaces,
+            one_of(Refund.workspace, workspaces),
             Refund.state << OPEN_REFUND_STATES,
             OrderLine.subscription.is_null(False),
         )
@@ -130,7 +138,7 @@ def _renewals(ids: Sequence[int]) -> Iterable[OrderLine]:
         .join_from(OrderLine, Order)
         .join_from(OrderLine, Subscription)
         .where(
-            Subscription.id << ids,
+            one_of(Subscription.id, ids),
             OrderLine.renews_on == Subscription.due_on,
             OrderLine.refunded_at.is_null(),
         ),

@@ -130,7 +130,9 @@ def _renew(
         renew_on = today + timedelta(days=NOTICE_DAYS)
         calendar_letters.announce(subscription, quote, renew_on=renew_on, today=today)
         return None
-    quote = ledger.beside_balance(quote, subscription.workspace)
+    if quote.currency in facts.kept_in:
+        # Asked anew: another renewal of this run may have taken it.
+        quote = ledger.beside_balance(quote, subscription.workspace)
     if quote.due.minor == 0:
         subscription.renewal_failed_on = None
         next_charge.tell(subscription, quote)

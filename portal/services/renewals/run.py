@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from peewee import ModelSelect
 
 from portal.database.connecting import is_postgresql, transaction
+from portal.database.rows import one_of
 from portal.gateways.base import Outcome, RateLimited, ResultUnknown
 from portal.models import Payment, Subscription, Workspace
 from portal.runtime import current
@@ -123,7 +124,7 @@ def _look_at_batch(charges: "_Charges", counts: Counter[str], *, size: int, now:
 
 def _examine(taken: Sequence[int], *, now: datetime) -> list[one_subscription.Examined]:
     # Read only now that the locks are held: another run may have looked at some of them meanwhile.
-    still_due = subscriptions_due(now).where(Subscription.id << list(taken))
+    still_due = subscriptions_due(now).where(one_of(Subscription.id, taken))
     found = agreement.with_catalogue(still_due.select(Subscription, Workspace).join(Workspace))
     facts = read_facts(found)
     return [one_subscription.look_at(each, facts[each.id], now=now) for each in found]

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import cast
 from zoneinfo import ZoneInfo
 
-from peewee import JOIN, Case
+from peewee import JOIN, Case, ModelSelect
 
 from portal import outbox
 from portal.database import rows
@@ -156,8 +156,8 @@ def of_workspace(workspace: Workspace) -> Subscription:
     return cast(Subscription, found)
 
 
-_of_workspace = Prepared(
-    lambda: (
+def _every_subscription() -> "ModelSelect[Subscription]":
+    return (
         Subscription.select(
             Subscription,
             Plan,
@@ -169,9 +169,14 @@ _of_workspace = Prepared(
         .join_from(Subscription, Plan, on=Subscription.plan)
         .join_from(Subscription, Product)
         .join_from(Subscription, Price, JOIN.LEFT_OUTER)
-        .where(Subscription.workspace == Parameter("workspace"), Product.kind == ProductKind.WORKSPACE_PLAN)
-        .limit(1)
+        .where(Subscription.workspace == Parameter("workspace"))
+        .order_by(Subscription.id)
     )
+
+
+_all_of = Prepared(_every_subscription)
+_of_workspace = Prepared(
+    lambda: _every_subscription().where(Product.kind == ProductKind.WORKSPACE_PLAN).limit(1)
 )
 
 
@@ -191,20 +196,12 @@ def of_product_or_plan(workspace: Workspace, product: Product | None) -> Subscri
 
 
 def all_of(workspace: Workspace) -> list[Subscription]:
-    """Every subscription of the workspace with its product, plan and price, the workspace plan's first."""
-    found = with_catalogue(_all_of_workspace.rows(workspace=workspace.id))
+    """As `of_workspace`, every subscription of the workspace, that to the workspace plan first. One query."""
+    found = _all_of.rows(workspace=workspace.id)
     for subscription in found:
         subscription.workspace = workspace
+        rows.take_as_read(subscription)
     return sorted(found, key=lambda each: (each.product.kind != ProductKind.WORKSPACE_PLAN, each.id))
-
-
-_all_of_workspace = Prepared(
-    lambda: Subscription.select(
-        Subscription,
-        open_money.state_of_open_payment(Parameter("workspace")).alias("open_payment_state"),
-        open_money.state_of_open_refund(Parameter("workspace")).alias("open_refund_state"),
-    ).where(Subscription.workspace == Parameter("workspace"))
-)
 
 
 def failed_renewals_of(workspace: Workspace) -> list[Subscription]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import cast
 
+from portal.database import rows
 from portal.domain.dunning import methods_left, was_not_confirmed
 from portal.domain.vocabulary import DeclineCode, PaymentState
 from portal.gateways.cards import expires_before
@@ -109,7 +110,7 @@ def declined_tries(orders: Iterable[Order]) -> Iterable[Payment]:
     if not ids:
         return []
     declined = Payment.select().where(
-        Payment.order << ids,
+        rows.one_of(Payment.order, ids),
         Payment.state == PaymentState.DECLINED,
         Payment.decline_code != DeclineCode.NEVER_MADE,
         Payment.method.is_null(False),

@@ -10,6 +10,7 @@ from typing import Any, cast
 from peewee import JOIN, fn
 
 from portal.database.prepared import Parameter, Prepared
+from portal.database.rows import one_of
 from portal.domain.buying import ProductStanding
 from portal.domain.lifecycle import WITHOUT_ACCESS
 from portal.domain.vocabulary import ProductKind, Right, SubscriptionState
@@ -242,7 +243,7 @@ def _next_method(own: OwnProduct, methods: Sequence[PaymentMethod]) -> PaymentMe
 
 
 def _documents_of(had: Iterable[OwnProduct]) -> dict[int, list[Invoice]]:
-    """The newest documents of each licensed subscription, by its id. One query.
+    """Kind and number of the newest documents of each licensed subscription, by its id. One query.
 
     Those of the workspace plan may be thousands, and are what the history is for.
     """
@@ -256,10 +257,12 @@ def _documents_of(had: Iterable[OwnProduct]) -> dict[int, list[Invoice]]:
         )
         .join(Order)
         .join(OrderLine, on=(OrderLine.order == Order.id))
-        .where(OrderLine.subscription << ids)
+        .where(one_of(OrderLine.subscription, ids))
     )
     query = (
-        Invoice.select(Invoice, ranked.c.subscription_id.alias("subscription_id"))
+        Invoice.select(
+            Invoice.id, Invoice.kind, Invoice.number, ranked.c.subscription_id.alias("subscription_id")
+        )
         .join(ranked, on=(ranked.c.id == Invoice.id))
         .where(ranked.c.place <= DOCUMENTS_OF_A_CARD)
         .order_by(Invoice.id.desc())

@@ -191,6 +191,20 @@ def test_a_renewal_takes_the_balance_first(place, clock):
     assert_books_clean()
 
 
+def test_two_renewals_of_one_run_take_the_balance_once(place, clock):
+    """Both are looked at in one batch, in which one question told that something is kept."""
+    subscription = renewing(place, clock)
+    licensed.bought(place, "training-standard", renews_with=PaymentMethod.get())
+    kept = keep(place, clock)
+    clock.set(TODAY.replace(month=12, day=subscription.due_on.day, hour=12))
+    run.run_due(now=clock.now())
+    first, second = [order for order in Order.select().order_by(Order.id) if order.is_renewal]
+    assert (first.from_balance_minor, second.from_balance_minor) == (kept, 0)
+    assert sorted(charged()[-2:]) == sorted([first.total_minor - kept, second.total_minor])
+    assert balance(place) == 0
+    assert_books_clean()
+
+
 def test_a_renewal_that_the_balance_pays_needs_no_card(place, clock):
     subscription = renewing(place, clock)
     keep(place, clock, days=1, licences=10)

@@ -1,0 +1,96 @@
+"""Making models of the rows of a join: Peewee makes a call of Python's for each value that a model keeps."""
+
+from typing import Any
+
+from peewee import Field, ModelCursorWrapper, ModelObjectCursorWrapper, ModelSelect
+
+PLAIN = {"AUTO", "BIGINT", "CHAR", "INT", "TEXT", "VARCHAR"}
+"""Kinds of columns whose values both drivers hand over as what they are."""
+
+
+def _needed(converter: Any) -> Any:
+    """What makes a value of a column's; None where the driver's own value is it."""
+    field = getattr(converter, "__self__", None)
+    if isinstance(field, Field) and field.field_type in PLAIN:
+        return None if type(field).python_value is Field.python_value else converter
+    return converter
+
+
+def leave_out_needless(wrapper: Any) -> None:
+    """Spare Peewee's reader of rows the calls that would give back what they are given."""
+    wrapper.converters = [_needed(converter) for converter in wrapper.converters]
+    wrapper.convert = [place for place, each in enumerate(wrapper.converters) if each is not None]
+    wrapper.no_convert = [place for place, each in enumerate(wrapper.converters) if each is None]
+    if hasattr(wrapper, "_row_spec"):
+        wrapper._row_spec = tuple(
+            (place, key, column, _needed(converter)) for place, key, column, converter in wrapper._row_spec
+        )
+
+
+class JoinedRows(ModelCursorWrapper):
+    """Models of a joined row, each with all of its columns at once."""
+
+    _constructor_list: Any
+    _row_spec: Any
+    _dest_reachable: Any
+
+    def initialize(self) -> None:
+        super().initialize()
+        leave_out_needless(self)
+        assert all(is_model for _key, _constructor, is_model in self._constructor_list), "no subqueries"
+        self._kept: dict[Any, list[tuple[int, str, Any]]] = {key: [] for key in self.key_to_constructor}
+        self._others: list[tuple[int, Any, str, Any]] = []
+        for place, key, column, converter in self._row_spec:
+            owner = key if key in self._kept else self.model
+            if column in self.key_to_constructor[owner][0]._meta.fields:
+                self._kept[owner].append((place, column, converter))
+            else:
+                self._others.append((place, owner, column, converter))
+
+    def process_row(self, row: Any) -> Any:
+        """As Peewee's own; what a left join did not find is None."""
+        made: dict[Any, Any] = {}
+        found = set()
+        for key, constructor, _is_model in self._constructor_list:
+            # As its constructor makes one of nothing.
+            made[key] = one = constructor.__new__(constructor)
+            data: dict[str, Any] = {}
+            one.__data__, one.__rel__, one._dirty = data, {}, set()
+            for place, column, convert in self._kept[key]:
+                value = row[place]
+                if value is not None:
+                    found.add(key)
+                data[column] = value if convert is None else convert(value)
+        for place, key, column, convert in self._others:
+            if row[place] is not None:
+                found.add(key)
+            setattr(made[key], column, row[place] if convert is None else convert(row[place]))
+        for source, attribute, target, _is_dict, is_outer, is_key in self.src_to_dest:
+            is_found = target in found or bool(self._dest_reachable.get(target, frozenset()) & found)
+            if not is_found and not is_outer:
+                continue
+            if is_outer and target not in found and source not in found:
+                continue
+            if is_found:
+                setattr(made[source], attribute, made[target])
+            elif is_key:
+                made[source].__rel__[attribute] = None
+            else:
+                setattr(made[source], attribute, None)
+        for one in made.values():
+            one._dirty.clear()
+        return made[self.model]
+
+
+class Select(ModelSelect):
+    """A query whose models are made of its rows in one go each."""
+
+    _returning: Any
+    _from_list: Any
+    _joins: Any
+
+    def _get_model_cursor_wrapper(self, cursor: Any) -> Any:
+        wrapper = super()._get_model_cursor_wrapper(cursor)  # type: ignore[misc]
+        if isinstance(wrapper, ModelObjectCursorWrapper):
+            return wrapper
+        return JoinedRows(cursor, self.model, self._returning, self._from_list, self._joins)
