@@ -14,7 +14,8 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import is_dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -217,16 +218,10 @@ def migrate_at(url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgresql_migrated(postgresql: PostgreSQL) -> Iterator[ReusedDatabase]:
+def postgresql_migrated(postgresql: PostgreSQL, shared: dict[str, Any]) -> Iterator[ReusedDatabase]:
     """A migrated PostgreSQL database, empty again after each test."""
-    from portal.models import table_names
-
-    url = postgresql.create_database()
-    migrate_at(url)
-    reused = ReusedDatabase(url, table_names())
-    yield reused
-    reused.close()
-    postgresql.drop_database(url)
+    with reused_database(postgresql, shared, fill=migrate_at) as reused:
+        yield reused
 
 
 @pytest.fixture
@@ -253,15 +248,50 @@ def database_url(engine, tmp_path, request) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgresql_shop(postgresql) -> Iterator[ReusedDatabase]:
+def postgresql_shop(postgresql: PostgreSQL, shared: dict[str, Any]) -> Iterator[ReusedDatabase]:
+    """As it is with the demo catalogue on sale."""
+    with reused_database(postgresql, shared, fill=fill_shop_at) as reused:
+        yield reused
+
+
+@contextmanager
+def reused_database(
+    server: PostgreSQL, shared: dict[str, Any], *, fill: Callable[[str], None]
+) -> Iterator[ReusedDatabase]:
+    from portal.database.connecting import make_database
     from portal.models import table_names
 
-    url = postgresql.create_database()
-    fill_shop_at(url)
+    url = server.create_database()
+    fill(url)
     reused = ReusedDatabase(url, table_names())
+    shared[url] = make_database(url)
     yield reused
+    shared.pop(url).close_all()
     reused.close()
-    postgresql.drop_database(url)
+    server.drop_database(url)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared() -> Iterator[dict[str, Any]]:
+    """The PostgreSQL databases that tests use one after another, by URL; their connections outlive a test.
+
+    A new connection reads the server's catalogue anew, which takes longer than the queries of most tests.
+    """
+    from portal.database import connecting
+
+    known: dict[str, Any] = {}
+    make = connecting.make_database
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connecting, "make_database", lambda url: known.get(url) or make(url))
+        yield known
+
+
+def let_go(bound: Any, shared: dict[str, Any]) -> None:
+    """After a test: close its connections, or lay those that the next one will use back."""
+    bound.close()
+    # A thread that has ended may have kept one.
+    if bound not in shared.values() or bound._in_use:
+        bound.close_all()
 
 
 @pytest.fixture(scope="session")
@@ -290,14 +320,14 @@ def fill_shop_at(url: str) -> None:
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Any]:
+def database(database_url: str, shared: dict[str, Any]) -> Iterator[Any]:
     """The models bound to the fresh database, connected, for tests that need no application."""
     from portal.database import connecting as portal_database
 
     bound = portal_database.bind(database_url)
     with portal_database.connection():
         yield bound
-    bound.close_all()
+    let_go(bound, shared)
 
 
 @pytest.fixture
@@ -447,7 +477,9 @@ class EntryOfAPage(Undefined):
 
 
 @pytest.fixture
-def app(settings: Any, clock: Any, sites: dict[Any, Any], request: pytest.FixtureRequest) -> Iterator[Any]:
+def app(
+    settings: Any, clock: Any, sites: dict[Any, Any], shared: dict[str, Any], request: pytest.FixtureRequest
+) -> Iterator[Any]:
     """The application on a fresh database. A fault that became an error page fails the test."""
     from portal import make_site, run_with
     from portal.database.connecting import database
@@ -466,9 +498,7 @@ def app(settings: Any, clock: Any, sites: dict[Any, Any], request: pytest.Fixtur
     application.test_client_class = PageClient
     yield application
     logger.removeHandler(faults)
-    if not database.is_closed():
-        database.close()
-    database.obj.close_all()
+    let_go(database.obj, shared)
     if faults.texts and request.node.get_closest_marker("faults_expected") is None:
         pytest.fail("The application had a fault:\n" + "\n".join(faults.texts), pytrace=False)
 

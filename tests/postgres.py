@@ -238,7 +238,7 @@ class ReusedDatabase:
         self._connection.execute(TIDY_UP)
 
     def tidy_up(self) -> None:
-        """Every row as it was, and every sequence; whoever a test left connected is cut off.
+        """Every row as it was, and every sequence; whoever a test left in the middle of something is cut off.
 
         Tables that a test made, such as those of a queue, go.
         """
@@ -271,7 +271,7 @@ DECLARE
     stray text;
 BEGIN
     PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE datname = current_database() AND pid <> pg_backend_pid();
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle';
     FOR stray IN SELECT tablename FROM pg_tables WHERE schemaname = 'public'
         EXCEPT SELECT tablename FROM kept.here_from_the_start
     LOOP

@@ -128,7 +128,7 @@ def _save_all(rows: Sequence[Model]) -> None:
             take_as_read(row)
     for group in new.values():
         for row in group:
-            _name_whatis_new(row)
+            _refer_to_new(row)
         if len(group) == 1:
             _insert(group[0])
             continue
@@ -142,7 +142,7 @@ def _save_all(rows: Sequence[Model]) -> None:
             database.cursor().executemany(sql, values)
 
 
-def _name_whatis_new(row: Model) -> None:
+def _refer_to_new(row: Model) -> None:
     """The ids of what the row refers to that had none when it was said, and has been written since."""
     for name, other in row.__rel__.items():
         if other is not None and row.__data__.get(name) is None:

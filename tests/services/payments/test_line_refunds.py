@@ -7,7 +7,7 @@ import pytest
 from portal.domain.choices import Choice
 from portal.domain.money import Money
 from portal.domain.pricing import facts_hash
-from portal.domain.vocabulary import Interval, OrderState, RefundState, SubscriptionState
+from portal.domain.vocabulary import Interval, OrderKind, OrderState, RefundState, SubscriptionState
 from portal.gateways.base import ResultUnknown
 from portal.models import (
     Invoice,
@@ -335,7 +335,10 @@ def test_time_brings_nothing_to_what_was_undone(place, clock, payment, operator)
 def changed(place, clock, quantity):
     """So many licences of Meetings from today: a credit note, an invoice, the difference."""
     opened = ordering.open_change(
-        place, Choice("meetings-essential", MONTH, quantity, is_change=True), currency="EUR", now=clock.now()
+        place,
+        Choice("meetings-essential", MONTH, quantity, OrderKind.CHANGE),
+        currency="EUR",
+        now=clock.now(),
     )
     return pay(with_details(opened, place))
 
