@@ -21,12 +21,12 @@ def taking_turns(choices: Sequence[T], turn: int, *, at_least: int = 1) -> list[
     return [choices[(turn + place) % len(choices)] for place in range(min(at_least, len(choices)))]
 
 
-SHARES = 6
+SHARES = 10
 
 
 def share(values: Sequence[T], turn: int, *, shares: int = SHARES) -> list[T]:
-    """Every sixth of the values, beginning with the turn's, and never none; all with FULL=1.
+    """Every tenth of the values, beginning with the turn's, and never none; all with FULL=1.
 
-    Six turns in a row have had each of them. `shares` may be another number than six.
+    Ten turns in a row have had each of them. `shares` may be another number than ten.
     """
     return list(values) if FULL else list(values[turn % min(shares, max(len(values), 1)) :: shares])

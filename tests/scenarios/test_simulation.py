@@ -10,9 +10,9 @@ import pytest
 from tests.matrix import FULL
 from tests.simulation.world import DAYS, make_world
 
-# (seed, days): a year is lived to its end once, and shorter worlds see other people and other faults.
-SQLITE_WORLDS = [(seed, DAYS) for seed in range(1, 101)] if FULL else [(1, DAYS), (2, 120)]
-POSTGRESQL_WORLDS = [(seed, DAYS) for seed in range(101, 104)] if FULL else [(101, 120)]
+# (seed, days)
+SQLITE_WORLDS = [(seed, DAYS) for seed in range(1, 101)] if FULL else [(1, 200)]
+POSTGRESQL_WORLDS = [(seed, DAYS) for seed in range(101, 104)] if FULL else [(101, 100)]
 
 
 def live(settings, clock, seed, days):
