@@ -120,9 +120,21 @@ def init(ctx: click.Context, catalogue: Path, operator_email: str | None) -> Non
     with at_work():
         missing = not operator.exists()
     if operator_email is None and missing:
-        operator_email = click.prompt("E-mail address of the first operator")
+        operator_email = _ask_for_operator()
     if operator_email:
         ctx.invoke(operator_add, email=operator_email)
+
+
+def _ask_for_operator() -> str:
+    try:
+        return str(click.prompt("E-mail address of the first operator"))
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        # A script: there is nobody to answer.
+        raise click.ClickException(
+            "There is no operator yet. Say who it is: portal init --operator you@example.com. The rest is done."
+        ) from None
 
 
 @portal.command()

@@ -95,6 +95,12 @@ def test_init_sets_everything_up_and_may_be_repeated(portal):
 
 
 @sqlite_only
+def test_init_says_what_is_missing_where_nobody_can_be_asked(portal):
+    said = portal("init", "--catalogue", str(CATALOGUE), exit_code=1)
+    assert "Say who it is: portal init --operator" in said
+
+
+@sqlite_only
 def test_migrate_check_tells_by_its_exit_code(portal, tmp_path, monkeypatch):
     assert portal("migrate", "--check") == "pending: none\n"
     monkeypatch.setenv("PORTAL_DATABASE_URL", f"sqlite:///{tmp_path / 'empty.sqlite'}")
