@@ -133,7 +133,7 @@ def _ask_for_operator() -> str:
             raise
         # A script: there is nobody to answer.
         raise click.ClickException(
-            "There is no operator yet. Say who it is: portal init --operator you@example.com. The rest is done."
+            "There is no operator yet: say who it is, as in portal init --operator you@example.com."
         ) from None
 
 

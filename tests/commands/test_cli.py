@@ -97,7 +97,7 @@ def test_init_sets_everything_up_and_may_be_repeated(portal):
 @sqlite_only
 def test_init_says_what_is_missing_where_nobody_can_be_asked(portal):
     said = portal("init", "--catalogue", str(CATALOGUE), exit_code=1)
-    assert "Say who it is: portal init --operator" in said
+    assert "say who it is, as in portal init --operator" in said
 
 
 @sqlite_only
