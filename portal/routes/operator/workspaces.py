@@ -8,7 +8,7 @@ from flask import Blueprint, Response, abort, flash, request, url_for
 from portal import outbox
 from portal.domain.money import Money
 from portal.domain.plans import Usage
-from portal.domain.vocabulary import PaymentState
+from portal.domain.vocabulary import PaymentState, SubscriptionState
 from portal.forms.base import CARD_NUMBER_SENTENCE, TEXT_LENGTH, clean_text
 from portal.forms.operator import MOST_TRIAL_DAYS, CorporateForm, ExtendTrialForm, UsedStorageForm
 from portal.models import Member, Payment, Workspace
@@ -26,6 +26,7 @@ from portal.web.lists import page_cursor
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
+from portal.words.licences import licences_words
 from portal.words.methods import method_words
 from portal.words.states import order_words, payment_words, state_words
 
@@ -191,6 +192,30 @@ def _asked(payment: Payment, *, now: datetime) -> Payment:
 
 
 @dataclass(frozen=True, slots=True)
+class ProductRow:
+    """A licensed product that the workspace has or had. `due`: its due date; empty where there is none."""
+
+    name: str
+    plan: str
+    licences: str
+    due: str
+    state: str
+    state_label: str
+
+
+def _product(status: agreement.SubscriptionStatus) -> ProductRow:
+    has_ended = status.state is SubscriptionState.ENDED
+    return ProductRow(
+        name=translated(status.subscription.product.names),
+        plan=translated(status.plan.names),
+        licences=licences_words(status.subscription.quantity),
+        due=formatting.day(status.due_on) if status.due_on and not has_ended else "",
+        state=status.state,
+        state_label=state_words(status.state),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class WorkspacePage:
     """One workspace as the vendor's staff sees it."""
 
@@ -203,6 +228,7 @@ class WorkspacePage:
     plan_name: str
     status_today: agreement.SubscriptionStatus
     state_label: str
+    products: "list[ProductRow]"
     usage: Usage
     rows: "list[AttemptRow]"
 
@@ -215,8 +241,8 @@ def _page(
     corporate_form: CorporateForm | None = None,
     status: int = 200,
 ) -> Response:
-    now = current().clock.now()
-    status_today = agreement.status_of(agreement.of_workspace(workspace), today=workspace.day(now))
+    today = workspace.day(current().clock.now())
+    status_today, *others = (agreement.status_of(each, today=today) for each in agreement.all_of(workspace))
     trial_form = trial_form or _trial_form(status_today)
     return render(
         "operator/workspace.html",
@@ -230,6 +256,7 @@ def _page(
             plan_name=translated(status_today.plan.names),
             status_today=status_today,
             state_label=state_words(status_today.state),
+            products=[_product(each) for each in others],
             usage=plans.usage_of(workspace),
             rows=[_row(workspace, attempt) for attempt in operator.attempts(workspace, limit=ATTEMPTS_SHOWN)],
         ),

@@ -287,8 +287,9 @@ def next_payment(status: SubscriptionStatus) -> str:
     """The day and the amount that were told; without automatic renewal, until when it is paid."""
     subscription, on = status.subscription, status.subscription.renew_on
     if not subscription.auto_renewal:
-        until = formatting.day(status.due_on) if status.due_on else ""
-        return _("Automatic renewal is off. Paid until %(date)s.", date=until)
+        if status.due_on is None or status.due_on <= status.today:
+            return _("Automatic renewal is off.")
+        return _("Automatic renewal is off. Paid until %(date)s.", date=formatting.day(status.due_on))
     if subscription.renewal_has_failed:
         return _("The renewal is not paid yet.")
     if on is None or on < status.today:

@@ -9,7 +9,8 @@ from portal.services import operator
 from portal.services.operator import StorageUnreadable, read_size
 from portal.services.renewals import run
 from tests import paying
-from tests.factories import a_catalogue, a_person, a_workspace, letters, owner_of
+from tests.factories import a_catalogue, a_person, a_workspace, letters, owner_of, seen_by
+from tests.licensed import bought, tried
 from tests.pages import by_testid, parse, spaced, text_of
 from tests.visiting import facts, post_form, visit_as
 
@@ -196,6 +197,21 @@ def test_a_size_is_read(text, size) -> None:
 def test_what_is_no_size_is_refused(text) -> None:
     with pytest.raises(StorageUnreadable):
         read_size(text)
+
+
+def test_the_products_of_a_workspace_are_on_its_page(app, staff, clock) -> None:
+    with facts(app):
+        workspace = a_workspace()
+        place = seen_by(owner_of(workspace), workspace)
+        bought(place, quantity=3)
+        tried(place, "webinar-standard")
+        assert by_testid(parse(staff.get("/operator/workspaces/acme").text), "products")
+        clock.advance(days=60)
+    [products] = by_testid(parse(staff.get("/operator/workspaces/acme").text), "products")
+    assert [text_of(each) for each in products.iter("dd")] == [
+        "Meetings Essential, 3 licences BlockedDue date: 21 December 2026",
+        "Webinar Standard, 1 licence Ended",
+    ]
 
 
 def test_figures_and_owner_are_on_the_page(app, staff) -> None:
