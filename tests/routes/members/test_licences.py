@@ -280,6 +280,10 @@ def test_what_has_ended_is_taken_back_and_not_assigned(owner, meetings, team, cl
     assert answer.status_code == 409
     assert owner.post(f"{MEETINGS}/take-back", {"only": ids(team)[0]}, page=PAGE).status_code == 303
     assert holders() == {team[1].id}
+    assert 'type="checkbox"' in owner.get(PAGE).text
+    owner.post(f"{MEETINGS}/take-back", {"only": ids(team)[1]}, page=PAGE)
+    # Nothing can be done with a tick any more.
+    assert 'type="checkbox"' not in owner.get(PAGE).text
 
 
 def test_with_htmx_the_part_says_what_was_done(owner, meetings, team) -> None:
