@@ -21,12 +21,12 @@ def taking_turns(choices: Sequence[T], turn: int, *, at_least: int = 1) -> list[
     return [choices[(turn + place) % len(choices)] for place in range(min(at_least, len(choices)))]
 
 
-SHARES = 10
+SHARES = 7
 
 
 def share(values: Sequence[T], turn: int, *, shares: int = SHARES) -> list[T]:
-    """Every tenth of the values, beginning with the turn's, and never none; all with FULL=1.
+    """Every seventh of the values, beginning with the turn's, and never none; all with FULL=1.
 
-    Ten turns in a row have had each of them. `shares` may be another number than ten.
+    Seven turns in a row have had each of them. `shares` may be another number than seven.
     """
     return list(values) if FULL else list(values[turn % min(shares, max(len(values), 1)) :: shares])
