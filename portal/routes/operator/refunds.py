@@ -345,7 +345,12 @@ def _before_and_after(undone: UndoneLine) -> list[tuple[str, str, str]]:
     if newest is None:
         after = _("Nothing: it ends at once")
     elif restored.has_ended:
-        after = _("Nothing: its trial ended on %(date)s", date=formatting.day(cast(date, restored.ends_on)))
+        ended_on = formatting.day(cast(date, restored.ends_on))
+        after = (
+            _("Nothing: its trial ended on %(date)s", date=ended_on)
+            if newest.line is None
+            else _("Nothing: what it had before ended on %(date)s", date=ended_on)
+        )
     else:
         licensed = restored.quantity if agreement.is_licensed(subscription) else None
         interval: Interval | None = newest.price.interval if newest.price is not None else None

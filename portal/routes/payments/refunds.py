@@ -195,6 +195,7 @@ def _why_not(refusal: NotRefundable) -> str:
         RefusalReason.SEVERAL_PRODUCTS: _(
             "This payment was for several products, so it cannot be refunded here. Please contact us."
         ),
+        RefusalReason.NOTHING_PAID: _("Only payments for the plan can be refunded here. Please contact us."),
         RefusalReason.NOT_OFFERED: _("This payment method cannot be refunded here. Please contact us."),
     }[refusal.reason]
 

@@ -18,6 +18,7 @@ from portal.domain.billing_details import Details
 from portal.domain.buying import AlreadySubscribed, check_licences
 from portal.domain.choices import Choice
 from portal.domain.errors import (
+    CurrencyMismatch,
     NothingDue,
     OrderAlreadyPlaced,
     QuoteChanged,
@@ -409,6 +410,9 @@ def _prolonged_licences(
     subscription = status.subscription
     if choice != next_charge.next_period(subscription):
         raise NothingDue()
+    if subscription.price is not None and subscription.price.currency != currency:
+        # What is guaranteed, and what was told, is in that of the price that was paid.
+        raise CurrencyMismatch(left=subscription.price.currency, right=currency)
     offer = plans.offer_of(
         plans.plans_on_sale(subscription.product, on=plans.sale_day(now)),
         plan_code=choice.plan_code,

@@ -206,7 +206,8 @@ class _LookedAt:
         return None
 
     def preview(self, line: OrderLine | None) -> LinesPreview | NotRefundable:
-        wanted = [line] if line is not None else self.lines
+        # As they are now that the lock is held.
+        wanted = [self.lines[line.position - 1]] if line is not None else self.lines
         undone = []
         for each in wanted:
             if (reason := self._why_not(each)) is not None:
@@ -215,7 +216,7 @@ class _LookedAt:
             if self.today > found.last_day:
                 return NotRefundable(RefusalReason.TOO_LATE, found.last_day)
             left = found.restored.quantity
-            if found.assigned > left:
+            if found.assigned > left and not found.restored.has_ended:
                 return NotRefundable(RefusalReason.LICENCES_ASSIGNED, assigned=found.assigned, left=left)
             undone.append(found)
         if any(each.subscription.product_id in self._in_the_way for each in undone):

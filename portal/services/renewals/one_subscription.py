@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from portal.database import rows
-from portal.database.connecting import require_transaction
+from portal.database.connecting import require_transaction, write_postponed
 from portal.domain.errors import MissingVatRate
 from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.timeline import NOTICE_DAYS, Act, Step, look_again_on, steps_due
@@ -62,6 +62,9 @@ def look_at(subscription: Subscription, facts: RenewalFacts, *, now: datetime) -
     # No step is taken twice, so this ends.
     while step := next((each for each in steps_due(dates, today=today) if each not in taken), None):
         taken.add(step)
+        if step in LEADS_TO_DELETION:
+            # A payment that another subscription of the workspace has begun in this batch has to be seen.
+            write_postponed()
         if step is Act.RENEW:
             again_at = _renew(subscription, facts, examined, now=now, today=today)
             did_something = again_at is None

@@ -17,6 +17,7 @@ from peewee import ModelSelect
 
 from portal.database.connecting import is_postgresql, transaction
 from portal.database.rows import one_of
+from portal.domain.timeline import Act
 from portal.gateways.base import Outcome, RateLimited, ResultUnknown
 from portal.models import Payment, Subscription, Workspace
 from portal.runtime import current
@@ -127,7 +128,17 @@ def _examine(taken: Sequence[int], *, now: datetime) -> list[one_subscription.Ex
     still_due = subscriptions_due(now).where(one_of(Subscription.id, taken))
     found = agreement.with_catalogue(still_due.select(Subscription, Workspace).join(Workspace))
     facts = read_facts(found)
-    return [one_subscription.look_at(each, facts[each.id], now=now) for each in found]
+    looks: list[one_subscription.Examined] = []
+    deleted: set[int] = set()
+    for each in found:
+        if each.workspace_id in deleted:
+            # With another one of this batch; what was read of it is no longer so.
+            continue
+        examined = one_subscription.look_at(each, facts[each.id], now=now)
+        looks.append(examined)
+        if Act.DELETE in examined.steps:
+            deleted.add(each.workspace_id)
+    return looks
 
 
 def _examine_one(

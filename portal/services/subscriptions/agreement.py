@@ -595,10 +595,10 @@ def _is_what_was_scheduled(subscription: Subscription, line: OrderLine) -> bool:
     return scheduled == (line.plan_id, line.interval, line.quantity)
 
 
-def _lasting_terms(subscription: Subscription) -> tuple[int, Interval | None]:
-    """What a price is guaranteed for."""
+def _lasting_terms(subscription: Subscription) -> tuple[int, Interval | None, str | None]:
+    """What a price is guaranteed for: plan, interval and currency."""
     price = subscription.price
-    return subscription.plan_id, price.interval if price else None
+    return subscription.plan_id, price.interval if price else None, price.currency if price else None
 
 
 def _price_paid(subscription: Subscription, price_id: int) -> Price:

@@ -222,7 +222,10 @@ def _price(
         Price.plan == plan, Price.interval == interval, Price.currency == currency
     )
     newest_first = were_listed.order_by(Price.id.desc())
-    return next(each for each in newest_first if each.volume_price.amount(quantity) == amount)
+    found = next((each for each in newest_first if each.volume_price.amount(quantity) == amount), None)
+    if found is None:
+        raise PlanNotOffered(wanted=(plan.code, interval, currency))
+    return found
 
 
 def _lock_of_next(subscription: Subscription, plan: Plan, interval: Interval) -> PriceLock | None:

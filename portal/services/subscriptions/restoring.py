@@ -8,6 +8,7 @@ from peewee import JOIN
 
 from portal.database.connecting import require_transaction
 from portal.domain.refunds import GivenPeriod, replay
+from portal.domain.vocabulary import OrderKind
 from portal.models import OrderLine, Plan, Price, Subscription, SubscriptionPeriod
 
 from . import agreement, changing, next_charge
@@ -19,9 +20,10 @@ class Restored:
 
     `newest` is the period that the subscription follows then. It ends on `ends_on`, or never (None);
     `due_on` is that day, or today where it is past: due now. The trial of a licensed product is not due once
-    it is past: it has ended. Nothing is left where the line began a licensed subscription: `newest` and both
-    days are None. `quantity`: of licences, 1 of the workspace plan. `has_ended`: nobody may use the licensed
-    product then. `changed_ends`: periods by id whose end becomes another.
+    it is past: it has ended, as have licences that were cancelled and bought anew by the line. Nothing is
+    left where the line began a licensed subscription: `newest` and both days are None. `quantity`: of
+    licences, 1 of the workspace plan. `has_ended`: nobody may use the licensed product then.
+    `changed_ends`: periods by id whose end becomes another.
     """
 
     newest: SubscriptionPeriod | None
@@ -51,7 +53,9 @@ def without(undone: OrderLine, *, subscription: Subscription, today: date) -> Re
     newest, ends_on = (kept[lasting[-1].key], lasting[-1].until) if lasting else (None, None)
     is_past = ends_on is not None and ends_on < today
     was_bought = newest is not None and newest.line is not None
-    has_ended = agreement.is_licensed(subscription) and not was_bought and (newest is None or is_past)
+    # Licences are bought anew only where those before had ended; what is paid afterwards goes on from them.
+    is_over = undone.kind is OrderKind.BUY if was_bought else newest is None or is_past
+    has_ended = agreement.is_licensed(subscription) and is_over
     return Restored(
         newest=newest,
         ends_on=ends_on,
@@ -67,17 +71,18 @@ def _quantity(subscription: Subscription, newest: SubscriptionPeriod | None, *, 
 
     What has ended keeps its number: nobody uses it, and nobody has to return anything.
     """
-    if newest is not None and newest.line is not None:
-        return int(newest.line.quantity)
     if has_ended or not agreement.is_licensed(subscription):
         return int(subscription.quantity)
+    if newest is not None and newest.line is not None:
+        return int(newest.line.quantity)
     return int(min(subscription.quantity, subscription.product.trial_licences))
 
 
 def restore(subscription: Subscription, undone: OrderLine, restored: Restored, *, now: datetime) -> None:
     """Write it down, with auto-renewal, its price lock and what was scheduled ended. Inside a transaction.
 
-    What was cancelled stays so while something that was paid is left.
+    What was cancelled stays so while something that was paid is left; what was cancelled, had ended and was
+    bought anew has ended again.
     """
     require_transaction()
     SubscriptionPeriod.update(end_on=SubscriptionPeriod.start_on).where(
@@ -96,6 +101,8 @@ def restore(subscription: Subscription, undone: OrderLine, restored: Restored, *
     subscription.due_on, subscription.quantity = restored.due_on, restored.quantity
     if subscription.price is None:
         subscription.cancelled_at = None
+    elif restored.has_ended:
+        subscription.cancelled_at = now
     subscription.auto_renewal = False
     subscription.renew_on = subscription.renewal_failed_on = None
     next_charge.tell_nothing(subscription)

@@ -7,11 +7,11 @@ import pytest
 
 from portal.domain.vocabulary import RefundState, Role
 from portal.gateways.base import RefundRefusal, RefundRefused, ResultUnknown
-from portal.models import Document, Invoice, Order, Plan, Refund, Subscription
+from portal.models import Document, Invoice, Order, Payment, Plan, Refund, Subscription
 from portal.runtime import Runtime, current, install
 from portal.services.invoices import pdfs
 from portal.worker.jobs import drain_outbox
-from tests import paying
+from tests import licensed, paying
 from tests.books import assert_books_clean
 from tests.factories import a_catalogue, a_member, a_person, a_workspace, owner_of, seen_by
 from tests.pages import by_testid, csrf_of, parse, spaced, text_of
@@ -407,3 +407,12 @@ def test_an_order_beside_an_open_refund_is_not_charged_and_leads_to_it(app, acme
     assert "Your refund is being confirmed" in answer.text
     with facts(app):
         assert len(paying.paid_charges()) == 1
+
+
+def test_a_payment_for_licences_alone_is_refunded_by_nobody_here(app, acme, owner):
+    with facts(app):
+        licensed.bought(seen_by(owner_of(acme), acme), quantity=2)
+        key = Payment.get().key
+    page = owner.get(f"/w/acme/history/refunds/{key}")
+    assert page.status_code == 200
+    assert "Only payments for the plan can be refunded here." in spaced(page.text)

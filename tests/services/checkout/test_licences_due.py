@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from portal.domain.choices import Choice
-from portal.domain.errors import NothingDue, OrderAlreadyPlaced, PortalError, QuoteChanged
+from portal.domain.errors import CurrencyMismatch, NothingDue, OrderAlreadyPlaced, PortalError, QuoteChanged
 from portal.domain.money import Money
 from portal.domain.requests import AboveCeiling
 from portal.domain.vocabulary import (
@@ -445,3 +445,11 @@ def test_what_is_due_cannot_be_ordered_as_something_else(place, clock, three):
         with pytest.raises(PortalError):
             ordering.open_order(place, choices=[choice], currency="EUR", now=clock.now())
     assert Subscription.select().count() == 2
+
+
+def test_what_is_due_is_paid_in_the_currency_of_its_price(failed, clock):
+    """A guaranteed price, and what was told, is an amount of one currency."""
+    order = amount_due.order_by_oneself(failed, product=meetings(), now=clock.now())
+    with pytest.raises(CurrencyMismatch):
+        paying.with_details(order, failed, currency="USD")
+    assert pay(paying.with_details(order, failed)).state == PaymentState.SUCCEEDED

@@ -9,6 +9,7 @@ from portal.domain.money import Money
 from portal.domain.pricing import facts_hash
 from portal.domain.vocabulary import Interval, OrderKind, OrderState, RefundState, SubscriptionState
 from portal.gateways.base import ResultUnknown
+from portal.mail.writing import names_needed
 from portal.models import (
     Invoice,
     Licence,
@@ -32,6 +33,7 @@ from portal.services.subscriptions import agreement, cancellation, licences
 from tests.books import assert_books_clean, broken_books
 from tests.factories import a_member, a_person, letters
 from tests.licensed import bought, tried
+from tests.passing import pass_days
 from tests.paying import paid_charges, pay, reloaded, with_details
 from tests.services.payments.test_concurrency import at_once, faults_of
 from tests.services.payments.test_from_balance import keep
@@ -329,6 +331,27 @@ def test_time_brings_nothing_to_what_was_undone(place, clock, payment, operator)
     assert_books_clean()
 
 
+def test_licences_that_had_ended_and_were_bought_anew_have_ended_again(place, clock, operator):
+    pay(ordered(place, clock, Choice("business-5", YEAR)))
+    bought(place, quantity=1)
+    meetings = of_product("meetings")
+    meetings.workspace = place.workspace
+    cancellation.cancel(meetings, shown_ends_on=meetings.due_on.isoformat(), now=clock.now())
+    pass_days(clock, 60)
+    assert state_of("meetings", place, clock) is SubscriptionState.ENDED
+    bought(place, quantity=3)
+    # More members hold one than had been bought before: nobody will need a place any more.
+    anew = of_product("meetings")
+    anew.workspace = place.workspace
+    members = [a_member(place.workspace, a_person(f"m{n}@acme.test")) for n in range(2)]
+    licences.assign(anew, [each.id for each in members], by=operator, now=clock.now())
+    refund(Payment.select().order_by(Payment.id.desc()).get(), 1, operator, clock)
+    assert state_of("meetings", place, clock) is SubscriptionState.ENDED
+    pass_days(clock, 40)
+    assert state_of("meetings", place, clock) is SubscriptionState.ENDED
+    assert_books_clean()
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
 
@@ -545,3 +568,25 @@ def test_the_books_find_a_refund(clock, payment, operator, name):
     fault, question = FAULTS[name]
     fault()
     assert question in broken_books()
+
+
+def test_a_line_that_was_read_before_the_whole_went_back_is_refused(place, clock, operator):
+    """The trial comes back as it was: nothing that was shown has changed but that the line is refunded."""
+    Product.update(trial_days=30).where(Product.code == "meetings").execute()
+    tried(place, quantity=3)
+    payment = pay(ordered(place, clock, *CHOICES))
+    shown, mine = preview(payment, MEETINGS, clock), found(payment)
+    line = line_refunds.chosen_line(mine, MEETINGS)
+    refund(payment, None, operator, clock)
+    with pytest.raises(RefundImpossible):
+        refunds.ask_refund_of_line(mine, line, by=operator, shown_hash=shown.hash, now=clock.now())
+    assert Refund.select().count() == 1
+
+
+def test_the_letter_says_what_stays_in_the_balance(place, clock, operator):
+    keep(place, clock)
+    plan, webinar = Choice("business-5", MONTH), Choice("webinar-standard", MONTH, 2)
+    refund(pay(reloaded(ordered(place, clock, plan, webinar))), 1, operator, clock)
+    [letter] = letters("refunded")
+    assert letter["context"]["kept_minor"] == 313
+    assert "kept_minor" in names_needed("refunded")

@@ -3,17 +3,29 @@
 from datetime import date, timedelta
 
 import pytest
+from peewee import fn
 
 from portal.database.connecting import transaction
 from portal.domain.choices import Choice
+from portal.domain.timeline import DAYS_OF_WARNING
 from portal.domain.vocabulary import Interval, NoticeKind, PaymentState, SubscriptionState
-from portal.models import Invoice, Notice, Order, OutboxMessage, Payment, PaymentMethod, Subscription
+from portal.models import (
+    Invoice,
+    Notice,
+    Order,
+    OutboxMessage,
+    Payment,
+    PaymentMethod,
+    Subscription,
+    Workspace,
+)
 from portal.services.checkout import ordering
 from portal.services.payments import charging
 from portal.services.renewals import run as renewals_run
-from portal.services.subscriptions import agreement
+from portal.services.subscriptions import agreement, auto_renewal
 from tests.books import assert_books_clean
 from tests.factories import letters
+from tests.licensed import bought
 from tests.passing import pass_days
 from tests.paying import (
     ASKS_ALWAYS,
@@ -343,3 +355,43 @@ def test_a_first_purchase_that_waits_holds_up_no_renewal(place, clock):
     assert "faults" not in run(clock)
     assert state_of(place, clock) == SubscriptionState.PAID
     assert subscription_of(place).due_on > due_on
+
+
+@pytest.mark.engine("sqlite", "postgresql")
+@pytest.mark.parametrize("first", ["plan", "licences"])
+def test_a_workspace_that_is_deleted_is_not_charged_in_the_same_run(place, clock, first):
+    """On the day of its deletion a card is added in the morning: whatever the run looks at first."""
+    pay(an_order(place), auto_renewal=True)
+    auto_renewal.switch_off(place, now=clock.now())
+    meetings = bought(place, quantity=3, renews_with=PaymentMethod.get())
+    PaymentMethod.update(stopped_at=clock.now()).execute()
+    deletion_on = None
+    while deletion_on is None or clock.now().date() < deletion_on:
+        run(clock)
+        clock.advance(days=1)
+        clock.advance_wall(days=1)
+        said = Notice.get_or_none(Notice.kind == NoticeKind.DELETION_AHEAD)
+        deletion_on = said.said_on + timedelta(days=DAYS_OF_WARNING) if said else None
+    # The method outlives the deletion where a payment points at it.
+    newest = Payment.select(fn.MAX(Payment.id))
+    Payment.update(method=PaymentMethod.get()).where(Payment.id == newest).execute()
+    PaymentMethod.update(stopped_at=None).execute()
+    with transaction(lock=place.workspace):
+        agreement.retry_with_new_method(place.workspace, now=clock.now())
+    if first == "licences":
+        plan = Subscription.get(Subscription.id != meetings.id)
+        sooner = Subscription.update(look_at=plan.look_at - timedelta(seconds=1))
+        sooner.where(Subscription.id == meetings.id).execute()
+    charges = len(paid_charges())
+    run(clock)
+    is_deleted = Workspace.get_by_id(place.workspace.id).deleted_at is not None
+    assert not is_deleted or len(paid_charges()) == charges
+
+
+def test_a_guaranteed_price_ends_with_its_currency(place, clock):
+    pay(an_order(place), auto_renewal=True)
+    declined = kept_at_the_gateway(NOT_ENOUGH_FUNDS).reference
+    PaymentMethod.update(reference=declined).execute()
+    pass_days(clock, 31)
+    assert pay(an_order(place, currency="USD")).state == PaymentState.SUCCEEDED
+    assert auto_renewal.next_charge(place.workspace, now=clock.now()).total.currency == "USD"
