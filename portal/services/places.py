@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from portal.database.connecting import require_transaction
 from portal.database.prepared import Parameter, Prepared
 from portal.domain.rights import rights_of
 from portal.domain.vocabulary import MemberStatus, Right, SessionBinding
@@ -56,6 +57,14 @@ _memberships = Prepared(
         .limit(MENU_WORKSPACES)
     )
 )
+
+
+def may_still(place: Place, right: Right) -> bool:
+    """Whether whoever came in may do it now that the workspace's lock is held. One query."""
+    require_transaction()
+    members = Member.select(Member, Workspace).join(Workspace)
+    member = members.where(Member.id == place.member.id).first()
+    return member is not None and right in rights_in(member)
 
 
 def rights_in(member: Member) -> frozenset[Right]:

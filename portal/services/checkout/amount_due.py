@@ -21,7 +21,7 @@ from portal.domain.plans import PlanNotOffered
 from portal.domain.pricing import Quote
 from portal.domain.vocabulary import OrderState, PaymentMethodKind, PaymentState, Right
 from portal.models import Order, OrderLine, Payment, PaymentMethod, Person, Plan, Product, Subscription
-from portal.services import audit, ledger, orders, plans
+from portal.services import audit, ledger, orders, places, plans
 from portal.services.open_money import refuse_beside_open_money
 from portal.services.payments import asking
 from portal.services.places import Place
@@ -215,6 +215,9 @@ def pay(
         status = _status_under_lock(place, product, now=now)
         refuse_beside_open_money(workspace, [status.subscription.product])
         due = _as_shown(place, status, shown_quote_hash, now=now)
+        if not places.may_still(place, Right.USE_SAVED_METHODS):
+            # Taken from them while the click waited for the lock: no method is theirs to use.
+            raise QuoteChanged(shown=shown_quote_hash, current=due.quote.hash)
         is_charged = due.quote.due.minor > 0
         if is_charged and (due.method is None or str(due.method.id) != method_id):
             raise QuoteChanged(shown=shown_quote_hash, current=due.quote.hash)

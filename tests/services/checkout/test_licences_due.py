@@ -17,7 +17,7 @@ from portal.domain.vocabulary import (
     SubscriptionState,
     WhoMayBuy,
 )
-from portal.models import Invoice, Payment, PaymentMethod, Product, Subscription, Workspace
+from portal.models import Invoice, Member, Payment, PaymentMethod, Product, Subscription, Workspace
 from portal.services import ledger
 from portal.services.checkout import amount_due, ordering
 from portal.services.renewals import run
@@ -453,3 +453,12 @@ def test_what_is_due_is_paid_in_the_currency_of_its_price(failed, clock):
     with pytest.raises(CurrencyMismatch):
         paying.with_details(order, failed, currency="USD")
     assert pay(paying.with_details(order, failed)).state == PaymentState.SUCCEEDED
+
+
+def test_whoever_was_demoted_while_the_click_waited_charges_nothing(place, clock, three):
+    pass_days(clock, 31)
+    shown = due(place, clock)
+    Member.update(role=Role.MEMBER).where(Member.id == place.member.id).execute()
+    with pytest.raises(QuoteChanged):
+        press(place, clock, shown)
+    assert charged() == [3960]
