@@ -72,11 +72,12 @@ cancellation_taken_back   product, product_names, plan_names, quantity, due_on, 
                           renew_on, total_minor and tax_minor (null where no charge was told), currency,
                           method
 licence_key_replaced      product, product_names, by (a name), was_activated; never the key
-refunded                  total_minor, currency, method, credit_note (its number), plan_names (what
-                          the workspace has again), due_on (or null), ended_auto_renewal
-products_refunded         total_minor, currency, method, credit_note, kept_minor (in the balance),
-                          ended_auto_renewal; left: of each line sold_names, has_ended, plan_names (what
-                          the workspace has again), licences (or null), due_on (or null)
+refunded                  total_minor, currency, method, credit_note (its number), kept_minor (in the
+                          balance), plan_names (what the workspace has again), due_on (or null),
+                          ended_auto_renewal
+products_refunded         total_minor, currency, method, credit_note, kept_minor, ended_auto_renewal;
+                          left: of each line sold_names, has_ended, plan_names (what the workspace
+                          has again), licences (or null), due_on (or null)
 refund_refused            total_minor, currency, method, reason (why the gateway refused it)
 
 nonprofit_received        organisation; slug null where it came without a workspace

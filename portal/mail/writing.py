@@ -63,6 +63,7 @@ ADDED_LATER: Mapping[str, JSON] = {
     "line_licences": None,
     "from_balance_minor": 0,
     "assigns_licences": False,
+    "kept_minor": 0,
 }
 """What a letter lacks that was promised before it was said.
 

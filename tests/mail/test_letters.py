@@ -269,6 +269,7 @@ OTHERWISE = [
     ("renewal_failed", UNPRICED | {"reason": "no_method", "asks_new_card": True}),
     ("refunded", {"due_on": None, "method": {"method": "paypal", "brand": "", "last4": ""}}),
     ("refunded", {"ended_auto_renewal": True}),
+    ("refunded", {"kept_minor": 313}),
     ("products_refunded", {"kept_minor": 0, "ended_auto_renewal": True, "left": [ENDED]}),
     ("products_refunded", {"left": [ENDED | {"has_ended": False, "licences": None}]}),
     ("refund_refused", {"reason": "disputed"}),
@@ -480,6 +481,9 @@ def test_a_refund_names_amount_method_and_credit_note(at_work):
     for fact in ("€36.00", "Visa •••• 4242", "CN-2026-000001", "Business 5 plan again", "21 December 2026"):
         assert fact in text, fact
     assert "no due date" in written("refunded", due_on=None)[1]
+    # One that was promised before it was said has no word of it.
+    assert "balance" not in text
+    assert "€3.13" in written("refunded", kept_minor=313)[1]
 
 
 def test_a_refund_of_lines_names_each_with_what_is_left_of_it(at_work):
