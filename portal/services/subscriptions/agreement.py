@@ -205,18 +205,8 @@ def all_of(workspace: Workspace) -> list[Subscription]:
 
 
 def failed_renewals_of(workspace: Workspace) -> list[Subscription]:
-    """Those of which the automatic charge has failed, as `all_of`; without open money. Mostly one query."""
-    failed = Subscription.select().where(
-        Subscription.workspace == workspace,
-        Subscription.auto_renewal,
-        Subscription.renewal_failed_on.is_null(False),
-    )
-    found = list(failed)
-    if not found:
-        return []
-    for subscription in with_catalogue(found):
-        subscription.workspace = workspace
-    return found
+    """Those of `all_of` whose automatic charge has failed."""
+    return [each for each in all_of(workspace) if each.renewal_has_failed]
 
 
 def has_another_in_good_standing(subscription: Subscription, *, today: date) -> bool:
@@ -481,12 +471,11 @@ def retry_with_new_method(workspace: Workspace, *, now: datetime) -> None:
     """Renewals that failed are tried at once, now that there is another method. In a transaction."""
     require_transaction()
     wall = current().clock.wall()
-    for subscription in all_of(workspace):
-        if subscription.renewal_has_failed:
-            subscription.renew_on = workspace.day(now)
-            look_soon(subscription, now=now)
-            rows.save(subscription)
-            outbox.publish("run_due", key=f"{subscription.id}-{wall.isoformat()}", payload={}, now=wall)
+    for subscription in failed_renewals_of(workspace):
+        subscription.renew_on = workspace.day(now)
+        look_soon(subscription, now=now)
+        rows.save(subscription)
+        outbox.publish("run_due", key=f"{subscription.id}-{wall.isoformat()}", payload={}, now=wall)
 
 
 def lock_of(subscription: Subscription) -> PriceLock | None:
