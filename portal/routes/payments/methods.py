@@ -338,9 +338,9 @@ def _ask_to_remove(place: Place, method: PaymentMethod, *, status: int = 200) ->
     standing = status_here(place)
     needs_it, instead = None, None
     try:
-        instead = payments_methods.all_charged_instead(place.workspace, method, on=standing.today)[
-            standing.subscription.id
-        ]
+        subscriptions = agreement.all_of(place.workspace)
+        charged = payments_methods.all_charged_instead(subscriptions, method, on=standing.today)
+        instead = charged[standing.subscription.id]
     except MethodNeeded:
         needs_it = _needs_it(place, standing)
     return render(

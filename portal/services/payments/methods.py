@@ -3,6 +3,7 @@
 method_setups.py adds them; subscriptions/charged_methods.py has the order in which they are charged.
 """
 
+from collections.abc import Iterable
 from datetime import date, datetime
 
 from portal.database.connecting import transaction
@@ -56,10 +57,10 @@ def charged_instead(subscription: Subscription, method: PaymentMethod, *, on: da
 
 
 def all_charged_instead(
-    workspace: Workspace, method: PaymentMethod, *, on: date
+    subscriptions: Iterable[Subscription], method: PaymentMethod, *, on: date
 ) -> dict[int, PaymentMethod | None]:
-    """The same of every subscription, by its id, the workspace plan's first. Raises MethodNeeded."""
-    return {each.id: charged_instead(each, method, on=on) for each in agreement.all_of(workspace)}
+    """The same of each of them, by its id, in their order. Raises MethodNeeded."""
+    return {each.id: charged_instead(each, method, on=on) for each in subscriptions}
 
 
 # --- choosing and removing ------------------------------------------------------------------------
@@ -91,9 +92,10 @@ def remove(place: Place, method: PaymentMethod, *, now: datetime) -> PaymentMeth
     workspace = place.workspace
     with transaction(lock=workspace):
         method = _reload(method)
-        instead = all_charged_instead(workspace, method, on=workspace.day(now))
+        subscriptions = agreement.all_of(workspace)
+        instead = all_charged_instead(subscriptions, method, on=workspace.day(now))
         take_away(method, now=now)
-        for each in agreement.all_of(workspace):
+        for each in subscriptions:
             next_one = instead[each.id]
             if next_one is None or method.is_preferred or each.payment_method_id == method.id:
                 charge_first(each, next_one, now=now)
