@@ -1,6 +1,7 @@
 """A workspace: made, entered, seen from where a person stands in it."""
 
 from dataclasses import dataclass
+from typing import cast
 
 from portal.database.connecting import require_transaction
 from portal.database.prepared import Parameter, Prepared
@@ -59,11 +60,17 @@ _memberships = Prepared(
 )
 
 
-def may_still(place: Place, right: Right) -> bool:
-    """Whether whoever came in may do it now that the workspace's lock is held. One query."""
+def membership(workspace: Workspace | int, person: Person | int) -> Member | None:
+    """As it is now that the workspace's lock is held, with the workspace; None for a stranger. One query."""
     require_transaction()
     members = Member.select(Member, Workspace).join(Workspace)
-    member = members.where(Member.id == place.member.id).first()
+    found = members.where(Member.workspace == workspace, Member.person == person).first()
+    return cast("Member | None", found)
+
+
+def may_still(place: Place, right: Right) -> bool:
+    """Whether whoever came in may do it now that the workspace's lock is held. One query."""
+    member = membership(place.workspace, place.member.person_id)
     return member is not None and right in rights_in(member)
 
 

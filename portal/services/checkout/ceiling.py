@@ -12,7 +12,7 @@ from portal.database.connecting import require_transaction
 from portal.domain.money import Money
 from portal.domain.requests import AboveCeiling, Allowance, month_of
 from portal.domain.vocabulary import OrderState, Right
-from portal.models import BoughtAlone, Member, Order, Person, Workspace
+from portal.models import BoughtAlone, Order, Person, Workspace
 from portal.services import places
 from portal.services.places import Place
 
@@ -54,15 +54,9 @@ def keep_to_ceiling(order: Order, *, person: Person, now: datetime) -> None:
     Rights and ceiling are read anew: two tabs, or two members, cannot pass it together.
     """
     require_transaction()
-    member = (
-        Member.select(Member, Workspace)
-        .join(Workspace)
-        .where(Member.workspace == order.workspace_id, Member.person == person)
-        .first()
-    )
+    member = places.membership(order.workspace_id, person)
     BoughtAlone.delete().where(BoughtAlone.order == order).execute()
-    may = places.rights_in(member) if member is not None else frozenset({Right.APPROVE})
-    if Right.APPROVE in may:
+    if member is None or Right.APPROVE in (may := places.rights_in(member)):
         return
     amount = Money(order.total_minor, order.currency)
     allowance = allowance_of(member.workspace, now=now) if Right.BUY in may else None
