@@ -8,6 +8,7 @@ from functools import lru_cache
 from peewee import JOIN, Case, ModelSelect, fn
 
 from portal.database.prepared import Parameter, Prepared
+from portal.domain.choices import Choice
 from portal.domain.money import Money
 from portal.domain.plans import (
     ExceededLimit,
@@ -250,6 +251,17 @@ def offer_of(
                 is_licensed=candidate.plan.product.kind == ProductKind.LICENSED,
             )
     raise PlanNotOffered(wanted=(plan_code, interval, currency))
+
+
+def offer_now(product: Product, choice: Choice, *, currency: str, now: datetime) -> Offer:
+    """As `offer_of`, of what is on sale at that moment."""
+    return offer_of(
+        plans_on_sale(product, on=sale_day(now)),
+        plan_code=choice.plan_code,
+        interval=choice.interval,
+        currency=currency,
+        quantity=choice.quantity,
+    )
 
 
 def find_plan(plan_id: int, *, product: Product, on: date) -> Plan:

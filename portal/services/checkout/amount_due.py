@@ -102,15 +102,9 @@ def is_still_sold(status: SubscriptionStatus, *, now: datetime) -> bool:
     """Whether the next period of licences can be ordered by hand. No query."""
     subscription = status.subscription
     assert subscription.price is not None, "only what has a price is due"
-    choice = next_charge.next_period(subscription)
+    choice, currency = next_charge.next_period(subscription), subscription.price.currency
     try:
-        plans.offer_of(
-            plans.plans_on_sale(subscription.product, on=plans.sale_day(now)),
-            plan_code=choice.plan_code,
-            interval=choice.interval,
-            currency=subscription.price.currency,
-            quantity=choice.quantity,
-        )
+        plans.offer_now(subscription.product, choice, currency=currency, now=now)
     except PlanNotOffered:
         return False
     return True

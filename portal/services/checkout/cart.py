@@ -266,14 +266,7 @@ def put(place: Place, *, choice: Choice, shown: str, currency: str, now: datetim
 
 def _write(place: Place, line: CartLine, plan: Plan, choice: Choice, *, currency: str, now: datetime) -> None:
     """With the price of this moment, which whoever chose it has seen."""
-    on_sale = plans.plans_on_sale(plan.product, on=plans.sale_day(now))
-    offer = plans.offer_of(
-        on_sale,
-        plan_code=plan.code,
-        interval=choice.interval,
-        currency=currency,
-        quantity=choice.quantity,
-    )
+    offer = plans.offer_now(plan.product, choice, currency=currency, now=now)
     line.plan, line.price_id = plan, offer.price_id
     line.interval, line.quantity = choice.interval, choice.quantity
     line.currency, line.unit_minor = currency, offer.amount.minor

@@ -385,13 +385,7 @@ def _wanted_licences(
     if choice.kind is OrderKind.CHANGE:
         return _changed_licences(status, choice, currency=currency, assigned=held, now=now)
     refuse_licences(product, choice, subscription=subscription, assigned=held, today=today)
-    offer = plans.offer_of(
-        plans.plans_on_sale(product, on=plans.sale_day(now)),
-        plan_code=choice.plan_code,
-        interval=choice.interval,
-        currency=currency,
-        quantity=choice.quantity,
-    )
+    offer = plans.offer_now(product, choice, currency=currency, now=now)
     if status is None:
         never = PresentTerms(choice.plan_code, None, SubscriptionState.TRIAL, None, today.day)
         return WantedLine(never, offer, choice.quantity)
@@ -413,13 +407,7 @@ def _prolonged_licences(
     if subscription.price is not None and subscription.price.currency != currency:
         # What is guaranteed, and what was told, is in that of the price that was paid.
         raise CurrencyMismatch(left=subscription.price.currency, right=currency)
-    offer = plans.offer_of(
-        plans.plans_on_sale(subscription.product, on=plans.sale_day(now)),
-        plan_code=choice.plan_code,
-        interval=choice.interval,
-        currency=currency,
-        quantity=choice.quantity,
-    )
+    offer = plans.offer_now(subscription.product, choice, currency=currency, now=now)
     # What waited for the due date is what goes on from there. Of what was paid no day is left.
     present = PresentTerms(
         plan_code=choice.plan_code,
