@@ -33,7 +33,7 @@ class ChangeWaits(PortalError):
     due_on: date
 
 
-_in_one_spelling = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+_spelling = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 FACTS_VERSION = 2
 """How `Quote.facts` are laid out. Version 1, without this key, is read by frozen_quote.py too."""
@@ -400,8 +400,12 @@ def _quote_line(wanted: WantedLine, *, tax: TaxDecision | None, on: date) -> Quo
 
 
 def facts_hash(facts: Facts) -> str:
-    text = _in_one_spelling.encode(facts)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(in_one_spelling(facts)).hexdigest()
+
+
+def in_one_spelling(facts: object) -> bytes:
+    """As JSON, the same bytes for equal facts: what is hashed, and what the digests of the audit are of."""
+    return _spelling.encode(facts).encode("utf-8", "surrogatepass")
 
 
 def _refuse_other_currency(paid: Sequence[PaidPeriod], amount: Money) -> None:

@@ -6,7 +6,6 @@ copy elsewhere tells (docs/operating.md).
 
 import hashlib
 import hmac
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -18,11 +17,11 @@ from peewee import ModelSelect, fn
 from portal.database import rows
 from portal.database.connecting import hold, postpone, require_transaction
 from portal.database.prepared import Parameters, Prepared
+from portal.domain.pricing import in_one_spelling
 from portal.models import AuditEntry, AuditTrace, Person, Workspace
 from portal.runtime import current
 
 JSONValue = str | int | bool | None
-_in_one_spelling = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 PORTAL = "portal"
 """The actor of what nobody did."""
 
@@ -141,7 +140,7 @@ def digest(entry: AuditEntry, *, previous: str, key: str | None = None) -> str:
 
     `key` None: PORTAL_SECRET_KEY.
     """
-    facts = _in_one_spelling.encode(
+    facts = in_one_spelling(
         [
             entry.workspace_id,
             entry.sequence,
@@ -153,4 +152,4 @@ def digest(entry: AuditEntry, *, previous: str, key: str | None = None) -> str:
         ]
     )
     own_key = hashlib.sha256(b"audit" + (key or current().settings.secret_key).encode()).digest()
-    return hmac.digest(own_key, facts.encode("utf-8", "surrogatepass"), "sha256").hex()
+    return hmac.digest(own_key, facts, "sha256").hex()
