@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from peewee import JOIN, Case, fn
+from peewee import JOIN, Case, Expression, fn
 
 from portal.domain.frozen_quote import FrozenBalance, frozen_balance, frozen_lines
 from portal.domain.lifecycle import OPEN_SETUP_STATES
@@ -122,12 +122,18 @@ def paid_orders_have_their_invoice() -> Queries:
         )
         .where(
             Order.state << PAID_ONCE,
-            Invoice.id.is_null()
-            | (Invoice.net_minor != Order.net_minor)
-            | (Invoice.tax_minor != Order.tax_minor)
-            | (Invoice.currency != Order.currency)
-            | (Invoice.workspace != Order.workspace),
+            Invoice.id.is_null() | _is_unlike_its_order(),
         )
+    )
+
+
+def _is_unlike_its_order() -> Expression:
+    """Whether a document is over other amounts than all of its order."""
+    return (
+        (Invoice.net_minor != Order.net_minor)
+        | (Invoice.tax_minor != Order.tax_minor)
+        | (Invoice.currency != Order.currency)
+        | (Invoice.workspace != Order.workspace)
     )
 
 
@@ -148,12 +154,6 @@ def refunds_have_their_credit_note() -> Queries:
         )
     )
     is_of_a_line = Refund.line.is_null(False)
-    unlike_the_order = (
-        (Invoice.net_minor != Order.net_minor)
-        | (Invoice.tax_minor != Order.tax_minor)
-        | (Invoice.currency != Order.currency)
-        | (Invoice.workspace != Order.workspace)
-    )
     unlike_the_line = CreditedLine.id.is_null() | (
         (Invoice.net_minor != OrderLine.net_minor) | (Invoice.tax_minor != OrderLine.tax_minor)
     )
@@ -176,7 +176,7 @@ def refunds_have_their_credit_note() -> Queries:
                 & (
                     (Invoice.kind != DocumentKind.CREDIT_NOTE)
                     | (Invoice.order != Order.id)
-                    | (~is_of_a_line & (unlike_the_order | Invoice.id.in_(partial_credit_notes())))
+                    | (~is_of_a_line & (_is_unlike_its_order() | Invoice.id.in_(partial_credit_notes())))
                     | (is_of_a_line & unlike_the_line)
                 )
             )
