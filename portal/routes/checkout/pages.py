@@ -447,7 +447,7 @@ def _changed_line(order: Order) -> FrozenLine | None:
 def result(place: Place, number: str) -> Response:
     """What is known of the order's newest payment. Only shows; asking the gateway is the worker's work."""
     order = order_or_404(place, number)
-    payment = charging.newest_payment(order)
+    payment = order.newest_payment
     if payment is None:
         return _to("details", place, order)
     is_of_plan = not any(line.is_licensed for line in order.frozen_lines)
@@ -550,7 +550,7 @@ def _next_charges(statuses: Sequence[SubscriptionStatus], place: Place) -> str:
 def leave(place: Place, number: str) -> Response:
     """Give up a payment that waits for the payer, to pay another way."""
     order = order_or_404(place, number)
-    payment = charging.newest_payment(order)
+    payment = order.newest_payment
     if payment is not None and payment.state == PaymentState.ACTION_REQUIRED:
         now = current().clock.now()
         asking.in_time(lambda _request: charging.give_up(payment, now=now), otherwise=lambda: payment)

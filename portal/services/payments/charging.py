@@ -174,14 +174,6 @@ def ask(
             return Payment.get_by_id(payment.id)
 
 
-def newest_payment(order: Order) -> Payment | None:
-    """The last attempt to pay the order, in its workspace. One query."""
-    payment = Payment.select().where(Payment.order == order).order_by(Payment.id.desc()).first()
-    if payment is not None:
-        payment.workspace = order.workspace
-    return cast("Payment | None", payment)
-
-
 def find_by_reference(gateway: str, reference: str) -> Payment | None:
     """The payment that the gateway knows by this reference, with its workspace."""
     return cast(
