@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
-from functools import cache
 from typing import NamedTuple
 
 from .periods import add_months
@@ -169,6 +168,5 @@ def renewal_day(*, due_on: date, last_renewed_on: date | None) -> date:
     return max(due_on, last_renewed_on + _days(NOTICE_DAYS))
 
 
-@cache
 def _days(n: int) -> timedelta:
     return timedelta(days=n)

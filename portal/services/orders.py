@@ -17,11 +17,7 @@ ORDER_NUMBER_LENGTH = 12
 
 
 def new_order_number() -> str:
-    letters, rest = [], secrets.randbelow(len(ORDER_ALPHABET) ** ORDER_NUMBER_LENGTH)
-    for _ in range(ORDER_NUMBER_LENGTH):
-        rest, place = divmod(rest, len(ORDER_ALPHABET))
-        letters.append(ORDER_ALPHABET[place])
-    return "".join(letters)
+    return "".join(secrets.choice(ORDER_ALPHABET) for _ in range(ORDER_NUMBER_LENGTH))
 
 
 def freeze(

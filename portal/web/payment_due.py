@@ -39,7 +39,7 @@ def payment_due(place: Place, due: AmountDue, *, product: str = "") -> PaymentDu
     """`product`: the code of the licensed product, empty for the workspace plan."""
     method = str(due.method.id) if due.method else ""
     is_charged = due.quote.due.minor > 0
-    charged = due.quote.due if due.quote.due.minor else due.quote.total
+    charged = due.quote.due if is_charged else due.quote.total
     routes, slug = "licences_due" if product else "amount_due", place.workspace.slug
     return PaymentDue(
         label=_("Pay %(total)s", total=formatting.money(charged)),
