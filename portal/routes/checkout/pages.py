@@ -210,7 +210,7 @@ def _prices_in(order: Order, currency: str) -> list[Money]:
         wanted = ordering.wanted_again(order, currency=currency, now=now)
     except REFUSALS:
         return [line.unit for line in order.frozen_lines]
-    return [each.line.offer.amount for each in wanted]
+    return [line.offer.amount for line in wanted.lines]
 
 
 # --- 2. review and pay ----------------------------------------------------------------------------

@@ -85,7 +85,7 @@ def open_order(place: Place, *, choices: Sequence[Choice], currency: str, now: d
             display_currency=currency,
             created_at=now,
         )
-        freeze(order, quote, [each.subscription for each in wanted])
+        freeze(order, quote, wanted.subscriptions)
         audit.record(
             "order.opened",
             workspace=workspace,
@@ -198,7 +198,7 @@ def save_details(
         order.display_currency = display_currency
         wanted = wanted_again(order, currency=currency, now=now)
         quote = _quote_again(order, wanted, now=now)
-        freeze(order, quote, [each.subscription for each in wanted])
+        freeze(order, quote, wanted.subscriptions)
         _remember_details(place, details)
         audit.record("order.details", workspace=workspace, subject=order.number, now=now)
     return order
@@ -220,7 +220,7 @@ def refresh_quote(order: Order, *, now: datetime) -> Order:
         order = _reload(order)
         if order.state == OrderState.OPEN:
             wanted = wanted_again(order, currency=order.currency, now=now)
-            freeze(order, _quote_again(order, wanted, now=now), [each.subscription for each in wanted])
+            freeze(order, _quote_again(order, wanted, now=now), wanted.subscriptions)
     return order
 
 
@@ -256,7 +256,7 @@ def place_order(
         is_gone = method is not None and method not in methods_of(order.workspace)
         if quote.hash != shown_quote_hash or quote.tax is None or is_gone:
             changed = QuoteChanged(shown=shown_quote_hash, current=quote.hash)
-            freeze(order, quote, [each.subscription for each in wanted])
+            freeze(order, quote, wanted.subscriptions)
         else:
             keep_to_ceiling(order, person=person, now=now)
             order.auto_renewal = auto_renewal
@@ -322,23 +322,21 @@ def ask(payment: Payment, *, card: CardData | None, save: bool, return_url: str,
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A line to be quoted, and the subscription that it pays for; None for a first purchase.
+    """The lines to be quoted, each with the subscription that it pays for; None for a first purchase.
 
-    `kept`: what was kept for the workspace when this was read.
+    `kept`: what was kept for the workspace when they were read.
     """
 
-    line: WantedLine
-    subscription: Subscription | None
+    lines: Sequence[WantedLine]
+    subscriptions: Sequence[Subscription | None]
     kept: Money
 
 
-def wanted_lines(
-    workspace: Workspace, choices: Iterable[Choice], *, currency: str, now: datetime
-) -> list[Wanted]:
+def wanted_lines(workspace: Workspace, choices: Iterable[Choice], *, currency: str, now: datetime) -> Wanted:
     """The choices at today's prices, each as the workspace may have it. Raises as `current_quote`."""
     choices = list(choices)
     known = wanted_plans.read(workspace, [each.plan_code for each in choices], currency=currency)
-    wanted = []
+    lines, subscriptions = [], []
     for choice in choices:
         of_plan = known.get(choice.plan_code)
         subscription = of_plan.subscription if of_plan else None
@@ -349,9 +347,10 @@ def wanted_lines(
         else:
             status = agreement.status_of(subscription, today=workspace.day(now))
             line = _wanted_plan(status, choice, currency=currency, now=now)
-        # What is no currency was refused with the plan.
-        wanted.append(Wanted(line, subscription, Money(of_plan.kept_minor, currency)))
-    return wanted
+        lines.append(line)
+        subscriptions.append(subscription)
+    # What is no currency was refused with the plan. Every plan says what is kept.
+    return Wanted(lines, subscriptions, Money(next(iter(known.values())).kept_minor, currency))
 
 
 def _wanted_plan(
@@ -488,13 +487,13 @@ def refuse_licences(
     check_licences(choice.quantity, most=product.most_licences, assigned=assigned)
 
 
-def wanted_again(order: Order, *, currency: str, now: datetime) -> list[Wanted]:
+def wanted_again(order: Order, *, currency: str, now: datetime) -> Wanted:
     """What the order is for, at the prices of this moment. Raises as `current_quote`."""
     choices = [Choice(line.plan_code, line.interval, line.quantity, line.kind) for line in order.frozen_lines]
     return wanted_lines(order.workspace, choices, currency=currency, now=now)
 
 
-def _quote_again(order: Order, wanted: Sequence[Wanted], *, now: datetime) -> Quote:
+def _quote_again(order: Order, wanted: Wanted, *, now: datetime) -> Quote:
     return _quote_of(order.workspace, wanted, details=order.details, method_kind=order.method_kind, now=now)
 
 
@@ -519,16 +518,15 @@ def quote_of_next_period(
 
 def _quote_of(
     workspace: Workspace,
-    wanted: Sequence[Wanted],
+    wanted: Wanted,
     *,
     details: dict[str, object] | None = None,
     method_kind: PaymentMethodKind = PaymentMethodKind.CARD,
     now: datetime,
 ) -> Quote:
     """What the lines cost together now; without tax, and beside no balance, while `details` are not known."""
-    lines = [each.line for each in wanted]
-    quote = _quote_alone(workspace, lines, details=details, method_kind=method_kind, now=now)
-    return quote.beside_balance(wanted[0].kept) if details else quote
+    quote = _quote_alone(workspace, wanted.lines, details=details, method_kind=method_kind, now=now)
+    return quote.beside_balance(wanted.kept) if details else quote
 
 
 def _quote_alone(
