@@ -15,7 +15,7 @@ from portal.domain.frozen_quote import FrozenLine
 from portal.domain.vocabulary import Interval, PaymentMethodKind, Role, VatStatus
 from portal.gateways.base import ActionRequired, CardData, MethodFacts, SetupRequest
 from portal.gateways.sandbox.gateway import LedgerCharge, Sandbox
-from portal.models import BillingDetails, Order, Payment, Person
+from portal.models import BillingDetails, Order, Payment, PaymentMethod, Person
 from portal.runtime import Runtime, current
 from portal.services import catalogue
 from portal.services.checkout import ordering
@@ -86,6 +86,11 @@ def kept_at_the_gateway(number: str) -> MethodFacts:
         the_sandbox().answer_challenge(answer.url.rpartition("/")[2], confirmed=True)
         answer = the_sandbox().fetch(key)
     return answer.method
+
+
+def charged_from_now_on(number: str) -> None:
+    """What the gateway does with the one saved card: what it does with that number."""
+    PaymentMethod.update(reference=kept_at_the_gateway(number).reference).execute()
 
 
 # --- people and workspaces ------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from tests.paying import (
     a_place,
     an_order,
     buy,
-    kept_at_the_gateway,
+    charged_from_now_on,
     pay,
     the_sandbox,
 )
@@ -155,7 +155,7 @@ def asked(app, place, clock) -> str:
     """The bank asks for the payer of the renewal of 21 December. The address of the order's result."""
     with facts(app):
         pay(an_order(place), auto_renewal=True)
-        PaymentMethod.update(reference=kept_at_the_gateway(ASKS_ALWAYS).reference).execute()
+        charged_from_now_on(ASKS_ALWAYS)
     clock.advance(days=30)
     with facts(app):
         run.run_due(now=clock.now())

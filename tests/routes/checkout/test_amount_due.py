@@ -3,7 +3,7 @@
 import pytest
 
 from portal.domain.vocabulary import PaymentState
-from portal.models import BillingDetails, Order, Payment, PaymentMethod, Workspace
+from portal.models import BillingDetails, Order, Payment, Workspace
 from portal.services.renewals import run
 from portal.services.subscriptions import auto_renewal
 from tests.factories import owner_of
@@ -16,7 +16,7 @@ from tests.paying import (
     an_order,
     apply_catalogue,
     buy,
-    kept_at_the_gateway,
+    charged_from_now_on,
     paid_charges,
     pay,
 )
@@ -129,11 +129,11 @@ def test_for_a_failed_renewal_a_card_is_added_and_charged(app, client, place, cl
     with facts(app):
         pay(an_order(place), auto_renewal=True)
         if not other:
-            PaymentMethod.update(reference=kept_at_the_gateway(DECLINED_WHEN_CHARGED).reference).execute()
+            charged_from_now_on(DECLINED_WHEN_CHARGED)
     clock.advance(days=30)
     with facts(app):
         if other:
-            PaymentMethod.update(reference=kept_at_the_gateway(NOT_ENOUGH_FUNDS).reference).execute()
+            charged_from_now_on(NOT_ENOUGH_FUNDS)
         run.run_due(now=clock.now())
     answer = send(client, *form_of(client, other=other))
     assert answer.location.endswith("/payment-methods#adding")
@@ -143,7 +143,7 @@ def test_for_a_failed_renewal_a_card_is_added_and_charged(app, client, place, cl
 
 def test_where_the_bank_asks_the_browser_goes_there(app, client, late) -> None:
     with facts(app):
-        PaymentMethod.update(reference=kept_at_the_gateway(ASKS_ALWAYS).reference).execute()
+        charged_from_now_on(ASKS_ALWAYS)
     answer = send(client, *form_of(client))
     with facts(app):
         payment = Payment.get(Payment.state == PaymentState.ACTION_REQUIRED)
@@ -152,7 +152,7 @@ def test_where_the_bank_asks_the_browser_goes_there(app, client, late) -> None:
 
 def test_a_decline_is_told_with_its_reason_and_the_ways_out(app, client, late) -> None:
     with facts(app):
-        PaymentMethod.update(reference=kept_at_the_gateway(DECLINED_WHEN_CHARGED).reference).execute()
+        charged_from_now_on(DECLINED_WHEN_CHARGED)
     page = client.get(send(client, *form_of(client)).location).text
     assert "Nothing was charged" in page
     # Said of the saved card, and not beside the fields of another one.
@@ -167,7 +167,7 @@ def test_a_failed_renewal_has_one_price_on_every_way(app, client, place, clock) 
     """The list price rose meanwhile; what was told is charged, by the button and by another card."""
     with facts(app):
         pay(an_order(place), auto_renewal=True)
-        PaymentMethod.update(reference=kept_at_the_gateway(NOT_ENOUGH_FUNDS).reference).execute()
+        charged_from_now_on(NOT_ENOUGH_FUNDS)
     clock.advance(days=30)
     with facts(app):
         run.run_due(now=clock.now())
@@ -190,7 +190,7 @@ def test_a_plan_that_became_too_small_is_refused_in_words_where_another_card_nee
     """Its tax rose, so that no card is charged as soon as it is added; by hand the use is looked at."""
     with facts(app):
         pay(an_order(place, country="DE", is_business=False, company_name=""), auto_renewal=True)
-        PaymentMethod.update(reference=kept_at_the_gateway(NOT_ENOUGH_FUNDS).reference).execute()
+        charged_from_now_on(NOT_ENOUGH_FUNDS)
     clock.advance(days=30)
     with facts(app):
         run.run_due(now=clock.now())

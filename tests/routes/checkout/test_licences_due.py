@@ -14,7 +14,7 @@ from tests.paying import (
     a_place,
     an_order,
     apply_catalogue,
-    kept_at_the_gateway,
+    charged_from_now_on,
     paid_charges,
     pay,
 )
@@ -180,7 +180,7 @@ def test_for_a_failed_renewal_a_card_is_added_and_charged(app, client, place, cl
     with facts(app):
         bought(place, quantity=3, renews_with=PaymentMethod.get())
         bought(place, "webinar-standard", renews_with=PaymentMethod.get())
-        PaymentMethod.update(reference=kept_at_the_gateway(DECLINED_WHEN_CHARGED).reference).execute()
+        charged_from_now_on(DECLINED_WHEN_CHARGED)
     clock.advance(days=30)
     with facts(app):
         while run.count_due(clock.now()):
@@ -197,7 +197,7 @@ def test_for_a_failed_renewal_a_card_is_added_and_charged(app, client, place, cl
 def test_a_failed_renewal_has_one_price_on_every_way(app, client, place, clock) -> None:
     with facts(app):
         bought(place, quantity=3, renews_with=PaymentMethod.get())
-        PaymentMethod.update(reference=kept_at_the_gateway(NOT_ENOUGH_FUNDS).reference).execute()
+        charged_from_now_on(NOT_ENOUGH_FUNDS)
     clock.advance(days=30)
     with facts(app):
         run.run_due(now=clock.now())

@@ -52,6 +52,7 @@ from tests.paying import (
     an_order,
     apply_catalogue,
     as_seen_by,
+    charged_from_now_on,
     kept_at_the_gateway,
     line_of,
     paid_charges,
@@ -109,12 +110,6 @@ def press(place, clock, shown=None):
     )
 
 
-def charged_with(place, number):
-    """What the gateway does with the saved card from now on."""
-    kept = kept_at_the_gateway(number).reference
-    PaymentMethod.update(reference=kept).where(PaymentMethod.workspace == place.workspace).execute()
-
-
 @pytest.fixture
 def by_hand(place, clock):
     """Paid once, its card saved, automatic renewal switched off again."""
@@ -127,7 +122,7 @@ def by_hand(place, clock):
 def failed(place, clock):
     """Its renewal was declined on the due date, softly, and is tried again the next day."""
     pay(an_order(place), auto_renewal=True)
-    charged_with(place, NOT_ENOUGH_FUNDS)
+    charged_from_now_on(NOT_ENOUGH_FUNDS)
     pass_days(clock, 30)
     assert agreement.of_workspace(place.workspace).renewal_failed_on == FIRST_DUE
     return place
@@ -189,7 +184,7 @@ def test_a_failed_renewal_is_paid_for_the_price_that_was_told(failed, clock):
 
 def _working(place, clock):
     """The card is covered again; what the banner shows of it."""
-    charged_with(place, PAID)
+    charged_from_now_on(PAID)
     return due(place, clock)
 
 
@@ -213,7 +208,7 @@ def test_without_a_saved_method_there_is_an_amount_and_nothing_that_pays_at_once
 @pytest.mark.parametrize("number", [NOT_ENOUGH_FUNDS, DECLINED_WHEN_CHARGED])
 def test_only_what_may_work_later_is_offered_again(by_hand, clock, number):
     pass_days(clock, 31)
-    charged_with(by_hand, number)
+    charged_from_now_on(number)
     first = press(by_hand, clock)
     assert (first.state, Order.get_by_id(first.order_id).state) == (PaymentState.DECLINED, OrderState.OPEN)
     assert letters("payment_failed") == []
@@ -327,7 +322,7 @@ def _open_the_gate_after(gate, place, clock, shown):
 
 
 def test_no_answer_is_looked_up_and_no_round_charges_beside_it(failed, clock):
-    charged_with(failed, SILENT_CHARGED)
+    charged_from_now_on(SILENT_CHARGED)
     payment = press(failed, clock)
     assert payment.state == PaymentState.UNKNOWN
     assert agreement.of_workspace(failed.workspace).open_payment_state == PaymentState.UNKNOWN
@@ -339,7 +334,7 @@ def test_no_answer_is_looked_up_and_no_round_charges_beside_it(failed, clock):
 
 
 def test_the_bank_asks_whoever_pressed_the_button_and_no_letter_is_written(failed, clock):
-    charged_with(failed, ASKS_ALWAYS)
+    charged_from_now_on(ASKS_ALWAYS)
     payment = press(failed, clock)
     assert (payment.state, payment.tried_on) == (PaymentState.ACTION_REQUIRED, None)
     assert letters("renewal_to_confirm") == []
@@ -350,7 +345,7 @@ def test_the_bank_asks_whoever_pressed_the_button_and_no_letter_is_written(faile
 
 
 def test_what_the_payer_left_at_their_bank_does_not_stop_the_rounds(failed, clock):
-    charged_with(failed, ASKS_ALWAYS)
+    charged_from_now_on(ASKS_ALWAYS)
     left = press(failed, clock)
     _working(failed, clock)
     pass_days(clock, 5)
@@ -392,7 +387,7 @@ def test_what_is_paid_before_its_day_has_the_tax_of_today(runtime, clock, act):
         ),
         auto_renewal=True,
     )
-    charged_with(place, DECLINED_WHEN_CHARGED if act == "a card that is added" else NOT_ENOUGH_FUNDS)
+    charged_from_now_on(DECLINED_WHEN_CHARGED if act == "a card that is added" else NOT_ENOUGH_FUNDS)
     pass_days(clock, 31)
     found = agreement.of_workspace(place.workspace)
     assert found.renewal_failed_on == date(2025, 6, 28)
@@ -408,7 +403,7 @@ def test_what_is_paid_before_its_day_has_the_tax_of_today(runtime, clock, act):
 
 @pytest.mark.parametrize("then", ["never made", "declined later"])
 def test_whoever_was_told_to_wait_gets_a_letter_of_the_decline(failed, clock, then):
-    charged_with(failed, SILENT_NOT_CHARGED)
+    charged_from_now_on(SILENT_NOT_CHARGED)
     payment = press(failed, clock)
     assert payment.state == PaymentState.UNKNOWN
     if then == "never made":
@@ -423,7 +418,7 @@ def test_whoever_was_told_to_wait_gets_a_letter_of_the_decline(failed, clock, th
 
 def test_nobody_is_blocked_while_the_result_of_their_click_is_open(failed, clock):
     """The money was taken, and the gateway does not say so until after the last day of the rounds."""
-    charged_with(failed, SILENT_CHARGED)
+    charged_from_now_on(SILENT_CHARGED)
     payment = press(failed, clock)
     assert payment.state == PaymentState.UNKNOWN
     with unanswered(the_sandbox()):
@@ -436,7 +431,7 @@ def test_nobody_is_blocked_while_the_result_of_their_click_is_open(failed, clock
 
 
 def test_a_click_that_waits_for_its_payer_buys_no_time(failed, clock):
-    charged_with(failed, ASKS_ALWAYS)
+    charged_from_now_on(ASKS_ALWAYS)
     assert press(failed, clock).state == PaymentState.ACTION_REQUIRED
     clock.advance(days=14)
     assert status_of(failed, clock).state == SubscriptionState.LATE
@@ -445,7 +440,7 @@ def test_a_click_that_waits_for_its_payer_buys_no_time(failed, clock):
 
 
 def test_a_card_that_a_click_saw_refused_for_good_is_in_no_later_round(failed, clock):
-    charged_with(failed, DECLINED_WHEN_CHARGED)
+    charged_from_now_on(DECLINED_WHEN_CHARGED)
     assert press(failed, clock).state == PaymentState.DECLINED
     before = len(the_sandbox().charges())
     pass_days(clock, 8)
@@ -457,7 +452,7 @@ def test_neither_an_old_order_nor_another_time_zone_brings_a_refused_card_back(b
     clock.advance(days=25)
     left = an_order(by_hand)
     pass_days(clock, 6)
-    charged_with(by_hand, DECLINED_WHEN_CHARGED)
+    charged_from_now_on(DECLINED_WHEN_CHARGED)
     assert press(by_hand, clock).order.number != left.number
     assert due(by_hand, clock).method is None
     Workspace.update(time_zone="America/New_York").execute()
@@ -477,7 +472,7 @@ def test_another_card_is_a_card_where_paypal_is_saved(by_hand, clock):
 
 
 def test_the_card_that_paid_is_charged_first_from_then_on(failed, clock):
-    charged_with(failed, DECLINED_WHEN_CHARGED)
+    charged_from_now_on(DECLINED_WHEN_CHARGED)
     pass_days(clock, 1)
     second = methods.new_method(
         MethodFacts(
@@ -515,7 +510,7 @@ def test_the_order_of_another_card_is_for_the_plan_that_was_scheduled(place, clo
     """Its tax rose, so that no card is charged as soon as it is added."""
     pay(an_order(place, country="DE", is_business=False, company_name=""), auto_renewal=True)
     schedule(place, clock)
-    charged_with(place, NOT_ENOUGH_FUNDS)
+    charged_from_now_on(NOT_ENOUGH_FUNDS)
     pass_days(clock, 30)
     BillingDetails.update(country="FR").execute()
     clock.advance(days=1)

@@ -37,7 +37,7 @@ from tests.paying import (
     an_order,
     apply_catalogue,
     as_seen_by,
-    kept_at_the_gateway,
+    charged_from_now_on,
     line_of,
     paid_charges,
     pay,
@@ -77,11 +77,6 @@ def press(place, clock, shown=None, product=None):
     )
 
 
-def charged_with(place, number):
-    kept = kept_at_the_gateway(number).reference
-    PaymentMethod.update(reference=kept).where(PaymentMethod.workspace == place.workspace).execute()
-
-
 def charged():
     """Beside what the plan costs."""
     return [charge.amount_minor for charge in paid_charges()][1:]
@@ -108,7 +103,7 @@ def three(place):
 def failed(place, clock):
     """Three licences whose renewal was declined on the due date, softly."""
     bought(place, quantity=3, renews_with=PaymentMethod.get())
-    charged_with(place, NOT_ENOUGH_FUNDS)
+    charged_from_now_on(NOT_ENOUGH_FUNDS)
     pass_days(clock, 30)
     assert status_of(place, clock).subscription.renewal_failed_on == date(2026, 12, 21)
     return place
@@ -188,7 +183,7 @@ def test_what_waited_for_the_due_date_is_what_is_due(place, clock, case, wait, q
 
 def test_a_failed_renewal_is_paid_for_the_price_that_was_told(failed, clock):
     apply_catalogue(sells_at("meetings-essential", 1300))
-    charged_with(failed, PAID)
+    charged_from_now_on(PAID)
     shown = due(failed, clock)
     assert (shown.quote.total, shown.is_renewal) == (THREE, True)
     payment = press(failed, clock, shown)
@@ -252,7 +247,7 @@ def test_one_card_that_was_refused_for_good_pays_for_something_else(place, clock
     webinar = Product.get(Product.code == "webinar")
     bought(place, "webinar-standard")
     pass_days(clock, 31)
-    charged_with(place, DECLINED_WHEN_CHARGED)
+    charged_from_now_on(DECLINED_WHEN_CHARGED)
     assert press(place, clock).state == PaymentState.DECLINED
     statuses = [status_of(place, clock), status_of(place, clock, webinar)]
     found = amount_due.amounts_due(place, statuses, now=clock.now())
@@ -297,7 +292,7 @@ def test_another_amount_method_or_period_than_shown_charges_nothing(place, clock
 def test_eight_clicks_at_once_are_one_charge(request, place, clock, is_failed):
     if is_failed:
         request.getfixturevalue("failed")
-        charged_with(place, PAID)
+        charged_from_now_on(PAID)
     else:
         bought(place, quantity=3)
         pass_days(clock, 31)
@@ -311,7 +306,7 @@ def test_eight_clicks_at_once_are_one_charge(request, place, clock, is_failed):
 
 def test_a_click_beside_the_run_is_refused(failed, clock):
     """The next day's round has asked already, and waits for its answer."""
-    charged_with(failed, PAID)
+    charged_from_now_on(PAID)
     shown, gate = due(failed, clock), hold("charge")
     clock.advance(days=1)
     clock.advance_wall(days=1)
@@ -356,7 +351,7 @@ def test_switched_on_while_it_is_paid_by_hand_it_is_charged_once(place, clock):
 
 def test_no_answer_is_looked_up_and_nothing_is_charged_beside_it(place, clock, three):
     pass_days(clock, 31)
-    charged_with(place, SILENT_CHARGED)
+    charged_from_now_on(SILENT_CHARGED)
     shown = due(place, clock)
     payment = press(place, clock, shown)
     assert payment.state == PaymentState.UNKNOWN

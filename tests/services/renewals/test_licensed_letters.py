@@ -7,7 +7,7 @@ from portal.domain.choices import Choice
 from portal.domain.vocabulary import DeclineCode, Interval, SubscriptionState
 from portal.gateways.base import ActionRequired, Declined
 from portal.mail import writing
-from portal.models import Invoice, PaymentMethod, Product
+from portal.models import Invoice, Product
 from portal.services.checkout import ordering
 from portal.services.payments import charging
 from portal.services.subscriptions import agreement
@@ -21,7 +21,7 @@ from tests.paying import (
     DECLINED_WHEN_CHARGED,
     SILENT_NOT_CHARGED,
     buy,
-    kept_at_the_gateway,
+    charged_from_now_on,
     pay,
     with_details,
 )
@@ -126,7 +126,7 @@ def test_a_renewal_of_licences_that_does_not_work_says_which(
     place, clock, mailed, number, template, title, said
 ):
     pay(order_of(place, clock, TEN), auto_renewal=True)
-    PaymentMethod.update(reference=kept_at_the_gateway(number).reference).execute()
+    charged_from_now_on(number)
     pass_days(clock, 30)
     subject, text = mailed(template)[0]
     assert subject == title

@@ -35,6 +35,7 @@ from tests.paying import (
     SILENT_CHARGED,
     SILENT_NOT_CHARGED,
     an_order,
+    charged_from_now_on,
     kept_at_the_gateway,
     paid_charges,
     pay,
@@ -390,8 +391,7 @@ def test_a_workspace_that_is_deleted_is_not_charged_in_the_same_run(place, clock
 
 def test_a_guaranteed_price_ends_with_its_currency(place, clock):
     pay(an_order(place), auto_renewal=True)
-    declined = kept_at_the_gateway(NOT_ENOUGH_FUNDS).reference
-    PaymentMethod.update(reference=declined).execute()
+    charged_from_now_on(NOT_ENOUGH_FUNDS)
     pass_days(clock, 31)
     assert pay(an_order(place, currency="USD")).state == PaymentState.SUCCEEDED
     assert auto_renewal.next_charge(place.workspace, now=clock.now()).total.currency == "USD"
