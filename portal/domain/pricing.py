@@ -118,9 +118,10 @@ class WantedLine:
 class QuotedLine:
     """What one line costs and gives. `net` is the price times what is billed of it, once or by licence.
 
-    Of a change in the middle of a period it is a `share` of that. No slots: what is asked for again and again
-    is reckoned once. `tax_amount` is rounded half up on the
+    Of a change in the middle of a period it is a `share` of that. `tax_amount` is rounded half up on the
     line; 0 until the buyer is known, as `rate_bp` is None.
+
+    No slots: what is asked for again and again is reckoned once.
     """
 
     kind: OrderKind

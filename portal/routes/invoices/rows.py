@@ -19,8 +19,8 @@ class PaymentRow(NamedTuple):
     """A row of the history, ready to print: in a long list, what templates call is what takes the time.
 
     `document` says what kind of document it is, `refunded` how much of an invoice was, empty for nothing of
-    it. `refund` is the label of a link to `refund_url`, both empty
-    on rows that have nothing to do with a refund to come. `url` is that of the statement page.
+    it. `refund` is the label of a link to `refund_url`, both empty on rows that have nothing to do with a
+    refund to come. `url` is that of the statement page.
     """
 
     number: str
