@@ -38,7 +38,7 @@ from portal.routes.plans.page import CANNOT_BE_ORDERED, REFUSALS, plans_page, re
 from portal.routes.plans.view import renewal_of
 from portal.runtime import current
 from portal.services import open_money, plans
-from portal.services.checkout import ceiling, ordering
+from portal.services.checkout import ceiling, ordering, quoting
 from portal.services.invoices import history
 from portal.services.members import overflow
 from portal.services.members.roster import people_with
@@ -207,7 +207,7 @@ def _prices_in(order: Order, currency: str) -> list[Money]:
     """What each line costs in the currency; in that of the order where one of them has no price in it."""
     try:
         now = current().clock.now()
-        wanted = ordering.wanted_again(order, currency=currency, now=now)
+        wanted = quoting.wanted_again(order, currency=currency, now=now)
     except REFUSALS:
         return [line.unit for line in order.frozen_lines]
     return [line.offer.amount for line in wanted.lines]

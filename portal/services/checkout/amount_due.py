@@ -29,7 +29,7 @@ from portal.services.renewals import placing
 from portal.services.subscriptions import agreement, charged_methods, next_charge
 from portal.services.subscriptions.agreement import SubscriptionStatus
 
-from . import ordering
+from . import ordering, quoting
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def _quote(
     """
     if status.subscription.renewal_has_failed:
         return next_charge.upcoming(status.subscription, details=details, is_charged_today=True, now=now)
-    return ordering.quote_of_next_period(status, details=details, method_kind=method_kind, now=now)
+    return quoting.quote_of_next_period(status, details=details, method_kind=method_kind, now=now)
 
 
 def _kind_of(method: PaymentMethod | None) -> PaymentMethodKind:
@@ -247,7 +247,7 @@ def order_for_another_card(
         refuse_beside_open_money(place.workspace, [status.subscription.product])
         due = _as_shown(place, status, shown_quote_hash, now=now)
         card = PaymentMethodKind.CARD
-        quote = ordering.quote_of_next_period(status, details=due.details, method_kind=card, now=now)
+        quote = quoting.quote_of_next_period(status, details=due.details, method_kind=card, now=now)
         quote = ledger.beside_balance(quote, place.workspace)
         return _order_of(status, due, quote, method_kind=card, person=person, now=now)
 

@@ -25,7 +25,7 @@ from portal.services.places import Place
 from portal.services.plans import PlanOffers
 from portal.services.subscriptions import agreement, licences
 
-from . import ordering
+from . import ordering, quoting
 
 NOTHING = ""
 """The version of a line that is not there."""
@@ -193,7 +193,7 @@ def _refusal(
             )
         else:
             today = place.workspace.day(now)
-            ordering.refuse_licences(
+            quoting.refuse_licences(
                 line.product, line.choice, subscription=subscription, assigned=assigned, today=today
             )
     except PortalError as refusal:
