@@ -126,7 +126,7 @@ class Raw:
         placed = [row for row in rows["audit_entry"] if row["action"] == BY_THE_INTENT]
         ids = {row["id"] for row in placed}
         yield [
-            self._insert("purchase_order", {**order, "state": "placed", "paid_at": None}),
+            self._insert("purchase_order", {**order, "state": "placed", "given_at": None}),
             *(self._insert("order_line", line) for line in rows["order_line"]),
             self._insert("payment", {**payment, "state": "created", "look_up_at": payment["created_at"]}),
             *(self._insert("audit_entry", row) for row in placed),
@@ -137,7 +137,7 @@ class Raw:
         cut = f"UPDATE subscription_period SET end_on = {self.mark} WHERE subscription_id = {self.mark}"
         yield [
             self._update("payment", payment, ("state", "settled_at", "look_up_at", "reference")),
-            self._update("purchase_order", order, ("state", "paid_at")),
+            self._update("purchase_order", order, ("state", "given_at")),
             (
                 f"{cut} AND end_on > {self.mark}",
                 [period["start_on"], period["subscription_id"], period["start_on"]],

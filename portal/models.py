@@ -217,6 +217,8 @@ class Workspace(Model):
     `ceiling_minor` is what members may spend together in a calendar month without asking, in `currency` and
     tax included; NULL for no ceiling. From `adviser_name` on the columns are of corporate workspaces, which
     the vendor's own people look after: nothing is bought here where one of them is filled in.
+
+    `transfers_withheld`: an operator decided that it does not pay by bank transfer.
     """
 
     slug = ShortText(max_length=60, unique=True)
@@ -240,6 +242,7 @@ class Workspace(Model):
     corporate_portal_url = ShortText(max_length=500, null=True)
     account_service_email = ShortText(max_length=254, null=True)
     account_service_phone = ShortText(max_length=40, null=True)
+    transfers_withheld = BooleanField(default=False, constraints=[SQL("DEFAULT false")])
 
     @property
     def has_ceiling(self) -> bool:
@@ -465,6 +468,9 @@ class Subscription(Model):
     date. `look_at` is when the run must look at the row again (domain/timeline.py); whoever changes the row
     sets it to now.
 
+    `pays_by_transfer`: its next period is invoiced ahead, to be paid by bank transfer. `unpaid_on` is the
+    last day on which its oldest open invoice can be paid in time, NULL where none is open.
+
     Of licensed products alone: `trial_until` is the end (excluded) of the product's trial, NULL where there
     was none; it stays for ever, as the row does, since there is one trial per workspace. `cancelled_at` is
     when somebody decided that it shall end with what is paid, NULL while it goes on. Nothing is charged then:
@@ -495,6 +501,8 @@ class Subscription(Model):
     trial_until = DateField(null=True)
     cancelled_at = UTCDateTimeField(null=True)
     scheduled_quantity = WholeNumber(null=True, constraints=[Check("scheduled_quantity > 0")])
+    pays_by_transfer = BooleanField(default=False, constraints=[SQL("DEFAULT false")])
+    unpaid_on = DateField(null=True)
 
     workspace_id: int
     product_id: int
@@ -589,6 +597,9 @@ LicenceKey.add_index(
 class Order(Model):
     """A frozen quote, first open, then placed, then paid. The amounts never change once placed.
 
+    One that is paid by bank transfer is invoiced in between. `given_at` is when what it buys was given: with
+    the payment, or before it where its invoice is open.
+
     `quote` is what the person was shown (domain/pricing.py); `quote_hash` identifies it; the four amount
     columns repeat its totals so that the database can add them up, and the order's lines its lines.
     `from_balance_minor` of the total is paid from the balance. `reserved_minor` of that was kept before,
@@ -610,7 +621,7 @@ class Order(Model):
     total_minor = MinorUnits(constraints=[Check("total_minor >= 0")])
     auto_renewal = BooleanField(default=False)
     created_at = UTCDateTimeField()
-    paid_at = UTCDateTimeField(null=True)
+    given_at = UTCDateTimeField(null=True)
     from_balance_minor = MinorUnits(
         default=0, constraints=[SQL("DEFAULT 0"), Check("from_balance_minor BETWEEN 0 AND total_minor")]
     )
@@ -967,6 +978,10 @@ class Invoice(Model):
     One invoice per paid order. A credit note belongs to the order of the invoice that it `credits`: one for
     the whole once that is refunded, or several for parts of its lines, which `CreditedLine` names. Amounts
     are positive on both kinds.
+
+    An open invoice, which is to be paid after its issue, has the last day for that in `due_on`, and
+    `reference` is what a transfer quotes. `remind_on` is the day on which the run looks at it next, NULL once
+    it is covered; `reminded_on` the last one of which a reminder told.
     """
 
     workspace = ForeignKeyField(Workspace, backref="invoices", on_delete="RESTRICT")
@@ -984,6 +999,10 @@ class Invoice(Model):
     total_minor = MinorUnits(constraints=[Check("total_minor >= 0")])
     facts = JSONField()
     facts_hash = ShortText(max_length=64)
+    due_on = DateField(null=True)
+    reference = ShortText(max_length=25, null=True, unique=True)
+    remind_on = DateField(null=True)
+    reminded_on = DateField(null=True)
 
     workspace_id: int
     order_id: int
@@ -1007,6 +1026,9 @@ Invoice.add_index(
         name="invoice_one_per_order",
         where=Invoice.kind == DocumentKind.INVOICE,
     )
+)
+Invoice.add_index(
+    Invoice.index(Invoice.remind_on, name="invoice_to_remind_of", where=Invoice.remind_on.is_null(False))
 )
 
 

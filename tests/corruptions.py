@@ -556,13 +556,13 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
     ),
     "an order paid an hour earlier": (
         lambda: changed(
-            row := of(Order, "Acme", state=OrderState.PAID), paid_at=row.paid_at - timedelta(hours=1)
+            row := of(Order, "Acme", state=OrderState.PAID), given_at=row.given_at - timedelta(hours=1)
         ),
         {"invoices_are_of_their_day"},
     ),
     "an open order that was paid": (
-        lambda: changed(of(Order, "Looks"), paid_at=current().clock.now()),
-        {"orders_say_when_they_were_paid"},
+        lambda: changed(of(Order, "Looks"), given_at=current().clock.now()),
+        {"orders_say_when_they_were_given"},
     ),
     "another anchor in the quote": (
         lambda: quote(set_in("lines", 0, "anchor_day", to=20)),

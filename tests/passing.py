@@ -1,7 +1,7 @@
 """Days that pass, with the run of each."""
 
 from portal.database.prepared import Prepared
-from portal.models import MethodSetup, Payment, Refund
+from portal.models import Invoice, MethodSetup, Payment, Refund
 from portal.runtime import current
 from portal.services.renewals import run
 from tests.matrix import FULL
@@ -21,8 +21,9 @@ def pass_days(clock, days: int) -> None:
 
 
 def something_waits() -> bool:
-    """For its day, or for the answer of a gateway."""
-    if run.count_due(current().clock.now()):
+    """For its day, for the answer of a gateway, or to be paid."""
+    now = current().clock.now()
+    if run.count_due(now) or Invoice.select().where(Invoice.remind_on <= now.date()).exists():
         return True
     return any(query.rows() for query in ASKED_AGAIN)
 

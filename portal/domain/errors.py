@@ -74,6 +74,12 @@ class PlanFull(PortalError):
     used: int
 
 
+class InvoiceIsOpen(PortalError):
+    """An invoice for the product is open: it is paid before anything else of that is bought."""
+
+    product_code: str
+
+
 class SmallerPlanWaits(PortalError):
     """A smaller plan cannot begin before the paid period is over, on `due_on`."""
 

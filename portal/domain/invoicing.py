@@ -150,16 +150,21 @@ def credit_note_facts(invoice: Mapping[str, Any], *, number: str, issued_on: dat
         "corrects": {"number": invoice["number"], "issued_on": invoice["issued_on"]},
         "lines": [{**line, "notes": {}, "extension": None} for line in invoice["lines"]],
         "payment": sent_back_facts(
-            invoice, issued_on=issued_on, kept_minor=invoice["payment"].get("from_balance_minor", 0)
+            invoice,
+            issued_on=issued_on,
+            kept_minor=(invoice["payment"] or {}).get("from_balance_minor", 0),
         ),
     }
 
 
-def sent_back_facts(invoice: Mapping[str, Any], *, issued_on: date, kept_minor: int) -> dict[str, Any]:
+def sent_back_facts(invoice: Mapping[str, Any], *, issued_on: date, kept_minor: int) -> dict[str, Any] | None:
     """What a credit note says of its money, that went back the way it had come.
 
     `kept_minor` of its total the balance had paid, and keeps.
+    None where the invoice was open: it is what is owed that becomes less.
     """
+    if invoice["payment"] is None:
+        return None
     paid = {name: value for name, value in invoice["payment"].items() if name != "from_balance_minor"}
     kept = {"from_balance_minor": kept_minor} if kept_minor else {}
     return {**paid, "paid_on": issued_on.isoformat(), **kept}
@@ -233,7 +238,7 @@ def mirrors(credit_note: Mapping[str, Any], invoice: Mapping[str, Any]) -> bool:
 def _lasting(facts: Mapping[str, Any]) -> tuple[object, ...]:
     """Lines and payment without what a credit note leaves out or has of its own."""
     own = {"notes", "extension", "paid_on"}
-    parts = (*facts["lines"], facts["payment"])
+    parts = (*facts["lines"], facts["payment"] or {})
     return tuple({name: value for name, value in part.items() if name not in own} for part in parts)
 
 

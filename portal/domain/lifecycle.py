@@ -33,21 +33,30 @@ def subscription_state(
     renewal_failed_on: date | None = None,
     awaits_a_result: bool = False,
     dunning_days: Sequence[int] = (),
+    pays_by_transfer: bool = False,
+    unpaid_on: date | None = None,
 ) -> SubscriptionState:
     """The one answer to "may it be used today?".
 
     `due_on` None: it never ends. A trial has no grace and no renewal. With auto-renewal on nobody is late
     before the first failed try (`renewal_failed_on`), nor while the result of a later one is open
     (`awaits_a_result`): untried or unanswered is our trouble, not theirs. After it the dunning days are
-    usable, whatever the grace, though auto-renewal was switched off since.
-    A trial plan may be free too: it is a trial, and ends.
+    usable, whatever the grace, though auto-renewal was switched off since. A trial plan may be free too: it
+    is a trial, and ends.
+
+    `unpaid_on` is the last day on which an open invoice for it can be paid in time: that day decides then,
+    with the dunning days after it. With `pays_by_transfer` nobody is late before there is such an invoice.
     """
     over = due_on is not None and today > due_on
     if plan_is_trial:
         return SubscriptionState.BLOCKED if over else SubscriptionState.TRIAL
     if plan_is_free:
         return SubscriptionState.FREE
-    if due_on is None or not over or (auto_renewal and (renewal_failed_on is None or awaits_a_result)):
+    if unpaid_on is not None:
+        due_on, renewal_failed_on, over = unpaid_on, unpaid_on, today > unpaid_on
+    elif pays_by_transfer or (auto_renewal and (renewal_failed_on is None or awaits_a_result)):
+        return SubscriptionState.PAID
+    if due_on is None or not over:
         return SubscriptionState.PAID
     ends_on = blocked_on(due_on, grace_days, renewal_failed_on=renewal_failed_on, dunning_days=dunning_days)
     return SubscriptionState.LATE if today < ends_on else SubscriptionState.BLOCKED
@@ -66,12 +75,14 @@ def licensed_state(
     renewal_failed_on: date | None = None,
     awaits_a_result: bool = False,
     dunning_days: Sequence[int] = (),
+    pays_by_transfer: bool = False,
+    unpaid_on: date | None = None,
 ) -> SubscriptionState:
     """As subscription_state, of a licensed product; `trial_until` is the last usable day of its trial.
 
     `is_bought`: something that was paid runs, or did last. What was neither bought nor tried has ended too:
     its only payment was paid back. A cancelled one (`cancelled_on`) is neither late nor blocked, whatever
-    became of a renewal: it ends with what is paid.
+    became of a renewal: it ends with what is paid. What runs unpaid is late all the same.
     """
     if plan_is_free:
         return SubscriptionState.FREE
@@ -80,8 +91,10 @@ def licensed_state(
         is_running = over_on is not None and today < over_on
         return SubscriptionState.TRIAL if is_running else SubscriptionState.ENDED
     if cancelled_on is not None:
-        is_running = over_on is None or today < over_on
-        return SubscriptionState.CANCELLED if is_running else SubscriptionState.ENDED
+        if over_on is not None and today >= over_on:
+            return SubscriptionState.ENDED
+        if unpaid_on is None or today <= unpaid_on:
+            return SubscriptionState.CANCELLED
     return subscription_state(
         plan_is_trial=False,
         plan_is_free=False,
@@ -92,6 +105,8 @@ def licensed_state(
         renewal_failed_on=renewal_failed_on,
         awaits_a_result=awaits_a_result,
         dunning_days=dunning_days,
+        pays_by_transfer=pays_by_transfer,
+        unpaid_on=unpaid_on,
     )
 
 
@@ -125,12 +140,25 @@ LICENSED_TRANSITIONS: Mapping[SubscriptionState, frozenset[SubscriptionState]] =
             }
         ),
         SubscriptionState.CANCELLED: frozenset(
-            {SubscriptionState.TRIAL, SubscriptionState.PAID, SubscriptionState.ENDED}
+            {
+                SubscriptionState.TRIAL,
+                SubscriptionState.PAID,
+                SubscriptionState.LATE,
+                SubscriptionState.BLOCKED,
+                SubscriptionState.ENDED,
+            }
         ),
         SubscriptionState.LATE: frozenset(
-            {SubscriptionState.PAID, SubscriptionState.BLOCKED, SubscriptionState.ENDED}
+            {
+                SubscriptionState.PAID,
+                SubscriptionState.CANCELLED,
+                SubscriptionState.BLOCKED,
+                SubscriptionState.ENDED,
+            }
         ),
-        SubscriptionState.BLOCKED: frozenset({SubscriptionState.PAID, SubscriptionState.ENDED}),
+        SubscriptionState.BLOCKED: frozenset(
+            {SubscriptionState.PAID, SubscriptionState.CANCELLED, SubscriptionState.ENDED}
+        ),
         SubscriptionState.ENDED: frozenset({SubscriptionState.PAID}),
     }
 )
@@ -229,6 +257,10 @@ def order_progress(
     """
     if state == OrderState.PAID:
         return OrderProgress.DISPUTED if is_disputed else OrderProgress.PAID
+    if state == OrderState.INVOICED:
+        return OrderProgress.TO_TRANSFER
+    if state == OrderState.WITHDRAWN:
+        return OrderProgress.WITHDRAWN
     if state == OrderState.REFUNDED:
         return OrderProgress.REFUNDED
     newest, code = tries[-1] if tries else (None, "")

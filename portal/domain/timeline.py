@@ -21,6 +21,8 @@ PRICE_RISE_DAYS = 30
 """How long before the charge a rise is mailed at the latest: after that the price that was told stays."""
 PRICE_RISE_FIRST_DAYS = 45
 """How long before it is mailed at the earliest: a worker that was away has days to spare."""
+INVOICE_AHEAD_DAYS = 30
+"""How long before a period its invoice is issued, where it is paid by bank transfer."""
 BLOCKED_LETTER_DAYS = 30
 MONTHS_BEFORE_DELETION = 6
 DAYS_OF_WARNING = 7
@@ -28,6 +30,7 @@ DAYS_OF_WARNING = 7
 
 class Act(StrEnum):
     RENEW = "renew"
+    INVOICE_AHEAD = "invoice_ahead"
     BEGIN_FREE_PLAN = "begin_free_plan"
     DELETE = "delete"
 
@@ -44,6 +47,9 @@ class SubscriptionDates:
     charge, None when there is none. `free_plan_waits`: a free plan begins on the due date, in place of any
     charge. `said` are the letters about this due date with the day each was written.
 
+    `pays_by_transfer`: the next period is invoiced ahead. `owes_invoice`: an invoice for it is open, which
+    has reminders of its own.
+
     `is_licensed`: of a licensed product, for which no workspace is deleted. `trial_until` is the last usable
     day of its trial, None once something was bought.
     """
@@ -56,6 +62,8 @@ class SubscriptionDates:
     renewal_failed_on: date | None = None
     free_plan_waits: bool = False
     is_licensed: bool = False
+    pays_by_transfer: bool = False
+    owes_invoice: bool = False
     trial_until: date | None = None
     said: Mapping[NoticeKind, date] = field(default_factory=dict)
 
@@ -124,6 +132,10 @@ def _windows(dates: SubscriptionDates) -> Iterator[_Window]:
             too_late = dates.renew_on - _days(PRICE_RISE_DAYS - 1)
             yield _Window(NoticeKind.PRICE_RISE, dates.renew_on - _days(PRICE_RISE_FIRST_DAYS), too_late)
             yield _Window(NoticeKind.RENEWAL_AHEAD, ahead, dates.renew_on)
+    elif dates.owes_invoice:
+        pass
+    elif dates.pays_by_transfer:
+        yield _Window(Act.INVOICE_AHEAD, due_on - _days(INVOICE_AHEAD_DAYS), None)
     elif not failed:
         yield _Window(NoticeKind.DUE_SOON, due_on - _days(NOTICE_DAYS), due_on + _days(1))
     if dates.access_ends_on is not None:
@@ -139,7 +151,7 @@ def _windows_of_a_trial(last_day: date) -> Iterator[_Window]:
 def _windows_of_not_paying(dates: SubscriptionDates, *, due_on: date, blocked_on: date) -> Iterator[_Window]:
     if not dates.plan_is_trial:
         # Each failed charge has a letter of its own.
-        if dates.free_plan_waits or dates.renewal_failed_on is None:
+        if not dates.owes_invoice and (dates.free_plan_waits or dates.renewal_failed_on is None):
             yield _Window(NoticeKind.LATE, due_on + _days(1), blocked_on)
         yield _Window(NoticeKind.BLOCKED, blocked_on, blocked_on + _days(BLOCKED_LETTER_DAYS))
     if dates.is_licensed:

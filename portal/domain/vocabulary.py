@@ -87,19 +87,25 @@ class OrderKind(StrEnum):
 
 
 class OrderState(StrEnum):
-    """`placed`: a payment was asked for and has no final answer yet. `refunded`: paid once, and paid back."""
+    """`placed`: a payment was asked for and has no final answer yet. `invoiced`: its invoice is issued and
+    not paid yet. `refunded`: paid once, and paid back. `withdrawn`: its invoice was credited whole before
+    anything was given for it.
+    """
 
     OPEN = "open"
     PLACED = "placed"
+    INVOICED = "invoiced"
     PAID = "paid"
     REFUNDED = "refunded"
+    WITHDRAWN = "withdrawn"
 
 
 class OrderProgress(StrEnum):
     """How far an order has come, as its buyer sees it: derived by lifecycle.py, never stored.
 
     `not_finished`: nobody tried to pay, or whoever did left before it was confirmed. `not_paid`: nobody was
-    asked for the money. `disputed`: it was paid, and the bank took the money back for its customer.
+    asked for the money. `to_transfer`: its invoice is to be paid by bank transfer. `withdrawn`: that invoice
+    was credited. `disputed`: it was paid, and the bank took the money back for its customer.
     """
 
     NOT_FINISHED = "not_finished"
@@ -108,6 +114,8 @@ class OrderProgress(StrEnum):
     NOT_CONFIRMED = "not_confirmed"
     DECLINED = "declined"
     NOT_PAID = "not_paid"
+    TO_TRANSFER = "to_transfer"
+    WITHDRAWN = "withdrawn"
     PAID = "paid"
     DISPUTED = "disputed"
     REFUNDED = "refunded"

@@ -29,6 +29,12 @@ made_guest                plan_names, limit
 
 order_confirmed           facts, line_licences, assigns_licences (members are to be given some); name is
                           empty for an address that was only typed
+invoice_ahead             number, plan_names, licences, open_minor, currency, due_on (the last day to pay),
+                          reference (of the transfer), line_licences
+invoice_reminder          number, open_minor, currency, due_on, reference, is_late, blocked_on (or null),
+                          is_blocked
+invoice_paid              number, total_minor, currency, method (null: nothing that a gateway moved), until
+invoice_withdrawn         number, credit_note (its number), plan_names, licences, is_cancelled
 payment_failed            order, description (names), total_minor, currency, payment, reason (a
                           decline code)
 payment_to_confirm        order, description (names), total_minor, currency

@@ -6,7 +6,7 @@ from portal.settings import Settings
 
 
 def register(app: Flask, settings: Settings) -> None:
-    from .checkout import amount_due, cart
+    from .checkout import amount_due, cart, open_invoices
     from .checkout import pages as checkout
     from .invoices import history
     from .members import licences, one_member, roster
@@ -39,7 +39,7 @@ def register(app: Flask, settings: Settings) -> None:
         (plans,),
         (scheduled_change, free_plan, auto_renewal),
         (subscriptions, adding, product_trial, licence_change, cancellation, licence_key),
-        (checkout, amount_due, cart, requests),
+        (checkout, amount_due, cart, requests, open_invoices),
         (methods, refunds),
         (history,),
         (roster, one_member, licences),

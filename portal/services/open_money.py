@@ -31,6 +31,11 @@ def any_open_payment(workspace: Workspace) -> Payment | None:
     return _open_payments(workspace, Payment, Order).join_from(Payment, Order).first()
 
 
+def open_payment_of(order: Order) -> Payment | None:
+    """The payment of the order whose result is open. One query."""
+    return Payment.get_or_none(Payment.order == order, Payment.state << OPEN_PAYMENT_STATES)
+
+
 def plan_being_paid(workspace: Workspace) -> Plan | None:
     """The workspace plan that an open payment is for: it may be the own one at any moment. One query."""
     return Plan.get_or_none(Plan.id == id_of_plan_being_paid(workspace))

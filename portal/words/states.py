@@ -22,8 +22,10 @@ def order_words(state: OrderState) -> str:
     return {
         OrderState.OPEN: _("Not ordered yet"),
         OrderState.PLACED: _("Ordered"),
+        OrderState.INVOICED: _("Invoiced"),
         OrderState.PAID: _("Paid"),
         OrderState.REFUNDED: _("Refunded"),
+        OrderState.WITHDRAWN: _("Withdrawn"),
     }[state]
 
 
@@ -35,6 +37,8 @@ def progress_words(progress: OrderProgress) -> str:
         OrderProgress.NOT_CONFIRMED: _("Payment not confirmed"),
         OrderProgress.DECLINED: _("Payment declined"),
         OrderProgress.NOT_PAID: _("Not paid"),
+        OrderProgress.TO_TRANSFER: _("To be paid by bank transfer"),
+        OrderProgress.WITHDRAWN: _("Invoice cancelled"),
         OrderProgress.PAID: _("Paid in full"),
         OrderProgress.DISPUTED: _("Payment disputed"),
         OrderProgress.REFUNDED: _("Paid back"),

@@ -49,6 +49,8 @@ def state(
     automatic=False,
     failed_on=None,
     open_result=False,
+    by_transfer=False,
+    unpaid_on=None,
 ):
     return subscription_state(
         plan_is_trial=trial,
@@ -60,6 +62,8 @@ def state(
         renewal_failed_on=failed_on,
         awaits_a_result=open_result,
         dunning_days=DUNNING_DAYS,
+        pays_by_transfer=by_transfer,
+        unpaid_on=unpaid_on,
     )
 
 
@@ -71,6 +75,8 @@ UNTRIED = {"automatic": True}
 FAILED = {"automatic": True, "failed_on": DUE}
 UNANSWERED = {**FAILED, "open_result": True}
 FAILED_LATER = {"automatic": True, "failed_on": after(100)}
+OWES_THE_FIRST = {"by_transfer": True, "unpaid_on": after(-300)}
+OWES_THE_NEXT = {"by_transfer": True, "unpaid_on": DUE}
 
 
 STATES = {
@@ -120,6 +126,18 @@ STATES = {
     "switched off during dunning": (after(14), {"failed_on": DUE}, LATE),
     "switched off during dunning: over": (after(15), {"failed_on": DUE}, BLOCKED),
     "switched off before the first try": (after(3), {}, BLOCKED),
+    # An open invoice: its last day decides, and the dunning days after it (docs/adr/0034).
+    "invoiced, the last day to pay": (after(-300), OWES_THE_FIRST, PAID),
+    "invoiced, the day after: late": (after(-299), OWES_THE_FIRST, LATE),
+    "invoiced, the last dunning day": (after(-286), OWES_THE_FIRST, LATE),
+    "invoiced and never paid: blocked, though the period runs": (after(-285), OWES_THE_FIRST, BLOCKED),
+    "invoiced, grace longer than dunning": (after(-280), {**OWES_THE_FIRST, "grace_days": 20}, LATE),
+    "the next period is invoiced, on the due date": (after(0), OWES_THE_NEXT, PAID),
+    "the next period is invoiced and late": (after(14), OWES_THE_NEXT, LATE),
+    "the next period is invoiced and not paid": (after(15), OWES_THE_NEXT, BLOCKED),
+    "we invoiced late: there are days to pay": (after(5), {"by_transfer": True, "unpaid_on": after(6)}, PAID),
+    "we have not invoiced yet: our trouble": (after(60), {"by_transfer": True}, PAID),
+    "a free plan begins all the same": (after(15), {**OWES_THE_NEXT, "free": True}, FREE),
 }
 
 
@@ -215,6 +233,8 @@ class Licences:
     renewal_failed_on: date | None = None
     awaits_a_result: bool = False
     plan_is_free: bool = False
+    pays_by_transfer: bool = False
+    unpaid_on: date | None = None
 
     def on(self, today):
         return licensed_state(
@@ -272,6 +292,12 @@ LICENSED_STATES = {
     "cancelled while blocked": (replace(BOUGHT, cancelled_on=after(40)), after(40), ENDED),
     "cancelled while we were away: its paid days are over": (
         replace(RENEWS, cancelled_on=after(40)), after(40), ENDED),
+    # Cancelled and not paid: whoever leaves owes what runs all the same.
+    "cancelled, its invoice can be paid in time": (
+        replace(LEFT_EARLY, unpaid_on=after(-10)), after(-10), CANCELLED),
+    "cancelled, its invoice is overdue": (replace(LEFT_EARLY, unpaid_on=after(-18)), after(-5), LATE),
+    "cancelled, its invoice was never paid": (replace(LEFT_EARLY, unpaid_on=after(-18)), after(-3), BLOCKED),
+    "cancelled and never paid, over": (replace(LEFT_EARLY, unpaid_on=after(-18)), after(1), ENDED),
     "cancelled, though a payment is not answered": (
         replace(LEFT_EARLY, awaits_a_result=True, auto_renewal=True), after(1), ENDED),
 }  # fmt: skip
@@ -305,9 +331,9 @@ BECOMES = {
     TRIAL: {PAID, ENDED},
     FREE: {PAID},
     PAID: {TRIAL, CANCELLED, LATE, BLOCKED, ENDED},
-    CANCELLED: {TRIAL, PAID, ENDED},
-    LATE: {PAID, BLOCKED, ENDED},
-    BLOCKED: {PAID, ENDED},
+    CANCELLED: {TRIAL, PAID, LATE, BLOCKED, ENDED},
+    LATE: {PAID, CANCELLED, BLOCKED, ENDED},
+    BLOCKED: {PAID, CANCELLED, ENDED},
     ENDED: {PAID},
 }
 
@@ -333,6 +359,7 @@ some_licences = st.builds(
     auto_renewal=st.booleans(),
     renewal_failed_on=st.none() | st.integers(0, 60).map(after),
     awaits_a_result=st.booleans(),
+    pays_by_transfer=st.booleans(),
 )
 bought_licences = some_licences.map(lambda licences: replace(licences, is_bought=True))
 

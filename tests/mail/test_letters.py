@@ -67,6 +67,14 @@ TERMS = {"plan_names": NAMES, "licences": None, "interval": "month"}
 RUNS = {"plan_names": NAMES, "licences": None}
 PROFESSIONAL = {"en": "Meetings Professional", "fr": "Réunions Professionnel"}
 PRODUCT = {"product_names": {"en": "Meetings", "fr": "Réunions"}}
+REMOTE = {"en": "Remote licence", "fr": "Licence Accès à distance"}
+TO_PAY = {
+    "number": "INV-2026-000001",
+    "reference": "RF94INV2026000001",
+    "open_minor": 21480,
+    "currency": "EUR",
+    "due_on": "2026-12-21",
+}
 NEXT_CHARGE = (
     HERE | TERMS | TOTAL | {"renew_on": "2026-12-21", "tax_minor": 600, "method": VISA, "expiring": None}
 )
@@ -135,6 +143,17 @@ LETTERS = {
     "became_guests": HERE | {"plan_names": NAMES, "limit": 3, "people": ["Paul <Durand>", "new@acme.test"]},
     "made_guest": HERE | {"plan_names": NAMES, "limit": 3},
     "order_confirmed": HERE | {"facts": FACTS, "line_licences": [None], "assigns_licences": False},
+    "invoice_ahead": HERE | TO_PAY | {"plan_names": REMOTE, "licences": 2, "line_licences": [2]},
+    "invoice_reminder": HERE | TO_PAY | {"is_late": True, "blocked_on": "2027-01-05", "is_blocked": False},
+    "invoice_paid": HERE | TOTAL | {"number": "INV-2026-000001", "method": VISA, "until": "2027-11-21"},
+    "invoice_withdrawn": HERE
+    | {
+        "number": "INV-2026-000001",
+        "credit_note": "CN-2026-000001",
+        "plan_names": REMOTE,
+        "licences": 2,
+        "is_cancelled": True,
+    },
     "payment_failed": HERE
     | TOTAL
     | {
@@ -276,6 +295,23 @@ OTHERWISE = [
     ("plan_schedule_withdrawn", {"renews": False}),
     ("product_trial_started", {"quantity": 1, "assigns_licences": False}),
     ("order_confirmed", {"assigns_licences": True}),
+    (
+        "order_confirmed",
+        {
+            "facts": FACTS
+            | {
+                "payment": None,
+                "due_minor": 3600,
+                "due_on": "2026-12-21",
+                "reference": "RF94INV2026000001",
+            }
+        },
+    ),
+    ("invoice_reminder", {"is_late": False}),
+    ("invoice_reminder", {"is_blocked": True}),
+    ("invoice_reminder", {"blocked_on": None}),
+    ("invoice_paid", {"method": None}),
+    ("invoice_withdrawn", {"is_cancelled": False}),
     ("cancelled", {"quantity": 1, "dropped": True}),
     ("cancelled", {"ends_on": None}),
     ("cancelled", {"ends_on": None, "dropped": True}),

@@ -775,7 +775,7 @@ class World:
 
     def summary(self) -> dict[str, int]:
         """What the world has seen, to know that it lived at all."""
-        paid = OrderLine.select().join(Order).where(Order.paid_at.is_null(False))
+        paid = OrderLine.select().join(Order).where(Order.given_at.is_null(False))
         return {
             **{kind.value: paid.where(OrderLine.kind == kind).count() for kind in OrderKind},
             "refunds": Refund.select().count(),

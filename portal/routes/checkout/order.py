@@ -19,6 +19,7 @@ from portal.runtime import current
 from portal.services.members.roster import people_with
 from portal.services.places import Place
 from portal.services.subscriptions.scheduled_change import Waiting
+from portal.web.to_pay import ToPay
 from portal.words import formatting
 from portal.words.arithmetic import credit_words, quoted_line_words
 from portal.words.declines import decline_sentence
@@ -299,7 +300,7 @@ def cancelled_by(order: Order, waiting: Waiting | None, *, due_on: date | None, 
 
 
 def method_name_of(order: Order) -> str:
-    return dict(methods_on_offer()).get(order.method_kind, order.method_kind)
+    return dict(methods_on_offer(with_transfers=True)).get(order.method_kind, order.method_kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +309,8 @@ class ReviewPage:
 
     `changed`: it is no longer what was shown; `method` names what is hosted.
 
-    `total` is what is charged now, empty where the balance pays.
+    `total` is what is charged now, empty where the balance pays. `transfer`: how it is paid by bank transfer,
+    empty for whatever is charged.
 
     `renewal_stays_on`: the sentence of the charge after this one, empty where none comes by itself yet;
     `ends_renewal_at`: the address of where it is switched off, for whoever may.
@@ -331,6 +333,7 @@ class ReviewPage:
     cancels: str
     renewal_stays_on: str
     ends_renewal_at: str
+    transfer: tuple[str, ...]
     processor: str
     sandbox_cards: str
     allowance: str
@@ -345,7 +348,8 @@ class ResultPage:
     `document`: the number of the invoice that the reader may download, empty for none. `new_guests`: who lost
     their place, in a sentence. `is_for_the_plan`: the workspace plan is one of its lines. `assigning`: where
     licences were bought that members hold, who assigns them. `keys`: name and address of each licence key
-    that came with the order; without an address, for a reader who may not see it, `managers` do.
+    that came with the order; without an address, for a reader who may not see it, `managers` do. `to_pay`:
+    what is open of its invoice.
     """
 
     number: str
@@ -363,6 +367,7 @@ class ResultPage:
     assigning: str = ""
     keys: tuple[tuple[str, str], ...] = ()
     managers: str = ""
+    to_pay: ToPay | None = None
 
 
 def assigning_words(managers: str) -> str:
@@ -430,6 +435,50 @@ def result_of(
     )
 
 
+def result_on_account(
+    order: Order, invoice: Invoice, *, to_pay: ToPay | None, may_download: bool, new_guests: str
+) -> ResultPage:
+    """`to_pay` is what is open of the order's invoice, None where nothing is."""
+    total = amount_charged(Money(order.total_minor, order.currency), has_vat=order.tax_minor > 0)
+    number = invoice.number
+    if not order.is_renewal:
+        number = _("%(number)s, sent to %(email)s", number=number, email=order.details["email"])
+    is_given = order.given_at is not None
+    if order.state == OrderState.WITHDRAWN:
+        heading, lead = _("This invoice was cancelled"), _("There is nothing to pay.")
+    elif to_pay is None:
+        heading = _("Payment complete")
+        lead = " ".join(_is_yours(line) for line in order.frozen_lines)
+    elif is_given:
+        heading = _("Your order is placed")
+        lead = " ".join((to_pay.lead, *(_is_yours(line) for line in order.frozen_lines)))
+    else:
+        heading, lead = _("The next period is to be paid"), to_pay.lead
+    return ResultPage(
+        number=order.number,
+        heading=heading,
+        lead=lead,
+        facts=[
+            (_("Order"), order.number),
+            *(
+                (_("Product") if line.is_licensed else _("Plan"), name_of(line))
+                for line in order.frozen_lines
+            ),
+            (_("Total"), total),
+            (_("Invoice"), number),
+        ],
+        waits=False,
+        is_paid=True,
+        confirm=None,
+        document=invoice.number if may_download else "",
+        renewal="",
+        new_guests=new_guests,
+        takes_a_card_at_once=False,
+        is_for_the_plan=any(not line.is_licensed for line in order.frozen_lines),
+        to_pay=to_pay,
+    )
+
+
 def _amounts(order: Order, payment: Payment) -> list[tuple[str, str]]:
     """What the order costs, and how much of it is charged where the balance pays a part."""
     has_vat = order.tax_minor > 0
@@ -470,7 +519,7 @@ def outcome_of(order: Order, payment: Payment, *, is_present: bool) -> tuple[str
 
 def _paid_once(order: Order, payment: Payment) -> tuple[str, str]:
     """Of an old order, whose plan or period is no longer the workspace's own."""
-    paid_on = order.workspace.day(order.paid_at or payment.created_at)
+    paid_on = order.workspace.day(order.given_at or payment.created_at)
     return _("This order was paid on %(date)s", date=formatting.day(paid_on)), " ".join(
         _(
             "It was for %(plan)s, from %(start)s to %(end)s.",
@@ -516,11 +565,16 @@ def _confirm_words(payment: Payment) -> tuple[str, str]:
     )
 
 
-def methods_on_offer() -> list[tuple[str, str]]:
+def methods_on_offer(*, with_transfers: bool = False) -> list[tuple[str, str]]:
     """Every kind that a configured gateway takes at the checkout, in its own words."""
-    kinds = {kind for gateway in current().gateways.values() for kind in gateway.capabilities().kinds}
+    kinds: set[PaymentMethodKind] = {
+        kind for gateway in current().gateways.values() for kind in gateway.capabilities().kinds
+    }
     offered = {
         PaymentMethodKind.CARD: _("Card: Visa, Mastercard, American Express, JCB, Discover"),
         PaymentMethodKind.PAYPAL: "PayPal",
+        PaymentMethodKind.BANK_TRANSFER: _("Bank transfer: pay the invoice within 30 days"),
     }
+    if with_transfers:
+        kinds.add(PaymentMethodKind.BANK_TRANSFER)
     return [(kind.value, label) for kind, label in offered.items() if kind in kinds]

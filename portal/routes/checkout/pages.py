@@ -8,6 +8,7 @@ from flask import Blueprint, Response, abort, flash, redirect, request, session,
 from flask_babel import ngettext
 from flask_login import current_user
 
+from portal.domain import open_invoices as open_invoice_rules
 from portal.domain.billing_details import first_and_last
 from portal.domain.errors import (
     CurrencyMismatch,
@@ -39,10 +40,10 @@ from portal.routes.plans.view import renewal_of
 from portal.runtime import current
 from portal.services import open_money, plans
 from portal.services.checkout import ceiling, ordering, quoting
-from portal.services.invoices import history
+from portal.services.invoices import history, issuing
 from portal.services.members import overflow
 from portal.services.members.roster import people_with
-from portal.services.payments import asking, charging, refunds
+from portal.services.payments import asking, charging, on_account, refunds
 from portal.services.payments.coming_charge import coming_charge
 from portal.services.places import Place
 from portal.services.subscriptions import agreement, charged_methods, scheduled_change
@@ -59,6 +60,7 @@ from portal.web.place import (
     today_here,
     usage_here,
 )
+from portal.web.to_pay import to_pay_of
 from portal.words import formatting
 from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
@@ -78,10 +80,12 @@ from .order import (
     renewal_after,
     renewal_hint_of,
     result_of,
+    result_on_account,
     summary_before_tax,
     summary_of,
 )
 
+ON_ACCOUNT = (OrderState.INVOICED, OrderState.PAID, OrderState.WITHDRAWN)
 blueprint = Blueprint("checkout", __name__, url_prefix="/w/<slug>/checkout/<number>")
 REFRESH_SECONDS = 3
 READING_SECONDS = 20
@@ -119,7 +123,7 @@ def _details_form(place: Place, order: Order) -> BillingDetailsForm:
     currencies = [(code, formatting.currency_label(code)) for code in on_sale]
     return BillingDetailsForm(
         currencies=currencies,
-        payment_methods=methods_on_offer(),
+        payment_methods=methods_on_offer(with_transfers=on_account.is_offered_for(order)),
         payment_currencies=currencies,
         known_email=str(kept["email"]) if kept else "",
         locale=locale_code(),
@@ -239,7 +243,7 @@ def review(place: Place, number: str) -> Response:
 
 def _payment_form(place: Place, order: Order) -> CardForm | PlaceOrderForm:
     """The fields of a card, unless it is typed elsewhere or nothing is charged."""
-    if not order.due.minor:
+    if not order.due.minor or order.method_kind == PaymentMethodKind.BANK_TRANSFER:
         return PlaceOrderForm()
     gateway = charging.gateway_for(order.method_kind)
     if order.method_kind in gateway.capabilities().hosted:
@@ -272,7 +276,7 @@ def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Respons
         payment = ordering.place_order(
             order,
             person=current_user._get_current_object(),
-            card=_card_of(form),
+            card=card_of(form),
             method=_saved_method(place, order, form),
             auto_renewal=form.auto_renewal.data,
             shown_quote_hash=form.quote.data,
@@ -292,6 +296,8 @@ def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Respons
         return refused(place, refusal, wanted=_value(order), currency=order.currency)
     except CANNOT_BE_ORDERED as refusal:
         return not_orderable(place, order, refusal)
+    if payment is None:
+        return redirect_after_write(address("result", place, order.number))
     if payment.state == PaymentState.DECLINED:
         order = order_or_404(place, order.number)
         field = "method" if payment.method_id is not None else "number"
@@ -342,7 +348,8 @@ def _saved_method(place: Place, order: Order, form: CardForm | PlaceOrderForm) -
     raise QuoteChanged(shown=form.quote.data, current=order.quote_hash)
 
 
-def _card_of(form: CardForm | PlaceOrderForm) -> CardData | None:
+def card_of(form: CardForm | PlaceOrderForm) -> CardData | None:
+    """The card that was typed; None where none is."""
     if not isinstance(form, CardForm) or (isinstance(form, CardOrSavedForm) and form.saved_method):
         return None
     return CardData(
@@ -371,6 +378,7 @@ def _review_page(
     waiting = scheduled_change.waiting_plan(standing)
     renewal_stays_on = _renewal_that_stays_on(place, order, standing, waiting)
     form.quote.data = order.quote_hash
+    is_transfer = order.method_kind == PaymentMethodKind.BANK_TRANSFER
     page = ReviewPage(
         form=form,
         number=order.number,
@@ -387,13 +395,34 @@ def _review_page(
         cancels=cancelled_by(order, waiting, due_on=standing.due_on, today=standing.today),
         renewal_stays_on=renewal_stays_on,
         ends_renewal_at=_ends_renewal_at(place, order) if renewal_stays_on else "",
-        processor=charging.gateway_for(order.method_kind).capabilities().processor_name,
+        transfer=_transfer_words(order),
+        processor=""
+        if is_transfer
+        else charging.gateway_for(order.method_kind).capabilities().processor_name,
         sandbox_cards=sandbox_cards_url(),
         allowance=allowance_sentence(allowance, total) if allowance is not None else "",
         asking=(asking or AskForm(formdata=None)) if has_to_ask else None,
         deciders=deciders_of(place) if has_to_ask else "",
     )
     return render("checkout/review.html", page, status=status)
+
+
+def _transfer_words(order: Order) -> tuple[str, ...]:
+    """How an order that is paid by bank transfer is paid; empty for any other."""
+    if order.method_kind != PaymentMethodKind.BANK_TRANSFER or not order.due.minor:
+        return ()
+    now = current().clock.now()
+    begins_on = min(line.start_on for line in order.frozen_lines)
+    pay_by = open_invoice_rules.pay_by(issuing.sellers_day(now), begins_on=begins_on)
+    return (
+        _(
+            "Nothing is charged now. You get an invoice of %(amount)s, to be paid by bank transfer by "
+            "%(date)s.",
+            amount=formatting.money(order.due),
+            date=formatting.day(pay_by),
+        ),
+        _("You can use what you order at once. The next invoice comes 30 days before the next period."),
+    )
 
 
 def _renewal_that_stays_on(
@@ -448,6 +477,8 @@ def result(place: Place, number: str) -> Response:
     """What is known of the order's newest payment. Only shows; asking the gateway is the worker's work."""
     order = order_or_404(place, number)
     payment = order.newest_payment
+    if order.state in ON_ACCOUNT and (payment is None or payment.state == PaymentState.DECLINED):
+        return _result_on_account(place, order)
     if payment is None:
         return _to("details", place, order)
     is_of_plan = not any(line.is_licensed for line in order.frozen_lines)
@@ -487,6 +518,33 @@ def result(place: Place, number: str) -> Response:
         # Settled while the page was polling: its title changes too, so the whole page is loaded.
         response.headers["HX-Redirect"] = address("result", place, order.number)
     return response
+
+
+def _result_on_account(place: Place, order: Order) -> Response:
+    """What was ordered and is paid by bank transfer, or was since."""
+    invoice = history.invoice_of(order)
+    assert invoice is not None, "what is on account is invoiced"
+    invoice.workspace = place.workspace
+    left = on_account.open_part(invoice)
+    lines = list(order.lines)
+    is_given = order.given_at is not None
+    statuses = _statuses(lines, place) if is_given else []
+    managers = managers_of(place)
+    page = result_on_account(
+        order,
+        invoice,
+        to_pay=to_pay_of(invoice, left, place=place) if order.state == OrderState.INVOICED else None,
+        may_download=Right.DOWNLOAD_DOCUMENTS in place.may or order.person_id == current_user.id,
+        new_guests=_new_guests(order) if is_given else "",
+    )
+    if is_given and any(line.is_licensed for line in order.frozen_lines):
+        page = replace(
+            page,
+            assigning=assigning_words(managers) if _gave_licences(statuses) else "",
+            keys=tuple(_keys_of(place, statuses)),
+            managers=managers,
+        )
+    return render("checkout/result.html", page)
 
 
 def _new_guests(order: Order) -> str:

@@ -15,10 +15,10 @@ from portal.domain.invoice_lines import document_lines
 from portal.domain.money import Money, total
 from portal.domain.partial_credits import is_partial
 from portal.domain.tax_numbers import tax_number_label
-from portal.domain.vocabulary import DocumentKind, Right
+from portal.domain.vocabulary import DocumentKind, OrderState, Right
 from portal.models import Invoice
 from portal.services.invoices import history, pdfs
-from portal.services.payments import refund_quotes
+from portal.services.payments import on_account, refund_quotes
 from portal.services.payments.refund_quotes import LastPayment
 from portal.services.places import Place
 from portal.web import limits
@@ -27,6 +27,7 @@ from portal.web.htmx import render
 from portal.web.lists import page_cursor
 from portal.web.place import status_here, today_here
 from portal.web.security import DOCUMENT_POLICY
+from portal.web.to_pay import ToPay, to_pay_of
 from portal.words import formatting
 from portal.words.arithmetic import document_line_words
 from portal.words.i18n import gettext as _
@@ -98,7 +99,8 @@ class StatementPage:
     """One document. `others`: the numbers of the one that it credits, or of those that credit it.
 
     `is_whole`: what is credited is all of the invoice; else `credited` is how much of it was, on the invoice.
-    `figures` are those of a change of plan, each with its mark.
+    `figures` are those of a change of plan, each with its mark. `to_pay`: what is open of it, None for
+    nothing.
     """
 
     invoice: Invoice
@@ -109,6 +111,7 @@ class StatementPage:
     facts: list[tuple[str, str]]
     lines: list[StatementLine]
     figures: list[tuple[str, str, str]]
+    to_pay: ToPay | None
     totals: list[tuple[str, str]]
     may_download: bool
 
@@ -175,10 +178,21 @@ def statement(place: Place, number: str) -> Response:
             facts=rows,
             lines=lines,
             figures=figures,
+            to_pay=_to_pay(place, invoice),
             totals=totals,
             may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
         ),
     )
+
+
+def _to_pay(place: Place, invoice: Invoice) -> ToPay | None:
+    """What is open of an invoice, for whoever may see to whom it is sent."""
+    if invoice.order.state != OrderState.INVOICED or invoice.kind != DocumentKind.INVOICE:
+        return None
+    if Right.SEE_BILLING_DETAILS not in place.may:
+        return None
+    invoice.workspace = place.workspace
+    return to_pay_of(invoice, on_account.open_part(invoice), place=place)
 
 
 def _rate(line: Mapping[str, Any], currency: str) -> str:
@@ -198,6 +212,9 @@ def _how_it_was_paid(
     place: Place, payment: Mapping[str, Any] | None, invoice: Invoice, *, is_credit_note: bool
 ) -> list[tuple[str, str]]:
     """By what, and how much of it by the balance where that was not all."""
+    if payment is None and not is_credit_note:
+        is_open = invoice.order.state == OrderState.INVOICED
+        return [(_("State"), _("To be paid by bank transfer") if is_open else _("Paid"))]
     if payment is None:
         return [(_("Credited to"), _("Balance"))]
     method = method_shown(place, payment["method"], payment["brand"], payment["last4"])

@@ -29,6 +29,7 @@ class PaymentRow(NamedTuple):
     is_credit_note: bool
     refunded: str
     is_disputed: bool
+    is_open: bool
     method: str
     payer_name: str
     payer_email: str
@@ -94,7 +95,9 @@ def _how_far_refunded(row: HistoryRow) -> str:
 def _method(place: Place, row: HistoryRow) -> str:
     if row.is_kept:
         return _("Balance")
-    method = method_shown(place, row.method_kind, row.brand, row.last4)
+    if row.method_kind is None:
+        return _("Bank transfer")
+    method = method_shown(place, row.method_kind, row.brand or "", row.last4 or "")
     return _("%(method)s and balance", method=method) if row.is_shared else method
 
 
@@ -111,8 +114,9 @@ def _row(
         refunded="" if is_credit_note else _how_far_refunded(row),
         is_disputed=row.is_disputed and not is_credit_note,
         method=_method(place, row),
-        payer_name=row.payer_name,
-        payer_email=row.payer_email,
+        payer_name=row.payer_name or "",
+        payer_email=row.payer_email or "",
+        is_open=row.is_open,
         date=formatting.instant(row.issued_at, place.workspace.time_zone),
         amount=formatting.money(row.total),
         refund=(_("Refund being confirmed") if last and last.refund else _("Refund")) if is_last else "",

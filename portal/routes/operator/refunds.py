@@ -197,7 +197,7 @@ def _url(payment: Payment, line: str) -> str:
 def _paid(payment: Payment) -> list[tuple[str, str]]:
     order = payment.order
     rows = [
-        (_("Paid on"), formatting.day(payment.workspace.day(order.paid_at))),
+        (_("Paid on"), formatting.day(payment.workspace.day(order.given_at))),
         (_("Paid with"), method_words(payment.method_kind, payment.brand, payment.last4)),
         (_("Amount"), formatting.money(payment.amount)),
     ]

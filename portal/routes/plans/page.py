@@ -8,6 +8,7 @@ from portal.domain.choices import Choice
 from portal.domain.errors import (
     CurrencyMismatch,
     ExtensionTooLong,
+    InvoiceIsOpen,
     MissingVatRate,
     NothingDue,
     PortalError,
@@ -24,6 +25,7 @@ from portal.services import plans
 from portal.services.checkout import ordering
 from portal.services.members.roster import people_with
 from portal.services.payments.coming_charge import coming_charge
+from portal.services.payments.on_account import TransfersNotOffered
 from portal.services.people import signing_in
 from portal.services.places import Place
 from portal.services.subscriptions import plan_table
@@ -56,6 +58,8 @@ CANNOT_BE_ORDERED = (
     NothingChanges,
     ChangeWaits,
     NothingDue,
+    InvoiceIsOpen,
+    TransfersNotOffered,
 )
 """Without PlanTooSmall, which has figures to show."""
 REFUSALS = (PlanTooSmall, *CANNOT_BE_ORDERED)
@@ -160,6 +164,10 @@ def refusal_sentence(refusal: PortalError) -> str:
         )
     if isinstance(refusal, NothingDue):
         return _("Nothing more was charged: nothing is due now.")
+    if isinstance(refusal, InvoiceIsOpen):
+        return _("Pay the open invoice first: you can find it in the payment history. Nothing was ordered.")
+    if isinstance(refusal, TransfersNotOffered):
+        return _("This cannot be paid by bank transfer any more. Choose another way to pay.")
     if isinstance(refusal, AlreadySubscribed):
         return _("This workspace already has that product. Nothing was ordered.")
     return _("This plan is not on sale in this form today. Choose one from the table.")

@@ -268,6 +268,8 @@ def _sentence(refusal: PortalError, *, is_licensed: bool) -> str:
             return _(
                 "A free plan begins on the due date: there is nothing to renew. Withdraw that change first."
             )
+        case NotRenewable() if facts["owes_invoice"]:
+            return _("An invoice for it is open. Pay it first: then you can switch automatic renewal on.")
         case NotRenewable() if facts["state"] == SubscriptionState.CANCELLED:
             return _("The subscription is cancelled: there is nothing to renew.")
         case NotRenewable() if facts["state"] == SubscriptionState.BLOCKED and is_licensed:

@@ -24,7 +24,7 @@ from portal.models import BillingDetails, Order, Payment, PaymentMethod, Person,
 from portal.services import audit
 from portal.services.open_money import refuse_beside_open_money
 from portal.services.orders import freeze, new_order_number, read_lines, take_along
-from portal.services.payments import asking, charging
+from portal.services.payments import asking, charging, on_account
 from portal.services.places import Place
 from portal.services.subscriptions import charged_methods, next_charge
 from portal.services.subscriptions.auto_renewal import methods_of
@@ -195,19 +195,22 @@ def place_order(
     shown_quote_hash: str,
     return_url: str,
     now: datetime,
-) -> Payment:
+) -> Payment | None:
     """Record the intent to pay, then ask the gateway, once. `card` is None for a hosted page.
 
     `method`: a saved card that pays, read from `payable_methods`.
 
-    Nobody is asked where the balance pays. The payment is `created` still where the gateway takes its time
+    None where it is paid by bank transfer: what was ordered is given, and its invoice open. Nobody is asked
+    where the balance pays. The payment is `created` still where the gateway takes its time
     (payments/asking.py). Raises GatewayBusy
     before anything is recorded; OrderAlreadyPlaced when a payment of this workspace is paid for this order or
     still open (`order` names whose result to show); QuoteChanged when what was shown is no longer true: the
-    order then holds the new quote and nothing was charged; AboveCeiling for a member who has to ask first.
+    order then holds the new quote and nothing was charged; AboveCeiling for a member who has to ask first;
+    TransfersNotOffered.
     """
     asking.refuse_when_busy()
     changed: QuoteChanged | None = None
+    payment: Payment | None = None
     with transaction(lock=order.workspace):
         order = _reload(order)
         _refuse_if_placed(order)
@@ -221,9 +224,14 @@ def place_order(
         else:
             keep_to_ceiling(order, person=person, now=now)
             order.auto_renewal = auto_renewal
-            payment = record_placed(order, person=person, method=method, now=now)
+            if order.due.minor and order.method_kind == PaymentMethodKind.BANK_TRANSFER:
+                on_account.accept(order, person=person, now=now)
+            else:
+                payment = record_placed(order, person=person, method=method, now=now)
     if changed is not None:
         raise changed
+    if payment is None:
+        return None
     return ask(payment, card=card, save=auto_renewal, return_url=return_url, now=now)
 
 

@@ -9,7 +9,13 @@ from datetime import date, datetime
 
 from portal.domain.buying import AlreadySubscribed, check_licences
 from portal.domain.choices import Choice
-from portal.domain.errors import CurrencyMismatch, NothingDue, SmallerPlanWaits, TooEarlyToProlong
+from portal.domain.errors import (
+    CurrencyMismatch,
+    InvoiceIsOpen,
+    NothingDue,
+    SmallerPlanWaits,
+    TooEarlyToProlong,
+)
 from portal.domain.money import Money
 from portal.domain.plans import PlanNotOffered, has_days_left, is_prolongable
 from portal.domain.pricing import (
@@ -58,6 +64,8 @@ def wanted_lines(workspace: Workspace, choices: Iterable[Choice], *, currency: s
     for choice in choices:
         of_plan = known.get(choice.plan_code)
         subscription = of_plan.subscription if of_plan else None
+        if subscription is not None and subscription.unpaid_on is not None:
+            raise InvoiceIsOpen(product_code=subscription.product.code)
         if of_plan is not None and of_plan.plan.product.kind == ProductKind.LICENSED:
             line = _wanted_licences(of_plan, choice, currency=currency, today=workspace.day(now), now=now)
         elif of_plan is None or subscription is None:

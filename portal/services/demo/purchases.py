@@ -99,7 +99,7 @@ def _order(purchase: Purchase, order_id: int, written: Written) -> dict[str, Any
         "total_minor": quote.total.minor,
         "auto_renewal": purchase.saves,
         "created_at": purchase.at,
-        "paid_at": purchase.at,
+        "given_at": purchase.at,
     }
 
 

@@ -8,6 +8,8 @@ from portal.database import rows
 from portal.database.connecting import require_transaction, transaction
 from portal.database.prepared import Parameter, Prepared
 from portal.documents.notes import notes_of
+from portal.domain import open_invoices
+from portal.domain.creditor_reference import rf_reference
 from portal.domain.invoicing import credit_note_facts, invoice_facts
 from portal.domain.money import Money
 from portal.domain.partial_credits import partial_credit_note_facts
@@ -23,14 +25,18 @@ from . import crediting
 PREFIXES = {DocumentKind.INVOICE: "INV", DocumentKind.CREDIT_NOTE: "CN"}
 
 
-def issue_for(order: Order, *, payment: Payment, now: datetime) -> Invoice:
-    """The invoice of a paid order. Inside the transaction that marks it paid; one per order."""
+def issue_for(order: Order, *, payment: Payment | None, pay_by: date | None = None, now: datetime) -> Invoice:
+    """The invoice of an order: paid with `payment`, or open, to be paid until `pay_by`. One per order.
+
+    Inside the transaction that marks the order paid or invoiced.
+    """
     require_transaction()
     settings = current().settings
     issued_on = sellers_day(now)
     series, sequence = take_number(DocumentKind.INVOICE, issued_on)
+    number = document_number(series, sequence)
     facts = invoice_facts(
-        number=document_number(series, sequence),
+        number=number,
         issued_on=issued_on,
         quote=order.quote,
         notes=[notes_of(line) for line in order.frozen_lines],
@@ -45,15 +51,30 @@ def issue_for(order: Order, *, payment: Payment, now: datetime) -> Invoice:
         customer_number=order.workspace.customer_number,
         order_number=order.number,
         language=order.workspace.language,
-        method_kind=payment.method_kind,
-        method_brand=payment.brand,
-        method_last4=payment.last4,
+        method_kind=PaidWith.BALANCE if payment is None else payment.method_kind,
+        method_brand="" if payment is None else payment.brand,
+        method_last4="" if payment is None else payment.last4,
         paid_on=issued_on,
-        processor=_processor(payment),
+        processor="" if payment is None else _processor(payment),
         from_balance_minor=order.from_balance_minor,
     )
+    if pay_by is not None:
+        facts |= {
+            "due_on": pay_by.isoformat(),
+            "due_minor": order.due.minor,
+            "reference": rf_reference(number),
+        }
+        if not order.from_balance_minor:
+            facts["payment"] = None
     return _issue(
-        DocumentKind.INVOICE, order, facts, series=series, sequence=sequence, issued_on=issued_on, now=now
+        DocumentKind.INVOICE,
+        order,
+        facts,
+        series=series,
+        sequence=sequence,
+        issued_on=issued_on,
+        pay_by=pay_by,
+        now=now,
     )
 
 
@@ -155,6 +176,7 @@ def _issue(
     sequence: int,
     issued_on: date,
     credited: Invoice | None = None,
+    pay_by: date | None = None,
     now: datetime,
 ) -> Invoice:
     totals = facts["totals"]
@@ -174,6 +196,13 @@ def _issue(
         total_minor=totals["gross_minor"],
         facts=facts,
         facts_hash=facts_hash(facts),
+        due_on=pay_by,
+        reference=rf_reference(facts["number"]) if pay_by else None,
+        remind_on=open_invoices.next_reminder(
+            pay_by, after=issued_on, dunning_days=current().settings.dunning_days
+        )
+        if pay_by
+        else None,
     )
     rows.save(document)
     ledger.record_document(document)

@@ -25,6 +25,7 @@ from portal.database.connecting import (
 )
 from portal.database.prepared import Parameters, Prepared
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, may_become
+from portal.domain.money import Money
 from portal.domain.vocabulary import DeclineCode, PaidWith, PaymentMethodKind, PaymentState
 from portal.gateways.base import (
     ActionRequired,
@@ -93,17 +94,11 @@ def begin_payment(
     """
     require_transaction()
     wall = current().clock.wall()
-    payment = Payment(
-        key=uuid.uuid4().hex,
-        workspace=order.workspace,
-        order=order,
-        tried_on=tried_on,
-        currency=order.currency,
-        payer_name=person.name,
-        payer_email=order.details["email"],
-        created_at=wall,
-        **(_intent(order, method, wall=wall) if order.due.minor else _from_balance(order, wall=wall)),
-    )
+    if order.due.minor:
+        paid = _intent(order.due, PaymentMethodKind(order.method_kind), method, wall=wall)
+    else:
+        paid = _from_balance(order, wall=wall)
+    payment = _payment_of(order, person=person, tried_on=tried_on, wall=wall, **paid)
     if rows.is_new(order):
         # It follows its order, which is written before the commit.
         rows.save_later(payment)
@@ -117,11 +112,55 @@ def begin_payment(
     return payment
 
 
-def _intent(order: Order, method: PaymentMethod | None, *, wall: datetime) -> dict[str, object]:
+def begin_payment_of_invoice(
+    order: Order,
+    *,
+    amount: Money,
+    kind: PaymentMethodKind,
+    person: Person,
+    method: PaymentMethod | None,
+    now: datetime,
+) -> Payment:
+    """The intent to pay what is open of the order's invoice. In the workspace's lock, as `begin_payment`."""
+    require_transaction()
+    wall = current().clock.wall()
+    payment = _payment_of(
+        order, person=person, tried_on=None, wall=wall, **_intent(amount, kind, method, wall=wall)
+    )
+    rows.save(payment)
+    audit.record(
+        "invoice.payment_begun",
+        workspace=order.workspace,
+        subject=order.number,
+        changes={"payment": payment.key, "amount_minor": amount.minor, "currency": amount.currency},
+        now=now,
+    )
+    return payment
+
+
+def _payment_of(
+    order: Order, *, person: Person, tried_on: date | None, wall: datetime, **paid: object
+) -> Payment:
+    return Payment(
+        key=uuid.uuid4().hex,
+        workspace=order.workspace,
+        order=order,
+        tried_on=tried_on,
+        currency=order.currency,
+        payer_name=person.name,
+        payer_email=order.details["email"],
+        created_at=wall,
+        **paid,
+    )
+
+
+def _intent(
+    amount: Money, kind: PaymentMethodKind, method: PaymentMethod | None, *, wall: datetime
+) -> dict[str, object]:
     return {
-        "amount_minor": order.due.minor,
-        "method_kind": order.method_kind,
-        "gateway": method.gateway if method else gateway_for(order.method_kind).name,
+        "amount_minor": amount.minor,
+        "method_kind": method.kind if method else kind,
+        "gateway": method.gateway if method else gateway_for(kind).name,
         "method": method,
         "brand": method.brand if method else "",
         "last4": method.last4 if method else "",

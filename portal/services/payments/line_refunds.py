@@ -252,7 +252,7 @@ class _LookedAt:
             subscription=subscription,
             sent_back=self._share(line),
             last_day=last_refund_day(
-                paid_on=self.workspace.day(self.order.paid_at),
+                paid_on=self.workspace.day(self.order.given_at),
                 interval=line.interval,
                 base_end_on=line.base_end_on,
             ),

@@ -152,7 +152,7 @@ def last_payment(workspace: Workspace) -> LastPayment | None:
     line = order.plan_line
     assert line is not None, "the payment was for the workspace plan"
     last_day = last_refund_day(
-        paid_on=workspace.day(order.paid_at), interval=line.interval, base_end_on=line.base_end_on
+        paid_on=workspace.day(order.given_at), interval=line.interval, base_end_on=line.base_end_on
     )
     dispute = getattr(payment, "dispute", None)
     return LastPayment(

@@ -16,7 +16,7 @@ from portal.domain.timeline import NOTICE_DAYS, Act, Step, look_again_on, steps_
 from portal.domain.vocabulary import NoticeKind, PaymentState
 from portal.models import Notice, Payment, Subscription
 from portal.services import ledger
-from portal.services.payments import renewal_outcomes
+from portal.services.payments import on_account, renewal_outcomes
 from portal.services.subscriptions import agreement, charged_methods, free_plan, licence_keys, next_charge
 from portal.services.subscriptions.next_charge import NoBillingDetails
 from portal.services.workspace import deletion
@@ -53,6 +53,8 @@ def look_at(subscription: Subscription, facts: RenewalFacts, *, now: datetime) -
     today = workspace.day(now)
     examined = Examined(steps=[])
     again_at: datetime | None = None
+    if subscription.unpaid_on is not None:
+        on_account.withdraw_if_changed(subscription, now=now)
     next_charge.take_lower_price(subscription, now=now)
     licence_keys.give(subscription, now=now)
     if facts.open_payment is not None:
@@ -71,6 +73,9 @@ def look_at(subscription: Subscription, facts: RenewalFacts, *, now: datetime) -
             if examined.is_paid:
                 examined.steps.append(step)
                 return examined
+        elif step is Act.INVOICE_AHEAD:
+            again_at = _invoice_ahead(subscription, facts, now=now)
+            did_something = again_at is None
         elif step is Act.BEGIN_FREE_PLAN and (facts.open_payment is not None or facts.refund_is_open):
             # What is paid is given: nothing else begins before that is known.
             again_at, did_something = now + WAIT_FOR_MONEY, False
@@ -99,6 +104,31 @@ def look_at(subscription: Subscription, facts: RenewalFacts, *, now: datetime) -
     subscription.look_at = again_at or (agreement.first_moment(workspace, day) if day else None)
     rows.save_later(subscription)
     return examined
+
+
+def _invoice_ahead(subscription: Subscription, facts: RenewalFacts, *, now: datetime) -> datetime | None:
+    """Issue the open invoice of the next period, or say when to look again. Where nothing can be invoiced the
+    period is paid by hand, as by everybody else.
+    """
+    if facts.open_payment is not None or facts.refund_is_open:
+        return now + WAIT_FOR_MONEY
+    workspace, product = subscription.workspace, subscription.product
+    try:
+        if not on_account.is_offered(workspace, [product]):
+            raise PlanNotOffered(wanted=(subscription.plan.code, None, None))
+        details = next_charge.details_of(workspace, facts.billing_details)
+        quote = next_charge.upcoming(subscription, details=details, now=now)
+    except (PlanTooSmall, PlanNotOffered):
+        subscription.pays_by_transfer = False
+        return None
+    except (MissingVatRate, NoBillingDetails) as fault:
+        # Ours to mend: nobody is late for it.
+        log.error("subscription %s: the next invoice waits: %r", subscription.id, fault)
+        return now + timedelta(days=1)
+    if quote.currency in facts.kept_in:
+        quote = ledger.beside_balance(quote, workspace)
+    on_account.invoice_ahead(subscription, quote, details, payer=placing.last_payer(subscription), now=now)
+    return None
 
 
 def _renew(

@@ -28,7 +28,7 @@ def place(
     """
     require_transaction()
     workspace = subscription.workspace
-    payer = by_hand or (method.added_by if method else _last_payer(subscription))
+    payer = by_hand or (method.added_by if method else last_payer(subscription))
     tried_on = None if by_hand else workspace.day(now)
     if order is None:
         order = Order(
@@ -60,12 +60,13 @@ def place(
     return payment
 
 
-def _last_payer(subscription: Subscription) -> Person:
+def last_payer(subscription: Subscription) -> Person:
+    """Who has paid for it last, or ordered it on account. One query."""
     return (
         Person.select()
         .join(Order, on=(Order.person == Person.id))
         .join(OrderLine)
-        .where(OrderLine.subscription == subscription, Order.paid_at.is_null(False))
-        .order_by(Order.paid_at.desc(), Order.id.desc())
+        .where(OrderLine.subscription == subscription, Order.given_at.is_null(False))
+        .order_by(Order.given_at.desc(), Order.id.desc())
         .get()
     )

@@ -278,14 +278,27 @@ class SubscriptionStatus:
     @property
     def is_to_be_paid(self) -> bool:
         """Its next period is due: the day is over, or the automatic charge for it has failed."""
+        if self.subscription.unpaid_on is not None:
+            # What is to be paid is an invoice.
+            return False
         is_due = self.state in OVERDUE or self.subscription.renewal_has_failed
         return is_due and self.subscription.price_id is not None
 
     @property
     def blocked_on(self) -> date | None:
         """The first day without access; None where nothing ends, nor before a renewal's result is known."""
-        if (over_on := _ended_on(self.subscription)) is not None:
+        subscription = self.subscription
+        if (over_on := _ended_on(subscription)) is not None and self.state not in OVERDUE:
             return over_on
+        if (unpaid_on := subscription.unpaid_on) is not None:
+            return blocked_on(
+                unpaid_on,
+                grace_days(subscription),
+                renewal_failed_on=unpaid_on,
+                dunning_days=current().settings.dunning_days,
+            )
+        if subscription.pays_by_transfer:
+            return None
         if self.due_on is None or (self.subscription.auto_renewal and self.subscription.awaits_a_result):
             return None
         return blocked_on(
@@ -315,6 +328,8 @@ def status_of(subscription: Subscription, *, today: date) -> SubscriptionStatus:
             renewal_failed_on=subscription.renewal_failed_on,
             awaits_a_result=subscription.awaits_a_result,
             dunning_days=current().settings.dunning_days,
+            pays_by_transfer=subscription.pays_by_transfer,
+            unpaid_on=subscription.unpaid_on,
         )
     else:
         state = subscription_state(
@@ -327,6 +342,8 @@ def status_of(subscription: Subscription, *, today: date) -> SubscriptionStatus:
             renewal_failed_on=subscription.renewal_failed_on,
             awaits_a_result=subscription.awaits_a_result,
             dunning_days=current().settings.dunning_days,
+            pays_by_transfer=subscription.pays_by_transfer,
+            unpaid_on=subscription.unpaid_on,
         )
     return SubscriptionStatus(subscription=subscription, state=state, today=today)
 
@@ -423,6 +440,8 @@ def dates_of(
         renewal_failed_on=subscription.renewal_failed_on,
         free_plan_waits=scheduled is not None and scheduled.free,
         is_licensed=licensed,
+        pays_by_transfer=subscription.pays_by_transfer,
+        owes_invoice=subscription.unpaid_on is not None,
         trial_until=subscription.trial_until if licensed and not is_bought(subscription) else None,
         said=said if subscription.due_on else {},
     )

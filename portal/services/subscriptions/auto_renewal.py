@@ -24,10 +24,13 @@ from . import next_charge as subscriptions_next_charge
 
 
 class NotRenewable(PortalError):
-    """There is nothing to renew in this `state`, or a free plan is to begin (`free_plan_waits`)."""
+    """There is nothing to renew in this `state`, a free plan is to begin (`free_plan_waits`), or an invoice
+    for it is open (`owes_invoice`).
+    """
 
     state: SubscriptionState
     free_plan_waits: bool
+    owes_invoice: bool
 
 
 class NoSuchMethod(PortalError):
@@ -190,10 +193,14 @@ def _switched_on(subscription: Subscription, *, now: datetime) -> NextCharge:
     status = agreement.status_of(subscription, today=today)
     scheduled, due_on = subscription.scheduled_plan, subscription.due_on
     free_plan_waits = scheduled is not None and scheduled.free
-    if status.state not in RENEWABLE or subscription.price is None or due_on is None or free_plan_waits:
-        raise NotRenewable(state=status.state, free_plan_waits=free_plan_waits)
+    owes_invoice = subscription.unpaid_on is not None
+    cannot = subscription.price is None or due_on is None or free_plan_waits or owes_invoice
+    if status.state not in RENEWABLE or cannot:
+        raise NotRenewable(state=status.state, free_plan_waits=free_plan_waits, owes_invoice=owes_invoice)
+    assert due_on is not None, "what cannot be renewed was refused"
     if not subscription.auto_renewal:
         subscription.auto_renewal = True
+        subscription.pays_by_transfer = False
         subscription.renew_on = max(due_on, today)
     on = max(subscription.renew_on or due_on, today)
     quote = subscriptions_next_charge.upcoming(subscription, now=now)

@@ -263,7 +263,7 @@ BREACHES = {
     "invoices_are_of_paid_orders": [
         *PAYMENT_OUT_OF_THE_LEDGER,
         f"UPDATE payment SET state = 'unknown', {IS_OPEN} WHERE {OF_NEWEST}",
-        f"UPDATE purchase_order SET state = 'placed', paid_at = NULL WHERE {NEWEST_PAID}",
+        f"UPDATE purchase_order SET state = 'placed', given_at = NULL WHERE {NEWEST_PAID}",
     ],
     "refunds_are_of_what_their_lines_cost": after_a_refund(
         "UPDATE refund SET amount_minor = 1",

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import crediting, documents, gateways, history, ledger, members, money, records, terms
+from . import crediting, documents, gateways, history, ledger, members, money, open_invoices, records, terms
 from .reading import Reading
 
 
@@ -56,6 +56,8 @@ ALONE: tuple[Callable[[], int], ...] = (
     ledger.entries_repeat_their_cause,
     ledger.allocations_cover_no_more_than_both_sides,
     ledger.paid_invoices_are_allocated_in_full,
+    open_invoices.invoiced_orders_are_not_covered,
+    open_invoices.subscriptions_owe_what_is_open,
     ledger.refunds_are_allocated_in_full,
     terms.workspaces_have_one_subscription_a_product,
     terms.carts_hold_each_product_once_in_one_currency,
@@ -76,7 +78,7 @@ TOGETHER: tuple[Reading[Any], ...] = (
         (
             money.orders_are_as_they_were_quoted,
             money.quotes_add_up,
-            money.orders_say_when_they_were_paid,
+            money.orders_say_when_they_were_given,
         ),
     ),
     Reading(money.lines_of_orders, (money.order_lines_repeat_their_quote,)),

@@ -77,8 +77,9 @@ class IssuedDocument(NamedTuple):
     quote: dict[str, Any]
     details: dict[str, Any]
     order_number: str
-    paid_at: datetime | None
+    given_at: datetime | None
     created_at: datetime
+    due_on: date | None
     customer_number: str
     method_kind: PaidWith | None
     brand: str | None
@@ -104,8 +105,9 @@ def issued_documents() -> Iterator[IssuedDocument]:
             Order.quote,
             Order.details,
             Order.number,
-            Order.paid_at,
+            Order.given_at,
             Order.created_at,
+            Invoice.due_on,
             Workspace.customer_number,
             Payment.method_kind,
             Payment.brand,
@@ -160,8 +162,8 @@ def invoices_are_of_their_sale(issued: IssuedDocument) -> bool:
     """Plan, period, rate, buyer and payment are those of the order, and the day is that of its payment."""
     if issued.kind != DocumentKind.INVOICE:
         return False
-    if issued.method_kind is None:
-        # Asked by paid_orders_have_one_succeeded_payment.
+    if issued.method_kind is None or issued.due_on is not None:
+        # Asked by paid_orders_have_one_succeeded_payment; what covered an open invoice came later.
         return False
     return not is_of_the_sale(
         issued.facts,
@@ -176,12 +178,13 @@ def invoices_are_of_their_sale(issued: IssuedDocument) -> bool:
 
 
 def invoices_are_of_their_day(issued: IssuedDocument) -> bool:
-    """An invoice is issued at the moment of the payment; each is dated as it was at the seller's then.
+    """An invoice is issued at the moment of the payment, unless it was open; each is dated as it was at the
+    seller's then.
 
     A day more or less: the installation may have moved to another time zone since.
     """
-    is_invoice = issued.kind == DocumentKind.INVOICE
-    is_late = is_invoice and issued.paid_at is not None and issued.issued_at != issued.paid_at
+    is_invoice = issued.kind == DocumentKind.INVOICE and issued.due_on is None
+    is_late = is_invoice and issued.given_at is not None and issued.issued_at != issued.given_at
     return is_late or abs(issued.issued_on - issued.issued_at.date()) > A_DAY
 
 

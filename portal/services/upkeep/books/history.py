@@ -106,7 +106,7 @@ def _rows(ids: list[tuple[int, int]]) -> Iterator[tuple[int, tuple[Any, ...]]]:
             Order.quote,
             OrderLine.position,
             Order.created_at,
-            Order.paid_at,
+            Order.given_at,
             Invoice.id,
             note.id,
             note.issued_at,
@@ -166,7 +166,7 @@ def _sale(
     quote: Mapping[str, Any],
     position: int,
     created_at: datetime,
-    paid_at: datetime | None,
+    given_at: datetime | None,
     invoice: int | None,
     note: int | None,
     noted_at: datetime | None,
@@ -174,7 +174,7 @@ def _sale(
     zone: ZoneInfo,
     prices: Mapping[int, PriceRow],
 ) -> Sale:
-    opened_on, paid_on = (at.astimezone(zone).date() for at in (created_at, paid_at or created_at))
+    opened_on, paid_on = (at.astimezone(zone).date() for at in (created_at, given_at or created_at))
     # What is on sale goes by the seller's day, which the workspace's may be ahead of.
     began_on = min(opened_on, paid_on, sale_day(created_at))
     is_undone = refunded_at is not None

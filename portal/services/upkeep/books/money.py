@@ -39,13 +39,17 @@ from .reading import Queries, counted, pages_of
 
 SETTLED = (PaymentState.SUCCEEDED, PaymentState.DECLINED)
 PAID_ONCE = (OrderState.PAID, OrderState.REFUNDED)
+INVOICED_ONCE = (*PAID_ONCE, OrderState.INVOICED, OrderState.WITHDRAWN)
 REFUND_SETTLED = (RefundState.SUCCEEDED, RefundState.REFUSED)
 REFUND_WAITS = (RefundState.CREATED, RefundState.UNKNOWN)
 
 
 @counted
 def paid_orders_have_one_succeeded_payment() -> Queries:
-    """A paid order, refunded since or not, has exactly one succeeded payment, of what it asks for."""
+    """A paid order, refunded since or not, has exactly one succeeded payment, of what it asks for.
+
+    One with an open invoice has one at most: whatever else has covered it is the ledger's.
+    """
     succeeded = (
         Payment.select(Payment.order, fn.COUNT(Payment.id).alias("times"), fn.SUM(_moved()).alias("paid"))
         .where(Payment.state == PaymentState.SUCCEEDED)
@@ -56,12 +60,23 @@ def paid_orders_have_one_succeeded_payment() -> Queries:
         Order.select(Order.id)
         .join(succeeded, JOIN.LEFT_OUTER, on=(succeeded.c.order_id == Order.id))
         .where(
-            Order.state << PAID_ONCE,
-            succeeded.c.times.is_null()
-            | (succeeded.c.times != 1)
-            | (succeeded.c.paid != Order.total_minor - Order.from_balance_minor),
+            Case(
+                None,
+                [(Order.id << orders_on_account(), succeeded.c.times > 1)],
+                (Order.state << PAID_ONCE)
+                & (
+                    succeeded.c.times.is_null()
+                    | (succeeded.c.times != 1)
+                    | (succeeded.c.paid != Order.total_minor - Order.from_balance_minor)
+                ),
+            )
         )
     )
+
+
+def orders_on_account() -> Any:
+    """The ids of those whose invoice was issued open."""
+    return Invoice.select(Invoice.order).where(Invoice.due_on.is_null(False))
 
 
 def _moved() -> Any:
@@ -74,7 +89,7 @@ def succeeded_payments_belong_to_paid_orders() -> Queries:
     return (
         Payment.select(Payment.id)
         .join(Order)
-        .where(Payment.state == PaymentState.SUCCEEDED, Order.state.not_in(PAID_ONCE))
+        .where(Payment.state == PaymentState.SUCCEEDED, Order.state.not_in((*PAID_ONCE, OrderState.INVOICED)))
     )
 
 
@@ -89,11 +104,18 @@ def placed_orders_have_a_waiting_payment() -> Queries:
 
 @counted
 def waiting_payments_belong_to_placed_orders() -> Queries:
-    """While a payment may still succeed its order is closed, so that nobody pays it a second time."""
+    """While a payment may still succeed its order is closed, so that nobody pays it a second time.
+
+    An open invoice may be covered by a transfer meanwhile.
+    """
     return (
         Payment.select(Payment.id)
         .join(Order)
-        .where(Payment.state.not_in(SETTLED), Order.state != OrderState.PLACED)
+        .where(
+            Payment.state.not_in(SETTLED),
+            Order.state != OrderState.PLACED,
+            Order.id.not_in(orders_on_account()),
+        )
     )
 
 
@@ -121,7 +143,7 @@ def paid_orders_have_their_invoice() -> Queries:
             on=((Invoice.order == Order.id) & (Invoice.kind == DocumentKind.INVOICE)),
         )
         .where(
-            Order.state << PAID_ONCE,
+            Order.state << INVOICED_ONCE,
             Invoice.id.is_null() | _is_unlike_its_order(),
         )
     )
@@ -187,15 +209,16 @@ def refunds_have_their_credit_note() -> Queries:
 
 @counted
 def invoices_are_of_paid_orders() -> Queries:
-    """And credit notes of refunded ones, unless they are partial."""
+    """Or of those that are to be paid. Credit notes are of refunded or withdrawn ones, unless partial."""
     return (
         Invoice.select(Invoice.id)
         .join(Order)
         .where(
-            Order.state.not_in(PAID_ONCE)
+            Order.state.not_in(INVOICED_ONCE)
+            | ((Order.state == OrderState.INVOICED) & Order.id.not_in(orders_on_account()))
             | (
                 (Invoice.kind == DocumentKind.CREDIT_NOTE)
-                & (Order.state != OrderState.REFUNDED)
+                & Order.state.not_in((OrderState.REFUNDED, OrderState.WITHDRAWN))
                 & Invoice.id.not_in(partial_credit_notes())
             )
         )
@@ -221,7 +244,11 @@ def refunded_lines_were_paid_back_once() -> Queries:
         )
     )
     should_be = Case(None, [(OrderLine.refunded_at.is_null(False), 1)], 0)
-    lines = OrderLine.select(OrderLine.id).where(sent_back != should_be)
+    lines = (
+        OrderLine.select(OrderLine.id)
+        .join(Order)
+        .where(sent_back != should_be, Order.state != OrderState.WITHDRAWN)
+    )
     kept = OrderLine.select(OrderLine.order).where(OrderLine.refunded_at.is_null())
     orders = Order.select(Order.id).where(
         ((Order.state == OrderState.REFUNDED) & (Order.id << kept))
@@ -302,7 +329,8 @@ def nothing_is_charged_beside_an_open_refund() -> Queries:
 
 @counted
 def payments_ask_for_what_their_order_costs() -> Queries:
-    """Amount, currency and workspace. A declined one may be of an order that was quoted anew since.
+    """Amount, currency and workspace. A declined one may be of an order that was quoted anew since; one for
+    an open invoice is of what was open of it.
 
     One from the balance is of the whole total, all of which the balance pays; no gateway was asked for it.
     """
@@ -312,7 +340,11 @@ def payments_ask_for_what_their_order_costs() -> Queries:
         .join(Order)
         .where(
             Payment.state != PaymentState.DECLINED,
-            (_moved() != Order.total_minor - Order.from_balance_minor)
+            (
+                (_moved() != Order.total_minor - Order.from_balance_minor)
+                & Order.id.not_in(orders_on_account())
+            )
+            | (_moved() > Order.total_minor - Order.from_balance_minor)
             | (
                 from_balance
                 & (
@@ -379,7 +411,7 @@ class Quoted(NamedTuple):
     details: dict[str, Any] | None
     method_kind: PaymentMethodKind
     state: OrderState
-    paid_at: datetime | None
+    given_at: datetime | None
 
 
 def quoted_orders() -> Iterator[Quoted]:
@@ -396,7 +428,7 @@ def quoted_orders() -> Iterator[Quoted]:
         Order.details,
         Order.method_kind,
         Order.state,
-        Order.paid_at,
+        Order.given_at,
     )
     return (Quoted(*row) for row in pages_of(query, Order))
 
@@ -526,7 +558,7 @@ def order_lines_repeat_their_quote(line: LineOfOrder) -> bool:
     return (
         is_for_another
         or has_due_date != (line.kind is OrderKind.RENEWAL)
-        or (is_refunded and line.state not in PAID_ONCE)
+        or (is_refunded and line.state not in (*PAID_ONCE, OrderState.WITHDRAWN))
         or (
             line.kind,
             line.plan,
@@ -582,5 +614,8 @@ def orders_have_all_their_lines() -> Queries:
     )
 
 
-def orders_say_when_they_were_paid(order: Quoted) -> bool:
-    return (order.state in PAID_ONCE) != (order.paid_at is not None)
+def orders_say_when_they_were_given(order: Quoted) -> bool:
+    """What was paid was given; what is invoiced may be given before."""
+    if order.state == OrderState.INVOICED:
+        return False
+    return (order.state in PAID_ONCE) != (order.given_at is not None)

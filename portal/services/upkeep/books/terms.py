@@ -32,12 +32,11 @@ from portal.models import (
     Workspace,
 )
 
-from .money import PAID_ONCE
 from .reading import Queries, counted, pages_of
 
 
 class GivenLine(NamedTuple):
-    """A line of a paid order, with the order's quote. `gave` is of its period, all None where it has none."""
+    """A line of an order that was given, with its quote. `gave` is of its period, None where it has none."""
 
     quote: dict[str, Any]
     position: int
@@ -68,7 +67,7 @@ def lines_that_were_paid() -> Iterator[GivenLine]:
         OrderLine.select(OrderLine.id, Order.quote, OrderLine.position, *promised, *gave)
         .join_from(OrderLine, Order)
         .join_from(OrderLine, SubscriptionPeriod, JOIN.LEFT_OUTER)
-        .where(Order.state << PAID_ONCE)
+        .where(Order.given_at.is_null(False))
     )
     for quote, position, *terms in pages_of(query, OrderLine):
         yield GivenLine(quote, position, tuple(terms[: len(promised)]), tuple(terms[len(promised) :]))
@@ -136,7 +135,7 @@ def requests_are_approved_by_paid_orders() -> Queries:
     A request has lines, each of one price; what was bought under a ceiling is of its own workspace.
     """
     ordered = PurchaseRequest.select(PurchaseRequest.id).join(Order)
-    is_paid = Order.state << (OrderState.PAID, OrderState.REFUNDED)
+    is_paid = Order.state << (OrderState.INVOICED, OrderState.PAID, OrderState.REFUNDED)
     is_approved = PurchaseRequest.state == RequestState.APPROVED
     unlike_their_order = ordered.where(
         (is_approved & ~is_paid)
