@@ -83,6 +83,12 @@ def told_total(subscription: Subscription) -> Money | None:
     return Money(subscription.announced_minor, _paid_price(subscription).currency)
 
 
+def told_tax(subscription: Subscription) -> Money | None:
+    """The VAT in `told_total`; None where nobody was told how much of that is the price."""
+    total, price = told_total(subscription), told_price(subscription)
+    return None if total is None or price is None else total - price
+
+
 def exceeds_what_was_told(subscription: Subscription, quote: Quote) -> bool:
     return subscription.announced_minor is None or quote.total.minor > subscription.announced_minor
 
