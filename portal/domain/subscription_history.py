@@ -317,7 +317,7 @@ def _faults_of_sale(
     except (PortalError, ValueError):
         # Nobody could have been quoted this.
         yield Fault.LENGTH
-    if not _has_its_price(period, sale, before, locks):
+    if not _has_its_price(period, sale, kept, locks):
         yield Fault.PRICE
 
 
@@ -410,12 +410,12 @@ def _paid_on(day: date, kept: _Kept) -> tuple[PaidPeriod, ...]:
     )
 
 
-def _has_its_price(period: PastPeriod, sale: Sale, before: _Given | None, locks: _Locks) -> bool:
-    """One on sale that day; a renewal's may be locked, or what was shown since the last payment.
+def _has_its_price(period: PastPeriod, sale: Sale, kept: _Kept, locks: _Locks) -> bool:
+    """One on sale that day; of what was due it may be locked, or what was shown since the last payment.
 
     What was shown of a plan that waited stays its ceiling, and is guaranteed from its first payment on.
     """
-    price = sale.price
+    price, before = sale.price, kept.newest
     if price is None or (price.plan, price.interval) != (period.plan, sale.interval):
         return False
     if price.price.amount(sale.line.quantity) != sale.price_of_period:
@@ -429,7 +429,7 @@ def _has_its_price(period: PastPeriod, sale: Sale, before: _Given | None, locks:
         # What is guaranteed is guaranteed for any number of licences.
         locks.begin(period.plan, sale)
         return True
-    if sale.kind is not OrderKind.RENEWAL:
+    if not _pays_what_was_due(sale, due_on=kept.until[before.key]):
         return False
     paid_the_same = (before.plan, before.interval, before.net) == (
         period.plan,
@@ -441,6 +441,14 @@ def _has_its_price(period: PastPeriod, sale: Sale, before: _Given | None, locks:
         locks.begin(period.plan, sale)
         return True
     return paid_the_same or locks.hold(period.plan, sale)
+
+
+def _pays_what_was_due(sale: Sale, *, due_on: date) -> bool:
+    """A renewal, or what may be one that failed: paid by hand it costs the same, from the due date on."""
+    if sale.kind is OrderKind.RENEWAL:
+        return True
+    may_be_one = sale.kind is not OrderKind.BUY and not sale.line.changes_licences
+    return may_be_one and due_on < sale.days.end
 
 
 def _is_as_its_newest(present: PresentSubscription, kept: _Kept) -> bool:

@@ -201,15 +201,28 @@ def test_a_lock_is_the_price_of_a_payment_for_a_year():
         assert list(faults_of(shop.periods, other)) == [Fault.LOCK]
 
 
-def test_a_renewal_may_cost_what_is_locked_and_no_other_order_may():
+@pytest.mark.parametrize(
+    ("case", "kind", "paid_days_after", "is_right"),
+    [
+        ("a renewal", OrderKind.RENEWAL, 0, True),
+        ("one that failed, by hand", OrderKind.PROLONG, 0, True),
+        ("prolonged while it was paid", OrderKind.PROLONG, -9, False),
+        ("bought", OrderKind.BUY, 0, False),
+    ],
+)
+def test_what_was_due_may_cost_what_is_locked_and_no_other_order_may(case, kind, paid_days_after, is_right):
     shop = Shop()
     shop.sell(1, Interval.MONTH, FIRST)
     shop.sell(2, Interval.MONTH, shop.due_on, renews=True)
     shop.sell(1, Interval.MONTH, shop.due_on, renews=True)
-    gone = replace(shop.periods[-1].sale.price, valid_until=FIRST + A_DAY)
+    shop.sell(1, Interval.MONTH, shop.due_on, renews=True)
     renewal = shop.periods[-1]
-    shop.periods[-1] = replace(renewal, sale=replace(renewal.sale, price=gone))
-    assert shop.faults() == []
-    line = replace(renewal.sale.line, kind=OrderKind.CHANGE)
-    shop.periods[-1] = replace(renewal, sale=replace(renewal.sale, price=gone, line=line))
-    assert Fault.PRICE in shop.faults()
+    paid_on = renewal.start_on + paid_days_after * A_DAY
+    sale = replace(
+        renewal.sale,
+        price=replace(renewal.sale.price, valid_until=FIRST + A_DAY),
+        line=replace(renewal.sale.line, kind=kind),
+        days=Period(paid_on - A_DAY, paid_on + 2 * A_DAY),
+    )
+    shop.periods[-1] = replace(renewal, sale=sale)
+    assert (Fault.PRICE not in shop.faults()) is is_right

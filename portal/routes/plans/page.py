@@ -91,7 +91,7 @@ def choose(place: Place) -> Response:
     try:
         choices = [_choice(place, wanted, currency)]
         if not request.form.get("confirmed") and asks_first(place):
-            ordering.refuse_what_cannot_be_ordered(place, choices=choices, currency=currency, now=now)
+            ordering.quote_of_order(place, choices=choices, currency=currency, now=now)
             return render("plans/buy.html", price=wanted, currency=currency)
         if request.form.get("skip_dialog"):
             signing_in.skip_buy_dialog(current_user)

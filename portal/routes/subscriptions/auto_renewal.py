@@ -96,7 +96,7 @@ def _said_of_on(status: SubscriptionStatus, charge: NextCharge) -> str:
 
 def _balance_words(charge: NextCharge) -> Iterator[str]:
     """How much of it the balance pays, as it is now; nothing where it pays none."""
-    taken, date = charge.quote.from_balance, formatting.day(charge.on)
+    taken, date = charge.from_balance, formatting.day(charge.on)
     if not taken.minor:
         return
     if charge.needs_method:
@@ -104,7 +104,7 @@ def _balance_words(charge: NextCharge) -> Iterator[str]:
             "Your balance pays first: as it is now, %(kept)s is taken from it on %(date)s, and %(due)s is "
             "charged.",
             kept=formatting.money(taken),
-            due=formatting.money(charge.quote.due),
+            due=formatting.money(charge.due),
             date=date,
         )
     else:
@@ -255,7 +255,7 @@ def _facts(
         rows.append((_("Licences"), formatting.number(line.quantity)))
     rows += [
         (_("Next payment") if is_on else _("Would be renewed on"), words["date"]),
-        (_("Amount"), amount_charged(charge.quote.total, has_vat=charge.quote.tax_amount.minor > 0)),
+        (_("Amount"), amount_charged(charge.total, has_vat=charge.tax.minor > 0)),
     ]
     return [*rows, (_("Paid with"), _method(method))] if method and is_on else rows
 

@@ -21,7 +21,7 @@ from portal.domain.plans import PlanNotOffered
 from portal.domain.pricing import Quote
 from portal.domain.vocabulary import OrderState, PaymentMethodKind, PaymentState, Right
 from portal.models import Order, OrderLine, Payment, PaymentMethod, Person, Plan, Product, Subscription
-from portal.services import audit, ledger, orders, places, plans
+from portal.services import audit, ledger, orders, places
 from portal.services.open_money import refuse_beside_open_money
 from portal.services.payments import asking
 from portal.services.places import Place
@@ -93,18 +93,18 @@ def amounts_due(
 
 
 def may_order(place: Place, status: SubscriptionStatus, *, now: datetime) -> bool:
-    """Whether the person may order the next period of licences, and pay with what they type. No query."""
+    """Whether the person may order the next period of licences, and pay with what they type.
+
+    Mostly without a query.
+    """
     is_due = status.is_to_be_paid and not status.subscription.has_open_money
     return Right.BUY in place.may and is_due and is_still_sold(status, now=now)
 
 
 def is_still_sold(status: SubscriptionStatus, *, now: datetime) -> bool:
-    """Whether the next period of licences can be ordered by hand. No query."""
-    subscription = status.subscription
-    assert subscription.price is not None, "only what has a price is due"
-    choice, currency = next_charge.next_period(subscription), subscription.price.currency
+    """Whether the next period of licences can be ordered by hand. Mostly without a query."""
     try:
-        plans.offer_now(subscription.product, choice, currency=currency, now=now)
+        next_charge.offer_of_what_is_due(status, now=now)
     except PlanNotOffered:
         return False
     return True

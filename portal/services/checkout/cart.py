@@ -148,12 +148,22 @@ def _read_line(
     now: datetime,
 ) -> ReadLine:
     on_sale = plans.plans_on_sale(line.product, on=plans.sale_day(now))
-    offer = _offer(on_sale, line)
-    refusal: PortalError | None
-    if order_in_the_way is not None:
-        refusal = OrderAlreadyPlaced(order=order_in_the_way)
-    else:
-        refusal = _refusal(place, line, subscription=subscription, assigned=assigned, offer=offer, now=now)
+    offer, refusal = _listed_offer(on_sale, line), None
+    try:
+        if order_in_the_way is not None:
+            raise OrderAlreadyPlaced(order=order_in_the_way)
+        if line.product.kind != ProductKind.LICENSED:
+            quote = ordering.quote_of_order(place, choices=[line.choice], currency=line.currency, now=now)
+            offer = quote.only_line.offer
+        else:
+            today = place.workspace.day(now)
+            quoting.refuse_licences(
+                line.product, line.choice, subscription=subscription, assigned=assigned, today=today
+            )
+        if offer is None:
+            raise PlanNotOffered(wanted=(line.plan.code, line.interval, line.currency))
+    except PortalError as raised:
+        refusal = raised
     return ReadLine(
         line,
         offer,
@@ -163,7 +173,7 @@ def _read_line(
     )
 
 
-def _offer(on_sale: Sequence[PlanOffers], line: CartLine) -> Offer | None:
+def _listed_offer(on_sale: Sequence[PlanOffers], line: CartLine) -> Offer | None:
     try:
         return plans.offer_of(
             on_sale,
@@ -174,33 +184,6 @@ def _offer(on_sale: Sequence[PlanOffers], line: CartLine) -> Offer | None:
         )
     except PlanNotOffered:
         return None
-
-
-def _refusal(
-    place: Place,
-    line: CartLine,
-    *,
-    subscription: Subscription | None,
-    assigned: int,
-    offer: Offer | None,
-    now: datetime,
-) -> PortalError | None:
-    """What `ordering.open_order` would raise for the line."""
-    try:
-        if line.product.kind != ProductKind.LICENSED:
-            ordering.refuse_what_cannot_be_ordered(
-                place, choices=[line.choice], currency=line.currency, now=now
-            )
-        else:
-            today = place.workspace.day(now)
-            quoting.refuse_licences(
-                line.product, line.choice, subscription=subscription, assigned=assigned, today=today
-            )
-    except PortalError as refusal:
-        return refusal
-    if offer is None:
-        return PlanNotOffered(wanted=(line.plan.code, line.interval, line.currency))
-    return None
 
 
 def _lines_in_cart(workspace: Workspace | Parameter, *selected: object) -> "ModelSelect[CartLine]":
@@ -243,7 +226,7 @@ def put(place: Place, *, choice: Choice, shown: str, currency: str, now: datetim
     """
     workspace = place.workspace
     with transaction(lock=workspace):
-        ordering.refuse_what_cannot_be_ordered(place, choices=[choice], currency=currency, now=now)
+        quote = ordering.quote_of_order(place, choices=[choice], currency=currency, now=now)
         plan = find_plan(choice)
         open_money.refuse_beside_open_money(workspace, [plan.product_id])
         line = _line_of(workspace, plan.product)
@@ -252,7 +235,7 @@ def put(place: Place, *, choice: Choice, shown: str, currency: str, now: datetim
             raise CartChanged(product_code=plan.product.code, mine=choice, theirs=before)
         _refuse_other_currency(workspace, plan.product, currency)
         line = line or CartLine(workspace=workspace, product=plan.product)
-        _write(place, line, plan, choice, currency=currency, now=now)
+        _write(place, line, plan, choice, offer=quote.only_line.offer, now=now)
         if before != choice:
             audit.record(
                 "cart.added" if before is None else "cart.changed",
@@ -264,12 +247,11 @@ def put(place: Place, *, choice: Choice, shown: str, currency: str, now: datetim
     return line
 
 
-def _write(place: Place, line: CartLine, plan: Plan, choice: Choice, *, currency: str, now: datetime) -> None:
+def _write(place: Place, line: CartLine, plan: Plan, choice: Choice, *, offer: Offer, now: datetime) -> None:
     """With the price of this moment, which whoever chose it has seen."""
-    offer = plans.offer_now(plan.product, choice, currency=currency, now=now)
     line.plan, line.price_id = plan, offer.price_id
     line.interval, line.quantity = choice.interval, choice.quantity
-    line.currency, line.unit_minor = currency, offer.amount.minor
+    line.currency, line.unit_minor = offer.amount.currency, offer.amount.minor
     line.order, line.added_by_id, line.changed_at = None, place.member.person_id, now
     line.save()
 

@@ -92,12 +92,10 @@ def open_change(place: Place, choice: Choice, *, currency: str, now: datetime) -
         )
 
 
-def refuse_what_cannot_be_ordered(
-    place: Place, *, choices: Sequence[Choice], currency: str, now: datetime
-) -> None:
-    """Raise what `open_order` would raise, and make nothing."""
+def quote_of_order(place: Place, *, choices: Sequence[Choice], currency: str, now: datetime) -> Quote:
+    """What `open_order` would freeze, or raise; nothing is made."""
     wanted = quoting.wanted_lines(place.workspace, choices, currency=currency, now=now)
-    quoting.quote_of(place.workspace, wanted, now=now)
+    return quoting.quote_of(place.workspace, wanted, now=now)
 
 
 def find_order(workspace: Workspace, number: str) -> Order | None:

@@ -84,9 +84,11 @@ def _wanted_plan(
 ) -> WantedLine:
     """The workspace plan that is chosen."""
     subscription = status.subscription
-    on_sale = plans.plans_on_sale(subscription.product, on=plans.sale_day(now))
-    offer = plans.offer_of(on_sale, plan_code=choice.plan_code, interval=choice.interval, currency=currency)
-    plan = next(candidate.plan for candidate in on_sale if candidate.plan.code == choice.plan_code)
+    if _is_the_renewal_that_failed(subscription, choice, currency=currency):
+        offer = next_charge.offer_of_what_is_due(status, now=now)
+    else:
+        offer = plans.offer_now(subscription.product, choice, currency=currency, now=now)
+    plan = plans.find_plan(offer.plan_id, product=subscription.product, on=plans.sale_day(now))
     if plan.free:
         raise PlanNotOffered(wanted=(choice.plan_code, choice.interval, currency))
     plans.refuse_if_too_small(plan, plans.usage_of(subscription.workspace))
@@ -94,6 +96,16 @@ def _wanted_plan(
     kind = order_kind(present, plan_code=choice.plan_code, interval=choice.interval)
     _refuse_what_must_wait(status, plan, kind=kind)
     return WantedLine(present, offer)
+
+
+def _is_the_renewal_that_failed(subscription: Subscription, choice: Choice, *, currency: str) -> bool:
+    """Whether the choice pays by hand, in its currency, what automatic renewal could not charge."""
+    scheduled, price = subscription.scheduled_plan, subscription.price
+    if not subscription.renewal_has_failed or (scheduled is not None and scheduled.free):
+        return False
+    due = next_charge.next_period(subscription)
+    is_same = (choice.plan_code, choice.interval) == (due.plan_code, due.interval)
+    return is_same and price is not None and price.currency == currency
 
 
 def _wanted_licences(
@@ -122,7 +134,7 @@ def _prolonged_licences(
 ) -> WantedLine:
     """The period of licences that is due: of what runs, or of what was to begin with that period.
 
-    Without a query. Raises NothingDue where another one is due by now, or none; PlanNotOffered.
+    Mostly without a query. Raises NothingDue where another one is due by now, or none; PlanNotOffered.
     """
     if status is None or not status.is_to_be_paid:
         raise NothingDue()
@@ -132,7 +144,7 @@ def _prolonged_licences(
     if subscription.price is not None and subscription.price.currency != currency:
         # What is guaranteed, and what was told, is in that of the price that was paid.
         raise CurrencyMismatch(left=subscription.price.currency, right=currency)
-    offer = plans.offer_now(subscription.product, choice, currency=currency, now=now)
+    offer = next_charge.offer_of_what_is_due(status, now=now)
     # What waited for the due date is what goes on from there. Of what was paid no day is left.
     present = PresentTerms(
         plan_code=choice.plan_code,
@@ -158,15 +170,8 @@ def _changed_licences(
     subscription, product = status.subscription, status.subscription.product
     present = present_licences.present_licences(status)
     check_licences(choice.quantity, most=product.most_licences, assigned=assigned)
-    on_sale = plans.plans_on_sale(product, on=plans.sale_day(now))
-    offer = plans.offer_of(
-        on_sale,
-        plan_code=choice.plan_code,
-        interval=choice.interval,
-        currency=currency,
-        quantity=choice.quantity,
-    )
-    plan = next(candidate.plan for candidate in on_sale if candidate.plan.code == choice.plan_code)
+    offer = plans.offer_now(product, choice, currency=currency, now=now)
+    plan = plans.find_plan(offer.plan_id, product=product, on=plans.sale_day(now))
     return WantedLine(
         PresentTerms(
             plan_code=status.plan.code,

@@ -63,7 +63,7 @@ def coming_charge(status: SubscriptionStatus, usage: Usage, *, now: datetime) ->
         on=on,
         # What was told is the ceiling, and all that a page may say.
         total=next_charge.told_total(subscription) or quote.total,
-        has_vat=quote.tax_amount.minor > 0,
+        has_vat=(next_charge.told_tax(subscription) or quote.tax_amount).minor > 0,
         plan_names=dict(quote.only_line.offer.plan_names),
         interval=quote.only_line.offer.interval,
         method=method,

@@ -10,6 +10,7 @@ from typing import cast
 
 from portal.database.connecting import transaction
 from portal.domain.errors import PortalError, QuoteChanged
+from portal.domain.ledger import usable
 from portal.domain.lifecycle import RENEWABLE
 from portal.domain.money import Money
 from portal.domain.pricing import Quote, facts_hash
@@ -43,24 +44,39 @@ class NoSuchMethod(PortalError):
 class NextCharge:
     """The next automatic charge, and the day on which it is made.
 
-    `total`, tax included, is what is shown of it: with automatic renewal on, what was told and stored. It may
-    be less than that by then, never more. `quote` stands beside the balance, which pays first.
+    `total`, with `tax` in it, is what is shown of it: with automatic renewal on, what was told and stored. It
+    may be less than that by then, never more. `kept` is the balance as it is now, which pays first.
     """
 
     quote: Quote
     on: date
     total: Money
+    tax: Money
+    kept: Money
+
+    @property
+    def from_balance(self) -> Money:
+        return usable(self.total, self.kept)
+
+    @property
+    def due(self) -> Money:
+        """What the balance leaves to be charged."""
+        return self.total - self.from_balance
 
     @property
     def needs_method(self) -> bool:
-        """Whether the balance, as it is now, leaves something to be charged."""
-        return self.quote.due.minor > 0
+        return self.due.minor > 0
 
     @property
     def hash(self) -> str:
         """Identifies everything that the person was shown."""
         return facts_hash(
-            {**self.quote.facts, "charged_on": self.on.isoformat(), "shown_minor": self.total.minor}
+            {
+                **self.quote.facts,
+                "charged_on": self.on.isoformat(),
+                "shown_minor": self.total.minor,
+                "from_balance_minor": self.from_balance.minor,
+            }
         )
 
 
@@ -91,7 +107,8 @@ def switch_on(
     """Let the subscription be renewed with the saved method, from the due date on; today where that is past.
 
     `method_id` None: with none, where the balance pays the next charge.
-    No more is charged than what was shown. Safe to repeat. A renewal that has failed stays failed until it is
+    No more is charged than what was shown: what was told before stays the ceiling, whatever the method and
+    however its tax rose. Safe to repeat. A renewal that has failed stays failed until it is
     paid: the days on which it is tried again are those of its first failure. Raises what `next_charge` does,
     NoSuchMethod, and QuoteChanged when what was shown is no longer true.
     """
@@ -110,17 +127,18 @@ def switch_on(
         if charge.hash != shown_hash:
             raise QuoteChanged(shown=shown_hash, current=charge.hash)
         subscription.payment_method = method
-        subscriptions_next_charge.tell(subscription, charge.quote)
+        if subscriptions_next_charge.told_total(subscription) is None:
+            subscriptions_next_charge.tell(subscription, charge.quote)
         _save(subscription, "auto_renewal.on", now=now)
         _mark_announced(subscription, charge, today=workspace.day(now))
         offer = charge.quote.only_line.offer
         tell_on(
             subscription,
-            total=charge.quote.total,
-            tax=charge.quote.tax_amount,
+            total=charge.total,
+            tax=charge.tax,
             plan_names=offer.plan_names,
             interval=offer.interval,
-            from_balance=charge.quote.from_balance,
+            from_balance=charge.from_balance,
         )
     return charge
 
@@ -204,9 +222,12 @@ def _switched_on(subscription: Subscription, *, now: datetime) -> NextCharge:
         subscription.renew_on = max(due_on, today)
     on = max(subscription.renew_on or due_on, today)
     quote = subscriptions_next_charge.upcoming(subscription, now=now)
-    quote = ledger.beside_balance(quote, subscription.workspace)
     return NextCharge(
-        quote=quote, on=on, total=subscriptions_next_charge.told_total(subscription) or quote.total
+        quote=quote,
+        on=on,
+        total=subscriptions_next_charge.told_total(subscription) or quote.total,
+        tax=subscriptions_next_charge.told_tax(subscription) or quote.tax_amount,
+        kept=ledger.kept(subscription.workspace, quote.currency),
     )
 
 

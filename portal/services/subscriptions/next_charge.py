@@ -54,6 +54,16 @@ def upcoming(
     )
 
 
+def offer_of_what_is_due(status: agreement.SubscriptionStatus, *, now: datetime) -> Offer:
+    """The price of the period that is due, for whoever pays it today: one price, on every way (ADR 0021).
+
+    That of the automatic charge that failed, so what was told of it and what is guaranteed are ceilings; the
+    list price without automatic renewal. Mostly without a query. Raises PlanNotOffered.
+    """
+    told = told_price(status.subscription)
+    return _offer(status, sale_day=plans.sale_day(now), told=told)
+
+
 def at_list_price(subscription: Subscription, *, now: datetime) -> Quote:
     """What it would be had nothing been told: a rise that is to be mailed. Raises as `upcoming` does."""
     return _quote(subscription, told=None, now=now)
@@ -71,6 +81,12 @@ def told_total(subscription: Subscription) -> Money | None:
     if not subscription.auto_renewal or subscription.announced_minor is None:
         return None
     return Money(subscription.announced_minor, _paid_price(subscription).currency)
+
+
+def told_tax(subscription: Subscription) -> Money | None:
+    """The VAT in `told_total`; None where nobody was told how much of that is the price."""
+    total, price = told_total(subscription), told_price(subscription)
+    return None if total is None or price is None else total - price
 
 
 def exceeds_what_was_told(subscription: Subscription, quote: Quote) -> bool:
@@ -121,14 +137,11 @@ def _quote(
     workspace = subscription.workspace
     today = workspace.day(now)
     status = agreement.status_of(subscription, today=today)
-    (plan, interval), quantity = next_terms(subscription), next_quantity(subscription)
     if subscription.scheduled_plan_id is not None and not agreement.is_licensed(subscription):
-        plans.refuse_if_too_small(plan, usage or plans.usage_of(workspace))
+        plans.refuse_if_too_small(next_terms(subscription)[0], usage or plans.usage_of(workspace))
     charged_on = today if is_charged_today else max(today, subscription.renew_on or today)
-    assert subscription.due_on is not None, "what is renewed has a due date"
-    begins_on = today if status.is_blocked else subscription.due_on
     sale_day = charged_on if charged_on > today else plans.sale_day(now)
-    price = _price(subscription, plan, interval, sale_day=sale_day, told=told, begins_on=begins_on)
+    offer = _offer(status, sale_day=sale_day, told=told)
     details = details or details_of(workspace)
     present = PresentTerms(
         plan_code=status.plan.code,
@@ -137,23 +150,35 @@ def _quote(
         due_on=subscription.due_on,
         anchor_day=subscription.anchor_day,
     )
-    offer = Offer(
-        plan_id=plan.id,
-        plan_code=plan.code,
-        plan_names=plan.names,
-        interval=interval,
-        price_id=price.id,
-        amount=price.volume_price.unit_amount(quantity),
-        unit=price.unit,
-        is_licensed=agreement.is_licensed(subscription),
-    )
     return make_quote(
-        [WantedLine(present, offer, quantity, renews=True)],
+        [WantedLine(present, offer, next_quantity(subscription), renews=True)],
         buyer=Buyer.of(details),
         seller_country=current().settings.seller.country,
         unchecked_counts_as_valid=current().settings.unchecked_vat_counts,
         on=charged_on,
         reviewed={"details": details, "method_kind": PaymentMethodKind.CARD.value},
+    )
+
+
+def _offer(status: agreement.SubscriptionStatus, *, sale_day: date, told: Money | None) -> Offer:
+    """Of the next period: from the due date on, or from today once access is blocked.
+
+    Raises PlanNotOffered.
+    """
+    subscription = status.subscription
+    plan, interval = next_terms(subscription)
+    assert subscription.due_on is not None, "what is renewed has a due date"
+    begins_on = status.today if status.is_blocked else subscription.due_on
+    price = _price(subscription, plan, interval, sale_day=sale_day, told=told, begins_on=begins_on)
+    return Offer(
+        plan_id=plan.id,
+        plan_code=plan.code,
+        plan_names=plan.names,
+        interval=interval,
+        price_id=price.id,
+        amount=price.volume_price.unit_amount(next_quantity(subscription)),
+        unit=price.unit,
+        is_licensed=agreement.is_licensed(subscription),
     )
 
 

@@ -189,7 +189,7 @@ def _selected(
 
 
 def _own_price(status: SubscriptionStatus, listed: PriceList, current: PlanCell) -> Money | None:
-    """By hand the list price, by itself no more than was told.
+    """By hand the list price; of automatic renewal, also of one that failed, no more than was told.
 
     None where the plan is not sold like that, in this currency.
     """
@@ -199,15 +199,15 @@ def _own_price(status: SubscriptionStatus, listed: PriceList, current: PlanCell)
     own = status.subscription.price
     if amount is None or own is None or status.due_on is None:
         return amount
-    if not status.renews_by_itself or own.currency != amount.currency:
+    if not status.subscription.auto_renewal or own.currency != amount.currency:
         return amount
     told = None if status.subscription.scheduled_plan_id else next_charge.told_price(status.subscription)
     return renewal_price(list_price=amount, lock=lock_charged(status), told=told, on=status.due_on)
 
 
 def lock_charged(status: SubscriptionStatus) -> PriceLock | None:
-    """The guaranteed price while automatic renewal charges it: paying by hand costs the list price."""
-    lock = agreement.lock_of(status.subscription) if status.renews_by_itself else None
+    """The guaranteed price while automatic renewal is on: without it paying by hand costs the list price."""
+    lock = agreement.lock_of(status.subscription)
     return lock if lock is not None and lock.holds(status.today) else None
 
 

@@ -220,15 +220,9 @@ def _preview(subscription: Subscription, choice: Choice, *, now: datetime) -> Sc
     status = agreement.status_of(subscription, today=today)
     if subscription.price is None or not has_days_left(status.state, subscription.due_on, today=today):
         raise NothingWaits()
-    on_sale = plans.plans_on_sale(subscription.product, on=plans.sale_day(now))
-    offer = plans.offer_of(
-        on_sale,
-        plan_code=choice.plan_code,
-        interval=interval,
-        currency=subscription.price.currency,
-        quantity=choice.quantity,
-    )
-    plan = next(candidate.plan for candidate in on_sale if candidate.plan.code == choice.plan_code)
+    product, currency = subscription.product, subscription.price.currency
+    offer = plans.offer_now(product, choice, currency=currency, now=now)
+    plan = plans.find_plan(offer.plan_id, product=product, on=plans.sale_day(now))
     licences = None
     if agreement.is_licensed(subscription):
         _refuse_unless_licences_wait(status, plan, offer, quantity=choice.quantity)

@@ -7,7 +7,7 @@ import pytest
 from portal.domain.choices import Choice
 from portal.domain.vocabulary import Interval, Role, WhoMayBuy
 from portal.models import Order, Price, Product, Subscription, Workspace
-from portal.services.subscriptions import scheduled_change
+from portal.services.subscriptions import auto_renewal, scheduled_change
 from tests.factories import CATALOGUE, a_member, a_person, a_workspace, owner_of
 from tests.pages import by_testid, parse, text_of
 from tests.paying import ASKS_ONCE, a_place, an_order, apply_catalogue, pay
@@ -75,14 +75,21 @@ def test_a_period_after_the_guarantee_costs_the_list_price_once_that_was_told(ap
     assert "€29.00" in text_at(plans_of(client), "plan-business-5-month")
 
 
-def test_after_a_failed_renewal_paying_by_hand_costs_the_list_price(app, client, locked, clock) -> None:
+@pytest.mark.parametrize("case", ["failed", "switched off"])
+def test_by_hand_a_failed_renewal_costs_what_was_told_and_anything_else_the_list_price(
+    app, client, place, locked, clock, case
+) -> None:
     with facts(app):
-        Subscription.update(renewal_failed_on="2026-12-21").execute()
+        if case == "failed":
+            Subscription.update(renewal_failed_on="2026-12-21").execute()
+        else:
+            auto_renewal.switch_off(place, now=clock.now())
     clock.advance(days=31)
     page = plans_of(client)
     assert text_at(page, "plan-action") == "Prolong"
-    assert "€29.00" in text_at(page, "plan-business-5-month")
-    assert by_testid(page, "price-lock") == []
+    shown = "€28.00" if case == "failed" else "€29.00"
+    assert shown in text_at(page, "plan-business-5-month")
+    assert bool(by_testid(page, "price-lock")) is (case == "failed")
 
 
 # --- the non-profit plan --------------------------------------------------------------------------

@@ -107,6 +107,19 @@ def test_without_billing_details_it_leads_to_them(app, client, place, card) -> N
     assert 'href="/w/acme/billing-settings"' in html
 
 
+def test_once_its_tax_rose_the_page_says_what_was_told(app, client, place, card) -> None:
+    """33.60 were told; in Hungary, with 27 %, it would be 35.56 by now."""
+    switch_on(client, card)
+    with facts(app):
+        BillingDetails.update(country="HU", is_business=False).execute()
+    page = words_of(client.get(PAGE))
+    assert "€33.60 including VAT" in page
+    assert "35.56" not in page
+    assert "Automatic renewal: €33.60 including VAT on 21 December 2026" in words_of(
+        client.get("/w/acme/plans")
+    )
+
+
 def test_on_and_off_again(app, client, place, card) -> None:
     html = words_of(client.get("/w/acme/plans"))
     assert "Switch automatic renewal on" in html

@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+from portal.domain.choices import Choice
 from portal.domain.errors import NothingDue, OrderAlreadyPlaced, PortalError, QuoteChanged
 from portal.domain.money import Money
 from portal.domain.vocabulary import (
@@ -32,10 +33,11 @@ from portal.models import (
     Workspace,
 )
 from portal.runtime import Runtime, current, install
-from portal.services.checkout import amount_due, ordering
+from portal.services import plans
+from portal.services.checkout import amount_due, cart, ordering
 from portal.services.payments import charging, method_setups, methods
 from portal.services.renewals import run
-from portal.services.subscriptions import agreement, auto_renewal
+from portal.services.subscriptions import agreement, auto_renewal, plan_table
 from tests import factories
 from tests.books import assert_books_clean
 from tests.factories import letters
@@ -58,6 +60,7 @@ from tests.paying import (
     paid_charges,
     pay,
     the_sandbox,
+    with_details,
 )
 from tests.services.payments.test_concurrency import at_once, faults_of
 from tests.services.renewals.test_promises import schedule, sells_at
@@ -180,6 +183,73 @@ def test_a_failed_renewal_is_paid_for_the_price_that_was_told(failed, clock):
     pass_days(clock, 20)
     assert len(paid_charges()) == 2
     assert_books_clean()
+
+
+@pytest.mark.parametrize("way", ["another card", "the checkout", "the cart"])
+def test_a_failed_renewal_has_one_price_on_every_way(failed, clock, way):
+    """28.00 were told and 40.00 are listed by now; in Hungary the tax is 27 %: 28.00 and 7.56."""
+    apply_catalogue(sells_at("business-5", 4000))
+    BillingDetails.update(country="HU").execute()
+    shown = _working(failed, clock)
+    assert shown.quote.total == Money(3556, "EUR")
+    if way == "another card":
+        order = amount_due.order_for_another_card(
+            failed, failed.member.person, shown_quote_hash=shown.quote.hash, now=clock.now()
+        )
+    elif way == "the checkout":
+        order = an_order(failed, country="HU")
+    else:
+        cart.add(failed, choice=Choice("business-5", Interval.MONTH), currency="EUR", now=clock.now())
+        read = cart.read(failed, now=clock.now())
+        assert (read.net, read.lines[0].difference) == (Money(2800, "EUR"), None)
+        order = cart.open_order(failed, shown=read.fingerprint, now=clock.now())
+        order = with_details(order, failed, country="HU")
+    line = line_of(order)
+    assert (line.kind, line.net, order.total_minor) == (OrderKind.PROLONG, Money(2800, "EUR"), 3556)
+    assert pay(order).state == PaymentState.SUCCEEDED
+    found = agreement.of_workspace(failed.workspace)
+    assert (found.due_on, found.auto_renewal, found.announced_minor) == (date(2027, 1, 21), True, 3556)
+    assert paid_charges()[-1].amount_minor == 3556
+    assert_books_clean()
+
+
+@pytest.mark.parametrize(
+    ("case", "plan", "interval", "currency", "total_minor"),
+    [
+        ("another plan", "business-10", Interval.MONTH, "EUR", 6120),
+        ("by the year", "business-5", Interval.YEAR, "EUR", 33600),
+        ("in another currency", "business-5", Interval.MONTH, "USD", 3600),
+    ],
+)
+def test_what_was_not_told_costs_the_list_price(failed, clock, case, plan, interval, currency, total_minor):
+    apply_catalogue(sells_at("business-5", 4000))
+    assert an_order(failed, plan, interval, currency=currency).total_minor == total_minor
+
+
+def test_a_guaranteed_plan_that_is_sold_no_more_is_paid_with_another_card_too(failed, clock):
+    apply_catalogue(without_plan("business-5"))
+    shown = _working(failed, clock)
+    order = amount_due.order_for_another_card(
+        failed, failed.member.person, shown_quote_hash=shown.quote.hash, now=clock.now()
+    )
+    assert order.total_minor == shown.quote.total.minor == 3360
+    assert pay(order).state == PaymentState.SUCCEEDED
+    assert_books_clean()
+
+
+def test_the_plans_page_shows_what_a_failed_renewal_costs(failed, clock):
+    """What was told, not the 40.00 of the list."""
+    apply_catalogue(sells_at("business-5", 4000))
+    decided = plan_table.decide(
+        failed,
+        status_of(failed, clock),
+        plans.usage_of(failed.workspace),
+        wanted="",
+        currency="EUR",
+        skips_dialog=False,
+        now=clock.now(),
+    )
+    assert decided.table.own_price == Money(2800, "EUR")
 
 
 def _working(place, clock):
@@ -520,4 +590,5 @@ def test_the_order_of_another_card_is_for_the_plan_that_was_scheduled(place, clo
         place, place.member.person, shown_quote_hash=shown.quote.hash, now=clock.now()
     )
     assert [line.plan.code for line in order.lines] == [line_of(order).plan_code] == ["business-3"]
+    assert order.total_minor == shown.quote.total.minor
     assert ordering.current_quote(order, now=clock.now()).hash == order.quote_hash

@@ -17,7 +17,16 @@ from portal.domain.vocabulary import (
     SubscriptionState,
     WhoMayBuy,
 )
-from portal.models import Invoice, Member, Payment, PaymentMethod, Product, Subscription, Workspace
+from portal.models import (
+    BillingDetails,
+    Invoice,
+    Member,
+    Payment,
+    PaymentMethod,
+    Product,
+    Subscription,
+    Workspace,
+)
 from portal.services import ledger
 from portal.services.checkout import amount_due, ordering
 from portal.services.renewals import run
@@ -193,6 +202,87 @@ def test_a_failed_renewal_is_paid_for_the_price_that_was_told(failed, clock):
     pass_days(clock, 20)
     assert charged() == [3960, 3960]
     assert_books_clean()
+
+
+def for_another_card(place, clock, shown):
+    return amount_due.order_for_another_card(
+        place, place.member.person, product=meetings(), shown_quote_hash=shown.quote.hash, now=clock.now()
+    )
+
+
+@pytest.mark.parametrize("way", ["another card", "an order by oneself"])
+def test_a_failed_renewal_has_one_price_on_every_way(failed, clock, way):
+    """11.00 were told and 13.00 are listed by now; in Hungary the tax is 27 %: 33.00 and 8.91 for three."""
+    apply_catalogue(sells_at("meetings-essential", 1300))
+    BillingDetails.update(country="HU").execute()
+    charged_from_now_on(PAID)
+    shown = due(failed, clock)
+    assert shown.quote.total == Money(4191, "EUR")
+    if way == "another card":
+        order = for_another_card(failed, clock, shown)
+    else:
+        order = amount_due.order_by_oneself(failed, product=meetings(), now=clock.now())
+        order = paying.with_details(order, failed, country="HU")
+    line = line_of(order)
+    assert (line.kind, line.unit, line.net, order.total_minor) == (
+        OrderKind.PROLONG,
+        Money(1100, "EUR"),
+        Money(3300, "EUR"),
+        4191,
+    )
+    assert pay(order).state == PaymentState.SUCCEEDED
+    assert charged() == [3960, 4191]
+    found = status_of(failed, clock).subscription
+    assert (found.due_on, found.auto_renewal, found.renewal_failed_on) == (date(2027, 1, 21), True, None)
+    assert (found.announced_net_minor, found.announced_minor) == (3300, 4191)
+    assert_books_clean()
+
+
+def test_what_a_letter_told_of_the_renewal_is_its_price_by_hand(failed, clock):
+    """12.00 were told in time, in the place of 11.00, and neither is listed any more."""
+    apply_catalogue(sells_at("meetings-essential", 1200))
+    Subscription.update(announced_net_minor=3600, announced_minor=4320).where(
+        Subscription.product == meetings()
+    ).execute()
+    clock.advance(days=3)
+    apply_catalogue(sells_at("meetings-essential", 1300))
+    charged_from_now_on(PAID)
+    assert due(failed, clock).quote.total == Money(4320, "EUR")
+    order = amount_due.order_by_oneself(failed, product=meetings(), now=clock.now())
+    order = paying.with_details(order, failed)
+    assert order.total_minor == 4320
+    assert pay(order).state == PaymentState.SUCCEEDED
+    assert_books_clean()
+
+
+def test_a_guaranteed_plan_that_is_sold_no_more_is_paid_by_hand_too(failed, clock):
+    Subscription.update(locked_price_minor=3300, locked_until=date(2027, 11, 21)).where(
+        Subscription.product == meetings()
+    ).execute()
+    text = factories.CATALOGUE.read_text()
+    plan = 'code = "meetings-essential"\n'
+    apply_catalogue(text.replace(plan, f"{plan}hidden = true\n"))
+    charged_from_now_on(PAID)
+    assert due(failed, clock).quote.total == THREE
+    assert amount_due.may_order(failed, status_of(failed, clock), now=clock.now())
+    order = amount_due.order_by_oneself(failed, product=meetings(), now=clock.now())
+    order = paying.with_details(order, failed)
+    assert order.total_minor == 3960
+    assert pay(order).state == PaymentState.SUCCEEDED
+    assert_books_clean()
+
+
+def test_without_automatic_renewal_the_list_price_is_due_on_every_way(place, clock, three):
+    """Nothing was told, and nothing is guaranteed: 13.00, with tax 46.80 for three."""
+    apply_catalogue(sells_at("meetings-essential", 1300))
+    pass_days(clock, 31)
+    shown = due(place, clock)
+    by_oneself = amount_due.order_by_oneself(place, product=meetings(), now=clock.now())
+    totals = [
+        for_another_card(place, clock, shown).total_minor,
+        paying.with_details(by_oneself, place).total_minor,
+    ]
+    assert totals == [shown.quote.total.minor] * 2 == [4680, 4680]
 
 
 @pytest.mark.parametrize("kept", ["all of it", "a part"])

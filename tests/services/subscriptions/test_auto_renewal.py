@@ -1,10 +1,12 @@
 """Automatic renewal on and off: what is shown before is what is stored, and everybody who pays is told."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from portal.domain.errors import QuoteChanged
+from portal.domain.money import Money
 from portal.domain.vocabulary import Interval, NoticeKind, PaymentMethodKind, Role, SubscriptionState
 from portal.models import AuditEntry, BillingDetails, Notice, PaymentMethod, Price, Subscription
 from portal.services.subscriptions import agreement, auto_renewal, free_plan
@@ -142,6 +144,31 @@ def test_another_card_takes_its_place(place, clock, card):
     other = a_saved_card(place, "4444")
     switch_on(place, clock, other)
     assert subscription_of(place).payment_method_id == other.id
+
+
+@pytest.mark.parametrize(("tax", "country"), [("rose", "HU"), ("fell", "DE")])
+def test_another_card_changes_nothing_that_was_told(place, clock, card, tax, country):
+    """28.00 and 20 % were told. Hungary has 27 %, Germany 19 %."""
+    switch_on(place, clock, card)
+    BillingDetails.update(country=country, is_business=False).execute()
+    shown = auto_renewal.next_charge(place.workspace, now=clock.now())
+    assert (shown.total.minor, shown.tax.minor) == (3360, 560)
+    switch_on(place, clock, a_saved_card(place, "4444"), shown=shown.hash)
+    found = subscription_of(place)
+    assert (found.announced_net_minor, found.announced_minor) == (2800, 3360)
+    letter = letters("auto_renewal_on")[-1]["context"]
+    assert (letter["total_minor"], letter["tax_minor"], letter["from_balance_minor"]) == (3360, 560, 0)
+    entries = AuditEntry.select().where(AuditEntry.action == "auto_renewal.on")
+    assert [entry.changes["announced_minor"] for entry in entries] == [3360, 3360]
+
+
+def test_what_the_balance_pays_is_of_the_amount_that_was_told(place, clock, card):
+    """34.00 are kept, 33.60 were told: they pay it whole, though the tax of today would make it 35.56."""
+    switch_on(place, clock, card)
+    BillingDetails.update(country="HU", is_business=False).execute()
+    charge = auto_renewal.next_charge(place.workspace, now=clock.now())
+    charge = replace(charge, kept=Money(3400, "EUR"))
+    assert (charge.from_balance.minor, charge.due.minor, charge.needs_method) == (3360, 0, False)
 
 
 def test_only_a_saved_method_of_the_workspace_is_charged(place, clock, card, runtime):
