@@ -27,7 +27,7 @@ def card_name(brand: str, last4: str, *, brandless: str) -> str:
 
 
 def method_words(kind: str, brand: str, last4: str) -> str:
-    """`Visa •••• 4242`, `PayPal`, `SEPA direct debit •••• 4242`, …: no narrow page breaks before the digits."""
+    """`Visa •••• 4242`, `PayPal`, `SEPA direct debit •••• 4242`, …: no line breaks before the digits."""
     if kind == PaymentMethodKind.CARD:
         return _with_digits(_scheme_name(brand) or _("Card"), last4, space=NO_BREAK_SPACE)
     if kind == PaymentMethodKind.PAYPAL:

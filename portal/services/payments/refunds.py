@@ -82,17 +82,6 @@ def newest_refund_of_plan(payment: Payment) -> Refund | None:
     )
 
 
-def refunds_of(payment: Payment) -> list[Refund]:
-    """All of them, refused ones too, each with its line and credit note, the oldest first."""
-    return list(
-        Refund.select(Refund, OrderLine, Invoice)
-        .join_from(Refund, OrderLine, JOIN.LEFT_OUTER, on=Refund.line)
-        .join_from(Refund, Invoice, JOIN.LEFT_OUTER, on=Refund.credit_note)
-        .where(Refund.payment == payment)
-        .order_by(Refund.id)
-    )
-
-
 def _is_of(line: OrderLine | None) -> Expression:
     return Refund.line.is_null() if line is None else (Refund.line == line)
 
@@ -293,8 +282,11 @@ def _undo(refund: Refund, *, now: datetime) -> None:
     subscriptions = [line.subscription for line in lines if line.subscription is not None]
     ended_auto_renewal = any(subscription.auto_renewal for subscription in subscriptions)
     left: list[outbox.JSON] = []
+    periods = restoring.periods_of(subscriptions)
     for line, subscription in zip(lines, subscriptions, strict=True):
-        restored = restoring.without(line, subscription=subscription, today=workspace.day(now))
+        restored = restoring.without(
+            line, subscription=subscription, periods=periods[subscription.id], today=workspace.day(now)
+        )
         line.refunded_at = now
         line.save(only=[OrderLine.refunded_at])
         restoring.restore(subscription, line, restored, now=now)

@@ -69,6 +69,10 @@ def found(payment):
     return refund_quotes.find_payment(payment.workspace, payment.key)
 
 
+def offered(payment, clock):
+    return line_refunds.of_payment(payment.workspace.slug, payment.key, now=clock.now()).lines
+
+
 def preview(payment, position, clock):
     payment = found(payment)
     return line_refunds.preview(payment, line_refunds.chosen_line(payment, position), now=clock.now())
@@ -178,20 +182,14 @@ def test_all_of_an_order_goes_back_by_one_credit_note(place, clock, payment, ope
     assert state_of("meetings", place, clock) is state_of("webinar", place, clock) is SubscriptionState.ENDED
     assert of_product("office").plan.code == "trial"
     assert_books_clean()
-    offered = line_refunds.of_payment(found(payment), now=clock.now())
-    assert [each.found.reason for each in offered] == [RefusalReason.REFUNDED] * 3
+    assert [each.found.reason for each in offered(payment, clock)] == [RefusalReason.REFUNDED] * 3
 
 
 def test_once_a_line_went_back_all_is_not_offered(clock, payment, operator):
-    assert [each.line is None for each in line_refunds.of_payment(found(payment), now=clock.now())] == [
-        False,
-        False,
-        False,
-        True,
-    ]
+    assert [each.line is None for each in offered(payment, clock)] == [False, False, False, True]
     refund(payment, MEETINGS, operator, clock)
-    offered = line_refunds.of_payment(found(payment), now=clock.now())
-    assert [isinstance(each.found, NotRefundable) for each in offered] == [False, True, False]
+    found_now = [each.found for each in offered(payment, clock)]
+    assert [isinstance(each, NotRefundable) for each in found_now] == [False, True, False]
     assert why_not(payment, None, clock).reason == RefusalReason.REFUNDED
 
 
