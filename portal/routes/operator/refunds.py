@@ -255,6 +255,10 @@ def _why_not(refusal: NotRefundable) -> str:
         )
     return {
         RefusalReason.NOTHING_PAID: _("No money was moved for it, so there is nothing to refund."),
+        RefusalReason.ONLY_TOGETHER: _(
+            "Its share of what was charged rounds to zero, so there is nothing to send back for it alone. "
+            "It can only be refunded together with the other lines."
+        ),
         RefusalReason.NOT_LAST: _(
             "It was paid for again since: only the last payment of a subscription can be refunded."
         ),

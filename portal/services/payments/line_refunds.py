@@ -305,7 +305,8 @@ class _LookedAt:
         if any(each.subscription.product_id in self._in_the_way for each in undone):
             return NotRefundable(RefusalReason.MONEY_IS_OPEN)
         if not any(each.sent_back.minor for each in undone):
-            return NotRefundable(RefusalReason.NOTHING_PAID)
+            is_together = line is not None and isinstance(self.preview(None), LinesPreview)
+            return NotRefundable(RefusalReason.ONLY_TOGETHER if is_together else RefusalReason.NOTHING_PAID)
         # Of an order with one line that one is all of it.
         only = line if len(self.lines) > 1 else None
         return LinesPreview(self.payment, only, cast(Any, self.payment).invoice, tuple(undone))

@@ -24,6 +24,7 @@ from portal.services.subscriptions import agreement, restoring
 
 class RefusalReason(StrEnum):
     NOTHING_PAID = "nothing_paid"
+    ONLY_TOGETHER = "only_together"
     NOT_LAST = "not_last"
     REFUNDED = "refunded"
     BEING_REFUNDED = "being_refunded"

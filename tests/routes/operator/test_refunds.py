@@ -16,6 +16,7 @@ from tests.books import assert_books_clean
 from tests.factories import a_catalogue, a_person, a_workspace, owner_of, seen_by
 from tests.pages import by_testid, check_page, csrf_of, parse, spaced, text_of
 from tests.routes.payments.test_refunds import answers
+from tests.services.payments.test_line_refunds import one_cent_charged
 from tests.visiting import facts, visit_as
 
 # What the pages call is tested on both engines.
@@ -157,6 +158,20 @@ class Meanwhile:
 def meanwhile(act):
     now = current()
     install(Runtime(now.settings, now.clock, {"sandbox": Meanwhile(now.gateways["sandbox"], act)}))
+
+
+def test_a_line_whose_share_rounds_to_zero_goes_back_with_the_others_alone(app, staff, client):
+    with facts(app):
+        place = seen_by(
+            owner_of(workspace := a_workspace("Zenith", owner=a_person("zoe@zenith.test"))), workspace
+        )
+        small = one_cent_charged(place, current().clock)
+    address = f"/operator/workspaces/zenith/payments/{small.key}/refund"
+    page = staff.get(address)
+    check_page(page)
+    assert "Its share of what was charged rounds to zero" in rows(page)[1]
+    assert "Refund this line" in rows(page)[0]
+    assert marked(staff.get(f"{address}?line=all"), "refund-total") == ["€0.01"]
 
 
 def test_what_changed_just_before_the_lock_is_shown_as_it_is_now(app, staff, payment):

@@ -17,6 +17,8 @@ from portal.models import (
     OrderLine,
     Payment,
     Person,
+    Plan,
+    Price,
     Product,
     Refund,
     Subscription,
@@ -218,6 +220,39 @@ def test_what_the_balance_had_paid_of_a_line_stays_in_the_balance(place, clock, 
     refund(payment, 2, operator, clock)
     assert ledger.balance_of(place.workspace, "EUR") == Money(1320, "EUR")
     assert sent_back()[-1] == 12840
+    assert_books_clean()
+
+
+def one_cent_charged(place, clock):
+    """13.20 are kept; of 13.20 for the plan and 0.01 for a licence of Webinar 0.01 is charged."""
+    for code, minor in (("business-5", 1100), ("webinar-standard", 1)):
+        Price.update(amount_minor=minor, tiers=None).where(
+            Price.plan == Plan.get(Plan.code == code), Price.interval == MONTH, Price.currency == "EUR"
+        ).execute()
+    assert keep(place, clock) == 1320
+    choices = Choice("business-5", MONTH), Choice("webinar-standard", MONTH, 1)
+    payment = pay(reloaded(ordered(place, clock, *choices)))
+    assert payment.amount_minor == 1
+    return payment
+
+
+def test_a_line_whose_share_rounds_to_zero_goes_back_with_the_others(place, clock, operator):
+    payment = one_cent_charged(place, clock)
+    assert why_not(payment, 2, clock) == NotRefundable(RefusalReason.ONLY_TOGETHER)
+    shown = preview(payment, None, clock)
+    assert [(each.sent_back.minor, each.kept.minor) for each in shown.undone] == [(1, 1319), (0, 1)]
+    refund(payment, None, operator, clock)
+    assert ledger.balance_of(place.workspace, "EUR") == Money(1320, "EUR")
+    assert (sent_back()[-1], Order.select().order_by(Order.id.desc()).get().state) == (1, OrderState.REFUNDED)
+    assert state_of("webinar", place, clock) is SubscriptionState.ENDED
+    assert_books_clean()
+
+
+def test_a_line_whose_share_rounds_to_zero_stays_where_another_went_back_before(place, clock, operator):
+    payment = one_cent_charged(place, clock)
+    refund(payment, 1, operator, clock)
+    assert why_not(payment, 2, clock) == NotRefundable(RefusalReason.NOTHING_PAID)
+    assert state_of("webinar", place, clock) is SubscriptionState.PAID
     assert_books_clean()
 
 
