@@ -17,7 +17,7 @@ from portal import outbox
 from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
 from portal.domain.lifecycle import OPEN_REFUND_STATES
-from portal.domain.vocabulary import OrderState, ProductKind, RefundState
+from portal.domain.vocabulary import DocumentKind, OrderState, ProductKind, RefundState
 from portal.gateways.base import (
     Refunded,
     RefundOutcome,
@@ -351,15 +351,36 @@ def _what_is_left(line: OrderLine, subscription: Subscription, restored: Restore
 
 
 def _tell_refused(refund: Refund, code: RefundRefusal) -> None:
-    letters.send(
-        "refund_refused",
-        to=[refund.person, *letters.billing_people(refund.workspace)],
-        workspace=refund.workspace,
-        key=f"refund-refused-{refund.key}",
+    """Those on whose side it was asked for: who pays for the workspace, or the vendor's staff."""
+    workspace, payers = refund.workspace, letters.billing_people(refund.workspace)
+    facts: dict[str, outbox.JSON] = {
+        "total_minor": refund.amount_minor,
+        "currency": refund.currency,
+        "method": letters.paid_with(refund.payment),
+        "reason": code.value,
+    }
+    if not refund.person.is_operator or refund.person in payers:
+        letters.send(
+            "refund_refused",
+            to=[refund.person, *payers],
+            workspace=workspace,
+            key=f"refund-refused-{refund.key}",
+            context=facts,
+        )
+        return
+    order = refund.payment.order
+    invoice = Invoice.get(Invoice.order == order, Invoice.kind == DocumentKind.INVOICE)
+    letters.tell_operators(
+        "refund_to_handle",
+        key=f"refund-to-handle-{refund.key}",
         context={
-            "total_minor": refund.amount_minor,
-            "currency": refund.currency,
-            "method": letters.paid_with(refund.payment),
-            "reason": code.value,
+            **facts,
+            "by": refund.person.name,
+            "workspace": workspace.name,
+            "slug": workspace.slug,
+            "customer_number": workspace.customer_number,
+            "order": order.number,
+            "invoice": invoice.number,
+            "payment": refund.payment.key,
         },
     )

@@ -8,7 +8,7 @@ from portal.domain.choices import Choice
 from portal.domain.money import Money
 from portal.domain.pricing import facts_hash
 from portal.domain.vocabulary import Interval, OrderKind, OrderState, RefundState, SubscriptionState
-from portal.gateways.base import ResultUnknown
+from portal.gateways.base import RefundRefusal, RefundRefused, ResultUnknown
 from portal.mail.writing import names_needed
 from portal.models import (
     Invoice,
@@ -39,7 +39,7 @@ from tests.passing import pass_days
 from tests.paying import paid_charges, pay, reloaded, with_details
 from tests.services.payments.test_concurrency import at_once, faults_of
 from tests.services.payments.test_from_balance import keep
-from tests.services.payments.test_refunds import behind, refunds_and_says_nothing
+from tests.services.payments.test_refunds import behind, is_away, refunds_and_says_nothing
 
 MONTH, YEAR = Interval.MONTH, Interval.YEAR
 PLAN, MEETINGS, WEBINAR = 1, 2, 3
@@ -548,6 +548,28 @@ def test_a_refusal_leaves_all_as_it_is_and_may_be_asked_again(place, clock, runt
     gateway._answer = lambda sandbox, request: sandbox.refund(request)
     assert refund(payment, MEETINGS, operator, clock).state == RefundState.SUCCEEDED
     assert sent_back() == [3960]
+    assert_books_clean()
+
+
+@pytest.mark.parametrize("reason", RefundRefusal)
+def test_operators_who_were_told_to_wait_are_told_of_the_refusal(
+    place, clock, runtime, payment, operator, reason
+):
+    a_person("olga@vendor.test", operator=True, password=False)
+    gateway = behind(runtime, is_away)
+    asked = refund(payment, MEETINGS, operator, clock)
+    gateway._answer = lambda _sandbox, _request: RefundRefused(reason)
+    clock.advance_wall(minutes=2)
+    assert refunds.look_up_due_refunds(limit=10, now=clock.now()).settled == 1
+    told = letters("refund_to_handle")
+    assert [letter["to"] for letter in told] == ["staff@vendor.test", "olga@vendor.test"]
+    context = told[1]["context"]
+    assert (context["by"], context["workspace"], context["slug"]) == (operator.name, "Acme", "acme")
+    assert (context["order"], context["invoice"]) == (payment.order.number, "INV-2026-000001")
+    assert (context["payment"], context["total_minor"], context["reason"]) == (payment.key, 3960, reason)
+    # Nobody had told those who pay of a refund.
+    assert letters("refund_refused") == []
+    assert Refund.get_by_id(asked.id).state == RefundState.REFUSED
     assert_books_clean()
 
 
