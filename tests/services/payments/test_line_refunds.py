@@ -17,8 +17,6 @@ from portal.models import (
     OrderLine,
     Payment,
     Person,
-    Plan,
-    Price,
     Product,
     Refund,
     Subscription,
@@ -33,10 +31,10 @@ from portal.services.payments.refunds import RefundChanged
 from portal.services.renewals import run
 from portal.services.subscriptions import agreement, cancellation, licences
 from tests.books import assert_books_clean, broken_books
-from tests.factories import a_member, a_person, letters
+from tests.factories import CATALOGUE, a_member, a_person, letters
 from tests.licensed import bought, tried
 from tests.passing import pass_days
-from tests.paying import paid_charges, pay, reloaded, with_details
+from tests.paying import apply_catalogue, paid_charges, pay, reloaded, with_details
 from tests.services.payments.test_concurrency import at_once, faults_of
 from tests.services.payments.test_from_balance import keep
 from tests.services.payments.test_refunds import behind, is_away, refunds_and_says_nothing
@@ -225,10 +223,11 @@ def test_what_the_balance_had_paid_of_a_line_stays_in_the_balance(place, clock, 
 
 def one_cent_charged(place, clock):
     """13.20 are kept; of 13.20 for the plan and 0.01 for a licence of Webinar 0.01 is charged."""
-    for code, minor in (("business-5", 1100), ("webinar-standard", 1)):
-        Price.update(amount_minor=minor, tiers=None).where(
-            Price.plan == Plan.get(Plan.code == code), Price.interval == MONTH, Price.currency == "EUR"
-        ).execute()
+    text = CATALOGUE.read_text()
+    for code, listed, minor in (("business-5", 2800, 1100), ("webinar-standard", 4500, 1)):
+        before, after = text.split(f'code = "{code}"')
+        text = f'{before}code = "{code}"' + after.replace(f"{listed} }}", f"{minor} }}", 1)
+    apply_catalogue(text)
     assert keep(place, clock) == 1320
     choices = Choice("business-5", MONTH), Choice("webinar-standard", MONTH, 1)
     payment = pay(reloaded(ordered(place, clock, *choices)))
