@@ -882,6 +882,8 @@ class SubscriptionPeriod(Model):
     currency = CurrencyCode(null=True)
     created_at = UTCDateTimeField()
 
+    subscription_id: int
+
     class Meta:
         indexes = ((("subscription", "end_on"), False),)
         constraints = [Check("end_on IS NULL OR end_on >= start_on")]

@@ -85,6 +85,8 @@ products_refunded         total_minor, currency, method, credit_note, kept_minor
                           left: of each line sold_names, has_ended, plan_names (what the workspace
                           has again), licences (or null), due_on (or null)
 refund_refused            total_minor, currency, method, reason (why the gateway refused it)
+refund_to_handle          as above; by (a name), customer_number, order, invoice (their numbers), payment
+                          (its key); to operators
 
 nonprofit_received        organisation; slug null where it came without a workspace
 nonprofit_accepted        organisation; slug as above

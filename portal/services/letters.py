@@ -88,6 +88,21 @@ def context_of(key: str, reader: Person) -> dict[str, JSON] | None:
     return None if sent is None else dict(sent.payload["context"])
 
 
+def tell_operators(template: str, *, key: str, context: dict[str, JSON]) -> None:
+    """Promise one mail to each of the vendor's staff, with their name beside `context`.
+
+    The same `key` a second time is a no-op.
+    """
+    for operator in Person.select().where(Person.is_operator).order_by(Person.id):
+        promise(
+            template,
+            key=f"{key}-{operator.id}",
+            to=operator.email,
+            locale=mail_locale(operator),
+            context={"name": operator.name, **context},
+        )
+
+
 def _short_key(address: str) -> str:
     """An address is longer than a key may be; the letter a keeps it apart from the ids of people."""
     return "a" + blake2b(address.encode(), digest_size=8).hexdigest()

@@ -2,13 +2,15 @@
 
 import logging
 import signal
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey, crontab
-from huey.consumer import Consumer, Scheduler
+from huey.consumer import Consumer, Scheduler, Worker
 from huey.serializer import SignedSerializer
 
 from portal import outbox
@@ -19,6 +21,9 @@ from portal.settings import SettingsError
 from . import jobs
 
 CONNECT_SECONDS = 2
+SHORTEST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 10.0
+"""For how long a queue that is away is left alone."""
 STOP_SECONDS = 25
 """How long a stopping consumer waits for its tasks: less than a container's 30."""
 
@@ -86,27 +91,101 @@ def _storage(url: str, *, serializer: SignedSerializer) -> Huey:
 # --- the consumer ---------------------------------------------------------------------------------
 
 
+class Absence:
+    """Of the queue: said once, whichever of a consumer's threads sees it first, and once when it is back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._since: float | None = None
+
+    def pause_after(self, error: Exception) -> float:
+        """How many seconds to leave it alone: as long as it has been away already, within bounds."""
+        now = time.monotonic()
+        with self._lock:
+            if self._since is None:
+                self._since = now
+                log.warning(
+                    "the queue is away (%s): promises are kept without it, periodic work waits for it", error
+                )
+            return min(max(now - self._since, SHORTEST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
+
+    def end(self) -> None:
+        """It has answered."""
+        if self._since is None:
+            return
+        with self._lock:
+            if self._since is not None:
+                self._since = None
+                log.warning("the queue is back")
+
+
+class QueueWorker(Worker):
+    """Huey's worker, but for a queue that is away."""
+
+    absence: Absence
+
+    def loop(self, now: Any = None) -> None:
+        storage = self.huey.storage
+        try:
+            waiting = storage.dequeue()
+        except Exception as error:  # noqa: BLE001
+            # The boundary: each kind of queue has errors of its own.
+            self.stop_flag.wait(self.absence.pause_after(error))
+            return
+        self.absence.end()
+        if waiting is not None:
+            self.delay = self.default_delay
+            try:
+                self.huey.execute(self.huey.deserialize_task(waiting), now)
+            except Exception:  # The boundary: no task, and nothing that is none, ends this thread.
+                log.exception("what stood in the queue could not be done")
+        elif not storage.blocking:
+            self.sleep()
+
+
 class Ticker(Scheduler):
     """Huey's scheduler, looping once a second, which also looks into the outbox."""
 
+    absence: Absence
+    _ask_again_at = 0.0
+
     def loop(self, now: Any = None) -> None:
-        super().loop(now)
+        is_there = self._queue_is_there()
+        if is_there:
+            super().loop(now)
+        else:
+            self.stop_flag.wait(self.interval)
         try:
-            self._tick()
+            self._tick(is_there=is_there)
         except Exception:  # The boundary: a database that is away for a while must not end this thread.
             log.exception("the ticker could not look into the outbox")
             self.stop_flag.wait(5)
 
-    def _tick(self) -> None:
+    def _queue_is_there(self) -> bool:
+        if time.monotonic() < self._ask_again_at:
+            return False
+        try:
+            self.huey.pending_count()
+        except Exception as error:  # noqa: BLE001
+            # The boundary: each kind of queue has errors of its own.
+            self._ask_again_at = time.monotonic() + self.absence.pause_after(error)
+            return False
+        self.absence.end()
+        return True
+
+    def _tick(self, *, is_there: bool) -> None:
         with jobs.at_work() as runtime:
             if not outbox.is_due(runtime.clock.wall()):
                 return
             try:
-                if self.huey.pending_count() == 0:
+                if is_there and self.huey.pending_count() == 0:
                     opened().drain()
-            except Exception:  # noqa: BLE001
-                # The boundary: with the queue away, promises are kept from here.
-                log.warning("the queue is not reachable; the ticker drains the outbox")
+            except Exception as error:  # noqa: BLE001
+                # The boundary: each kind of queue has errors of its own.
+                self.absence.pause_after(error)
+                is_there = False
+            if not is_there:
+                # Promises are kept from here.
                 jobs.drain_outbox(runtime, limit=jobs.DRAIN_LIMIT)
 
 
@@ -114,8 +193,10 @@ class PortalConsumer(Consumer):
     """The worker: threads, ticker, and a stop that lets running tasks end."""
 
     scheduler_class = Ticker
+    worker_class = QueueWorker
 
     def __init__(self, queue: Queue, *, threads: int) -> None:
+        self._absence = Absence()
         super().__init__(
             queue.huey,
             workers=threads,
@@ -127,6 +208,16 @@ class PortalConsumer(Consumer):
         for number in (signal.SIGTERM, signal.SIGINT):
             self._signal_actions[number] = (False, True)
         jobs.stop_when(self.stop_flag.is_set)
+
+    def _create_worker(self) -> QueueWorker:
+        return self._knowing(super()._create_worker())
+
+    def _create_scheduler(self) -> Ticker:
+        return self._knowing(super()._create_scheduler())
+
+    def _knowing(self, process: Any) -> Any:
+        process.absence = self._absence
+        return process
 
     def stop(self, graceful: bool = False) -> None:
         super().stop(graceful=graceful)

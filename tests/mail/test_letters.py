@@ -250,6 +250,10 @@ LETTERS = {
         ],
     },
     "refund_refused": HERE | TOTAL | {"method": VISA, "reason": "not_captured"},
+    "refund_to_handle": HERE
+    | TOTAL
+    | {"method": VISA, "reason": "not_captured", "by": "Olga Ortiz", "customer_number": "C-000007"}
+    | {"order": "K7Q2M9XD", "invoice": "INV-2026-000001", "payment": "5f0c"},
     "nonprofit_received": HERE | {"organisation": "Les Amis & Co"},
     "nonprofit_accepted": HERE | {"organisation": "Les Amis & Co"},
     "nonprofit_refused": HERE | {"organisation": "Les Amis & Co", "reason": "The number is <unknown>."},
@@ -292,6 +296,7 @@ OTHERWISE = [
     ("products_refunded", {"kept_minor": 0, "ended_auto_renewal": True, "left": [ENDED]}),
     ("products_refunded", {"left": [ENDED | {"has_ended": False, "licences": None}]}),
     ("refund_refused", {"reason": "disputed"}),
+    ("refund_to_handle", {"reason": "disputed"}),
     ("plan_schedule_withdrawn", {"renews": False}),
     ("product_trial_started", {"quantity": 1, "assigns_licences": False}),
     ("order_confirmed", {"assigns_licences": True}),

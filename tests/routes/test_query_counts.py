@@ -19,13 +19,14 @@ from portal.models import (
     Price,
     Product,
     Session,
+    Subscription,
     Workspace,
 )
 from portal.services import demo
 from portal.services.checkout import cart, ordering
 from portal.services.subscriptions import scheduled_change
 from tests.conftest import TODAY
-from tests.factories import a_catalogue, owner_of, seen_by
+from tests.factories import a_catalogue, a_person, owner_of, seen_by
 from tests.licensed import bought, catalogue_with, tried
 from tests.pages import by_testid, parse
 from tests.paying import a_place, an_order, apply_catalogue, pay, with_details
@@ -240,6 +241,28 @@ def test_the_order_page_of_twenty_lines_costs_what_that_of_two_costs(app, statem
         sent.append(queries_of(page, visitor, statements))
         assert len(by_testid(parse(visitor.get(page).text), "order-line")) == number
     assert len(sent[0]) == len(sent[1]) <= MOST_QUERIES, "\n".join(sent[1])
+
+
+def test_the_refund_of_one_of_twenty_lines_costs_what_that_of_two_costs(app, statements) -> None:
+    with connection():
+        place = a_place()
+        visitor = Visitor(app)
+        visit_as(visitor.client, a_person("staff@vendor.test", operator=True))
+    counts = {}
+    for number in (2, 4, 20):
+        with connection():
+            choices = [Choice(plan, Interval.MONTH, 3) for plan in _products(number)]
+            opened = ordering.open_order(place, choices=choices, currency="EUR", now=TODAY)
+            payment = pay(with_details(opened, place))
+            # A change that waits is named too.
+            Subscription.update(scheduled_plan=Subscription.plan).execute()
+        page = f"/operator/workspaces/{place.workspace.slug}/payments/{payment.key}/refund"
+        for chosen in ("", "?line=2", "?line=all"):
+            sent = queries_of(page + chosen, visitor, statements)
+            assert 0 < len(sent) <= MOST_QUERIES, "\n".join([f"{number} lines{chosen}", *sent])
+            counts[number, chosen] = len(sent)
+        assert len(by_testid(parse(visitor.get(f"{page}?line=all").text), "refund-after")) == number
+    assert len(set(counts.values())) == 1, counts
 
 
 def _products(number: int) -> list[str]:

@@ -566,13 +566,13 @@ class World:
         newest = list(paid.order_by(Payment.id.desc()).limit(3))
         if not newest or self.chance.random() < 0.5:
             return
-        payment = refund_quotes.find_payment(place.workspace, self.chance.choice(newest).key)
-        offered = line_refunds.of_payment(payment, now=self.clock.now())
-        possible = [each.found for each in offered if isinstance(each.found, line_refunds.LinesPreview)]
+        key = self.chance.choice(newest).key
+        offered = line_refunds.of_payment(place.workspace.slug, key, now=self.clock.now())
+        possible = [each.found for each in offered.lines if isinstance(each.found, line_refunds.LinesPreview)]
         if possible:
             chosen = self.chance.choice(possible)
             refund = refunds.ask_refund_of_line(
-                payment,
+                offered.payment,
                 chosen.line,
                 by=place.member.person,
                 shown_hash=chosen.hash,

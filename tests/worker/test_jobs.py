@@ -114,6 +114,51 @@ def test_the_ticker_keeps_promises_itself_while_the_queue_is_away(app, kept, mon
     consumer.stop(graceful=True)
 
 
+class AwayForAWhile:
+    """The storage of a queue that answers nobody until it is back."""
+
+    blocking = False
+
+    def __init__(self, storage):
+        self._storage, self.is_away, self.refused = storage, True, 0
+
+    def __getattr__(self, name):
+        if self.is_away:
+            self.refused += 1
+            raise ConnectionError("nobody listens")
+        return getattr(self._storage, name)
+
+
+@pytest.mark.engine("sqlite")
+def test_a_queue_that_is_away_is_said_once_and_once_more_when_it_is_back(app, kept, caplog):
+    huey = queue.opened().huey
+    huey.storage = storage = AwayForAWhile(huey.storage)
+    consumer = queue.embedded_consumer(threads=2)
+    consumer.start()
+    outbox.publish("note", key="without it", payload={}, now=WALL)
+    wait_for(lambda: kept == ["without it"] and storage.refused > 8)
+    said = [record for record in caplog.records if record.levelname != "INFO"]
+    assert [(record.name, record.exc_info) for record in said] == [("portal.worker.queue", None)]
+    assert said[0].getMessage().startswith("the queue is away (nobody listens): ")
+    storage.is_away = False
+    wait_for(lambda: caplog.messages.count("the queue is back") == 1)
+    huey.storage = storage._storage
+    outbox.publish("note", key="with it", payload={}, now=WALL)
+    wait_for(lambda: kept == ["without it", "with it"])
+    consumer.stop(graceful=True)
+    assert len([record for record in caplog.records if record.levelname != "INFO"]) == 2
+
+
+def test_a_queue_that_is_away_is_asked_less_and_less_often(monkeypatch):
+    passed = iter([100, 100, 103, 190, 200, 201])
+    monkeypatch.setattr(queue.time, "monotonic", lambda: next(passed))
+    absence = queue.Absence()
+    pauses = [absence.pause_after(ConnectionError()) for _ in range(4)]
+    assert pauses == [queue.SHORTEST_PAUSE_SECONDS, queue.SHORTEST_PAUSE_SECONDS, 3, 10]
+    absence.end()
+    assert absence.pause_after(ConnectionError()) == queue.SHORTEST_PAUSE_SECONDS
+
+
 class Exploit:
     def __reduce__(self):
         return (pytest.fail, ("code from the queue was run",))

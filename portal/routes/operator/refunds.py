@@ -1,6 +1,6 @@
 """The vendor's staff sends back what was paid: one line of an order, or all. One address a payment."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import cast
@@ -14,9 +14,13 @@ from portal.domain.vocabulary import Interval, RefundState
 from portal.gateways.base import RefundRefusal
 from portal.models import OrderLine, Payment, Person, Refund
 from portal.runtime import current
-from portal.services import operator
-from portal.services.payments import line_refunds, refund_quotes, refunds
-from portal.services.payments.line_refunds import LinesPreview, RefundableLine, UndoneLine
+from portal.services.payments import line_refunds, refunds
+from portal.services.payments.line_refunds import (
+    LinesPreview,
+    RefundableLine,
+    RefundablePayment,
+    UndoneLine,
+)
 from portal.services.payments.refund_quotes import NotRefundable, RefundImpossible, RefusalReason
 from portal.services.payments.refunds import RefundChanged
 from portal.services.subscriptions import agreement
@@ -38,45 +42,45 @@ ALL = "all"
 @operators_only
 def show(slug: str, key: str) -> Response:
     """The lines of the order and what may go back of each; with what that does, once one is chosen."""
-    payment = _payment_or_404(slug, key)
-    offered = line_refunds.of_payment(payment, now=current().clock.now())
-    chosen = request.args.get("line") or ("" if len(offered) > 1 else "1")
-    return _page(payment, offered, chosen=_chosen(offered, chosen))
+    found = _found_or_404(slug, key)
+    wanted = request.args.get("line") or ("" if len(found.lines) > 1 else "1")
+    chosen = _chosen(found, wanted)
+    if wanted and chosen is None:
+        abort(404)
+    return _page(found, chosen=chosen)
 
 
 @blueprint.post("/refund")
 @operators_only
 def confirm(slug: str, key: str) -> Response:
-    payment = _payment_or_404(slug, key)
-    now = current().clock.now()
-    offered = line_refunds.of_payment(payment, now=now)
-    line = _line_or_404(payment, request.form.get("line", ""))
+    payment, wanted = _found_or_404(slug, key).payment, request.form.get("line", "")
+    line = _line_or_404(payment, wanted)
     try:
         refund = refunds.ask_refund_of_line(
             payment,
             line,
             by=cast(Person, current_user._get_current_object()),
             shown_hash=request.form.get("shown", ""),
-            now=now,
+            now=current().clock.now(),
         )
     except RefundChanged:
         problem = _(
             "Nothing was refunded. Something has changed since you saw this page: please check it again."
         )
-        chosen = _chosen(offered, request.form.get("line", ""))
-        return _page(payment, offered, chosen=chosen, problem=problem, status=409)
+        found = _found_or_404(slug, key)
+        return _page(found, chosen=_chosen(found, wanted), problem=problem, status=409)
     except RefundImpossible as refused:
-        return _page(payment, offered, problem=_why_not(refused.refusal), status=422)
+        return _page(_found_or_404(slug, key), problem=_why_not(refused.refusal), status=422)
     _say(refund)
     return redirect_after_write(url_for("operator_refunds.show", slug=slug, key=key))
 
 
-def _payment_or_404(slug: str, key: str) -> Payment:
-    workspace = operator.find_workspace(slug)
-    payment = refund_quotes.find_payment(workspace, key) if workspace is not None else None
-    if payment is None:
+def _found_or_404(slug: str, key: str) -> RefundablePayment:
+    """As it is now: after a refusal, what was read before it may be what is true no longer."""
+    found = line_refunds.of_payment(slug, key, now=current().clock.now())
+    if found is None:
         abort(404)
-    return payment
+    return found
 
 
 def _line_or_404(payment: Payment, wanted: str) -> OrderLine | None:
@@ -89,12 +93,9 @@ def _line_or_404(payment: Payment, wanted: str) -> OrderLine | None:
         abort(404)
 
 
-def _chosen(offered: tuple[RefundableLine, ...], wanted: str) -> RefundableLine | None:
-    """What the address names, or nothing; what it names in vain is not there."""
-    found = next((each for each in offered if _name_of(each) == wanted), None)
-    if wanted and found is None:
-        abort(404)
-    return found
+def _chosen(found: RefundablePayment, wanted: str) -> RefundableLine | None:
+    """What the address or the form names; None where that is not there, or no longer."""
+    return next((each for each in found.lines if _name_of(each) == wanted), None)
 
 
 def _name_of(offer: RefundableLine) -> str:
@@ -158,17 +159,16 @@ class OperatorRefundPage:
 
 
 def _page(
-    payment: Payment,
-    offered: tuple[RefundableLine, ...],
+    found: RefundablePayment,
     *,
     chosen: RefundableLine | None = None,
     problem: str = "",
     status: int = 200,
 ) -> Response:
-    asked = refunds.refunds_of(payment)
+    payment = found.payment
     order, workspace = payment.order, payment.workspace
-    whole = next((each for each in offered if each.line is None), None)
-    found = chosen.found if chosen is not None else None
+    whole = next((each for each in found.lines if each.line is None), None)
+    preview = chosen.found if chosen is not None else None
     response = render(
         "operator/refund.html",
         OperatorRefundPage(
@@ -177,14 +177,14 @@ def _page(
             title=_("Refund of order %(number)s", number=order.number),
             problem=problem,
             paid=_paid(payment),
-            rows=[_row(payment, each, asked, chosen) for each in offered if each.line is not None],
+            rows=[_row(found, each, chosen) for each in found.lines if each.line is not None],
             all_url=_url(payment, ALL) if whole and isinstance(whole.found, LinesPreview) else "",
             is_all=chosen is not None and chosen is whole,
-            offer=_offer(chosen, found) if chosen and isinstance(found, LinesPreview) else None,
+            offer=_offer(chosen, preview) if chosen and isinstance(preview, LinesPreview) else None,
         ),
         status=status,
     )
-    if any(refund.is_open for refund in asked):
+    if any(refund.is_open for refund in found.asked):
         response.headers["Refresh"] = str(REFRESH_SECONDS)
     return response
 
@@ -208,10 +208,8 @@ def _paid(payment: Payment) -> list[tuple[str, str]]:
     return rows
 
 
-def _row(
-    payment: Payment, offer: RefundableLine, asked: list[Refund], chosen: RefundableLine | None
-) -> LineRow:
-    line = offer.line
+def _row(found: RefundablePayment, offer: RefundableLine, chosen: RefundableLine | None) -> LineRow:
+    payment, line = found.payment, offer.line
     assert line is not None
     is_possible = isinstance(offer.found, LinesPreview)
     return LineRow(
@@ -220,7 +218,7 @@ def _row(
             "%(start)s to %(end)s", start=formatting.day(line.start_on), end=formatting.day(line.end_on)
         ),
         amount=formatting.money(Money(line.total_minor, payment.currency)),
-        why="" if isinstance(offer.found, LinesPreview) else _how_it_stands(line, offer.found, asked),
+        why="" if isinstance(offer.found, LinesPreview) else _how_it_stands(line, offer.found, found.asked),
         url=_url(payment, _name_of(offer)) if is_possible else "",
         is_chosen=offer is chosen,
     )
@@ -231,7 +229,7 @@ def _named(line: OrderLine) -> str:
     return priced_name(frozen.plan_names, frozen.interval, frozen.licences)
 
 
-def _how_it_stands(line: OrderLine, refusal: NotRefundable, asked: list[Refund]) -> str:
+def _how_it_stands(line: OrderLine, refusal: NotRefundable, asked: Sequence[Refund]) -> str:
     """What became of the refund that the line has or may have; else why there is none."""
     for refund in asked:
         if refund.line_id not in (None, line.id) or refund.state == RefundState.REFUSED:
@@ -257,6 +255,10 @@ def _why_not(refusal: NotRefundable) -> str:
         )
     return {
         RefusalReason.NOTHING_PAID: _("No money was moved for it, so there is nothing to refund."),
+        RefusalReason.ONLY_TOGETHER: _(
+            "Its share of what was charged rounds to zero, so there is nothing to send back for it alone. "
+            "It can only be refunded together with the other lines."
+        ),
         RefusalReason.NOT_LAST: _(
             "It was paid for again since: only the last payment of a subscription can be refunded."
         ),

@@ -12,7 +12,7 @@ from typing import cast
 from portal.database import rows
 from portal.database.connecting import require_transaction, transaction
 from portal.gateways.base import EventKind, Gateway, GatewayEvent, MethodFacts, ResultUnknown, Succeeded
-from portal.models import Dispute, GatewayCursor, Order, Payment, PaymentMethod, Person, Workspace
+from portal.models import Dispute, GatewayCursor, Order, Payment, PaymentMethod, Workspace
 from portal.outbox import JSON
 from portal.runtime import current
 from portal.services import audit, letters
@@ -182,17 +182,13 @@ def _tell(payment: Payment, *, is_stopped: bool) -> None:
                 "is_stopped": is_stopped,
             },
         )
-    for operator in Person.select().where(Person.is_operator).order_by(Person.id):
-        letters.promise(
-            "dispute_to_handle",
-            key=f"dispute-to-handle-{payment.key}-{operator.id}",
-            to=operator.email,
-            locale=letters.mail_locale(operator),
-            context={
-                **amount,
-                "name": operator.name,
-                "customer_number": workspace.customer_number,
-                "slug": workspace.slug if workspace.deleted_at is None else None,
-                "order": payment.order.number,
-            },
-        )
+    letters.tell_operators(
+        "dispute_to_handle",
+        key=f"dispute-to-handle-{payment.key}",
+        context={
+            **amount,
+            "customer_number": workspace.customer_number,
+            "slug": workspace.slug if workspace.deleted_at is None else None,
+            "order": payment.order.number,
+        },
+    )

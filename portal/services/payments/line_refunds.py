@@ -5,31 +5,35 @@ interval. A line is undone whole. What a gateway was asked for it goes back, and
 it stays in the balance, by the same credit note (docs/adr/0032).
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import cast
+from typing import Any, cast
 
-from peewee import fn
+from peewee import JOIN, fn
 
 from portal.domain.frozen_quote import frozen_balance
 from portal.domain.money import Money, total
 from portal.domain.pricing import facts_hash
 from portal.domain.refunds import last_refund_day, shares_of_lines
-from portal.domain.vocabulary import DocumentKind
+from portal.domain.vocabulary import DocumentKind, PaymentState
 from portal.models import (
     CreditedLine,
     Dispute,
     Invoice,
+    Licence,
+    Order,
     OrderLine,
     Payment,
+    Plan,
+    Price,
+    Product,
     Refund,
     Subscription,
-    SubscriptionPeriod,
+    Workspace,
 )
 from portal.runtime import current
 from portal.services import open_money, orders
-from portal.services.subscriptions import agreement, licences, restoring
+from portal.services.subscriptions import agreement, restoring
 from portal.services.subscriptions.restoring import Restored
 
 from .refund_quotes import NotRefundable, RefundImpossible, RefusalReason
@@ -132,18 +136,39 @@ class RefundableLine:
     found: LinesPreview | NotRefundable
 
 
-def of_payment(payment: Payment, *, now: datetime) -> tuple[RefundableLine, ...]:
-    """Each line of the order by itself, in their order; then all of them, where there are several left."""
+@dataclass(frozen=True, slots=True)
+class RefundablePayment:
+    """A payment that succeeded. `asked` are its refunds, refused ones too, each with its credit note.
+
+    `lines`: each of the order by itself, in their order; then all of several, while none has gone back.
+    """
+
+    payment: Payment
+    asked: tuple[Refund, ...]
+    lines: tuple[RefundableLine, ...]
+
+
+def of_payment(slug: str, key: str, *, now: datetime) -> RefundablePayment | None:
+    """The workspace's payment as it is now; another workspace's, and one that never succeeded, is None.
+
+    Five queries, however many lines it paid for.
+    """
+    payment = _read_payment(key)
+    if payment is None or payment.workspace.slug != slug or payment.workspace.deleted_at is not None:
+        return None
     looked_at = _LookedAt(payment, now=now)
     wanted: list[OrderLine | None] = list(looked_at.lines)
     if len(wanted) > 1 and not any(line.refunded_at for line in looked_at.lines):
         wanted.append(None)
-    return tuple(RefundableLine(line, looked_at.preview(line)) for line in wanted)
+    lines = tuple(RefundableLine(line, looked_at.preview(line)) for line in wanted)
+    return RefundablePayment(payment, tuple(looked_at.asked), lines)
 
 
 def preview(payment: Payment, line: OrderLine | None, *, now: datetime) -> LinesPreview:
     """What refunding the line would do now, None for the whole order. Raises RefundImpossible."""
-    found = _LookedAt(payment, now=now).preview(line)
+    as_it_is = _read_payment(payment.key)
+    assert as_it_is is not None, "what has succeeded stays so"
+    found = _LookedAt(as_it_is, now=now).preview(line)
     if isinstance(found, NotRefundable):
         raise RefundImpossible(refusal=found)
     return found
@@ -171,31 +196,89 @@ def lines_undone(refund: Refund) -> list[OrderLine]:
     return [line for line in order.lines if refund.line_id in (None, line.id)]
 
 
+def _read_payment(key: str) -> Payment | None:
+    """One that succeeded, with its order, workspace and `invoice`, and the `dispute` of it or None."""
+    return (
+        Payment.select(Payment, Order, Workspace, Invoice, Dispute)
+        .join_from(Payment, Order)
+        .join_from(Payment, Workspace)
+        .join_from(
+            Payment,
+            Invoice,
+            on=(Invoice.order == Payment.order) & (Invoice.kind == DocumentKind.INVOICE),
+            attr="invoice",
+        )
+        .join_from(Payment, Dispute, JOIN.LEFT_OUTER, attr="dispute")
+        .where(Payment.key == key, Payment.state == PaymentState.SUCCEEDED)
+        .first()
+    )
+
+
+def _read_lines(payment: Payment) -> list[OrderLine]:
+    """Of its order, each with its subscription and all that a page says of it.
+
+    `is_credited`: a credit note has given back a part of it. `assigned` licences are held by members.
+    """
+    order, plan, scheduled = payment.order, Plan.alias(), Plan.alias()
+    credited = CreditedLine.select(CreditedLine.id).where(
+        CreditedLine.invoice == cast(Any, payment).invoice, CreditedLine.position == OrderLine.position
+    )
+    assigned = Licence.select(fn.COUNT(Licence.id)).where(Licence.subscription == Subscription.id)
+    lines = list(
+        OrderLine.select(
+            OrderLine,
+            Plan,
+            Subscription,
+            Product,
+            plan,
+            scheduled,
+            Price,
+            fn.EXISTS(credited).alias("is_credited"),
+            assigned.alias("assigned"),
+        )
+        .join_from(OrderLine, Plan)
+        .join_from(OrderLine, Subscription)
+        .join_from(Subscription, Product)
+        .join_from(Subscription, plan, on=(Subscription.plan == plan.id))
+        .join_from(Subscription, scheduled, JOIN.LEFT_OUTER, on=(Subscription.scheduled_plan == scheduled.id))
+        .join_from(Subscription, Price, JOIN.LEFT_OUTER)
+        .where(OrderLine.order == order)
+        .order_by(OrderLine.position)
+    )
+    for line in lines:
+        line.order = order
+        _subscription_of(line).workspace = payment.workspace
+    return lines
+
+
+def _read_refunds(payment: Payment) -> list[Refund]:
+    """All of them, refused ones too, each with its credit note, the oldest first."""
+    return list(
+        Refund.select(Refund, Invoice)
+        .join_from(Refund, Invoice, JOIN.LEFT_OUTER, on=Refund.credit_note)
+        .where(Refund.payment == payment)
+        .order_by(Refund.id)
+    )
+
+
 class _LookedAt:
-    """A payment and all that decides about the refunds of its lines, read once."""
+    """A payment and all that decides about the refunds of its lines, read once: four queries."""
 
     def __init__(self, payment: Payment, *, now: datetime) -> None:
         self.payment, self.order, self.workspace = payment, payment.order, payment.workspace
         self.order.workspace = self.workspace
         self.today = self.workspace.day(now)
-        orders.read_lines([self.order])
-        self.lines = list(self.order.lines)
-        agreement.read_subscriptions(self.lines)
-        self.invoice = Invoice.get(Invoice.order == self.order, Invoice.kind == DocumentKind.INVOICE)
-        self._credited = self._read_credited()
-        self._newest = _newest_lines(line.subscription_id for line in self.lines)
-        self._refunds = list(Refund.select().where(Refund.payment == payment))
-        self._never = self._read_never()
+        self.lines = _read_lines(payment)
+        self.order.lines = self.lines
+        self.asked = _read_refunds(payment)
+        self._periods = restoring.periods_of(_subscription_of(line) for line in self.lines)
         self._in_the_way = open_money.orders_in_the_way(self.workspace)
-        self._assigned = licences.assigned_by_product(self.workspace)
+        self._never = self._why_never()
         self._undone: dict[int, UndoneLine] = {}
 
-    def _read_credited(self) -> set[int]:
-        return {each.position for each in CreditedLine.select().where(CreditedLine.invoice == self.invoice)}
-
-    def _read_never(self) -> RefusalReason | None:
+    def _why_never(self) -> RefusalReason | None:
         """Why nothing of the payment goes back, whichever line it is."""
-        if Dispute.select().where(Dispute.payment == self.payment).exists():
+        if cast(Any, self.payment).dispute is not None:
             return RefusalReason.DISPUTED
         gateway = current().gateways.get(self.payment.gateway)
         if gateway is None or not gateway.capabilities().refunds:
@@ -222,22 +305,29 @@ class _LookedAt:
         if any(each.subscription.product_id in self._in_the_way for each in undone):
             return NotRefundable(RefusalReason.MONEY_IS_OPEN)
         if not any(each.sent_back.minor for each in undone):
-            return NotRefundable(RefusalReason.NOTHING_PAID)
+            is_together = line is not None and isinstance(self.preview(None), LinesPreview)
+            return NotRefundable(RefusalReason.ONLY_TOGETHER if is_together else RefusalReason.NOTHING_PAID)
         # Of an order with one line that one is all of it.
-        return LinesPreview(self.payment, line if len(self.lines) > 1 else None, self.invoice, tuple(undone))
+        only = line if len(self.lines) > 1 else None
+        return LinesPreview(self.payment, only, cast(Any, self.payment).invoice, tuple(undone))
 
     def _why_not(self, line: OrderLine) -> RefusalReason | None:
         if line.refunded_at is not None:
             return RefusalReason.REFUNDED
-        if any(refund.is_open for refund in self._refunds):
+        if any(refund.is_open for refund in self.asked):
             return RefusalReason.BEING_REFUNDED
         if self._never is not None:
             return self._never
-        if line.position in self._credited:
+        if cast(Any, line).is_credited:
             return RefusalReason.PARTLY_CREDITED
-        if line.id not in self._newest:
+        if line.id != self._paid_last(_subscription_of(line)):
             return RefusalReason.NOT_LAST
         return None
+
+    def _paid_last(self, subscription: Subscription) -> int | None:
+        """The id of the line that was, refunded since or not."""
+        paid = [period.line for period in self._periods[subscription.id] if period.line is not None]
+        return paid[-1].id if paid else None
 
     def _share(self, line: OrderLine) -> Money:
         moved = Money(self.payment.amount_minor, self.payment.currency)
@@ -245,8 +335,7 @@ class _LookedAt:
         return shares_of_lines(moved, lines)[line.position - 1]
 
     def _undo(self, line: OrderLine) -> UndoneLine:
-        subscription = line.subscription
-        assert subscription is not None, "what was paid has its subscription"
+        subscription = _subscription_of(line)
         return UndoneLine(
             line=line,
             subscription=subscription,
@@ -256,23 +345,16 @@ class _LookedAt:
                 interval=line.interval,
                 base_end_on=line.base_end_on,
             ),
-            assigned=self._assigned.get(subscription.product_id, 0),
-            restored=restoring.without(line, subscription=subscription, today=self.today),
+            assigned=int(cast(Any, line).assigned),
+            restored=restoring.without(
+                line, subscription=subscription, periods=self._periods[subscription.id], today=self.today
+            ),
         )
 
 
-def _newest_lines(subscriptions: Iterable[int | None]) -> set[int]:
-    """The ids of the lines that were paid last, one of each subscription, refunded since or not."""
-    newest = (
-        SubscriptionPeriod.select(fn.MAX(SubscriptionPeriod.id))
-        .where(
-            SubscriptionPeriod.subscription << [each for each in subscriptions if each is not None],
-            SubscriptionPeriod.line.is_null(False),
-        )
-        .group_by(SubscriptionPeriod.subscription)
-    )
-    found = SubscriptionPeriod.select(SubscriptionPeriod.line).where(SubscriptionPeriod.id << newest)
-    return {line_id for (line_id,) in cast("Sequence[tuple[int]]", list(found.tuples()))}
+def _subscription_of(line: OrderLine) -> Subscription:
+    assert line.subscription is not None, "what was paid has its subscription"
+    return line.subscription
 
 
 def _text(day: date | None) -> str | None:

@@ -24,6 +24,7 @@ from portal.services.subscriptions import agreement, restoring
 
 class RefusalReason(StrEnum):
     NOTHING_PAID = "nothing_paid"
+    ONLY_TOGETHER = "only_together"
     NOT_LAST = "not_last"
     REFUNDED = "refunded"
     BEING_REFUNDED = "being_refunded"
@@ -256,7 +257,8 @@ def preview(payment: Payment, *, now: datetime) -> Preview:
     today = workspace.day(now)
     subscription = agreement.of_workspace(workspace)
     [line] = payment.order.lines
-    restored = restoring.without(line, subscription=subscription, today=today)
+    [periods] = restoring.periods_of([subscription]).values()
+    restored = restoring.without(line, subscription=subscription, periods=periods, today=today)
     assert restored.newest is not None, "every workspace began with a trial"
     plan_after, price_after = restored.newest.plan, restored.newest.price
     grace_days = 0 if plan_after.trial else agreement.grace_days(subscription)

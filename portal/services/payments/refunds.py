@@ -17,7 +17,7 @@ from portal import outbox
 from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
 from portal.domain.lifecycle import OPEN_REFUND_STATES
-from portal.domain.vocabulary import OrderState, ProductKind, RefundState
+from portal.domain.vocabulary import DocumentKind, OrderState, ProductKind, RefundState
 from portal.gateways.base import (
     Refunded,
     RefundOutcome,
@@ -79,17 +79,6 @@ def newest_refund_of_plan(payment: Payment) -> Refund | None:
         )
         .order_by(Refund.id.desc())
         .first()
-    )
-
-
-def refunds_of(payment: Payment) -> list[Refund]:
-    """All of them, refused ones too, each with its line and credit note, the oldest first."""
-    return list(
-        Refund.select(Refund, OrderLine, Invoice)
-        .join_from(Refund, OrderLine, JOIN.LEFT_OUTER, on=Refund.line)
-        .join_from(Refund, Invoice, JOIN.LEFT_OUTER, on=Refund.credit_note)
-        .where(Refund.payment == payment)
-        .order_by(Refund.id)
     )
 
 
@@ -293,8 +282,11 @@ def _undo(refund: Refund, *, now: datetime) -> None:
     subscriptions = [line.subscription for line in lines if line.subscription is not None]
     ended_auto_renewal = any(subscription.auto_renewal for subscription in subscriptions)
     left: list[outbox.JSON] = []
+    periods = restoring.periods_of(subscriptions)
     for line, subscription in zip(lines, subscriptions, strict=True):
-        restored = restoring.without(line, subscription=subscription, today=workspace.day(now))
+        restored = restoring.without(
+            line, subscription=subscription, periods=periods[subscription.id], today=workspace.day(now)
+        )
         line.refunded_at = now
         line.save(only=[OrderLine.refunded_at])
         restoring.restore(subscription, line, restored, now=now)
@@ -359,15 +351,36 @@ def _what_is_left(line: OrderLine, subscription: Subscription, restored: Restore
 
 
 def _tell_refused(refund: Refund, code: RefundRefusal) -> None:
-    letters.send(
-        "refund_refused",
-        to=[refund.person, *letters.billing_people(refund.workspace)],
-        workspace=refund.workspace,
-        key=f"refund-refused-{refund.key}",
+    """Those on whose side it was asked for: who pays for the workspace, or the vendor's staff."""
+    workspace, payers = refund.workspace, letters.billing_people(refund.workspace)
+    facts: dict[str, outbox.JSON] = {
+        "total_minor": refund.amount_minor,
+        "currency": refund.currency,
+        "method": letters.paid_with(refund.payment),
+        "reason": code.value,
+    }
+    if not refund.person.is_operator or refund.person in payers:
+        letters.send(
+            "refund_refused",
+            to=[refund.person, *payers],
+            workspace=workspace,
+            key=f"refund-refused-{refund.key}",
+            context=facts,
+        )
+        return
+    order = refund.payment.order
+    invoice = Invoice.get(Invoice.order == order, Invoice.kind == DocumentKind.INVOICE)
+    letters.tell_operators(
+        "refund_to_handle",
+        key=f"refund-to-handle-{refund.key}",
         context={
-            "total_minor": refund.amount_minor,
-            "currency": refund.currency,
-            "method": letters.paid_with(refund.payment),
-            "reason": code.value,
+            **facts,
+            "by": refund.person.name,
+            "workspace": workspace.name,
+            "slug": workspace.slug,
+            "customer_number": workspace.customer_number,
+            "order": order.number,
+            "invoice": invoice.number,
+            "payment": refund.payment.key,
         },
     )

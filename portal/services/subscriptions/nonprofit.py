@@ -82,18 +82,11 @@ def ask(answers: Answers, *, workspace: Workspace | None, language: str, now: da
         )
         audit.record("nonprofit.asked", workspace=workspace, subject=str(request.id), now=now)
         _tell(request, "nonprofit_received")
-        for operator in Person.select().where(Person.is_operator).order_by(Person.id):
-            letters.promise(
-                "nonprofit_to_decide",
-                key=f"nonprofit-to-decide-{request.id}-{operator.id}",
-                to=operator.email,
-                locale=letters.mail_locale(operator),
-                context={
-                    "name": operator.name,
-                    "organisation": request.organisation,
-                    "request_id": request.id,
-                },
-            )
+        letters.tell_operators(
+            "nonprofit_to_decide",
+            key=f"nonprofit-to-decide-{request.id}",
+            context={"organisation": request.organisation, "request_id": request.id},
+        )
     return request
 
 

@@ -1,6 +1,6 @@
 """A subscription as it would be had its line of an order never been paid: once for preview and act."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -38,17 +38,27 @@ class Restored:
         return self.due_on != self.ends_on
 
 
-def without(undone: OrderLine, *, subscription: Subscription, today: date) -> Restored:
-    """Reads only, one query. The subscription is that of the line, with its product."""
-    rows = list(
+def periods_of(subscriptions: Iterable[Subscription]) -> dict[int, list[SubscriptionPeriod]]:
+    """Every period of each, by the id of its subscription, in the order of their payments. One query."""
+    found: dict[int, list[SubscriptionPeriod]] = {subscription.id: [] for subscription in subscriptions}
+    query = (
         SubscriptionPeriod.select(SubscriptionPeriod, OrderLine, Plan, Price)
         .join_from(SubscriptionPeriod, OrderLine, JOIN.LEFT_OUTER)
         .join_from(SubscriptionPeriod, Plan, on=SubscriptionPeriod.plan)
         .join_from(SubscriptionPeriod, Price, JOIN.LEFT_OUTER)
-        .where(SubscriptionPeriod.subscription == subscription)
+        .where(SubscriptionPeriod.subscription << list(found))
         .order_by(SubscriptionPeriod.id)
     )
-    kept = {row.id: row for row in rows if _still_gives(row, undone)}
+    for period in query:
+        found[period.subscription_id].append(period)
+    return found
+
+
+def without(
+    undone: OrderLine, *, subscription: Subscription, periods: Sequence[SubscriptionPeriod], today: date
+) -> Restored:
+    """Without a query. The subscription is that of the line, with its product; `periods` as `periods_of`."""
+    kept = {row.id: row for row in periods if _still_gives(row, undone)}
     lasting = replay([GivenPeriod(row.id, row.start_on, _given_until(row)) for row in kept.values()])
     newest, ends_on = (kept[lasting[-1].key], lasting[-1].until) if lasting else (None, None)
     is_past = ends_on is not None and ends_on < today

@@ -199,7 +199,7 @@ def _payments(workspace: Workspace) -> Iterator[Sequence[object]]:
             newest = payment.id
             invoice, refunded_minor = getattr(payment, "invoice", None), cast(Any, payment).sent_back_minor
             yield (
-                payment.created_at.isoformat(),
+                _when_made(payment),
                 payment.order.number,
                 ", ".join(line.plan_code for line in payment.order.frozen_lines),
                 ", ".join(line.interval for line in payment.order.frozen_lines),
@@ -216,6 +216,16 @@ def _payments(workspace: Workspace) -> Iterator[Sequence[object]]:
             )
         if len(rows) < ROWS_AT_ONCE:
             return
+
+
+def _when_made(payment: Payment) -> str:
+    """By business time, as all the lists: when it was paid, or the day of an automatic try that was not.
+
+    Of any other attempt only the machine's time is known.
+    """
+    if payment.state == PaymentState.SUCCEEDED:
+        return str(payment.order.paid_at.isoformat())
+    return (payment.tried_on or payment.created_at).isoformat()
 
 
 def _movements(workspace: Workspace) -> Iterator[Sequence[object]]:

@@ -11,7 +11,7 @@ from portal.services.subscriptions import agreement
 from tests import paying
 from tests.books import assert_books_clean
 from tests.factories import a_member, a_person, owner_of, seen_by
-from tests.pages import parse
+from tests.pages import parse, spaced
 from tests.paying import a_place, an_order, pay
 from tests.visiting import facts, post_form, visit_as
 
@@ -71,7 +71,7 @@ def test_the_saved_card_is_chosen_beforehand_and_pays_without_its_number(app, cl
     with facts(app):
         saved = PaymentMethod.get()
     assert methods == [(str(saved.id), True), ("new", False)]
-    assert "Visa •••• 4242" in page.text
+    assert "Visa •••• 4242" in spaced(page.text)
     assert order_with(client, review, method=str(saved.id), number="4242").status_code == 303
     with facts(app):
         payment = newest(Payment)

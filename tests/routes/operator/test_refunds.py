@@ -7,14 +7,16 @@ import pytest
 from portal.domain.choices import Choice
 from portal.domain.vocabulary import Interval, RefundState
 from portal.gateways.base import ResultUnknown
-from portal.models import Invoice, Refund, Subscription
-from portal.runtime import current
+from portal.models import Invoice, Person, Refund, Subscription, Workspace
+from portal.runtime import Runtime, current, install
 from portal.services.checkout import ordering
+from portal.services.payments import line_refunds, refund_quotes, refunds
 from tests import paying
 from tests.books import assert_books_clean
 from tests.factories import a_catalogue, a_person, a_workspace, owner_of, seen_by
 from tests.pages import by_testid, check_page, csrf_of, parse, spaced, text_of
 from tests.routes.payments.test_refunds import answers
+from tests.services.payments.test_line_refunds import one_cent_charged
 from tests.visiting import facts, visit_as
 
 # What the pages call is tested on both engines.
@@ -136,6 +138,81 @@ def test_what_has_changed_is_shown_again(app, staff, payment):
     assert "Automatic renewal is switched off" in answer.text
     with facts(app):
         assert Refund.select().count() == 0
+
+
+class Meanwhile:
+    """A gateway during whose first answer something happens: the page was read, the lock is not held yet."""
+
+    def __init__(self, sandbox, act):
+        self._sandbox, self._acts = sandbox, [act]
+
+    def __getattr__(self, name):
+        return getattr(self._sandbox, name)
+
+    def capabilities(self):
+        if self._acts:
+            self._acts.pop()()
+        return self._sandbox.capabilities()
+
+
+def meanwhile(act):
+    now = current()
+    install(Runtime(now.settings, now.clock, {"sandbox": Meanwhile(now.gateways["sandbox"], act)}))
+
+
+def test_a_line_whose_share_rounds_to_zero_goes_back_with_the_others_alone(app, staff, client):
+    with facts(app):
+        place = seen_by(
+            owner_of(workspace := a_workspace("Zenith", owner=a_person("zoe@zenith.test"))), workspace
+        )
+        small = one_cent_charged(place, current().clock)
+    address = f"/operator/workspaces/zenith/payments/{small.key}/refund"
+    page = staff.get(address)
+    check_page(page)
+    assert "Its share of what was charged rounds to zero" in rows(page)[1]
+    assert "Refund this line" in rows(page)[0]
+    assert marked(staff.get(f"{address}?line=all"), "refund-total") == ["€0.01"]
+
+
+def test_what_changed_just_before_the_lock_is_shown_as_it_is_now(app, staff, payment):
+    page = staff.get(f"{address_of(payment)}?line=2").text
+    shown = re.search(r'name="shown" value="([0-9a-f]{64})"', page).group(1)
+    with facts(app):
+        renews = Subscription.update(auto_renewal=True).where(Subscription.quantity == 3)
+        meanwhile(renews.execute)
+    fields = {"csrf_token": csrf_of(page), "line": "2", "shown": shown}
+    answer = staff.post(address_of(payment), data=fields)
+    assert answer.status_code == 409
+    assert "Automatic renewal is switched off" in answer.text
+    # What it shows now is what is confirmed next.
+    fields["shown"] = re.search(r'name="shown" value="([0-9a-f]{64})"', answer.text).group(1)
+    assert staff.post(address_of(payment), data=fields).status_code == 303
+    with facts(app):
+        assert_books_clean()
+
+
+def test_a_line_that_went_back_just_before_the_lock_is_shown_as_refunded(app, staff, payment):
+    page = staff.get(f"{address_of(payment)}?line=all").text
+    shown = re.search(r'name="shown" value="([0-9a-f]{64})"', page).group(1)
+
+    def another_operator():
+        paid = refund_quotes.find_payment(Workspace.get(), payment.key)
+        line = line_refunds.chosen_line(paid, 2)
+        preview = line_refunds.preview(paid, line, now=current().clock.now())
+        by = Person.get(Person.is_operator)
+        refunds.ask_refund_of_line(paid, line, by=by, shown_hash=preview.hash, now=current().clock.now())
+
+    with facts(app):
+        meanwhile(another_operator)
+    fields = {"csrf_token": csrf_of(page), "line": "all", "shown": shown}
+    answer = staff.post(address_of(payment), data=fields)
+    assert answer.status_code == 422
+    check_page(answer)
+    assert "Refunded: credit note CN-2026-000001." in rows(answer)[1]
+    assert marked(answer, "refund-all") == []
+    with facts(app):
+        assert Refund.select().count() == 1
+        assert_books_clean()
 
 
 def test_why_not_stands_in_the_place_of_the_link(app, staff, payment, clock):

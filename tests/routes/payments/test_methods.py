@@ -165,7 +165,7 @@ def test_in_french(app, owner) -> None:
 def test_a_card_is_added_and_not_charged(app, owner) -> None:
     answer = add(owner)
     assert (answer.status_code, answer.headers["Location"]) == (303, PAGE)
-    assert "Visa •••• 4242 is saved. It was not charged." in owner.get(PAGE).text
+    assert "Visa •••• 4242 is saved. It was not charged." in words(owner)
     assert add(owner, MASTERCARD).status_code == 303
     assert marks(owner) == ["4242", "4444"]
     assert "If a payment is declined, the others are tried in this order." in words(owner)
@@ -301,7 +301,7 @@ def test_an_expired_card_is_flagged_and_cannot_be_chosen(app, owner) -> None:
     assert "Expired" in text_of(row)
     assert not by_testid(shown(owner), "card-use-4444")
     press(app, owner, "use", "4444")
-    assert "Mastercard •••• 4444 has expired." in owner.get(PAGE).text
+    assert "Mastercard •••• 4444 has expired." in words(owner)
     assert marks(owner) == ["4242", "4444"]
 
 
@@ -444,7 +444,7 @@ def test_what_nobody_was_told_is_not_charged_to_a_new_card(app, owner, renewing,
         Subscription.update(announced_minor=1000).execute()
     assert "Nothing is charged now." in words(owner)
     add(owner, MASTERCARD)
-    assert "Mastercard •••• 4444 is saved. It was not charged." in owner.get(PAGE).text
+    assert "Mastercard •••• 4444 is saved. It was not charged." in words(owner)
     drain(app)
     with facts(app):
         assert len(paying.paid_charges()) == 1

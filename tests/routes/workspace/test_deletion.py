@@ -12,6 +12,7 @@ from portal.domain.vocabulary import Interval, Role
 from portal.models import Document, Licence, Member, Order, Person, Session, Workspace
 from portal.runtime import current
 from portal.services.payments import refund_quotes, refunds
+from portal.services.renewals import run
 from portal.services.subscriptions import licence_keys
 from portal.services.workspace import export
 from portal.services.workspace.export import safe_cell
@@ -230,6 +231,24 @@ def test_everything_is_in_the_archive(app, owner) -> None:
     assert (row["currency"], row["state"], row["invoice"]) == ("EUR", "succeeded", "INV-2026-000001")
     [member] = rows_of(archive, "members.csv")
     assert (member["email"], member["role"]) == ("owner@acme.test", "owner")
+
+
+@pytest.mark.either_engine
+def test_the_payments_are_dated_by_the_clock_that_the_other_lists_go_by(app, owner) -> None:
+    """The sandbox's clock is 40 days ahead of the machine's; then the card is declined by itself."""
+    with facts(app):
+        current().clock.advance(days=40)
+    bought(app, auto_renewal=True)
+    with facts(app):
+        paying.charged_from_now_on(paying.DECLINED_WHEN_CHARGED)
+        current().clock.advance(days=31)
+        run.run_due(now=current().clock.now())
+    drain(app)
+    archive = archive_of(owner.get(EXPORT))
+    paid, declined = rows_of(archive, "payments.csv")
+    assert (paid["state"], declined["state"]) == ("succeeded", "declined")
+    assert paid["at"] == rows_of(archive, "balance.csv")[0]["at"] == "2026-12-31T09:00:00+00:00"
+    assert declined["at"] == "2027-01-31"
 
 
 @pytest.mark.parametrize(("language", "separator", "amount"), [("en", ",", "33.60"), ("fr", ";", "33,60")])

@@ -8,7 +8,7 @@ from portal.domain.choices import Choice
 from portal.domain.money import Money
 from portal.domain.pricing import facts_hash
 from portal.domain.vocabulary import Interval, OrderKind, OrderState, RefundState, SubscriptionState
-from portal.gateways.base import ResultUnknown
+from portal.gateways.base import RefundRefusal, RefundRefused, ResultUnknown
 from portal.mail.writing import names_needed
 from portal.models import (
     Invoice,
@@ -31,13 +31,13 @@ from portal.services.payments.refunds import RefundChanged
 from portal.services.renewals import run
 from portal.services.subscriptions import agreement, cancellation, licences
 from tests.books import assert_books_clean, broken_books
-from tests.factories import a_member, a_person, letters
+from tests.factories import CATALOGUE, a_member, a_person, letters
 from tests.licensed import bought, tried
 from tests.passing import pass_days
-from tests.paying import paid_charges, pay, reloaded, with_details
+from tests.paying import apply_catalogue, paid_charges, pay, reloaded, with_details
 from tests.services.payments.test_concurrency import at_once, faults_of
 from tests.services.payments.test_from_balance import keep
-from tests.services.payments.test_refunds import behind, refunds_and_says_nothing
+from tests.services.payments.test_refunds import behind, is_away, refunds_and_says_nothing
 
 MONTH, YEAR = Interval.MONTH, Interval.YEAR
 PLAN, MEETINGS, WEBINAR = 1, 2, 3
@@ -67,6 +67,10 @@ def payment(place, clock):
 
 def found(payment):
     return refund_quotes.find_payment(payment.workspace, payment.key)
+
+
+def offered(payment, clock):
+    return line_refunds.of_payment(payment.workspace.slug, payment.key, now=clock.now()).lines
 
 
 def preview(payment, position, clock):
@@ -178,20 +182,14 @@ def test_all_of_an_order_goes_back_by_one_credit_note(place, clock, payment, ope
     assert state_of("meetings", place, clock) is state_of("webinar", place, clock) is SubscriptionState.ENDED
     assert of_product("office").plan.code == "trial"
     assert_books_clean()
-    offered = line_refunds.of_payment(found(payment), now=clock.now())
-    assert [each.found.reason for each in offered] == [RefusalReason.REFUNDED] * 3
+    assert [each.found.reason for each in offered(payment, clock)] == [RefusalReason.REFUNDED] * 3
 
 
 def test_once_a_line_went_back_all_is_not_offered(clock, payment, operator):
-    assert [each.line is None for each in line_refunds.of_payment(found(payment), now=clock.now())] == [
-        False,
-        False,
-        False,
-        True,
-    ]
+    assert [each.line is None for each in offered(payment, clock)] == [False, False, False, True]
     refund(payment, MEETINGS, operator, clock)
-    offered = line_refunds.of_payment(found(payment), now=clock.now())
-    assert [isinstance(each.found, NotRefundable) for each in offered] == [False, True, False]
+    found_now = [each.found for each in offered(payment, clock)]
+    assert [isinstance(each, NotRefundable) for each in found_now] == [False, True, False]
     assert why_not(payment, None, clock).reason == RefusalReason.REFUNDED
 
 
@@ -220,6 +218,40 @@ def test_what_the_balance_had_paid_of_a_line_stays_in_the_balance(place, clock, 
     refund(payment, 2, operator, clock)
     assert ledger.balance_of(place.workspace, "EUR") == Money(1320, "EUR")
     assert sent_back()[-1] == 12840
+    assert_books_clean()
+
+
+def one_cent_charged(place, clock):
+    """13.20 are kept; of 13.20 for the plan and 0.01 for a licence of Webinar 0.01 is charged."""
+    text = CATALOGUE.read_text()
+    for code, listed, minor in (("business-5", 2800, 1100), ("webinar-standard", 4500, 1)):
+        before, after = text.split(f'code = "{code}"')
+        text = f'{before}code = "{code}"' + after.replace(f"{listed} }}", f"{minor} }}", 1)
+    apply_catalogue(text)
+    assert keep(place, clock) == 1320
+    choices = Choice("business-5", MONTH), Choice("webinar-standard", MONTH, 1)
+    payment = pay(reloaded(ordered(place, clock, *choices)))
+    assert payment.amount_minor == 1
+    return payment
+
+
+def test_a_line_whose_share_rounds_to_zero_goes_back_with_the_others(place, clock, operator):
+    payment = one_cent_charged(place, clock)
+    assert why_not(payment, 2, clock) == NotRefundable(RefusalReason.ONLY_TOGETHER)
+    shown = preview(payment, None, clock)
+    assert [(each.sent_back.minor, each.kept.minor) for each in shown.undone] == [(1, 1319), (0, 1)]
+    refund(payment, None, operator, clock)
+    assert ledger.balance_of(place.workspace, "EUR") == Money(1320, "EUR")
+    assert (sent_back()[-1], Order.select().order_by(Order.id.desc()).get().state) == (1, OrderState.REFUNDED)
+    assert state_of("webinar", place, clock) is SubscriptionState.ENDED
+    assert_books_clean()
+
+
+def test_a_line_whose_share_rounds_to_zero_stays_where_another_went_back_before(place, clock, operator):
+    payment = one_cent_charged(place, clock)
+    refund(payment, 1, operator, clock)
+    assert why_not(payment, 2, clock) == NotRefundable(RefusalReason.NOTHING_PAID)
+    assert state_of("webinar", place, clock) is SubscriptionState.PAID
     assert_books_clean()
 
 
@@ -515,6 +547,28 @@ def test_a_refusal_leaves_all_as_it_is_and_may_be_asked_again(place, clock, runt
     gateway._answer = lambda sandbox, request: sandbox.refund(request)
     assert refund(payment, MEETINGS, operator, clock).state == RefundState.SUCCEEDED
     assert sent_back() == [3960]
+    assert_books_clean()
+
+
+@pytest.mark.parametrize("reason", RefundRefusal)
+def test_operators_who_were_told_to_wait_are_told_of_the_refusal(
+    place, clock, runtime, payment, operator, reason
+):
+    a_person("olga@vendor.test", operator=True, password=False)
+    gateway = behind(runtime, is_away)
+    asked = refund(payment, MEETINGS, operator, clock)
+    gateway._answer = lambda _sandbox, _request: RefundRefused(reason)
+    clock.advance_wall(minutes=2)
+    assert refunds.look_up_due_refunds(limit=10, now=clock.now()).settled == 1
+    told = letters("refund_to_handle")
+    assert [letter["to"] for letter in told] == ["staff@vendor.test", "olga@vendor.test"]
+    context = told[1]["context"]
+    assert (context["by"], context["workspace"], context["slug"]) == (operator.name, "Acme", "acme")
+    assert (context["order"], context["invoice"]) == (payment.order.number, "INV-2026-000001")
+    assert (context["payment"], context["total_minor"], context["reason"]) == (payment.key, 3960, reason)
+    # Nobody had told those who pay of a refund.
+    assert letters("refund_refused") == []
+    assert Refund.get_by_id(asked.id).state == RefundState.REFUSED
     assert_books_clean()
 
 
