@@ -18,6 +18,7 @@ from portal.database.connecting import transaction
 from portal.domain.money import Money, major_string, total
 from portal.domain.vocabulary import DocumentKind, PaymentState, RefundState
 from portal.models import (
+    BalanceEntry,
     Document,
     Invoice,
     Licence,
@@ -177,8 +178,15 @@ def _payments(workspace: Workspace) -> Iterator[Sequence[object]]:
     )
     while True:
         query = (
-            Payment.select(Payment, Order, Invoice, sent_back.alias("sent_back_minor"))
+            Payment.select(
+                Payment,
+                Order,
+                Invoice,
+                sent_back.alias("sent_back_minor"),
+                BalanceEntry.made_at.alias("entered_at"),
+            )
             .join_from(Payment, Order)
+            .join_from(Payment, BalanceEntry, JOIN.LEFT_OUTER, on=(BalanceEntry.payment == Payment.id))
             .join_from(
                 Payment,
                 Invoice,
@@ -224,7 +232,9 @@ def _when_made(payment: Payment) -> str:
     Of any other attempt only the machine's time is known.
     """
     if payment.state == PaymentState.SUCCEEDED:
-        return str(payment.order.paid_at.isoformat())
+        # What the balance paid alone moved nothing.
+        entered_at = cast(Any, payment).entered_at or payment.order.given_at
+        return str(entered_at.isoformat())
     return (payment.tried_on or payment.created_at).isoformat()
 
 
