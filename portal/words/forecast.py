@@ -39,10 +39,13 @@ def charge_words(charge: Charge) -> Said:
 def pays_words(charge: Charge, *, methods: Mapping[int, str]) -> str:
     """`Visa •••• 4242`; what the balance pays of it before, or that nothing could pay it.
 
-    `methods` are the names of the saved ones, by id.
+    Empty of another try: which method it asks depends on what was refused before. `methods` are the names
+    of the saved ones, by id.
     """
     if not charge.due.minor:
         return _("Balance")
+    if charge.is_retry:
+        return ""
     if charge.method is not None:
         method = methods[charge.method]
     elif charge.expiring is not None:

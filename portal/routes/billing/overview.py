@@ -33,11 +33,11 @@ blueprint = Blueprint("billing", __name__, url_prefix="/w/<slug>/billing")
 
 @dataclass(frozen=True, slots=True)
 class NextCharge:
-    """All that is charged on one day. `charges`: each with what it is for and what pays it."""
+    """All that is charged on one day."""
 
     totals: tuple[str, ...]
     when: str
-    charges: tuple[tuple[str, str], ...]
+    charges: "tuple[ForecastRow, ...]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +140,10 @@ def _next(found: Overview, names: Mapping[int, str]) -> NextCharge | None:
         return None
     charges = found.forecast.next_day
     day, has_vat = formatting.day(charges[0].on), any(each.has_tax for each in charges)
-    rows = [_row(found, each, names) for each in charges]
     return NextCharge(
         totals=tuple(formatting.money(each) for each in totals_of(charges)),
         when=_("on %(date)s, including VAT", date=day) if has_vat else _("on %(date)s", date=day),
-        charges=tuple((row.what, row.pays) for row in rows),
+        charges=tuple(_row(found, each, names) for each in charges),
     )
 
 
@@ -246,7 +245,7 @@ def _row(found: Overview, each: Charge | Milestone, names: Mapping[int, str]) ->
         return ForecastRow(day, said.what, said.note)
     said = charge_words(each)
     pays = pays_words(each, methods=names) if found.shows_what_pays else ""
-    is_unpaid = found.shows_what_pays and each.lacks_method
+    is_unpaid = found.shows_what_pays and each.lacks_method and not each.is_retry
     return ForecastRow(day, said.what, said.note, formatting.money(each.total), pays, is_unpaid)
 
 

@@ -24,6 +24,7 @@ from tests.pages import by_testid, parse, text_of
 from tests.passing import pass_days
 from tests.paying import (
     DECLINED_WHEN_CHARGED,
+    NOT_ENOUGH_FUNDS,
     a_place,
     an_order,
     apply_catalogue,
@@ -273,6 +274,22 @@ def test_a_card_that_expires_after_many_charges_is_only_told_of(app, client, pla
     page = page_of(client)
     assert needs(page) == []
     assert any("Last day of Visa •••• 4242" in row for row in said(page, "milestone-row"))
+
+
+def test_another_try_stands_on_its_day_and_names_no_method(app, client, place, clock) -> None:
+    """Declined on 21 December, tried again on the 22nd: its button above says what it would charge."""
+    with facts(app):
+        renewed(place)
+        charged_from_now_on(NOT_ENOUGH_FUNDS)
+        pass_days(clock, 30)
+        Session.delete().execute()
+        visit_as(client, owner_of(place.workspace))
+    page = page_of(client)
+    assert needs(page) == ["The payment failed."]
+    first, second, *_ = said(page, "charge-row")
+    assert "Another try after a failed payment." in first
+    assert "Visa" not in first
+    assert "Visa •••• 4242" in second
 
 
 # --- who ------------------------------------------------------------------------------------------
