@@ -93,7 +93,7 @@ def _price_after(milestone: Milestone) -> str:
     if milestone.price is None or milestone.terms is None:
         return ""
     amount = amount_words(milestone.price, milestone.terms.interval)
-    return _("After it: %(amount)s excl. VAT, at today’s prices.", amount=amount)
+    return _("After it: %(amount)s excl. VAT, at the prices known today.", amount=amount)
 
 
 def _terms_words(terms: ChargedTerms) -> str:

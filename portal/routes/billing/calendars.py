@@ -89,7 +89,7 @@ def _entries(place: Place, found: Overview) -> Iterator[Entry]:
                 summary = _("%(what)s: %(amount)s", what=said.what, amount=formatting.money(each.total))
                 pays = pays_words(each, methods=names) if found.shows_what_pays else ""
                 total = amount_charged(each.total, has_vat=each.has_tax)
-                parts = [total, pays, said.note, _("At today’s prices, if you change nothing.")]
+                parts = [total, pays, said.note, _("At the prices known today, if you change nothing.")]
                 what, about = "charge", f"{each.period.start}"
             elif shows(found, each):
                 said = milestone_words(each, product=translated(product.names), methods=names)
