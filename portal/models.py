@@ -348,6 +348,19 @@ class Link(Model):
     person_id: int
 
 
+class CalendarAddress(Model):
+    """The private address at which a member's own calendar reads the coming charges, kept as a hash only.
+
+    It shows what the member may see, as long as they may: a new one ends the one before.
+    """
+
+    member = ForeignKeyField(Member, unique=True, on_delete="CASCADE")
+    token_hash = ShortText(max_length=64, unique=True)
+    created_at = UTCDateTimeField()
+
+    member_id: int
+
+
 class UnsentForm(Model):
     """What was typed into a form whose session had ended, until the person has signed in again.
 
@@ -1377,6 +1390,7 @@ ALL_MODELS: tuple[type[Model], ...] = (
     Member,
     Session,
     Link,
+    CalendarAddress,
     UnsentForm,
     TrialTaken,
     LimitBucket,

@@ -47,6 +47,7 @@ MOST_LOOSE_MODULES = 8
 
 # One area, one word on every floor. The second set stands on some floors only.
 AREAS = {
+    "billing",
     "checkout",
     "invoices",
     "members",

@@ -6,6 +6,7 @@ from portal.settings import Settings
 
 
 def register(app: Flask, settings: Settings) -> None:
+    from .billing import calendars, overview
     from .checkout import amount_due, cart, open_invoices
     from .checkout import pages as checkout
     from .invoices import history
@@ -36,6 +37,7 @@ def register(app: Flask, settings: Settings) -> None:
     areas = (
         (public, faq, nonprofit),
         (signing_in, account, own_email, own_orders),
+        (overview, calendars),
         (plans,),
         (scheduled_change, free_plan, auto_renewal),
         (subscriptions, adding, product_trial, licence_change, cancellation, licence_key),

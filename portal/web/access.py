@@ -24,6 +24,7 @@ View = Callable[..., Any]
 # Every other page of a blocked workspace leads to the plans.
 OPEN_WHILE_BLOCKED = frozenset(
     {
+        "billing",
         "plans",
         "subscriptions",
         "checkout",
@@ -45,6 +46,11 @@ OPEN_WHILE_BLOCKED = frozenset(
 def public(view: View) -> View:
     """Anybody may open it."""
     return _declare(view, access="public")
+
+
+def token(view: View) -> View:
+    """Whoever knows the secret in its address may open it; no session is asked for."""
+    return _declare(view, access="token")
 
 
 def signed_in(view: View) -> View:

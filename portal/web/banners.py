@@ -61,6 +61,17 @@ class Banner:
 Action = tuple[str, str] | None
 
 
+def banner_above() -> Banner | None:
+    """What stands above the page; None where the page has taken it into a list of its own."""
+    return None if "banner_taken" in g else banner()
+
+
+def take_banner() -> Banner | None:
+    """The banner, for a page that shows it among what else needs the reader."""
+    g.banner_taken = True
+    return banner()
+
+
 def banner() -> Banner | None:
     """The state that every page of a workspace must tell, if there is one (source-systems.md §1.9).
 

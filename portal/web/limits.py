@@ -53,6 +53,7 @@ PER_ACCOUNT: dict[str, tuple[Allowance, ...]] = {
     "new_workspace": (Allowance(3, HOUR), Allowance(10, DAY)),
     "invite": (Allowance(20, DAY),),
     "document": (Allowance(30, MINUTE),),
+    "calendar": (Allowance(60, HOUR),),
     "write": (Allowance(30, 10),),
 }
 """Of what only somebody who is signed in can do: from wherever they are."""

@@ -50,6 +50,7 @@ class Area:
     pages: tuple[Page, ...]
 
 
+OVERVIEW = Page(_l("Overview"), "billing.show", Right.SEE_PLANS, frozenset({"billing", "calendars"}))
 PLANS = Page(
     _l("Plans"),
     "plans.show",
@@ -87,7 +88,7 @@ LICENCES = Page(_l("Licences"), "licences.index", None, frozenset({"licences"}))
 SERVICES = Page(_l("Services"), "features.show", Right.MANAGE_MEMBERS, frozenset({"features"}))
 WORKSPACE = Page(_l("Workspace"), "workspace.show", Right.MANAGE_WORKSPACE, frozenset({"workspace"}))
 AREAS = (
-    Area(_l("Billing"), (PLANS, SUBSCRIPTIONS, HISTORY, PAYMENT_METHODS)),
+    Area(_l("Billing"), (OVERVIEW, PLANS, SUBSCRIPTIONS, HISTORY, PAYMENT_METHODS)),
     Area(MEMBERS.label, (MEMBERS, LICENCES)),
     Area(SERVICES.label, (SERVICES,)),
     Area(WORKSPACE.label, (WORKSPACE,)),
@@ -187,7 +188,7 @@ def _settings_items(place: Place) -> tuple[MenuItem, ...]:
         MenuItem(_("Payments") if page is PLANS else str(page.label), _address(page, place), page is here)
         for area in AREAS
         for page in _pages(area, place)
-        if page is not HISTORY and page.right is not None
+        if page not in (OVERVIEW, HISTORY) and page.right is not None
     )
 
 

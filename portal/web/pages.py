@@ -41,7 +41,7 @@ def register(app: Flask, *, compiled: Path) -> None:
     from portal.words import formatting
     from portal.words.i18n import translated
 
-    from .banners import banner
+    from .banners import banner_above
     from .navigation import navigation
     from .place import corporate_here
 
@@ -65,7 +65,7 @@ def register(app: Flask, *, compiled: Path) -> None:
             "locale": locale_code(),
             # Around the page, never in a part of it.
             "nav": None if is_part else navigation(),
-            "banner": None if is_part else banner(),
+            "banner": None if is_part else banner_above(),
             "workspace": place.workspace if place else None,
             "may": place.may if place else frozenset(),
             "corporate": corporate_here(place) if place else None,

@@ -74,6 +74,11 @@ def usage_here(place: Place) -> Usage:
     return cast(Usage, g.usage)
 
 
+def know_usage(usage: Usage) -> None:
+    """What the workspace holds, for a page that has read it already."""
+    g.usage = usage
+
+
 def open_payment_here(place: Place) -> Payment | None:
     """The payment for the workspace plan that waits for its result, with its order.
 

@@ -40,6 +40,21 @@ def day_of_any_year(value: date) -> str:
     return _written(value, "d MMMM", _locale())
 
 
+def month(value: date) -> str:
+    """`November 2026`."""
+    return _written(value, "LLLL y", _locale())
+
+
+def day_of_month(value: date) -> str:
+    """`Fri 1`, `ven. 1er`."""
+    return _written(value, "EEE d", _locale())
+
+
+def short_month(value: date) -> tuple[str, str]:
+    """`Nov` and `N`: for a column that has little room, and for one that has none."""
+    return _written(value, "LLL", _locale()), _written(value, "LLLLL", _locale())
+
+
 @lru_cache(maxsize=4096)
 def _written(value: date, pattern: str, locale: str) -> str:
     return date_text(value, pattern, locale).replace(" ", "\N{NO-BREAK SPACE}")

@@ -151,6 +151,8 @@ def test_pages_of_a_workspace_that_pays(page: Page, acme, owner, look, clock, an
     come_signed_in(page, owner)
     open_plans(page, acme)
     look("paid")
+    page.goto(f"/w/{acme.slug}/billing")
+    look("overview of what is paid by hand")
     page.goto(f"/w/{acme.slug}/history")
     look("history")
     page.goto(f"/w/{acme.slug}/invoices/INV-2026-000001")
@@ -164,6 +166,8 @@ def test_pages_of_a_workspace_that_pays(page: Page, acme, owner, look, clock, an
     clock.advance(days=40)
     open_plans(page, acme)
     look("late")
+    page.goto(f"/w/{acme.slug}/billing")
+    look("overview of what is late")
 
     with jobs.at_work():
         leo = a_person("leo@acme.test", name="Leo Roy", language=None)

@@ -89,6 +89,7 @@ def test_a_page_makes_at_most_six_queries_at_any_size(app, large, statements) ->
         newest = Invoice.select().where(Invoice.workspace == large).order_by(Invoice.id.desc()).first()
     pages = {
         "atelier-lumen": [
+            "billing",
             "plans",
             "history",
             "members",
@@ -98,6 +99,7 @@ def test_a_page_makes_at_most_six_queries_at_any_size(app, large, statements) ->
             "subscriptions/new",
         ],
         "large": [
+            "billing",
             "plans",
             "history",
             "members",
@@ -162,7 +164,7 @@ def test_what_waits_for_the_due_date_costs_no_page_more_than_six(app, statements
         owner = owner_of(place.workspace)
         visitor = Visitor(app)
         visit_as(visitor.client, owner)
-    for name in ("plans", "history", "members", "services", "settings", "plans/free"):
+    for name in ("billing", "plans", "history", "members", "services", "settings", "plans/free"):
         sent = queries_of(f"/w/acme/{name}", visitor, statements)
         assert 0 < len(sent) <= MOST_QUERIES, "\n".join([name, *sent])
     # It reads what the charge itself will read: methods, details, price, balance.
@@ -180,7 +182,12 @@ def test_forty_subscriptions_cost_what_one_costs(app, statements) -> None:
         bought(place, "meetings-essential", renews_with=card)
         visitor = Visitor(app)
         visit_as(visitor.client, owner_of(place.workspace))
-    pages = ("subscriptions", "subscriptions/new", "subscriptions/new?product=webinar&licences=3")
+    pages = (
+        "subscriptions",
+        "subscriptions/new",
+        "subscriptions/new?product=webinar&licences=3",
+        "billing",
+    )
     few = [queries_of(f"/w/acme/{name}", visitor, statements) for name in pages]
     with connection():
         apply_catalogue(catalogue_with(MANY_PRODUCTS))

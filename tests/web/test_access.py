@@ -78,6 +78,7 @@ TABLE = {
     ("GET", "/privacy"): EVERYBODY,
     ("GET", "/security"): EVERYBODY,
     ("GET", "/links/help"): "303 303 303 303 303 303 303 303 303 303 303",
+    ("GET", "/calendar/token.ics"): NOBODY,
     ("GET", "/healthz"): EVERYBODY,
     ("GET", "/readyz"): EVERYBODY,
     ("GET", "/robots.txt"): EVERYBODY,
@@ -121,6 +122,9 @@ TABLE = {
     # A workspace.
     # A guest finds there that they are one.
     ("GET", "/w/acme/"): "in 303 303 303 303 303 200 404 404 404 404",
+    ("GET", "/w/acme/billing"): "in 200 200 200 200 200 403 404 404 404 404",
+    ("POST", "/w/acme/billing/calendar"): "in 200 200 200 200 200 403 404 404 404 404",
+    ("POST", "/w/acme/billing/calendar/revoke"): "in 303 303 303 303 303 403 404 404 404 404",
     ("GET", "/w/acme/plans"): "in 200 200 200 200 200 403 404 404 404 404",
     ("POST", "/w/acme/plans"): "in 422 422 422 422 422 403 404 404 404 404",
     ("GET", "/w/acme/plans/scheduled"): "in 303 303 303 303 303 403 404 404 404 404",

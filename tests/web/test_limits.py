@@ -7,10 +7,21 @@ import pytest
 from portal.database.connecting import connection
 from portal.domain.errors import LimitReached
 from portal.models import LimitBucket
+from portal.services.billing import calendars
 from portal.web import limits
 from tests import paying
 from tests.attackers import Attacker, an_order_of
-from tests.factories import PASSWORD, a_catalogue, a_person, a_workspace, letters, mailed_path, owner_of
+from tests.conftest import TODAY
+from tests.factories import (
+    PASSWORD,
+    a_catalogue,
+    a_person,
+    a_workspace,
+    letters,
+    mailed_path,
+    owner_of,
+    seen_by,
+)
 from tests.processes import in_processes
 from tests.visiting import facts
 
@@ -40,6 +51,7 @@ SENSITIVE = {
     "payment_methods.show": "payment",
     "refunds.show": "payment",
     "history.pdf": "document",
+    "calendars.read": "calendar",
     "workspace.download": "document",
     "public.csp_report": "csp_report",
     "sandbox.enter_licence_key": "licence_key",
@@ -62,6 +74,7 @@ def test_every_limit_that_is_named_is_counted(app) -> None:
     with facts(app):
         acme = a_workspace()
         order = an_order_of(owner_of(acme), acme)
+        calendar = calendars.make(seen_by(owner_of(acme), acme), now=TODAY)
         owner, visitor = Attacker(app, owner_of(acme)), Attacker(app)
     card = {"number": paying.DECLINED, "exp_month": "12", "exp_year": "2030", "security_code": "123"}
     paid = {**card, "holder": "J", "quote": order.quote_hash}
@@ -101,6 +114,7 @@ def test_every_limit_that_is_named_is_counted(app) -> None:
             lambda: owner.get("/w/acme/invoices/INV-2026-000001.pdf"),
             lambda: owner.get("/w/acme/settings/export"),
         ],
+        "calendar": [lambda: visitor.get(f"/calendar/{calendar}.ics")],
         "nonprofit": [
             lambda: visitor.post(
                 "/nonprofit",

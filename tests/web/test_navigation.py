@@ -11,7 +11,7 @@ from tests.paying import a_place
 from tests.visiting import facts, visit_as
 
 pytestmark = pytest.mark.engine("sqlite")
-BILLING = ["Plans", "Subscriptions", "History", "Payment methods"]
+BILLING = ["Overview", "Plans", "Subscriptions", "History", "Payment methods"]
 AREAS = ["Billing", "Members", "Services", "Workspace"]
 
 
@@ -41,6 +41,7 @@ def where_one_is(links: list[Element]) -> list[str]:
 @pytest.mark.parametrize(
     ("path", "here"),
     [
+        ("billing", ["Billing", "Overview"]),
         ("plans", ["Billing", "Plans"]),
         ("auto-renewal", ["Billing", "Plans"]),
         ("plans/free", ["Billing", "Plans"]),
@@ -75,6 +76,7 @@ def test_members_and_their_licences_share_an_area(client, place, path, here) -> 
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_a_page_has_one_name_in_its_tab_its_heading_and_its_title(client, place, language) -> None:
     for path in (
+        "billing",
         "plans",
         "subscriptions",
         "history",
@@ -95,8 +97,8 @@ def test_a_page_has_one_name_in_its_tab_its_heading_and_its_title(client, place,
     ("role", "seen"),
     [
         (Role.BILLING_MANAGER, ["Billing", "Licences", *BILLING]),
-        (Role.ADMIN, ["Billing", "Members", "Services", "Plans", "Subscriptions", "History"]),
-        (Role.MEMBER, ["Billing", "Licences", "Plans", "Subscriptions", "History"]),
+        (Role.ADMIN, ["Billing", "Members", "Services", "Overview", "Plans", "Subscriptions", "History"]),
+        (Role.MEMBER, ["Billing", "Licences", "Overview", "Plans", "Subscriptions", "History"]),
     ],
 )
 def test_what_one_may_not_open_has_no_tab(app, client, place, role, seen) -> None:

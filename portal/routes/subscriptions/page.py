@@ -102,14 +102,14 @@ def _statuses_of_licences(found: Iterable[OwnSubscription]) -> list[Subscription
 
 def _card(place: Place, each: OwnSubscription, due: Mapping[int, AmountDue]) -> Card:
     own, status, code = each.own, each.own.status, each.own.product.code
-    state, words = _state(own)
+    state, words = state_of(own)
     amount = due.get(status.subscription.id) if status else None
     return Card(
         code=code,
         name=translated(own.product.names),
         state=state,
         state_words=words,
-        sentence=_sentence(own),
+        sentence=sentence_of(own),
         facts=_facts(each, status) if status and _is_described(own, status) else (),
         payment=payment_due(place, amount, product=code) if amount else None,
         order_address="" if amount else _order_address(place, own),
@@ -135,7 +135,8 @@ def _order_address(place: Place, own: OwnProduct) -> str:
     return url_for("licences_due.order", slug=place.workspace.slug, product=own.product.code)
 
 
-def _state(own: OwnProduct) -> tuple[str, str]:
+def state_of(own: OwnProduct) -> tuple[str, str]:
+    """The style's word and the reader's."""
     if own.status is None:
         return "waiting", _("Payment being confirmed")
     if not own.is_bought and own.trial_until:
@@ -195,7 +196,8 @@ def _actions(place: Place, own: OwnProduct) -> Iterator[tuple[str, str, str]]:
         )
 
 
-def _sentence(own: OwnProduct) -> str:
+def sentence_of(own: OwnProduct) -> str:
+    """What is true of it today and stands in no fact; empty for nothing."""
     status = own.status
     if status is None:
         return _("It begins as soon as the payment is confirmed.")

@@ -232,7 +232,7 @@ def _price(
     paid = _paid_price(subscription)
     currency = paid.currency
     listed = plans.listed_price(subscription.product, plan, interval, currency, on=sale_day)
-    lock = _lock_of_next(subscription, plan, interval)
+    lock = lock_of_next(subscription, plan, interval)
     quantity = next_quantity(subscription)
     list_price = listed.volume_price.amount(quantity) if listed else None
     amount = renewal_price(list_price=list_price, lock=lock, told=told, on=begins_on)
@@ -253,7 +253,7 @@ def _price(
     return found
 
 
-def _lock_of_next(subscription: Subscription, plan: Plan, interval: Interval) -> PriceLock | None:
+def lock_of_next(subscription: Subscription, plan: Plan, interval: Interval) -> PriceLock | None:
     """The guaranteed price, where plan and interval go on; of the licences that the next charge pays for."""
     lock, paid = agreement.lock_of(subscription), _paid_price(subscription)
     if lock is None or subscription.scheduled_plan_id is None:

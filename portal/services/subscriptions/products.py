@@ -60,6 +60,13 @@ class OwnProduct:
         return self.status is not None and self.status.state is SubscriptionState.ENDED
 
     @property
+    def is_being_paid(self) -> bool:
+        """A payment or a refund for it waits for its result."""
+        return bool(self.order_being_paid) or (
+            self.status is not None and self.status.subscription.has_open_money
+        )
+
+    @property
     def is_bought(self) -> bool:
         """What it has, or had last, was not only tried."""
         if self.status is None:
@@ -122,7 +129,7 @@ class ProductForSale:
 
 def subscriptions_of(place: Place, *, now: datetime) -> tuple[OwnSubscription, ...]:
     """What the workspace has, had, or is paying for; the workspace plan first. At most three queries."""
-    had = [own for own in _own_products(place.workspace, now=now) if own.status or own.order_being_paid]
+    had = products_had(place.workspace, now=now)
     methods = _methods_of(place, had)
     documents = _documents_of(had) if Right.SEE_HISTORY in place.may else {}
     return tuple(
@@ -131,8 +138,14 @@ def subscriptions_of(place: Place, *, now: datetime) -> tuple[OwnSubscription, .
             method=_next_method(own, methods),
             documents=tuple(documents.get(own.status.subscription.id, ())) if own.status else (),
         )
-        for own in sorted(had, key=lambda own: not own.is_workspace_plan)
+        for own in had
     )
+
+
+def products_had(workspace: Workspace, *, now: datetime) -> list[OwnProduct]:
+    """What the workspace has, had, or is paying for; the workspace plan first. One query."""
+    had = (own for own in _own_products(workspace, now=now) if own.status or own.order_being_paid)
+    return sorted(had, key=lambda own: not own.is_workspace_plan)
 
 
 def products_for_sale(place: Place, *, now: datetime) -> tuple[ProductForSale, ...]:

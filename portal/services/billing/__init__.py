@@ -1,0 +1,1 @@
+"""What a workspace pays: what it has, what comes, what needs somebody."""
