@@ -214,6 +214,29 @@ def set_corporate(workspace: Workspace, wanted: Corporate, *, now: datetime) -> 
     return bool(changed)
 
 
+def withhold_transfers(workspace: Workspace, *, withheld: bool, now: datetime) -> bool:
+    """Whether the workspace may pay by bank transfer; True when that changed. Locks it.
+
+    What is invoiced already stays to be paid that way.
+    """
+    with transaction(lock=workspace):
+        changed = (
+            Workspace.update(transfers_withheld=withheld)
+            .where(Workspace.id == workspace.id, Workspace.transfers_withheld != withheld)
+            .execute()
+        )
+        if changed:
+            audit.record(
+                "workspace.transfers_set",
+                workspace=workspace,
+                subject=workspace.slug,
+                changes={"withheld": withheld},
+                now=now,
+            )
+    workspace.transfers_withheld = withheld
+    return bool(changed)
+
+
 def read_size(text: str) -> int:
     """Bytes of `500MB`, `3GB` or `1TB`: whole numbers, 1 GB is 1024 MB. Raises StorageUnreadable."""
     found = SIZE.fullmatch(text.strip().upper().replace(" ", ""))

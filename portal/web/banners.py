@@ -7,7 +7,7 @@ from flask import g, request, url_for
 from flask_babel import ngettext
 
 from portal.domain.dunning import was_not_confirmed
-from portal.domain.lifecycle import days_left
+from portal.domain.lifecycle import OVERDUE, days_left
 from portal.domain.timeline import DAYS_OF_WARNING
 from portal.domain.vocabulary import (
     NoticeKind,
@@ -92,6 +92,8 @@ def banner() -> Banner | None:
         refund = open_refund_here(place)
         if refund is not None:
             return _open_refund_banner(refund, place)
+    if status.subscription.unpaid_on is not None:
+        return _open_invoice_banner(status, place)
     match status.state:
         case SubscriptionState.TRIAL if status.due_on:
             return _trial_banner(days_left(status.due_on, status.today), action)
@@ -105,6 +107,30 @@ def banner() -> Banner | None:
                 or _storage_banner(status, place, action)
             )
     return None
+
+
+def _open_invoice_banner(status: SubscriptionStatus, place: Place) -> Banner | None:
+    """Of the plan itself, which is paid by bank transfer: once its invoice is overdue."""
+    unpaid_on = status.subscription.unpaid_on
+    if unpaid_on is None or status.state not in OVERDUE:
+        return None
+    action = None
+    if Right.SEE_HISTORY in place.may:
+        action = (_("See the open invoice"), url_for("open_invoices.oldest", slug=place.workspace.slug))
+    is_blocked = status.state == SubscriptionState.BLOCKED
+    title = _("Access is blocked.") if is_blocked else _("Your payment is late.")
+    return Banner(title, open_invoice_words(status, unpaid_on), status.state.value, action)
+
+
+def open_invoice_words(status: SubscriptionStatus, unpaid_on: date) -> str:
+    """Until when the invoice of a subscription is to be paid, and what comes of it where it is not."""
+    day = formatting.day(unpaid_on)
+    if status.state not in OVERDUE:
+        return _("An invoice is to be paid by %(date)s.", date=day)
+    was_due = _("An invoice was to be paid by %(date)s.", date=day)
+    if status.state == SubscriptionState.BLOCKED:
+        return f"{was_due} {_('Access is blocked until it is paid.')}"
+    return f"{was_due} {_blocked_sentence(status)}"
 
 
 def _blocked_banner(status: SubscriptionStatus, place: Place, action: Action) -> Banner:

@@ -7,7 +7,7 @@ from flask import url_for
 from flask_babel import ngettext
 
 from portal.domain.forecast import Milestone, MilestoneKind
-from portal.domain.lifecycle import days_left
+from portal.domain.lifecycle import OVERDUE, days_left
 from portal.domain.vocabulary import PaymentState, Right, SubscriptionState
 from portal.routes.subscriptions.page import sentence_of
 from portal.runtime import current
@@ -15,7 +15,7 @@ from portal.services.billing.overview import Overview
 from portal.services.checkout import amount_due
 from portal.services.places import Place
 from portal.services.subscriptions.products import OwnProduct
-from portal.web.banners import TRIAL_BANNER_DAYS, Banner, take_banner
+from portal.web.banners import TRIAL_BANNER_DAYS, Banner, open_invoice_words, take_banner
 from portal.web.payment_due import payment_due
 from portal.words import formatting
 from portal.words.forecast import milestone_words
@@ -67,12 +67,28 @@ def _of_licences(place: Place, found: Overview) -> Iterator[Need]:
         code, status = each.product.code, each.status
         if each.is_being_paid:
             yield Need(f"need-{code}", _being_paid(place, each))
+        elif status is not None and status.subscription.unpaid_on is not None:
+            yield Need(f"need-{code}", _open_invoice(place, each))
         elif status is not None and (status.is_to_be_paid or _is_about_to_end(each)):
             amount = due.get(status.subscription.id)
             button = payment_due(place, amount, product=code) if amount else None
             action = None if button else (_("See the subscription"), _card(place, each))
             title, state = _title(each)
             yield Need(f"need-{code}", Banner(title, sentence_of(each), state, action, button))
+
+
+def _open_invoice(place: Place, own: OwnProduct) -> Banner:
+    status, product = own.status, translated(own.product.names)
+    assert status is not None, "it owes an invoice"
+    assert status.subscription.unpaid_on is not None, "it owes an invoice"
+    action = None
+    if Right.SEE_HISTORY in place.may:
+        action = (_("See the open invoice"), url_for("open_invoices.oldest", slug=place.workspace.slug))
+    if status.state in OVERDUE:
+        title, state = _title(own)
+    else:
+        title, state = _("An invoice for %(product)s is to be paid.", product=product), "waiting"
+    return Banner(title, open_invoice_words(status, status.subscription.unpaid_on), state, action)
 
 
 def _is_about_to_end(own: OwnProduct) -> bool:

@@ -13,6 +13,7 @@ from portal.runtime import current
 from portal.services.checkout import open_invoices
 from portal.services.checkout.open_invoices import InvoiceToPay, shown_as
 from portal.services.invoices import history
+from portal.services.payments import on_account
 from portal.services.places import Place
 from portal.web import limits
 from portal.web.access import limited, refuse_without, workspace_right
@@ -27,7 +28,7 @@ from portal.words.methods import method_words
 
 from .pages import address, after_asking, card_of
 
-blueprint = Blueprint("open_invoices", __name__, url_prefix="/w/<slug>/invoices/<number>/pay")
+blueprint = Blueprint("open_invoices", __name__, url_prefix="/w/<slug>/invoices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,18 @@ class PayPage:
     sandbox_cards: str
 
 
-@blueprint.route("", methods=["GET", "POST"])
+@blueprint.get("/to-pay")
+@workspace_right(Right.SEE_HISTORY)
+def oldest(place: Place) -> Response:
+    """To the page of the invoice that is to be paid first; to the history where nothing is."""
+    slug, found = place.workspace.slug, on_account.open_of(place.workspace)
+    if not found:
+        return redirect(url_for("history.index", slug=slug), 303)  # type: ignore[return-value]
+    number = found[0][0].number
+    return redirect(url_for("history.statement", slug=slug, number=number), 303)  # type: ignore[return-value]
+
+
+@blueprint.route("/<number>/pay", methods=["GET", "POST"])
 @workspace_right(Right.BUY)
 @limited("payment")
 def pay(place: Place, number: str) -> Response:

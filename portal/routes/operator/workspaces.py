@@ -166,6 +166,22 @@ def set_corporate(slug: str) -> Response:
     return redirect_after_write(url_for("operator.show", slug=slug))
 
 
+@blueprint.post("/workspaces/<slug>/transfers")
+@operators_only
+def set_transfers(slug: str) -> Response:
+    """Let the workspace pay by bank transfer, or not: `withheld` is 1 or 0."""
+    workspace = _workspace_or_404(slug)
+    withheld = request.form.get("withheld", "")
+    if withheld not in ("0", "1"):
+        abort(422)
+    if operator.withhold_transfers(workspace, withheld=withheld == "1", now=current().clock.now()):
+        if workspace.transfers_withheld:
+            flash(_("This workspace cannot pay by bank transfer any more."), "done")
+        else:
+            flash(_("This workspace can pay by bank transfer again."), "done")
+    return redirect_after_write(url_for("operator.show", slug=slug))
+
+
 @blueprint.post("/workspaces/<slug>/payments/<key>/look-up")
 @operators_only
 def look_up(slug: str, key: str) -> Response:

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, url_for
 from flask_babel import ngettext
 
 from portal.domain.lifecycle import CANCELLABLE, RENEWABLE, days_left
+from portal.domain.timeline import INVOICE_AHEAD_DAYS
 from portal.domain.vocabulary import DocumentKind, Interval, PriceUnit, Right, SubscriptionState
 from portal.models import Invoice, Price
 from portal.routes.checkout.cart import deciders_of
@@ -20,6 +21,7 @@ from portal.services.subscriptions import next_charge, products
 from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.services.subscriptions.products import OwnProduct, OwnSubscription
 from portal.web.access import workspace_right
+from portal.web.banners import open_invoice_words
 from portal.web.htmx import render
 from portal.web.payment_due import PaymentDue, payment_due
 from portal.web.place import know_status
@@ -141,6 +143,8 @@ def state_of(own: OwnProduct) -> tuple[str, str]:
         return "waiting", _("Payment being confirmed")
     if not own.is_bought and own.trial_until:
         return ("ended", _("Trial over")) if _trial_is_over(own.status) else ("trial", _("On trial"))
+    if own.status.state is SubscriptionState.PAID and own.status.subscription.unpaid_on is not None:
+        return "waiting", _("To be paid")
     return str(own.status.state), state_words(own.status.state)
 
 
@@ -166,7 +170,10 @@ def _actions(place: Place, own: OwnProduct) -> Iterator[tuple[str, str, str]]:
         yield _("Licence key"), url_for("licence_key.show", slug=slug, product=code), f"key-{code}"
     if own.status is None or own.status.subscription.has_open_money:
         return
-    if (
+    if own.status.subscription.unpaid_on is not None:
+        if Right.SEE_HISTORY in place.may:
+            yield _("See the open invoice"), url_for("open_invoices.oldest", slug=slug), f"invoice-{code}"
+    elif (
         own.is_bought
         and own.status.state is SubscriptionState.PAID
         and may_change(place, own.status.subscription)
@@ -182,7 +189,7 @@ def _actions(place: Place, own: OwnProduct) -> Iterator[tuple[str, str, str]]:
         address = url_for("cancellation.ask_to_take_back", slug=slug, product=code)
         yield _("Take the cancellation back"), address, f"take-back-{code}"
         return
-    if own.is_bought and own.status.state in RENEWABLE:
+    if own.is_bought and own.status.state in RENEWABLE and own.status.subscription.unpaid_on is None:
         is_on = own.status.subscription.auto_renewal
         label = _("Switch automatic renewal off") if is_on else _("Switch automatic renewal on")
         yield label, url_for("licence_renewal.show", slug=slug, product=code), f"renewal-{code}"
@@ -206,6 +213,8 @@ def sentence_of(own: OwnProduct) -> str:
     if not own.is_bought:
         return _trial_sentence(own, status)
     due_on = formatting.day(status.due_on) if status.due_on else ""
+    if (unpaid_on := status.subscription.unpaid_on) is not None:
+        return open_invoice_words(status, unpaid_on)
     match status.state:
         case SubscriptionState.FREE:
             return _("There is nothing to pay.")
@@ -288,6 +297,11 @@ def _price(price: Price, licences: int) -> str:
 def next_payment(status: SubscriptionStatus) -> str:
     """The day and the amount that were told; without automatic renewal, until when it is paid."""
     subscription, on = status.subscription, status.subscription.renew_on
+    if subscription.unpaid_on is not None:
+        return _("By bank transfer, by %(date)s", date=formatting.day(subscription.unpaid_on))
+    if subscription.pays_by_transfer and status.due_on is not None:
+        ahead = status.due_on - timedelta(days=INVOICE_AHEAD_DAYS)
+        return _("By bank transfer: the next invoice comes on %(date)s", date=formatting.day(ahead))
     if not subscription.auto_renewal:
         if status.due_on is None or status.due_on <= status.today:
             return _("Automatic renewal is off.")
