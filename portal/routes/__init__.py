@@ -6,6 +6,7 @@ from portal.settings import Settings
 
 
 def register(app: Flask, settings: Settings) -> None:
+    from .billing import contacts
     from .checkout import amount_due, cart
     from .checkout import pages as checkout
     from .invoices import history
@@ -41,6 +42,7 @@ def register(app: Flask, settings: Settings) -> None:
         (subscriptions, adding, product_trial, licence_change, cancellation, licence_key),
         (checkout, amount_due, cart, requests),
         (methods, refunds),
+        (contacts,),
         (history,),
         (roster, one_member, licences),
         (features, workspace, creating),
@@ -51,6 +53,7 @@ def register(app: Flask, settings: Settings) -> None:
             app.register_blueprint(module.blueprint)
     app.register_blueprint(auto_renewal.of_licences)
     app.register_blueprint(amount_due.of_licences)
+    app.register_blueprint(contacts.links)
     if settings.sandbox_only:
         from . import sandbox
 
