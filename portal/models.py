@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from flask_login import UserMixin
 from peewee import (
+    JOIN,
     SQL,
     BlobField,
     BooleanField,
@@ -186,8 +187,9 @@ class VendorLink(Model):
 class Person(Model, UserMixin):
     """Somebody who can sign in. `email` is kept in lower case and identifies them.
 
-    `email_proved_at` is NULL until a link sent to the address was used: before that the account may
-    have been made by anybody.
+    `email_proved_at` is when a link sent to the address was last used; while it is NULL the account may have
+    been made by anybody. `bounced_at`: letters about money came back from there, with `bounce_reason`, and
+    none are sent until a link to the address is used again.
     """
 
     email = ShortText(max_length=254, unique=True, constraints=[Check("email = lower(email)")])
@@ -200,6 +202,8 @@ class Person(Model, UserMixin):
     email_proved_at = UTCDateTimeField(null=True)
     folded_name = FoldedText(of="name")
     folded_email = FoldedText(of="email")
+    bounced_at = UTCDateTimeField(null=True)
+    bounce_reason = ShortText(max_length=200, null=True)
 
     def get_id(self) -> str:
         """What flask-login keeps in the session; Peewee's own `get_id` is a number."""
@@ -311,6 +315,86 @@ class Member(Model):
         )
 
 
+class Contact(Model):
+    """Who gets the letters about money in copy: a member, or an address that needs no membership.
+
+    Either `member`, with the address and language of their person, or `email` (in lower case) and `language`.
+    `confirmed_at` is NULL until somebody who reads mail there agreed. `bounced_at` and `bounce_reason` are of
+    an address alone: a member's stand with their person. Instants are the machine's, like those of links.
+    """
+
+    workspace = ForeignKeyField(Workspace, backref="contacts", index=False, on_delete="RESTRICT")
+    member = ForeignKeyField(Member, null=True, unique=True, backref="contacts", on_delete="CASCADE")
+    email = ShortText(max_length=254, null=True, constraints=[Check("email = lower(email)")])
+    language = ShortText(max_length=5, null=True)
+    added_by = ForeignKeyField(Person, null=True, backref="+", on_delete="SET NULL")
+    created_at = UTCDateTimeField()
+    confirmed_at = UTCDateTimeField(null=True)
+    bounced_at = UTCDateTimeField(null=True)
+    bounce_reason = ShortText(max_length=200, null=True)
+
+    workspace_id: int
+    member_id: int | None
+    added_by_id: int | None
+
+    class Meta:
+        indexes = ((("workspace", "email"), True), (("email",), False))
+        constraints = [
+            Check("(member_id IS NULL) = (email IS NOT NULL)"),
+            Check("(email IS NULL) = (language IS NULL)"),
+        ]
+
+    @property
+    def address(self) -> str:
+        return self.email or self._person.email
+
+    @property
+    def name(self) -> str:
+        """Empty for an address: nobody said whose it is."""
+        return self._person.name if self.member else ""
+
+    def reads_in(self, workspace: Workspace) -> str:
+        return self.language or (self.member and self._person.language) or workspace.language
+
+    @property
+    def is_confirmed(self) -> bool:
+        """A member's address may also have been proved since, by signing in with a link."""
+        by_person = self._person.email_proved_at if self.member else None
+        return self.confirmed_at is not None or by_person is not None
+
+    @property
+    def came_back_at(self) -> datetime | None:
+        return self._person.bounced_at if self.member else self.bounced_at
+
+    @property
+    def came_back_because(self) -> str:
+        return (self._person.bounce_reason if self.member else self.bounce_reason) or ""
+
+    @property
+    def _person(self) -> Person:
+        assert self.member is not None
+        return self.member.person
+
+    @property
+    def is_disabled(self) -> bool:
+        return self.member is not None and self.member.status == MemberStatus.DISABLED
+
+    @property
+    def gets_mail(self) -> bool:
+        return self.is_confirmed and self.came_back_at is None and not self.is_disabled
+
+    @classmethod
+    def with_people(cls, workspace: Any) -> "ModelSelect[Contact]":
+        """Those of a workspace, each with its member and their person, the oldest first. One query."""
+        return (
+            cls.select(cls, Member, Person)
+            .join_from(cls, Member, JOIN.LEFT_OUTER)
+            .join_from(Member, Person, JOIN.LEFT_OUTER)
+            .where(cls.workspace == workspace)
+            .order_by(cls.id)
+        )
+
+
 class Session(Model):
     """A signed-in (or anonymous) browser. The cookie's token is kept as a hash only.
 
@@ -331,21 +415,32 @@ class Session(Model):
 
 
 class Link(Model):
-    """A single-use link sent by mail. Using one ends the others of the same person and purpose.
+    """A single-use link sent by mail, to a person or to a contact; using one ends the others of its purpose.
 
     `email` is the address that using it gives to the person, for the purposes that give one.
     """
 
     token_hash = ShortText(max_length=64, unique=True)
     purpose = VocabularyWord(LinkPurpose)
-    person = ForeignKeyField(Person, on_delete="CASCADE")
+    person = ForeignKeyField(Person, null=True, on_delete="CASCADE")
     member = ForeignKeyField(Member, null=True, on_delete="CASCADE")
     created_at = UTCDateTimeField()
     expires_at = UTCDateTimeField()
     used_at = UTCDateTimeField(null=True)
     email = ShortText(max_length=254, null=True)
+    contact = ForeignKeyField(Contact, null=True, backref="links", on_delete="CASCADE")
 
-    person_id: int
+    person_id: int | None
+    contact_id: int | None
+
+    class Meta:
+        constraints = [Check("(person_id IS NULL) <> (contact_id IS NULL)")]
+
+    @property
+    def holder(self) -> Person:
+        """The person whom it was sent to; every purpose but a contact's has one."""
+        assert self.person is not None
+        return self.person
 
 
 class CalendarAddress(Model):
@@ -1294,7 +1389,10 @@ class GatewayCursor(Model):
 
 
 class OutboxMessage(Model):
-    """An effect promised by a committed transaction. `key` makes a promise unique within its topic."""
+    """An effect promised by a committed transaction. `key` makes a promise unique within its topic.
+
+    `held_at` is NULL but for those that wait together, since whoever keeps their topic is away.
+    """
 
     topic = ShortText(max_length=60)
     key = ShortText(max_length=120)
@@ -1306,6 +1404,7 @@ class OutboxMessage(Model):
     parked_at = UTCDateTimeField(null=True)
     last_error = TextField(default="")
     created_at = UTCDateTimeField()
+    held_at = UTCDateTimeField(null=True)
 
     class Meta:
         indexes = ((("topic", "key"), True),)
@@ -1323,6 +1422,13 @@ OutboxMessage.add_index(
         OutboxMessage.parked_at,
         name="outbox_message_parked",
         where=OutboxMessage.parked_at.is_null(False),
+    )
+)
+OutboxMessage.add_index(
+    OutboxMessage.index(
+        OutboxMessage.held_at,
+        name="outbox_message_held",
+        where=OutboxMessage.held_at.is_null(False),
     )
 )
 
@@ -1388,6 +1494,7 @@ ALL_MODELS: tuple[type[Model], ...] = (
     Person,
     Workspace,
     Member,
+    Contact,
     Session,
     Link,
     CalendarAddress,

@@ -12,9 +12,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
-from peewee import ModelSelect
+from peewee import Case, ModelSelect
 
 from portal.database.connecting import is_postgresql, postpone, require_transaction, transaction
 
@@ -23,10 +23,8 @@ from .models import OutboxMessage
 
 JSON: TypeAlias = "bool | int | str | list[JSON] | dict[str, JSON] | None"
 
-MOST_TRIES = 8
 FIRST_DELAY_SECONDS = 30
 DELAY_FACTOR = 4
-"""Thirty seconds, then four times longer each time: the eighth try comes about 46 hours after the first."""
 JITTER = 0.1
 LONGEST_ERROR = 1000
 SECRETS = "secrets"
@@ -34,7 +32,39 @@ SECRETS_WIPED = "secrets_wiped"
 """Marks a parked promise that can never be kept again: the link that it held is gone."""
 TRIES_THAT_TELL = 5
 """After so many failed tries, about three quarters of an hour, an operator should know."""
-LONGEST_DELAY = timedelta(seconds=FIRST_DELAY_SECONDS * DELAY_FACTOR ** (MOST_TRIES - 1) * (1 + JITTER))
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often a promise of a topic is tried before it is parked, and how long it waits between at most.
+
+    Thirty seconds after the first try, then four times longer each time, up to `longest_delay_seconds`.
+    """
+
+    most_tries: int
+    longest_delay_seconds: int
+
+    def delay_seconds(self, attempts: int) -> int:
+        """Before the next try, after so many of them, at least one."""
+        # Four to the 53rd fits no clock.
+        grown = FIRST_DELAY_SECONDS * DELAY_FACTOR ** (min(attempts, 10) - 1)
+        return min(self.longest_delay_seconds, grown)
+
+
+PATIENCE = Patience(most_tries=8, longest_delay_seconds=34 * 3600 + 8 * 60)
+"""The eighth try comes about 46 hours after the first."""
+PATIENCE_BY_TOPIC: Mapping[str, Patience] = {"mail": Patience(most_tries=53, longest_delay_seconds=2 * 3600)}
+"""A mail server may be away for a long weekend: the last try comes 96 hours after the first."""
+LONGEST_DELAY = timedelta(seconds=PATIENCE.longest_delay_seconds * (1 + JITTER))
+
+
+class TopicAway(Exception):
+    """Raised by a handler, from the fault: nothing of its topic can be kept for now, this promise or another.
+
+    All that wait for the topic are put off together, so that one try stands for all of them, and are kept in
+    the order in which they were promised once it answers again.
+    """
+
 
 log = logging.getLogger(__name__)
 _promised: ContextVar[bool] = ContextVar("promised", default=False)
@@ -44,6 +74,7 @@ _promised: ContextVar[bool] = ContextVar("promised", default=False)
 class Delivery:
     """One try of one promise, as its handler sees it."""
 
+    message_id: int
     topic: str
     key: str
     payload: dict[str, JSON]
@@ -162,11 +193,13 @@ def try_again(ids: Sequence[int], *, wall: datetime) -> tuple[int, int]:
         OutboxMessage.update(done_at=wall, parked_at=None).where(OutboxMessage.id << lost, free).execute()
     )
     again = (
-        OutboxMessage.update(parked_at=None, attempts=0, run_at=wall)
+        OutboxMessage.update(parked_at=None, attempts=0, run_at=wall, held_at=None)
         .where(OutboxMessage.id << parked, free)
         .execute()
     )
-    again += OutboxMessage.update(run_at=wall).where(OutboxMessage.id << waiting, free).execute()
+    again += (
+        OutboxMessage.update(run_at=wall, held_at=None).where(OutboxMessage.id << waiting, free).execute()
+    )
     _promised.set(True)
     return again, given_up
 
@@ -226,10 +259,9 @@ def _claim(wall: datetime, lease_seconds: int) -> OutboxMessage | None:
         # An idle worker must not take SQLite's only write lock every second.
         return None
     with transaction():
-        due = _due(wall)
-        if is_postgresql():
-            due = due.for_update(skip_locked=True)
-        message = due.first()
+        message = _oldest_due(wall)
+        while message is not None and _joins_those_held(message, wall):
+            message = _oldest_due(wall)
         if message is None:
             return None
         claimed = (
@@ -243,17 +275,42 @@ def _claim(wall: datetime, lease_seconds: int) -> OutboxMessage | None:
         return message
 
 
+def _oldest_due(wall: datetime) -> OutboxMessage | None:
+    """Locked where rows can be; one that another process has is passed over."""
+    due = _due(wall)
+    found = (due.for_update(skip_locked=True) if is_postgresql() else due).first()
+    return cast("OutboxMessage | None", found)
+
+
+def _joins_those_held(message: OutboxMessage, wall: datetime) -> bool:
+    """Put what was promised while its topic was away among those that wait for it: none comes before them."""
+    if message.held_at is not None:
+        return False
+    held = (
+        OutboxMessage.select(OutboxMessage.run_at)
+        .where(OutboxMessage.topic == message.topic, OutboxMessage.held_at.is_null(False))
+        .order_by(OutboxMessage.run_at.desc())
+        .first()
+    )
+    if held is None:
+        return False
+    OutboxMessage.update(run_at=held.run_at, held_at=wall).where(OutboxMessage.id == message.id).execute()
+    return True
+
+
 def _keep(
     message: OutboxMessage, wall: Callable[[], datetime], handlers: Mapping[str, Handler]
 ) -> str | None:
     """Run the handler once and write down the outcome; None when the lease was lost meanwhile."""
-    if message.attempts > MOST_TRIES:
+    patience = PATIENCE_BY_TOPIC.get(message.topic, PATIENCE)
+    if message.attempts > patience.most_tries:
         return _park(
             message, wall(), "every try ended without an answer: the worker died or the lease was too short"
         )
     try:
         handlers[message.topic](
             Delivery(
+                message_id=message.id,
                 topic=message.topic,
                 key=message.key,
                 payload=message.payload,
@@ -263,7 +320,8 @@ def _keep(
         )
     except Exception as error:  # noqa: BLE001
         # The boundary: a handler's fault must not keep the other promises waiting.
-        reason = _reason(error)
+        is_away = isinstance(error, TopicAway)
+        reason = _reason(error.__cause__ if is_away and error.__cause__ else error)
         # The text of an error may hold an address; the operator reads it in the row, not in the log.
         log.warning(
             "outbox %s %s: try %d failed with %s",
@@ -272,18 +330,47 @@ def _keep(
             message.attempts,
             type(error).__name__,
         )
-        if message.attempts >= MOST_TRIES:
+        if message.attempts >= patience.most_tries:
             return _park(message, wall(), reason)
-        return _postpone(message, wall(), reason)
+        now = wall()
+        delay_seconds = patience.delay_seconds(message.attempts) * (1 + JITTER * random.random())  # noqa: S311
+        run_at = now + timedelta(seconds=delay_seconds)
+        if is_away:
+            return _hold(message, now, run_at, reason)
+        return _settle(message, "failed", run_at=run_at, held_at=None, last_error=reason)
     return _settle(
-        message, "delivered", done_at=wall(), last_error="", payload=_without_secrets(message.payload)
+        message,
+        "delivered",
+        done_at=wall(),
+        held_at=None,
+        last_error="",
+        payload=_without_secrets(message.payload),
     )
 
 
-def _postpone(message: OutboxMessage, wall: datetime, reason: str) -> str | None:
-    delay_seconds = FIRST_DELAY_SECONDS * DELAY_FACTOR ** (message.attempts - 1)
-    run_at = wall + timedelta(seconds=delay_seconds * (1 + JITTER * random.random()))  # noqa: S311
-    return _settle(message, "failed", run_at=run_at, last_error=reason)
+def _hold(message: OutboxMessage, now: datetime, run_at: datetime, reason: str) -> str | None:
+    """The try was for all that wait for the topic: each counts it, and all are due together again.
+
+    Each still has a last try of its own. One that another process is keeping at this moment is left to it.
+    """
+    outcome = _settle(message, "failed", run_at=run_at, held_at=now, last_error=reason)
+    if outcome:
+        last_but_one = PATIENCE_BY_TOPIC.get(message.topic, PATIENCE).most_tries - 1
+        attempts = OutboxMessage.attempts
+        OutboxMessage.update(
+            run_at=run_at,
+            held_at=now,
+            last_error=reason,
+            attempts=Case(None, [(attempts < last_but_one, attempts + 1)], attempts),
+        ).where(
+            OutboxMessage.topic == message.topic,
+            OutboxMessage.done_at.is_null(),
+            OutboxMessage.parked_at.is_null(),
+            OutboxMessage.id != message.id,
+            OutboxMessage.run_at <= run_at,
+            OutboxMessage.lease_until.is_null() | (OutboxMessage.lease_until <= now),
+        ).execute()
+    return outcome
 
 
 def _park(message: OutboxMessage, wall: datetime, reason: str) -> str | None:
@@ -291,7 +378,7 @@ def _park(message: OutboxMessage, wall: datetime, reason: str) -> str | None:
     payload = _without_secrets(message.payload)
     if SECRETS in message.payload:
         payload[SECRETS_WIPED] = True
-    return _settle(message, "parked", parked_at=wall, last_error=reason, payload=payload)
+    return _settle(message, "parked", parked_at=wall, held_at=None, last_error=reason, payload=payload)
 
 
 def _settle(message: OutboxMessage, outcome: str, **columns: object) -> str | None:
@@ -315,6 +402,6 @@ def _without_secrets(payload: dict[str, JSON]) -> dict[str, JSON]:
     return {name: value for name, value in payload.items() if name != SECRETS}
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     text = f"{type(error).__name__}: {error}".replace("\x00", "")
     return text.encode("utf-8", "replace").decode()[:LONGEST_ERROR]

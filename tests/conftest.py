@@ -37,6 +37,7 @@ ENGINES = ("sqlite", "postgresql")
 TODAY = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 LOOPBACK = ("127.", "::1", "localhost")
 POSTGRESQL_MISSING = "PostgreSQL's programs (initdb, postgres) are not installed"
+EXIM_MISSING = "exim4 is not installed, or the tests do not run as root"
 
 # Whoever runs the tests may have settings of their own; no test reads them.
 for _name in [name for name in os.environ if name.startswith("PORTAL_")]:
@@ -157,14 +158,13 @@ def longest_tests() -> list[str]:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    skipped = [
-        report
-        for report in terminalreporter.getreports("skipped")
-        if POSTGRESQL_MISSING in str(report.longrepr)
-    ]
-    if skipped:
-        terminalreporter.write_sep("!", "PostgreSQL NOT TESTED", red=True, bold=True)
-        terminalreporter.write_line(f"{len(skipped)} tests were skipped: {POSTGRESQL_MISSING}.", red=True)
+    for name, reason in (("PostgreSQL", POSTGRESQL_MISSING), ("exim", EXIM_MISSING)):
+        skipped = [
+            report for report in terminalreporter.getreports("skipped") if reason in str(report.longrepr)
+        ]
+        if skipped:
+            terminalreporter.write_sep("!", f"{name} NOT TESTED", red=True, bold=True)
+            terminalreporter.write_line(f"{len(skipped)} tests were skipped: {reason}.", red=True)
 
 
 def refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:

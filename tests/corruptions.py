@@ -50,7 +50,7 @@ from portal.runtime import current
 from portal.services.payments import refund_quotes, refunds
 from portal.services.subscriptions import agreement
 from tests.crediting import credit
-from tests.factories import CATALOGUE, a_member, a_person
+from tests.factories import CATALOGUE, a_contact, a_member, a_person
 from tests.licensed import tried
 from tests.passing import pass_days
 from tests.paying import SILENT_CHARGED, a_place, an_order, apply_catalogue, buy, pay
@@ -928,6 +928,10 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
         {LICENCE_KEYS},
     ),
     # People, promises, the log.
+    "a contact who is a member of another workspace": (
+        lambda: a_contact(Workspace.get(Workspace.name == "Wien"), of(Member, "Acme")),
+        {"contacts_are_of_their_own_workspace"},
+    ),
     "a workspace without an owner": (
         lambda: changed(of(Member, "Looks"), role="admin"),
         {"workspaces_have_an_owner"},

@@ -6,7 +6,16 @@ from typing import Any
 
 from portal.database.connecting import transaction
 from portal.domain.vocabulary import MemberStatus, Role
-from portal.models import Member, NonprofitRequest, OutboxMessage, Person, Plan, Subscription, Workspace
+from portal.models import (
+    Contact,
+    Member,
+    NonprofitRequest,
+    OutboxMessage,
+    Person,
+    Plan,
+    Subscription,
+    Workspace,
+)
 from portal.runtime import current
 from portal.services import catalogue, places
 from portal.services.people import passwords, signing_up
@@ -85,6 +94,26 @@ def a_member(
         status=status,
         created_at=now,
         joined_at=now if joined else None,
+    )
+
+
+def a_contact(
+    workspace: Workspace,
+    who: str | Member = "books@accountant.test",
+    *,
+    language: str = "fr",
+    confirmed: bool = True,
+) -> Contact:
+    """An address, or a member, who gets the letters about money in copy."""
+    wall = current().clock.wall()
+    is_address = isinstance(who, str)
+    return Contact.create(
+        workspace=workspace,
+        member=None if is_address else who,
+        email=who if is_address else None,
+        language=language if is_address else None,
+        created_at=wall,
+        confirmed_at=wall if confirmed else None,
     )
 
 

@@ -78,7 +78,7 @@ WORDS_OF_A_FLOOR = {
     },
     "routes": set(),
     # Pieces of forms that two areas share.
-    "forms": {"addresses", "base", "billing_details", "cards", "time_zones"},
+    "forms": {"addresses", "base", "billing_details", "cards", "contacts", "time_zones"},
     "templates": {"email", "error", "layout", "layout_plain", "ui"},
     "tests/services": {"ledger", "letters", "outbox", "renewals", "upkeep", "catalogue", "demo"},
     "tests/routes": {"card_numbers", "hostile_input", "query_counts"},

@@ -1,6 +1,6 @@
 """Make this checkout ready to run or to test, with nothing but Python's own library.
 
-    python3 tools/setup.py [run | dev] [--browser] [--postgresql] [--recreate]
+    python3 tools/setup.py [run | dev] [--browser] [--postgresql] [--exim] [--recreate]
 
 A second run with the same lock file does nothing and takes a tenth of a second.
 """
@@ -79,6 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("group", nargs="?", choices=tuple(LOCKS), default="run")
     parser.add_argument("--browser", action="store_true", help="find or install a browser for the tests")
     parser.add_argument("--postgresql", action="store_true", help="find or install PostgreSQL's programs")
+    parser.add_argument("--exim", action="store_true", help="find or install the mail server of the tests")
     parser.add_argument("--recreate", action="store_true", help="throw .venv away first")
     chosen = parser.parse_args(arguments)
     try:
@@ -89,6 +90,8 @@ def main(arguments: list[str] | None = None) -> int:
                 ensure_browser()
             if chosen.postgresql:
                 ensure_postgresql()
+            if chosen.exim:
+                ensure_exim()
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1
@@ -300,6 +303,37 @@ def ensure_postgresql() -> None:
     if os.environ.get("CI") == "true":
         raise SetupError(f"{sentence}; with CI=true its tests may not be skipped.")
     say(f"{sentence}. Until then its tests are SKIPPED.")
+
+
+def ensure_exim() -> None:
+    """The mail server whose reports the tests read; not installed beside another, which it would replace."""
+    program, another = Path("/usr/sbin/exim4"), Path("/usr/sbin/sendmail")
+    if program.exists():
+        return
+    if is_root() and not another.exists():
+        with no_services():
+            apt_install("exim4-daemon-light")
+    if program.exists():
+        return
+    sentence = "exim4 is missing: install the package exim4-daemon-light"
+    if os.environ.get("CI") == "true":
+        raise SetupError(f"{sentence}; with CI=true its test may not be skipped.")
+    say(f"{sentence}. Until then its test is SKIPPED.")
+
+
+@contextlib.contextmanager
+def no_services() -> Iterator[None]:
+    """Debian starts what it installs, unless this file says no."""
+    policy = Path("/usr/sbin/policy-rc.d")
+    if policy.exists():
+        yield
+        return
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        policy.unlink()
 
 
 @contextlib.contextmanager

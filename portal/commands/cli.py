@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,8 @@ DEFAULT_CATALOGUE = Path("catalogue.toml")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+UNUSABLE, TRY_LATER = os.EX_DATAERR, os.EX_TEMPFAIL
+"""What a mail server that pipes a message to us goes by."""
 SETUP_FAULTS = (SettingsError, SchemaOutdated, ClockUnusable, DatabaseError, OSError)
 """What an installation can get wrong."""
 
@@ -350,6 +353,49 @@ def drain(limit: int, as_json: bool) -> None:
     with at_work() as runtime:
         report = jobs.drain_outbox(runtime, limit=limit)
     show(report, as_json=as_json)
+
+
+@portal.command()
+def bounce() -> None:
+    """Read a delivery report from standard input and mark the address that mail came back from.
+
+    Exit code 65: nothing that can be used, 75: try again later (sysexits.h).
+    """
+    from portal.mail import reports
+    from portal.services.billing import bounces
+
+    content = sys.stdin.buffer.read(reports.LARGEST_BYTES + 1)
+    try:
+        report = reports.read_report(content)
+    except reports.AutomaticReply as refusal:
+        # No failure: the mail server would answer it for us.
+        click.echo(refusal.why)
+        return
+    except reports.ReportUnusable as refusal:
+        raise Ended(refusal.why, exit_code=UNUSABLE) from refusal
+    try:
+        with at_work() as runtime:
+            done = bounces.take(report, now=runtime.clock.now())
+    except bounces.NotOurLetter as refusal:
+        raise Ended("The report came to no return address of ours.", exit_code=UNUSABLE) from refusal
+    except bounces.LetterForgotten as refusal:
+        raise Ended("The letter is not kept any more: nothing was done.", exit_code=UNUSABLE) from refusal
+    except SETUP_FAULTS as fault:
+        raise Ended(sentence_of(fault), exit_code=TRY_LATER) from fault
+    if done:
+        click.echo("The address is marked, and the owners are told.")
+    elif report.is_final:
+        click.echo("Nothing to do: the address is marked already, was confirmed since, or is nobody's.")
+    else:
+        click.echo("Nothing to do: the letter is late, or went on to somebody else.")
+
+
+class Ended(click.ClickException):
+    """One sentence, and the exit code that the mail server goes by."""
+
+    def __init__(self, sentence: str, *, exit_code: int) -> None:
+        super().__init__(sentence)
+        self.exit_code = exit_code  # type: ignore[misc]
 
 
 @portal.command()

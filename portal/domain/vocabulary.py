@@ -251,6 +251,7 @@ class LinkPurpose(StrEnum):
     INVITATION = "invitation"
     NEW_EMAIL = "new_email"
     UNDO_EMAIL = "undo_email"
+    CONTACT = "contact"
 
 
 class SessionBinding(StrEnum):

@@ -9,7 +9,8 @@ beside a `currency`; `…names` are {"en": …, "fr": …}, `interval` is month 
 address on this site that starts with "/"; it goes under the payload's "secrets" where it holds a token.
 `facts` (InvoiceFacts as JSON) comes from the attached document. `licences` is how many of a licensed product
 the letter is about, null where it is about the plan of the workspace; `line_licences` is the same for each
-line of `facts`. A promise that is older has neither (writing.ADDED_LATER).
+line of `facts`. A promise that is older has neither (writing.ADDED_LATER). A copy has `ask_instead` (names of
+owners), and an empty name where the address is not a member's.
 
 ========================= ====================================================================
 already_registered        only name
@@ -27,8 +28,7 @@ workspace_deleted         by (a name)
 became_guests                plan_names, limit (users of the plan), people (names of those who are guests now)
 made_guest                plan_names, limit
 
-order_confirmed           facts, line_licences, assigns_licences (members are to be given some); name is
-                          empty for an address that was only typed
+order_confirmed           facts, line_licences, assigns_licences (members are to be given some)
 invoice_ahead             number, plan_names, licences, open_minor, currency, due_on (the last day to pay),
                           reference (of the transfer), line_licences
 invoice_reminder          number, open_minor, currency, due_on, reference, is_late, blocked_on (or null),
@@ -88,6 +88,9 @@ refund_refused            total_minor, currency, method, reason (why the gateway
 refund_to_handle          as above; by (a name), customer_number, order, invoice (their numbers), payment
                           (its key); to operators
 
+contact_confirmation      by (who added it), days, path; name is empty for an address
+contact_bounced           address, reason (the far server's words, or empty), is_contact
+
 nonprofit_received        organisation; slug null where it came without a workspace
 nonprofit_accepted        organisation; slug as above
 nonprofit_refused         organisation, reason; slug as above
@@ -111,6 +114,7 @@ from pathlib import Path
 
 import idna
 
+from portal.outbox import TopicAway
 from portal.runtime import current
 from portal.settings import SmtpServer, smtp_server
 
@@ -128,7 +132,10 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class MailMessage:
-    """One letter to one reader. `key` makes its Message-ID, so a repeat is recognised as the same letter."""
+    """One letter to one reader. `key` makes its Message-ID, so a repeat is recognised as the same letter.
+
+    `return_address` is where reports about it go (return_address.py); empty for the sender's own.
+    """
 
     key: str
     to: str
@@ -138,9 +145,7 @@ class MailMessage:
     locale: str
     promised_at: datetime
     attachments: tuple[Attachment, ...] = ()
-
-
-# --- writing --------------------------------------------------------------------------------------
+    return_address: str = ""
 
 
 # --- sending --------------------------------------------------------------------------------------
@@ -210,14 +215,17 @@ class AddressNotCarried(smtplib.SMTPException):
 def send(message: MailMessage) -> None:
     """Hand the letter over, once per call. After an exception it may or may not have gone out.
 
-    Raises OSError or smtplib.SMTPException when the server is away or refuses, AddressNotCarried among them.
+    Raises TopicAway where no letter can go out, and OSError or smtplib.SMTPException, AddressNotCarried among
+    them, where this one cannot.
     """
     settings, wall = current().settings, current().clock.wall()
     email = compose(message, mail_from=settings.mail_from, wall=wall)
     if settings.smtp_url is None:
         _write_file(settings.data_dir / "mail", message, bytes(email))
     else:
-        _send_by_smtp(settings.smtp_url, email, mail_from=settings.mail_from)
+        _send_by_smtp(
+            settings.smtp_url, email, mail_from=settings.mail_from, return_address=message.return_address
+        )
 
 
 def connect(server: SmtpServer, *, own_name: str) -> smtplib.SMTP:
@@ -238,15 +246,27 @@ def connect(server: SmtpServer, *, own_name: str) -> smtplib.SMTP:
     return connection
 
 
-def _send_by_smtp(url: str, email: EmailMessage, *, mail_from: str) -> None:
-    server = smtp_server(url)
-    connection = connect(server, own_name=own_domain(mail_from))
+def _signed_in(server: SmtpServer, *, own_name: str) -> smtplib.SMTP:
+    """A connection that takes letters. Raises TopicAway: then no letter can go out."""
     try:
-        if server.user:
-            connection.login(server.user, server.password)
+        connection = connect(server, own_name=own_name)
+        try:
+            if server.user:
+                connection.login(server.user, server.password)
+        except (OSError, smtplib.SMTPException):
+            connection.close()
+            raise
+    except (OSError, smtplib.SMTPException) as error:
+        raise TopicAway("the mail server is away") from error
+    return connection
+
+
+def _send_by_smtp(url: str, email: EmailMessage, *, mail_from: str, return_address: str) -> None:
+    connection = _signed_in(smtp_server(url), own_name=own_domain(mail_from))
+    try:
         try:
             # Uses SMTPUTF8 by itself where an address needs it.
-            connection.send_message(email)
+            connection.send_message(email, from_addr=return_address or None)
         except smtplib.SMTPNotSupportedError as error:
             raise AddressNotCarried(
                 "The mail server does not offer SMTPUTF8, without which it takes no address with letters "
@@ -267,6 +287,3 @@ def _write_file(folder: Path, message: MailMessage, content: bytes) -> None:
     with os.fdopen(handle, "wb") as file:
         file.write(content)
     Path(draft).replace(folder / name)
-
-
-# --- the mailbox of a run without SMTP ------------------------------------------------------------

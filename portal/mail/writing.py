@@ -60,12 +60,47 @@ NAMES_OF_TOOLS = frozenset(
     }
 )
 """What a template may call besides the letter's own facts."""
+BILLING_MAIL = frozenset(
+    {
+        "order_confirmed",
+        "invoice_ahead",
+        "invoice_reminder",
+        "invoice_paid",
+        "invoice_withdrawn",
+        "payment_failed",
+        "payment_to_confirm",
+        "payment_disputed",
+        "refunded",
+        "products_refunded",
+        "refund_refused",
+        "due_soon",
+        "late",
+        "blocked",
+        "renewal_ahead",
+        "price_rise",
+        "renewed",
+        "renewal_failed",
+        "renewal_to_confirm",
+        "auto_renewal_on",
+        "auto_renewal_off",
+        "plan_scheduled",
+        "plan_schedule_withdrawn",
+        "plan_begun",
+        "cancelled",
+        "cancellation_taken_back",
+    }
+)
+"""Letters about money that is charged, owed or paid back, and about the agreement that it is for.
+
+The contacts of the workspace get them in copy (services/letters.py).
+"""
 ADDED_LATER: Mapping[str, JSON] = {
     "licences": None,
     "line_licences": None,
     "from_balance_minor": 0,
     "assigns_licences": False,
     "kept_minor": 0,
+    "ask_instead": None,
 }
 """What a letter lacks that was promised before it was said.
 

@@ -6,7 +6,7 @@ from portal.settings import Settings
 
 
 def register(app: Flask, settings: Settings) -> None:
-    from .billing import calendars, overview
+    from .billing import calendars, contacts, overview
     from .checkout import amount_due, cart, open_invoices
     from .checkout import pages as checkout
     from .invoices import history
@@ -43,6 +43,7 @@ def register(app: Flask, settings: Settings) -> None:
         (subscriptions, adding, product_trial, licence_change, cancellation, licence_key),
         (checkout, amount_due, cart, requests, open_invoices),
         (methods, refunds),
+        (contacts,),
         (history,),
         (roster, one_member, licences),
         (features, workspace, creating),
@@ -53,6 +54,7 @@ def register(app: Flask, settings: Settings) -> None:
             app.register_blueprint(module.blueprint)
     app.register_blueprint(auto_renewal.of_licences)
     app.register_blueprint(amount_due.of_licences)
+    app.register_blueprint(contacts.links)
     if settings.sandbox_only:
         from . import sandbox
 

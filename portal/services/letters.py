@@ -1,6 +1,7 @@
 """Letters to the people of a workspace, promised in the transaction of what they tell about."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 
 from peewee import Expression, ModelSelect
@@ -9,8 +10,8 @@ from portal import outbox
 from portal.database.prepared import Parameter, Prepared
 from portal.domain.errors import PortalError
 from portal.domain.vocabulary import MemberStatus, Role
-from portal.mail.writing import names_needed
-from portal.models import Invoice, Member, OutboxMessage, Payment, PaymentMethod, Person, Workspace
+from portal.mail.writing import BILLING_MAIL, names_needed
+from portal.models import Contact, Invoice, Member, OutboxMessage, Payment, PaymentMethod, Person, Workspace
 from portal.outbox import JSON
 from portal.runtime import current
 
@@ -35,25 +36,54 @@ def send(
     """Promise one mail to each person, in their language. The same `key` a second time is a no-op.
 
     Every template gets the reader's name and the workspace's name and slug beside its own `context`.
-    `copies_to` are addresses that may be nobody's here: each gets the letter in the workspace's language,
-    with an empty name, unless it is that of a person who gets it anyway.
+
+    Billing mail (writing.BILLING_MAIL) goes in copy to the contacts of the workspace, each in their own
+    language. `copies_to` are addresses that may be nobody's here: a copy in the workspace's. An address gets
+    one mail, however many reasons there are, and none where mail came back from it. A copy leads to no page
+    behind a sign-in: it says whom to ask instead.
     """
     people = {person.id: person for person in to}.values()
-    reached = {person.email.casefold() for person in people}
-    copies = {address.casefold(): address for address in copies_to if address.casefold() not in reached}
-    readers = [
-        (str(person.id), person.email, person.name, person.language or workspace.language)
-        for person in people
-    ] + [(_short_key(folded), address, "", workspace.language) for folded, address in copies.items()]
-    for reader, address, name, locale in readers:
+    contacts = _contacts.rows(workspace=workspace.id) if template in BILLING_MAIL else []
+    copies = [
+        _Copy(each.address, each.name, each.reads_in(workspace)) for each in contacts if each.gets_mail
+    ] + [_Copy(address, "", workspace.language) for address in copies_to]
+    here: dict[str, JSON] = {"workspace": workspace.name, "slug": workspace.slug, **context}
+    reached = {each.address.casefold() for each in contacts if each.came_back_at is not None}
+    for person in people:
+        reached.add(person.email.casefold())
+        if person.bounced_at is not None:
+            continue
         promise(
             template,
-            key=f"{key}-{reader}",
-            to=address,
-            locale=locale,
-            context={"name": name, "workspace": workspace.name, "slug": workspace.slug, **context},
+            key=f"{key}-{person.id}",
+            to=person.email,
+            locale=person.language or workspace.language,
+            context={"name": person.name, **here},
             attachments=attachments,
         )
+    if not copies:
+        return
+    ask: list[JSON] = [person.name for person in owners(workspace)]
+    for copy in copies:
+        folded = copy.address.casefold()
+        if folded in reached:
+            continue
+        reached.add(folded)
+        promise(
+            template,
+            key=f"{key}-{_short_key(folded)}",
+            to=copy.address,
+            locale=copy.language,
+            context={"name": copy.name, "ask_instead": ask, **here},
+            attachments=attachments,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    address: str
+    name: str
+    language: str
 
 
 def promise(
@@ -111,9 +141,15 @@ def _short_key(address: str) -> str:
 def billing_people(workspace: Workspace) -> list[Person]:
     """Whom billing mail goes to: owners, billing managers and upgraders who have joined.
 
-    With what a letter needs of them alone: name, address, language.
+    With what a letter needs of them alone: name, address, language, whether mail came back.
     """
     return _may_pay.rows(workspace=workspace.id)
+
+
+def gets_billing_mail(member: Member) -> bool:
+    """Whether they are one of the above."""
+    is_payer = member.role in (Role.OWNER, Role.BILLING_MANAGER) or member.is_upgrader
+    return bool(is_payer and member.is_active and member.joined_at is not None)
 
 
 def owners(workspace: Workspace) -> list[Person]:
@@ -134,7 +170,7 @@ def paid_with(payment: Payment) -> JSON:
 
 def _people(which: Expression) -> "ModelSelect[Person]":
     return (
-        Person.select(Person.id, Person.email, Person.name, Person.language)
+        Person.select(Person.id, Person.email, Person.name, Person.language, Person.bounced_at)
         .join(Member)
         .where(
             Member.workspace == Parameter("workspace"),
@@ -148,6 +184,7 @@ def _people(which: Expression) -> "ModelSelect[Person]":
 
 _may_pay = Prepared(lambda: _people((Member.role << [Role.OWNER, Role.BILLING_MANAGER]) | Member.is_upgrader))
 _owners = Prepared(lambda: _people(Member.role == Role.OWNER))
+_contacts = Prepared(lambda: Contact.with_people(Parameter("workspace")))
 
 
 def mail_locale(person: Person) -> str:

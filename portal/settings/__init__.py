@@ -58,6 +58,7 @@ class Settings:
     session_binding: str
     smtp_url: str | None
     mail_from: str
+    bounce_address: str | None
     gateways: tuple[str, ...]
     seller: SellerSettings
     clock_file: Path
@@ -125,6 +126,7 @@ def _read(read: Reader) -> Settings:
         mail_from=addresses.sender(
             "PORTAL_MAIL_FROM", read.line("PORTAL_MAIL_FROM", "Portal <billing@portal.example>")
         ),
+        bounce_address=_bounce_address(read),
         gateways=gateways,
         seller=read_seller(read, is_demo=is_demo),
         clock_file=files.file(
@@ -191,6 +193,11 @@ def _smtp_url(read: Reader) -> str | None:
     if url:
         smtp_server(url)
     return url or None
+
+
+def _bounce_address(read: Reader) -> str | None:
+    address = read.line("PORTAL_BOUNCE_ADDRESS", "")
+    return addresses.bounce_address("PORTAL_BOUNCE_ADDRESS", address) if address else None
 
 
 def _sentry_dsn(read: Reader) -> str | None:

@@ -19,6 +19,7 @@ SQLITE = "sqlite:///"
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*")
 MAILBOX = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+LONGEST_BOUNCE_MAILBOX = 27
 SENTRY_PATH = re.compile(r"/([^/]+/)*[0-9]+")
 
 
@@ -176,6 +177,20 @@ def sender(name: str, text: str) -> str:
             f"not {shown(text)}."
         )
     return text if domain.isascii() else str(Address(display_name, local, ascii_domain))
+
+
+def bounce_address(name: str, text: str) -> str:
+    """`bounces@example.com`, in small letters; short, since what is added before the @ leaves 64 in all."""
+    local, _at, domain = text.rpartition("@")
+    domain = _in_ascii(domain)
+    if not MAILBOX.fullmatch(local) or "+" in local or not HOST_NAME.fullmatch(domain):
+        raise SettingsError(
+            f"{name} must be an e-mail address without a name and without a + in it, such as "
+            f"bounces@example.com, not {shown(text)}."
+        )
+    if len(local) > LONGEST_BOUNCE_MAILBOX:
+        raise SettingsError(f"{name} must have at most {LONGEST_BOUNCE_MAILBOX} characters before the @.")
+    return f"{local}@{domain}".lower()
 
 
 # --- elsewhere ------------------------------------------------------------------------------------

@@ -52,6 +52,7 @@ PER_ACCOUNT: dict[str, tuple[Allowance, ...]] = {
     "payment": (Allowance(3, 10 * MINUTE), Allowance(10, DAY)),
     "new_workspace": (Allowance(3, HOUR), Allowance(10, DAY)),
     "invite": (Allowance(20, DAY),),
+    "contact": (Allowance(20, DAY),),
     "document": (Allowance(30, MINUTE),),
     "calendar": (Allowance(60, HOUR),),
     "write": (Allowance(30, 10),),

@@ -83,12 +83,13 @@ PAYMENT_METHODS = Page(
     Right.MANAGE_PAYMENT_METHODS,
     frozenset({"payment_methods"}),
 )
+CONTACTS = Page(_l("Contacts"), "contacts.show", Right.BILLING_SETTINGS, frozenset({"contacts"}))
 MEMBERS = Page(_l("Members"), "members.index", Right.MANAGE_MEMBERS, frozenset({"members", "member"}))
 LICENCES = Page(_l("Licences"), "licences.index", None, frozenset({"licences"}))
 SERVICES = Page(_l("Services"), "features.show", Right.MANAGE_MEMBERS, frozenset({"features"}))
 WORKSPACE = Page(_l("Workspace"), "workspace.show", Right.MANAGE_WORKSPACE, frozenset({"workspace"}))
 AREAS = (
-    Area(_l("Billing"), (OVERVIEW, PLANS, SUBSCRIPTIONS, HISTORY, PAYMENT_METHODS)),
+    Area(_l("Billing"), (OVERVIEW, PLANS, SUBSCRIPTIONS, HISTORY, PAYMENT_METHODS, CONTACTS)),
     Area(MEMBERS.label, (MEMBERS, LICENCES)),
     Area(SERVICES.label, (SERVICES,)),
     Area(WORKSPACE.label, (WORKSPACE,)),

@@ -5,6 +5,7 @@ from typing import cast
 
 from portal.mail import sending as mail
 from portal.mail import writing
+from portal.mail.return_address import return_address
 from portal.models import Invoice, Payment
 from portal.outbox import JSON, SECRETS, Delivery, Handler
 from portal.runtime import current
@@ -34,6 +35,7 @@ def send_mail(delivery: Delivery) -> None:
         html=html,
         locale=locale,
         promised_at=delivery.promised_at,
+        return_address=return_address(delivery.message_id, delivery.key, settings=current().settings),
         attachments=tuple(
             mail.Attachment(f"{invoice.number}.pdf", pdfs.pdf_of(invoice.id, cast(str, each["locale"])))
             for invoice, each in zip(invoices, wanted, strict=True)

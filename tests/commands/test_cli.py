@@ -27,6 +27,7 @@ COMMANDS = {
     "run-due",
     "drain",
     "reconcile",
+    "bounce",
     "check",
     "clock",
     "demo",
@@ -42,8 +43,8 @@ def portal(environment, monkeypatch):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
-    def run(*words, exit_code=0):
-        result = CliRunner().invoke(cli.portal, words)
+    def run(*words, exit_code=0, **options):
+        result = CliRunner().invoke(cli.portal, words, **options)
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert result.exit_code == exit_code, result.output
@@ -283,3 +284,39 @@ def test_a_worker_keeps_promises_and_stops_at_sigterm(environment, database):
         worker.communicate(timeout=40)
     assert worker.returncode == 0
     assert OutboxMessage.get().attempts == 1
+
+
+# --- delivery reports -----------------------------------------------------------------------------
+
+REPORT = Path(__file__).parents[1] / "mail" / "reports" / "unknown_mailbox.eml"
+
+
+@sqlite_only
+@pytest.mark.settings(PORTAL_BOUNCE_ADDRESS="bounces@portal.example")
+@pytest.mark.parametrize(
+    ("content", "exit_code", "said"),
+    [
+        (b"", 65, "Error: This is not a delivery report (RFC 3464).\n"),
+        (b"x" * 100_000_000, 65, "Error: The message is larger than 2 MB.\n"),
+        (REPORT.read_bytes(), 65, "Error: The report came to no return address of ours.\n"),
+        (
+            REPORT.read_bytes().partition(b"Action:")[0],
+            65,
+            "Error: The delivery report does not say what became of the letter.\n",
+        ),
+        (
+            b"To: bounces@portal.example\nAuto-Submitted: auto-replied\n\nI am away.\n",
+            0,
+            "This is an automatic reply, not a delivery report.\n",
+        ),
+    ],
+)
+def test_what_cannot_be_used_as_a_delivery_report_is_one_sentence(portal, content, exit_code, said):
+    assert portal("bounce", exit_code=exit_code, input=content) == said
+
+
+@sqlite_only
+@pytest.mark.settings(PORTAL_BOUNCE_ADDRESS="bounces@portal.example")
+def test_a_report_that_comes_while_the_database_is_away_is_to_be_sent_again(portal, tmp_path, monkeypatch):
+    monkeypatch.setenv("PORTAL_DATABASE_URL", f"sqlite:///{tmp_path / 'empty.sqlite'}")
+    assert "portal migrate" in portal("bounce", exit_code=75, input=REPORT.read_bytes())

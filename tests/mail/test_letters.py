@@ -137,6 +137,10 @@ LETTERS = {
     "security_notice": PERSON | {"at": "2026-11-21T09:00:00+00:00"},
     "password_changed": PERSON | {"at": "2026-11-21T09:00:00+00:00"},
     "invitation": {"inviter": JEANNE, "workspace": "Acme & Co", "hours": 48, "path": "/invitation/tok-en_1"},
+    "contact_confirmation": HERE
+    | {"name": "", "by": "Paul <Durand>", "days": 7, "path": "/contact/tok-en_1"},
+    "contact_bounced": HERE
+    | {"address": "books@accountant.test", "reason": "550 no <such> mailbox", "is_contact": True},
     "welcome": HERE | {"trial_ends_on": "2026-12-21"},
     "owner_made": HERE | {"by": "Paul <Durand>"},
     "workspace_deleted": HERE | {"by": "Paul <Durand>"},
@@ -472,6 +476,47 @@ def test_a_line_break_in_a_name_stays_out_of_the_subject(at_work):
     assert subject == "Your workspace Acme Bcc: everybody@elsewhere.example is ready"
 
 
+# --- copies ---------------------------------------------------------------------------------------
+
+NOT_ABOUT_MONEY = {
+    *("already_registered", "magic_link", "reset_link", "new_email", "new_email_taken", "email_changed"),
+    *("security_notice", "password_changed", "invitation", "welcome", "welcome_back", "owner_made"),
+    *("workspace_deleted", "became_guests", "made_guest", "deletion_ahead", "licence_key_replaced"),
+    *("trial_ending", "trial_last_day", "trial_over", "trial_extended", "product_trial_started"),
+    *("product_trial_ending", "product_trial_last_day", "product_trial_over"),
+    *("request_to_decide", "request_approved", "request_declined", "request_expired"),
+    *("nonprofit_received", "nonprofit_accepted", "nonprofit_refused", "nonprofit_to_decide"),
+    *("dispute_to_handle", "contact_confirmation", "contact_bounced"),
+}
+
+
+def test_each_letter_is_billing_mail_or_not():
+    """A new letter is one or the other by decision: the contacts of a workspace get what is about money."""
+    assert set(LETTERS) - NOT_ABOUT_MONEY == writing.BILLING_MAIL
+    assert not NOT_ABOUT_MONEY & writing.BILLING_MAIL
+
+
+@pytest.mark.parametrize("locale", ["en", "fr"])
+@pytest.mark.parametrize(
+    ("template", "context"), [each for each in ALL if each.values[0] in writing.BILLING_MAIL]
+)
+def test_a_copy_leads_to_no_page_and_says_whom_to_ask(at_work, template, context, locale):
+    subject, text, html = writing.render_mail(
+        template, locale, context | {"ask_instead": [JEANNE, "Ana Roux"]}
+    )
+    assert subject == writing.render_mail(template, locale, context)[0]
+    assert links(text) == [BASE_URL] and links(html) == []
+    assert "<a " not in html and 'class="act"' not in html
+    whom = {"en": "ask Jeanne <Martin>, Ana Roux.", "fr": "adressez-vous à Jeanne <Martin>, Ana Roux."}
+    assert whom[locale] in text.replace(NBSP, " ") and whom[locale] in " ".join(visible(html).split())
+    assert figures(subject + text) == figures(visible(html))
+
+
+def test_a_copy_names_nobody_where_there_is_nobody(at_work):
+    _subject, text = written("renewed", ask_instead=[])
+    assert "your address is given for the billing of Acme & Co.\n" in text
+
+
 # --- orders ---------------------------------------------------------------------------------------
 
 
@@ -503,11 +548,11 @@ def test_a_confirmed_order_leads_to_its_result(at_work):
     assert f"{BASE_URL}/w/acme/checkout/K7Q2M9XD/result" in text
 
 
-def test_an_address_that_was_only_typed_gets_no_name_and_no_page_behind_a_sign_in(at_work):
-    _subject, text = written("order_confirmed", name="")
+def test_an_address_that_was_only_typed_gets_no_name(at_work):
+    _subject, text = written("order_confirmed", name="", ask_instead=[JEANNE])
     assert text.startswith("Hello,\n")
-    assert "€36.00" in text and f"{BASE_URL}/w/" not in text
-    assert written("order_confirmed", "fr", name="")[1].startswith("Bonjour,\n")
+    assert "€36.00" in text
+    assert written("order_confirmed", "fr", name="", ask_instead=[JEANNE])[1].startswith("Bonjour,\n")
 
 
 @pytest.mark.parametrize("template", ["order_confirmed", "product_trial_started"])

@@ -35,6 +35,7 @@ from portal.models import (
     Subscription,
     Workspace,
 )
+from portal.services.billing import contacts
 from portal.services.members import invitations
 from portal.services.payments import method_setups
 from portal.services.people import links
@@ -172,6 +173,11 @@ OWN = [
     Form("owner", "/w/acme/licences/meetings/{member}/reassign", ("to", "q"), values=NO_TEXT),
     Form("owner", "/w/acme/services", ("shown", "ldap"), values=NO_TEXT),
     Form("owner", "/w/acme/settings/delete", ("name",)),
+    Form("owner", "/w/acme/contacts", ("member", "email", "language")),
+    Form("owner", "/w/acme/contacts", ("email",), (), {"member": "", "language": "fr"}),
+    Form("owner", "/w/acme/contacts/{contact}/link", ("email",), values=NO_TEXT),
+    Form("owner", "/w/acme/contacts/{contact}/invite", ("role", "email"), values=NO_TEXT),
+    Form("visitor", "{confirmation}", ("email", "contact"), values=NO_TEXT),
     Form(
         "owner",
         "/w/acme/settings",
@@ -333,6 +339,10 @@ class Site:
                         place, paying.a_card(), result_address=str, now=TODAY
                     ).method_id
                 ),
+                "contact": str(
+                    contacts.add_address(place, "books@accountant.test", language="fr", now=TODAY).id
+                ),
+                "confirmation": mailed_path("contact_confirmation"),
                 "nonprofit": str(a_nonprofit_request("Canal").id),
                 "refusable": str(a_nonprofit_request("Forest").id),
             }

@@ -124,7 +124,7 @@ def test_a_failed_try_comes_again_later_and_later():
     """30 s, 2 min, 8 min, 32 min, 2 h 8, 8 h 32, 34 h 8; each up to a tenth longer."""
     promise("a")
     wall, waits = WALL, []
-    for _ in range(outbox.MOST_TRIES - 1):
+    for _ in range(outbox.PATIENCE.most_tries - 1):
         assert at(wall, {"note": fail}) == outbox.DrainReport(failed=1)
         run_at = the_message("a").run_at
         waits.append((run_at - wall).total_seconds())
@@ -138,7 +138,7 @@ def test_a_poison_message_is_parked_and_the_others_go_on(caplog):
     kept = []
     outbox.publish("poison", key="p", payload={"secrets": {"path": "/token"}}, now=WALL)
     wall = WALL
-    for attempt in range(outbox.MOST_TRIES):
+    for attempt in range(outbox.PATIENCE.most_tries):
         promise(f"good-{attempt}", run_at=wall)
         report = at(wall, keep(kept) | {"poison": fail})
         assert report.delivered == 1
@@ -194,7 +194,7 @@ def test_a_message_that_kills_its_worker_is_parked_too():
 
     promise("a")
     wall = WALL
-    for _ in range(outbox.MOST_TRIES):
+    for _ in range(outbox.PATIENCE.most_tries):
         with pytest.raises(Killed):
             at(wall, {"note": die})
         assert at(wall, keep([])) == outbox.DrainReport()
@@ -303,7 +303,7 @@ def test_what_failed_a_few_times_is_nobodys_business_yet():
 
 
 def test_what_keeps_failing_is_told_by_topic_and_reason():
-    fail_often("parked", tries=outbox.MOST_TRIES)
+    fail_often("parked", tries=outbox.PATIENCE.most_tries)
     fail_often("waits", tries=outbox.TRIES_THAT_TELL)
     fail_often("other", tries=outbox.TRIES_THAT_TELL, error=fail_otherwise)
     promise("fine")
@@ -316,7 +316,7 @@ def test_what_keeps_failing_is_told_by_topic_and_reason():
 
 
 def test_tried_again_it_is_kept_at_once():
-    fail_often("parked", tries=outbox.MOST_TRIES)
+    fail_often("parked", tries=outbox.PATIENCE.most_tries)
     fail_often("waits", tries=outbox.TRIES_THAT_TELL)
     later = WALL + timedelta(days=3)
     [group] = outbox.failing(later)
@@ -334,7 +334,7 @@ def test_tried_again_it_is_kept_at_once():
 
 def test_a_letter_whose_link_is_gone_is_given_up_instead():
     """Sent again, it would lead nowhere."""
-    fail_often("link", tries=outbox.MOST_TRIES, payload={"secrets": {"path": "/token"}})
+    fail_often("link", tries=outbox.PATIENCE.most_tries, payload={"secrets": {"path": "/token"}})
     later = WALL + timedelta(days=3)
     [group] = outbox.failing(later)
     with transaction():

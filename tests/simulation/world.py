@@ -37,6 +37,7 @@ from portal.gateways.sandbox.gateway import Sandbox
 from portal.models import (
     AuditEntry,
     BalanceEntry,
+    Contact,
     Dispute,
     Invoice,
     Member,
@@ -55,6 +56,7 @@ from portal.models import (
 )
 from portal.runtime import Runtime, current, install
 from portal.services import catalogue, ledger, plans, requests
+from portal.services.billing import contacts
 from portal.services.checkout import amount_due, cart, ordering
 from portal.services.members import changes, invitations
 from portal.services.payments import charging, line_refunds, refund_quotes, refunds
@@ -254,6 +256,7 @@ class World:
                 self._refund_line,
                 self._invite,
                 self._disable_somebody,
+                self._add_or_remove_contact,
                 self._use_storage,
                 self._go_free,
                 self._confirm,
@@ -598,6 +601,19 @@ class World:
         )
         if member is not None:
             changes.disable(place, member, now=self.clock.now())
+
+    def _add_or_remove_contact(self, place: Place) -> None:
+        listed = contacts.list_contacts(place.workspace)
+        if listed and self.chance.random() < 0.3:
+            contacts.remove(place, self.chance.choice(listed).contact, now=self.clock.now())
+            return
+        member = self.chance.choice(list(Member.select().where(Member.workspace == place.workspace)))
+        if self.chance.random() < 0.5:
+            contacts.add_member(place, member.id, now=self.clock.now())
+        else:
+            email = f"c{self.day}@world.example"
+            added = contacts.add_address(place, email, language="fr", now=self.clock.now())
+            Contact.update(confirmed_at=self.clock.wall()).where(Contact.id == added.id).execute()
 
     def _use_storage(self, place: Place) -> None:
         used = self.chance.choice((0, 1, 5, 30)) * 1024**3

@@ -33,7 +33,7 @@ from tests import licensed, paying
 from tests.asking import a_request
 from tests.attackers import PART, Attacker, an_order_of, bought, the_people
 from tests.books import assert_books_clean
-from tests.factories import a_nonprofit_request, owner_of, seen_by
+from tests.factories import a_contact, a_nonprofit_request, owner_of, seen_by
 from tests.matrix import share
 from tests.visiting import facts
 
@@ -114,6 +114,9 @@ TABLE = {
     ("POST", "/email/new/token"): NOBODY,
     ("GET", "/email/undo/token"): NOBODY,
     ("POST", "/email/undo/token"): NOBODY,
+    ("GET", "/contact/token"): NOBODY,
+    ("POST", "/contact/token"): NOBODY,
+    ("GET", "/contact-confirmed"): EVERYBODY,
     ("GET", "/me/workspaces/new"): OWN,
     ("POST", "/me/workspaces/new"): OWN_SENT,
     ("POST", "/me/buy-dialog"): "in 204 204 204 204 204 204 204 204 204 204",
@@ -186,6 +189,15 @@ TABLE = {
     ("GET", "/w/acme/payment-methods/{method}/remove"): "in 200 200 200 403 403 403 404 404 404 404",
     # The first of them removes it.
     ("POST", "/w/acme/payment-methods/{method}/remove"): "in 303 404 404 403 403 403 404 404 404 404",
+    ("GET", "/w/acme/contacts"): "in 200 200 200 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/contacts"): "in 422 422 422 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/contacts/{contact}/link"): "in 303 303 303 403 403 403 404 404 404 404",
+    # Who may see the contacts and the members.
+    ("GET", "/w/acme/contacts/{contact}/invite"): "in 200 403 403 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/contacts/{contact}/invite"): "in 303 403 403 403 403 403 404 404 404 404",
+    ("GET", "/w/acme/contacts/{contact}/remove"): "in 200 200 200 403 403 403 404 404 404 404",
+    # The first of them removes it.
+    ("POST", "/w/acme/contacts/{contact}/remove"): "in 303 404 404 403 403 403 404 404 404 404",
     ("GET", "/w/acme/history"): "in 200 200 200 200 200 403 404 404 404 404",
     ("GET", "/w/acme/invoices/{invoice}"): "in 200 200 200 200 200 403 404 404 404 404",
     ("GET", "/w/acme/invoices/{invoice}.pdf"): "in 200 200 200 200 403 403 404 404 404 404",
@@ -283,6 +295,7 @@ def names(app) -> dict[str, str]:
             seen_by(owner_of(acme), acme), paying.a_card(), result_address=str, now=current().clock.now()
         )
         an_assigned_licence(acme)
+        contact = a_contact(acme, "books@accountant.test")
         asked = a_request(seen_by(everybody["member"], acme), Choice("meetings-essential", Interval.MONTH, 3))
         zenith = Workspace.get(Workspace.slug == "zenith")
         waiting = paying.pay(an_order_of(everybody["stranger"], zenith), paying.ASKS_ONCE)
@@ -296,6 +309,7 @@ def names(app) -> dict[str, str]:
             "challenge": waiting.action_url.rpartition("/")[2],
             "method": str(setup.method_id),
             "setup": setup.key,
+            "contact": str(contact.id),
         }
 
 
@@ -358,6 +372,7 @@ def test_every_address_is_in_the_table(app) -> None:
         "challenge": "c",
         "method": "1",
         "setup": "s",
+        "contact": "1",
         "request": "r",
     }
     numbers["nonprofit"] = "1"

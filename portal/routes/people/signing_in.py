@@ -198,12 +198,12 @@ def reset(token: str) -> Response:
     link = links.open_link(token, LinkPurpose.RESET)
     form = NewPasswordForm()
     if not form.validate_on_submit():
-        return _reset_page(form, token, link.person)
+        return _reset_page(form, token, link.holder)
     try:
         signing_in.reset_password(token, form.password.data, now=current().clock.now())
     except (PasswordTooCommon, PasswordLengthWrong) as refusal:
         add_password_error(form, "password", refusal)
-        return _reset_page(form, token, link.person)
+        return _reset_page(form, token, link.holder)
     flash(_("Your new password is saved. Sign in with it."), "done")
     return redirect_after_write(url_for("people.sign_in"))
 

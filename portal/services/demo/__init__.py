@@ -20,7 +20,7 @@ from portal.services.subscriptions import agreement
 from portal.settings import SettingsError
 
 from .accounts import Account, DatedOffer, Purchase, Shop
-from .customers import write_accounts
+from .customers import write_accounts, write_contact
 from .purchases import write_purchases
 from .stories import LONGEST_PAST_DAYS, accounts, large_account
 
@@ -98,6 +98,8 @@ def build(*, size: str, seed: int, now: datetime) -> DemoReport:
             missing, password_hash=password_hash, product_id=product.id, plan_ids=plan_ids, paid=paid
         )
         write_purchases(purchases, written, plan_ids=plan_ids, paid=paid)
+        if wanted[0] in missing:
+            write_contact(wanted[0], written, wall=current().clock.wall())
         if missing:
             audit.record(
                 "demo.built", workspace=None, subject=size, changes={"workspaces": len(missing)}, now=now

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from portal.database.rows import chunks, take_ids
@@ -10,6 +11,7 @@ from portal.models import (
     AuditEntry,
     AuditTrace,
     BillingDetails,
+    Contact,
     Member,
     PaymentMethod,
     Person,
@@ -55,6 +57,18 @@ def write_accounts(
     insert(SubscriptionPeriod, (_first_period(each, written, plan_ids) for each in accounts))
     insert(SubscriptionPeriod, (_free_period(each, written, plan_ids) for each in accounts if each.plan.free))
     return written
+
+
+def write_contact(account: Account, written: Written, *, wall: datetime) -> None:
+    """An accountant outside the workspace, who has agreed to get its letters about money."""
+    Contact.create(
+        workspace=written.workspaces[account.slug],
+        email=f"accounts@accountant-of-{account.slug}.example",
+        language=account.language,
+        added_by=written.owners[account.slug],
+        created_at=wall,
+        confirmed_at=wall,
+    )
 
 
 def _workspace(account: Account, written: Written) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from portal.domain.capacity import Capacity, admit
 from portal.domain.errors import LinkUnusable, PortalError
 from portal.domain.vocabulary import LinkPurpose, MemberStatus, Role
 from portal.models import Link, Member, Person, Workspace
-from portal.runtime import current
 from portal.services import audit, letters
 from portal.services.people import links, passwords, signing_in
 from portal.services.places import Place
@@ -150,7 +149,7 @@ def open_invitation(token: str) -> Invitation:
     )
     if member is None:
         raise LinkUnusable()
-    return Invitation(link=link, person=link.person, member=member, workspace=member.workspace)
+    return Invitation(link=link, person=link.holder, member=member, workspace=member.workspace)
 
 
 def accept_invitation(
@@ -187,8 +186,8 @@ def accept_invitation(
         if is_new:
             person.name, person.password_hash = name, password_hash
             person.language = language or person.language
-            person.email_proved_at = current().clock.wall()
-            person.save(only=[Person.name, Person.password_hash, Person.language, Person.email_proved_at])
+            person.save(only=[Person.name, Person.password_hash, Person.language])
+            signing_in.prove_address(person)
         member.joined_at = now
         member.save(only=[Member.joined_at])
         audit.record("member.joined", workspace=workspace, subject=str(member.id), actor=person, now=now)

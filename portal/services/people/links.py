@@ -4,10 +4,12 @@ import hashlib
 import secrets
 from datetime import timedelta
 
+from peewee import ModelSelect
+
 from portal.database.connecting import require_transaction
 from portal.domain.errors import LinkUnusable
 from portal.domain.vocabulary import LinkPurpose
-from portal.models import Link, Member, Person
+from portal.models import Contact, Link, Member, Person, Workspace
 from portal.runtime import current
 
 LIFE_OF_LINK = {
@@ -16,6 +18,7 @@ LIFE_OF_LINK = {
     LinkPurpose.INVITATION: timedelta(hours=48),
     LinkPurpose.NEW_EMAIL: timedelta(hours=24),
     LinkPurpose.UNDO_EMAIL: timedelta(days=7),
+    LinkPurpose.CONTACT: timedelta(days=7),
 }
 PATH_OF_LINK = {
     LinkPurpose.MAGIC: "/sign-in/link/",
@@ -23,6 +26,7 @@ PATH_OF_LINK = {
     LinkPurpose.INVITATION: "/invitation/",
     LinkPurpose.NEW_EMAIL: "/email/new/",
     LinkPurpose.UNDO_EMAIL: "/email/undo/",
+    LinkPurpose.CONTACT: "/contact/",
 }
 
 
@@ -55,6 +59,22 @@ def make_link(
     return token, link
 
 
+def make_contact_link(contact: Contact) -> tuple[str, Link]:
+    """A token by which a contact agrees to get letters, and its row; older ones end. Inside a transaction."""
+    require_transaction()
+    Link.delete().where(Link.contact == contact, Link.used_at.is_null()).execute()
+    token = secrets.token_urlsafe(32)
+    wall = current().clock.wall()
+    link = Link.create(
+        token_hash=_hash(token),
+        purpose=LinkPurpose.CONTACT,
+        contact=contact,
+        created_at=wall,
+        expires_at=wall + LIFE_OF_LINK[LinkPurpose.CONTACT],
+    )
+    return token, link
+
+
 def one_waits(person: Person, purpose: LinkPurpose) -> bool:
     """Whether a link that was sent lately is still to be used, and for a third of its life at least."""
     still_good = current().clock.wall() + LIFE_OF_LINK[purpose] / 3
@@ -75,17 +95,22 @@ def end_links(person: Person, *purposes: LinkPurpose) -> None:
 
 def open_link(token: str, purpose: LinkPurpose) -> Link:
     """The link with its person, not used up by looking. Raises LinkUnusable: wrong, used or expired alike."""
-    link = (
-        Link.select(Link, Person)
-        .join(Person)
-        .where(
-            Link.token_hash == _hash(token),
-            Link.purpose == purpose,
-            Link.used_at.is_null(),
-            Link.expires_at > current().clock.wall(),
-        )
-        .first()
-    )
+    return _usable(Link.select(Link, Person).join(Person), token, purpose)
+
+
+def open_contact_link(token: str) -> Link:
+    """The link with its contact and workspace, as above. A deleted workspace has no contacts."""
+    links = Link.select(Link, Contact, Workspace).join(Contact).join(Workspace)
+    return _usable(links, token, LinkPurpose.CONTACT)
+
+
+def _usable(links: "ModelSelect[Link]", token: str, purpose: LinkPurpose) -> Link:
+    link = links.where(
+        Link.token_hash == _hash(token),
+        Link.purpose == purpose,
+        Link.used_at.is_null(),
+        Link.expires_at > current().clock.wall(),
+    ).first()
     if link is None:
         raise LinkUnusable()
     return link

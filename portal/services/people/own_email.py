@@ -71,7 +71,7 @@ def confirm(token: str, *, keep_session: Session | None, now: datetime) -> Perso
     with transaction():
         link = open_link(token, LinkPurpose.NEW_EMAIL)
         consume_link(link)
-        person, old_address = link.person, link.person.email
+        person, old_address = link.holder, link.holder.email
         _take_address(person, _address_of(link), action="person.email_changed", now=now)
         _send_on(old_address, person.email)
         is_own = keep_session is not None and keep_session.person_id == person.id
@@ -101,7 +101,7 @@ def undo(token: str, *, now: datetime) -> Person:
     with transaction():
         link = open_link(token, LinkPurpose.UNDO_EMAIL)
         consume_link(link)
-        person = link.person
+        person = link.holder
         taken_by = person.email
         _take_address(person, _address_of(link), action="person.email_change_undone", now=now)
         _send_on(taken_by, person.email)
@@ -133,9 +133,9 @@ def _take_address(person: Person, address: str, *, action: str, now: datetime) -
     if Person.select().where(Person.email == address, Person.id != person.id).exists():
         raise AddressTaken()
     try:
-        Person.update(email=address, email_proved_at=current().clock.wall()).where(
-            Person.id == person.id
-        ).execute()
+        Person.update(
+            email=address, email_proved_at=current().clock.wall(), bounced_at=None, bounce_reason=None
+        ).where(Person.id == person.id).execute()
     except IntegrityError as error:
         raise AddressTaken() from error
     person.email = address

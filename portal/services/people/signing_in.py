@@ -94,31 +94,30 @@ def sign_in_by_link(token: str, *, now: datetime) -> tuple[Person, bool]:
     with transaction():
         link = open_link(token, LinkPurpose.MAGIC)
         consume_link(link)
-        end_links(link.person, LinkPurpose.MAGIC)
-        if link.person.is_operator:
+        end_links(link.holder, LinkPurpose.MAGIC)
+        if link.holder.is_operator:
             raise LinkUnusable()
-        is_first_proof = link.person.email_proved_at is None
-        lost_password = is_first_proof and link.person.password_hash is not None
-        if is_first_proof:
-            prove_address(link.person)
+        is_first_proof = link.holder.email_proved_at is None
+        lost_password = is_first_proof and link.holder.password_hash is not None
+        prove_address(link.holder)
         if lost_password:
-            Person.update(password_hash=None).where(Person.id == link.person.id).execute()
-            end_sessions(link.person)
+            Person.update(password_hash=None).where(Person.id == link.holder.id).execute()
+            end_sessions(link.holder)
         audit.record(
             "person.signed_in_by_link",
             workspace=None,
-            subject=str(link.person.id),
-            actor=link.person,
+            subject=str(link.holder.id),
+            actor=link.holder,
             now=now,
         )
-    return link.person, lost_password
+    return link.holder, lost_password
 
 
 def prove_address(person: Person) -> None:
-    """Somebody used a link that only the address was sent. Inside a transaction."""
+    """Somebody used a link that only the address was sent: mail arrives there. Inside a transaction."""
     require_transaction()
-    Person.update(email_proved_at=current().clock.wall()).where(
-        Person.id == person.id, Person.email_proved_at.is_null()
+    Person.update(email_proved_at=current().clock.wall(), bounced_at=None, bounce_reason=None).where(
+        Person.id == person.id
     ).execute()
 
 
@@ -128,7 +127,7 @@ def reset_password(token: str, password: str, *, now: datetime) -> Person:
     Raises LinkUnusable, PasswordTooCommon, PasswordLengthWrong.
     """
     link = open_link(token, LinkPurpose.RESET)
-    person = link.person
+    person = link.holder
     passwords.refuse_weak(password, words=words_of(person))
     password_hash = passwords.hash_password(password)
     with transaction():

@@ -1,7 +1,7 @@
 """The end of a workspace, by its owner or by the run after six months without a payment.
 
-People, payment methods, billing details, the cart, purchase requests, usage and mail are erased. Issued
-documents, payments, the ledger and the audit log stay under a row without a name, for as long as the law
+People, contacts, payment methods, billing details, the cart, purchase requests, usage and mail are erased.
+Issued documents, payments, the ledger and the audit log stay under a row without a name, as long as the law
 asks. Whoever belongs to no other workspace is forgotten, but for the vendor's staff: their row goes, or stays
 without a name where money points at it.
 """
@@ -21,6 +21,7 @@ from portal.models import (
     BillingDetails,
     BoughtAlone,
     CartLine,
+    Contact,
     Licence,
     LicenceKey,
     Link,
@@ -142,7 +143,7 @@ def _erase(workspace: Workspace, *, why: Why, by: Person | None = None, now: dat
     _forget_requests(workspace)
     _forget_orders(workspace)
     _forget_methods(workspace, now=now)
-    for model in (BillingDetails, CartLine, NonprofitRequest, Member):
+    for model in (BillingDetails, CartLine, NonprofitRequest, Contact, Member):
         model.delete().where(model.workspace == workspace).execute()
     _forget_traces(workspace, forgotten)
     _forget_people(forgotten)
@@ -206,6 +207,8 @@ def _forget_people(people: Sequence[int]) -> None:
                 language=None,
                 skips_buy_dialog=False,
                 email_proved_at=None,
+                bounced_at=None,
+                bounce_reason=None,
             ).where(Person.id == person_id).execute()
         Person.delete().where(Person.id << [each for each in part if each not in needed]).execute()
 

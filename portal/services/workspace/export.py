@@ -19,6 +19,7 @@ from portal.domain.money import Money, major_string, total
 from portal.domain.vocabulary import DocumentKind, PaymentState, RefundState
 from portal.models import (
     BalanceEntry,
+    Contact,
     Document,
     Invoice,
     Licence,
@@ -51,6 +52,7 @@ REQUEST_COLUMNS = (
     "at", "asked_by", "what", "net", "currency", "note", "state", "decided_by", "decided_at", "reason",
     "order",
 )  # fmt: skip
+CONTACT_COLUMNS = ("email", "language", "added_at", "added_by", "confirmed_at", "came_back_at", "reason")
 MEMBER_COLUMNS = ("name", "email", "role", "status", "billing_access", "invited_at", "joined_at", "licences")
 
 
@@ -100,6 +102,7 @@ def make_part(workspace: Workspace, *, part: int, language: str, now: datetime) 
             _write_list(archive, "payments.csv", PAYMENT_COLUMNS, _payments(workspace), signs=signs, now=now)
             _write_list(archive, "balance.csv", BALANCE_COLUMNS, _movements(workspace), signs=signs, now=now)
             _write_list(archive, "members.csv", MEMBER_COLUMNS, _members(workspace), signs=signs, now=now)
+            _write_list(archive, "contacts.csv", CONTACT_COLUMNS, _contacts(workspace), signs=signs, now=now)
             _write_list(
                 archive, "licence_keys.csv", KEY_COLUMNS, _licence_keys(workspace), signs=signs, now=now
             )
@@ -319,6 +322,25 @@ def _members(workspace: Workspace) -> Iterator[Sequence[object]]:
             )
         if len(rows) < ROWS_AT_ONCE:
             return
+
+
+def _contacts(workspace: Workspace) -> Iterator[Sequence[object]]:
+    """Who gets the letters about money in copy, the oldest first: a few dozen at most."""
+    contacts = list(Contact.with_people(workspace))
+    adders = Person.select(Person.id, Person.email).where(
+        Person.id << [each.added_by_id for each in contacts]
+    )
+    added_by = {person.id: person.email for person in adders}
+    for each in contacts:
+        yield (
+            each.address,
+            each.reads_in(workspace),
+            each.created_at.isoformat(),
+            added_by.get(each.added_by_id or 0, ""),
+            each.confirmed_at.isoformat() if each.confirmed_at else "",
+            each.came_back_at.isoformat() if each.came_back_at else "",
+            each.came_back_because,
+        )
 
 
 def _products_held(member_ids: Sequence[int]) -> dict[int, list[str]]:

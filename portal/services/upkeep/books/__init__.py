@@ -68,6 +68,7 @@ ALONE: tuple[Callable[[], int], ...] = (
     members.users_fit_the_plan_being_paid,
     members.licences_are_of_members_and_no_more_than_paid,
     members.keyed_subscriptions_have_their_key,
+    members.contacts_are_of_their_own_workspace,
     terms.workspaces_have_an_owner,
     records.promises_are_kept_or_tried_again,
     records.audit_entries_are_chained,

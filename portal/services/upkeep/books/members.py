@@ -1,10 +1,11 @@
 """Members and the plans that hold them, licences and their keys."""
 
-from peewee import fn
+from peewee import JOIN, fn
 
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES
 from portal.domain.vocabulary import MemberStatus, ProductKind
 from portal.models import (
+    Contact,
     Licence,
     LicenceKey,
     Member,
@@ -97,3 +98,14 @@ def keyed_subscriptions_have_their_key() -> Queries:
         )
     )
     return without, of_nothing
+
+
+@counted
+def contacts_are_of_their_own_workspace() -> Queries:
+    """Contacts who are a member of another workspace, or of a workspace that is deleted."""
+    return (
+        Contact.select(Contact.id)
+        .join_from(Contact, Workspace)
+        .join_from(Contact, Member, JOIN.LEFT_OUTER)
+        .where(Workspace.deleted_at.is_null(False) | (Member.workspace != Contact.workspace))
+    )
