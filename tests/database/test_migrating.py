@@ -567,6 +567,10 @@ BEFORE_LICENCES = "0015"
 """The last schema that knew neither licences, a balance that pays, keys, requests nor refunds of lines."""
 
 
+CALLED_SINCE = {"paid_at": "given_at"}
+"""Columns that have another name by now."""
+
+
 def every_row(columns_of=None):
     """By table, its columns and rows; `columns_of` chooses both, by table."""
     execute, found = portal_database.database.execute_sql, {}
@@ -579,6 +583,20 @@ def every_row(columns_of=None):
         rows = execute(f'SELECT {listed} FROM "{table}" ORDER BY "id"').fetchall()
         found[table] = [dict(zip(columns, row, strict=True)) for row in rows]
     return found
+
+
+def by_todays_names(columns_of):
+    return {
+        table: [CALLED_SINCE.get(column, column) for column in columns]
+        for table, columns in columns_of.items()
+    }
+
+
+def named_as_today(rows_of):
+    return {
+        table: [{CALLED_SINCE.get(name, name): value for name, value in row.items()} for row in rows]
+        for table, rows in rows_of.items()
+    }
 
 
 def columns_now(table):
@@ -601,7 +619,10 @@ def test_a_database_full_of_before_licences_keeps_every_row_and_its_books(runtim
         columns_of = {table: columns_now(table) for table in tables}
         write(
             {
-                table: [as_written({name: row[name] for name in columns_of[table]}) for row in rows]
+                table: [
+                    as_written({name: row[CALLED_SINCE.get(name, name)] for name in columns_of[table]})
+                    for row in rows
+                ]
                 for table, rows in everything.items()
                 if table in tables
             }
@@ -612,10 +633,10 @@ def test_a_database_full_of_before_licences_keeps_every_row_and_its_books(runtim
     columns_of = on(empty_url, fill)
     before = on(empty_url, lambda: every_row(columns_of))
     migrated = on(empty_url, migrating.migrate)
-    after = on(empty_url, lambda: every_row(columns_of))
+    after = on(empty_url, lambda: every_row(by_todays_names(columns_of)))
     broken = on(empty_url, broken_books)
     portal_database.database.initialize(now_bound)
     assert migrated == [name for name in migrating.migration_files() if name[:4] > BEFORE_LICENCES]
     assert len(before["purchase_order"]) > 5 and before["refund"] and before["credited_line"]
-    assert after == before
+    assert after == named_as_today(before)
     assert broken == {}

@@ -16,7 +16,7 @@ from portal.models import (
 )
 from tests.factories import a_member, a_person, owner_of
 from tests.licensed import bought
-from tests.pages import by_testid, parse, text_of
+from tests.pages import by_testid, parse, spaced, text_of
 from tests.passing import pass_days
 from tests.paying import a_place, an_order, pay
 from tests.reading_calendars import read_calendar
@@ -75,7 +75,10 @@ def test_a_calendar_reads_the_charges_without_a_session(app, client, place) -> N
     assert (len(calendar.events), others) == (13, ["The guaranteed price of Business 5, monthly ends"])
     first = calendar.events[0]
     assert (first.day, first.summary) == (date(2026, 12, 21), "Business 5, monthly: €33.60")
-    assert first.description.split("\n")[:2] == ["€33.60 including VAT", "Visa •••• 4242"]
+    assert [spaced(line) for line in first.description.split("\n")[:2]] == [
+        "€33.60 including VAT",
+        "Visa •••• 4242",
+    ]
     assert first.url == "http://127.0.0.1:8000/w/acme/billing"
 
 

@@ -58,7 +58,7 @@ def charged(place):
         found.append(
             Charged(
                 line.subscription_id,
-                place.workspace.day(order.paid_at),
+                place.workspace.day(order.given_at),
                 order.net_minor,
                 order.total_minor,
                 order.from_balance_minor,
