@@ -28,6 +28,7 @@ import pytest
 from jinja2 import Undefined, UndefinedError
 from jinja2.utils import missing
 
+from tests.judges import MISSING as JUDGES_MISSING
 from tests.matrix import FULL, taking_turns
 from tests.pages import PageClient
 from tests.postgres import PostgreSQL, ReusedDatabase
@@ -157,14 +158,11 @@ def longest_tests() -> list[str]:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    skipped = [
-        report
-        for report in terminalreporter.getreports("skipped")
-        if POSTGRESQL_MISSING in str(report.longrepr)
-    ]
-    if skipped:
-        terminalreporter.write_sep("!", "PostgreSQL NOT TESTED", red=True, bold=True)
-        terminalreporter.write_line(f"{len(skipped)} tests were skipped: {POSTGRESQL_MISSING}.", red=True)
+    for what, why in (("PostgreSQL", POSTGRESQL_MISSING), ("E-invoices by others", JUDGES_MISSING)):
+        skipped = [report for report in terminalreporter.getreports("skipped") if why in str(report.longrepr)]
+        if skipped:
+            terminalreporter.write_sep("!", f"{what} NOT TESTED", red=True, bold=True)
+            terminalreporter.write_line(f"{len(skipped)} tests were skipped: {why}.", red=True)
 
 
 def refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:

@@ -8,7 +8,7 @@ from portal.database import rows
 from portal.database.connecting import require_transaction, transaction
 from portal.database.prepared import Parameter, Prepared
 from portal.documents.notes import notes_of
-from portal.domain.invoicing import credit_note_facts, invoice_facts
+from portal.domain.invoicing import Paid, credit_note_facts, invoice_facts
 from portal.domain.money import Money
 from portal.domain.partial_credits import partial_credit_note_facts
 from portal.domain.pricing import facts_hash
@@ -16,7 +16,7 @@ from portal.domain.prorated_lines import CreditLine
 from portal.domain.vocabulary import DocumentKind, PaidWith
 from portal.models import CreditedLine, Invoice, NumberSeries, Order, OrderLine, Payment
 from portal.runtime import current
-from portal.services import audit, ledger
+from portal.services import audit, exchange_rates, ledger
 
 from . import crediting
 
@@ -26,31 +26,31 @@ PREFIXES = {DocumentKind.INVOICE: "INV", DocumentKind.CREDIT_NOTE: "CN"}
 def issue_for(order: Order, *, payment: Payment, now: datetime) -> Invoice:
     """The invoice of a paid order. Inside the transaction that marks it paid; one per order."""
     require_transaction()
-    settings = current().settings
     issued_on = sellers_day(now)
     series, sequence = take_number(DocumentKind.INVOICE, issued_on)
     facts = invoice_facts(
         number=document_number(series, sequence),
         issued_on=issued_on,
+        due_on=issued_on,
         quote=order.quote,
         notes=[notes_of(line) for line in order.frozen_lines],
         details=order.details,
-        seller_name=settings.seller.name,
-        seller_address=settings.seller.address,
-        seller_country=settings.seller.country,
-        seller_vat_number=settings.seller.vat_number,
-        iban=settings.seller.iban,
-        bic=settings.seller.bic,
+        seller=current().settings.seller.facts,
         workspace_name=order.workspace.name,
         customer_number=order.workspace.customer_number,
         order_number=order.number,
         language=order.workspace.language,
-        method_kind=payment.method_kind,
-        method_brand=payment.brand,
-        method_last4=payment.last4,
-        paid_on=issued_on,
-        processor=_processor(payment),
-        from_balance_minor=order.from_balance_minor,
+        paid=Paid(
+            method=payment.method_kind,
+            brand=payment.brand,
+            last4=payment.last4,
+            on=issued_on,
+            processor=_processor(payment),
+            from_balance_minor=order.from_balance_minor,
+        ),
+        exchange_rate=exchange_rates.for_issue(
+            Money(order.quote["tax_minor"], order.quote["currency"]), on=issued_on
+        ),
     )
     return _issue(
         DocumentKind.INVOICE, order, facts, series=series, sequence=sequence, issued_on=issued_on, now=now
