@@ -26,7 +26,7 @@ run: ## set up, fill a demo and serve it on http://127.0.0.1:8000 (PORT=8010 for
 	@exec $(BIN)/python -m portal.commands.development
 
 test: ## run every test on SQLite and PostgreSQL, the browser's too (ARGS="-k invoice -x" for a part, FULL=1 for all)
-	@$(PYTHON) tools/setup.py dev --browser --postgresql --exim
+	@$(PYTHON) tools/setup.py dev --browser --postgresql --exim --outside
 	@exec $(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 simulate: ## live through small worlds of 400 days each (SEEDS=1000 for more)
@@ -46,5 +46,5 @@ bench: ## measure speed, memory and size beside the bare stack
 	@$(PYTHON) tools/setup.py dev --browser --postgresql --exim
 	@exec $(BIN)/python -m bench $(ARGS)
 
-lock: ## write both lock files anew from pyproject.toml (needs uv)
+lock: ## write the lock files anew from pyproject.toml (needs uv)
 	@$(PYTHON) tools/lock.py $(ARGS)

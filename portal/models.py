@@ -7,7 +7,7 @@ garbage. Foreign keys near money are RESTRICT: nothing that was paid can lose it
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from flask_login import UserMixin
@@ -507,6 +507,9 @@ class BillingDetails(Model):
     country = ShortText(max_length=2)
     email = ShortText(max_length=254)
     tax_number = ShortText(max_length=40, default="")
+    legal_number = ShortText(max_length=40, default="")
+    legal_status = ShortText(max_length=40, default="")
+    electronic_address = ShortText(max_length=120, default="")
 
 
 class PaymentMethod(Model):
@@ -1237,8 +1240,32 @@ class CreditedLine(Model):
         constraints = [Check("credit_note_id <> invoice_id")]
 
 
+class ExchangeRate(Model):
+    """What one unit of the seller's currency was worth on a day, in millionths of `currency`. Never changed.
+
+    Of several for one day the one added last counts: so a slip is mended. Documents keep what they used.
+    `added_by` is NULL once that operator is gone.
+    """
+
+    base = CurrencyCode()
+    currency = CurrencyCode()
+    rate_on = DateField()
+    millionths = WholeNumber(constraints=[Check("millionths > 0")])
+    source = ShortText(max_length=200)
+    added_by = ForeignKeyField(Person, null=True, index=False, on_delete="SET NULL")
+    added_at = UTCDateTimeField()
+
+    class Meta:
+        indexes = ((("base", "currency", "rate_on"), False),)
+
+
 class Document(Model):
-    """The bytes of an invoice in one language, made once and then served as they are."""
+    """The bytes of an invoice in one language, made once and then served as they are.
+
+    The e-invoice is the same in every language: its locale is E_INVOICE.
+    """
+
+    E_INVOICE: ClassVar[str] = "xml"
 
     invoice = ForeignKeyField(Invoice, backref="documents", on_delete="RESTRICT")
     locale = ShortText(max_length=5)
@@ -1520,6 +1547,7 @@ ALL_MODELS: tuple[type[Model], ...] = (
     Invoice,
     Refund,
     CreditedLine,
+    ExchangeRate,
     Document,
     BalanceEntry,
     Allocation,

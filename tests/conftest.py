@@ -28,6 +28,7 @@ import pytest
 from jinja2 import Undefined, UndefinedError
 from jinja2.utils import missing
 
+from tests.judges import MISSING as JUDGES_MISSING
 from tests.matrix import FULL, taking_turns
 from tests.pages import PageClient
 from tests.postgres import PostgreSQL, ReusedDatabase
@@ -157,8 +158,15 @@ def longest_tests() -> list[str]:
     return (Path(__file__).parent / "longest.txt").read_text().split()
 
 
+NEEDED_BY_TESTS = (
+    ("PostgreSQL", POSTGRESQL_MISSING),
+    ("exim", EXIM_MISSING),
+    ("E-invoices by others", JUDGES_MISSING),
+)
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    for name, reason in (("PostgreSQL", POSTGRESQL_MISSING), ("exim", EXIM_MISSING)):
+    for name, reason in NEEDED_BY_TESTS:
         skipped = [
             report for report in terminalreporter.getreports("skipped") if reason in str(report.longrepr)
         ]

@@ -67,6 +67,7 @@ WORDS_OF_A_FLOOR = {
         "audit",
         "catalogue",
         "demo",
+        "exchange_rates",
         "ledger",
         "letters",
         "open_money",
@@ -80,7 +81,16 @@ WORDS_OF_A_FLOOR = {
     # Pieces of forms that two areas share.
     "forms": {"addresses", "base", "billing_details", "cards", "contacts", "time_zones"},
     "templates": {"email", "error", "layout", "layout_plain", "ui"},
-    "tests/services": {"ledger", "letters", "outbox", "renewals", "upkeep", "catalogue", "demo"},
+    "tests/services": {
+        "exchange_rates",
+        "ledger",
+        "letters",
+        "outbox",
+        "renewals",
+        "upkeep",
+        "catalogue",
+        "demo",
+    },
     "tests/routes": {"card_numbers", "hostile_input", "query_counts"},
     "tests/forms": {"base", "conftest", "billing_details", "cards", "card_numbers"},
 }

@@ -302,10 +302,10 @@ def test_documents_bear_the_logo_and_those_made_before_keep_their_bytes(place, s
     pay(order)
     invoice = Invoice.get(Invoice.order == order)
     made = pdfs.pdf_of(invoice.id, "fr")
-    assert made != render_invoice(invoice.facts, locale="fr")
-    assert made == render_invoice(
-        invoice.facts, locale="fr", letterhead=Letterhead("Verdoyer & Cie", logo=LOGO, is_svg=True)
-    )
+    xml = pdfs.xml_of(invoice.id)
+    assert made != render_invoice(invoice.facts, locale="fr", e_invoice=xml)
+    mark = Letterhead("Verdoyer & Cie", logo=LOGO, is_svg=True)
+    assert made == render_invoice(invoice.facts, locale="fr", letterhead=mark, e_invoice=xml)
     changed = replace(settings, brand=replace(settings.brand, name="Another", logo=None))
     install(make_runtime(changed, clock))
     assert pdfs.pdf_of(invoice.id, "fr") == made
@@ -321,5 +321,6 @@ def test_an_invoice_is_printed_without_a_logo_that_cannot_be(place, settings, cl
     invoice = Invoice.get(Invoice.order == order)
     broken = Logo(content=b"\x89PNG\r\n\x1a\nbroken", media_type="image/png")
     install(make_runtime(replace(settings, brand=replace(settings.brand, logo=broken)), clock))
-    assert pdfs.pdf_of(invoice.id, "fr") == render_invoice(invoice.facts, locale="fr")
-    assert Document.select().count() == 1
+    made, xml = pdfs.pdf_of(invoice.id, "fr"), pdfs.xml_of(invoice.id)
+    assert made == render_invoice(invoice.facts, locale="fr", e_invoice=xml)
+    assert Document.select().count() == 2

@@ -178,6 +178,12 @@ NONSENSE = {
         "ZZ7630006000011234567890189",
         "0" * 27,
     ],
+    "SELLER_POSTAL_CODE": ["", "75002", "x" * 300],
+    "SELLER_CITY": ["", "Paris"],
+    "SELLER_LEGAL_NUMBER": ["1", "303265046", "732829320", "x" * 300],
+    "SELLER_ELECTRONIC_ADDRESS": ["", "303265045", "0225:", "0225:a b", "x" * 300],
+    "SELLER_VAT_ON_DEBITS": ["", "true", "YES"],
+    "SELLER_CURRENCY": ["", "EURO", "XXX", "FRF", "€"],
     "SELLER_BIC": ["", "AGRI", "AGRIFRPPX", "AGRIZZPP", "4GRIFRPP!", "Crédit A"],
     "SELLER_TIME_ZONE": [
         "",
@@ -354,6 +360,21 @@ def test_a_host_that_browsers_write_otherwise_is_told_how(tmp_path) -> None:
         read({"PORTAL_BASE_URL": "https://müller.example"}, tmp_path)
 
 
+SELLER_FACTS = {
+    "name": "Atelier Logiciel SAS",
+    "address": ["24 rue des Tanneurs", "69002 Lyon", "France"],
+    "country": "FR",
+    "vat_number": "FR40303265045",
+    "iban": "FR7630006000011234567890189",
+    "bic": "AGRIFRPP",
+    "street": ["24 rue des Tanneurs"],
+    "postal_code": "69002",
+    "city": "Lyon",
+    "legal_number": "303265045",
+    "electronic_address": "0225:303265045",
+    "vat_on_debits": False,
+    "currency": "EUR",
+}
 SENSE = [
     ("SELLER_COUNTRY", "fr", "seller.country", "FR"),
     ("SELLER_TIME_ZONE", "Pacific/Auckland", "seller.time_zone", "Pacific/Auckland"),
@@ -361,6 +382,13 @@ SENSE = [
     ("SELLER_IBAN", "fr76 3000 6000 0112 3456 7890 189", "seller.iban", "FR7630006000011234567890189"),
     ("SELLER_BIC", "agrifrpp882", "seller.bic", "AGRIFRPP882"),
     ("SELLER_ADDRESS", "1 rue X\\n75002 Paris", "seller.address", ("1 rue X", "75002 Paris")),
+    ("SELLER_ADDRESS", "1 rue X\\n75002 Paris", "seller.city", ""),
+    ("SELLER_CITY", "Lyon", "seller.facts", SELLER_FACTS),
+    ("SELLER_LEGAL_NUMBER", "303 265 045", "seller.legal_number", "303265045"),
+    ("SELLER_LEGAL_NUMBER", "303 265 045 00011", "seller.legal_number", "30326504500011"),
+    ("SELLER_ELECTRONIC_ADDRESS", "0225:303265045_A", "seller.electronic_address", "0225:303265045_A"),
+    ("SELLER_VAT_ON_DEBITS", "yes", "seller.vat_on_debits", True),
+    ("SELLER_CURRENCY", "chf", "seller.currency", "CHF"),
     ("SELLER_NAME", "Société\u00a0& Cie", "seller.name", "Société\u00a0& Cie"),
     ("SMTP_URL", "", "smtp_url", None),
     ("MAIL_FROM", "billing@intranet", "mail_from", "billing@intranet"),
@@ -399,6 +427,26 @@ def test_sense_is_accepted(name, typed, where, read_as, tmp_path) -> None:
 def test_a_seller_sits_anywhere_in_the_union(country, number, tmp_path) -> None:
     told = {"PORTAL_SELLER_COUNTRY": country, "PORTAL_SELLER_VAT_NUMBER": number}
     assert read(told, tmp_path).seller.vat_number.endswith(number)
+
+
+@pytest.mark.parametrize(
+    ("country", "vat_number", "currency", "legal_number", "address"),
+    [
+        ("FR", "FR40303265045", "EUR", "303265045", "0225:303265045"),
+        ("SE", "SE123456789701", "SEK", "", ""),
+        ("DE", "DE136695976", "EUR", "", ""),
+    ],
+)
+def test_what_is_not_told_of_the_seller_follows_from_its_country(
+    country, vat_number, currency, legal_number, address, tmp_path
+) -> None:
+    told = {"PORTAL_SELLER_COUNTRY": country, "PORTAL_SELLER_VAT_NUMBER": vat_number}
+    seller = read({**told, "PORTAL_SELLER_NAME": "Example"}, tmp_path).seller
+    assert (seller.currency, seller.legal_number, seller.electronic_address) == (
+        currency,
+        legal_number,
+        address,
+    )
 
 
 def test_a_country_and_a_vat_number_that_disagree_are_told_together(tmp_path) -> None:

@@ -15,6 +15,7 @@ from tools import check_tracked, setup
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ("requirements.lock", "requirements-dev.lock")
+OUTSIDE_LOCK = "requirements-outside.lock"
 
 
 def pins(lock: str) -> dict[str, str]:
@@ -22,7 +23,7 @@ def pins(lock: str) -> dict[str, str]:
     return dict(re.findall(r"^([\w.-]+)==(\S+)", (ROOT / lock).read_text(), flags=re.MULTILINE))
 
 
-@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("lock", [*LOCKS, OUTSIDE_LOCK])
 def test_a_lock_names_hashes_and_no_address(lock: str) -> None:
     text = (ROOT / lock).read_text()
     assert "://" not in text
@@ -45,6 +46,7 @@ def test_every_declared_package_is_locked() -> None:
     extras = [name for names in project["project"]["optional-dependencies"].values() for name in names]
     for declared, lock in (
         (project["project"]["dependencies"] + extras, "requirements.lock"),
+        (project["dependency-groups"]["outside"], OUTSIDE_LOCK),
         (project["dependency-groups"]["dev"] + project["build-system"]["requires"], "requirements-dev.lock"),
     ):
         names = {re.match(r"[\w.-]+", line)[0].lower() for line in declared}
@@ -162,6 +164,45 @@ def test_missing_postgresql_stops_ci_and_nobody_else(
     monkeypatch.setenv("CI", "true")
     with pytest.raises(setup.SetupError, match="may not be skipped"):
         setup.ensure_postgresql()
+
+
+def test_missing_judges_stop_ci_and_nobody_else(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(command: list[str], act: str) -> None:
+        raise setup.SetupError(f"{act} failed: there is no wheel")
+
+    (checkout / OUTSIDE_LOCK).write_bytes((ROOT / OUTSIDE_LOCK).read_bytes())
+    monkeypatch.setattr(setup, "OUTSIDE", checkout / ".venv-outside")
+    monkeypatch.setattr(setup, "finish", fail)
+    monkeypatch.setattr(setup.shutil, "which", lambda program: None)
+    monkeypatch.setattr(setup, "apt_install", lambda *packages: False)
+    monkeypatch.delenv("CI", raising=False)
+    setup.ensure_outside()
+    told = capsys.readouterr().out
+    assert told.count("SKIPPED") == 2 and "there is no wheel" in told and "qpdf" in told
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(setup.SetupError, match="may not be skipped"):
+        setup.ensure_outside()
+
+
+def test_the_judges_are_installed_once(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def note(command: list[str], act: str) -> None:
+        done.append(act)
+        (checkout / ".venv-outside" / "bin").mkdir(parents=True, exist_ok=True)
+        (checkout / ".venv-outside" / "bin" / "python").touch()
+
+    (checkout / OUTSIDE_LOCK).write_text("one\n")
+    monkeypatch.setattr(setup, "OUTSIDE", checkout / ".venv-outside")
+    monkeypatch.setattr(setup, "finish", note)
+    setup.install_outside()
+    setup.install_outside()
+    assert done == ["making .venv-outside", f"installing {OUTSIDE_LOCK}"]
+    (checkout / OUTSIDE_LOCK).write_text("two\n")
+    setup.install_outside()
+    assert len(done) == 4
 
 
 def test_a_browser_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """Make this checkout ready to run or to test, with nothing but Python's own library.
 
-    python3 tools/setup.py [run | dev] [--browser] [--postgresql] [--exim] [--recreate]
+    python3 tools/setup.py [run | dev] [--browser] [--postgresql] [--exim] [--outside] [--recreate]
 
 A second run with the same lock file does nothing and takes a tenth of a second.
 """
@@ -38,6 +38,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "portal-setup.json"
+OUTSIDE = ROOT / ".venv-outside"
+OUTSIDE_LOCK = "requirements-outside.lock"
 LOCKS = {"run": "requirements.lock", "dev": "requirements-dev.lock"}
 SERIES = f"{sys.version_info.major}.{sys.version_info.minor}"
 # Raise it when an environment made by an older version of this file must be finished again.
@@ -80,6 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--browser", action="store_true", help="find or install a browser for the tests")
     parser.add_argument("--postgresql", action="store_true", help="find or install PostgreSQL's programs")
     parser.add_argument("--exim", action="store_true", help="find or install the mail server of the tests")
+    parser.add_argument("--outside", action="store_true", help="install what others wrote as judges")
     parser.add_argument("--recreate", action="store_true", help="throw .venv away first")
     chosen = parser.parse_args(arguments)
     try:
@@ -92,6 +95,8 @@ def main(arguments: list[str] | None = None) -> int:
                 ensure_postgresql()
             if chosen.exim:
                 ensure_exim()
+            if chosen.outside:
+                ensure_outside()
     except SetupError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 1
@@ -334,6 +339,42 @@ def no_services() -> Iterator[None]:
         yield
     finally:
         policy.unlink()
+
+
+def ensure_outside() -> None:
+    """The judges of documents that others wrote: an environment of their own, and qpdf."""
+    missing = []
+    try:
+        install_outside()
+    except SetupError as error:
+        missing.append(f"the judges of documents cannot be installed ({error})")
+    if shutil.which("qpdf") is None and not apt_install("qpdf"):
+        missing.append("qpdf is missing: install the package qpdf")
+    for sentence in missing:
+        if os.environ.get("CI") == "true":
+            raise SetupError(f"{sentence}; with CI=true their tests may not be skipped.")
+        say(f"{sentence}. Until then their tests are SKIPPED.")
+
+
+def install_outside() -> None:
+    """Bring .venv-outside to what its lock file says; nothing is done where it is there already."""
+    lock, stamp, python = ROOT / OUTSIDE_LOCK, OUTSIDE / "portal-setup.json", OUTSIDE / "bin" / "python"
+    wanted = json.dumps({"python": SERIES, "lock": hashlib.sha256(lock.read_bytes()).hexdigest()})
+    if python.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return
+    say(f"installing {OUTSIDE_LOCK} into {OUTSIDE.name} …")
+    shutil.rmtree(OUTSIDE, ignore_errors=True)
+    exact = ["--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", str(lock)]
+    if installer := uv():
+        finish(
+            [installer, "venv", "--quiet", "--python", sys.executable, str(OUTSIDE)], "making .venv-outside"
+        )
+        finish([installer, "pip", "install", "--python", str(python), *exact], f"installing {OUTSIDE_LOCK}")
+    else:
+        finish([sys.executable, "-m", "venv", str(OUTSIDE)], f"making {OUTSIDE.name}")
+        pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
+        finish([*pip, "install", *exact], f"installing {OUTSIDE_LOCK}")
+    stamp.write_text(wanted)
 
 
 @contextlib.contextmanager

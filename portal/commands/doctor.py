@@ -20,6 +20,7 @@ from portal.documents.coverage import FONTS_FOLDER
 from portal.documents.coverage import fonts as bundled_fonts
 from portal.mail import sending as mail
 from portal.models import OutboxMessage, Person, Price
+from portal.services import exchange_rates
 from portal.settings import (
     Settings,
     SettingsError,
@@ -68,6 +69,7 @@ def examine(settings: Settings, clock: Clock) -> Iterator[Finding]:
             return
         yield _finding("catalogue", catalogue)
         yield _finding("operator", operator)
+        yield _finding("exchange rates", lambda: missing_rates(settings, clock.wall()))
         yield _finding("clock", lambda: machine_clock(clock.wall()))
         yield _finding("worker", lambda: worker(clock.wall()))
         yield _finding("messages", lambda: messages(clock.wall()))
@@ -231,6 +233,17 @@ def operator() -> str | None:
     if Person.select().where(Person.is_operator).exists():
         return None
     return "There is no operator: run portal operator add EMAIL."
+
+
+def missing_rates(settings: Settings, now: datetime) -> str | None:
+    """Before an order is refused for it."""
+    urgent = [need for need in exchange_rates.needs(settings, now=now) if need.is_urgent]
+    if not urgent:
+        return None
+    return (
+        f"No exchange rate holds beyond tomorrow for {', '.join(need.currency for need in urgent)}: orders "
+        "in it that bear VAT will be refused; add the rate of today at /operator/exchange-rates."
+    )
 
 
 def machine_clock(wall: datetime) -> str | None:

@@ -22,6 +22,8 @@ LABELS: dict[str, dict[str, str]] = {
         "billed_to": "Billed to",
         "credited_to": "Credited to",
         "vat_number": "VAT number: {number}",
+        "legal_number": "{name}: {number}",
+        "register": "Registration number",
         "tax_number": "Tax number: {number}",
         "named_tax_number": "Tax number ({name}): {number}",
         "purchase_order": "Your reference",
@@ -55,9 +57,16 @@ LABELS: dict[str, dict[str, str]] = {
         "refund_processor": "Refund processed by {processor}",
         "nothing_due": "Nothing to pay",
         "credited": "Credited to your balance, which pays for what you order next",
+        "paid_from_balance": "Paid from your balance: {amount}",
         "due": "To pay: {amount}",
         "due_on": "To pay by {date}: {amount}",
         "due_by_transfer": "By bank transfer to {iban}, quoting {number}",
+        "payable_on": "Due date",
+        "reference": "Reference",
+        "tax_in_seller_currency": (
+            "VAT in {base}: {amount} (1 {base} = {rate} {currency} on {date}; source: {source})."
+        ),
+        "decimal_mark": ".",
         "page": "Page {page} of {pages}",
         "eu_business_reverse_charge": "Reverse charge — Article 196, Directive 2006/112/EC.",
         "eu_business_reverse_charge_FR": (
@@ -82,6 +91,16 @@ LABELS: dict[str, dict[str, str]] = {
             "CGI / Article 219, Directive 2006/112/EC)."
         ),
         "operation_FR": "Supply of services.",
+        "vat_on_debits_FR": "The seller opted to pay VAT on debits.",
+        "AAB_FR": "No discount for early payment.",
+        "PMD_FR": (
+            "Late payment: penalties at the European Central Bank’s refinancing rate plus 10 percentage "
+            "points (Article L. 441-10 of the French commercial code)."
+        ),
+        "PMT_FR": (
+            "Late payment: fixed recovery charge of {amount} (Articles L. 441-10 and D. 441-5 of the French "
+            "commercial code)."
+        ),
         "late_payment_FR": (
             "No discount for early payment. Late payment: penalties at the European Central Bank’s "
             "refinancing rate plus 10 percentage points, and a fixed recovery charge of {amount} "
@@ -101,6 +120,8 @@ LABELS: dict[str, dict[str, str]] = {
         "billed_to": "Facturé à",
         "credited_to": "Crédité à",
         "vat_number": "N° de TVA : {number}",
+        "legal_number": "{name} : {number}",
+        "register": "Numéro d’immatriculation",
         "tax_number": "Numéro fiscal : {number}",
         "named_tax_number": "Numéro fiscal ({name}) : {number}",
         "purchase_order": "Votre référence",
@@ -129,14 +150,21 @@ LABELS: dict[str, dict[str, str]] = {
         "to_bank_transfer": "sur votre compte bancaire",
         "card": "carte",
         "partly_from_balance": "{rest}, et {amount} avec votre solde",
-        "partly_to_balance": "{rest} ; les autres {amount} restent sur votre solde",
+        "partly_to_balance": "{rest} ; les autres {amount} restent sur votre solde",
         "processor": "Paiement traité par {processor}",
         "refund_processor": "Remboursement traité par {processor}",
         "nothing_due": "Rien à payer",
         "credited": "Crédité sur votre solde, qui règle vos prochaines commandes",
+        "paid_from_balance": "Payé avec votre solde : {amount}",
         "due": "À payer : {amount}",
         "due_on": "À payer avant le {date} inclus : {amount}",
         "due_by_transfer": "Par virement bancaire sur {iban}, avec la référence {number}",
+        "payable_on": "Échéance",
+        "reference": "Référence",
+        "tax_in_seller_currency": (
+            "TVA en {base} : {amount} (1 {base} = {rate} {currency} au {date} ; source : {source})."
+        ),
+        "decimal_mark": ",",
         "page": "Page {page} sur {pages}",
         "eu_business_reverse_charge": "Autoliquidation — article 196 de la directive 2006/112/CE.",
         "eu_business_reverse_charge_FR": (
@@ -164,6 +192,16 @@ LABELS: dict[str, dict[str, str]] = {
             "directive 2006/112/CE)."
         ),
         "operation_FR": "Prestation de services.",
+        "vat_on_debits_FR": "Option pour le paiement de la taxe d’après les débits.",
+        "AAB_FR": "Pas d’escompte pour paiement anticipé.",
+        "PMD_FR": (
+            "En cas de retard de paiement : pénalités au taux de refinancement de la BCE majoré de 10 points "
+            "(article L. 441-10 du code de commerce)."
+        ),
+        "PMT_FR": (
+            "En cas de retard de paiement : indemnité forfaitaire de recouvrement de {amount} (articles "
+            "L. 441-10 et D. 441-5 du code de commerce)."
+        ),
         "late_payment_FR": (
             "Pas d’escompte pour paiement anticipé. En cas de retard : pénalités au taux de "
             "refinancement de la BCE majoré de 10 points et indemnité forfaitaire de recouvrement de "
@@ -208,15 +246,30 @@ def amendment(facts: Mapping[str, Any], labels: Mapping[str, str], *, date: str)
 def terms(facts: Mapping[str, Any], labels: Mapping[str, str], *, recovery_charge: str) -> str:
     """What the seller's law asks to print whatever the tax; only French sellers so far.
 
-    Nature of the operation: CGI annexe II, article 242 nonies A. Late payment: code de commerce, L. 441-9
-    and L. 441-10, between businesses alone and on invoices alone.
+    Nature of the operation, and VAT on debits where the seller opted for it: CGI annexe II, article
+    242 nonies A. Late payment: code de commerce, L. 441-9 and L. 441-10, between businesses alone and on
+    invoices alone.
     """
     if facts["seller"]["country"] != "FR":
         return ""
     sentences = [labels["operation_FR"]]
+    if facts["seller"].get("vat_on_debits") and facts["totals"]["tax_minor"]:
+        sentences.append(labels["vat_on_debits_FR"])
     if facts["kind"] == "invoice" and is_business(facts["buyer"]):
         sentences.append(labels["late_payment_FR"].format(amount=recovery_charge))
     return " ".join(sentences)
+
+
+def late_payment_notes(
+    facts: Mapping[str, Any], labels: Mapping[str, str], *, recovery_charge: str
+) -> list[tuple[str, str]]:
+    """Of a French seller's e-invoice: discount, penalties and recovery charge, each with its code.
+
+    UNTDID 4451; the reform (XP Z12-012) asks for all three on every document.
+    """
+    if facts["seller"]["country"] != "FR":
+        return []
+    return [(code, labels[f"{code}_FR"].format(amount=recovery_charge)) for code in ("AAB", "PMD", "PMT")]
 
 
 def is_business(buyer: Mapping[str, Any]) -> bool:

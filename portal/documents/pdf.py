@@ -1,6 +1,6 @@
-"""Invoice facts to a PDF/A-3a and PDF/UA-1 document, the same bytes each time.
+"""Invoice facts to a PDF/A-3a and PDF/UA-1 document, the same bytes each time, with its e-invoice inside.
 
-PDF/A-3 rather than A-2 although nothing is attached yet: the Factur-X XML will be, under the same claim.
+Such a PDF is Factur-X: the XML is attached, and the metadata say so (facturx_metadata.py).
 typst is imported at the first document, never with this module: a process that has compiled must not fork.
 """
 
@@ -20,12 +20,15 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from babel import Locale
 
+from portal.domain.legal_numbers import legal_number_name
 from portal.domain.tax_numbers import tax_number_label
 from portal.domain.vocabulary import PaymentMethodKind, TaxCategory
 from portal.words.formats import long_date, money_text, number_text, rate_text, short_date
 from portal.words.methods import card_name
 
 from .coverage import FONTS_FOLDER, Font, font_of, packed_fonts_for
+from .e_invoice import RECOVERY_CHARGE_MINOR, exchange_words
+from .facturx_metadata import with_facturx_metadata
 from .labels import LABELS, amendment, language_of, tax_mention, terms
 from .notes import line_number, share_notes
 from .printable import BREAK_MARK, clusters, printable, printable_lines
@@ -47,8 +50,6 @@ class Letterhead:
 
 LAYOUT = Path(__file__).with_name("invoice.typ")
 PDF_STANDARDS: "list[PDFStandard]" = ["a-3a", "ua-1"]
-RECOVERY_CHARGE_MINOR = 4000
-"""Forty euros: code de commerce, article D. 441-5."""
 LONGEST_KEPT_TOGETHER = 600
 """Characters of a line that surely fit one page; a longer line may break across pages."""
 NO_RATE = "—"
@@ -72,12 +73,18 @@ _first_process: list[int] = []
 _unpacking = threading.Lock()
 
 
-def render_invoice(facts: Mapping[str, Any], *, locale: str, letterhead: Letterhead | None = None) -> bytes:
+def render_invoice(
+    facts: Mapping[str, Any],
+    *,
+    locale: str,
+    letterhead: Letterhead | None = None,
+    e_invoice: bytes | None = None,
+) -> bytes:
     """The PDF of an issued invoice or credit note, in the language of `locale` (English where we have none).
 
-    `facts` is the JSON form of InvoiceFacts. The document is dated by its facts, so the same facts, locale
-    and letterhead give the same bytes in every process, thread and year (as long as typst, fonts and layout
-    are the same).
+    `facts` is the JSON form of InvoiceFacts, `e_invoice` the XML of the same ones, which is attached. The
+    document is dated by its facts, so the same facts, locale, letterhead and XML give the same bytes in every
+    process, thread and year (as long as typst, fonts and layout are the same).
     Amounts are printed as the facts hold them, never computed. Safe to call from several threads.
     """
     content = {**_content(facts, locale=locale), "vendor": _vendor(letterhead)}
@@ -90,14 +97,17 @@ def render_invoice(facts: Mapping[str, Any], *, locale: str, letterhead: Letterh
         "logo": _logo(letterhead),
     }
     issued_at = datetime.combine(date.fromisoformat(facts["issued_on"]), time(), UTC)
+    inputs = {"document": json.dumps(content, sort_keys=True)}
+    if e_invoice is not None:
+        inputs["e-invoice"] = e_invoice.decode()
     pdf = _compiler(packed).compile(
-        sys_inputs={"document": json.dumps(content, sort_keys=True)},
+        sys_inputs=inputs,
         pdf_standards=PDF_STANDARDS,
         format="pdf",
         timestamp=issued_at,
     )
     assert isinstance(pdf, bytes)
-    return pdf
+    return pdf if e_invoice is None else with_facturx_metadata(pdf)
 
 
 def _compiler(packed: Sequence[Font] = ()) -> "Compiler":
@@ -229,7 +239,8 @@ def _content(facts: Mapping[str, Any], *, locale: str) -> dict[str, Any]:
         "mentions": _mentions(facts, labels, language),
         "footer": {
             "legal": _legal_lines(seller, labels),
-            "bank": _bank_rows(facts),
+            "bank": _bank_rows(facts)
+            + ([[labels["reference"], _reference(facts)]] if _is_open(facts) else []),
             "page": labels["page"],
         },
     }
@@ -237,12 +248,19 @@ def _content(facts: Mapping[str, Any], *, locale: str) -> dict[str, Any]:
 
 def _address(party: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
     lines = [line for part in party["address"] for line in printable_lines(part)]
+    if party.get("legal_number"):
+        lines.append(_legal_number(party, labels))
     if party.get("vat_number"):
         lines.append(labels["vat_number"].format(number=printable(party["vat_number"])))
     if party.get("tax_number"):
         name, number = tax_number_label(party["country"]), printable(party["tax_number"])
         lines.append(labels["named_tax_number" if name else "tax_number"].format(name=name, number=number))
     return lines
+
+
+def _legal_number(party: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+    name = legal_number_name(party["country"], party["legal_number"]) or labels["register"]
+    return labels["legal_number"].format(name=name, number=printable(party["legal_number"]))
 
 
 def _buyer(facts: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, Any]:
@@ -262,6 +280,8 @@ def _meta(facts: Mapping[str, Any], labels: Mapping[str, str], language: str) ->
         ("number", facts["number"]),
         ("issued_on", long_date(facts["issued_on"], language)),
     ]
+    if _is_open(facts):
+        rows += [("payable_on", long_date(facts["due_on"], language)), ("reference", _reference(facts))]
     if corrected := facts.get("corrects"):
         rows += [
             ("corrects", corrected["number"]),
@@ -332,7 +352,7 @@ def _totals(facts: Mapping[str, Any], labels: Mapping[str, str], language: str) 
 def _payment(facts: Mapping[str, Any], labels: Mapping[str, str], language: str) -> list[str]:
     """What happened with the money, in bold, and a second line where there is more to say."""
     payment, is_invoice = facts.get("payment"), facts["kind"] == "invoice"
-    if payment:
+    if payment and not _is_open(facts):
         how = _how_paid(payment, labels, preposition="by" if is_invoice else "to")
         sentence = labels["paid" if is_invoice else "refunded"]
         lines = [sentence.format(how=how, date=long_date(payment["paid_on"], language))]
@@ -345,15 +365,31 @@ def _payment(facts: Mapping[str, Any], labels: Mapping[str, str], language: str)
         return [labels["credited"]]
     if not facts["totals"]["gross_minor"]:
         return [labels["nothing_due"]]
-    amount = money_text(facts["totals"]["gross_minor"], facts["currency"], language)
+    due_minor = facts.get("due_minor", facts["totals"]["gross_minor"])
+    amount = money_text(due_minor, facts["currency"], language)
     if facts.get("due_on"):
         lines = [labels["due_on"].format(amount=amount, date=long_date(facts["due_on"], language))]
     else:
         lines = [labels["due"].format(amount=amount)]
     if facts["seller"].get("iban"):
         account = " · ".join(f"{name} {value}" for name, value in _bank_rows(facts))
-        lines.append(labels["due_by_transfer"].format(iban=account, number=printable(facts["number"])))
+        number = _reference(facts) or printable(facts["number"])
+        lines.append(labels["due_by_transfer"].format(iban=account, number=number))
+    if payment:
+        paid = money_text(facts["totals"]["gross_minor"] - due_minor, facts["currency"], language)
+        lines.append(labels["paid_from_balance"].format(amount=paid))
     return lines
+
+
+def _is_open(facts: Mapping[str, Any]) -> bool:
+    """An invoice of which something was to be paid when it was issued; earlier versions say no such thing."""
+    return facts["kind"] == "invoice" and facts.get("due_minor", 0) > 0
+
+
+def _reference(facts: Mapping[str, Any]) -> str:
+    """In groups of four, as banks print it; "" where there is none."""
+    reference = facts.get("reference") or ""
+    return "\N{NO-BREAK SPACE}".join(reference[at : at + 4] for at in range(0, len(reference), 4))
 
 
 def _balance_words(facts: Mapping[str, Any], labels: Mapping[str, str], language: str) -> list[str]:
@@ -381,15 +417,21 @@ def _mentions(facts: Mapping[str, Any], labels: Mapping[str, str], language: str
     corrected_on = long_date(facts["corrects"]["issued_on"], language) if facts.get("corrects") else ""
     amends = amendment(facts, labels, date=corrected_on)
     recovery_charge = money_text(RECOVERY_CHARGE_MINOR, "EUR", language)
-    return list(filter(None, (amends, mention, terms(facts, labels, recovery_charge=recovery_charge))))
+    told = facts.get("tax_in_seller_currency")
+    exchange = exchange_words(facts, told, labels, language) if told else None
+    its_terms = terms(facts, labels, recovery_charge=recovery_charge)
+    return list(filter(None, (amends, exchange and printable(exchange), mention, its_terms)))
 
 
 def _legal_lines(seller: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
     address = ", ".join(line for part in seller["address"] for line in printable_lines(part))
     lines = [" · ".join(filter(None, (printable(seller["name"]), address)))]
+    numbers = []
+    if seller.get("legal_number"):
+        numbers.append(_legal_number(seller, labels))
     if seller.get("vat_number"):
-        lines.append(labels["vat_number"].format(number=printable(seller["vat_number"])))
-    return lines
+        numbers.append(labels["vat_number"].format(number=printable(seller["vat_number"])))
+    return lines + ([" · ".join(numbers)] if numbers else [])
 
 
 def _bank_rows(facts: Mapping[str, Any]) -> list[list[str]]:

@@ -1,7 +1,7 @@
 """Whom to invoice: the one list of billing details, for forms, orders, documents and the table alike."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 
 from .addresses import format_address
@@ -12,7 +12,8 @@ from .vocabulary import VatStatus
 class Details:
     """As somebody typed them, each checked. A person has no company, VAT number or tax number.
 
-    `tax_number`: of a business outside the VAT systems that we know; it changes no tax.
+    `tax_number`: of a business outside the VAT systems that we know; it changes no tax. `legal_number`,
+    `legal_status`: of legal_numbers.py. `electronic_address`: where e-invoices reach it, `0225:` and more.
     """
 
     is_business: bool
@@ -29,11 +30,25 @@ class Details:
     country: str
     email: str
     tax_number: str = ""
+    legal_number: str = ""
+    legal_status: str = ""
+    electronic_address: str = ""
 
     @classmethod
     def of(cls, row: object) -> "Details":
         """Those of anything that has all of them as attributes, such as the workspace's own row."""
         return cls(*(getattr(row, name) for name in _names()))
+
+    def beside(self, kept: "Details") -> "Details":
+        """With what the form of the checkout does not ask, where `kept` is of the same business."""
+        if (self.is_business, self.country, self.company_name) != (True, kept.country, kept.company_name):
+            return self
+        return replace(
+            self,
+            legal_number=self.legal_number or kept.legal_number,
+            legal_status=self.legal_status or kept.legal_status,
+            electronic_address=self.electronic_address or kept.electronic_address,
+        )
 
     @classmethod
     def names(cls) -> Iterable[str]:

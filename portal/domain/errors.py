@@ -29,7 +29,11 @@ class CurrencyMismatch(PortalError):
     right: str
 
 
-class MissingVatRate(PortalError):
+class CannotBeInvoiced(PortalError):
+    """What it costs cannot be told as the law asks: operators have to mend it, and nothing is charged."""
+
+
+class MissingVatRate(CannotBeInvoiced):
     """No rate for `country` is valid on the day `on`: the invoice stops, never 0 % by accident."""
 
     country: str

@@ -1,15 +1,28 @@
 """The frozen copy of every printed fact of a document. What is not in here cannot be printed."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from .creditor_reference import rf_reference
+from .exchange_rates import ExchangeRate
 from .frozen_quote import FrozenLine, frozen_balance, frozen_lines
 from .invoice_lines import document_lines
-from .vocabulary import DocumentKind, Interval, PaidWith, PaymentMethodKind
+from .legal_numbers import is_french, number_in_vat_number, siren_of
+from .money import Money, exponent
+from .vocabulary import DocumentKind, Interval, NoEInvoice, PaidWith, PaymentMethodKind
 
-FACTS_VERSION = 2
-"""How `invoice_facts` are laid out. Version 1, without this key, is read by invoice_lines.py too."""
+FACTS_VERSION = 3
+"""How `invoice_facts` are laid out. Version 1, without this key, is read by invoice_lines.py too; version 2
+lacks what e-invoices need: addresses in parts, legal numbers, due day, reference, the seller's currency."""
+WITH_E_INVOICE = 3
+MOST_DECIMALS = 2
+"""Of an amount in EN 16931 (BR-DEC-01 and the following)."""
+SERVICES = "services"
+"""The category of what is sold, which French law has every invoice name."""
+FRENCH_DIRECTORY = "0225"
+"""The scheme of electronic addresses in the directory of French e-invoicing; they begin with a SIREN."""
 
 INTERVAL_WORDS = {
     Interval.MONTH: {"en": "monthly", "fr": "mensuel"},
@@ -17,35 +30,58 @@ INTERVAL_WORDS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """With what an invoice was paid when it was issued, and `from_balance_minor` of it from the balance.
+
+    `method` BALANCE: nothing but that part was paid.
+    """
+
+    method: PaymentMethodKind | PaidWith
+    brand: str
+    last4: str
+    on: date
+    processor: str
+    from_balance_minor: int = 0
+
+    def paid_of(self, gross_minor: int) -> int:
+        return self.from_balance_minor if self.method.value == PaidWith.BALANCE else gross_minor
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {
+            "method": self.method.value,
+            "brand": self.brand,
+            "last4": self.last4,
+            "paid_on": self.on.isoformat(),
+            "processor": self.processor,
+            **({"from_balance_minor": self.from_balance_minor} if self.from_balance_minor else {}),
+        }
+
+
 def invoice_facts(
     *,
     number: str,
     issued_on: date,
+    due_on: date,
     quote: Mapping[str, Any],
     notes: Sequence[Mapping[str, Sequence[str]]],
     details: Mapping[str, Any],
-    seller_name: str,
-    seller_address: Sequence[str],
-    seller_country: str,
-    seller_vat_number: str,
-    iban: str,
-    bic: str,
+    seller: Mapping[str, Any],
     workspace_name: str,
     customer_number: str,
     order_number: str,
     language: str,
-    method_kind: PaymentMethodKind | PaidWith,
-    method_brand: str,
-    method_last4: str,
-    paid_on: date,
-    processor: str,
-    from_balance_minor: int = 0,
+    paid: Paid | None,
+    exchange_rate: ExchangeRate | None = None,
+    purchase_order: str = "",
 ) -> dict[str, Any]:
     """Plain JSON: dates as ISO text, amounts in minor units of `currency`, texts in every language.
 
     `quote` is Quote.facts, `notes` the sentences under each of its lines by language, `details` the buyer's
-    details as they were when the order was placed. `from_balance_minor` of the total was paid from the
-    balance, which is told only where something was.
+    details as they were when the order was placed, `seller` those of SellerSettings.facts. `paid` is None on
+    an invoice that is open: `due_on` is the last day to pay it, else the day on which it was paid. VAT in
+    another currency than the seller's needs the `exchange_rate`; without one the facts say no such figure.
     """
     lines = [
         _line_facts(line, its_notes, position=position)
@@ -56,21 +92,19 @@ def invoice_facts(
         "kind": DocumentKind.INVOICE.value,
         "number": number,
         "issued_on": issued_on.isoformat(),
+        "due_on": due_on.isoformat(),
+        "reference": rf_reference(number),
+        "operation": SERVICES,
         "currency": quote["currency"],
         "locale_default": language,
         "seller": {
-            "name": seller_name,
-            "address": list(seller_address),
-            "country": seller_country,
-            "vat_number": seller_vat_number,
-            "iban": iban,
-            "bic": bic,
+            name: list(value) if isinstance(value, tuple) else value for name, value in seller.items()
         },
         "buyer": _buyer_facts(details),
         "workspace_name": workspace_name,
         "customer_number": customer_number,
         "order_number": order_number,
-        "purchase_order": None,
+        "purchase_order": purchase_order or None,
         "lines": lines,
         "totals": {
             "net_minor": quote["net_minor"],
@@ -78,16 +112,59 @@ def invoice_facts(
             "gross_minor": quote["total_minor"],
             "by_rate": _by_rate(lines),
         },
+        "due_minor": quote["total_minor"] - (paid.paid_of(quote["total_minor"]) if paid else 0),
         "tax": dict(quote["tax"]),
-        "payment": {
-            "method": method_kind.value,
-            "brand": method_brand,
-            "last4": method_last4,
-            "paid_on": paid_on.isoformat(),
-            "processor": processor,
-            **({"from_balance_minor": from_balance_minor} if from_balance_minor else {}),
-        },
+        "tax_in_seller_currency": exchange_rate and tax_in_seller_currency(exchange_rate, quote["tax_minor"]),
+        "payment": paid and paid.facts,
     }
+
+
+def tax_in_seller_currency(rate: ExchangeRate, tax_minor: int) -> dict[str, Any]:
+    """What the VAT of a document in the rate's currency is in the seller's, and by which rate."""
+    return {
+        "currency": rate.base,
+        "tax_minor": rate.in_base(Money(tax_minor, rate.currency)).minor,
+        "rate_millionths": rate.millionths,
+        "rate_on": rate.on.isoformat(),
+        "source": rate.source,
+    }
+
+
+def credited_tax_in_seller_currency(invoice: Mapping[str, Any], tax_minor: int) -> dict[str, Any] | None:
+    """That of a credit note on the frozen `invoice`: at the rate of the invoice, whatever it is today."""
+    rate = _rate_of(invoice)
+    return tax_in_seller_currency(rate, tax_minor) if rate else None
+
+
+def needs_exchange_rate(currency: str, *, tax_minor: int, seller_currency: str) -> bool:
+    """Whether a document in `currency` has to tell its VAT in the seller's own."""
+    return currency != seller_currency and tax_minor > 0
+
+
+def why_no_e_invoice(facts: Mapping[str, Any]) -> NoEInvoice | None:
+    """Why the document has no XML; None where it has."""
+    if facts.get("version", 1) < WITH_E_INVOICE:
+        return NoEInvoice.ISSUED_BEFORE
+    if exponent(facts["currency"]) > MOST_DECIMALS:
+        return NoEInvoice.TOO_MANY_DECIMALS
+    if facts["tax_in_seller_currency"] is None and needs_exchange_rate(
+        facts["currency"],
+        tax_minor=facts["totals"]["tax_minor"],
+        seller_currency=facts["seller"]["currency"],
+    ):
+        return NoEInvoice.NO_EXCHANGE_RATE
+    return None
+
+
+def _rate_of(facts: Mapping[str, Any]) -> ExchangeRate | None:
+    told = facts.get("tax_in_seller_currency")
+    return told and ExchangeRate(
+        base=told["currency"],
+        currency=facts["currency"],
+        on=date.fromisoformat(told["rate_on"]),
+        millionths=told["rate_millionths"],
+        source=told["source"],
+    )
 
 
 def _line_facts(line: FrozenLine, notes: Mapping[str, Sequence[str]], *, position: int) -> dict[str, Any]:
@@ -142,29 +219,35 @@ def credit_note_facts(invoice: Mapping[str, Any], *, number: str, issued_on: dat
     Amounts stay positive, and buyer, seller and tax are the invoice's, whatever has changed since. What was
     said under its lines, such as extra days, is no longer so and is left out.
     """
+    kept_minor = (invoice["payment"] or {}).get("from_balance_minor", 0)
     return {
         **invoice,
         "kind": DocumentKind.CREDIT_NOTE.value,
         "number": number,
         "issued_on": issued_on.isoformat(),
+        **due_facts(invoice, issued_on=issued_on, due_minor=kept_minor),
         "corrects": {"number": invoice["number"], "issued_on": invoice["issued_on"]},
         "lines": [{**line, "notes": {}, "extension": None} for line in invoice["lines"]],
-        "payment": sent_back_facts(
-            invoice,
-            issued_on=issued_on,
-            kept_minor=(invoice["payment"] or {}).get("from_balance_minor", 0),
-        ),
+        "payment": invoice["payment"]
+        and sent_back_facts(invoice, issued_on=issued_on, kept_minor=kept_minor),
     }
 
 
-def sent_back_facts(invoice: Mapping[str, Any], *, issued_on: date, kept_minor: int) -> dict[str, Any] | None:
+def due_facts(invoice: Mapping[str, Any], *, issued_on: date, due_minor: int) -> dict[str, Any]:
+    """What a credit note says of what is still due of it: so much is kept, and nothing is asked for.
+
+    Nothing where its invoice does not say it either.
+    """
+    if invoice.get("version", 1) < WITH_E_INVOICE:
+        return {}
+    return {"due_on": issued_on.isoformat(), "due_minor": due_minor, "reference": None}
+
+
+def sent_back_facts(invoice: Mapping[str, Any], *, issued_on: date, kept_minor: int) -> dict[str, Any]:
     """What a credit note says of its money, that went back the way it had come.
 
     `kept_minor` of its total the balance had paid, and keeps.
-    None where the invoice was open: it is what is owed that becomes less.
     """
-    if invoice["payment"] is None:
-        return None
     paid = {name: value for name, value in invoice["payment"].items() if name != "from_balance_minor"}
     kept = {"from_balance_minor": kept_minor} if kept_minor else {}
     return {**paid, "paid_on": issued_on.isoformat(), **kept}
@@ -181,7 +264,28 @@ def adds_up(facts: Mapping[str, Any]) -> bool:
     amounts = [
         {"rate_bp": line.rate_bp, "net_minor": line.net.minor, "tax_minor": line.tax.minor} for line in lines
     ]
-    return bool(lines) and all(line.adds_up for line in lines) and facts["totals"] == document_totals(amounts)
+    rate = _rate_of(facts)
+    return (
+        bool(lines)
+        and all(line.adds_up for line in lines)
+        and facts["totals"] == document_totals(amounts)
+        and (
+            rate is None
+            or facts["tax_in_seller_currency"] == tax_in_seller_currency(rate, facts["totals"]["tax_minor"])
+        )
+        and (facts.get("version", 1) < WITH_E_INVOICE or facts["due_minor"] == _left_to_pay(facts))
+    )
+
+
+def _left_to_pay(facts: Mapping[str, Any]) -> int:
+    """Of an invoice what had not been paid when it was issued; of a credit note what is kept."""
+    payment, gross_minor = facts["payment"], int(facts["totals"]["gross_minor"])
+    if payment is None:
+        return gross_minor
+    from_balance_minor = int(payment.get("from_balance_minor", 0))
+    if facts["kind"] == DocumentKind.CREDIT_NOTE:
+        return from_balance_minor
+    return gross_minor - from_balance_minor if payment["method"] == PaidWith.BALANCE else 0
 
 
 def is_of_the_sale(
@@ -198,19 +302,24 @@ def is_of_the_sale(
     """Whether the frozen facts of an invoice are those of this order, its buyer and its payment.
 
     Not asked: amounts (see `adds_up`), what seller and workspace were called that day, how things are worded.
-    A fact that was not yet printed when the invoice was issued is none that it lacks.
+    A fact that was not yet printed when the invoice was issued is none that it lacks. With what an invoice
+    was paid that was issued open, it does not say.
     """
     buyer = _buyer_facts(details)
     sold, balance = frozen_lines(quote), frozen_balance(quote)
+    payment = facts["payment"] or {}
     return (
         all(buyer.get(name) == value for name, value in facts["buyer"].items() if name in buyer)
         and (facts["order_number"], facts["customer_number"]) == (order_number, customer_number)
         and len(facts["lines"]) == len(sold)
         and all(_is_of_the_line(*pair) for pair in zip(facts["lines"], sold, strict=True))
         and facts["tax"] == quote["tax"]
-        and [facts["payment"][name] for name in ("method", "brand", "last4")]
-        == [method_kind.value, method_brand, method_last4]
-        and facts["payment"].get("from_balance_minor", 0) == (balance.used.minor if balance else 0)
+        and (
+            facts.get("due_minor", 0) > 0
+            or [payment.get(name) for name in ("method", "brand", "last4")]
+            == [method_kind.value, method_brand, method_last4]
+        )
+        and payment.get("from_balance_minor", 0) == (balance.used.minor if balance else 0)
     )
 
 
@@ -226,7 +335,7 @@ def _is_of_the_line(printed: Mapping[str, Any], line: FrozenLine) -> bool:
 
 def mirrors(credit_note: Mapping[str, Any], invoice: Mapping[str, Any]) -> bool:
     """Whether a credit note says what its invoice said, but for its own name, its day and what is over."""
-    own = {"kind", "number", "issued_on", "lines", "payment"}
+    own = {"kind", "number", "issued_on", "due_on", "due_minor", "reference", "lines", "payment"}
     return (
         credit_note["kind"] == DocumentKind.CREDIT_NOTE.value
         and credit_note["corrects"] == {name: invoice[name] for name in ("number", "issued_on")}
@@ -243,6 +352,12 @@ def _lasting(facts: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _buyer_facts(details: Mapping[str, Any]) -> dict[str, Any]:
+    """A French business is named by the SIREN in its VAT number where it has given no legal number."""
+    legal_number = ""
+    if details["is_business"]:
+        legal_number = details.get("legal_number") or number_in_vat_number(
+            details["country"], details["vat_number"]
+        )
     return {
         "name": details["company_name"] if details["is_business"] else buyer_name(details),
         "contact": buyer_name(details) if details["is_business"] else None,
@@ -252,7 +367,21 @@ def _buyer_facts(details: Mapping[str, Any]) -> dict[str, Any]:
         "tax_number": details.get("tax_number") or None,
         "email": details["email"],
         "is_business": details["is_business"],
+        "street": [line for line in (details["street"], details["street2"]) if line],
+        "postal_code": details["postal_code"],
+        "city": details["city"],
+        "region": details["region"],
+        "legal_number": legal_number or None,
+        "electronic_address": details.get("electronic_address")
+        or electronic_address(details["country"], legal_number)
+        or None,
     }
+
+
+def electronic_address(country: str, legal_number: str) -> str:
+    """`0225:` and the SIREN, where French e-invoicing finds a business that names no other; else "" ."""
+    siren = siren_of(legal_number) if is_french(country) else ""
+    return f"{FRENCH_DIRECTORY}:{siren}" if siren else ""
 
 
 def buyer_name(details: Mapping[str, Any]) -> str:

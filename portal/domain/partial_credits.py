@@ -10,13 +10,35 @@ from typing import Any
 
 from .frozen_quote import DayShare
 from .invoice_lines import CreditedBefore, DocumentLine, document_lines
-from .invoicing import FACTS_VERSION, document_totals, sent_back_facts
+from .invoicing import (
+    WITH_E_INVOICE,
+    credited_tax_in_seller_currency,
+    document_totals,
+    due_facts,
+    sent_back_facts,
+)
 from .money import Money
 from .prorated_lines import CreditLine, RunningLine
 from .tax import tax_of
 from .vocabulary import DocumentKind
 
-OWN = {"version", "kind", "number", "issued_on", "corrects", "lines", "totals", "payment"}
+FACTS_VERSION = 2
+"""The first in which a line says what it credits: such a credit note on an earlier invoice has it all the
+same. On a later one it has the version of its invoice, whose facts it repeats."""
+OWN = {
+    "version",
+    "kind",
+    "number",
+    "issued_on",
+    "due_on",
+    "due_minor",
+    "reference",
+    "corrects",
+    "lines",
+    "totals",
+    "tax_in_seller_currency",
+    "payment",
+}
 """What such a credit note says of itself; all else it says as its invoice does."""
 
 
@@ -64,15 +86,24 @@ def partial_credit_note_facts(
         _line_facts(invoice["lines"][of_line - 1], of_line, credit, position=position)
         for position, (of_line, credit) in enumerate(credited.items(), start=1)
     ]
+    totals = document_totals(lines)
+    due_minor = totals["gross_minor"] if kept_minor is None else kept_minor
+    has_e_invoice = invoice.get("version", 1) >= WITH_E_INVOICE
     return {
         **invoice,
-        "version": FACTS_VERSION,
+        "version": max(FACTS_VERSION, invoice.get("version", 1)),
         "kind": DocumentKind.CREDIT_NOTE.value,
         "number": number,
         "issued_on": issued_on.isoformat(),
+        **due_facts(invoice, issued_on=issued_on, due_minor=due_minor),
         "corrects": {"number": invoice["number"], "issued_on": invoice["issued_on"]},
         "lines": lines,
-        "totals": document_totals(lines),
+        "totals": totals,
+        **(
+            {"tax_in_seller_currency": credited_tax_in_seller_currency(invoice, totals["tax_minor"])}
+            if has_e_invoice
+            else {}
+        ),
         "payment": None
         if kept_minor is None
         else sent_back_facts(invoice, issued_on=issued_on, kept_minor=kept_minor),
@@ -122,6 +153,8 @@ def is_of_its_lines(
         credit_note["kind"] == DocumentKind.CREDIT_NOTE.value
         and credit_note["corrects"] == {name: invoice[name] for name in ("number", "issued_on")}
         and credit_note["payment"] == _money_facts(credit_note, invoice, sent_back_minor)
+        and credit_note.get("tax_in_seller_currency")
+        == credited_tax_in_seller_currency(invoice, credit_note["totals"]["tax_minor"])
         and all(credit_note[name] == value for name, value in invoice.items() if name not in OWN)
         and len(positions) == len(lines) == len({*positions}) > 0
         and all(0 < position <= len(invoiced) for position in positions)

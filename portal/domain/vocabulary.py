@@ -237,6 +237,16 @@ class TaxCategory(StrEnum):
     OUTSIDE_SCOPE = "O"
 
 
+class NoEInvoice(StrEnum):
+    """Why a document has no XML: it was issued before there were any, no exchange rate was known, or its
+    currency has more decimals than EN 16931 can say.
+    """
+
+    ISSUED_BEFORE = "issued_before"
+    NO_EXCHANGE_RATE = "no_exchange_rate"
+    TOO_MANY_DECIMALS = "too_many_decimals"
+
+
 class TaxReason(StrEnum):
     SELLER_COUNTRY = "seller_country"
     EU_CONSUMER = "eu_consumer"

@@ -1,9 +1,13 @@
 """Forms of the vendor's staff."""
 
 import re
+from datetime import date, timedelta
+from typing import Any
 
 from wtforms.validators import ValidationError
 
+from portal.domain.exchange_rates import read_rate
+from portal.words.i18n import Choices
 from portal.words.i18n import lazy_gettext as _l
 
 from .base import (
@@ -12,6 +16,7 @@ from .base import (
     HiddenTextField,
     ParagraphField,
     PortalForm,
+    PrintedTextField,
     QuantityField,
     TextField,
 )
@@ -20,6 +25,7 @@ from .public import is_website
 LARGEST_STORAGE = 1_000_000
 """In either unit: more than a petabyte is a slip of the finger."""
 MOST_TRIAL_DAYS = 90
+OLDEST_RATE = timedelta(days=366)
 PHONE = re.compile(r"[+(]?[0-9][0-9 ().+/-]{3,38}")
 
 
@@ -91,3 +97,53 @@ class RefuseForm(PortalForm):
         description=_l("The e-mail to the organisation quotes it word for word."),
         render_kw={"rows": 4},
     )
+
+
+class ExchangeRateForm(PortalForm):
+    """A day, a currency, what one unit of the seller's is worth in it, and who says so.
+
+    `millionths` and `on` are what was typed, once it is valid.
+    """
+
+    currency = ChoiceField(_l("Currency"), required=_l("Choose the currency."))
+    rate_on = TextField(
+        _l("Day"),
+        required=_l("Enter the day that the rate is of."),
+        max_length=10,
+        render_kw={"type": "date", "autocomplete": "off"},
+    )
+    rate = TextField(
+        _l("Rate"),
+        required=_l("Enter the rate."),
+        max_length=20,
+        render_kw={"inputmode": "decimal", "autocomplete": "off"},
+    )
+    source = PrintedTextField(
+        _l("Source"),
+        required=_l("Enter who publishes the rate."),
+        description=_l("Printed on the invoices that use the rate."),
+        render_kw={"autocomplete": "off"},
+    )
+    millionths: int = 0
+    on: date = date.min
+
+    def __init__(self, *args: Any, currencies: Choices, today: date, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.today = today
+        self.currency.offer(currencies)
+
+    def validate_rate_on(self, field: TextField) -> None:
+        try:
+            self.on = date.fromisoformat(field.data)
+        except ValueError:
+            raise ValidationError(_l("Enter a day as year, month and day, like 2026-11-21.")) from None
+        if self.on > self.today:
+            raise ValidationError(_l("Enter today or a day before it."))
+        if self.on < self.today - OLDEST_RATE:
+            raise ValidationError(_l("Enter a day of the last twelve months."))
+
+    def validate_rate(self, field: TextField) -> None:
+        millionths = read_rate(field.data)
+        if millionths is None:
+            raise ValidationError(_l("Enter a rate above zero with up to six decimals, like 1.1612."))
+        self.millionths = millionths

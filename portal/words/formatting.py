@@ -30,6 +30,11 @@ def number(value: int) -> str:
     return number_text(value, _locale())
 
 
+def exact(machine_form: str) -> str:
+    """A number with its decimals, `1.1612`, as the reader's language writes it."""
+    return machine_form.replace(".", "," if _locale() == "fr" else ".")
+
+
 def day(value: date) -> str:
     """`21 November 2026`, `1er janvier 2027`; no line breaks inside a date."""
     return _written(value, "d MMMM y", _locale())

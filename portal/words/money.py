@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from portal.domain.addresses import country_name
+from portal.domain.errors import CannotBeInvoiced
+from portal.domain.exchange_rates import MissingExchangeRate
 from portal.domain.vocabulary import TaxCategory, TaxReason
 
 from .formats import rate_text
@@ -37,3 +39,14 @@ def tax_reason(tax: Mapping[str, Any]) -> str:
         TaxReason.OUTSIDE_EU: _("No VAT is due outside the European Union."),
         TaxReason.SPECIAL_TERRITORY: _("A special territory: its own rule applies."),
     }[TaxReason(tax["reason"])]
+
+
+def not_invoiced_words(refusal: CannotBeInvoiced) -> str:
+    """Why something cannot be ordered that could not be invoiced as the law asks."""
+    if isinstance(refusal, MissingExchangeRate):
+        return _(
+            "We cannot invoice in %(currency)s at the moment: the exchange rate for its VAT is missing. "
+            "Nothing was charged. Try again later, or contact us.",
+            currency=refusal.currency,
+        )
+    return _("We do not know the VAT rate of this country yet. Please contact us.")

@@ -14,6 +14,7 @@ from flask import Flask
 from portal import outbox
 from portal.database.connecting import connection
 from portal.runtime import Runtime, current
+from portal.services import exchange_rates
 from portal.services.payments import charging
 from portal.services.upkeep import housekeeping
 
@@ -52,9 +53,10 @@ def run_due() -> None:
 
 
 def sweep() -> None:
-    """Throw away what is over."""
+    """Throw away what is over, and tell operators what will be missing."""
     with at_work() as runtime:
         housekeeping.sweep(wall=runtime.clock.wall())
+        exchange_rates.tell_operators(now=runtime.clock.now())
 
 
 def drain_outbox(runtime: Runtime, *, limit: int) -> outbox.DrainReport:

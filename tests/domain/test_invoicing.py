@@ -1,14 +1,24 @@
 """The frozen copy of every printed fact."""
 
 import json
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
+from portal.domain.exchange_rates import ExchangeRate
 from portal.domain.invoice_lines import document_lines
-from portal.domain.invoicing import adds_up, credit_note_facts, invoice_facts, is_of_the_sale, mirrors
+from portal.domain.invoicing import (
+    Paid,
+    adds_up,
+    credit_note_facts,
+    invoice_facts,
+    is_of_the_sale,
+    mirrors,
+    why_no_e_invoice,
+)
 from portal.domain.pricing import facts_hash
-from portal.domain.vocabulary import PaymentMethodKind
+from portal.domain.vocabulary import NoEInvoice, PaidWith, PaymentMethodKind
 
 QUOTE = {
     "kind": "buy",
@@ -36,26 +46,38 @@ DETAILS = {
     "country": "FR",
     "email": "compta@acme.example",
     "address_lines": ["12 rue de la Paix", "75002 Paris", "France"],
+    "street": "12 rue de la Paix",
+    "street2": "",
+    "postal_code": "75002",
+    "city": "Paris",
+    "region": "",
+}
+SELLER = {
+    "name": "Atelier Logiciel SAS",
+    "address": ("24 rue des Tanneurs", "69002 Lyon"),
+    "country": "FR",
+    "vat_number": "FR40303265045",
+    "iban": "FR7630006000011234567890189",
+    "bic": "AGRIFRPP",
+    "street": ("24 rue des Tanneurs",),
+    "postal_code": "69002",
+    "city": "Lyon",
+    "legal_number": "303265045",
+    "electronic_address": "0225:303265045",
+    "vat_on_debits": False,
+    "currency": "EUR",
 }
 REST = {
     "notes": [{"en": ("Extra days: 15.",), "fr": ("Jours : 15.",)}],
     "number": "INV-2026-000001",
     "issued_on": date(2026, 11, 21),
-    "seller_name": "Atelier Logiciel SAS",
-    "seller_address": ("24 rue des Tanneurs", "69002 Lyon"),
-    "seller_country": "FR",
-    "seller_vat_number": "FR40303265045",
-    "iban": "FR7630006000011234567890189",
-    "bic": "AGRIFRPP",
+    "due_on": date(2026, 11, 21),
+    "seller": SELLER,
     "workspace_name": "Acme",
     "customer_number": "C-000042",
     "order_number": "abc",
     "language": "fr",
-    "method_kind": PaymentMethodKind.CARD,
-    "method_brand": "visa",
-    "method_last4": "4242",
-    "paid_on": date(2026, 11, 21),
-    "processor": "Portal sandbox",
+    "paid": Paid(PaymentMethodKind.CARD, "visa", "4242", date(2026, 11, 21), "Portal sandbox"),
 }
 
 
@@ -106,11 +128,24 @@ def test_the_period_runs_to_the_due_date_with_its_extra_days():
     assert line["extension"] == extension
 
 
+def without(facts, *names):
+    return {name: value for name, value in facts.items() if name not in names}
+
+
+def as_version_2(made):
+    """As the facts were before there were e-invoices."""
+    parts = ("street", "postal_code", "city", "legal_number", "electronic_address")
+    return without(made, "due_on", "reference", "operation", "due_minor", "tax_in_seller_currency") | {
+        "version": 2,
+        "seller": without(made["seller"], *parts, "vat_on_debits", "currency"),
+        "buyer": without(made["buyer"], *parts, "region"),
+    }
+
+
 def as_version_1(made):
     """As the facts were before a line said where it stands and what its tax is."""
-    new = {"position", "share", "tax_minor"}
-    lines = [{name: value for name, value in line.items() if name not in new} for line in made["lines"]]
-    return {name: value for name, value in made.items() if name != "version"} | {"lines": lines}
+    lines = [without(line, "position", "share", "tax_minor") for line in made["lines"]]
+    return without(as_version_2(made), "version") | {"lines": lines}
 
 
 OF_VERSION_1 = "890a4999b0dfdccd5898e5c507ca7406abbb1a2b335f87bac12bb82c3f6811c6"
@@ -243,12 +278,18 @@ def test_the_facts_are_a_copy():
     [
         *({name: "changed"} for name in REST if type(REST[name]) is str),
         {"issued_on": date(2026, 11, 22)},
-        {"paid_on": date(2026, 11, 22)},
-        {"method_kind": PaymentMethodKind.PAYPAL},
-        {"seller_address": ("elsewhere",)},
+        {"due_on": date(2026, 11, 22)},
+        {"paid": None},
+        {"paid": replace(REST["paid"], on=date(2026, 11, 22))},
+        {"paid": replace(REST["paid"], method=PaymentMethodKind.PAYPAL)},
+        *({"seller": {**SELLER, name: "changed"}} for name in SELLER),
+        {"exchange_rate": ExchangeRate("CHF", "EUR", date(2026, 11, 20), 1_070_000, "ECB")},
         *(
             {"details": {name: "changed"}}
-            for name in ("company_name", "vat_number", "first_name", "last_name", "country", "email")
+            for name in (
+                *("company_name", "vat_number", "first_name", "last_name", "country", "email"),
+                *("street", "postal_code", "city", "region", "legal_number", "electronic_address"),
+            )
         ),
         {"details": {"address_lines": ["changed"]}},
         {"details": {"is_business": False}},
@@ -366,3 +407,96 @@ def test_a_credit_note_mirrors_its_invoice_in_everything_that_lasts(path):
     note = credit_note_facts(invoice, number="CN-2026-000001", issued_on=date(2026, 12, 1))
     assert mirrors(note, invoice)
     assert not mirrors(with_changed(note, path, "changed"), invoice)
+
+
+# --- what e-invoices need -------------------------------------------------------------------------
+
+
+def test_what_was_issued_before_e_invoices_is_read_and_credited_as_it_was():
+    """The hash is that of the facts that the code of before e-invoices made of the same sale."""
+    made = as_version_2(facts())
+    assert facts_hash(made) == OF_VERSION_2
+    note = credit_note_facts(made, number="CN-2026-000001", issued_on=date(2026, 12, 1))
+    assert note.keys() - made.keys() == {"corrects"}
+    assert adds_up(made) and adds_up(note) and mirrors(note, made) and sold(made)
+    assert why_no_e_invoice(made) == why_no_e_invoice(as_version_1(facts())) == NoEInvoice.ISSUED_BEFORE
+
+
+OF_VERSION_2 = "01bc8096e8bab7e89a8142c5c7fbe284b99010939c7cd7e418ca2146ac995f9a"
+
+
+LEFT_TO_PAY = {
+    "paid by card": (REST["paid"], 0),
+    "paid by card and balance": (replace(REST["paid"], from_balance_minor=1000), 0),
+    "paid from the balance": (Paid(PaidWith.BALANCE, "", "", date(2026, 11, 21), "", 3360), 0),
+    "open": (None, 3360),
+    "open, a part paid from the balance": (
+        Paid(PaidWith.BALANCE, "", "", date(2026, 11, 21), "", 1000),
+        2360,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LEFT_TO_PAY)
+def test_what_is_left_to_pay_follows_from_what_was_paid(case):
+    paid, due_minor = LEFT_TO_PAY[case]
+    made = facts(paid=paid, due_on=date(2026, 12, 21))
+    assert (made["due_minor"], adds_up(made)) == (due_minor, True)
+    assert not adds_up(with_changed(made, ("due_minor",), due_minor + 1))
+
+
+USD = {"currency": "USD"}
+RATE = ExchangeRate("EUR", "USD", date(2026, 11, 20), 1_161_200, "European Central Bank")
+
+
+def test_vat_in_another_currency_is_told_in_the_sellers_at_a_rate_with_its_day_and_source():
+    made = facts(quote=USD, exchange_rate=RATE)
+    # 5.60 USD at 1.1612 are 4.8226… EUR.
+    assert made["tax_in_seller_currency"] == {
+        "currency": "EUR",
+        "tax_minor": 482,
+        "rate_millionths": 1_161_200,
+        "rate_on": "2026-11-20",
+        "source": "European Central Bank",
+    }
+    assert why_no_e_invoice(made) is None and adds_up(made)
+    assert not adds_up(with_changed(made, ("tax_in_seller_currency", "tax_minor"), 483))
+    assert why_no_e_invoice(facts(quote=USD)) == NoEInvoice.NO_EXCHANGE_RATE
+    untaxed = {**USD, "tax_minor": 0, "total_minor": 2800, "tax": {**QUOTE["tax"], "rate_bp": 0}}
+    assert why_no_e_invoice(facts(quote=untaxed)) is None
+    note = credit_note_facts(made, number="CN-2026-000001", issued_on=date(2027, 3, 1))
+    assert note["tax_in_seller_currency"] == made["tax_in_seller_currency"] and mirrors(note, made)
+
+
+def test_a_credit_note_asks_for_nothing_and_keeps_what_the_balance_had_paid():
+    made = facts(paid=replace(REST["paid"], from_balance_minor=1000))
+    note = credit_note_facts(made, number="CN-2026-000001", issued_on=date(2026, 12, 1))
+    assert (note["due_on"], note["due_minor"], note["reference"]) == ("2026-12-01", 1000, None)
+    assert adds_up(note) and mirrors(note, made)
+
+
+def test_what_pays_an_open_invoice_later_is_not_in_its_facts():
+    made = facts(paid=None)
+    assert sold(made) and sold(made, method_kind=PaidWith.CARD, method_last4="0000")
+    assert credit_note_facts(made, number="CN-2026-000001", issued_on=date(2026, 12, 1))["payment"] is None
+
+
+BUYERS = {
+    "a French business by its VAT number": ({}, "303265045", "0225:303265045"),
+    "a French business by what it gave": (
+        {"legal_number": "73282932000074"}, "73282932000074", "0225:732829320"
+    ),
+    "an address of its own": (
+        {"electronic_address": "0225:303265045_COMPTA"}, "303265045", "0225:303265045_COMPTA"
+    ),
+    "a VAT number that holds no SIREN": ({"vat_number": ""}, None, None),
+    "a German business": ({"country": "DE", "vat_number": "DE136695976"}, None, None),
+    "a person": ({"is_business": False, "vat_number": "", "legal_number": "732829320"}, None, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BUYERS)
+def test_a_buyer_is_named_by_its_number_and_reached_at_its_address(case):
+    details, number, address = BUYERS[case]
+    buyer = facts(details=details)["buyer"]
+    assert (buyer["legal_number"], buyer["electronic_address"]) == (number, address)

@@ -205,6 +205,7 @@ LETTERS = {
     "dispute_to_handle": PERSON
     | TOTAL
     | {"customer_number": "C-000007", "slug": "acme", "order": "K7Q2M9XD"},
+    "exchange_rates_missing": PERSON | {"currencies": "GBP, USD"},
     "auto_renewal_on": NEXT_CHARGE,
     "auto_renewal_off": HERE | RUNS | {"due_on": "2026-12-21"},
     "plan_scheduled": HERE

@@ -263,6 +263,13 @@ STAFF_AND_SANDBOX = [
     Form("operator", "/operator/workspaces/acme/trial", ("due_on",), (), {"days": "3"}, NO_TEXT),
     Form("operator", "/operator/nonprofit/{nonprofit}/accept", ("slug",)),
     Form("operator", "/operator/nonprofit/{refusable}/refuse", ("reason",)),
+    Form(
+        "operator",
+        "/operator/exchange-rates",
+        ("currency", "rate_on", "rate", "source"),
+        ("source",),
+        {"currency": "USD", "rate_on": "2026-11-20", "rate": "1.1612"},
+    ),
     Form("visitor", "/sandbox/3ds/{challenge}", ("answer", "return_url"), values=NO_TEXT),
     Form("visitor", "/sandbox/paypal/{hosted}", ("answer", "email"), values=NO_TEXT),
     Form("visitor", "/sandbox/paypal/{hosted}", ("email",), (), {"answer": "confirm"}),

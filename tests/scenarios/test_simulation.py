@@ -7,6 +7,9 @@ A failure names its seed: `python -m tests.simulation --first SEED --seeds 1 --s
 
 import pytest
 
+from portal.domain.invoicing import why_no_e_invoice
+from portal.models import Invoice
+from tests import judges
 from tests.matrix import FULL
 from tests.simulation.world import DAYS, make_world
 
@@ -23,8 +26,13 @@ def live(settings, clock, seed, days):
 
 @pytest.mark.engine("sqlite")
 @pytest.mark.parametrize(("seed", "days"), SQLITE_WORLDS)
-def test_a_world_on_sqlite_keeps_its_promises(runtime, settings, clock, seed, days):
+def test_a_world_on_sqlite_keeps_its_promises(runtime, settings, clock, seed, days, tmp_path):
     live(settings, clock, seed, days)
+    issued = {invoice.number: invoice.facts for invoice in Invoice.select()}
+    assert {why_no_e_invoice(facts) for facts in issued.values()} == {None}
+    # Without them tests/documents says, loudly, that nobody was asked.
+    if judges.are_here():
+        assert judges.faults_of(issued, tmp_path / "issued") == {}
 
 
 @pytest.mark.engine("postgresql")

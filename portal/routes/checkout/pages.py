@@ -11,12 +11,13 @@ from flask_login import current_user
 from portal.domain import open_invoices as open_invoice_rules
 from portal.domain.billing_details import first_and_last
 from portal.domain.errors import (
+    CannotBeInvoiced,
     CurrencyMismatch,
-    MissingVatRate,
     OrderAlreadyPlaced,
     PortalError,
     QuoteChanged,
 )
+from portal.domain.exchange_rates import MissingExchangeRate
 from portal.domain.frozen_quote import FrozenLine
 from portal.domain.money import Money
 from portal.domain.plans import PlanChoice, PlanNotOffered, PlanTooSmall
@@ -66,6 +67,7 @@ from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code, translated
 from portal.words.methods import method_words
+from portal.words.money import not_invoiced_words
 from portal.words.requests import allowance_sentence
 
 from .cart import deciders_of
@@ -175,8 +177,9 @@ def _keep_details(place: Place, order: Order, form: BillingDetailsForm) -> Respo
         form.add_error(
             "payment_currency", _("Your current plan is paid for in another currency; choose that currency.")
         )
-    except MissingVatRate:
-        form.add_error("country", _("We do not know the VAT rate of this country yet. Please contact us."))
+    except CannotBeInvoiced as refusal:
+        of_currency = isinstance(refusal, MissingExchangeRate)
+        form.add_error("payment_currency" if of_currency else "country", not_invoiced_words(refusal))
     except CANNOT_BE_ORDERED as refusal:
         return not_orderable(place, order, refusal)
     else:

@@ -12,11 +12,13 @@ from flask_login import current_user
 from portal.documents.labels import language_of
 from portal.documents.notes import line_number, share_notes
 from portal.domain.invoice_lines import document_lines
+from portal.domain.invoicing import why_no_e_invoice
+from portal.domain.legal_numbers import legal_number_name
 from portal.domain.money import Money, total
 from portal.domain.partial_credits import is_partial
 from portal.domain.tax_numbers import tax_number_label
-from portal.domain.vocabulary import DocumentKind, OrderState, Right
-from portal.models import Invoice
+from portal.domain.vocabulary import DocumentKind, NoEInvoice, OrderState, Right
+from portal.models import Document, Invoice
 from portal.services.invoices import history, pdfs
 from portal.services.payments import on_account, refund_quotes
 from portal.services.payments.refund_quotes import LastPayment
@@ -114,6 +116,7 @@ class StatementPage:
     to_pay: ToPay | None
     totals: list[tuple[str, str]]
     may_download: bool
+    has_e_invoice: bool
 
 
 @blueprint.get("/invoices/<number>")
@@ -132,6 +135,8 @@ def statement(place: Place, number: str) -> Response:
             (_("Address"), ", ".join(buyer["address"])),
             (_("E-mail"), buyer["email"]),
         ]
+        if number := buyer.get("legal_number"):
+            rows.append((legal_number_name(buyer["country"], number), number))
         if buyer["vat_number"]:
             rows.append((_("VAT number"), buyer["vat_number"]))
         if buyer.get("tax_number"):
@@ -164,6 +169,7 @@ def statement(place: Place, number: str) -> Response:
     totals = [
         (_("Net amount"), formatting.money(Money(invoice.net_minor, currency))),
         (tax_words(facts["tax"]), formatting.money(Money(invoice.tax_minor, currency))),
+        *_tax_in_seller_currency(facts.get("tax_in_seller_currency")),
         (_("Total"), formatting.money(invoice.total)),
     ]
     notes = [] if is_credit_note else history.credit_notes_of(invoice)
@@ -181,6 +187,7 @@ def statement(place: Place, number: str) -> Response:
             to_pay=_to_pay(place, invoice),
             totals=totals,
             may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
+            has_e_invoice=why_no_e_invoice(facts) is None,
         ),
     )
 
@@ -193,6 +200,13 @@ def _to_pay(place: Place, invoice: Invoice) -> ToPay | None:
         return None
     invoice.workspace = place.workspace
     return to_pay_of(invoice, on_account.open_part(invoice), place=place)
+
+
+def _tax_in_seller_currency(told: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if told is None:
+        return []
+    tax = Money(told["tax_minor"], told["currency"])
+    return [(_("That VAT in %(currency)s", currency=tax.currency), formatting.money(tax))]
 
 
 def _rate(line: Mapping[str, Any], currency: str) -> str:
@@ -212,9 +226,13 @@ def _how_it_was_paid(
     place: Place, payment: Mapping[str, Any] | None, invoice: Invoice, *, is_credit_note: bool
 ) -> list[tuple[str, str]]:
     """By what, and how much of it by the balance where that was not all."""
-    if payment is None and not is_credit_note:
-        is_open = invoice.order.state == OrderState.INVOICED
-        return [(_("State"), _("To be paid by bank transfer") if is_open else _("Paid"))]
+    if invoice.due_on is not None and invoice.order.state == OrderState.INVOICED and not is_credit_note:
+        return [
+            (_("State"), _("To be paid by bank transfer")),
+            (_("Due date"), formatting.day(invoice.due_on)),
+        ]
+    if invoice.due_on is not None and not is_credit_note:
+        return [(_("State"), _("Paid"))]
     if payment is None:
         return [(_("Credited to"), _("Balance"))]
     method = method_shown(place, payment["method"], payment["brand"], payment["last4"])
@@ -236,12 +254,53 @@ def pdf(place: Place, number: str) -> Response:
     """The stored bytes; a document that was never made is promised to the worker and asked for again."""
     limits.count("document", account=current_user.id)
     invoice = _invoice_or_404(place, number)
-    content = pdfs.find(invoice.id, locale_code())
+    return _download(invoice, locale_code(), name=f"{invoice.number}.pdf", media_type="application/pdf")
+
+
+@blueprint.get("/invoices/<number>.xml")
+@workspace_right(Right.DOWNLOAD_DOCUMENTS)
+@limited("document")
+def e_invoice(place: Place, number: str) -> Response:
+    """The XML that is in the PDF too; 404 with the reason for a document that has none."""
+    limits.count("document", account=current_user.id)
+    invoice = _invoice_or_404(place, number)
+    if reason := why_no_e_invoice(invoice.facts):
+        page = NoEInvoicePage(invoice=invoice, sentence=_why_no_e_invoice(reason))
+        return render("invoices/no_e_invoice.html", page, status=404)
+    return _download(invoice, Document.E_INVOICE, name=f"{invoice.number}.xml", media_type="application/xml")
+
+
+@dataclass(frozen=True, slots=True)
+class NoEInvoicePage:
+    """A document without XML, and why."""
+
+    invoice: Invoice
+    sentence: str
+
+
+def _why_no_e_invoice(reason: NoEInvoice) -> str:
+    return {
+        NoEInvoice.ISSUED_BEFORE: _(
+            "This document was issued before we made e-invoices. Its PDF is the original and stays valid."
+        ),
+        NoEInvoice.TOO_MANY_DECIMALS: _(
+            "The European standard for e-invoices has no amounts with three decimals, as in this currency. "
+            "The PDF of this document is the original and stays valid."
+        ),
+        NoEInvoice.NO_EXCHANGE_RATE: _(
+            "No exchange rate was known when this document was issued, and an e-invoice must state its VAT "
+            "in our currency. Its PDF is the original and stays valid."
+        ),
+    }[reason]
+
+
+def _download(invoice: Invoice, locale: str, *, name: str, media_type: str) -> Response:
+    content = pdfs.find(invoice.id, locale)
     if content is None:
         return _being_prepared(invoice)
     response = make_response(content)
-    response.headers["Content-Type"] = "application/pdf"
-    response.headers["Content-Disposition"] = f'attachment; filename="{invoice.number}.pdf"'
+    response.headers["Content-Type"] = media_type
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["Content-Security-Policy"] = DOCUMENT_POLICY
     return response
 

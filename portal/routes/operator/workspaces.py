@@ -13,7 +13,7 @@ from portal.forms.base import CARD_NUMBER_SENTENCE, TEXT_LENGTH, clean_text
 from portal.forms.operator import MOST_TRIAL_DAYS, CorporateForm, ExtendTrialForm, UsedStorageForm
 from portal.models import Member, Payment, Workspace
 from portal.runtime import current
-from portal.services import operator, plans
+from portal.services import exchange_rates, operator, plans
 from portal.services.operator import Corporate, PaymentAttempt
 from portal.services.payments import asking, charging
 from portal.services.payments.charging import AmountMismatch
@@ -43,7 +43,8 @@ MEGABYTE, GIGABYTE = operator.UNITS["MB"], operator.UNITS["GB"]
 
 @dataclass(frozen=True, slots=True)
 class IndexPage:
-    """What the vendor's staff sees first. `undecided` and `failing` count what waits for somebody."""
+    """What the vendor's staff sees first. `undecided`, `failing` and `without_rate` count what waits for
+    somebody."""
 
     search: str
     search_problem: str
@@ -52,6 +53,7 @@ class IndexPage:
     is_first: bool
     undecided: int
     failing: int
+    without_rate: int
 
 
 @blueprint.get("/")
@@ -71,6 +73,7 @@ def index() -> Response:
         is_first=cursor is None,
         undecided=nonprofit.count_undecided(),
         failing=outbox.count_failing(current().clock.wall()),
+        without_rate=exchange_rates.count_urgent(now=current().clock.now()),
     )
     return render("operator/index.html", page, status=422 if holds_card_number else 200)
 

@@ -6,10 +6,10 @@ from flask_login import current_user
 from portal.domain.buying import AlreadySubscribed, LicencesBelowAssigned, LicencesOutOfRange
 from portal.domain.choices import Choice
 from portal.domain.errors import (
+    CannotBeInvoiced,
     CurrencyMismatch,
     ExtensionTooLong,
     InvoiceIsOpen,
-    MissingVatRate,
     NothingDue,
     PortalError,
     SmallerPlanWaits,
@@ -35,6 +35,7 @@ from portal.web.htmx import redirect_after_write, render, wanted_block
 from portal.web.place import on_sale_here, status_here, usage_here
 from portal.words import formatting
 from portal.words.i18n import gettext as _
+from portal.words.money import not_invoiced_words
 from portal.words.plans import order_later
 
 from .refusals import refusals_of
@@ -50,7 +51,7 @@ CANNOT_BE_ORDERED = (
     SmallerPlanWaits,
     TooEarlyToProlong,
     ExtensionTooLong,
-    MissingVatRate,
+    CannotBeInvoiced,
     LicencesOutOfRange,
     LicencesBelowAssigned,
     AlreadySubscribed,
@@ -145,8 +146,8 @@ def refusal_sentence(refusal: PortalError) -> str:
             "What is left of your current plan would extend this one beyond the last date that we can "
             "record. Please contact us."
         )
-    if isinstance(refusal, MissingVatRate):
-        return _("We do not know the VAT rate of this country yet. Please contact us.")
+    if isinstance(refusal, CannotBeInvoiced):
+        return not_invoiced_words(refusal)
     if isinstance(refusal, NotChangeable):
         return _("These licences can no longer be changed. Nothing was charged.")
     if isinstance(refusal, NothingChanges):

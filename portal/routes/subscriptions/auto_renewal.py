@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, flash, url_for
 
-from portal.domain.errors import MissingVatRate, PortalError, QuoteChanged
+from portal.domain.errors import CannotBeInvoiced, PortalError, QuoteChanged
 from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.vocabulary import Right, SubscriptionState
 from portal.forms.subscriptions import AutoRenewalForm
@@ -23,6 +23,7 @@ from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.methods import method_words
+from portal.words.money import not_invoiced_words
 from portal.words.plans import priced_name
 from portal.words.renewal import amount_charged
 
@@ -32,7 +33,7 @@ blueprint = Blueprint("auto_renewal", __name__, url_prefix="/w/<slug>/auto-renew
 of_licences = Blueprint(
     "licence_renewal", __name__, url_prefix="/w/<slug>/subscriptions/<product>/auto-renewal"
 )
-NO_CHARGE = (NotRenewable, NoBillingDetails, PlanNotOffered, PlanTooSmall, MissingVatRate)
+NO_CHARGE = (NotRenewable, NoBillingDetails, PlanNotOffered, PlanTooSmall, CannotBeInvoiced)
 
 
 @blueprint.get("")
@@ -296,8 +297,8 @@ def _sentence(refusal: PortalError, *, is_licensed: bool) -> str:
                 "The plan that is to begin is now too small for you. Withdraw the change, or reduce your "
                 "usage."
             )
-        case MissingVatRate():
-            return _("We do not know the VAT rate of this country yet. Please contact us.")
+        case CannotBeInvoiced():
+            return not_invoiced_words(refusal)
     return _("This plan is no longer sold and cannot be renewed. Choose another one.")
 
 

@@ -21,7 +21,7 @@ from portal.domain.plans import PlanNotOffered
 from portal.domain.pricing import Quote
 from portal.domain.vocabulary import OrderState, PaymentMethodKind, PaymentState, Right
 from portal.models import Order, OrderLine, Payment, PaymentMethod, Person, Plan, Product, Subscription
-from portal.services import audit, ledger, orders, places
+from portal.services import audit, exchange_rates, ledger, orders, places
 from portal.services.open_money import refuse_beside_open_money
 from portal.services.payments import asking
 from portal.services.places import Place
@@ -134,7 +134,9 @@ def _quote(
     Raises as the renewal and the checkout do.
     """
     if status.subscription.renewal_has_failed:
-        return next_charge.upcoming(status.subscription, details=details, is_charged_today=True, now=now)
+        quote = next_charge.upcoming(status.subscription, details=details, is_charged_today=True, now=now)
+        exchange_rates.require_for(quote.tax_amount, now=now)
+        return quote
     return quoting.quote_of_next_period(status, details=details, method_kind=method_kind, now=now)
 
 

@@ -146,19 +146,22 @@ def save_details(
 ) -> Order:
     """Keep the details and freeze the quote that they lead to, tax included.
 
-    Raises OrderAlreadyPlaced, PlanNotOffered, PlanTooSmall, CurrencyMismatch, MissingVatRate.
+    Raises OrderAlreadyPlaced, PlanNotOffered, PlanTooSmall, CurrencyMismatch, CannotBeInvoiced.
     """
     workspace = place.workspace
     with transaction(lock=workspace):
         order = _reload(order)
         _refuse_if_placed(order)
+        known = BillingDetails.get_or_none(BillingDetails.workspace == workspace)
+        if known is not None and Right.SEE_BILLING_DETAILS in place.may:
+            details = details.beside(Details.of(known))
         order.details = details.as_ordered(workspace.language)
         order.method_kind = method_kind
         order.display_currency = display_currency
         wanted = quoting.wanted_again(order, currency=currency, now=now)
         quote = quoting.quote_again(order, wanted, now=now)
         freeze(order, quote, wanted.subscriptions)
-        _remember_details(place, details)
+        _remember_details(place, known, details)
         audit.record("order.details", workspace=workspace, subject=order.number, now=now)
     return order
 
@@ -167,8 +170,8 @@ def current_quote(order: Order, *, now: datetime) -> Quote:
     """What the order costs now.
 
     Raises PlanNotOffered, PlanTooSmall, SmallerPlanWaits, TooEarlyToProlong, LicencesOutOfRange,
-    LicencesBelowAssigned, AlreadySubscribed, CurrencyMismatch, ExtensionTooLong, MissingVatRate; of licences
-    that run NotChangeable, NothingChanges, ChangeWaits; of those that are due NothingDue.
+    LicencesBelowAssigned, AlreadySubscribed, CurrencyMismatch, ExtensionTooLong, CannotBeInvoiced; of
+    licences that run NotChangeable, NothingChanges, ChangeWaits; of those that are due NothingDue.
     """
     return quoting.quote_again(order, quoting.wanted_again(order, currency=order.currency, now=now), now=now)
 
@@ -300,10 +303,9 @@ def _refuse_if_placed(order: Order) -> None:
         raise OrderAlreadyPlaced(order=order.number)
 
 
-def _remember_details(place: Place, details: Details) -> None:
+def _remember_details(place: Place, known: BillingDetails | None, details: Details) -> None:
     """They become the workspace's own when the buyer may change those, or when there are none yet."""
     values = asdict(details)
-    known = BillingDetails.get_or_none(BillingDetails.workspace == place.workspace)
     if known is None:
         BillingDetails.create(workspace=place.workspace, **values)
     elif Right.BILLING_SETTINGS in place.may:

@@ -38,7 +38,7 @@ from portal.domain.vocabulary import (
 )
 from portal.models import Order, Plan, Product, Subscription, Workspace
 from portal.runtime import current
-from portal.services import plans
+from portal.services import exchange_rates, plans
 from portal.services.subscriptions import agreement, next_charge, present_licences
 
 from . import wanted_plans
@@ -269,7 +269,7 @@ def _quote_alone(
     now: datetime,
 ) -> Quote:
     settings = current().settings
-    return make_quote(
+    quote = make_quote(
         lines,
         buyer=Buyer.of(details) if details else None,
         seller_country=settings.seller.country,
@@ -277,6 +277,8 @@ def _quote_alone(
         on=workspace.day(now),
         reviewed={"details": details, "method_kind": method_kind.value} if details else None,
     )
+    exchange_rates.require_for(quote.tax_amount, now=now)
+    return quote
 
 
 def _refuse_what_must_wait(status: agreement.SubscriptionStatus, plan: Plan, *, kind: OrderKind) -> None:

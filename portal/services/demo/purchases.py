@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from portal.database.rows import chunks, take_ids
 from portal.documents.notes import notes_of
 from portal.domain import ledger
+from portal.domain.exchange_rates import ExchangeRate, sandbox_rate
 from portal.domain.frozen_quote import frozen_lines
-from portal.domain.invoicing import invoice_facts
+from portal.domain.invoicing import Paid, invoice_facts, needs_exchange_rate
 from portal.domain.money import Money
 from portal.domain.pricing import facts_hash
 from portal.domain.vocabulary import BalanceEntryKind, DocumentKind, OrderState, PaymentState
@@ -153,28 +155,27 @@ def _invoice(
 ) -> dict[str, Any]:
     account, quote, (series, sequence) = purchase.account, purchase.quote, number
     runtime, method = current(), _method(account)
-    seller, issued_on = runtime.settings.seller, issuing.sellers_day(purchase.at)
+    issued_on = issuing.sellers_day(purchase.at)
     facts = invoice_facts(
         number=f"{series}-{sequence:06d}",
         issued_on=issued_on,
+        due_on=issued_on,
         quote=quote.facts,
         notes=[notes_of(line) for line in frozen_lines(quote.facts)],
         details=_order_details(account),
-        seller_name=seller.name,
-        seller_address=seller.address,
-        seller_country=seller.country,
-        seller_vat_number=seller.vat_number,
-        iban=seller.iban,
-        bic=seller.bic,
+        seller=runtime.settings.seller.facts,
         workspace_name=account.name,
         customer_number=f"C-{written.workspaces[account.slug]:06d}",
         order_number=purchase.number,
         language=account.language,
-        method_kind=method.kind,
-        method_brand=method.brand,
-        method_last4=method.last4,
-        paid_on=issued_on,
-        processor=runtime.gateways["sandbox"].capabilities().processor_name,
+        paid=Paid(
+            method=method.kind,
+            brand=method.brand,
+            last4=method.last4,
+            on=issued_on,
+            processor=runtime.gateways["sandbox"].capabilities().processor_name,
+        ),
+        exchange_rate=_exchange_rate(quote.tax_amount, issued_on),
     )
     return {
         "id": invoice_id,
@@ -193,6 +194,14 @@ def _invoice(
         "facts": facts,
         "facts_hash": facts_hash(facts),
     }
+
+
+def _exchange_rate(tax: Money, issued_on: date) -> ExchangeRate | None:
+    """A make-believe one, which says so in its source."""
+    base = current().settings.seller.currency
+    if not needs_exchange_rate(tax.currency, tax_minor=tax.minor, seller_currency=base):
+        return None
+    return sandbox_rate(base, tax.currency, issued_on)
 
 
 def _write_ledger(invoices: Sequence[Mapping[str, Any]], payments: Sequence[Mapping[str, Any]]) -> None:

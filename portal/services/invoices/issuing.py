@@ -10,7 +10,7 @@ from portal.database.prepared import Parameter, Prepared
 from portal.documents.notes import notes_of
 from portal.domain import open_invoices
 from portal.domain.creditor_reference import rf_reference
-from portal.domain.invoicing import credit_note_facts, invoice_facts
+from portal.domain.invoicing import Paid, credit_note_facts, invoice_facts
 from portal.domain.money import Money
 from portal.domain.partial_credits import partial_credit_note_facts
 from portal.domain.pricing import facts_hash
@@ -18,7 +18,7 @@ from portal.domain.prorated_lines import CreditLine
 from portal.domain.vocabulary import DocumentKind, PaidWith
 from portal.models import CreditedLine, Invoice, NumberSeries, Order, OrderLine, Payment
 from portal.runtime import current
-from portal.services import audit, ledger
+from portal.services import audit, exchange_rates, ledger
 
 from . import crediting
 
@@ -31,41 +31,26 @@ def issue_for(order: Order, *, payment: Payment | None, pay_by: date | None = No
     Inside the transaction that marks the order paid or invoiced.
     """
     require_transaction()
-    settings = current().settings
     issued_on = sellers_day(now)
     series, sequence = take_number(DocumentKind.INVOICE, issued_on)
     number = document_number(series, sequence)
     facts = invoice_facts(
         number=number,
         issued_on=issued_on,
+        due_on=pay_by or issued_on,
         quote=order.quote,
         notes=[notes_of(line) for line in order.frozen_lines],
         details=order.details,
-        seller_name=settings.seller.name,
-        seller_address=settings.seller.address,
-        seller_country=settings.seller.country,
-        seller_vat_number=settings.seller.vat_number,
-        iban=settings.seller.iban,
-        bic=settings.seller.bic,
+        seller=current().settings.seller.facts,
         workspace_name=order.workspace.name,
         customer_number=order.workspace.customer_number,
         order_number=order.number,
         language=order.workspace.language,
-        method_kind=PaidWith.BALANCE if payment is None else payment.method_kind,
-        method_brand="" if payment is None else payment.brand,
-        method_last4="" if payment is None else payment.last4,
-        paid_on=issued_on,
-        processor="" if payment is None else _processor(payment),
-        from_balance_minor=order.from_balance_minor,
+        paid=_paid(order, payment, on=issued_on),
+        exchange_rate=exchange_rates.for_issue(
+            Money(order.quote["tax_minor"], order.quote["currency"]), on=issued_on
+        ),
     )
-    if pay_by is not None:
-        facts |= {
-            "due_on": pay_by.isoformat(),
-            "due_minor": order.due.minor,
-            "reference": rf_reference(number),
-        }
-        if not order.from_balance_minor:
-            facts["payment"] = None
     return _issue(
         DocumentKind.INVOICE,
         order,
@@ -75,6 +60,20 @@ def issue_for(order: Order, *, payment: Payment | None, pay_by: date | None = No
         issued_on=issued_on,
         pay_by=pay_by,
         now=now,
+    )
+
+
+def _paid(order: Order, payment: Payment | None, *, on: date) -> Paid | None:
+    """With what it is paid already: an open invoice with the balance, None where that pays nothing of it."""
+    if payment is None and not order.from_balance_minor:
+        return None
+    return Paid(
+        method=payment.method_kind if payment else PaidWith.BALANCE,
+        brand=payment.brand if payment else "",
+        last4=payment.last4 if payment else "",
+        on=on,
+        processor=_processor(payment) if payment else "",
+        from_balance_minor=order.from_balance_minor,
     )
 
 

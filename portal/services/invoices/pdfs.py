@@ -1,10 +1,12 @@
-"""The bytes of an invoice: rendered once per language in the worker, stored, then served as they are."""
+"""The bytes of an invoice, a PDF per language and one XML: made once in the worker, stored, then served."""
 
 import hashlib
 import logging
+from collections.abc import Callable
 
 from portal import outbox
 from portal.database.connecting import transaction
+from portal.domain.invoicing import why_no_e_invoice
 from portal.models import Document, Invoice
 from portal.runtime import current
 
@@ -14,17 +16,34 @@ log = logging.getLogger(__name__)
 
 
 def prepare(invoice_id: int) -> None:
-    """Render and store what is missing of an invoice's PDFs. Safe to repeat, and from two workers at once."""
+    """Make and store what is missing of an invoice. Safe to repeat, and from two workers at once."""
     for locale in current().settings.locales:
         pdf_of(invoice_id, locale)
 
 
 def pdf_of(invoice_id: int, locale: str) -> bytes:
-    """The stored PDF, made first if need be. Loads typst: for the worker, never for a web process."""
+    """The stored PDF, made first if need be, with the stored XML in it.
+
+    Loads typst: for the worker, never for a web process.
+    """
+    return _stored(invoice_id, locale, lambda invoice: _render(invoice, locale))
+
+
+def xml_of(invoice_id: int) -> bytes | None:
+    """The stored e-invoice, made first if need be; None for a document that has none."""
+    from portal.documents.e_invoice import e_invoice
+
+    facts = Invoice.get_by_id(invoice_id).facts
+    if why_no_e_invoice(facts):
+        return None
+    return _stored(invoice_id, Document.E_INVOICE, lambda invoice: e_invoice(invoice.facts))
+
+
+def _stored(invoice_id: int, locale: str, make: Callable[[Invoice], bytes]) -> bytes:
     stored = find(invoice_id, locale)
     if stored is not None:
         return stored
-    content = _render(Invoice.get_by_id(invoice_id), locale)
+    content = make(Invoice.get_by_id(invoice_id))
     with transaction():
         Document.insert(
             invoice=invoice_id,
@@ -42,9 +61,9 @@ def _render(invoice: Invoice, locale: str) -> bytes:
     """With the vendor's mark, and without it rather than not at all: somebody has paid for this invoice."""
     from portal.documents.pdf import Letterhead, render_invoice
 
-    brand = current().settings.brand
+    brand, xml = current().settings.brand, xml_of(invoice.id)
     if not brand.is_vendors:
-        return render_invoice(invoice.facts, locale=locale)
+        return render_invoice(invoice.facts, locale=locale, e_invoice=xml)
     logo = brand.logo
     letterhead = Letterhead(
         name=brand.name,
@@ -52,10 +71,10 @@ def _render(invoice: Invoice, locale: str) -> bytes:
         is_svg=logo is not None and logo.media_type == SVG,
     )
     try:
-        return render_invoice(invoice.facts, locale=locale, letterhead=letterhead)
+        return render_invoice(invoice.facts, locale=locale, letterhead=letterhead, e_invoice=xml)
     except RuntimeError:
         log.exception("the logo of PORTAL_BRAND_LOGO cannot be printed; %s goes without", invoice.number)
-        return render_invoice(invoice.facts, locale=locale)
+        return render_invoice(invoice.facts, locale=locale, e_invoice=xml)
 
 
 def promise(invoice: Invoice) -> None:
@@ -70,7 +89,7 @@ def promise(invoice: Invoice) -> None:
 
 
 def find(invoice_id: int, locale: str) -> bytes | None:
-    """The stored bytes, or None while they are being prepared."""
+    """The stored bytes, or None while they are being prepared. `locale` may be Document.E_INVOICE."""
     row = (
         Document.select(Document.content)
         .where(Document.invoice == invoice_id, Document.locale == locale)

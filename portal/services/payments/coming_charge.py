@@ -6,7 +6,7 @@ from datetime import date, datetime
 from peewee import JOIN
 
 from portal.database.prepared import Parameter, Prepared
-from portal.domain.errors import MissingVatRate
+from portal.domain.errors import CannotBeInvoiced
 from portal.domain.money import Money
 from portal.domain.plans import PlanNotOffered, PlanTooSmall, Usage
 from portal.domain.vocabulary import Interval
@@ -55,7 +55,7 @@ def coming_charge(status: SubscriptionStatus, usage: Usage, *, now: datetime) ->
     try:
         details = next_charge.details_of(subscription.workspace, found[0])
         quote = next_charge.upcoming(subscription, details=details, usage=usage, now=now)
-    except (PlanTooSmall, PlanNotOffered, NoBillingDetails, MissingVatRate):
+    except (PlanTooSmall, PlanNotOffered, NoBillingDetails, CannotBeInvoiced):
         return None
     in_turn = charged_methods.in_order(methods, subscription)
     method = next((each for each in in_turn if charged_methods.may_be_charged(each, on=on)), None)

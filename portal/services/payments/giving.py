@@ -8,7 +8,7 @@ from datetime import datetime
 
 from portal import outbox
 from portal.database.connecting import require_transaction
-from portal.domain.errors import MissingVatRate
+from portal.domain.errors import CannotBeInvoiced
 from portal.domain.frozen_quote import FrozenCredit, frozen_balance
 from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.pricing import Quote
@@ -138,7 +138,7 @@ def _charge_of_what_waits(subscription: Subscription, line: OrderLine, *, now: d
         return None
     try:
         return next_charge.upcoming(subscription, now=now)
-    except (PlanNotOffered, PlanTooSmall, next_charge.NoBillingDetails, MissingVatRate):
+    except (PlanNotOffered, PlanTooSmall, next_charge.NoBillingDetails, CannotBeInvoiced):
         return None
 
 

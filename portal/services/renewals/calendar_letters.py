@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 from portal.domain import plans as plan_rules
-from portal.domain.errors import MissingVatRate
+from portal.domain.errors import CannotBeInvoiced
 from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.pricing import Quote
 from portal.domain.timeline import (
@@ -25,7 +25,7 @@ from portal.services import ledger, letters, plans
 from portal.services.subscriptions import agreement, charged_methods, next_charge
 from portal.services.subscriptions.next_charge import NoBillingDetails
 
-NO_QUOTE = (PlanTooSmall, PlanNotOffered, NoBillingDetails, MissingVatRate)
+NO_QUOTE = (PlanTooSmall, PlanNotOffered, NoBillingDetails, CannotBeInvoiced)
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +154,7 @@ def _renewal_ahead(subscription: Subscription, dates: SubscriptionDates, now: da
         quote = next_charge.upcoming(subscription, now=now)
     except (PlanTooSmall, PlanNotOffered) as refusal:
         problem, limits = why_not(refusal)
-    except (MissingVatRate, NoBillingDetails) as fault:
+    except (CannotBeInvoiced, NoBillingDetails) as fault:
         log.error("subscription %s: no quote for the next renewal: %r", subscription.id, fault)
         return False
     if quote is not None:

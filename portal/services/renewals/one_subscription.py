@@ -10,12 +10,12 @@ from datetime import date, datetime, timedelta
 
 from portal.database import rows
 from portal.database.connecting import require_transaction, write_postponed
-from portal.domain.errors import MissingVatRate
+from portal.domain.errors import CannotBeInvoiced
 from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.timeline import NOTICE_DAYS, Act, Step, look_again_on, steps_due
 from portal.domain.vocabulary import NoticeKind, PaymentState
 from portal.models import Notice, Payment, Subscription
-from portal.services import ledger
+from portal.services import exchange_rates, ledger
 from portal.services.payments import on_account, renewal_outcomes
 from portal.services.subscriptions import agreement, charged_methods, free_plan, licence_keys, next_charge
 from portal.services.subscriptions.next_charge import NoBillingDetails
@@ -118,10 +118,11 @@ def _invoice_ahead(subscription: Subscription, facts: RenewalFacts, *, now: date
             raise PlanNotOffered(wanted=(subscription.plan.code, None, None))
         details = next_charge.details_of(workspace, facts.billing_details)
         quote = next_charge.upcoming(subscription, details=details, now=now)
+        exchange_rates.require_for(quote.tax_amount, now=now)
     except (PlanTooSmall, PlanNotOffered):
         subscription.pays_by_transfer = False
         return None
-    except (MissingVatRate, NoBillingDetails) as fault:
+    except (CannotBeInvoiced, NoBillingDetails) as fault:
         # Ours to mend: nobody is late for it.
         log.error("subscription %s: the next invoice waits: %r", subscription.id, fault)
         return now + timedelta(days=1)
@@ -149,13 +150,14 @@ def _renew(
     try:
         details = next_charge.details_of(subscription.workspace, facts.billing_details)
         quote = next_charge.upcoming(subscription, details=details, now=now)
+        exchange_rates.require_for(quote.tax_amount, now=now)
     except (PlanTooSmall, PlanNotOffered) as refusal:
         reason, limits = calendar_letters.why_not(refusal)
         renewal_outcomes.fail_without_asking(
             subscription, subscription.workspace, reason=reason, limits=limits, now=now
         )
         return None
-    except (MissingVatRate, NoBillingDetails) as fault:
+    except (CannotBeInvoiced, NoBillingDetails) as fault:
         # Ours to mend: nobody is late for it.
         log.error("subscription %s: the renewal waits: %r", subscription.id, fault)
         return now + timedelta(days=1)

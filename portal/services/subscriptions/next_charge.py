@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 from portal.domain.billing_details import Details
 from portal.domain.choices import Choice
-from portal.domain.errors import MissingVatRate, PortalError
+from portal.domain.errors import CannotBeInvoiced, PortalError
 from portal.domain.money import Money
 from portal.domain.plans import PlanNotOffered, PlanTooSmall, Usage
 from portal.domain.price_lock import PriceLock, renewal_price
@@ -119,7 +119,7 @@ def take_lower_price(subscription: Subscription, *, now: datetime) -> None:
         return
     try:
         quote = upcoming(subscription, now=now)
-    except (PlanNotOffered, PlanTooSmall, NoBillingDetails, MissingVatRate):
+    except (PlanNotOffered, PlanTooSmall, NoBillingDetails, CannotBeInvoiced):
         return
     if not exceeds_what_was_told(subscription, quote):
         tell(subscription, quote)

@@ -11,7 +11,7 @@ from typing import cast
 from portal.database.connecting import require_transaction, transaction
 from portal.domain.buying import check_licences
 from portal.domain.choices import Choice
-from portal.domain.errors import MissingVatRate, PortalError, QuoteChanged
+from portal.domain.errors import CannotBeInvoiced, PortalError, QuoteChanged
 from portal.domain.licence_terms import Begins, change_begins
 from portal.domain.plans import (
     ExceededLimit,
@@ -268,6 +268,6 @@ def _tell_as_paid(subscription: Subscription, *, now: datetime) -> None:
     subscription.announced_minor, subscription.announced_net_minor = None, price.minor
     try:
         quote = next_charge.upcoming(subscription, now=now)
-    except (PlanNotOffered, PlanTooSmall, next_charge.NoBillingDetails, MissingVatRate):
+    except (PlanNotOffered, PlanTooSmall, next_charge.NoBillingDetails, CannotBeInvoiced):
         return
     next_charge.tell(subscription, quote)

@@ -1,12 +1,18 @@
 """The statement page of an invoice: every figure as it was when the invoice was issued."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from portal.database.connecting import connection
+from portal.documents.e_invoice import e_invoice
+from portal.domain.exchange_rates import ExchangeRate
 from portal.domain.vocabulary import Role
-from portal.models import Invoice, Order
+from portal.models import Document, Invoice, Order
+from portal.runtime import current, install
+from portal.services import exchange_rates
+from portal.services.invoices import pdfs
 from portal.services.payments import refund_quotes, refunds
 from tests import paying
 from tests.crediting import credit
@@ -58,6 +64,46 @@ def a_change(place, clock):
 
 def statement(visitor, number):
     return visitor.get(f"/w/acme/invoices/{number}")
+
+
+def test_the_e_invoice_is_beside_the_pdf_for_those_who_may_download(app, acme, owner):
+    paying.buy(acme)
+    invoice = Invoice.get()
+    page = statement(owner, invoice.number).get_data(as_text=True)
+    [link] = by_testid(parse(page), "xml-link")
+    assert link.get("href") == f"/w/acme/invoices/{invoice.number}.xml"
+    assert "303265045" not in page, "the buyer of these tests has no VAT number"
+    waiting = owner.get(f"/w/acme/invoices/{invoice.number}.xml")
+    assert (waiting.status_code, waiting.headers["Refresh"]) == (202, "2")
+    pdfs.prepare(invoice.id)
+    answer = owner.get(f"/w/acme/invoices/{invoice.number}.xml")
+    assert answer.data == e_invoice(invoice.facts) == pdfs.xml_of(invoice.id)
+    assert answer.headers["Content-Type"] == "application/xml"
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="{invoice.number}.xml"'
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+    colleague = seen_by(app, paying.as_seen_by(acme, "Leo Roy", role=Role.MEMBER).member.person)
+    assert colleague.get(f"/w/acme/invoices/{invoice.number}.xml").status_code == 403
+    assert not by_testid(parse(statement(colleague, invoice.number).get_data(as_text=True)), "xml-link")
+    assert owner.get("/w/acme/invoices/INV-2026-000099.xml").status_code == 404
+
+
+def test_a_document_from_before_e_invoices_says_so_and_keeps_its_pdf(acme, owner):
+    paying.buy(acme)
+    invoice = Invoice.get()
+    Invoice.update(facts={**invoice.facts, "version": 2}).execute()
+    answer = owner.get(f"/w/acme/invoices/{invoice.number}.xml")
+    assert answer.status_code == 404
+    assert "issued before we made e-invoices" in answer.get_data(as_text=True)
+    assert not by_testid(parse(statement(owner, invoice.number).get_data(as_text=True)), "xml-link")
+    pdfs.prepare(invoice.id)
+    assert [document.locale for document in Document.select().order_by(Document.locale)] == ["en", "fr"]
+
+
+def test_vat_in_the_sellers_currency_is_on_the_page(acme, owner):
+    paying.buy(acme, currency="USD")
+    page = text_of(parse(statement(owner, "INV-2026-000001").get_data(as_text=True)))
+    # 6.00 / 1.16 = 5.172…
+    assert "That VAT in EUR€5.17" in " ".join(page.split())
 
 
 def test_a_change_is_told_with_the_six_figures_that_its_buyer_saw(app, acme, owner, clock):
@@ -198,3 +244,33 @@ def test_lines_have_their_numbers_and_days_where_there_are_several(acme, owner):
 def said_of_credits(answer):
     [sentence] = by_testid(parse(answer.get_data(as_text=True)), "credit-notes")
     return text_of(sentence)
+
+
+# --- without an exchange rate ---------------------------------------------------------------------
+
+
+def test_an_order_that_cannot_be_invoiced_is_refused_in_words_on_every_page_of_the_checkout(
+    app, acme, owner, runtime, clock
+):
+    """In the sandbox a rate stands in; here none does, and the one that held grows old meanwhile."""
+    settings = current().settings
+    install(replace(current(), settings=replace(settings, gateways=("sandbox", "another"))))
+    exchange_rates.add(
+        ExchangeRate("EUR", "USD", date(2026, 11, 20), 1_160_000, "ECB"), by=None, now=clock.now()
+    )
+    order = paying.an_order(acme, currency="USD")
+    review = f"/w/acme/checkout/{order.number}/review"
+    assert owner.get(review).status_code == 200
+    clock.advance(days=10)
+    typed = {**order.details, "email_confirm": order.details["email"], "is_business": "y"}
+    chosen = {"payment_method": "card", "payment_currency": "USD", "display_currency": "USD"}
+    card = {"exp_month": "12", "exp_year": "2030", "security_code": "123", "holder": "Jeanne Martin"}
+    answers = {
+        "details": owner.post(f"/w/acme/checkout/{order.number}", {**typed, **chosen}),
+        "review": owner.get(review),
+        "order": owner.post(review, {**card, "number": paying.PAID, "quote": order.quote_hash}),
+    }
+    for page, answer in answers.items():
+        assert answer.status_code in (200, 422), (page, answer.status_code)
+        assert "We cannot invoice in USD at the moment" in answer.get_data(as_text=True), page
+    assert paying.paid_charges() == [] and Invoice.select().count() == 0

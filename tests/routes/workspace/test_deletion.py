@@ -221,9 +221,13 @@ def test_everything_is_in_the_archive(app, owner) -> None:
         "requests.csv",
         "documents/INV-2026-000001-en.pdf",
         "documents/INV-2026-000001-fr.pdf",
+        "documents/INV-2026-000001.xml",
     ]
     with facts(app):
-        stored = {f"documents/INV-2026-000001-{row.locale}.pdf": bytes(row.content) for row in Document}
+        stored = {
+            f"documents/INV-2026-000001-{row.locale}.pdf": bytes(row.content)
+            for row in Document.select().where(Document.locale != Document.E_INVOICE)
+        }
         assert payment.order.number
     assert {name: archive.read(name) for name in stored} == stored
     [row] = rows_of(archive, "payments.csv")
@@ -285,7 +289,7 @@ def test_documents_that_were_never_made_are_made_first(app, owner) -> None:
     answer = owner.get(EXPORT)
     assert (answer.status_code, answer.headers["Refresh"]) == (202, "5")
     drain(app)
-    assert len(archive_of(owner.get(EXPORT)).namelist()) == 7
+    assert len(archive_of(owner.get(EXPORT)).namelist()) == 8
 
 
 def test_many_documents_come_in_parts(app, owner, monkeypatch) -> None:
@@ -296,7 +300,7 @@ def test_many_documents_come_in_parts(app, owner, monkeypatch) -> None:
     links = [link.get("href") for link in by_testid(parse(owner.get(ADDRESS).text), "export")]
     assert links == [f"{EXPORT}?part=1", f"{EXPORT}?part=2"]
     first, second = (archive_of(owner.get(link)).namelist() for link in links)
-    assert (len(first), len(second)) == (5 + 4, 2)
+    assert (len(first), len(second)) == (5 + 6, 3)
     assert not set(first) & set(second)
 
 

@@ -1,5 +1,6 @@
 """Invoices: numbered at issue without a gap, and a frozen copy of every printed fact."""
 
+import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -7,8 +8,8 @@ import pytest
 
 from portal.domain.pricing import facts_hash
 from portal.domain.vocabulary import VatStatus
-from portal.models import BillingDetails, Invoice, Order, Person, Plan, Workspace
-from portal.runtime import Runtime, install
+from portal.models import BillingDetails, Document, Invoice, Order, Person, Plan, Workspace
+from portal.runtime import Runtime, current, install
 from portal.services.invoices import history, issuing, pdfs
 from tests.books import assert_books_clean
 from tests.paying import DECLINED, a_place, an_order, as_seen_by, buy, line_of, pay, reloaded
@@ -78,8 +79,15 @@ def test_the_facts_hold_everything_that_is_printed(place):
         "tax_number": None,
         "email": "compta@acme.example",
         "is_business": True,
+        "street": ["12 rue de la Paix"],
+        "postal_code": "75002",
+        "city": "Paris",
+        "region": "",
+        "legal_number": None,
+        "electronic_address": None,
     }
-    assert facts["seller"]["vat_number"] == "FR40303265045"
+    assert facts["seller"] == current().settings.seller.facts
+    assert (facts["due_on"], facts["due_minor"], facts["operation"]) == ("2026-11-21", 0, "services")
     assert facts["customer_number"] == place.workspace.customer_number
     assert facts["order_number"] == order.number
     # 28.00 + 20 % of 28.00 = 28.00 + 5.60 = 33.60
@@ -165,8 +173,8 @@ def test_the_document_is_made_once_and_never_again(place, monkeypatch):
 
     made = []
 
-    def render(facts, *, locale):
-        made.append(locale)
+    def render(facts, *, locale, e_invoice):
+        made.append((locale, hashlib.sha256(e_invoice).hexdigest()))
         return f"%PDF {len(made)}".encode()
 
     monkeypatch.setattr(pdf, "render_invoice", render)
@@ -177,8 +185,23 @@ def test_the_document_is_made_once_and_never_again(place, monkeypatch):
     pdfs.prepare(invoice.id)
     pdfs.prepare(invoice.id)
     assert pdfs.pdf_of(invoice.id, "fr") == first
-    assert sorted(made) == ["en", "fr"]
+    # Each PDF has the bytes that are stored alone.
+    xml = Document.get(Document.locale == Document.E_INVOICE)
+    assert sorted(made) == [("en", xml.sha256), ("fr", xml.sha256)]
+    assert pdfs.xml_of(invoice.id) == bytes(xml.content)
     assert_books_clean()
+
+
+def test_what_the_checkout_does_not_ask_stays_with_the_business_and_is_printed(place):
+    buy(place)
+    BillingDetails.update(legal_number="73282932000074", electronic_address="0225:732829320_A").execute()
+    buy(place, "business-10")
+    buyer = Invoice.select().order_by(Invoice.id.desc()).get().facts["buyer"]
+    assert (buyer["legal_number"], buyer["electronic_address"]) == ("73282932000074", "0225:732829320_A")
+    assert BillingDetails.get().legal_number == "73282932000074"
+    buy(place, "business-20", company_name="Another SARL")
+    buyer = Invoice.select().order_by(Invoice.id.desc()).get().facts["buyer"]
+    assert (buyer["legal_number"], BillingDetails.get().legal_number) == (None, "")
 
 
 def test_the_history_tells_how_each_document_was_paid_newest_first(place):
