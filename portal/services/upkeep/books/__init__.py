@@ -57,6 +57,7 @@ ALONE: tuple[Callable[[], int], ...] = (
     ledger.allocations_cover_no_more_than_both_sides,
     ledger.paid_invoices_are_allocated_in_full,
     ledger.refunds_are_allocated_in_full,
+    ledger.returned_transfers_are_taken_back_in_full,
     terms.workspaces_have_one_subscription_a_product,
     terms.carts_hold_each_product_once_in_one_currency,
     terms.requests_are_approved_by_paid_orders,
