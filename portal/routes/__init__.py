@@ -10,7 +10,7 @@ def register(app: Flask, settings: Settings) -> None:
     from .checkout import pages as checkout
     from .invoices import history
     from .members import licences, one_member, roster
-    from .operator import messages, workspaces
+    from .operator import bank_statements, bank_transfers, messages, workspaces
     from .operator import nonprofit as nonprofit_requests
     from .operator import refunds as operator_refunds
     from .payments import methods, refunds
@@ -44,7 +44,7 @@ def register(app: Flask, settings: Settings) -> None:
         (history,),
         (roster, one_member, licences),
         (features, workspace, creating),
-        (workspaces, operator_refunds, nonprofit_requests, messages),
+        (workspaces, operator_refunds, nonprofit_requests, messages, bank_statements, bank_transfers),
     )
     for area in areas:
         for module in area:

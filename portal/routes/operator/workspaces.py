@@ -15,7 +15,7 @@ from portal.models import Member, Payment, Workspace
 from portal.runtime import current
 from portal.services import operator, plans
 from portal.services.operator import Corporate, PaymentAttempt
-from portal.services.payments import asking, charging
+from portal.services.payments import asking, charging, transfer_pages
 from portal.services.payments.charging import AmountMismatch
 from portal.services.subscriptions import agreement, nonprofit, trials
 from portal.services.subscriptions.trials import NotOnTrial, TrialChanged
@@ -43,7 +43,7 @@ MEGABYTE, GIGABYTE = operator.UNITS["MB"], operator.UNITS["GB"]
 
 @dataclass(frozen=True, slots=True)
 class IndexPage:
-    """What the vendor's staff sees first. `undecided` and `failing` count what waits for somebody."""
+    """What the vendor's staff sees first. `undecided`, `transfers`, `failing`: how many wait for them."""
 
     search: str
     search_problem: str
@@ -51,6 +51,7 @@ class IndexPage:
     older: int | None
     is_first: bool
     undecided: int
+    transfers: int
     failing: int
 
 
@@ -70,6 +71,7 @@ def index() -> Response:
         older=found.older,
         is_first=cursor is None,
         undecided=nonprofit.count_undecided(),
+        transfers=transfer_pages.count_waiting().count,
         failing=outbox.count_failing(current().clock.wall()),
     )
     return render("operator/index.html", page, status=422 if holds_card_number else 200)
