@@ -13,6 +13,8 @@ from bench.places import run_module
 
 SIZES = (1_000, 10_000)
 WORKSPACES = 50
+INVOICES_OF_EACH = 10
+"""So that of the large statement, too, few lines pay one invoice, as in life."""
 
 
 def transfers(engine: str, url: Callable[[Path], str], *, quick: bool) -> Iterator[Figure]:
@@ -49,14 +51,15 @@ def main(rounds: int) -> None:
     with connecting.connection():
         a_catalogue()
         names = [f"W{number}" for number in range(WORKSPACES)]
-        invoices = [an_open_invoice(a_place(name, owner=f"Owner {name}")) for name in names]
+        places = [a_place(name, owner=f"Owner {name}") for name in names]
+        invoices = [an_open_invoice(place) for place in places * INVOICES_OF_EACH]
         found: dict[int, list[float]] = {size: [] for size in SIZES}
         for turn in range(rounds):
             for size in SIZES:
                 lines: list[Line] = []
                 for place in range(size):
                     # Nine of ten are matched; the tenth names nothing.
-                    named = paying(invoices[place % WORKSPACES], 1)
+                    named = paying(invoices[place % len(invoices)], 1)
                     lines.append(named if place % 10 else Line(1, texts=[f"Thank you {place}"], iban=""))
                 content = camt(*lines, number=f"S-{turn}-{size}")
                 found[size].append(size / _seconds(content, f"{turn}-{size}.xml"))

@@ -64,7 +64,7 @@ LICENCE_KEYS = "keyed_subscriptions_have_their_key"
 LICENCES = "licences_are_of_members_and_no_more_than_paid"
 
 
-def a_past_of_everything(clock: Any) -> None:
+def a_past_of_everything(clock: Any, *, transfers: bool = True) -> None:
     """Two months with a change, a renewal at its locked price, a yearly plan, taxes of four kinds, a refund,
     money on its way, a document, an order that nobody paid, and money that came by transfer.
     """
@@ -100,7 +100,12 @@ def a_past_of_everything(clock: Any) -> None:
     content = b"%PDF"
     sha256 = hashlib.sha256(content).hexdigest()
     Document.create(invoice=invoice, locale="fr", content=content, sha256=sha256, created_at=clock.now())
-    # Paid once more by transfer, which is kept; and a transfer that the bank took back again.
+    if transfers:
+        _transfers()
+
+
+def _transfers() -> None:
+    """Paid once more by transfer, which is kept; and a transfer that the bank took back again."""
     kept, taken = paying(of(Invoice, "Wien")), paying(of(Invoice, "Bern"), end_to_end="E2E-1")
     bring(camt(kept, taken, replace(taken, is_debit=True, is_return=True)))
 
