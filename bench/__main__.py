@@ -21,8 +21,20 @@ from bench.places import ROOT, Filled, fill
 from tests.postgres import PostgreSQL
 from tools.setup import apt_install, postgresql_binaries
 
-NAMES = ("demo", "pages", "queries", "memory", "visit", "cold", "pdf", "swap", "renewals", "beside")
-WITHOUT_PAGES = {"pdf", "renewals", "beside"}
+NAMES = (
+    "demo",
+    "pages",
+    "queries",
+    "memory",
+    "visit",
+    "cold",
+    "pdf",
+    "swap",
+    "renewals",
+    "transfers",
+    "beside",
+)
+WITHOUT_PAGES = {"pdf", "renewals", "transfers", "beside"}
 
 
 def main() -> int:
@@ -79,6 +91,10 @@ def measure(
         runs = importlib.import_module("bench.renewals")
         for engine, url in urls.items():
             yield from runs.renewals(engine, url, quick=quick)
+    if "transfers" in only:
+        statements = importlib.import_module("bench.transfers")
+        for engine, url in urls.items():
+            yield from statements.transfers(engine, url, quick=quick)
     if beside is not None and "beside" in only:
         earlier = importlib.import_module("bench.beside")
         for engine, url in urls.items():

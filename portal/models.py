@@ -40,11 +40,17 @@ from portal.database.columns import (
 from portal.domain.cart import version_of
 from portal.domain.choices import Choice
 from portal.domain.frozen_quote import FrozenLine, frozen_lines
-from portal.domain.lifecycle import OPEN_PAYMENT_STATES, OPEN_REFUND_STATES, OPEN_SETUP_STATES
+from portal.domain.lifecycle import (
+    OPEN_PAYMENT_STATES,
+    OPEN_REFUND_STATES,
+    OPEN_SETUP_STATES,
+    WAITING_TRANSFER_STATES,
+)
 from portal.domain.money import Money
 from portal.domain.requests import state_at
 from portal.domain.vocabulary import (
     BalanceEntryKind,
+    BankFileKind,
     ChangePolicy,
     DocumentKind,
     Interval,
@@ -65,6 +71,8 @@ from portal.domain.vocabulary import (
     Role,
     SessionBinding,
     SetupState,
+    TransferReason,
+    TransferState,
     VatStatus,
     WhoMayBuy,
 )
@@ -1277,13 +1285,133 @@ class Document(Model):
         indexes = ((("invoice", "locale"), True),)
 
 
+class BankStatement(Model):
+    """What the bank told of the seller's account in one file, written down once. `number` is the bank's own.
+
+    `sha256` is that of the file, which may hold several statements, counted by `position` from 1. `opening`
+    and `closing` are signed, NULL where the bank told none. `listed` lines stood there, of which those were
+    written down that no earlier statement had told; `not_booked` were left out.
+    """
+
+    sha256 = ShortText(max_length=64)
+    position = SmallIntegerField(constraints=[Check("position > 0")])
+    file_name = ShortText(max_length=200)
+    kind = VocabularyWord(BankFileKind)
+    account = ShortText(max_length=34)
+    number = ShortText(max_length=70)
+    currency = CurrencyCode(null=True)
+    opening_minor = MinorUnits(null=True)
+    closing_minor = MinorUnits(null=True)
+    listed = WholeNumber(constraints=[Check("listed >= 0")])
+    not_booked = WholeNumber(constraints=[Check("not_booked >= 0")])
+    first_on = DateField(null=True)
+    last_on = DateField(null=True)
+    imported_at = UTCDateTimeField()
+
+    class Meta:
+        indexes = ((("sha256", "position"), True),)
+
+
+class BankTransfer(Model):
+    """One amount that came to the seller's account or left it, as the bank told it: once, and for ever.
+
+    Known again by `account` and `key` (domain/bank_files/lines.py), and `part` where one entry of a statement
+    holds several. What became of it is its `state` with the `reason`; `workspace` is whose it is, once that
+    is known or proposed, and `invoice_ids` are those of its invoices that it names. `note` is why an operator
+    set it aside. `takes_back` is the transfer that the bank took back by this one.
+    """
+
+    statement = ForeignKeyField(BankStatement, backref="transfers", index=False, on_delete="RESTRICT")
+    account = ShortText(max_length=34)
+    key = ShortText(max_length=50)
+    part = SmallIntegerField(constraints=[Check("part >= 0")])
+    is_debit = BooleanField()
+    amount_minor = MinorUnits(constraints=[Check("amount_minor >= 0")])
+    currency = CurrencyCode()
+    booked_on = DateField()
+    bank_reference = ShortText(max_length=70)
+    payer_name = ShortText(max_length=140)
+    payer_iban = ShortText(max_length=34)
+    end_to_end_id = ShortText(max_length=70)
+    reference = ShortText(max_length=70)
+    texts = JSONField()
+    is_batch = BooleanField(default=False)
+    goes_back = BooleanField(default=False)
+    state = VocabularyWord(TransferState, default=TransferState.RECEIVED)
+    reason = VocabularyWord(TransferReason, default=TransferReason.NONE)
+    workspace = ForeignKeyField(Workspace, null=True, backref="bank_transfers", on_delete="RESTRICT")
+    invoice_ids = JSONField(default=list)
+    takes_back = ForeignKeyField("self", null=True, unique=True, backref="+", on_delete="RESTRICT")
+    note = ShortText(max_length=500, default="")
+    decided_at = UTCDateTimeField(null=True)
+
+    statement_id: int
+    workspace_id: int | None
+    takes_back_id: int | None
+
+    class Meta:
+        indexes = (
+            (("account", "key", "part"), True),
+            (("statement", "id"), False),
+            (("amount_minor", "booked_on"), False),
+        )
+        constraints = [
+            Check("takes_back_id IS NULL OR is_debit"),
+            Check("state NOT IN ('matched', 'to_confirm') OR is_debit OR workspace_id IS NOT NULL"),
+        ]
+
+    @property
+    def amount(self) -> Money:
+        """Of money that came or went, never below 0."""
+        return Money(self.amount_minor, self.currency)
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody has to say what becomes of it."""
+        return self.state in WAITING_TRANSFER_STATES
+
+    @classmethod
+    def is_waiting(cls) -> SQL:
+        """As `waits`, of many. A literal: with a parameter the index would not be found to be for it."""
+        return SQL("\"state\" IN ('to_confirm', 'parked')")
+
+
+BankTransfer.add_index(
+    BankTransfer.index(BankTransfer.id, name="bank_transfer_waiting", where=BankTransfer.is_waiting())
+)
+BankTransfer.add_index(
+    BankTransfer.index(
+        BankTransfer.payer_iban,
+        name="bank_transfer_of_payer",
+        where=SQL("\"payer_iban\" <> ''"),
+    )
+)
+
+
+class BankCsvMapping(Model):
+    """What an operator said about the columns of a bank's CSV, for the next file with the same headers."""
+
+    fingerprint = ShortText(max_length=64, unique=True)
+    columns = JSONField()
+    used_at = UTCDateTimeField()
+
+
+class BankCsvUpload(Model):
+    """A CSV of the bank that waits for somebody to say which column is what; gone once it is imported."""
+
+    sha256 = ShortText(max_length=64, unique=True)
+    file_name = ShortText(max_length=200)
+    content = BlobField()
+    uploaded_at = UTCDateTimeField(index=True)
+
+
 class BalanceEntry(Model):
     """What an issued document or moved money did to the balance of its workspace: once, and for ever.
 
     Append-only: only services/ledger.py writes here, and nobody changes or deletes a row. `amount_minor` is
     positive where the workspace gets and negative where it owes or takes (domain/ledger.py). Exactly one
-    cause is set; `invoice` is the document, credit notes too. `made_at` is the cause's moment, of the
-    business clock.
+    cause is set; `invoice` is the document, credit notes too; `transfer` came, or took another one back.
+    `made_at` is the cause's moment, of the business clock.
     """
 
     workspace = ForeignKeyField(Workspace, backref="balance_entries", index=False, on_delete="RESTRICT")
@@ -1293,12 +1421,14 @@ class BalanceEntry(Model):
     invoice = ForeignKeyField(Invoice, null=True, index=False, on_delete="RESTRICT")
     payment = ForeignKeyField(Payment, null=True, index=False, on_delete="RESTRICT")
     refund = ForeignKeyField(Refund, null=True, index=False, on_delete="RESTRICT")
+    transfer = ForeignKeyField(BankTransfer, null=True, index=False, on_delete="RESTRICT")
     made_at = UTCDateTimeField()
 
     workspace_id: int
     invoice_id: int | None
     payment_id: int | None
     refund_id: int | None
+    transfer_id: int | None
 
     class Meta:
         indexes = ((("workspace", "id"), False),)
@@ -1306,7 +1436,10 @@ class BalanceEntry(Model):
             Check("(kind IN ('invoice', 'credit_note')) = (invoice_id IS NOT NULL)"),
             Check("(kind = 'payment') = (payment_id IS NOT NULL)"),
             Check("(kind = 'refund') = (refund_id IS NOT NULL)"),
-            Check("amount_minor = 0 OR (amount_minor > 0) = (kind IN ('payment', 'credit_note'))"),
+            Check("(kind IN ('transfer', 'transfer_return')) = (transfer_id IS NOT NULL)"),
+            Check(
+                "amount_minor = 0 OR (amount_minor > 0) = (kind IN ('payment', 'credit_note', 'transfer'))"
+            ),
         ]
 
     @property
@@ -1314,7 +1447,7 @@ class BalanceEntry(Model):
         return Money(self.amount_minor, self.currency)
 
 
-for _cause in (BalanceEntry.invoice, BalanceEntry.payment, BalanceEntry.refund):
+for _cause in (BalanceEntry.invoice, BalanceEntry.payment, BalanceEntry.refund, BalanceEntry.transfer):
     # Partial: an entry is written to the index of its own cause alone.
     BalanceEntry.add_index(
         BalanceEntry.index(
@@ -1327,23 +1460,35 @@ for _cause in (BalanceEntry.invoice, BalanceEntry.payment, BalanceEntry.refund):
 
 
 class Allocation(Model):
-    """So much of a payment or credit note covers an invoice, or was sent back by a refund. Append-only.
+    """So much of what gives covers an invoice, or was sent back by a refund, or taken back by the bank.
 
-    How far an invoice is paid is the sum of its rows; `entry` is always one that gives.
+    Append-only: how far an invoice is paid is the sum of its rows. `entry` is always one that gives, but for
+    a transfer that takes another one back: it uncovers the invoices of that, so its amounts are negative, and
+    `transfer` names it where it takes what was only kept. What was uncovered may be covered again by what has
+    covered a part of it before.
     """
 
     entry = ForeignKeyField(BalanceEntry, backref="allocations", on_delete="RESTRICT")
     invoice = ForeignKeyField(Invoice, null=True, backref="allocations", index=False, on_delete="RESTRICT")
     refund = ForeignKeyField(Refund, null=True, backref="allocations", index=False, on_delete="RESTRICT")
-    amount_minor = MinorUnits(constraints=[Check("amount_minor > 0")])
+    transfer = ForeignKeyField(BankTransfer, null=True, backref="+", index=False, on_delete="RESTRICT")
+    amount_minor = MinorUnits(constraints=[Check("amount_minor <> 0")])
 
     entry_id: int
     invoice_id: int | None
     refund_id: int | None
+    transfer_id: int | None
 
     class Meta:
-        indexes = ((("invoice", "entry"), True),)
-        constraints = [Check("(invoice_id IS NULL) <> (refund_id IS NULL)")]
+        indexes = ((("invoice", "entry"), False),)
+        constraints = [
+            Check(
+                "CASE WHEN invoice_id IS NULL THEN 0 ELSE 1 END"
+                " + CASE WHEN refund_id IS NULL THEN 0 ELSE 1 END"
+                " + CASE WHEN transfer_id IS NULL THEN 0 ELSE 1 END = 1"
+            ),
+            Check("amount_minor > 0 OR invoice_id IS NOT NULL"),
+        ]
 
 
 Allocation.add_index(
@@ -1353,6 +1498,15 @@ Allocation.add_index(
         unique=True,
         name="allocation_of_refunds",
         where=Allocation.refund.is_null(False),
+    )
+)
+Allocation.add_index(
+    Allocation.index(
+        Allocation.transfer,
+        Allocation.entry,
+        unique=True,
+        name="allocation_of_transfers",
+        where=Allocation.transfer.is_null(False),
     )
 )
 
@@ -1549,6 +1703,10 @@ ALL_MODELS: tuple[type[Model], ...] = (
     CreditedLine,
     ExchangeRate,
     Document,
+    BankStatement,
+    BankTransfer,
+    BankCsvMapping,
+    BankCsvUpload,
     BalanceEntry,
     Allocation,
     Notice,

@@ -6,6 +6,7 @@ several places each of them is named.
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ from portal.models import (
     AuditEntry,
     AuditTrace,
     BalanceEntry,
+    BankTransfer,
     CreditedLine,
     Dispute,
     Document,
@@ -54,6 +56,7 @@ from tests.factories import CATALOGUE, a_contact, a_member, a_person
 from tests.licensed import tried
 from tests.passing import pass_days
 from tests.paying import SILENT_CHARGED, a_place, an_order, apply_catalogue, buy, pay
+from tests.transferring import bring, camt, paying
 
 A_DAY = timedelta(days=1)
 A_LONG_TIME_AGO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -61,9 +64,9 @@ LICENCE_KEYS = "keyed_subscriptions_have_their_key"
 LICENCES = "licences_are_of_members_and_no_more_than_paid"
 
 
-def a_past_of_everything(clock: Any) -> None:
+def a_past_of_everything(clock: Any, *, transfers: bool = True) -> None:
     """Two months with a change, a renewal at its locked price, a yearly plan, taxes of four kinds, a refund,
-    money on its way, a document and an order that nobody paid.
+    money on its way, a document, an order that nobody paid, and money that came by transfer.
     """
     acme = a_place("Acme")
     pay(an_order(acme), auto_renewal=True)
@@ -97,6 +100,14 @@ def a_past_of_everything(clock: Any) -> None:
     content = b"%PDF"
     sha256 = hashlib.sha256(content).hexdigest()
     Document.create(invoice=invoice, locale="fr", content=content, sha256=sha256, created_at=clock.now())
+    if transfers:
+        _transfers()
+
+
+def _transfers() -> None:
+    """Paid once more by transfer, which is kept; and a transfer that the bank took back again."""
+    kept, taken = paying(of(Invoice, "Wien")), paying(of(Invoice, "Bern"), end_to_end="E2E-1")
+    bring(camt(kept, taken, replace(taken, is_debit=True, is_return=True)))
 
 
 def _refund(place: Any) -> None:
@@ -897,6 +908,43 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
     "half of a refund from nowhere": (
         lambda: changed(row := allocation(CREDITED, "Back"), amount_minor=row.amount_minor // 2),
         {"refunds_are_allocated_in_full"},
+    ),
+    # Transfers.
+    "a transfer out of the ledger": (
+        lambda: delete(entry(BalanceEntryKind.TRANSFER, "Wien")),
+        {"every_document_and_payment_has_its_entry"},
+    ),
+    "a transfer over a unit more": (
+        lambda: changed(row := of(BankTransfer, "Wien"), amount_minor=row.amount_minor + 1),
+        {"entries_repeat_their_cause"},
+    ),
+    "a transfer of another workspace": (
+        lambda: changed(of(BankTransfer, "Wien"), workspace=Workspace.get(Workspace.name == "Looks")),
+        {"entries_repeat_their_cause"},
+    ),
+    "a transfer in the ledger that is parked": (
+        lambda: changed(of(BankTransfer, "Wien"), state="parked"),
+        {"entries_repeat_their_cause"},
+    ),
+    "a transfer that was taken back by nobody": (
+        lambda: changed(of(BankTransfer, "Bern", is_debit=True), takes_back=None),
+        {"returned_transfers_are_taken_back_in_full"},
+    ),
+    "a transfer that was taken back and is matched": (
+        lambda: changed(of(BankTransfer, "Bern"), state="matched"),
+        {"returned_transfers_are_taken_back_in_full"},
+    ),
+    "a transfer that was taken back and is kept": (
+        lambda: delete(Allocation.get(Allocation.transfer.is_null(False))),
+        {"returned_transfers_are_taken_back_in_full"},
+    ),
+    "a transfer taken back out of the ledger": (
+        lambda: delete(entry(BalanceEntryKind.TRANSFER_RETURN, "Bern")),
+        {"every_document_and_payment_has_its_entry"},
+    ),
+    "an invoice uncovered by a payment": (
+        lambda: again(row := allocation(), amount_minor=-row.amount_minor),
+        {"allocations_cover_no_more_than_both_sides"},
     ),
     # Licences.
     "more licences than were paid": (

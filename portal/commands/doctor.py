@@ -21,6 +21,7 @@ from portal.documents.coverage import fonts as bundled_fonts
 from portal.mail import sending as mail
 from portal.models import OutboxMessage, Person, Price
 from portal.services import exchange_rates
+from portal.services.payments import transfer_pages
 from portal.settings import (
     Settings,
     SettingsError,
@@ -73,6 +74,7 @@ def examine(settings: Settings, clock: Clock) -> Iterator[Finding]:
         yield _finding("clock", lambda: machine_clock(clock.wall()))
         yield _finding("worker", lambda: worker(clock.wall()))
         yield _finding("messages", lambda: messages(clock.wall()))
+        yield _finding("transfers", transfers)
 
 
 def data_directory(settings: Settings) -> str | None:
@@ -276,6 +278,17 @@ def messages(wall: datetime) -> str | None:
         f"Messages keep failing: {sum(group.count for group in groups)}, most of them for the reason "
         f"{' '.join(groups[0].last_error.split())!r} ({groups[0].topic}): mend it, then try them again at "
         "/operator/messages."
+    )
+
+
+def transfers() -> str | None:
+    """Money that came by bank transfer, and that nobody was given yet."""
+    waiting = transfer_pages.count_waiting()
+    if not waiting.count:
+        return None
+    return (
+        f"Bank transfers wait for an operator: {waiting.to_confirm} to confirm, {waiting.parked} to decide. "
+        "See /operator/bank-transfers."
     )
 
 

@@ -1,10 +1,7 @@
 """What a workspace owes and what is kept for it: the sum of its entries, and which money covers which debt.
 
-The sign, once for all: an entry is positive where the workspace gets (a payment arrived, a credit note was
-issued) and negative where it owes or takes (an invoice was issued, a refund was sent back). So a positive
-balance is money kept for the workspace, and a negative one is what it owes. Amounts are minor units of one
-currency; whoever asks does so for each currency.
-"""
+The sign, once for all: an entry is positive where the workspace gets (a payment or transfer arrived, a credit
+note was XX"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +10,7 @@ from itertools import accumulate
 from .money import Money, total
 from .vocabulary import BalanceEntryKind, InvoiceStatus
 
-GIVES = (BalanceEntryKind.PAYMENT, BalanceEntryKind.CREDIT_NOTE)
+GIVES = (BalanceEntryKind.PAYMENT, BalanceEntryKind.CREDIT_NOTE, BalanceEntryKind.TRANSFER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from .vocabulary import (
     RefundState,
     SetupState,
     SubscriptionState,
+    TransferState,
 )
 
 _ONE_DAY = timedelta(days=1)
@@ -236,6 +237,24 @@ OPEN_PAYMENT_STATES = tuple(state for state, after in PAYMENT_TRANSITIONS.items(
 """Those of a payment whose result is open: created, with the payer, with the bank, or unknown."""
 OPEN_REFUND_STATES = (RefundState.CREATED, RefundState.UNKNOWN)
 OPEN_SETUP_STATES = (SetupState.CREATED, SetupState.ACTION_REQUIRED, SetupState.UNKNOWN)
+
+TRANSFER_TRANSITIONS: Mapping[TransferState, frozenset[TransferState]] = MappingProxyType(
+    {
+        TransferState.RECEIVED: frozenset(TransferState) - {TransferState.RECEIVED},
+        TransferState.TO_CONFIRM: frozenset(
+            {TransferState.MATCHED, TransferState.PARKED, TransferState.RETURNED, TransferState.IGNORED}
+        ),
+        TransferState.PARKED: frozenset(
+            {TransferState.MATCHED, TransferState.RETURNED, TransferState.IGNORED}
+        ),
+        # Set aside by mistake, or a debit that takes a transfer back after all.
+        TransferState.IGNORED: frozenset({TransferState.MATCHED, TransferState.RETURNED}),
+        TransferState.MATCHED: frozenset({TransferState.RETURNED}),
+        TransferState.RETURNED: frozenset(),
+    }
+)
+WAITING_TRANSFER_STATES = (TransferState.TO_CONFIRM, TransferState.PARKED)
+"""Those of which somebody has to say what becomes of the money."""
 
 
 def may_become(old: PaymentState, new: PaymentState) -> bool:

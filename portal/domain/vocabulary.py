@@ -212,12 +212,66 @@ class InvoiceStatus(StrEnum):
 
 
 class BalanceEntryKind(StrEnum):
-    """What moved the balance of a workspace: each is the word of its cause."""
+    """What moved the balance of a workspace: each is the word of its cause.
+
+    `transfer_return`: the bank took a transfer back.
+    """
 
     INVOICE = "invoice"
     CREDIT_NOTE = "credit_note"
     PAYMENT = "payment"
     REFUND = "refund"
+    TRANSFER = "transfer"
+    TRANSFER_RETURN = "transfer_return"
+
+
+class BankFileKind(StrEnum):
+    """What a file of the bank is: the statement of a day, a notification of what moved, or a table."""
+
+    CAMT_053 = "camt_053"
+    CAMT_054 = "camt_054"
+    CSV = "csv"
+
+
+class TransferState(StrEnum):
+    """What became of a line of a bank statement.
+
+    `received`: kept, and not looked at yet. `matched`: it is in the ledger. `to_confirm` and `parked` wait
+    for an operator, with and without a proposal. `returned`: the bank took it back. `ignored`: none of ours.
+    """
+
+    RECEIVED = "received"
+    MATCHED = "matched"
+    TO_CONFIRM = "to_confirm"
+    PARKED = "parked"
+    RETURNED = "returned"
+    IGNORED = "ignored"
+
+
+class TransferReason(StrEnum):
+    """Why a transfer is in its state. `none` while nobody has looked."""
+
+    NONE = "none"
+    REFERENCE = "reference"
+    CUT_REFERENCE = "cut_reference"
+    NUMBERS = "numbers"
+    INVOICE_NUMBER = "invoice_number"
+    CUSTOMER_AND_AMOUNT = "customer_and_amount"
+    ACCOUNT_AND_AMOUNT = "account_and_amount"
+    OPERATOR = "operator"
+    UNKNOWN = "unknown"
+    WRONG_CURRENCY = "wrong_currency"
+    SEVERAL_WORKSPACES = "several_workspaces"
+    WORKSPACE_DELETED = "workspace_deleted"
+    MAYBE_KNOWN = "maybe_known"
+    BATCH = "batch"
+    SENT_BACK_TO_US = "sent_back_to_us"
+    TAKES_BACK = "takes_back"
+    TAKES_BACK_UNKNOWN = "takes_back_unknown"
+    DEBIT = "debit"
+    NOTHING = "nothing"
+    DETAILED = "detailed"
+    NOT_OURS = "not_ours"
 
 
 class VatStatus(StrEnum):

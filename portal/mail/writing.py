@@ -24,7 +24,6 @@ from portal.words.methods import method_words
 from portal.words.money import tax_words, total_words
 from portal.words.plans import licensed_subject, priced_name, subscription_title
 from portal.words.renewal import amount_charged, renewal_sentence
-from portal.words.transfers import in_fours
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 NAMES_OF_TOOLS = frozenset(
@@ -67,6 +66,8 @@ BILLING_MAIL = frozenset(
         "invoice_reminder",
         "invoice_paid",
         "invoice_withdrawn",
+        "transfer_received",
+        "transfer_taken_back",
         "payment_failed",
         "payment_to_confirm",
         "payment_disputed",
@@ -182,7 +183,7 @@ def _tools(settings: Settings, locale: str) -> dict[str, object]:
         "about": _about,
         "page_of": lambda slug, licences: f"/w/{slug}/{'plans' if licences is None else 'subscriptions'}",
         "method_label": lambda facts: method_words(facts["method"], facts["brand"], facts["last4"]),
-        "in_fours": in_fours,
+        "in_fours": formatting.in_fours,
         "decline_reason": decline_reason,
         "renewal": _renewal,
         "charged": _charged,

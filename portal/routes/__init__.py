@@ -11,7 +11,7 @@ def register(app: Flask, settings: Settings) -> None:
     from .checkout import pages as checkout
     from .invoices import history
     from .members import licences, one_member, roster
-    from .operator import exchange_rates, messages, workspaces
+    from .operator import bank_statements, bank_transfers, exchange_rates, messages, workspaces
     from .operator import nonprofit as nonprofit_requests
     from .operator import refunds as operator_refunds
     from .payments import methods, refunds
@@ -48,6 +48,7 @@ def register(app: Flask, settings: Settings) -> None:
         (roster, one_member, licences),
         (features, workspace, creating),
         (workspaces, operator_refunds, nonprofit_requests, messages, exchange_rates),
+        (bank_statements, bank_transfers),
     )
     for area in areas:
         for module in area:

@@ -14,25 +14,27 @@ from peewee import JOIN, SQL, ModelSelect, fn
 from portal.database import rows
 from portal.database.columns import CurrencyCode
 from portal.database.connecting import postpone, require_transaction, write_postponed
-from portal.database.prepared import Parameter, Prepared
+from portal.database.prepared import Parameter, Parameters, Prepared
 from portal.domain import ledger
 from portal.domain.ledger import Part
 from portal.domain.money import Money, total
 from portal.domain.pricing import Quote
 from portal.domain.vocabulary import BalanceEntryKind, DocumentKind, InvoiceStatus
-from portal.models import Allocation, BalanceEntry, Invoice, Order, Payment, Refund, Workspace
+from portal.models import Allocation, BalanceEntry, BankTransfer, Invoice, Order, Payment, Refund, Workspace
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A new entry, and the invoice that it covers as far as that is open.
+    """A new entry, and the invoices that it covers as far as they are open, in this order.
 
     `sends_back` a refund: the money is the credit note's, beside it only that of the refunded payment.
+    `takes_back` a transfer: its money is gone from wherever it was.
     """
 
     entry: BalanceEntry
-    covers: Invoice | None = None
+    covers: Sequence[Invoice] = ()
     sends_back: tuple[Refund, Invoice | None] | None = None
+    takes_back: BankTransfer | None = None
 
 
 # --- writing --------------------------------------------------------------------------------------
@@ -43,7 +45,7 @@ def record_document(document: Invoice) -> None:
 
     Inside the transaction that issues it. The entry has no id before the commit.
     """
-    covers = document.credits if document.kind == DocumentKind.CREDIT_NOTE else None
+    covers = [document.credits] if document.credits is not None else []
     kind = BalanceEntryKind(document.kind)
     _record(kind, document, document.total, covers=covers, made_at=document.issued_at, invoice=document)
 
@@ -53,7 +55,27 @@ def record_payment(payment: Payment, invoice: Invoice, *, now: datetime) -> None
 
     Inside the transaction that marks it succeeded.
     """
-    _record(BalanceEntryKind.PAYMENT, payment, payment.amount, covers=invoice, made_at=now, payment=payment)
+    _record(BalanceEntryKind.PAYMENT, payment, payment.amount, covers=[invoice], made_at=now, payment=payment)
+
+
+def record_transfer(transfer: BankTransfer, *, covers: Sequence[Invoice], now: datetime) -> None:
+    """What came by bank transfer covers these invoices in their order, as far as they are open.
+
+    More than that is kept for its workspace, whose they are. Inside the transaction that marks it matched,
+    in the workspace's lock.
+    """
+    kind = BalanceEntryKind.TRANSFER
+    _record(kind, transfer, transfer.amount, covers=covers, made_at=now, transfer=transfer)
+
+
+def record_transfer_return(taking: BankTransfer, *, taken: BankTransfer, now: datetime) -> None:
+    """The bank took `taken` back by `taking`: what it covered is open again, and nothing of it is kept.
+
+    What else is kept then covers what is open. Inside the transaction that marks both, in the workspace's
+    lock. The two are of one amount.
+    """
+    kind = BalanceEntryKind.TRANSFER_RETURN
+    _record(kind, taking, taking.amount, takes_back=taken, made_at=now, transfer=taking)
 
 
 def record_refund(refund: Refund, *, credit_note: Invoice | None, now: datetime) -> None:
@@ -87,11 +109,12 @@ def cover_open_invoices(workspace: Workspace, currency: str) -> Money:
 
 def _record(
     kind: BalanceEntryKind,
-    cause: Invoice | Payment | Refund,
+    cause: Invoice | Payment | Refund | BankTransfer,
     amount: Money,
     *,
-    covers: Invoice | None = None,
+    covers: Sequence[Invoice] = (),
     sends_back: tuple[Refund, Invoice | None] | None = None,
+    takes_back: BankTransfer | None = None,
     made_at: datetime,
     **cause_column: Any,
 ) -> None:
@@ -104,7 +127,7 @@ def _record(
         made_at=made_at,
         **cause_column,
     )
-    postpone(_write, Recorded(entry, covers=covers, sends_back=sends_back))
+    postpone(_write, Recorded(entry, covers=covers, sends_back=sends_back, takes_back=takes_back))
 
 
 def _write(recorded: list[Recorded]) -> None:
@@ -117,20 +140,24 @@ def _write(recorded: list[Recorded]) -> None:
     for each in recorded:
         if each.sends_back is not None:
             rows.insert_all(list(_sent_back(*each.sends_back)))
+        if each.takes_back is not None:
+            rows.insert_all(list(_taken_back(each.entry, each.takes_back)))
 
 
 def _covering(recorded: Sequence[Recorded]) -> Iterator[Allocation]:
-    """What payments and credit notes cover; nothing covers yet what was issued in this transaction."""
+    """What is covered by what gives; nothing covers yet what was issued in this transaction."""
     new = {each.entry.invoice_id for each in recorded}
-    known = {each.covers.id: each.covers for each in recorded if each.covers and each.covers.id not in new}
+    named = [invoice for each in recorded for invoice in each.covers]
+    known = {invoice.id: invoice for invoice in named if invoice.id not in new}
     covered = covered_of(known.values()) if known else {}
     for each in recorded:
-        invoice = each.covers
-        if invoice is not None:
+        left = each.entry.amount
+        for invoice in each.covers:
             before = covered.get(invoice.id, Money.zero(invoice.currency))
-            amount = min(each.entry.amount, invoice.total - before)
+            amount = min(left, invoice.total - before)
             covered[invoice.id] = before + amount
             if amount.minor > 0:
+                left -= amount
                 yield _of_invoice(each.entry.id, invoice.id, amount)
 
 
@@ -145,6 +172,24 @@ def _sent_back(refund: Refund, credit_note: Invoice | None) -> Iterator[Allocati
     ):
         yield Allocation(
             entry=share.source, invoice=None, refund=share.target, amount_minor=share.amount.minor
+        )
+
+
+def _taken_back(entry: BalanceEntry, taken: BankTransfer) -> Iterator[Allocation]:
+    """Of each invoice what `taken` covered of it, and of `taken` what was kept."""
+    gave = BalanceEntry.get(BalanceEntry.transfer == taken)
+    used = Money.zero(entry.currency)
+    covering = Allocation.select(Allocation.invoice, fn.SUM(Allocation.amount_minor))
+    covering = (
+        covering.where(Allocation.entry == gave).group_by(Allocation.invoice).order_by(Allocation.invoice)
+    )
+    for invoice_id, minor in cast("Iterable[tuple[int, int]]", covering.tuples()):
+        amount = Money(int(minor), entry.currency)
+        used += amount
+        yield _of_invoice(entry.id, invoice_id, -amount)
+    if (kept := gave.amount - used).minor > 0:
+        yield Allocation(
+            entry=gave, invoice=None, refund=None, transfer=entry.transfer_id, amount_minor=kept.minor
         )
 
 
@@ -258,14 +303,54 @@ def beside_balance(quote: Quote, workspace: Workspace) -> Quote:
 def covered_of(invoices: Iterable[Invoice]) -> dict[int, Money]:
     """What is allocated to each invoice, by its id. One query."""
     nothing = {invoice.id: Money.zero(invoice.currency) for invoice in invoices}
-    sums = (
+    found = _covered.rows(invoices=list(nothing))
+    return nothing | {each: Money(int(minor), nothing[each].currency) for each, minor in found}
+
+
+_covered = Prepared(
+    lambda: (
         Allocation.select(Allocation.invoice, fn.SUM(Allocation.amount_minor))
-        .where(Allocation.invoice << list(nothing))
+        .where(Allocation.invoice << Parameters("invoices"))
         .group_by(Allocation.invoice)
         .tuples()
     )
-    found = cast("Iterable[tuple[int, int]]", sums)
-    return nothing | {each: Money(int(minor), nothing[each].currency) for each, minor in found}
+)
+
+
+def sum_covered(invoice: type[Invoice]) -> "ModelSelect[Allocation]":
+    """As `covered_of`, of the row of another query that this becomes a part of; in minor units."""
+    return Allocation.select(fn.COALESCE(fn.SUM(Allocation.amount_minor), 0)).where(
+        Allocation.invoice == invoice.id
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Covering:
+    """So much of a transfer covers the invoice of this number."""
+
+    number: str
+    amount: Money
+
+
+def covered_by(transfers: Iterable[BankTransfer]) -> dict[int, list[Covering]]:
+    """Which invoices each transfer covered when it came or since, by its id, the oldest first. One query."""
+    found: dict[int, list[Covering]] = {}
+    query = (
+        Allocation.select(
+            BalanceEntry.transfer, Invoice.number, BalanceEntry.currency, fn.SUM(Allocation.amount_minor)
+        )
+        .join_from(Allocation, BalanceEntry)
+        .join_from(Allocation, Invoice, on=Allocation.invoice)
+        .where(
+            rows.one_of(BalanceEntry.transfer, [each.id for each in transfers]), Allocation.amount_minor > 0
+        )
+        .group_by(BalanceEntry.transfer, Invoice.id, Invoice.number, BalanceEntry.currency)
+        .order_by(Invoice.id)
+        .tuples()
+    )
+    for transfer_id, number, currency, minor in cast("Iterable[tuple[int, str, str, int]]", query):
+        found.setdefault(transfer_id, []).append(Covering(number, Money(int(minor), currency)))
+    return found
 
 
 def status_of(invoice: Invoice) -> InvoiceStatus:
@@ -289,7 +374,7 @@ class Movement:
     """An entry with what it is about, and the `balance` in its currency after it.
 
     `document`: the number of the invoice or credit note, of a refund that of its credit note; empty for a
-    payment. `order` is the number of their order.
+    payment and a transfer. `order` is the number of their order; a transfer has none.
     """
 
     made_at: datetime
@@ -309,7 +394,12 @@ def movements_of(workspace: Workspace, *, at_once: int) -> Iterator[Movement]:
         .join_from(BalanceEntry, Payment, JOIN.LEFT_OUTER, on=BalanceEntry.payment)
         .join_from(BalanceEntry, Refund, JOIN.LEFT_OUTER, on=BalanceEntry.refund)
         .join_from(BalanceEntry, Invoice, JOIN.LEFT_OUTER, on=(Invoice.id == document))
-        .join_from(BalanceEntry, Order, on=(Order.id == fn.COALESCE(Invoice.order, Payment.order)))
+        .join_from(
+            BalanceEntry,
+            Order,
+            JOIN.LEFT_OUTER,
+            on=(Order.id == fn.COALESCE(Invoice.order, Payment.order)),
+        )
         .where(BalanceEntry.workspace == workspace)
         .order_by(BalanceEntry.id)
         .limit(at_once)
@@ -324,7 +414,7 @@ def movements_of(workspace: Workspace, *, at_once: int) -> Iterator[Movement]:
                 made_at=entry.made_at,
                 kind=entry.kind,
                 document=entry.document or "",
-                order=entry.order,
+                order=entry.order or "",
                 amount=entry.amount,
                 balance=after,
             )

@@ -149,6 +149,16 @@ def _declare(view: View, *, access: str) -> View:
     return view
 
 
+def takes_files(largest_bytes: int) -> Callable[[View], View]:
+    """So much may be sent to the view, by operators alone; for everybody else the usual limit stands."""
+
+    def decorate(view: View) -> View:
+        view.largest_bytes = largest_bytes  # type: ignore[attr-defined]
+        return view
+
+    return decorate
+
+
 def limited(limit: str) -> Callable[[View], View]:
     """Name the rate-limit class of a view; counting is done where the account is known."""
 

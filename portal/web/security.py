@@ -2,7 +2,16 @@
 
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, has_request_context, make_response, redirect, request
+from flask import (
+    Flask,
+    Response,
+    abort,
+    current_app,
+    has_request_context,
+    make_response,
+    redirect,
+    request,
+)
 from flask_login import current_user
 from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import Forbidden
@@ -29,6 +38,7 @@ PERMISSIONS_POLICY = (
     "publickey-credentials-get=(self), publickey-credentials-create=(self)"
 )
 HEALTH_CHECKS = ("public.healthz", "public.readyz")
+MOST_BYTES_DISCARDED = 256 * 1024 * 1024
 UNSAFE_METHODS = ("POST", "PUT", "PATCH", "DELETE")
 
 
@@ -56,6 +66,8 @@ def register(app: Flask) -> None:
     app.before_request(lead_to_https)
     # Before the token is looked at: who came from elsewhere is not told that a form is out of date.
     app.before_request(refuse_cross_site_writes)
+    # Before it too: the token stands in the form, which may come with a file.
+    app.before_request(take_large_files)
     csrf.init_app(app)
     app.before_request(count_writes)
     app.after_request(add_headers)
@@ -128,6 +140,27 @@ def refuse_cross_site_writes() -> None:
         )
     if not is_ours:
         raise FromElsewhere
+
+
+def take_large_files() -> Response | None:
+    """Where a view takes files (access.takes_files), operators may send more than usual.
+
+    What is larger still is read to its end, up to a bound, so that the browser hears the answer: the page
+    itself says that the file is too large, beside its field.
+    """
+    view = current_app.view_functions.get(request.endpoint or "")
+    largest: int | None = getattr(view, "largest_bytes", None)
+    if largest is None or not (current_user.is_authenticated and current_user.is_operator):
+        return None
+    if request.content_length is not None and request.content_length > largest:
+        left = min(request.content_length, MOST_BYTES_DISCARDED)
+        while left > 0 and (piece := request.environ["wsgi.input"].read(min(left, 1 << 20))):
+            left -= len(piece)
+        response = make_response(redirect(f"{request.path}?refused=size", 303))
+        response.headers["Connection"] = "close"
+        return response
+    request.max_content_length = largest
+    return None
 
 
 def is_same_origin() -> bool:

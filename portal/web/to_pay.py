@@ -13,7 +13,6 @@ from portal.runtime import current
 from portal.services.places import Place
 from portal.words import formatting
 from portal.words.i18n import gettext as _
-from portal.words.transfers import in_fours
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +49,9 @@ def to_pay_of(invoice: Invoice, left: Money, *, place: Place | None) -> ToPay:
         is_late=is_late,
         rows=[
             (_("Account holder"), seller.name),
-            ("IBAN", in_fours(seller.iban)),
+            ("IBAN", formatting.in_fours(seller.iban)),
             ("BIC", seller.bic),
-            (_("Reference"), in_fours(invoice.reference)),
+            (_("Reference"), formatting.in_fours(invoice.reference)),
             (_("Amount"), amount),
         ],
         # Made of nothing that somebody typed but the vendor's own name, which is in the pattern alone.

@@ -98,3 +98,8 @@ def currency_label(code: str) -> str:
 @lru_cache(maxsize=512)
 def _currency_label(code: str, locale: str) -> str:
     return f"{code} – {get_currency_name(code, locale=locale)}"
+
+
+def in_fours(text: str) -> str:
+    """As banks print it: four characters together, kept on one line by spaces that do not break."""
+    return "\N{NO-BREAK SPACE}".join(text[at : at + 4] for at in range(0, len(text), 4))

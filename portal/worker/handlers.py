@@ -10,7 +10,7 @@ from portal.models import Invoice, Payment
 from portal.outbox import JSON, SECRETS, Delivery, Handler
 from portal.runtime import current
 from portal.services.invoices import pdfs
-from portal.services.payments import charging
+from portal.services.payments import charging, matching
 
 
 def send_mail(delivery: Delivery) -> None:
@@ -62,11 +62,18 @@ def run_due(delivery: Delivery) -> None:
     run.run_due(now=current().clock.now(), limit=run.BATCH)
 
 
+def match_transfers(delivery: Delivery) -> None:
+    """Payload: statement_ids. A large file is matched in several turns: each promises the next."""
+    ids = cast("list[int]", delivery.payload["statement_ids"])
+    matching.match_in_turns(ids, key=delivery.key, now=current().clock.now())
+
+
 HANDLERS: dict[str, Handler] = {
     "mail": send_mail,
     "prepare_documents": prepare_documents,
     "look_up_payment": look_up_payment,
     "run_due": run_due,
+    "match_transfers": match_transfers,
 }
 
 

@@ -178,6 +178,15 @@ def test_the_doctor_names_what_keeps_failing(portal, database):
     assert "'OSError: no route' (mail)" in said
 
 
+@sqlite_only
+def test_the_doctor_says_how_many_transfers_wait(portal, runtime):
+    from tests.transferring import Line, bring, camt
+
+    bring(camt(Line(100, texts=["?"]), Line(200, texts=["?"])))
+    said = portal("doctor", exit_code=1)
+    assert "FAULT transfers: Bank transfers wait for an operator: 0 to confirm, 2 to decide." in said
+
+
 # --- look after -----------------------------------------------------------------------------------
 
 

@@ -20,6 +20,8 @@ from portal.domain.vocabulary import BalanceEntryKind, InvoiceStatus
 
 INVOICE, CREDIT_NOTE = BalanceEntryKind.INVOICE, BalanceEntryKind.CREDIT_NOTE
 PAYMENT, REFUND = BalanceEntryKind.PAYMENT, BalanceEntryKind.REFUND
+TRANSFER, TRANSFER_RETURN = BalanceEntryKind.TRANSFER, BalanceEntryKind.TRANSFER_RETURN
+GIVING = (PAYMENT, CREDIT_NOTE, TRANSFER)
 property_test = settings(deadline=None)
 
 
@@ -62,7 +64,14 @@ def test_the_running_balance_goes_down_by_what_is_owed_and_up_by_what_is_given(t
 
 def test_every_kind_gives_or_takes():
     given_or_taken = {kind: signed(kind, euros(1)).minor for kind in BalanceEntryKind}
-    assert given_or_taken == {INVOICE: -1, CREDIT_NOTE: 1, PAYMENT: 1, REFUND: -1}
+    assert given_or_taken == {
+        INVOICE: -1,
+        CREDIT_NOTE: 1,
+        PAYMENT: 1,
+        REFUND: -1,
+        TRANSFER: 1,
+        TRANSFER_RETURN: -1,
+    }
 
 
 def test_amounts_of_two_currencies_have_no_balance():
@@ -164,6 +173,6 @@ def test_the_order_of_what_happens_does_not_matter_to_the_balance(told, chance):
     shuffled = list(in_order)
     chance.shuffle(shuffled)
     assert balance(shuffled, "EUR") == balance(in_order, "EUR")
-    given_less_taken = sum(minor if kind in (PAYMENT, CREDIT_NOTE) else -minor for kind, minor in told)
+    given_less_taken = sum(minor if kind in GIVING else -minor for kind, minor in told)
     assert balance(in_order, "EUR").minor == given_less_taken
     assert running_balance(in_order, "EUR")[-1:] == ([balance(in_order, "EUR")] if told else [])

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 
 import pytest
-from wtforms.fields import SubmitField
+from wtforms.fields import FileField, SubmitField
 from wtforms.fields.core import UnboundField
 
 import portal.forms
@@ -36,6 +36,8 @@ NOT_FREE = (
     CheckboxField,
     UnshownField,
     SubmitField,
+    # A file is read by the page, and shown as what was read of it alone.
+    FileField,
 )
 FREE = (TextField, QuantityField, EmailsField)
 

@@ -109,6 +109,20 @@ ASKED_FOR = HERE | {
 }
 
 LETTERS = {
+    "transfer_received": HERE
+    | TOTAL
+    | {
+        "booked_on": "2026-11-20",
+        "payer": JEANNE,
+        "covered": [
+            {"number": "INV-2026-000001", "covered_minor": 3000, "left_minor": 0},
+            {"number": "INV-2026-000002", "covered_minor": 400, "left_minor": 2960},
+        ],
+        "kept_minor": 0,
+    },
+    "transfer_taken_back": HERE
+    | TOTAL
+    | {"booked_on": "2026-11-20", "taken_back_on": "2026-11-24", "payer": JEANNE},
     "request_to_decide": ASKED_FOR
     | {
         "asker": "Amir <Asker>",
@@ -285,6 +299,15 @@ OTHERWISE = [
     ("auto_renewal_on", {"from_balance_minor": 1000}),
     ("price_rise", {"old_minor": None}),
     ("payment_disputed", {"is_stopped": False}),
+    ("transfer_received", {"covered": [], "kept_minor": 3600, "payer": ""}),
+    (
+        "transfer_received",
+        {
+            "covered": [{"number": "INV-2026-000001", "covered_minor": 3000, "left_minor": 0}],
+            "kept_minor": 600,
+        },
+    ),
+    ("transfer_taken_back", {"payer": ""}),
     ("dispute_to_handle", {"slug": None}),
     ("plan_scheduled", {"total_minor": None, "currency": None, "renew_on": None}),
     ("renewal_failed", {"next_try_on": None}),

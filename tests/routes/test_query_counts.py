@@ -1,6 +1,7 @@
 """No page asks the database more often when there is more to show (performance.md, goal 6)."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 
@@ -26,10 +27,11 @@ from portal.services import demo
 from portal.services.checkout import cart, ordering
 from portal.services.subscriptions import scheduled_change
 from tests.conftest import TODAY
-from tests.factories import a_catalogue, a_person, owner_of, seen_by
+from tests.factories import PASSWORD, a_catalogue, a_person, a_workspace, owner_of, seen_by
 from tests.licensed import bought, catalogue_with, tried
 from tests.pages import by_testid, parse
 from tests.paying import a_place, an_order, apply_catalogue, pay, with_details
+from tests.transferring import Line, an_open_invoice, bring, camt, paying
 from tests.visiting import visit_as
 from tests.visitors import Visitor
 
@@ -115,6 +117,30 @@ def test_a_page_makes_at_most_six_queries_at_any_size(app, large, statements) ->
         for name in names:
             sent = queries_of(f"/w/{slug}/{name}", visitor, statements)
             assert 0 < len(sent) <= MOST_QUERIES, "\n".join([f"{name} of {slug}", *sent])
+
+
+def test_a_statement_of_a_thousand_lines_costs_what_a_small_one_costs(app, statements) -> None:
+    with connection():
+        a_catalogue()
+        place = seen_by(owner_of(workspace := a_workspace()), workspace)
+        invoice = an_open_invoice(place)
+        staff = a_person("staff@vendor.test", operator=True)
+        lines = [paying(invoice, 3), Line(7, is_debit=True), Line(5, texts=["?"])]
+        small = bring(camt(*lines)).statements[0]
+        many = [replace(line, bank_reference=f"{line.minor}-{n}") for n in range(334) for line in lines]
+        large = bring(camt(*many, number="S-2")).statements[0]
+    visitor = Visitor(app)
+    visitor.sign_in(staff.email, PASSWORD)
+    for pages in (
+        [f"/operator/bank-statements/{each.id}" for each in (small, large)],
+        [f"/operator/bank-statements/{each.id}?show=waiting" for each in (small, large)],
+        ["/operator/bank-transfers"],
+        ["/operator/bank-statements"],
+        ["/operator/"],
+    ):
+        sent = [queries_of(page, visitor, statements) for page in pages]
+        assert {len(each) for each in sent} == {len(sent[0])}
+        assert 0 < len(sent[0]) <= MOST_QUERIES, "\n".join([pages[0], *sent[0]])
 
 
 def test_an_older_page_of_the_history_costs_what_the_first_one_costs(app, large, statements) -> None:

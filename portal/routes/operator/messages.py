@@ -54,6 +54,7 @@ def topic_words(topic: str) -> str:
         "prepare_documents": _("Produce a document"),
         "look_up_payment": _("Look up a payment"),
         "run_due": _("Do what is due"),
+        "match_transfers": _("Match bank transfers"),
     }.get(topic, topic)
 
 

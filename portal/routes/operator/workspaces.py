@@ -15,7 +15,7 @@ from portal.models import Member, Payment, Workspace
 from portal.runtime import current
 from portal.services import exchange_rates, operator, plans
 from portal.services.operator import Corporate, PaymentAttempt
-from portal.services.payments import asking, charging
+from portal.services.payments import asking, charging, transfer_pages
 from portal.services.payments.charging import AmountMismatch
 from portal.services.subscriptions import agreement, nonprofit, trials
 from portal.services.subscriptions.trials import NotOnTrial, TrialChanged
@@ -43,8 +43,9 @@ MEGABYTE, GIGABYTE = operator.UNITS["MB"], operator.UNITS["GB"]
 
 @dataclass(frozen=True, slots=True)
 class IndexPage:
-    """What the vendor's staff sees first. `undecided`, `failing` and `without_rate` count what waits for
-    somebody."""
+    """What the vendor's staff sees first. `undecided`, `transfers`, `failing` and `without_rate` count what
+    waits for somebody.
+    """
 
     search: str
     search_problem: str
@@ -52,6 +53,7 @@ class IndexPage:
     older: int | None
     is_first: bool
     undecided: int
+    transfers: int
     failing: int
     without_rate: int
 
@@ -72,6 +74,7 @@ def index() -> Response:
         older=found.older,
         is_first=cursor is None,
         undecided=nonprofit.count_undecided(),
+        transfers=transfer_pages.count_waiting().count,
         failing=outbox.count_failing(current().clock.wall()),
         without_rate=exchange_rates.count_urgent(now=current().clock.now()),
     )

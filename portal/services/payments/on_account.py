@@ -4,7 +4,7 @@ Nothing can be asked of a bank, so that this is no gateway: an open invoice is s
 a transfer, a card, a credit note (docs/adr/0034).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import cast
 
@@ -185,10 +185,13 @@ def settle_payment(payment: Payment, *, now: datetime) -> None:
     settle_covered(order.workspace, paid_with=payment, now=now)
 
 
-def settle_covered(workspace: Workspace, *, paid_with: Payment | None = None, now: datetime) -> list[Invoice]:
+def settle_covered(
+    workspace: Workspace, *, paid_with: Payment | None = None, tell: bool = True, now: datetime
+) -> list[Invoice]:
     """The open invoices that are covered by now: their orders are paid, and given where they were not yet.
 
-    Inside the workspace's lock, after whatever has covered them was recorded. Returns those invoices.
+    Inside the workspace's lock, after whatever has covered them was recorded. `tell`: its people get a letter
+    about each. Returns those invoices.
     """
     require_transaction()
     write_postponed()
@@ -199,6 +202,8 @@ def settle_covered(workspace: Workspace, *, paid_with: Payment | None = None, no
     settled = [invoice for invoice in still_open if covered[invoice.id] >= invoice.total]
     for invoice in settled:
         _settle(invoice, workspace, paid_with=paid_with, now=now)
+        if tell:
+            _tell_paid(invoice, workspace, paid_with=paid_with)
     return settled
 
 
@@ -225,6 +230,9 @@ def _settle(invoice: Invoice, workspace: Workspace, *, paid_with: Payment | None
         changes={"order": order.number, "total_minor": invoice.total_minor, "currency": invoice.currency},
         now=now,
     )
+
+
+def _tell_paid(invoice: Invoice, workspace: Workspace, *, paid_with: Payment | None) -> None:
     letters.send(
         "invoice_paid",
         to=letters.billing_people(workspace),
@@ -235,7 +243,7 @@ def _settle(invoice: Invoice, workspace: Workspace, *, paid_with: Payment | None
             "total_minor": invoice.total_minor,
             "currency": invoice.currency,
             "method": letters.paid_with(paid_with) if paid_with else None,
-            "until": max(line.end_on for line in order.lines).isoformat(),
+            "until": max(line.end_on for line in invoice.order.lines).isoformat(),
         },
     )
 
@@ -258,16 +266,31 @@ def _owe_what_is_open(subscription: Subscription, *, now: datetime) -> None:
     rows.save(subscription)
 
 
-def open_again(invoice: Invoice, *, now: datetime) -> None:
-    """Money that had covered it went back to its bank: it is owed again, whatever was given stays given.
-
-    Inside the workspace's lock, once the ledger says so. Nothing happens while it is covered all the same.
+def open_again(workspace: Workspace, invoice_ids: Sequence[int], *, now: datetime) -> None:
+    """Money that had covered these invoices went back to its bank: they are owed again. What was given stays
+    given. Inside the workspace's lock, once the ledger says so; what is covered all the same stays paid.
     """
     require_transaction()
     write_postponed()
+    paid = (
+        Invoice.select(Invoice, Order)
+        .join(Order)
+        .where(
+            Invoice.id << list(invoice_ids),
+            Invoice.workspace == workspace,
+            Invoice.due_on.is_null(False),
+            Order.state == OrderState.PAID,
+        )
+    )
+    for invoice in paid:
+        if open_part(invoice).minor > 0:
+            _open_again(invoice, workspace, now=now)
+
+
+def _open_again(invoice: Invoice, workspace: Workspace, *, now: datetime) -> None:
     order = invoice.order
-    if order.state != OrderState.PAID or invoice.due_on is None or open_part(invoice).minor <= 0:
-        return
+    order.workspace = workspace
+    assert invoice.due_on is not None, "an open invoice has its day"
     order.state = OrderState.INVOICED
     order.save()
     today = issuing.sellers_day(now)

@@ -1,12 +1,14 @@
-"""What may be thrown away: sessions, links, unsent forms and counters whose time is over."""
+"""What may be thrown away: sessions, links, unsent forms, counters, and files that nobody imported."""
 
 from datetime import datetime, timedelta
 
-from portal.models import LimitBucket, Link, Session, TrialTaken, UnsentForm
+from portal.models import BankCsvUpload, LimitBucket, Link, Session, TrialTaken, UnsentForm
 
 DEAD_SESSION_AFTER = timedelta(days=1)
 """Longer than any session lives (sessions.py); the row itself is refused long before."""
 DEAD_LINK_AFTER = timedelta(days=7)
+CSV_KEPT_FOR = timedelta(days=7)
+"""Of a bank's file whose columns nobody has named: it is full of what customers paid."""
 
 
 def sweep(*, wall: datetime) -> dict[str, int]:
@@ -16,5 +18,8 @@ def sweep(*, wall: datetime) -> dict[str, int]:
         "links": Link.delete().where(Link.expires_at < wall - DEAD_LINK_AFTER).execute(),
         "unsent_forms": UnsentForm.delete().where(UnsentForm.expires_at < wall).execute(),
         "trials_taken": TrialTaken.delete().where(TrialTaken.until_on <= wall.date()).execute(),
+        "csv_uploads": BankCsvUpload.delete()
+        .where(BankCsvUpload.uploaded_at < wall - CSV_KEPT_FOR)
+        .execute(),
         "limit_buckets": LimitBucket.delete().where(LimitBucket.ends_at < wall).execute(),
     }

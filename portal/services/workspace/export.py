@@ -16,9 +16,10 @@ from peewee import JOIN, fn
 
 from portal.database.connecting import transaction
 from portal.domain.money import Money, major_string, total
-from portal.domain.vocabulary import DocumentKind, PaymentState, RefundState
+from portal.domain.vocabulary import DocumentKind, PaymentState, RefundState, TransferState
 from portal.models import (
     BalanceEntry,
+    BankTransfer,
     Contact,
     Document,
     Invoice,
@@ -47,6 +48,9 @@ PAYMENT_COLUMNS = (
     "payer_name", "payer_email", "invoice", "refunded",
 )  # fmt: skip
 BALANCE_COLUMNS = ("at", "kind", "document", "order", "amount", "currency", "balance")
+TRANSFER_COLUMNS = (
+    "booked_on", "payer_name", "payer_iban", "reference", "text", "amount", "currency", "state", "invoices",
+)  # fmt: skip
 KEY_COLUMNS = ("product", "made_at", "activated_at", "replaced_at")
 REQUEST_COLUMNS = (
     "at", "asked_by", "what", "net", "currency", "note", "state", "decided_by", "decided_at", "reason",
@@ -101,6 +105,9 @@ def make_part(workspace: Workspace, *, part: int, language: str, now: datetime) 
         if part == 1:
             _write_list(archive, "payments.csv", PAYMENT_COLUMNS, _payments(workspace), signs=signs, now=now)
             _write_list(archive, "balance.csv", BALANCE_COLUMNS, _movements(workspace), signs=signs, now=now)
+            _write_list(
+                archive, "transfers.csv", TRANSFER_COLUMNS, _transfers(workspace), signs=signs, now=now
+            )
             _write_list(archive, "members.csv", MEMBER_COLUMNS, _members(workspace), signs=signs, now=now)
             _write_list(archive, "contacts.csv", CONTACT_COLUMNS, _contacts(workspace), signs=signs, now=now)
             _write_list(
@@ -255,6 +262,39 @@ def _movements(workspace: Workspace) -> Iterator[Sequence[object]]:
             moved.amount.currency,
             moved.balance,
         )
+
+
+def _transfers(workspace: Workspace) -> Iterator[Sequence[object]]:
+    """What came by bank transfer and what the bank took back, the oldest first, with the invoices paid."""
+    newest = 0
+    while True:
+        query = (
+            BankTransfer.select()
+            .where(
+                BankTransfer.workspace == workspace,
+                BankTransfer.state << [TransferState.MATCHED, TransferState.RETURNED],
+                BankTransfer.id > newest,
+            )
+            .order_by(BankTransfer.id)
+            .limit(ROWS_AT_ONCE)
+        )
+        rows = list(query)
+        covering = ledger.covered_by(rows) if rows else {}
+        for transfer in rows:
+            newest = transfer.id
+            yield (
+                transfer.booked_on.isoformat(),
+                transfer.payer_name,
+                transfer.payer_iban,
+                transfer.reference,
+                " ".join(transfer.texts),
+                -transfer.amount if transfer.is_debit else transfer.amount,
+                transfer.currency,
+                transfer.state,
+                ", ".join(each.number for each in covering.get(transfer.id, ())),
+            )
+        if len(rows) < ROWS_AT_ONCE:
+            return
 
 
 def _requests(workspace: Workspace) -> Iterator[Sequence[object]]:

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import zipfile
+from dataclasses import replace
 
 import pytest
 
@@ -24,6 +25,8 @@ from tests.licensed import tried
 from tests.pages import by_testid, parse, text_of
 from tests.paying import an_order, pay, reloaded
 from tests.services.payments.test_from_balance import keep
+from tests.transferring import an_open_invoice, bring, camt
+from tests.transferring import paying as paid_by_transfer
 from tests.visiting import facts, post_form, visit_as
 
 ADDRESS = "/w/acme/settings/delete"
@@ -216,6 +219,7 @@ def test_everything_is_in_the_archive(app, owner) -> None:
     assert archive.namelist() == [
         "payments.csv",
         "balance.csv",
+        "transfers.csv",
         "members.csv",
         "licence_keys.csv",
         "requests.csv",
@@ -300,7 +304,7 @@ def test_many_documents_come_in_parts(app, owner, monkeypatch) -> None:
     links = [link.get("href") for link in by_testid(parse(owner.get(ADDRESS).text), "export")]
     assert links == [f"{EXPORT}?part=1", f"{EXPORT}?part=2"]
     first, second = (archive_of(owner.get(link)).namelist() for link in links)
-    assert (len(first), len(second)) == (5 + 6, 3)
+    assert (len(first), len(second)) == (6 + 6, 3)
     assert not set(first) & set(second)
 
 
@@ -365,6 +369,29 @@ def test_the_list_of_the_balance_has_every_movement_and_what_is_kept_after_it(
     ]
     assert [numbers.index(row["order"]) for row in rows] == [0, 0, 0, 1, 1, 1, 1]
     assert {row["currency"] for row in rows} == {"EUR"}
+
+
+def test_the_lists_know_what_came_by_transfer_and_what_was_taken_back(app, owner, monkeypatch) -> None:
+    """Read a row at a time; what a payer wrote is no formula of a spreadsheet."""
+    monkeypatch.setattr(export, "ROWS_AT_ONCE", 1)
+    with facts(app):
+        place = seen_by(owner_of(acme()), acme())
+        invoice = an_open_invoice(place)
+        line = paid_by_transfer(invoice, 5000, name="=1+1", end_to_end="E2E-1")
+        bring(camt(line))
+        bring(camt(replace(line, is_debit=True, is_return=True), number="S-2", opening=5000))
+    drain(app)
+    archive = archive_of(owner.get(EXPORT))
+    rows = rows_of(archive, "balance.csv")
+    assert [(row["kind"], row["order"] != "", row["amount"], row["balance"]) for row in rows] == [
+        ("invoice", True, "-33.60", "-33.60"),
+        ("transfer", False, "50.00", "16.40"),
+        ("transfer_return", False, "-50.00", "-33.60"),
+    ]
+    came, went = rows_of(archive, "transfers.csv")
+    assert (came["payer_name"], came["amount"], came["state"]) == ("'=1+1", "50.00", "returned")
+    assert came["invoices"] == invoice.number
+    assert (went["amount"], went["state"]) == ("-50.00", "matched")
 
 
 def test_the_list_of_members_says_which_licences_they_hold(app, owner) -> None:

@@ -59,6 +59,7 @@ ALONE: tuple[Callable[[], int], ...] = (
     open_invoices.invoiced_orders_are_not_covered,
     open_invoices.subscriptions_owe_what_is_open,
     ledger.refunds_are_allocated_in_full,
+    ledger.returned_transfers_are_taken_back_in_full,
     terms.workspaces_have_one_subscription_a_product,
     terms.carts_hold_each_product_once_in_one_currency,
     terms.requests_are_approved_by_paid_orders,

@@ -1,23 +1,34 @@
 """The ledger says what the documents, payments and refunds say, and covers nothing twice.
 
-Each entry is compared with its cause, so that every balance is what those give: credit notes and payments
-less invoices and refunds. A sum alone would not see two faults that cancel each other out.
+Each entry is compared with its cause, so that every balance is what those give: credit notes, payments and
+transfers less invoices, refunds and transfers that the bank took back. A sum alone would not see two faults
+that cancel each other out.
 """
 
 from typing import Any
 
 from peewee import JOIN, Case, fn
 
-from portal.domain.vocabulary import BalanceEntryKind, DocumentKind, PaidWith, PaymentState, RefundState
-from portal.models import Allocation, BalanceEntry, Invoice, Order, Payment, Refund
+from portal.domain.vocabulary import (
+    BalanceEntryKind,
+    DocumentKind,
+    PaidWith,
+    PaymentState,
+    RefundState,
+    TransferState,
+)
+from portal.models import Allocation, BalanceEntry, BankTransfer, Invoice, Order, Payment, Refund
 
 from .money import PAID_ONCE
 from .reading import Queries, counted
 
+GIVEN_TO_SOMEBODY = (TransferState.MATCHED, TransferState.RETURNED)
+IS_RETURN = BalanceEntry.kind == BalanceEntryKind.TRANSFER_RETURN
+
 
 @counted
 def every_document_and_payment_has_its_entry() -> Queries:
-    """And every refund; but for payments from the balance, which moved no money.
+    """And every refund and transfer; but for payments from the balance, which moved no money.
 
     The other way round is asked of each entry.
     """
@@ -27,6 +38,9 @@ def every_document_and_payment_has_its_entry() -> Queries:
             Payment.state == PaymentState.SUCCEEDED, Payment.method_kind != PaidWith.BALANCE
         ),
         _without_entry(Refund, BalanceEntry.refund).where(Refund.state == RefundState.SUCCEEDED),
+        _without_entry(BankTransfer, BalanceEntry.transfer).where(
+            BankTransfer.state << GIVEN_TO_SOMEBODY, BankTransfer.workspace.is_null(False)
+        ),
     )
 
 
@@ -45,6 +59,12 @@ def entries_repeat_their_cause() -> Queries:
         _unlike(
             Refund, BalanceEntry.refund, Refund.amount_minor, or_else=Refund.state != RefundState.SUCCEEDED
         ),
+        _unlike(
+            BankTransfer,
+            BalanceEntry.transfer,
+            BankTransfer.amount_minor,
+            or_else=BankTransfer.state.not_in(GIVEN_TO_SOMEBODY) | (BankTransfer.is_debit != IS_RETURN),
+        ),
     )
 
 
@@ -55,13 +75,24 @@ def allocations_cover_no_more_than_both_sides() -> Queries:
     of_entries = (
         BalanceEntry.select(BalanceEntry.id)
         .join(given, on=(given.c.owner_id == BalanceEntry.id))
-        # What takes has a negative amount: whatever it gives is too much.
-        .where(given.c.amount > BalanceEntry.amount_minor)
+        # What takes has a negative amount: whatever it gives is too much. What takes back uncovers so much.
+        .where(
+            (~IS_RETURN & (given.c.amount > BalanceEntry.amount_minor))
+            | (IS_RETURN & (given.c.amount < BalanceEntry.amount_minor))
+        )
     )
     return (
         of_entries,
-        _allocated_beside(Invoice).where(Invoice.kind != DocumentKind.INVOICE),
-        *(_allocated_beside(model).where(_is_of_another(model)) for model in (Invoice, Refund)),
+        Allocation.select(Allocation.id).join(BalanceEntry).where((Allocation.amount_minor < 0) != IS_RETURN),
+        _allocated_beside(Invoice, Allocation.invoice).where(Invoice.kind != DocumentKind.INVOICE),
+        *(
+            _allocated_beside(model, cause).where(_is_of_another(model))
+            for model, cause in (
+                (Invoice, Allocation.invoice),
+                (Refund, Allocation.refund),
+                (BankTransfer, Allocation.transfer),
+            )
+        ),
         _covered(Invoice, Allocation.invoice, lambda sums: sums > Invoice.total_minor),
         _covered(Refund, Allocation.refund, lambda sums: sums > Refund.amount_minor),
     )
@@ -69,11 +100,17 @@ def allocations_cover_no_more_than_both_sides() -> Queries:
 
 @counted
 def paid_invoices_are_allocated_in_full() -> Queries:
-    """Those of orders that were paid, paid back since or not: a credit note takes no allocation away."""
+    """Those of orders that were paid, paid back since or not: a credit note takes no allocation away.
+
+    A transfer that the bank took back does: what it had covered may be open again.
+    """
+    uncovered = Allocation.select(Allocation.invoice).where(
+        Allocation.amount_minor < 0, Allocation.invoice.is_null(False)
+    )
     return (
         _covered(Invoice, Allocation.invoice, lambda sums: sums < Invoice.total_minor)
         .join_from(Invoice, Order)
-        .where(Invoice.kind == DocumentKind.INVOICE, Order.state << PAID_ONCE)
+        .where(Invoice.kind == DocumentKind.INVOICE, Order.state << PAID_ONCE, Invoice.id.not_in(uncovered))
     )
 
 
@@ -85,13 +122,43 @@ def refunds_are_allocated_in_full() -> Queries:
     )
 
 
+@counted
+def returned_transfers_are_taken_back_in_full() -> Queries:
+    """Once, by a transfer of the same amount; and nothing of it covers anything, or is kept, any more."""
+    taking = BankTransfer.alias()
+    uncovered, taken = _sums(Allocation.entry), _sums(Allocation.transfer)
+    back = fn.COALESCE(uncovered.c.amount, 0) - fn.COALESCE(taken.c.amount, 0)
+    is_unlike = (
+        (BankTransfer.state != TransferState.RETURNED)
+        | (taking.state != TransferState.MATCHED)
+        | (BankTransfer.amount_minor != taking.amount_minor)
+        | (BankTransfer.currency != taking.currency)
+        | (fn.COALESCE(BankTransfer.workspace, 0) != fn.COALESCE(taking.workspace, 0))
+    )
+    pairs = BankTransfer.select(BankTransfer.id)
+    return (
+        pairs.join(taking, on=(taking.takes_back == BankTransfer.id)).where(is_unlike),
+        pairs.join(taking, JOIN.LEFT_OUTER, on=(taking.takes_back == BankTransfer.id)).where(
+            BankTransfer.state == TransferState.RETURNED, taking.id.is_null()
+        ),
+        BalanceEntry.select(BalanceEntry.id)
+        .join(uncovered, JOIN.LEFT_OUTER, on=(uncovered.c.owner_id == BalanceEntry.id))
+        .join_from(BalanceEntry, taken, JOIN.LEFT_OUTER, on=(taken.c.owner_id == BalanceEntry.transfer))
+        .where(IS_RETURN, back != BalanceEntry.amount_minor),
+    )
+
+
 def _without_entry(model: Any, cause: Any) -> Any:
     entries = model.select(model.id).join(BalanceEntry, JOIN.LEFT_OUTER, on=(cause == model.id))
     return entries.where(BalanceEntry.id.is_null())
 
 
 def _unlike(model: Any, cause: Any, amount: Any, *, or_else: Any) -> Any:
-    takes = BalanceEntry.kind << (BalanceEntryKind.INVOICE, BalanceEntryKind.REFUND)
+    takes = BalanceEntry.kind << (
+        BalanceEntryKind.INVOICE,
+        BalanceEntryKind.REFUND,
+        BalanceEntryKind.TRANSFER_RETURN,
+    )
     signed = Case(None, [(takes, amount * -1)], amount)
     return (
         BalanceEntry.select(BalanceEntry.id)
@@ -104,8 +171,9 @@ def _is_of_another(model: Any) -> Any:
     return (BalanceEntry.workspace != model.workspace) | (BalanceEntry.currency != model.currency)
 
 
-def _allocated_beside(model: Any) -> Any:
-    return Allocation.select(Allocation.id).join_from(Allocation, BalanceEntry).join_from(Allocation, model)
+def _allocated_beside(model: Any, cause: Any) -> Any:
+    allocated = Allocation.select(Allocation.id).join_from(Allocation, BalanceEntry)
+    return allocated.join_from(Allocation, model, on=(cause == model.id))
 
 
 def _sums(owner: Any) -> Any:
@@ -114,7 +182,7 @@ def _sums(owner: Any) -> Any:
         Allocation.select(owner.alias("owner_id"), fn.SUM(Allocation.amount_minor).alias("amount"))
         .where(owner.is_null(False))
         .group_by(owner)
-        .alias("sums")
+        .alias(f"sums_of_{owner.name}")
     )
 
 
