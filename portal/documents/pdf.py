@@ -362,7 +362,7 @@ def _payment(facts: Mapping[str, Any], labels: Mapping[str, str], language: str)
             lines.append(sentence.format(processor=printable(payment["processor"])))
         return lines
     if not is_invoice:
-        return [labels["credited"]]
+        return [labels["cancelled" if facts.get("was_to_be_paid") else "credited"]]
     if not facts["totals"]["gross_minor"]:
         return [labels["nothing_due"]]
     due_minor = facts.get("due_minor", facts["totals"]["gross_minor"])

@@ -219,7 +219,12 @@ def credit_note_facts(invoice: Mapping[str, Any], *, number: str, issued_on: dat
     Amounts stay positive, and buyer, seller and tax are the invoice's, whatever has changed since. What was
     said under its lines, such as extra days, is no longer so and is left out.
     """
-    kept_minor = (invoice["payment"] or {}).get("from_balance_minor", 0)
+    if invoice.get("due_minor", 0):
+        # It was to be paid: nothing goes back, and whatever was paid of it is kept.
+        kept_minor, payment = invoice["totals"]["gross_minor"], None
+    else:
+        kept_minor = invoice["payment"].get("from_balance_minor", 0)
+        payment = sent_back_facts(invoice, issued_on=issued_on, kept_minor=kept_minor)
     return {
         **invoice,
         "kind": DocumentKind.CREDIT_NOTE.value,
@@ -228,8 +233,8 @@ def credit_note_facts(invoice: Mapping[str, Any], *, number: str, issued_on: dat
         **due_facts(invoice, issued_on=issued_on, due_minor=kept_minor),
         "corrects": {"number": invoice["number"], "issued_on": invoice["issued_on"]},
         "lines": [{**line, "notes": {}, "extension": None} for line in invoice["lines"]],
-        "payment": invoice["payment"]
-        and sent_back_facts(invoice, issued_on=issued_on, kept_minor=kept_minor),
+        "payment": payment,
+        **({"was_to_be_paid": True} if payment is None else {}),
     }
 
 
@@ -347,7 +352,10 @@ def mirrors(credit_note: Mapping[str, Any], invoice: Mapping[str, Any]) -> bool:
 def _lasting(facts: Mapping[str, Any]) -> tuple[object, ...]:
     """Lines and payment without what a credit note leaves out or has of its own."""
     own = {"notes", "extension", "paid_on"}
-    parts = (*facts["lines"], facts["payment"] or {})
+    was_open = facts["payment"] is None or (
+        facts["kind"] == DocumentKind.INVOICE and facts.get("due_minor", 0)
+    )
+    parts = (*facts["lines"], {} if was_open else facts["payment"])
     return tuple({name: value for name, value in part.items() if name not in own} for part in parts)
 
 

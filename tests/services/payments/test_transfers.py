@@ -438,7 +438,9 @@ def test_the_worker_does_what_an_import_left(place, clock):
     bank_statements.take_file(camt(paying(invoice)), file_name="s.xml", now=clock.now())
     assert told() == [("received", "none")]
     [promise] = OutboxMessage.select().where(OutboxMessage.topic == matching.TOPIC)
-    delivery = Delivery(promise.topic, promise.key, promise.payload, 1, promise.created_at)
+    delivery = Delivery(
+        promise.id, promise.topic, promise.key, promise.payload, attempt=1, promised_at=promise.created_at
+    )
     for _ in range(2):
         HANDLERS[matching.TOPIC](delivery)
     assert told() == [("matched", "reference")]
