@@ -68,6 +68,7 @@ LABELS: dict[str, dict[str, str]] = {
             "VAT in {base}: {amount} (1 {base} = {rate} {currency} on {date}; source: {source})."
         ),
         "decimal_mark": ".",
+        "transfer_code": "QR code for banking apps",
         "page": "Page {page} of {pages}",
         "eu_business_reverse_charge": "Reverse charge — Article 196, Directive 2006/112/EC.",
         "eu_business_reverse_charge_FR": (
@@ -167,6 +168,7 @@ LABELS: dict[str, dict[str, str]] = {
             "TVA en {base} : {amount} (1 {base} = {rate} {currency} au {date} ; source : {source})."
         ),
         "decimal_mark": ",",
+        "transfer_code": "Code QR pour l’appli de la banque",
         "page": "Page {page} sur {pages}",
         "eu_business_reverse_charge": "Autoliquidation — article 196 de la directive 2006/112/CE.",
         "eu_business_reverse_charge_FR": (

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from babel import Locale
 
 from portal.domain.legal_numbers import legal_number_name
+from portal.domain.money import Money
 from portal.domain.tax_numbers import tax_number_label
 from portal.domain.vocabulary import PaymentMethodKind, TaxCategory
 from portal.words.formats import long_date, money_text, number_text, rate_text, short_date
@@ -32,6 +33,7 @@ from .facturx_metadata import with_facturx_metadata
 from .labels import LABELS, amendment, language_of, tax_mention, terms
 from .notes import line_number, share_notes
 from .printable import BREAK_MARK, clusters, printable, printable_lines
+from .transfer_code import has_transfer_code, transfer_code
 
 if TYPE_CHECKING:
     from typst import Compiler, PDFStandard
@@ -95,6 +97,7 @@ def render_invoice(
         "families": families,
         "buyer_language": language,
         "logo": _logo(letterhead),
+        "transfer_code": _transfer_code(facts, LABELS[language_of(locale)]),
     }
     issued_at = datetime.combine(date.fromisoformat(facts["issued_on"]), time(), UTC)
     inputs = {"document": json.dumps(content, sort_keys=True)}
@@ -379,6 +382,21 @@ def _payment(facts: Mapping[str, Any], labels: Mapping[str, str], language: str)
         paid = money_text(facts["totals"]["gross_minor"] - due_minor, facts["currency"], language)
         lines.append(labels["paid_from_balance"].format(amount=paid))
     return lines
+
+
+def _transfer_code(facts: Mapping[str, Any], labels: Mapping[str, str]) -> dict[str, str] | None:
+    """The QR code of the transfer that pays an open invoice; None where there is none."""
+    seller, due = facts["seller"], Money(facts.get("due_minor", 0), facts["currency"])
+    if not (_is_open(facts) and facts.get("reference") and seller.get("iban") and has_transfer_code(due)):
+        return None
+    image = transfer_code(
+        name=seller["name"],
+        iban=seller["iban"],
+        bic=seller.get("bic") or "",
+        amount=due,
+        reference=facts["reference"],
+    )
+    return {"image": image, "label": labels["transfer_code"]}
 
 
 def _is_open(facts: Mapping[str, Any]) -> bool:
