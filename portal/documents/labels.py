@@ -69,6 +69,7 @@ LABELS: dict[str, dict[str, str]] = {
         ),
         "decimal_mark": ".",
         "transfer_code": "QR code for banking apps",
+        "check": "Is this ours? {address}, code {code}",
         "page": "Page {page} of {pages}",
         "eu_business_reverse_charge": "Reverse charge — Article 196, Directive 2006/112/EC.",
         "eu_business_reverse_charge_FR": (
@@ -169,6 +170,7 @@ LABELS: dict[str, dict[str, str]] = {
         ),
         "decimal_mark": ",",
         "transfer_code": "Code QR pour l’appli de la banque",
+        "check": "Document authentique ? {address}, code {code}",
         "page": "Page {page} sur {pages}",
         "eu_business_reverse_charge": "Autoliquidation — article 196 de la directive 2006/112/CE.",
         "eu_business_reverse_charge_FR": (

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from babel import Locale
 
+from portal.domain.check_codes import printed
 from portal.domain.legal_numbers import legal_number_name
 from portal.domain.money import Money
 from portal.domain.tax_numbers import tax_number_label
@@ -241,7 +242,7 @@ def _content(facts: Mapping[str, Any], *, locale: str) -> dict[str, Any]:
         "payment": _payment(facts, labels, language),
         "mentions": _mentions(facts, labels, language),
         "footer": {
-            "legal": _legal_lines(seller, labels),
+            "legal": _legal_lines(seller, labels) + _check_line(facts, labels),
             "bank": _bank_rows(facts)
             + ([[labels["reference"], _reference(facts)]] if _is_open(facts) else []),
             "page": labels["page"],
@@ -450,6 +451,14 @@ def _legal_lines(seller: Mapping[str, Any], labels: Mapping[str, str]) -> list[s
     if seller.get("vat_number"):
         numbers.append(labels["vat_number"].format(number=printable(seller["vat_number"])))
     return lines + ([" · ".join(numbers)] if numbers else [])
+
+
+def _check_line(facts: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
+    """Where anybody can ask whether the document is ours, and with which code; earlier ones have none."""
+    check = facts.get("check")
+    if not check:
+        return []
+    return [labels["check"].format(address=printable(check["address"]), code=printed(check["code"]))]
 
 
 def _bank_rows(facts: Mapping[str, Any]) -> list[list[str]]:

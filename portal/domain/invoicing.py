@@ -340,7 +340,7 @@ def _is_of_the_line(printed: Mapping[str, Any], line: FrozenLine) -> bool:
 
 def mirrors(credit_note: Mapping[str, Any], invoice: Mapping[str, Any]) -> bool:
     """Whether a credit note says what its invoice said, but for its own name, its day and what is over."""
-    own = {"kind", "number", "issued_on", "due_on", "due_minor", "reference", "lines", "payment"}
+    own = {"kind", "number", "issued_on", "due_on", "due_minor", "reference", "check", "lines", "payment"}
     return (
         credit_note["kind"] == DocumentKind.CREDIT_NOTE.value
         and credit_note["corrects"] == {name: invoice[name] for name in ("number", "issued_on")}

@@ -34,6 +34,7 @@ OWN = {
     "due_minor",
     "reference",
     "corrects",
+    "check",
     "lines",
     "totals",
     "tax_in_seller_currency",

@@ -106,3 +106,25 @@ class NonprofitForm(PortalForm):
             self.workspace.offer(choices)
         else:
             del self.workspace
+
+
+class CheckForm(PortalForm):
+    """Number and code of a document, as they are printed on it. Nothing is written: it needs no token."""
+
+    class Meta(PortalForm.Meta):
+        csrf = False
+
+    number = TextField(
+        _l("Number of the document"),
+        required=_l("Enter the number of the invoice or credit note."),
+        max_length=40,
+        description=_l("Like INV-2026-000001."),
+        render_kw={"autocomplete": "off", "spellcheck": "false"},
+    )
+    code = TextField(
+        _l("Code"),
+        required=_l("Enter the code that is printed at the foot of the document."),
+        max_length=40,
+        description=_l("Ten letters and digits, at the foot of the document."),
+        render_kw={"autocomplete": "off", "spellcheck": "false"},
+    )

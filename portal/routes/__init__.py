@@ -17,7 +17,7 @@ def register(app: Flask, settings: Settings) -> None:
     from .payments import methods, refunds
     from .people import account, own_email, own_orders, signing_in
     from .plans import page as plans
-    from .public import faq, nonprofit
+    from .public import checking, faq, nonprofit
     from .public import pages as public
     from .requests import pages as requests
     from .subscriptions import (
@@ -35,7 +35,7 @@ def register(app: Flask, settings: Settings) -> None:
     from .workspace import settings as workspace
 
     areas = (
-        (public, faq, nonprofit),
+        (public, faq, nonprofit, checking),
         (signing_in, account, own_email, own_orders),
         (overview, calendars),
         (plans,),

@@ -150,6 +150,7 @@ def navigation() -> Navigation:
             _item(_("Terms"), "public.terms"),
             _item(_("Privacy"), "public.privacy"),
             _item(_("Security"), "public.security"),
+            _item(_("Check a document"), "checking.check"),
             MenuItem(_("Help"), url_for("public.vendor_link", name="help")),
             *_sandbox_items(),
         ),

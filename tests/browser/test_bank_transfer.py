@@ -1,4 +1,4 @@
-"""An order that is paid by bank transfer: the account on its result, the invoice open until the bank tells."""
+"""An order paid by bank transfer: the account on its result, the invoice open until the bank tells."""
 
 from playwright.sync_api import Page, expect
 

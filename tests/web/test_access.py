@@ -71,6 +71,7 @@ TABLE = {
     ("GET", "/"): "200 303 303 303 303 303 303 200 200 303 303",
     ("GET", "/pricing"): EVERYBODY,
     ("GET", "/faq"): EVERYBODY,
+    ("GET", "/check"): EVERYBODY,
     ("GET", "/nonprofit"): EVERYBODY,
     ("POST", "/nonprofit"): ANYBODY_SENDS,
     ("GET", "/nonprofit/sent"): EVERYBODY,

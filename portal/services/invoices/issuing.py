@@ -9,6 +9,7 @@ from portal.database.connecting import require_transaction, transaction
 from portal.database.prepared import Parameter, Prepared
 from portal.documents.notes import notes_of
 from portal.domain import open_invoices
+from portal.domain.check_codes import new_code
 from portal.domain.creditor_reference import rf_reference
 from portal.domain.invoicing import Paid, credit_note_facts, invoice_facts
 from portal.domain.money import Money
@@ -178,6 +179,8 @@ def _issue(
     pay_by: date | None = None,
     now: datetime,
 ) -> Invoice:
+    address = f"{current().settings.base_url}/check"
+    facts = {**facts, "check": {"code": new_code(), "address": address}}
     totals = facts["totals"]
     document = Invoice(
         workspace=order.workspace,
