@@ -776,6 +776,11 @@ class Order(Model):
         return lines
 
     @property
+    def from_balance(self) -> Money:
+        """What the balance pays of the total."""
+        return Money(self.from_balance_minor, self.currency)
+
+    @property
     def due(self) -> Money:
         """What a gateway is asked for: the total without what the balance pays."""
         return Money(self.total_minor - self.from_balance_minor, self.currency)

@@ -107,6 +107,20 @@ def cover_open_invoices(workspace: Workspace, currency: str) -> Money:
     return total((share.amount for share in shares), currency)
 
 
+def cover_from_balance(invoice: Invoice, amount: Money) -> None:
+    """Let so much of what is kept for its workspace cover the invoice, and nothing else that is open.
+
+    What its quote promised: an older invoice that is open stays so, and other orders count on the rest. Inside
+    the workspace's lock, after the documents and payments of the act were recorded.
+    """
+    require_transaction()
+    write_postponed()
+    of_these = (BalanceEntry.workspace == invoice.workspace_id) & (BalanceEntry.currency == invoice.currency)
+    given = [Part(entry.id, left) for entry, left in _left_of(of_these)]
+    shares = ledger.allocate(given, [Part(invoice.id, amount)])
+    rows.insert_all([_of_invoice(share.source, share.target, share.amount) for share in shares])
+
+
 def _record(
     kind: BalanceEntryKind,
     cause: Invoice | Payment | Refund | BankTransfer,

@@ -20,10 +20,13 @@ from portal.domain.vocabulary import (
     Interval,
     MemberStatus,
     OrderKind,
+    PaymentMethodKind,
     PaymentState,
     RequestState,
     Role,
     Service,
+    TransferReason,
+    TransferState,
 )
 from portal.gateways.base import (
     ChargeRequest,
@@ -37,6 +40,7 @@ from portal.gateways.sandbox.gateway import Sandbox
 from portal.models import (
     AuditEntry,
     BalanceEntry,
+    BankTransfer,
     Contact,
     Dispute,
     Invoice,
@@ -57,9 +61,9 @@ from portal.models import (
 from portal.runtime import Runtime, current, install
 from portal.services import catalogue, ledger, plans, requests
 from portal.services.billing import contacts
-from portal.services.checkout import amount_due, cart, ordering
+from portal.services.checkout import amount_due, cart, open_invoices, ordering
 from portal.services.members import changes, invitations
-from portal.services.payments import charging, line_refunds, refund_quotes, refunds
+from portal.services.payments import charging, line_refunds, on_account, refund_quotes, refunds, transfers
 from portal.services.places import Place, enter
 from portal.services.renewals import run
 from portal.services.subscriptions import (
@@ -81,15 +85,19 @@ from tests.paying import (
     DISPUTED,
     NOT_ENOUGH_FUNDS,
     PAID,
+    RETURN_URL,
     SILENT_CHARGED,
     SILENT_NOT_CHARGED,
     a_buyer,
+    a_card,
     an_order,
     line_of,
     make_runtime,
     pay,
     with_details,
 )
+from tests.transferring import Line, bring, camt
+from tests.transferring import paying as transferred
 
 DAYS = 400
 MOST_WORKSPACES = 6
@@ -106,6 +114,7 @@ CARDS = (
 SILENT_CARDS = (SILENT_CHARGED, SILENT_NOT_CHARGED)
 PLANS = ("business-3", "business-5", "business-10", "business-20", "business-50")
 LICENSED = ("meetings-essential", "meetings-professional", "webinar-standard", "training-standard")
+REMOTE = "remote-licence"
 WEEK = 7
 TELLS_A_TOTAL = ("renewal_ahead", "auto_renewal_on", "renewed", "price_rise", "cancellation_taken_back")
 UNTOLD = 2**60
@@ -280,6 +289,11 @@ class World:
                 self._decide,
                 self._pay_for_licences,
                 self._pay_for_licences,
+                self._order_on_account,
+                self._order_on_account,
+                self._pay_open_invoice,
+                self._pay_open_invoice,
+                self._pay_open_invoice,
             )
         )
         if Workspace.get_by_id(place.workspace.id).deleted_at is not None:
@@ -392,6 +406,56 @@ class World:
     def _buy_plan_and_licences(self, place: Place) -> None:
         plan = Choice(self.chance.choice(PLANS), self.chance.choice(tuple(Interval)))
         self._order_together(place, [plan, self._some_licences()])
+
+    def _order_on_account(self, place: Place) -> None:
+        """Remote, by bank transfer; refused while an invoice of it is open."""
+        choice = Choice(REMOTE, Interval.YEAR, self.chance.choice((1, 2, 5)))
+        opened = ordering.open_order(place, choices=[choice], currency="EUR", now=self.clock.now())
+        by_transfer = PaymentMethodKind.BANK_TRANSFER
+        order = with_details(opened, place, method_kind=by_transfer, country=self.chance.choice(("FR", "DE")))
+        self.shown_minor[order.number] = order.due.minor
+        payment = pay(order, None)
+        self.tell(f"{place.workspace.slug} orders {REMOTE} × {choice.quantity} on account: {payment}")
+
+    def _pay_open_invoice(self, place: Place) -> None:
+        """The oldest: by transfer in full, in part or too much, by one that goes back, or by card."""
+        found = on_account.open_of(place.workspace)
+        if not found:
+            return
+        invoice, left = found[0]
+        way = self.chance.choice(("all", "all", "part", "more", "card", "back"))
+        self.tell(f"{place.workspace.slug} pays {invoice.number}, {left}: {way}")
+        if way == "card":
+            self.shown_minor[invoice.order.number] = left.minor
+            open_invoices.pay(
+                place.workspace,
+                invoice.number,
+                person=place.member.person,
+                card=a_card(self.chance.choice(CARDS)),
+                method=None,
+                shown=open_invoices.shown_as(left),
+                return_url=RETURN_URL,
+                now=self.clock.now(),
+            )
+            return
+        minor = {"part": max(left.minor // 3, 1), "more": left.minor + 1234}.get(way, left.minor)
+        named = self._reference()
+        self._transfer(transferred(invoice, minor, currency=invoice.currency, bank_reference=named))
+        if way == "back":
+            taken = BankTransfer.select().order_by(BankTransfer.id.desc()).get()
+            back = transferred(
+                invoice, minor, is_debit=True, is_return=True, bank_reference=self._reference()
+            )
+            self._transfer(back)
+            taking = BankTransfer.select().order_by(BankTransfer.id.desc()).get()
+            if taking.state != TransferState.MATCHED and taken.state == TransferState.MATCHED:
+                transfers.take_back(taking, taken=taken, reason=TransferReason.OPERATOR, now=self.clock.now())
+
+    def _transfer(self, line: Line) -> None:
+        bring(camt(line, opening=None), f"{self.day}-{line.bank_reference}.xml")
+
+    def _reference(self) -> str:
+        return f"R{self.chance.randrange(10**12)}"
 
     def _some_licences(self) -> Choice:
         interval = self.chance.choice(tuple(Interval))
@@ -658,7 +722,7 @@ class World:
                 continue
             self.weighed.add(charge.key)
             shown = self.shown_minor.get(order.number)
-            if order.is_renewal:
+            if order.is_renewal and order.method_kind != PaymentMethodKind.BANK_TRANSFER:
                 shown = self._told_before(order, workspace, charged_on=payment.tried_on)
             if shown is None or charge.amount_minor > shown:
                 self._broken(f"{order.number}: charged {charge.amount_minor}, shown {shown}")
@@ -747,7 +811,7 @@ class World:
                 self._broken(f"{workspace.slug}: charged on {payment.tried_on} in spite of a dispute")
 
     def _the_ledger_only_grows(self, workspace: Workspace) -> None:
-        """No entry changes or goes, and everything that is invoiced here is paid: nothing is owed."""
+        """No entry changes or goes, and nothing is owed but what is open of invoices."""
         query = BalanceEntry.select().where(BalanceEntry.workspace == workspace).order_by(BalanceEntry.id)
         entries = list(query.dicts())
         before = self.entries_seen.get(workspace.id, [])
@@ -756,8 +820,10 @@ class World:
         self.entries_seen[workspace.id] = entries
         for currency in {entry["currency"] for entry in entries}:
             balance = ledger.balance_of(workspace, currency)
-            if balance.minor < 0:
-                self._broken(f"{workspace.slug}: a balance of {balance}")
+            still_open = [left for _invoice, left in on_account.open_of(workspace)]
+            owed = sum(left.minor for left in still_open if left.currency == currency)
+            if balance.minor + owed < 0:
+                self._broken(f"{workspace.slug}: a balance of {balance}, {owed} open")
 
     def _charges_of(self, workspace: Workspace) -> list[Any]:
         return [
@@ -804,6 +870,8 @@ class World:
             "cancelled": AuditEntry.select().where(AuditEntry.action == "subscription.cancelled").count(),
             "assigned": AuditEntry.select().where(AuditEntry.action == "licence.assigned").count(),
             "tried": AuditEntry.select().where(AuditEntry.action == "trial.started").count(),
+            "on account": Invoice.select().where(Invoice.due_on.is_null(False)).count(),
+            "transfers": BankTransfer.select().where(BankTransfer.state == TransferState.MATCHED).count(),
             "approved": PurchaseRequest.select()
             .where(PurchaseRequest.state == RequestState.APPROVED)
             .count(),

@@ -134,7 +134,7 @@ def _invoice(order: Order, *, begins_on: date, now: datetime) -> Invoice:
     pay_by = open_invoices.pay_by(issuing.sellers_day(now), begins_on=begins_on)
     invoice = issuing.issue_for(order, payment=None, pay_by=pay_by, now=now)
     if order.from_balance_minor:
-        ledger.cover_open_invoices(order.workspace, order.currency)
+        ledger.cover_from_balance(invoice, order.from_balance)
     for line in order.lines:
         subscription = line.subscription
         assert subscription is not None, "what is invoiced has begun, or is renewed"

@@ -38,7 +38,7 @@ def settle_paid(payment: Payment, paid_with: MethodFacts | None, *, now: datetim
     if payment.method_kind != PaidWith.BALANCE:
         ledger.record_payment(payment, invoice, now=now)
     if order.from_balance_minor:
-        ledger.cover_open_invoices(order.workspace, order.currency)
+        ledger.cover_from_balance(invoice, order.from_balance)
     audit.record(
         "payment.succeeded",
         workspace=order.workspace,

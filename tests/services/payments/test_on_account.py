@@ -9,6 +9,7 @@ from portal.domain.errors import InvoiceIsOpen, NothingDue, QuoteChanged
 from portal.domain.money import Money
 from portal.domain.vocabulary import (
     Interval,
+    OrderKind,
     OrderState,
     PaymentMethodKind,
     PaymentState,
@@ -154,6 +155,22 @@ def something_kept(place):
     kept = ledger.kept(place.workspace, "EUR")
     assert 0 < kept.minor < YEARLY
     return kept
+
+
+def test_what_another_order_gives_back_pays_that_order_and_not_an_older_open_invoice(place):
+    bought(place, "meetings-essential", quantity=9, interval=Interval.YEAR)
+    order = ordered(place)
+    choice = Choice("meetings-professional", Interval.YEAR, 12, OrderKind.CHANGE)
+    now = current().clock.now()
+    changed = paying.with_details(
+        ordering.open_order(place, choices=[choice], currency="EUR", now=now), place
+    )
+    assert changed.from_balance_minor > 0
+    paying.pay(changed)
+    assert on_account.open_part(the_invoice(order)) == Money(YEARLY, "EUR")
+    assert on_account.open_part(the_invoice(changed)) == Money(0, "EUR")
+    assert ledger.balance_of(place.workspace, "EUR") == Money(-YEARLY, "EUR")
+    assert_books_clean()
 
 
 def test_while_it_is_open_nothing_else_of_the_product_is_bought(place):
