@@ -46,6 +46,7 @@ from portal.domain.vocabulary import (
     BalanceEntryKind,
     ChangePolicy,
     DocumentKind,
+    HistoryEvent,
     Interval,
     LinkPurpose,
     MemberStatus,
@@ -1118,44 +1119,97 @@ class Document(Model):
         indexes = ((("invoice", "locale"), True),)
 
 
-class BalanceEntry(Model):
-    """What an issued document or moved money did to the balance of its workspace: once, and for ever.
+class Credit(Model):
+    """Money that an operator gave to a workspace, or took back of what was given: said once, for ever.
 
-    Append-only: only services/ledger.py writes here, and nobody changes or deletes a row. `amount_minor` is
-    positive where the workspace gets and negative where it owes or takes (domain/ledger.py). Exactly one
-    cause is set; `invoice` is the document, credit notes too. `made_at` is the cause's moment, of the
-    business clock.
+    Append-only. `key` is that of the form, so that two clicks give once. `reason` is printed for the
+    customer, as it was typed. `takes_back` is the credit of which this is taken back, NULL where money is
+    given.
     """
 
-    workspace = ForeignKeyField(Workspace, backref="balance_entries", index=False, on_delete="RESTRICT")
+    key = ShortText(max_length=40, unique=True)
+    workspace = ForeignKeyField(Workspace, backref="credits", on_delete="RESTRICT")
     currency = CurrencyCode()
-    amount_minor = MinorUnits()
-    kind = VocabularyWord(BalanceEntryKind)
-    invoice = ForeignKeyField(Invoice, null=True, index=False, on_delete="RESTRICT")
-    payment = ForeignKeyField(Payment, null=True, index=False, on_delete="RESTRICT")
-    refund = ForeignKeyField(Refund, null=True, index=False, on_delete="RESTRICT")
+    amount_minor = MinorUnits(constraints=[Check("amount_minor > 0")])
+    reason = ShortText(max_length=200)
+    takes_back = ForeignKeyField("self", null=True, backref="withdrawals", on_delete="RESTRICT")
     made_at = UTCDateTimeField()
 
     workspace_id: int
-    invoice_id: int | None
-    payment_id: int | None
-    refund_id: int | None
+    takes_back_id: int | None
 
     class Meta:
-        indexes = ((("workspace", "id"), False),)
-        constraints = [
-            Check("(kind IN ('invoice', 'credit_note')) = (invoice_id IS NOT NULL)"),
-            Check("(kind = 'payment') = (payment_id IS NOT NULL)"),
-            Check("(kind = 'refund') = (refund_id IS NOT NULL)"),
-            Check("amount_minor = 0 OR (amount_minor > 0) = (kind IN ('payment', 'credit_note'))"),
-        ]
+        constraints = [Check("length(reason) > 0")]
 
     @property
     def amount(self) -> Money:
         return Money(self.amount_minor, self.currency)
 
 
-for _cause in (BalanceEntry.invoice, BalanceEntry.payment, BalanceEntry.refund):
+class BalanceEntry(Model):
+    """What an issued document, moved money or a credit did to the balance of its workspace: once, for ever.
+
+    Append-only: only services/ledger.py writes here, and nobody changes or deletes a row. `amount_minor` is
+    positive where the workspace gets and negative where it owes or takes (domain/ledger.py); `after_minor`
+    is the balance in its currency with this entry, the last one of its workspace until the next is written.
+    Exactly one cause is set; `invoice` is the document, credit notes too, `credit` also what takes one back.
+    `made_at` is the cause's moment, of the business clock.
+    """
+
+    workspace = ForeignKeyField(Workspace, backref="balance_entries", index=False, on_delete="RESTRICT")
+    currency = CurrencyCode()
+    amount_minor = MinorUnits()
+    after_minor = MinorUnits()
+    kind = VocabularyWord(BalanceEntryKind)
+    invoice = ForeignKeyField(Invoice, null=True, index=False, on_delete="RESTRICT")
+    payment = ForeignKeyField(Payment, null=True, index=False, on_delete="RESTRICT")
+    refund = ForeignKeyField(Refund, null=True, index=False, on_delete="RESTRICT")
+    credit = ForeignKeyField(Credit, null=True, index=False, on_delete="RESTRICT")
+    made_at = UTCDateTimeField()
+
+    workspace_id: int
+    invoice_id: int | None
+    payment_id: int | None
+    refund_id: int | None
+    credit_id: int | None
+
+    class Meta:
+        indexes = (
+            (("workspace", "id"), False),
+            (("workspace", "currency", "id"), False),
+            (("workspace", "made_at", "id"), False),
+        )
+        constraints = [
+            Check("(kind IN ('invoice', 'credit_note')) = (invoice_id IS NOT NULL)"),
+            Check("(kind = 'payment') = (payment_id IS NOT NULL)"),
+            Check("(kind = 'refund') = (refund_id IS NOT NULL)"),
+            Check("(kind IN ('credit', 'withdrawal')) = (credit_id IS NOT NULL)"),
+            Check("amount_minor = 0 OR (amount_minor > 0) = (kind IN ('payment', 'credit_note', 'credit'))"),
+        ]
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.amount_minor, self.currency)
+
+    @property
+    def after(self) -> Money:
+        return Money(self.after_minor, self.currency)
+
+    @classmethod
+    def is_beside_charges(cls) -> SQL:
+        """A credit note, refund or credit: few. A literal, as AuditEntry.is_deletion."""
+        return SQL("\"kind\" NOT IN ('invoice', 'payment')")
+
+
+BalanceEntry.add_index(
+    BalanceEntry.index(
+        BalanceEntry.workspace,
+        BalanceEntry.id,
+        name="balance_entry_beside_charges",
+        where=BalanceEntry.is_beside_charges(),
+    )
+)
+for _cause in (BalanceEntry.invoice, BalanceEntry.payment, BalanceEntry.refund, BalanceEntry.credit):
     # Partial: an entry is written to the index of its own cause alone.
     BalanceEntry.add_index(
         BalanceEntry.index(
@@ -1168,34 +1222,43 @@ for _cause in (BalanceEntry.invoice, BalanceEntry.payment, BalanceEntry.refund):
 
 
 class Allocation(Model):
-    """So much of a payment or credit note covers an invoice, or was sent back by a refund. Append-only.
+    """So much of what an entry gives covers an invoice, was sent back or taken back. Append-only.
 
-    How far an invoice is paid is the sum of its rows; `entry` is always one that gives.
+    How far an invoice is paid is the sum of its rows. `withdrawal` is what took it back of a credit.
     """
 
     entry = ForeignKeyField(BalanceEntry, backref="allocations", on_delete="RESTRICT")
     invoice = ForeignKeyField(Invoice, null=True, backref="allocations", index=False, on_delete="RESTRICT")
     refund = ForeignKeyField(Refund, null=True, backref="allocations", index=False, on_delete="RESTRICT")
+    withdrawal = ForeignKeyField(Credit, null=True, backref="allocations", index=False, on_delete="RESTRICT")
     amount_minor = MinorUnits(constraints=[Check("amount_minor > 0")])
 
     entry_id: int
     invoice_id: int | None
     refund_id: int | None
+    withdrawal_id: int | None
 
     class Meta:
         indexes = ((("invoice", "entry"), True),)
-        constraints = [Check("(invoice_id IS NULL) <> (refund_id IS NULL)")]
+        constraints = [
+            Check(
+                "CASE WHEN invoice_id IS NULL THEN 0 ELSE 1 END"
+                " + CASE WHEN refund_id IS NULL THEN 0 ELSE 1 END"
+                " + CASE WHEN withdrawal_id IS NULL THEN 0 ELSE 1 END = 1"
+            )
+        ]
 
 
-Allocation.add_index(
-    Allocation.index(
-        Allocation.refund,
-        Allocation.entry,
-        unique=True,
-        name="allocation_of_refunds",
-        where=Allocation.refund.is_null(False),
+for _target in (Allocation.refund, Allocation.withdrawal):
+    Allocation.add_index(
+        Allocation.index(
+            _target,
+            Allocation.entry,
+            unique=True,
+            name=f"allocation_of_{_target.name}s",
+            where=_target.is_null(False),
+        )
     )
-)
 
 
 # --- what is said and asked -----------------------------------------------------------------------
@@ -1315,9 +1378,22 @@ class AuditEntry(Model):
         """A workspace was deleted. A literal: with a parameter the index would not be found to be for it."""
         return SQL("\"action\" = 'workspace.deleted'")
 
+    @classmethod
+    def is_in_history(cls) -> SQL:
+        """One of HistoryEvent; a literal, as `is_deletion`."""
+        return SQL(f'"action" IN ({", ".join(f"{each.value!r}" for each in HistoryEvent)})')
+
 
 AuditEntry.add_index(
     AuditEntry.index(AuditEntry.id, name="audit_entry_deletions", where=AuditEntry.is_deletion())
+)
+AuditEntry.add_index(
+    AuditEntry.index(
+        AuditEntry.workspace,
+        AuditEntry.id,
+        name="audit_entry_in_history",
+        where=AuditEntry.is_in_history(),
+    )
 )
 
 
@@ -1376,6 +1452,7 @@ ALL_MODELS: tuple[type[Model], ...] = (
     Refund,
     CreditedLine,
     Document,
+    Credit,
     BalanceEntry,
     Allocation,
     Notice,

@@ -79,6 +79,8 @@ products_refunded         total_minor, currency, method, credit_note, kept_minor
                           left: of each line sold_names, has_ended, plan_names (what the workspace
                           has again), licences (or null), due_on (or null)
 refund_refused            total_minor, currency, method, reason (why the gateway refused it)
+credit_posted             amount_minor, currency, reason (of an operator, word for word), balance_minor
+credit_taken_back         as credit_posted
 
 nonprofit_received        organisation; slug null where it came without a workspace
 nonprofit_accepted        organisation; slug as above

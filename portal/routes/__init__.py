@@ -8,8 +8,9 @@ from portal.settings import Settings
 def register(app: Flask, settings: Settings) -> None:
     from .checkout import amount_due, cart
     from .checkout import pages as checkout
-    from .invoices import history
+    from .invoices import history, statements, year_archives
     from .members import licences, one_member, roster
+    from .operator import credits as operator_credits
     from .operator import messages, workspaces
     from .operator import nonprofit as nonprofit_requests
     from .operator import refunds as operator_refunds
@@ -41,10 +42,10 @@ def register(app: Flask, settings: Settings) -> None:
         (subscriptions, adding, product_trial, licence_change, cancellation, licence_key),
         (checkout, amount_due, cart, requests),
         (methods, refunds),
-        (history,),
+        (history, statements, year_archives),
         (roster, one_member, licences),
         (features, workspace, creating),
-        (workspaces, operator_refunds, nonprofit_requests, messages),
+        (workspaces, operator_refunds, operator_credits, nonprofit_requests, messages),
     )
     for area in areas:
         for module in area:

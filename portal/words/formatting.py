@@ -40,6 +40,16 @@ def day_of_any_year(value: date) -> str:
     return _written(value, "d MMMM", _locale())
 
 
+def month(value: date) -> str:
+    """`November 2026`."""
+    return _written(value, "MMMM y", _locale())
+
+
+def month_letter(value: date) -> str:
+    """`N`: below a bar of a chart."""
+    return _written(value, "MMMMM", _locale())
+
+
 @lru_cache(maxsize=4096)
 def _written(value: date, pattern: str, locale: str) -> str:
     return date_text(value, pattern, locale).replace(" ", "\N{NO-BREAK SPACE}")

@@ -87,6 +87,7 @@ DECLINED = (
     }
 )
 
+CREDIT = {"amount_minor": 1250, "currency": "EUR", "reason": "<An outage> & more", "balance_minor": 2000}
 ASKED_FOR = HERE | {
     "number": "k7q2m9xdfghj",
     "lines": [
@@ -213,6 +214,8 @@ LETTERS = {
         "due_on": "2026-12-21",
         "ended_auto_renewal": False,
     },
+    "credit_posted": HERE | CREDIT,
+    "credit_taken_back": HERE | CREDIT | {"balance_minor": 0},
     "products_refunded": HERE
     | TOTAL
     | {
@@ -269,6 +272,7 @@ OTHERWISE = [
     ("renewal_failed", UNPRICED | {"reason": "no_method", "asks_new_card": True}),
     ("refunded", {"due_on": None, "method": {"method": "paypal", "brand": "", "last4": ""}}),
     ("refunded", {"ended_auto_renewal": True}),
+    ("credit_posted", {"balance_minor": -100}),
     ("refunded", {"kept_minor": 313}),
     ("products_refunded", {"kept_minor": 0, "ended_auto_renewal": True, "left": [ENDED]}),
     ("products_refunded", {"left": [ENDED | {"has_ended": False, "licences": None}]}),

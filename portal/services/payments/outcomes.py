@@ -104,10 +104,12 @@ def _give_back(order: Order, *, now: datetime) -> list[Invoice]:
 def _give(line: OrderLine, payment: Payment, *, method: PaymentMethod | None, now: datetime) -> bool:
     """What one line of a paid order brings. Returns whether automatic renewal came with it."""
     order = line.order
-    subscription = line.subscription or agreement.begin_paid(line, now=now)
+    had = line.subscription
+    subscription = had or agreement.begin_paid(line, now=now)
     renewed_by_itself, other_plan = subscription.auto_renewal, subscription.plan_id != line.plan_id
     if renewal_outcomes.paid_instead(payment, subscription):
         charge_first(subscription, payment.method, now=now)
+    _write_down_change(had, line, now=now)
     agreement.apply_paid_line(subscription, line, method=method, now=now)
     licence_keys.give(subscription, now=now)
     if subscription.product.kind == ProductKind.WORKSPACE_PLAN:
@@ -116,6 +118,26 @@ def _give(line: OrderLine, payment: Payment, *, method: PaymentMethod | None, no
         if other_plan:
             overflow.make_guests(order, line.plan, now=now)
     return subscription.auto_renewal and not renewed_by_itself
+
+
+def _write_down_change(subscription: Subscription | None, line: OrderLine, *, now: datetime) -> None:
+    """That another plan begins, or another number of licences; what is prolonged as it is has its invoice.
+
+    Before it is applied. `subscription` is None where the product is bought for the first time.
+    """
+    frozen = line.frozen
+    before = subscription.plan.code if subscription is not None else None
+    had = subscription.quantity if subscription is not None and frozen.is_licensed else None
+    if (before, had) != (frozen.plan_code, frozen.licences):
+        changes: dict[str, audit.JSONValue] = {
+            "plan": frozen.plan_code,
+            "before": before,
+            "licences": frozen.licences,
+            "licences.before": had,
+        }
+        audit.record(
+            "plan.begun", workspace=line.order.workspace, subject=line.order.number, changes=changes, now=now
+        )
 
 
 def _tell_switched_on(line: OrderLine, *, now: datetime) -> None:

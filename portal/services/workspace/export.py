@@ -44,7 +44,7 @@ PAYMENT_COLUMNS = (
     "at", "order", "plan", "interval", "state", "amount", "currency", "method", "brand", "last4",
     "payer_name", "payer_email", "invoice", "refunded",
 )  # fmt: skip
-BALANCE_COLUMNS = ("at", "kind", "document", "order", "amount", "currency", "balance")
+BALANCE_COLUMNS = ("at", "kind", "document", "order", "amount", "currency", "balance", "reason")
 KEY_COLUMNS = ("product", "made_at", "activated_at", "replaced_at")
 REQUEST_COLUMNS = (
     "at", "asked_by", "what", "net", "currency", "note", "state", "decided_by", "decided_at", "reason",
@@ -229,6 +229,7 @@ def _movements(workspace: Workspace) -> Iterator[Sequence[object]]:
             moved.amount,
             moved.amount.currency,
             moved.balance,
+            moved.reason,
         )
 
 

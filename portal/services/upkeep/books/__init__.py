@@ -57,6 +57,8 @@ ALONE: tuple[Callable[[], int], ...] = (
     ledger.allocations_cover_no_more_than_both_sides,
     ledger.paid_invoices_are_allocated_in_full,
     ledger.refunds_are_allocated_in_full,
+    ledger.withdrawals_take_back_their_own_credit,
+    ledger.balances_follow_from_their_entries,
     terms.workspaces_have_one_subscription_a_product,
     terms.carts_hold_each_product_once_in_one_currency,
     terms.requests_are_approved_by_paid_orders,

@@ -1,7 +1,8 @@
 """The ledger says what the documents, payments and refunds say, and covers nothing twice.
 
-Each entry is compared with its cause, so that every balance is what those give: credit notes and payments
-less invoices and refunds. A sum alone would not see two faults that cancel each other out.
+Each entry is compared with its cause, so that every balance is what those give: credit notes, payments and
+credits less invoices, refunds and withdrawals. A sum alone would not see two faults that cancel each other
+out.
 """
 
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from peewee import JOIN, Case, fn
 
 from portal.domain.vocabulary import BalanceEntryKind, DocumentKind, PaidWith, PaymentState, RefundState
-from portal.models import Allocation, BalanceEntry, Invoice, Order, Payment, Refund
+from portal.models import Allocation, BalanceEntry, Credit, Invoice, Order, Payment, Refund
 
 from .money import PAID_ONCE
 from .reading import Queries, counted
@@ -17,7 +18,7 @@ from .reading import Queries, counted
 
 @counted
 def every_document_and_payment_has_its_entry() -> Queries:
-    """And every refund; but for payments from the balance, which moved no money.
+    """And every refund and credit; but for payments from the balance, which moved no money.
 
     The other way round is asked of each entry.
     """
@@ -27,12 +28,14 @@ def every_document_and_payment_has_its_entry() -> Queries:
             Payment.state == PaymentState.SUCCEEDED, Payment.method_kind != PaidWith.BALANCE
         ),
         _without_entry(Refund, BalanceEntry.refund).where(Refund.state == RefundState.SUCCEEDED),
+        _without_entry(Credit, BalanceEntry.credit),
     )
 
 
 @counted
 def entries_repeat_their_cause() -> Queries:
-    """Workspace, currency, amount with its sign; a document's kind and moment; money that really moved."""
+    """Workspace, currency, signed amount; kind and moment of documents and credits; money that moved."""
+    is_given = BalanceEntry.kind == BalanceEntryKind.CREDIT
     is_another_document = (BalanceEntry.kind != Invoice.kind) | (BalanceEntry.made_at != Invoice.issued_at)
     return (
         _unlike(Invoice, BalanceEntry.invoice, Invoice.total_minor, or_else=is_another_document),
@@ -45,6 +48,27 @@ def entries_repeat_their_cause() -> Queries:
         _unlike(
             Refund, BalanceEntry.refund, Refund.amount_minor, or_else=Refund.state != RefundState.SUCCEEDED
         ),
+        _unlike(
+            Credit,
+            BalanceEntry.credit,
+            Credit.amount_minor,
+            or_else=(BalanceEntry.made_at != Credit.made_at)
+            | (is_given & Credit.takes_back.is_null(False))
+            | (~is_given & Credit.takes_back.is_null()),
+        ),
+    )
+
+
+@counted
+def balances_follow_from_their_entries() -> Queries:
+    """What each entry says of the balance after it is the sum of all up to it."""
+    own = BalanceEntry.alias()
+    after = fn.SUM(own.amount_minor).over(partition_by=[own.workspace, own.currency], order_by=[own.id])
+    sums = own.select(own.id, after.alias("minor")).alias("sums")
+    return (
+        BalanceEntry.select(BalanceEntry.id)
+        .join(sums, on=(sums.c.id == BalanceEntry.id))
+        .where(sums.c.minor != BalanceEntry.after_minor)
     )
 
 
@@ -61,9 +85,10 @@ def allocations_cover_no_more_than_both_sides() -> Queries:
     return (
         of_entries,
         _allocated_beside(Invoice).where(Invoice.kind != DocumentKind.INVOICE),
-        *(_allocated_beside(model).where(_is_of_another(model)) for model in (Invoice, Refund)),
+        *(_allocated_beside(model).where(_is_of_another(model)) for model in (Invoice, Refund, Credit)),
         _covered(Invoice, Allocation.invoice, lambda sums: sums > Invoice.total_minor),
         _covered(Refund, Allocation.refund, lambda sums: sums > Refund.amount_minor),
+        _covered(Credit, Allocation.withdrawal, lambda sums: sums > Credit.amount_minor),
     )
 
 
@@ -85,13 +110,40 @@ def refunds_are_allocated_in_full() -> Queries:
     )
 
 
+@counted
+def withdrawals_take_back_their_own_credit() -> Queries:
+    """All that each takes is of the credit that it names, so that no credit is taken back beyond itself."""
+    return (
+        _covered(Credit, Allocation.withdrawal, lambda sums: sums < Credit.amount_minor).where(
+            Credit.takes_back.is_null(False)
+        ),
+        _allocated_beside(Credit).where(
+            BalanceEntry.credit.is_null() | (BalanceEntry.credit != Credit.takes_back)
+        ),
+        Credit.select(Credit.id)
+        .join(_given, on=(Credit.takes_back == _given.id))
+        .where(
+            (_given.workspace != Credit.workspace)
+            | (_given.currency != Credit.currency)
+            | _given.takes_back.is_null(False)
+        ),
+    )
+
+
+_given = Credit.alias()
+
+
 def _without_entry(model: Any, cause: Any) -> Any:
     entries = model.select(model.id).join(BalanceEntry, JOIN.LEFT_OUTER, on=(cause == model.id))
     return entries.where(BalanceEntry.id.is_null())
 
 
 def _unlike(model: Any, cause: Any, amount: Any, *, or_else: Any) -> Any:
-    takes = BalanceEntry.kind << (BalanceEntryKind.INVOICE, BalanceEntryKind.REFUND)
+    takes = BalanceEntry.kind << (
+        BalanceEntryKind.INVOICE,
+        BalanceEntryKind.REFUND,
+        BalanceEntryKind.WITHDRAWAL,
+    )
     signed = Case(None, [(takes, amount * -1)], amount)
     return (
         BalanceEntry.select(BalanceEntry.id)
@@ -105,7 +157,9 @@ def _is_of_another(model: Any) -> Any:
 
 
 def _allocated_beside(model: Any) -> Any:
-    return Allocation.select(Allocation.id).join_from(Allocation, BalanceEntry).join_from(Allocation, model)
+    target = {Invoice: Allocation.invoice, Refund: Allocation.refund, Credit: Allocation.withdrawal}[model]
+    entries = Allocation.select(Allocation.id).join_from(Allocation, BalanceEntry)
+    return entries.join_from(Allocation, model, on=(target == model.id))
 
 
 def _sums(owner: Any) -> Any:
