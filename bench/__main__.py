@@ -21,8 +21,20 @@ from bench.places import ROOT, Filled, fill
 from tests.postgres import PostgreSQL
 from tools.setup import apt_install, postgresql_binaries
 
-NAMES = ("demo", "pages", "queries", "memory", "visit", "cold", "pdf", "swap", "renewals", "beside")
-WITHOUT_PAGES = {"pdf", "renewals", "beside"}
+NAMES = (
+    "demo",
+    "pages",
+    "queries",
+    "memory",
+    "visit",
+    "cold",
+    "pdf",
+    "swap",
+    "renewals",
+    "beside",
+    "history",
+)
+WITHOUT_PAGES = {"pdf", "renewals", "beside", "history"}
 
 
 def main() -> int:
@@ -79,6 +91,16 @@ def measure(
         runs = importlib.import_module("bench.renewals")
         for engine, url in urls.items():
             yield from runs.renewals(engine, url, quick=quick)
+    if "history" in only:
+        histories = importlib.import_module("bench.histories")
+        for engine, url in urls.items():
+            with tempfile.TemporaryDirectory(prefix="portal-bench-") as folder:
+                environment = {
+                    "PORTAL_DATABASE_URL": url(Path(folder)),
+                    "PORTAL_DATA_DIR": folder,
+                    "PORTAL_SECRET_KEY": "only-for-the-bench-" * 3,
+                }
+                yield from histories.figures(engine, environment, quick=quick)
     if beside is not None and "beside" in only:
         earlier = importlib.import_module("bench.beside")
         for engine, url in urls.items():

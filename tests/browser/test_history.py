@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from portal.domain.money import Money
 from portal.domain.vocabulary import Interval, Role
 from portal.models import Invoice, OutboxMessage
+from portal.runtime import current
 from portal.services import ledger
 from portal.services.members import invitations
 from portal.services.payments import given_credits
@@ -78,7 +79,8 @@ def test_a_year_is_taken_away(page: Page, reader, acme, owner, place, say):
     with jobs.at_work():
         paid_plan(place, "business-3", Interval.YEAR)
         # As demo data, whose documents nobody has asked for yet.
-        OutboxMessage.delete().where(OutboxMessage.topic == "prepare_documents").execute()
+        waits = (OutboxMessage.topic == "prepare_documents") & OutboxMessage.done_at.is_null()
+        OutboxMessage.update(done_at=current().clock.wall()).where(waits).execute()
     come_signed_in(page, owner)
     page.goto(f"/w/{acme.slug}/history")
     page.get_by_test_id("archive-link").click()
@@ -158,8 +160,8 @@ def test_a_credit_is_given_once_mailed_shown_and_used_before_the_card(
 
     # The owner's mailbox, and their history.
     page.goto("/sandbox/mailbox")
-    expect(page.locator("main")).to_contain_text(written(FIVE))
-    customer = another_browser(locale=reader.language)
+    expect(page.locator("main")).to_contain_text("5.00")
+    customer = another_browser()
     come_signed_in(customer, owner)
     customer.goto(f"/w/{acme.slug}/history")
     expect(customer.get_by_test_id("history-row")).to_contain_text("Merci de votre patience")
