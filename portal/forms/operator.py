@@ -94,7 +94,7 @@ class CreditForm(PortalForm):
     """`currencies`: those to choose from. `key` is empty until the credit is shown to be confirmed."""
 
     amount = AmountField(
-        _l("Amount"), required=_l("Enter the amount."), currency_of=lambda form: form.currency.data
+        _l("Amount"), required=_l("Enter the amount."), currency_of=lambda form: form.chosen_currency
     )
     currency = ChoiceField(_l("Currency"), required=_l("Choose the currency."))
     reason = printed_reason(
@@ -108,6 +108,12 @@ class CreditForm(PortalForm):
     def __init__(self, *args: Any, currencies: Sequence[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.currency.offer([(code, currency_label(code)) for code in currencies])
+
+    @property
+    def chosen_currency(self) -> str:
+        """The first of the list in place of what is not in it, which is refused beside its own field."""
+        offered = self.currency.offered
+        return self.currency.data if self.currency.data in offered else offered[0]
 
 
 class TakeCreditBackForm(PortalForm):
