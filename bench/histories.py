@@ -20,7 +20,7 @@ from bench.queries import Counted
 from portal import create_app
 from portal.database import connecting as database
 from portal.database import migrating
-from portal.models import BalanceEntry, Document, Invoice, Order, Payment, Workspace
+from portal.models import BalanceEntry, Document, Invoice, Order, OrderLine, Payment, Workspace
 from portal.runtime import current
 from portal.services.invoices import movements, year_archives
 from portal.settings import read_settings
@@ -93,6 +93,7 @@ def _fill(slug: str, count: int) -> None:
     more = count - 1
     copies(Order, payment.order, more, number=f"'{slug}' || k")
     order = Order.get(Order.number == f"{slug}1").id
+    copies(OrderLine, OrderLine.get(OrderLine.order == payment.order), more, order_id=f"{order} + k - 1")
     copies(Payment, payment, more, key=f"'{slug}' || k", order_id=f"{order} + k - 1")
     different = {"number": f"'{slug}-' || k", "series": f"'{slug}'", "sequence": "k"}
     copies(Invoice, invoice, more, order_id=f"{order} + k - 1", **different)
