@@ -39,6 +39,7 @@ def settle_paid(payment: Payment, paid_with: MethodFacts | None, *, now: datetim
         ledger.record_payment(payment, invoice, now=now)
     if order.from_balance_minor:
         ledger.cover_open_invoices(order.workspace, order.currency)
+        on_account.settle_covered(order.workspace, now=now)
     audit.record(
         "payment.succeeded",
         workspace=order.workspace,
