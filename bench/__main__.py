@@ -33,8 +33,9 @@ NAMES = (
     "renewals",
     "transfers",
     "beside",
+    "history",
 )
-WITHOUT_PAGES = {"pdf", "renewals", "transfers", "beside"}
+WITHOUT_PAGES = {"pdf", "renewals", "transfers", "beside", "history"}
 
 
 def main() -> int:
@@ -95,6 +96,16 @@ def measure(
         statements = importlib.import_module("bench.transfers")
         for engine, url in urls.items():
             yield from statements.transfers(engine, url, quick=quick)
+    if "history" in only:
+        histories = importlib.import_module("bench.histories")
+        for engine, url in urls.items():
+            with tempfile.TemporaryDirectory(prefix="portal-bench-") as folder:
+                environment = {
+                    "PORTAL_DATABASE_URL": url(Path(folder)),
+                    "PORTAL_DATA_DIR": folder,
+                    "PORTAL_SECRET_KEY": "only-for-the-bench-" * 3,
+                }
+                yield from histories.figures(engine, environment, quick=quick)
     if beside is not None and "beside" in only:
         earlier = importlib.import_module("bench.beside")
         for engine, url in urls.items():

@@ -53,6 +53,7 @@ from portal.domain.vocabulary import (
     BankFileKind,
     ChangePolicy,
     DocumentKind,
+    HistoryEvent,
     Interval,
     LinkPurpose,
     MemberStatus,
@@ -1410,22 +1411,52 @@ class BankCsvUpload(Model):
     uploaded_at = UTCDateTimeField(index=True)
 
 
+class Credit(Model):
+    """Money that an operator gave to a workspace, or took back of what was given: said once, for ever.
+
+    Append-only. `key` is that of the form, so that two clicks give once. `reason` is printed for the
+    customer, as it was typed. `takes_back` is the credit of which this is taken back, NULL where money is
+    given.
+    """
+
+    key = ShortText(max_length=40, unique=True)
+    workspace = ForeignKeyField(Workspace, backref="credits", on_delete="RESTRICT")
+    currency = CurrencyCode()
+    amount_minor = MinorUnits(constraints=[Check("amount_minor > 0")])
+    reason = ShortText(max_length=200)
+    takes_back = ForeignKeyField("self", null=True, backref="withdrawals", on_delete="RESTRICT")
+    made_at = UTCDateTimeField()
+
+    workspace_id: int
+    takes_back_id: int | None
+
+    class Meta:
+        constraints = [Check("length(reason) > 0")]
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.amount_minor, self.currency)
+
+
 class BalanceEntry(Model):
-    """What an issued document or moved money did to the balance of its workspace: once, and for ever.
+    """What an issued document, moved money or a credit did to the balance of its workspace: once, for ever.
 
     Append-only: only services/ledger.py writes here, and nobody changes or deletes a row. `amount_minor` is
-    positive where the workspace gets and negative where it owes or takes (domain/ledger.py). Exactly one
-    cause is set; `invoice` is the document, credit notes too; `transfer` came, or took another one back.
-    `made_at` is the cause's moment, of the business clock.
+    positive where the workspace gets and negative where it owes or takes (domain/ledger.py); `after_minor`
+    is the balance in its currency with this entry, the last one of its workspace until the next is written.
+    Exactly one cause is set; `invoice` is the document, credit notes too, `credit` also what takes one back;
+    `transfer` came, or took another one back. `made_at` is the cause's moment, of the business clock.
     """
 
     workspace = ForeignKeyField(Workspace, backref="balance_entries", index=False, on_delete="RESTRICT")
     currency = CurrencyCode()
     amount_minor = MinorUnits()
+    after_minor = MinorUnits()
     kind = VocabularyWord(BalanceEntryKind)
     invoice = ForeignKeyField(Invoice, null=True, index=False, on_delete="RESTRICT")
     payment = ForeignKeyField(Payment, null=True, index=False, on_delete="RESTRICT")
     refund = ForeignKeyField(Refund, null=True, index=False, on_delete="RESTRICT")
+    credit = ForeignKeyField(Credit, null=True, index=False, on_delete="RESTRICT")
     transfer = ForeignKeyField(BankTransfer, null=True, index=False, on_delete="RESTRICT")
     made_at = UTCDateTimeField()
 
@@ -1433,17 +1464,24 @@ class BalanceEntry(Model):
     invoice_id: int | None
     payment_id: int | None
     refund_id: int | None
+    credit_id: int | None
     transfer_id: int | None
 
     class Meta:
-        indexes = ((("workspace", "id"), False),)
+        indexes = (
+            (("workspace", "id"), False),
+            (("workspace", "currency", "id"), False),
+            (("workspace", "made_at", "id"), False),
+        )
         constraints = [
             Check("(kind IN ('invoice', 'credit_note')) = (invoice_id IS NOT NULL)"),
             Check("(kind = 'payment') = (payment_id IS NOT NULL)"),
             Check("(kind = 'refund') = (refund_id IS NOT NULL)"),
+            Check("(kind IN ('credit', 'withdrawal')) = (credit_id IS NOT NULL)"),
             Check("(kind IN ('transfer', 'transfer_return')) = (transfer_id IS NOT NULL)"),
             Check(
-                "amount_minor = 0 OR (amount_minor > 0) = (kind IN ('payment', 'credit_note', 'transfer'))"
+                "amount_minor = 0 OR (amount_minor > 0)"
+                " = (kind IN ('payment', 'credit_note', 'credit', 'transfer'))"
             ),
         ]
 
@@ -1451,8 +1489,31 @@ class BalanceEntry(Model):
     def amount(self) -> Money:
         return Money(self.amount_minor, self.currency)
 
+    @property
+    def after(self) -> Money:
+        return Money(self.after_minor, self.currency)
 
-for _cause in (BalanceEntry.invoice, BalanceEntry.payment, BalanceEntry.refund, BalanceEntry.transfer):
+    @classmethod
+    def is_beside_charges(cls) -> SQL:
+        """A credit note, refund or credit: few. A literal, as AuditEntry.is_deletion."""
+        return SQL("\"kind\" NOT IN ('invoice', 'payment', 'transfer', 'transfer_return')")
+
+
+BalanceEntry.add_index(
+    BalanceEntry.index(
+        BalanceEntry.workspace,
+        BalanceEntry.id,
+        name="balance_entry_beside_charges",
+        where=BalanceEntry.is_beside_charges(),
+    )
+)
+for _cause in (
+    BalanceEntry.invoice,
+    BalanceEntry.payment,
+    BalanceEntry.refund,
+    BalanceEntry.credit,
+    BalanceEntry.transfer,
+):
     # Partial: an entry is written to the index of its own cause alone.
     BalanceEntry.add_index(
         BalanceEntry.index(
@@ -1465,23 +1526,25 @@ for _cause in (BalanceEntry.invoice, BalanceEntry.payment, BalanceEntry.refund, 
 
 
 class Allocation(Model):
-    """So much of what gives covers an invoice, or was sent back by a refund, or taken back by the bank.
+    """So much of what gives covers an invoice, was sent back by a refund, or taken back by bank or operator.
 
     Append-only: how far an invoice is paid is the sum of its rows. `entry` is always one that gives, but for
     a transfer that takes another one back: it uncovers the invoices of that, so its amounts are negative, and
     `transfer` names it where it takes what was only kept. What was uncovered may be covered again by what has
-    covered a part of it before.
+    covered a part of it before. `withdrawal` is what took it back of a credit.
     """
 
     entry = ForeignKeyField(BalanceEntry, backref="allocations", on_delete="RESTRICT")
     invoice = ForeignKeyField(Invoice, null=True, backref="allocations", index=False, on_delete="RESTRICT")
     refund = ForeignKeyField(Refund, null=True, backref="allocations", index=False, on_delete="RESTRICT")
+    withdrawal = ForeignKeyField(Credit, null=True, backref="allocations", index=False, on_delete="RESTRICT")
     transfer = ForeignKeyField(BankTransfer, null=True, backref="+", index=False, on_delete="RESTRICT")
     amount_minor = MinorUnits(constraints=[Check("amount_minor <> 0")])
 
     entry_id: int
     invoice_id: int | None
     refund_id: int | None
+    withdrawal_id: int | None
     transfer_id: int | None
 
     class Meta:
@@ -1490,30 +1553,23 @@ class Allocation(Model):
             Check(
                 "CASE WHEN invoice_id IS NULL THEN 0 ELSE 1 END"
                 " + CASE WHEN refund_id IS NULL THEN 0 ELSE 1 END"
+                " + CASE WHEN withdrawal_id IS NULL THEN 0 ELSE 1 END"
                 " + CASE WHEN transfer_id IS NULL THEN 0 ELSE 1 END = 1"
             ),
             Check("amount_minor > 0 OR invoice_id IS NOT NULL"),
         ]
 
 
-Allocation.add_index(
-    Allocation.index(
-        Allocation.refund,
-        Allocation.entry,
-        unique=True,
-        name="allocation_of_refunds",
-        where=Allocation.refund.is_null(False),
+for _target in (Allocation.refund, Allocation.withdrawal, Allocation.transfer):
+    Allocation.add_index(
+        Allocation.index(
+            _target,
+            Allocation.entry,
+            unique=True,
+            name=f"allocation_of_{_target.name}s",
+            where=_target.is_null(False),
+        )
     )
-)
-Allocation.add_index(
-    Allocation.index(
-        Allocation.transfer,
-        Allocation.entry,
-        unique=True,
-        name="allocation_of_transfers",
-        where=Allocation.transfer.is_null(False),
-    )
-)
 
 
 # --- what is said and asked -----------------------------------------------------------------------
@@ -1644,9 +1700,22 @@ class AuditEntry(Model):
         """A workspace was deleted. A literal: with a parameter the index would not be found to be for it."""
         return SQL("\"action\" = 'workspace.deleted'")
 
+    @classmethod
+    def is_in_history(cls) -> SQL:
+        """One of HistoryEvent; a literal, as `is_deletion`."""
+        return SQL(f'"action" IN ({", ".join(f"{each.value!r}" for each in HistoryEvent)})')
+
 
 AuditEntry.add_index(
     AuditEntry.index(AuditEntry.id, name="audit_entry_deletions", where=AuditEntry.is_deletion())
+)
+AuditEntry.add_index(
+    AuditEntry.index(
+        AuditEntry.workspace,
+        AuditEntry.id,
+        name="audit_entry_in_history",
+        where=AuditEntry.is_in_history(),
+    )
 )
 
 
@@ -1712,6 +1781,7 @@ ALL_MODELS: tuple[type[Model], ...] = (
     BankTransfer,
     BankCsvMapping,
     BankCsvUpload,
+    Credit,
     BalanceEntry,
     Allocation,
     Notice,

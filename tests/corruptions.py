@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from portal.domain.money import Money
 from portal.domain.pricing import facts_hash
 from portal.domain.vocabulary import (
     BalanceEntryKind,
@@ -27,6 +28,7 @@ from portal.models import (
     AuditTrace,
     BalanceEntry,
     BankTransfer,
+    Credit,
     CreditedLine,
     Dispute,
     Document,
@@ -49,7 +51,7 @@ from portal.models import (
     Workspace,
 )
 from portal.runtime import current
-from portal.services.payments import refund_quotes, refunds
+from portal.services.payments import given_credits, refund_quotes, refunds
 from portal.services.subscriptions import agreement
 from tests.crediting import credit
 from tests.factories import CATALOGUE, a_contact, a_member, a_person
@@ -259,6 +261,25 @@ def delete(row: Any) -> None:
     if isinstance(row, BalanceEntry):
         Allocation.delete().where(Allocation.entry == row).execute()
     row.delete_instance()
+
+
+def make_balances_anew(database: Any) -> None:
+    """As somebody would who takes care that each balance is still the sum of the entries up to it."""
+    database.execute_sql(
+        """UPDATE balance_entry SET after_minor = (
+             SELECT SUM(other.amount_minor) FROM balance_entry AS other
+             WHERE other.workspace_id = balance_entry.workspace_id AND other.currency = balance_entry.currency
+               AND other.id <= balance_entry.id)"""
+    )
+
+
+def give_credits(clock: Any) -> None:
+    """Two credits of Bern in one currency; the first is taken back."""
+    bern = Workspace.get(Workspace.name == "Bern")
+    first, second = Money(500, "EUR"), Money(700, "EUR")
+    given = given_credits.give(bern, amount=first, reason="An outage", key="c1", now=clock.now())
+    given_credits.give(bern, amount=second, reason="Another", key="c2", now=clock.now())
+    given_credits.take_back(given, shown=first, reason="A mistake", key="c3", now=clock.now())
 
 
 def set_in(*path: Any, to: Any) -> Callable[[dict[str, Any]], None]:
@@ -573,7 +594,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
     ),
     "an open order that was paid": (
         lambda: changed(of(Order, "Looks"), given_at=current().clock.now()),
-        {"orders_say_when_they_were_given"},
+        {"orders_say_when_they_were_given", "paid_orders_gave_what_was_quoted"},
     ),
     "another anchor in the quote": (
         lambda: quote(set_in("lines", 0, "anchor_day", to=20)),
@@ -861,6 +882,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
             amount_minor=row.amount_minor,
             kind=PAID,
             payment=row,
+            after_minor=0,
             made_at=row.created_at,
         ),
         {"entries_repeat_their_cause"},
@@ -868,6 +890,35 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
     "a credit note as an invoice": (
         lambda: changed(row := entry(CREDITED, "Back"), kind=INVOICED, amount_minor=-row.amount_minor),
         {"entries_repeat_their_cause", "allocations_cover_no_more_than_both_sides"},
+    ),
+    "a credit of more": (
+        lambda: changed(
+            row := of(Credit, "Bern", newest=True, takes_back=None), amount_minor=row.amount_minor + 1
+        ),
+        {"entries_repeat_their_cause"},
+    ),
+    "a credit without its entry": (
+        lambda: delete(of(BalanceEntry, "Bern", kind=BalanceEntryKind.CREDIT, newest=True)),
+        {"every_document_and_payment_has_its_entry"},
+    ),
+    "a credit of an hour later": (
+        lambda: changed(row := of(Credit, "Bern"), made_at=row.made_at + timedelta(hours=1)),
+        {"entries_repeat_their_cause"},
+    ),
+    "a withdrawal that takes another credit": (
+        lambda: changed(
+            Allocation.get(Allocation.withdrawal.is_null(False)),
+            entry=of(BalanceEntry, "Bern", kind=BalanceEntryKind.CREDIT, newest=True),
+        ),
+        {"withdrawals_take_back_their_own_credit"},
+    ),
+    "a withdrawal that takes nothing": (
+        lambda: Allocation.delete().where(Allocation.withdrawal.is_null(False)).execute(),
+        {"withdrawals_take_back_their_own_credit"},
+    ),
+    "a withdrawal of another credit": (
+        lambda: changed(of(Credit, "Bern", newest=True), takes_back=of(Credit, "Bern", amount_minor=700)),
+        {"withdrawals_take_back_their_own_credit"},
     ),
     "a payment out of the ledger": (
         lambda: delete(entry(PAID)),

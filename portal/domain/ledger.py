@@ -1,7 +1,11 @@
 """What a workspace owes and what is kept for it: the sum of its entries, and which money covers which debt.
 
 The sign, once for all: an entry is positive where the workspace gets (a payment or transfer arrived, a credit
-note was XX"""
+note was issued, an operator gave a credit) and negative where it owes or takes (an invoice was issued, a
+refund was sent back, a credit was taken back, the bank took a transfer back). So a positive balance is money
+kept for the workspace, and a negative one is what it owes. Amounts are minor units of one currency; whoever
+asks does so for each currency.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,12 +14,17 @@ from itertools import accumulate
 from .money import Money, total
 from .vocabulary import BalanceEntryKind, InvoiceStatus
 
-GIVES = (BalanceEntryKind.PAYMENT, BalanceEntryKind.CREDIT_NOTE, BalanceEntryKind.TRANSFER)
+GIVES = (
+    BalanceEntryKind.PAYMENT,
+    BalanceEntryKind.CREDIT_NOTE,
+    BalanceEntryKind.CREDIT,
+    BalanceEntryKind.TRANSFER,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What is left of an entry, or still open of an invoice or refund: never below 0."""
+    """What is left of an entry, or still open of an invoice, refund or withdrawal: never below 0."""
 
     key: int
     amount: Money
@@ -35,7 +44,7 @@ class Share:
 
 
 def signed(kind: BalanceEntryKind, amount: Money) -> Money:
-    """The amount of an entry for a document, payment or refund of `amount`, which is 0 or more."""
+    """The amount of an entry for a document, payment, refund or credit of `amount`, which is 0 or more."""
     return amount if kind in GIVES else -amount
 
 
@@ -62,6 +71,14 @@ def usable(amount: Money, kept: Money) -> Money:
     """
     nothing = Money.zero(amount.currency)
     return max(nothing, min(amount, kept))
+
+
+def withdrawable(given_left: Money, kept: Money) -> Money:
+    """How much of a credit may be taken back: what is unused of it, and still kept for the workspace.
+
+    `given_left` is what covers nothing yet; `kept` what no placed order counts on.
+    """
+    return max(Money.zero(kept.currency), min(given_left, kept))
 
 
 def allocate(kept: Sequence[Part], owed: Sequence[Part]) -> list[Share]:

@@ -214,6 +214,7 @@ class InvoiceStatus(StrEnum):
 class BalanceEntryKind(StrEnum):
     """What moved the balance of a workspace: each is the word of its cause.
 
+    `credit`: money that an operator gave; `withdrawal`: what was taken back of one, as far as it was unused.
     `transfer_return`: the bank took a transfer back.
     """
 
@@ -221,6 +222,8 @@ class BalanceEntryKind(StrEnum):
     CREDIT_NOTE = "credit_note"
     PAYMENT = "payment"
     REFUND = "refund"
+    CREDIT = "credit"
+    WITHDRAWAL = "withdrawal"
     TRANSFER = "transfer"
     TRANSFER_RETURN = "transfer_return"
 
@@ -272,6 +275,44 @@ class TransferReason(StrEnum):
     NOTHING = "nothing"
     DETAILED = "detailed"
     NOT_OURS = "not_ours"
+
+
+class HistoryEvent(StrEnum):
+    """Acts of the audit log that the history of a workspace shows beside its money: those about a plan first.
+
+    An index of the log is for these alone: a new one needs a migration.
+    """
+
+    PLAN_BEGUN = "plan.begun"
+    PLAN_SCHEDULED = "plan.scheduled"
+    PLAN_SCHEDULE_WITHDRAWN = "plan.schedule_withdrawn"
+    FREE_PLAN_BEGUN = "plan.free_begun"
+    TRIAL_STARTED = "trial.started"
+    TRIAL_EXTENDED = "trial.extended"
+    CANCELLED = "subscription.cancelled"
+    CANCELLATION_TAKEN_BACK = "subscription.cancellation_taken_back"
+    AUTO_RENEWAL_ON = "auto_renewal.on"
+    AUTO_RENEWAL_OFF = "auto_renewal.off"
+    NONPROFIT_ACCEPTED = "nonprofit.accepted"
+    MEMBER_INVITED = "member.invited"
+    MEMBER_JOINED = "member.joined"
+    MEMBER_ENABLED = "member.enabled"
+    MEMBER_DISABLED = "member.disabled"
+    MEMBER_MADE_GUEST = "member.made_guest"
+    MEMBER_MADE_USER = "member.made_user"
+    MEMBER_REMOVED = "member.removed"
+    MEMBER_ROLE_CHANGED = "member.role_changed"
+    LICENCE_ASSIGNED = "licence.assigned"
+    LICENCE_TAKEN_BACK = "licence.taken_back"
+
+
+class HistoryKind(StrEnum):
+    """What of its history somebody wants to see. `charges` are invoices and what was paid for them."""
+
+    CHARGES = "charges"
+    CREDITS = "credits"
+    PLANS = "plans"
+    MEMBERS = "members"
 
 
 class VatStatus(StrEnum):

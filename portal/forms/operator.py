@@ -1,16 +1,19 @@
 """Forms of the vendor's staff."""
 
 import re
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
 from wtforms.validators import ValidationError
 
 from portal.domain.exchange_rates import read_rate
-from portal.words.i18n import Choices
+from portal.words.formatting import currency_label
+from portal.words.i18n import Choices, Sentence
 from portal.words.i18n import lazy_gettext as _l
 
 from .base import (
+    AmountField,
     ChoiceField,
     EmailField,
     HiddenTextField,
@@ -78,6 +81,50 @@ class CorporateForm(PortalForm):
     def validate_account_service_phone(self, field: TextField) -> None:
         if field.data and not PHONE.fullmatch(field.data):
             raise ValidationError(_l("Enter a telephone number, like +33 1 23 45 67 89."))
+
+
+def printed_reason(hint: Sentence) -> TextField:
+    """What the customer reads of a credit."""
+    return PrintedTextField(
+        _l("Reason"),
+        required=_l("Say why: the customer reads it."),
+        description=hint,
+        render_kw={"autocomplete": "off"},
+    )
+
+
+class CreditForm(PortalForm):
+    """`currencies`: those to choose from. `key` is empty until the credit is shown to be confirmed."""
+
+    amount = AmountField(
+        _l("Amount"), required=_l("Enter the amount."), currency_of=lambda form: form.chosen_currency
+    )
+    currency = ChoiceField(_l("Currency"), required=_l("Choose the currency."))
+    reason = printed_reason(
+        _l(
+            "The customer reads it word for word, in their history, statement and e-mail. Write it in "
+            "their language."
+        )
+    )
+    key = HiddenTextField(max_length=40)
+
+    def __init__(self, *args: Any, currencies: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.currency.offer([(code, currency_label(code)) for code in currencies])
+
+    @property
+    def chosen_currency(self) -> str:
+        """The first of the list in place of what is not in it, which is refused beside its own field."""
+        offered = self.currency.offered
+        return self.currency.data if self.currency.data in offered else offered[0]
+
+
+class TakeCreditBackForm(PortalForm):
+    """`shown`: how much the page said, in minor units."""
+
+    reason = printed_reason(_l("The customer reads it word for word. Write it in their language."))
+    shown = HiddenTextField(max_length=40)
+    key = HiddenTextField(max_length=40)
 
 
 class AcceptForm(PortalForm):

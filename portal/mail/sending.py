@@ -87,6 +87,8 @@ products_refunded         total_minor, currency, method, credit_note, kept_minor
 refund_refused            total_minor, currency, method, reason (why the gateway refused it)
 refund_to_handle          as above; by (a name), customer_number, order, invoice (their numbers), payment
                           (its key); to operators
+credit_posted             amount_minor, currency, reason (of an operator, word for word), balance_minor
+credit_taken_back         as credit_posted
 
 contact_confirmation      by (who added it), days, path; name is empty for an address
 contact_bounced           address, reason (the far server's words, or empty), is_contact

@@ -74,6 +74,8 @@ BILLING_MAIL = frozenset(
         "refunded",
         "products_refunded",
         "refund_refused",
+        "credit_posted",
+        "credit_taken_back",
         "due_soon",
         "late",
         "blocked",

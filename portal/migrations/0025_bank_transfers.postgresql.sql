@@ -81,23 +81,31 @@ CREATE UNIQUE INDEX "bank_csv_upload_sha256" ON "bank_csv_upload" ("sha256")
 ;
 CREATE INDEX "bank_csv_upload_uploaded_at" ON "bank_csv_upload" ("uploaded_at")
 ;
+DROP INDEX "balance_entry_beside_charges"
+;
 ALTER TABLE "balance_entry" ALTER COLUMN "kind" TYPE VARCHAR(15)
+;
+CREATE INDEX "balance_entry_beside_charges" ON "balance_entry" ("workspace_id", "id") WHERE "kind" NOT IN ('invoice', 'payment', 'transfer', 'transfer_return')
 ;
 ALTER TABLE "balance_entry" ADD COLUMN "transfer_id" INTEGER REFERENCES "bank_transfer" ("id") ON DELETE RESTRICT
 ;
 ALTER TABLE "balance_entry" DROP CONSTRAINT "balance_entry_kind_check"
 ;
-ALTER TABLE "balance_entry" ADD CHECK ("kind" IN ('invoice', 'credit_note', 'payment', 'refund', 'transfer', 'transfer_return'))
+ALTER TABLE "balance_entry" ADD CHECK ("kind" IN ('invoice', 'credit_note', 'payment', 'refund', 'credit', 'withdrawal', 'transfer', 'transfer_return'))
 ;
 ALTER TABLE "balance_entry" DROP CONSTRAINT "balance_entry_check3"
 ;
 ALTER TABLE "balance_entry" DROP CONSTRAINT "balance_entry_check"
 ;
+ALTER TABLE "balance_entry" DROP CONSTRAINT "balance_entry_check4"
+;
 ALTER TABLE "balance_entry" ADD CHECK ((kind IN ('invoice', 'credit_note')) = (invoice_id IS NOT NULL))
+;
+ALTER TABLE "balance_entry" ADD CHECK ((kind IN ('credit', 'withdrawal')) = (credit_id IS NOT NULL))
 ;
 ALTER TABLE "balance_entry" ADD CHECK ((kind IN ('transfer', 'transfer_return')) = (transfer_id IS NOT NULL))
 ;
-ALTER TABLE "balance_entry" ADD CHECK (amount_minor = 0 OR (amount_minor > 0) = (kind IN ('payment', 'credit_note', 'transfer')))
+ALTER TABLE "balance_entry" ADD CHECK (amount_minor = 0 OR (amount_minor > 0) = (kind IN ('payment', 'credit_note', 'credit', 'transfer')))
 ;
 CREATE UNIQUE INDEX "balance_entry_of_transfer" ON "balance_entry" ("transfer_id") WHERE ("transfer_id" IS NOT NULL)
 ;
@@ -109,7 +117,7 @@ ALTER TABLE "allocation" DROP CONSTRAINT "allocation_check"
 ;
 ALTER TABLE "allocation" ADD CHECK (amount_minor <> 0)
 ;
-ALTER TABLE "allocation" ADD CHECK (CASE WHEN invoice_id IS NULL THEN 0 ELSE 1 END + CASE WHEN refund_id IS NULL THEN 0 ELSE 1 END + CASE WHEN transfer_id IS NULL THEN 0 ELSE 1 END = 1)
+ALTER TABLE "allocation" ADD CHECK (CASE WHEN invoice_id IS NULL THEN 0 ELSE 1 END + CASE WHEN refund_id IS NULL THEN 0 ELSE 1 END + CASE WHEN withdrawal_id IS NULL THEN 0 ELSE 1 END + CASE WHEN transfer_id IS NULL THEN 0 ELSE 1 END = 1)
 ;
 ALTER TABLE "allocation" ADD CHECK (amount_minor > 0 OR invoice_id IS NOT NULL)
 ;

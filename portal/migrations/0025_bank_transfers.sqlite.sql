@@ -86,25 +86,29 @@ CREATE TABLE "new_balance_entry" (
   "workspace_id" INTEGER NOT NULL,
   "currency" VARCHAR(3) NOT NULL CHECK (length("currency") = 3 AND "currency" = upper("currency")),
   "amount_minor" INTEGER NOT NULL CHECK ("amount_minor" = CAST("amount_minor" AS BIGINT)),
-  "kind" VARCHAR(15) NOT NULL CHECK ("kind" IN ('invoice', 'credit_note', 'payment', 'refund', 'transfer', 'transfer_return')),
+  "after_minor" INTEGER NOT NULL CHECK ("after_minor" = CAST("after_minor" AS BIGINT)),
+  "kind" VARCHAR(15) NOT NULL CHECK ("kind" IN ('invoice', 'credit_note', 'payment', 'refund', 'credit', 'withdrawal', 'transfer', 'transfer_return')),
   "invoice_id" INTEGER,
   "payment_id" INTEGER,
   "refund_id" INTEGER,
+  "credit_id" INTEGER,
   "transfer_id" INTEGER,
   "made_at" DATETIME NOT NULL,
   FOREIGN KEY ("workspace_id") REFERENCES "workspace" ("id") ON DELETE RESTRICT,
   FOREIGN KEY ("invoice_id") REFERENCES "invoice" ("id") ON DELETE RESTRICT,
   FOREIGN KEY ("payment_id") REFERENCES "payment" ("id") ON DELETE RESTRICT,
   FOREIGN KEY ("refund_id") REFERENCES "refund" ("id") ON DELETE RESTRICT,
+  FOREIGN KEY ("credit_id") REFERENCES "credit" ("id") ON DELETE RESTRICT,
   FOREIGN KEY ("transfer_id") REFERENCES "bank_transfer" ("id") ON DELETE RESTRICT,
   CHECK ((kind IN ('invoice', 'credit_note')) = (invoice_id IS NOT NULL)),
   CHECK ((kind = 'payment') = (payment_id IS NOT NULL)),
   CHECK ((kind = 'refund') = (refund_id IS NOT NULL)),
+  CHECK ((kind IN ('credit', 'withdrawal')) = (credit_id IS NOT NULL)),
   CHECK ((kind IN ('transfer', 'transfer_return')) = (transfer_id IS NOT NULL)),
-  CHECK (amount_minor = 0 OR (amount_minor > 0) = (kind IN ('payment', 'credit_note', 'transfer'))))
+  CHECK (amount_minor = 0 OR (amount_minor > 0) = (kind IN ('payment', 'credit_note', 'credit', 'transfer'))))
 ;
-INSERT INTO "new_balance_entry" ("id", "workspace_id", "currency", "amount_minor", "kind", "invoice_id", "payment_id", "refund_id", "made_at")
-  SELECT "id", "workspace_id", "currency", "amount_minor", "kind", "invoice_id", "payment_id", "refund_id", "made_at" FROM "balance_entry"
+INSERT INTO "new_balance_entry" ("id", "workspace_id", "currency", "amount_minor", "after_minor", "kind", "invoice_id", "payment_id", "refund_id", "credit_id", "made_at")
+  SELECT "id", "workspace_id", "currency", "amount_minor", "after_minor", "kind", "invoice_id", "payment_id", "refund_id", "credit_id", "made_at" FROM "balance_entry"
 ;
 DROP TABLE "balance_entry"
 ;
@@ -118,6 +122,14 @@ CREATE UNIQUE INDEX "balance_entry_of_payment" ON "balance_entry" ("payment_id")
 ;
 CREATE UNIQUE INDEX "balance_entry_of_refund" ON "balance_entry" ("refund_id") WHERE ("refund_id" IS NOT NULL)
 ;
+CREATE INDEX "balance_entry_workspace_id_currency_id" ON "balance_entry" ("workspace_id", "currency", "id")
+;
+CREATE INDEX "balance_entry_workspace_id_made_at_id" ON "balance_entry" ("workspace_id", "made_at", "id")
+;
+CREATE INDEX "balance_entry_beside_charges" ON "balance_entry" ("workspace_id", "id") WHERE "kind" NOT IN ('invoice', 'payment', 'transfer', 'transfer_return')
+;
+CREATE UNIQUE INDEX "balance_entry_of_credit" ON "balance_entry" ("credit_id") WHERE ("credit_id" IS NOT NULL)
+;
 CREATE UNIQUE INDEX "balance_entry_of_transfer" ON "balance_entry" ("transfer_id") WHERE ("transfer_id" IS NOT NULL)
 ;
 CREATE TABLE "new_allocation" (
@@ -125,17 +137,19 @@ CREATE TABLE "new_allocation" (
   "entry_id" INTEGER NOT NULL,
   "invoice_id" INTEGER,
   "refund_id" INTEGER,
+  "withdrawal_id" INTEGER,
   "transfer_id" INTEGER,
   "amount_minor" INTEGER NOT NULL CHECK (amount_minor <> 0) CHECK ("amount_minor" = CAST("amount_minor" AS BIGINT)),
   FOREIGN KEY ("entry_id") REFERENCES "balance_entry" ("id") ON DELETE RESTRICT,
   FOREIGN KEY ("invoice_id") REFERENCES "invoice" ("id") ON DELETE RESTRICT,
   FOREIGN KEY ("refund_id") REFERENCES "refund" ("id") ON DELETE RESTRICT,
+  FOREIGN KEY ("withdrawal_id") REFERENCES "credit" ("id") ON DELETE RESTRICT,
   FOREIGN KEY ("transfer_id") REFERENCES "bank_transfer" ("id") ON DELETE RESTRICT,
-  CHECK (CASE WHEN invoice_id IS NULL THEN 0 ELSE 1 END + CASE WHEN refund_id IS NULL THEN 0 ELSE 1 END + CASE WHEN transfer_id IS NULL THEN 0 ELSE 1 END = 1),
+  CHECK (CASE WHEN invoice_id IS NULL THEN 0 ELSE 1 END + CASE WHEN refund_id IS NULL THEN 0 ELSE 1 END + CASE WHEN withdrawal_id IS NULL THEN 0 ELSE 1 END + CASE WHEN transfer_id IS NULL THEN 0 ELSE 1 END = 1),
   CHECK (amount_minor > 0 OR invoice_id IS NOT NULL))
 ;
-INSERT INTO "new_allocation" ("id", "entry_id", "invoice_id", "refund_id", "amount_minor")
-  SELECT "id", "entry_id", "invoice_id", "refund_id", "amount_minor" FROM "allocation"
+INSERT INTO "new_allocation" ("id", "entry_id", "invoice_id", "refund_id", "withdrawal_id", "amount_minor")
+  SELECT "id", "entry_id", "invoice_id", "refund_id", "withdrawal_id", "amount_minor" FROM "allocation"
 ;
 DROP TABLE "allocation"
 ;
@@ -146,5 +160,7 @@ CREATE INDEX "allocation_entry_id" ON "allocation" ("entry_id")
 CREATE INDEX "allocation_invoice_id_entry_id" ON "allocation" ("invoice_id", "entry_id")
 ;
 CREATE UNIQUE INDEX "allocation_of_refunds" ON "allocation" ("refund_id", "entry_id") WHERE ("refund_id" IS NOT NULL)
+;
+CREATE UNIQUE INDEX "allocation_of_withdrawals" ON "allocation" ("withdrawal_id", "entry_id") WHERE ("withdrawal_id" IS NOT NULL)
 ;
 CREATE UNIQUE INDEX "allocation_of_transfers" ON "allocation" ("transfer_id", "entry_id") WHERE ("transfer_id" IS NOT NULL)

@@ -9,9 +9,10 @@ def register(app: Flask, settings: Settings) -> None:
     from .billing import calendars, contacts, overview
     from .checkout import amount_due, cart, open_invoices
     from .checkout import pages as checkout
-    from .invoices import history
+    from .invoices import history, statements, year_archives
     from .members import licences, one_member, roster
     from .operator import bank_statements, bank_transfers, exchange_rates, messages, workspaces
+    from .operator import credits as operator_credits
     from .operator import nonprofit as nonprofit_requests
     from .operator import refunds as operator_refunds
     from .payments import methods, refunds
@@ -44,10 +45,10 @@ def register(app: Flask, settings: Settings) -> None:
         (checkout, amount_due, cart, requests, open_invoices),
         (methods, refunds),
         (contacts,),
-        (history,),
+        (history, statements, year_archives),
         (roster, one_member, licences),
         (features, workspace, creating),
-        (workspaces, operator_refunds, nonprofit_requests, messages, exchange_rates),
+        (workspaces, operator_refunds, operator_credits, nonprofit_requests, messages, exchange_rates),
         (bank_statements, bank_transfers),
     )
     for area in areas:

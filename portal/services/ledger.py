@@ -12,7 +12,6 @@ from typing import Any, cast
 from peewee import JOIN, SQL, ModelSelect, fn
 
 from portal.database import rows
-from portal.database.columns import CurrencyCode
 from portal.database.connecting import postpone, require_transaction, write_postponed
 from portal.database.prepared import Parameter, Parameters, Prepared
 from portal.domain import ledger
@@ -20,7 +19,18 @@ from portal.domain.ledger import Part
 from portal.domain.money import Money, total
 from portal.domain.pricing import Quote
 from portal.domain.vocabulary import BalanceEntryKind, DocumentKind, InvoiceStatus
-from portal.models import Allocation, BalanceEntry, BankTransfer, Invoice, Order, Payment, Refund, Workspace
+from portal.models import (
+    Allocation,
+    BalanceEntry,
+    BankTransfer,
+    Credit,
+    Invoice,
+    Order,
+    Payment,
+    Price,
+    Refund,
+    Workspace,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +38,15 @@ class Recorded:
     """A new entry, and the invoices that it covers as far as they are open, in this order.
 
     `sends_back` a refund: the money is the credit note's, beside it only that of the refunded payment.
-    `takes_back` a transfer: its money is gone from wherever it was.
+    `takes_back` a transfer: its money is gone from wherever it was. `withdraws` is what an operator takes of
+    the credit that it names.
     """
 
     entry: BalanceEntry
     covers: Sequence[Invoice] = ()
     sends_back: tuple[Refund, Invoice | None] | None = None
     takes_back: BankTransfer | None = None
+    withdraws: Credit | None = None
 
 
 # --- writing --------------------------------------------------------------------------------------
@@ -93,6 +105,24 @@ def record_refund(refund: Refund, *, credit_note: Invoice | None, now: datetime)
     )
 
 
+def record_credit(credit: Credit) -> None:
+    """What an operator gives is kept for the workspace; what they take back is no longer.
+
+    Inside the transaction that writes it, which holds the workspace's lock and saw that so much is left.
+    """
+    if credit.takes_back_id is None:
+        _record(BalanceEntryKind.CREDIT, credit, credit.amount, made_at=credit.made_at, credit=credit)
+        return
+    _record(
+        BalanceEntryKind.WITHDRAWAL,
+        credit,
+        credit.amount,
+        withdraws=credit,
+        made_at=credit.made_at,
+        credit=credit,
+    )
+
+
 def cover_open_invoices(workspace: Workspace, currency: str) -> Money:
     """Let everything that is kept in `currency` cover what is open, each the oldest first. How much it did.
 
@@ -123,12 +153,13 @@ def cover_from_balance(invoice: Invoice, amount: Money) -> None:
 
 def _record(
     kind: BalanceEntryKind,
-    cause: Invoice | Payment | Refund | BankTransfer,
+    cause: Invoice | Payment | Refund | Credit | BankTransfer,
     amount: Money,
     *,
     covers: Sequence[Invoice] = (),
     sends_back: tuple[Refund, Invoice | None] | None = None,
     takes_back: BankTransfer | None = None,
+    withdraws: Credit | None = None,
     made_at: datetime,
     **cause_column: Any,
 ) -> None:
@@ -141,21 +172,59 @@ def _record(
         made_at=made_at,
         **cause_column,
     )
-    postpone(_write, Recorded(entry, covers=covers, sends_back=sends_back, takes_back=takes_back))
+    postpone(
+        _write,
+        Recorded(entry, covers=covers, sends_back=sends_back, takes_back=takes_back, withdraws=withdraws),
+    )
 
 
 def _write(recorded: list[Recorded]) -> None:
-    """Every entry of a transaction in one statement, and then what covers what."""
+    """Every entry of a transaction in one statement, and then what covers what.
+
+    Each with the balance after it: the locks of their workspaces let nobody else write one between.
+    """
     ids = rows.take_ids(BalanceEntry, len(recorded))
+    balances = _newest_balances({(each.entry.workspace_id, each.entry.currency) for each in recorded})
     for each, entry_id in zip(recorded, ids, strict=True):
-        each.entry.id = entry_id
+        entry = each.entry
+        whose = entry.workspace_id, entry.currency
+        entry.after_minor = balances[whose] = balances.get(whose, 0) + entry.amount_minor
+        entry.id = entry_id
     rows.insert_all([each.entry for each in recorded])
     rows.insert_all(list(_covering(recorded)))
     for each in recorded:
         if each.sends_back is not None:
             rows.insert_all(list(_sent_back(*each.sends_back)))
         if each.takes_back is not None:
-            rows.insert_all(list(_taken_back(each.entry, each.takes_back)))
+            rows.insert_all(list(_transfer_taken_back(each.entry, each.takes_back)))
+        if each.withdraws is not None:
+            rows.insert_all([_withdrawn(each.withdraws)])
+
+
+def _newest_balances(whose: set[tuple[int, str]]) -> dict[tuple[int, str], int]:
+    """In minor units, of these workspaces and currencies; none where is no entry. A query a currency."""
+    found: dict[tuple[int, str], int] = {}
+    for currency in {currency for _workspace, currency in whose}:
+        workspaces = [workspace for workspace, its in whose if its == currency]
+        for workspace, minor in _newest_of_each.rows(workspaces=workspaces, currency=currency):
+            found[workspace, currency] = minor
+    return found
+
+
+def _newest_of_each_query() -> "ModelSelect[BalanceEntry]":
+    """For each workspace one look at the index, however many entries it has."""
+    other = BalanceEntry.alias()
+    newest = other.select(fn.MAX(other.id)).where(
+        other.workspace == Workspace.id, other.currency == Parameter("currency")
+    )
+    return (
+        BalanceEntry.select(BalanceEntry.workspace, BalanceEntry.after_minor)
+        .where(BalanceEntry.id << Workspace.select(newest).where(Workspace.id << Parameters("workspaces")))
+        .tuples()
+    )
+
+
+_newest_of_each = Prepared(_newest_of_each_query)
 
 
 def _covering(recorded: Sequence[Recorded]) -> Iterator[Allocation]:
@@ -184,12 +253,10 @@ def _sent_back(refund: Refund, credit_note: Invoice | None) -> Iterator[Allocati
     for share in ledger.allocate(
         [Part(entry.id, left) for entry, left in kept], [Part(refund.id, refund.amount)]
     ):
-        yield Allocation(
-            entry=share.source, invoice=None, refund=share.target, amount_minor=share.amount.minor
-        )
+        yield _allocation(share.source, share.amount, refund=share.target)
 
 
-def _taken_back(entry: BalanceEntry, taken: BankTransfer) -> Iterator[Allocation]:
+def _transfer_taken_back(entry: BalanceEntry, taken: BankTransfer) -> Iterator[Allocation]:
     """Of each invoice what `taken` covered of it, and of `taken` what was kept."""
     gave = BalanceEntry.get(BalanceEntry.transfer == taken)
     used = Money.zero(entry.currency)
@@ -202,13 +269,22 @@ def _taken_back(entry: BalanceEntry, taken: BankTransfer) -> Iterator[Allocation
         used += amount
         yield _of_invoice(entry.id, invoice_id, -amount)
     if (kept := gave.amount - used).minor > 0:
-        yield Allocation(
-            entry=gave, invoice=None, refund=None, transfer=entry.transfer_id, amount_minor=kept.minor
-        )
+        yield _allocation(gave.id, kept, transfer=entry.transfer_id)
+
+
+def _withdrawn(withdrawal: Credit) -> Allocation:
+    entry = BalanceEntry.get(BalanceEntry.credit == withdrawal.takes_back_id)
+    return _allocation(entry.id, withdrawal.amount, withdrawal=withdrawal.id)
 
 
 def _of_invoice(entry_id: int, invoice_id: int, amount: Money) -> Allocation:
-    return Allocation(entry=entry_id, invoice=invoice_id, refund=None, amount_minor=amount.minor)
+    return _allocation(entry_id, amount, invoice=invoice_id)
+
+
+def _allocation(entry_id: int, amount: Money, **target: int | None) -> Allocation:
+    """Every column is said, as many are inserted at once."""
+    targets = {"invoice": None, "refund": None, "withdrawal": None, "transfer": None} | target
+    return Allocation(entry=entry_id, amount_minor=amount.minor, **targets)
 
 
 # --- reading --------------------------------------------------------------------------------------
@@ -216,70 +292,68 @@ def _of_invoice(entry_id: int, invoice_id: int, amount: Money) -> Allocation:
 
 def balance_of(workspace: Workspace, currency: str) -> Money:
     """More than 0 is kept for the workspace, less is owed. Without what this transaction postponed."""
-    entries = BalanceEntry.select(fn.SUM(BalanceEntry.amount_minor)).where(
-        BalanceEntry.workspace == workspace, BalanceEntry.currency == currency
-    )
-    # PostgreSQL sums whole numbers to a decimal.
-    return Money(int(entries.scalar() or 0), currency)
+    return Money(newest_balance(workspace, currency).scalar() or 0, currency)
 
 
 def balances(workspace: Workspace) -> list[Money]:
     """As `balance_of`, in every currency that there are entries in. One query."""
-    sums = (
-        BalanceEntry.select(BalanceEntry.currency, fn.SUM(BalanceEntry.amount_minor))
-        .where(BalanceEntry.workspace == workspace)
-        .group_by(BalanceEntry.currency)
-        .order_by(BalanceEntry.currency)
-        .tuples()
-    )
-    found = cast("Iterable[tuple[str, int]]", sums)
-    return [Money(int(minor), currency) for currency, minor in found]
+    sold = _currencies_of(workspace)
+    newest = newest_balance(workspace, sold.c.currency)
+    query = Price.select(sold.c.currency, newest).from_(sold).order_by(sold.c.currency).tuples()
+    found = cast("Iterable[tuple[str, int | None]]", query)
+    return [Money(minor, currency) for currency, minor in found if minor is not None]
 
 
 def kept(workspace: Workspace, currency: str) -> Money:
-    """What is kept for the workspace and no placed order counts on; 0 where it owes. Two sums, one query.
+    """What is kept for the workspace and no placed order counts on; 0 where it owes. One query.
 
     Whoever relies on it holds the workspace's lock. What this transaction has postponed is written first.
     """
     write_postponed()
-    sums = sum_of_entries(workspace, currency).select_extend(sum_reserved(workspace, currency)).tuples()
-    [(entered, reserved)] = cast("list[tuple[int | None, int | None]]", list(sums))
+    figures = (
+        Workspace.select(newest_balance(workspace, currency), sum_reserved(workspace, currency))
+        .where(Workspace.id == workspace.id)
+        .tuples()
+    )
+    [(entered, reserved)] = cast("list[tuple[int | None, int | None]]", list(figures))
     return Money(kept_minor(entered, reserved), currency)
 
 
 def kept_in_each_currency(workspace: Workspace) -> dict[str, Money]:
     """As `kept`, by currency, of those in which something is. One query."""
-    found = ((currency, kept_minor(*sums)) for currency, *sums in _kept.rows(workspace=workspace.id))
+    found = ((currency, kept_minor(*figures)) for currency, *figures in _kept.rows(workspace=workspace.id))
     return {currency: Money(minor, currency) for currency, minor in found if minor}
 
 
-_kept = Prepared(
-    lambda: (
-        BalanceEntry.select(
-            BalanceEntry.currency,
-            fn.SUM(BalanceEntry.amount_minor),
-            sum_reserved(Parameter("workspace"), BalanceEntry.currency),
-        )
-        .where(BalanceEntry.workspace == Parameter("workspace"))
-        .group_by(BalanceEntry.currency)
-        .tuples()
-    )
-)
+def _kept_query() -> "ModelSelect[Price]":
+    workspace = Parameter("workspace")
+    sold = _currencies_of(workspace)
+    newest, reserved = newest_balance(workspace, sold.c.currency), sum_reserved(workspace, sold.c.currency)
+    return Price.select(sold.c.currency, newest, reserved).from_(sold).tuples()
 
 
-def sum_of_entries(
-    workspace: Workspace | Parameter, currency: str | Parameter
-) -> "ModelSelect[BalanceEntry]":
+_kept = Prepared(_kept_query)
+
+
+def _currencies_of(workspace: Workspace | Parameter) -> Any:
+    """All that its balance may be in: nothing is sold or given in one that no price had, but a transfer may
+    come in any."""
+    came = BankTransfer.select(BankTransfer.currency).where(BankTransfer.workspace == workspace)
+    return Price.select(Price.currency).union(came).alias("sold")
+
+
+def newest_balance(workspace: Workspace | Parameter, currency: Any) -> "ModelSelect[BalanceEntry]":
     """In minor units, as a part of another query; none where there is no entry."""
-    return BalanceEntry.select(fn.SUM(BalanceEntry.amount_minor)).where(
-        BalanceEntry.workspace == workspace, BalanceEntry.currency == currency
+    return (
+        BalanceEntry.select(BalanceEntry.after_minor)
+        .where(BalanceEntry.workspace == workspace, BalanceEntry.currency == currency)
+        .order_by(BalanceEntry.id.desc())
+        .limit(1)
     )
 
 
-def sum_reserved(
-    workspace: Workspace | Parameter, currency: str | Parameter | CurrencyCode
-) -> "ModelSelect[Order]":
-    """Of what is kept, how much placed orders count on; as `sum_of_entries`."""
+def sum_reserved(workspace: Workspace | Parameter, currency: Any) -> "ModelSelect[Order]":
+    """Of what is kept, how much placed orders count on; as `newest_balance`."""
     return Order.select(fn.SUM(Order.reserved_minor)).where(
         Order.workspace == workspace,
         Order.currency == currency,
@@ -290,7 +364,7 @@ def sum_reserved(
 
 
 def kept_minor(entered: int | None, reserved: int | None) -> int:
-    """As `kept`, of the two sums."""
+    """As `kept`, of the two figures."""
     return max(int(entered or 0) - int(reserved or 0), 0)
 
 
@@ -371,16 +445,31 @@ def status_of(invoice: Invoice) -> InvoiceStatus:
     return ledger.status(invoice.total, covered_of([invoice])[invoice.id])
 
 
-def entries_of(workspace: Workspace, currency: str) -> list[tuple[BalanceEntry, Money]]:
+def entries_of(workspace: Workspace, currency: str) -> list[BalanceEntry]:
     """The oldest first, each with the balance after it. One query."""
     found = (
         BalanceEntry.select()
         .where(BalanceEntry.workspace == workspace, BalanceEntry.currency == currency)
         .order_by(BalanceEntry.id)
     )
-    entries = list(cast("Iterable[BalanceEntry]", found))
-    after = ledger.running_balance([entry.amount for entry in entries], currency)
-    return list(zip(entries, after, strict=True))
+    return list(cast("Iterable[BalanceEntry]", found))
+
+
+def left_of_credits(given_credits: Iterable[Credit]) -> dict[int, Money]:
+    """How much of each, by its id, covers nothing yet and was not taken back. One query."""
+    given = {credit.id: credit.amount for credit in given_credits}
+    used = fn.COALESCE(fn.SUM(Allocation.amount_minor), 0)
+    found = (
+        BalanceEntry.select(BalanceEntry.credit, used)
+        .join(Allocation, JOIN.LEFT_OUTER, on=(Allocation.entry == BalanceEntry.id))
+        .where(BalanceEntry.credit << list(given), BalanceEntry.kind == BalanceEntryKind.CREDIT)
+        .group_by(BalanceEntry.credit)
+        .tuples()
+    )
+    return {
+        credit_id: given[credit_id] - Money(int(minor), given[credit_id].currency)
+        for credit_id, minor in cast("Iterable[tuple[int, int]]", found)
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,51 +477,67 @@ class Movement:
     """An entry with what it is about, and the `balance` in its currency after it.
 
     `document`: the number of the invoice or credit note, of a refund that of its credit note; empty for a
-    payment and a transfer. `order` is the number of their order; a transfer has none.
+    payment, a credit and a transfer. `order` is the number of their order, which a credit and a transfer have
+    none of; `reason` is what an operator said of a credit.
     """
 
+    entry_id: int
     made_at: datetime
     kind: BalanceEntryKind
     document: str
     order: str
+    reason: str
     amount: Money
     balance: Money
 
 
-def movements_of(workspace: Workspace, *, at_once: int) -> Iterator[Movement]:
-    """In every currency, the oldest first; so many rows in memory at a time."""
-    newest, balances = 0, dict[str, Money]()
+def movements_of(
+    workspace: Workspace, *, at_once: int, after: int = 0, until: int | None = None, currency: str = ""
+) -> Iterator[Movement]:
+    """In every currency or in one, the oldest first; so many rows in memory at a time.
+
+    Those after the entry whose id is `after`, to that of `until`, included.
+    """
+    newest = after
     document = fn.COALESCE(BalanceEntry.invoice, Refund.credit_note)
     query = (
-        BalanceEntry.select(BalanceEntry, Invoice.number.alias("document"), Order.number.alias("order"))
+        BalanceEntry.select(
+            BalanceEntry,
+            Invoice.number.alias("document"),
+            Order.number.alias("order"),
+            Credit.reason.alias("reason"),
+        )
         .join_from(BalanceEntry, Payment, JOIN.LEFT_OUTER, on=BalanceEntry.payment)
         .join_from(BalanceEntry, Refund, JOIN.LEFT_OUTER, on=BalanceEntry.refund)
+        .join_from(BalanceEntry, Credit, JOIN.LEFT_OUTER, on=BalanceEntry.credit)
         .join_from(BalanceEntry, Invoice, JOIN.LEFT_OUTER, on=(Invoice.id == document))
         .join_from(
-            BalanceEntry,
-            Order,
-            JOIN.LEFT_OUTER,
-            on=(Order.id == fn.COALESCE(Invoice.order, Payment.order)),
+            BalanceEntry, Order, JOIN.LEFT_OUTER, on=(Order.id == fn.COALESCE(Invoice.order, Payment.order))
         )
         .where(BalanceEntry.workspace == workspace)
         .order_by(BalanceEntry.id)
         .limit(at_once)
         .objects()
     )
+    if until is not None:
+        query = query.where(BalanceEntry.id <= until)
+    if currency:
+        query = query.where(BalanceEntry.currency == currency)
     while True:
-        rows: list[Any] = list(query.where(BalanceEntry.id > newest))
-        for entry in rows:
-            newest, before = entry.id, balances.get(entry.currency, Money.zero(entry.currency))
-            after = balances[entry.currency] = before + entry.amount
+        found: list[Any] = list(query.where(BalanceEntry.id > newest))
+        for entry in found:
+            newest = entry.id
             yield Movement(
+                entry_id=entry.id,
                 made_at=entry.made_at,
                 kind=entry.kind,
                 document=entry.document or "",
                 order=entry.order or "",
+                reason=entry.reason or "",
                 amount=entry.amount,
-                balance=after,
+                balance=entry.after,
             )
-        if len(rows) < at_once:
+        if len(found) < at_once:
             return
 
 

@@ -76,7 +76,12 @@ SUBSCRIPTIONS = Page(
         }
     ),
 )
-HISTORY = Page(_l("History"), "history.index", Right.SEE_HISTORY, frozenset({"history", "refunds"}))
+HISTORY = Page(
+    _l("History"),
+    "history.index",
+    Right.SEE_HISTORY,
+    frozenset({"history", "refunds", "statements", "year_archives"}),
+)
 PAYMENT_METHODS = Page(
     _l("Payment methods"),
     "payment_methods.show",

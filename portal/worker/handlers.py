@@ -9,7 +9,7 @@ from portal.mail.return_address import return_address
 from portal.models import Invoice, Payment
 from portal.outbox import JSON, SECRETS, Delivery, Handler
 from portal.runtime import current
-from portal.services.invoices import pdfs
+from portal.services.invoices import pdfs, year_archives
 from portal.services.payments import charging, matching
 
 
@@ -49,6 +49,14 @@ def prepare_documents(delivery: Delivery) -> None:
     pdfs.prepare(cast(int, delivery.payload["invoice_id"]))
 
 
+def prepare_year(delivery: Delivery) -> None:
+    """Payload: workspace_id, year, locale. Each document that is missing becomes a promise of its own."""
+    payload = delivery.payload
+    year_archives.promise_missing(
+        cast(int, payload["workspace_id"]), cast(int, payload["year"]), cast(str, payload["locale"])
+    )
+
+
 def look_up_payment(delivery: Delivery) -> None:
     """Payload: payment_id."""
     payment = Payment.get_by_id(cast(int, delivery.payload["payment_id"]))
@@ -71,6 +79,7 @@ def match_transfers(delivery: Delivery) -> None:
 HANDLERS: dict[str, Handler] = {
     "mail": send_mail,
     "prepare_documents": prepare_documents,
+    "prepare_year": prepare_year,
     "look_up_payment": look_up_payment,
     "run_due": run_due,
     "match_transfers": match_transfers,

@@ -95,6 +95,7 @@ DECLINED = (
     }
 )
 
+CREDIT = {"amount_minor": 1250, "currency": "EUR", "reason": "<An outage> & more", "balance_minor": 2000}
 ASKED_FOR = HERE | {
     "number": "k7q2m9xdfghj",
     "lines": [
@@ -251,6 +252,8 @@ LETTERS = {
         "due_on": "2026-12-21",
         "ended_auto_renewal": False,
     },
+    "credit_posted": HERE | CREDIT,
+    "credit_taken_back": HERE | CREDIT | {"balance_minor": 0},
     "products_refunded": HERE
     | TOTAL
     | {
@@ -320,6 +323,7 @@ OTHERWISE = [
     ("renewal_failed", UNPRICED | {"reason": "no_method", "asks_new_card": True}),
     ("refunded", {"due_on": None, "method": {"method": "paypal", "brand": "", "last4": ""}}),
     ("refunded", {"ended_auto_renewal": True}),
+    ("credit_posted", {"balance_minor": -100}),
     ("refunded", {"kept_minor": 313}),
     ("products_refunded", {"kept_minor": 0, "ended_auto_renewal": True, "left": [ENDED]}),
     ("products_refunded", {"left": [ENDED | {"has_ended": False, "licences": None}]}),
@@ -510,7 +514,8 @@ NOT_ABOUT_MONEY = {
     *("product_trial_ending", "product_trial_last_day", "product_trial_over"),
     *("request_to_decide", "request_approved", "request_declined", "request_expired"),
     *("nonprofit_received", "nonprofit_accepted", "nonprofit_refused", "nonprofit_to_decide"),
-    *("dispute_to_handle", "contact_confirmation", "contact_bounced"),
+    *("dispute_to_handle", "refund_to_handle", "exchange_rates_missing"),
+    *("contact_confirmation", "contact_bounced"),
 }
 
 

@@ -23,6 +23,7 @@ from werkzeug.test import TestResponse
 from portal import create_app, runtime
 from portal.clock import FixedClock
 from portal.database.connecting import database, transaction
+from portal.domain.money import Money
 from portal.domain.vocabulary import Interval, LinkPurpose, PaymentMethodKind, PaymentState, Role
 from portal.forms.base import clean_text
 from portal.models import (
@@ -38,7 +39,7 @@ from portal.models import (
 )
 from portal.services.billing import contacts
 from portal.services.members import invitations
-from portal.services.payments import bank_statements, method_setups
+from portal.services.payments import bank_statements, given_credits, method_setups
 from portal.services.people import links
 from portal.services.subscriptions import agreement
 from portal.services.workspace import settings as workspace_settings
@@ -263,6 +264,23 @@ STAFF_AND_SANDBOX = [
     Form("operator", "/operator/workspaces/acme/payments/nothing/look-up", ("state",), values=NO_TEXT),
     Form("operator", "/operator/workspaces/acme/trial", ("days", "due_on")),
     Form("operator", "/operator/workspaces/acme/trial", ("due_on",), (), {"days": "3"}, NO_TEXT),
+    Form("operator", "/operator/workspaces/acme/credits/review", ("amount", "currency", "reason")),
+    Form(
+        "operator",
+        "/operator/workspaces/acme/credits/review",
+        ("reason", "key"),
+        (),
+        {"amount": "5", "currency": "EUR", "reason": "An outage"},
+    ),
+    Form(
+        "operator",
+        "/operator/workspaces/acme/credits",
+        ("reason", "key"),
+        (),
+        {"amount": "5", "currency": "EUR", "reason": "An outage", "key": "k"},
+    ),
+    Form("operator", "/operator/workspaces/acme/credits/{credit}/take-back", ("reason", "shown", "key")),
+    Form("owner", "/w/acme/history/download", ("year",)),
     Form("operator", "/operator/nonprofit/{nonprofit}/accept", ("slug",)),
     Form("operator", "/operator/nonprofit/{refusable}/refuse", ("reason",)),
     Form(
@@ -359,6 +377,9 @@ class Site:
                 ),
                 "confirmation": mailed_path("contact_confirmation"),
                 "nonprofit": str(a_nonprofit_request("Canal").id),
+                "credit": given_credits.give(
+                    acme, amount=Money(500, "USD"), reason="An outage", key="credit", now=TODAY
+                ).key,
                 "refusable": str(a_nonprofit_request("Forest").id),
             }
             bring(
@@ -630,13 +651,31 @@ def shapes(site: Site, *, for_pages: bool) -> Iterator[tuple[str, int]]:
             if for_pages:
                 part = browser.post(path, fields, headers={**PART, "HX-Target": "form#details"})
                 yield f"{form.path} part {number}", part.status_code
-    queries = ("q", "before", "price", "currency", "lang", "next", "reason", "theme", "dialog")
+    queries = (
+        "q",
+        "before",
+        "year",
+        "month",
+        "kind",
+        "part",
+        "price",
+        "currency",
+        "lang",
+        "next",
+        "reason",
+        "theme",
+        "dialog",
+    )
     pages = (
         "/",
         "/pricing",
         "/sign-in",
         "/w/acme/plans",
         "/w/acme/history",
+        "/w/acme/history/statement",
+        "/w/acme/history/spending",
+        "/w/acme/history/download",
+        "/w/acme/history/download/2026.zip",
         "/w/acme/members",
         "/me/orders",
     )

@@ -16,6 +16,7 @@ from typing import Any
 from portal.clock import FixedClock
 from portal.domain.choices import Choice
 from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
+from portal.domain.money import Money
 from portal.domain.vocabulary import (
     Interval,
     MemberStatus,
@@ -63,7 +64,15 @@ from portal.services import catalogue, ledger, plans, requests
 from portal.services.billing import contacts
 from portal.services.checkout import amount_due, cart, open_invoices, ordering
 from portal.services.members import changes, invitations
-from portal.services.payments import charging, line_refunds, on_account, refund_quotes, refunds, transfers
+from portal.services.payments import (
+    charging,
+    given_credits,
+    line_refunds,
+    on_account,
+    refund_quotes,
+    refunds,
+    transfers,
+)
 from portal.services.places import Place, enter
 from portal.services.renewals import run
 from portal.services.subscriptions import (
@@ -263,6 +272,8 @@ class World:
                 self._renewal_off,
                 self._refund,
                 self._refund_line,
+                self._give_credit,
+                self._take_credit_back,
                 self._invite,
                 self._disable_somebody,
                 self._add_or_remove_contact,
@@ -647,6 +658,29 @@ class World:
             )
             which = f"line {chosen.line.position}" if chosen.line else "the whole"
             self.tell(f"{place.workspace.slug} refund of {which}: {refund.state}")
+
+    def _give_credit(self, place: Place) -> None:
+        """By the vendor's staff, mostly in euros; whoever clicks twice gives it once."""
+        amount = Money(self.chance.randint(1, 5000), "USD" if self.chance.random() < 0.2 else "EUR")
+        key = f"credit-{self.day}-{self.chance.random()}"[:40]
+        for _click in range(self.chance.randint(1, 2)):
+            given_credits.give(
+                place.workspace, amount=amount, reason="Goodwill", key=key, now=self.clock.now()
+            )
+        self.tell(f"{place.workspace.slug} credit of {amount}")
+
+    def _take_credit_back(self, place: Place) -> None:
+        """What is unused of the newest one."""
+        for given in given_credits.of_workspace(place.workspace, most=1):
+            if given.left.minor and self.chance.random() < 0.5:
+                given_credits.take_back(
+                    given.credit,
+                    shown=given.left,
+                    reason="A mistake",
+                    key=given.next_key,
+                    now=self.clock.now(),
+                )
+                self.tell(f"{place.workspace.slug} {given.left} of a credit taken back")
 
     def _invite(self, place: Place) -> None:
         some = [f"m{self.day}-{self.chance.random()}@world.example" for _ in range(self.chance.randint(1, 3))]

@@ -10,6 +10,7 @@ from flask import template_rendered
 from werkzeug.routing import BaseConverter, UnicodeConverter
 
 from portal.domain.choices import Choice
+from portal.domain.money import Money
 from portal.domain.vocabulary import Interval, MemberStatus, Role, WhoMayBuy
 from portal.models import (
     ALL_MODELS,
@@ -27,7 +28,7 @@ from portal.models import (
     Workspace,
 )
 from portal.runtime import current
-from portal.services.payments import method_setups
+from portal.services.payments import given_credits, method_setups
 from portal.services.subscriptions import cancellation
 from tests import licensed, paying
 from tests.asking import a_request
@@ -200,6 +201,12 @@ TABLE = {
     # The first of them removes it.
     ("POST", "/w/acme/contacts/{contact}/remove"): "in 303 404 404 403 403 403 404 404 404 404",
     ("GET", "/w/acme/history"): "in 200 200 200 200 200 403 404 404 404 404",
+    ("GET", "/w/acme/history/statement"): "in 200 200 200 200 200 403 404 404 404 404",
+    ("GET", "/w/acme/history/spending"): "in 200 200 200 200 200 403 404 404 404 404",
+    ("GET", "/w/acme/history/download"): "in 200 200 200 200 403 403 404 404 404 404",
+    ("POST", "/w/acme/history/download"): "in 404 404 404 404 403 403 404 404 404 404",
+    ("GET", "/w/acme/history/download/2026.csv"): "in 200 200 200 200 403 403 404 404 404 404",
+    ("GET", "/w/acme/history/download/2026.zip"): "in 200 200 200 200 403 403 404 404 404 404",
     ("GET", "/w/acme/invoices/{invoice}"): "in 200 200 200 200 200 403 404 404 404 404",
     ("GET", "/w/acme/invoices/{invoice}.pdf"): "in 200 200 200 200 403 403 404 404 404 404",
     ("GET", "/w/acme/history/refunds/{payment}"): "in 200 200 200 403 403 403 404 404 404 404",
@@ -242,6 +249,12 @@ TABLE = {
     ("POST", "/operator/workspaces/acme/payments/{payment}/look-up"): STAFF.replace("200", "303"),
     ("GET", "/operator/workspaces/acme/payments/{payment}/refund"): STAFF,
     ("POST", "/operator/workspaces/acme/payments/{payment}/refund"): STAFF.replace("200", "404"),
+    ("GET", "/operator/workspaces/acme/credits"): STAFF,
+    ("POST", "/operator/workspaces/acme/credits"): STAFF.replace("200", "422"),
+    ("GET", "/operator/workspaces/acme/credits/review"): STAFF.replace("200", "303"),
+    ("POST", "/operator/workspaces/acme/credits/review"): STAFF.replace("200", "422"),
+    ("GET", "/operator/workspaces/acme/credits/{credit}/take-back"): STAFF,
+    ("POST", "/operator/workspaces/acme/credits/{credit}/take-back"): STAFF.replace("200", "422"),
     ("GET", "/operator/deletions"): STAFF,
     ("GET", "/operator/messages"): STAFF,
     ("POST", "/operator/messages"): STAFF.replace("200", "303"),
@@ -311,6 +324,9 @@ def names(app) -> dict[str, str]:
             "method": str(setup.method_id),
             "setup": setup.key,
             "contact": str(contact.id),
+            "credit": given_credits.give(
+                acme, amount=Money(500, "USD"), reason="An outage", key="credit", now=current().clock.now()
+            ).key,
         }
 
 
@@ -375,6 +391,7 @@ def test_every_address_is_in_the_table(app) -> None:
         "setup": "s",
         "contact": "1",
         "request": "r",
+        "credit": "c",
     }
     numbers["nonprofit"] = "1"
     in_table = {(method, adapter.match(path.format(**numbers), method=method)[0]) for method, path in TABLE}

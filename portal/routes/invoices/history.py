@@ -1,11 +1,12 @@
 """The history, each statement page, and the documents."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from flask import Blueprint, Response, abort, make_response
+from flask import Blueprint, Response, abort, make_response, request, url_for
 from flask_babel import ngettext
 from flask_login import current_user
 
@@ -17,46 +18,111 @@ from portal.domain.legal_numbers import legal_number_name
 from portal.domain.money import Money, total
 from portal.domain.partial_credits import is_partial
 from portal.domain.tax_numbers import tax_number_label
-from portal.domain.vocabulary import DocumentKind, NoEInvoice, OrderState, Right
+from portal.domain.vocabulary import DocumentKind, HistoryKind, NoEInvoice, OrderState, Right
 from portal.models import Document, Invoice
-from portal.services.invoices import history, pdfs
+from portal.services.invoices import history, movements, pdfs
+from portal.services.invoices.movements import Cursor
 from portal.services.payments import on_account, refund_quotes
 from portal.services.payments.refund_quotes import LastPayment
 from portal.services.places import Place
 from portal.web import limits
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import render
-from portal.web.lists import page_cursor
 from portal.web.place import status_here, today_here
 from portal.web.security import DOCUMENT_POLICY
 from portal.web.to_pay import ToPay, to_pay_of
 from portal.words import formatting
 from portal.words.arithmetic import document_line_words
+from portal.words.history import KIND_WORDS
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code
 from portal.words.money import tax_words
 from portal.words.plans import change_rows
 
-from .rows import method_shown, payment_rows
+from .movement_rows import Row, history_rows
+from .rows import method_shown
 
 blueprint = Blueprint("history", __name__, url_prefix="/w/<slug>")
 ROWS_OF_A_PAGE = 50
 PREPARED_IN_SECONDS = 2
+CURSOR = re.compile(r"([0-9]{1,10})-([0-9]{1,10})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryIndex:
+    """`older` is the address of the next page, empty on the last one. `year` and `kind`: what was chosen.
+
+    `years` and `kinds` are those to choose from, with what they are called.
+    """
+
+    rows: list[Row]
+    older: str
+    years: list[str]
+    kinds: list[tuple[str, str]]
+    year: str
+    kind: str
+    is_first: bool
+    month: str
+    refund_note: str
+    sees_payers: bool
+    may_download: bool
 
 
 @blueprint.get("/history")
 @workspace_right(Right.SEE_HISTORY)
 def index(place: Place) -> Response:
+    """What moved the balance and what changed, of all years or one, of every kind or one."""
     status_here(place)
-    cursor = page_cursor()
+    today, kind, before = today_here(place), _wanted_kind(), _cursor()
+    years = list(range(today.year, first_year(place) - 1, -1))
+    year = wanted_year(years)
     last = refund_quotes.last_payment(place.workspace) if Right.REFUND in place.may else None
+    found = movements.page_of(place.workspace, size=ROWS_OF_A_PAGE, kind=kind, year=year, before=before)
     return render(
         "invoices/history.html",
-        history=payment_rows(place, size=ROWS_OF_A_PAGE, before=cursor, last=_to_refund(place, last)),
-        refund_note=_refund_note(place, last),
-        sees_payers=Right.SEE_BILLING_DETAILS in place.may,
-        may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
+        HistoryIndex(
+            rows=history_rows(place, found.rows, _to_refund(place, last)),
+            older=_address_of_older(place, found.older, kind, year),
+            years=[str(each) for each in years],
+            kinds=[(each.value, str(KIND_WORDS[each])) for each in HistoryKind],
+            year=str(year or ""),
+            kind=kind.value if kind else "",
+            is_first=before is None,
+            month=f"{today:%Y-%m}",
+            refund_note=_refund_note(place, last),
+            sees_payers=Right.SEE_BILLING_DETAILS in place.may,
+            may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
+        ),
     )
+
+
+def first_year(place: Place) -> int:
+    """The workspace's own, of its beginning; not after today's, wherever it has moved since."""
+    return min(place.workspace.day(place.workspace.created_at).year, today_here(place).year)
+
+
+def wanted_year(years: list[int]) -> int | None:
+    """`?year=`, of those to choose from; None for all of them, and for nonsense."""
+    text = request.args.get("year", "")
+    return next((year for year in years if str(year) == text), None)
+
+
+def _wanted_kind() -> HistoryKind | None:
+    text = request.args.get("kind", "")
+    return next((kind for kind in HistoryKind if kind.value == text), None)
+
+
+def _cursor() -> Cursor | None:
+    """`?before=12-7`, as a page's link to older rows gave it; None for the first page, and for nonsense."""
+    found = CURSOR.fullmatch(request.args.get("before", ""))
+    return Cursor(*(min(int(part), movements.AFTER_ALL) for part in found.groups())) if found else None
+
+
+def _address_of_older(place: Place, older: Cursor | None, kind: HistoryKind | None, year: int | None) -> str:
+    if older is None:
+        return ""
+    before = f"{older.entry}-{older.event}"
+    return url_for(".index", slug=place.workspace.slug, kind=kind, year=year, before=before)
 
 
 def _to_refund(place: Place, last: LastPayment | None) -> LastPayment | None:

@@ -52,6 +52,7 @@ def topic_words(topic: str) -> str:
     return {
         "mail": _("Send an e-mail"),
         "prepare_documents": _("Produce a document"),
+        "prepare_year": _("Produce the documents of a year"),
         "look_up_payment": _("Look up a payment"),
         "run_due": _("Do what is due"),
         "match_transfers": _("Match bank transfers"),

@@ -65,7 +65,7 @@ def _plans_query() -> "ModelSelect[Plan]":
             Licence.select(fn.COUNT(Licence.id))
             .where(Licence.subscription == Subscription.id)
             .alias("assigned"),
-            ledger.sum_of_entries(workspace, currency).alias("entered"),
+            ledger.newest_balance(workspace, currency).alias("entered"),
             ledger.sum_reserved(workspace, currency).alias("reserved"),
         )
         .join_from(Plan, Product)

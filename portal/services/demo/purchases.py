@@ -221,6 +221,8 @@ def _write_ledger(invoices: Sequence[Mapping[str, Any]], payments: Sequence[Mapp
                     "workspace": invoice["workspace"],
                     "currency": total.currency,
                     "amount_minor": ledger.signed(kind, total).minor,
+                    # Each purchase is paid at once, and nothing is kept beside it.
+                    "after_minor": -total.minor if kind == BalanceEntryKind.INVOICE else 0,
                     "kind": kind,
                     "invoice": invoice_id,
                     "payment": payment_id,

@@ -15,7 +15,7 @@ from portal.domain.pricing import Quote
 from portal.domain.vocabulary import OrderKind, PaymentMethodKind, ProductKind, Right
 from portal.models import BoughtAlone, Invoice, Member, Order, OrderLine, Payment, PaymentMethod, Subscription
 from portal.runtime import current
-from portal.services import letters, orders, places, request_ends
+from portal.services import audit, letters, orders, places, request_ends
 from portal.services.invoices import crediting, issuing
 from portal.services.members import overflow
 from portal.services.subscriptions import agreement, auto_renewal, licence_keys, next_charge
@@ -44,11 +44,13 @@ def give(
 def _give(line: OrderLine, payment: Payment | None, *, method: PaymentMethod | None, now: datetime) -> bool:
     """What one line brings. Returns whether automatic renewal came with it."""
     order = line.order
-    subscription = line.subscription or agreement.begin_paid(line, now=now)
+    had = line.subscription
+    subscription = had or agreement.begin_paid(line, now=now)
     subscription.pays_by_transfer = order.method_kind == PaymentMethodKind.BANK_TRANSFER
     renewed_by_itself, other_plan = subscription.auto_renewal, subscription.plan_id != line.plan_id
     if payment is not None and renewal_outcomes.paid_instead(payment, subscription):
         charge_first(subscription, payment.method, now=now)
+    _write_down_change(had, line, now=now)
     agreement.apply_paid_line(subscription, line, method=method, now=now)
     licence_keys.give(subscription, now=now)
     if subscription.product.kind == ProductKind.WORKSPACE_PLAN:
@@ -57,6 +59,26 @@ def _give(line: OrderLine, payment: Payment | None, *, method: PaymentMethod | N
         if other_plan:
             overflow.make_guests(order, line.plan, now=now)
     return subscription.auto_renewal and not renewed_by_itself
+
+
+def _write_down_change(subscription: Subscription | None, line: OrderLine, *, now: datetime) -> None:
+    """That another plan begins, or another number of licences; what is prolonged as it is has its invoice.
+
+    Before it is applied. `subscription` is None where the product is bought for the first time.
+    """
+    frozen = line.frozen
+    before = subscription.plan.code if subscription is not None else None
+    had = subscription.quantity if subscription is not None and frozen.is_licensed else None
+    if (before, had) != (frozen.plan_code, frozen.licences):
+        changes: dict[str, audit.JSONValue] = {
+            "plan": frozen.plan_code,
+            "before": before,
+            "licences": frozen.licences,
+            "licences.before": had,
+        }
+        audit.record(
+            "plan.begun", workspace=line.order.workspace, subject=line.order.number, changes=changes, now=now
+        )
 
 
 def give_back(order: Order, *, now: datetime) -> list[Invoice]:

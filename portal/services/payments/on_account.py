@@ -80,6 +80,8 @@ def accept(order: Order, *, person: Person, now: datetime) -> Invoice:
     notes = giving.give_back(order, now=now)
     begins_on = min(line.start_on for line in order.lines)
     invoice = _invoice(order, begins_on=begins_on, now=now)
+    if order.from_balance_minor:
+        settle_covered(order.workspace, now=now)
     documents = [invoice, *notes]
     giving.prepare_documents(documents)
     giving.confirm(order, documents, [], now=now)

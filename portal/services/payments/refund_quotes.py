@@ -200,12 +200,12 @@ _newest_success = Prepared(
 
 
 def _lines_of_the_plan(column: Any) -> "ModelSelect[OrderLine]":
+    """Those of the payment's own order: a list of the workspace's would be read whole, however long."""
     return (
         OrderLine.select(column)
-        .join_from(OrderLine, Order)
         .join_from(OrderLine, Plan)
         .join_from(Plan, Product)
-        .where(Order.workspace == Parameter("workspace"), Product.kind == ProductKind.WORKSPACE_PLAN)
+        .where(OrderLine.order == Payment.order, Product.kind == ProductKind.WORKSPACE_PLAN)
     )
 
 

@@ -47,7 +47,7 @@ PAYMENT_COLUMNS = (
     "at", "order", "plan", "interval", "state", "amount", "currency", "method", "brand", "last4",
     "payer_name", "payer_email", "invoice", "refunded",
 )  # fmt: skip
-BALANCE_COLUMNS = ("at", "kind", "document", "order", "amount", "currency", "balance")
+BALANCE_COLUMNS = ("at", "kind", "document", "order", "amount", "currency", "balance", "reason")
 TRANSFER_COLUMNS = (
     "booked_on", "payer_name", "payer_iban", "reference", "text", "amount", "currency", "state", "invoices",
 )  # fmt: skip
@@ -195,7 +195,8 @@ def _payments(workspace: Workspace) -> Iterator[Sequence[object]]:
                 Order,
                 Invoice,
                 sent_back.alias("sent_back_minor"),
-                BalanceEntry.made_at.alias("entered_at"),
+                # What the balance paid alone moved nothing.
+                fn.COALESCE(BalanceEntry.made_at, Order.given_at).alias("paid_at"),
             )
             .join_from(Payment, Order)
             .join_from(Payment, BalanceEntry, JOIN.LEFT_OUTER, on=(BalanceEntry.payment == Payment.id))
@@ -244,9 +245,7 @@ def _when_made(payment: Payment) -> str:
     Of any other attempt only the machine's time is known.
     """
     if payment.state == PaymentState.SUCCEEDED:
-        # What the balance paid alone moved nothing.
-        entered_at = cast(Any, payment).entered_at or payment.order.given_at
-        return str(entered_at.isoformat())
+        return str(cast(Any, payment).paid_at.isoformat())
     return (payment.tried_on or payment.created_at).isoformat()
 
 
@@ -261,6 +260,7 @@ def _movements(workspace: Workspace) -> Iterator[Sequence[object]]:
             moved.amount,
             moved.amount.currency,
             moved.balance,
+            moved.reason,
         )
 
 

@@ -36,11 +36,11 @@ PAY_BY = date(2026, 12, 21)
 A_YEAR_LATER = date(2027, 11, 21)
 
 
-def ordered(place, *, quantity=1):
-    """Remote, ordered to be paid by bank transfer and confirmed."""
+def ordered(place, *, quantity=1, plan="remote-licence"):
+    """Remote or another, ordered to be paid by bank transfer and confirmed."""
     opened = ordering.open_order(
         place,
-        choices=[Choice("remote-licence", Interval.YEAR, quantity)],
+        choices=[Choice(plan, Interval.YEAR, quantity)],
         currency="EUR",
         now=current().clock.now(),
     )

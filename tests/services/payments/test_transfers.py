@@ -345,6 +345,19 @@ def test_an_operator_gives_it_to_a_workspace_as_was_shown(place, clock):
     assert_transfers_clean()
 
 
+def test_what_comes_in_a_currency_that_nothing_is_sold_in_is_kept_in_it(place, clock):
+    bring(camt(Line(3360, texts=["Merci"], iban=BEA_IBAN, currency="CHF")))
+    transfer = the_transfer(state="parked")
+    shown = transfers.preview(transfer, workspace=place.workspace, invoices=[])
+    transfers.receive(
+        transfer, workspace=place.workspace, invoices=[], shown_hash=shown.hash, now=clock.now()
+    )
+    francs = Money(3360, "CHF")
+    assert ledger.balances(place.workspace) == [francs]
+    assert ledger.kept_in_each_currency(place.workspace) == {"CHF": francs}
+    assert_transfers_clean()
+
+
 def test_what_changed_since_is_shown_again(place, clock):
     invoice, transfer = an_open_invoice(place), a_parked_transfer()
     shown = transfers.preview(transfer, workspace=place.workspace, invoices=[invoice])

@@ -17,7 +17,7 @@ from portal.services.upkeep import books
 from portal.services.upkeep.books import reading
 from tests.books import assert_books_clean, broken_books
 from tests.conftest import ENGINES, TODAY
-from tests.corruptions import CORRUPTIONS, a_past_of_everything
+from tests.corruptions import CORRUPTIONS, a_past_of_everything, give_credits, make_balances_anew
 from tests.crediting import credit
 from tests.factories import owner_of, seen_by
 from tests.licensed import bought
@@ -56,11 +56,16 @@ class TakenBack(Exception):
     """Ends a transaction that must not last."""
 
 
-def named_after(corrupt, database):
-    """What the books say after the corruption, which is taken back then."""
+def named_after(corrupt, database, *, of_balances=False):
+    """What the books say after the corruption, which is taken back then.
+
+    `of_balances`: balances stay as they are; else each is still the sum of the entries up to it.
+    """
     named = {}
     with contextlib.suppress(TakenBack), database.atomic():
         corrupt()
+        if not of_balances:
+            make_balances_anew(database)
         named = broken_books()
         raise TakenBack
     return set(named)
@@ -74,9 +79,9 @@ class Shop:
         for statement in statements:
             assert self.database.execute_sql(statement).rowcount != 0, statement
 
-    def named_after(self, *statements):
+    def named_after(self, *statements, of_balances=False):
         """What the books say after the statements, which are taken back then."""
-        return named_after(lambda: self.sql(*statements), self.database)
+        return named_after(lambda: self.sql(*statements), self.database, of_balances=of_balances)
 
     def ask_the_gateway(self):
         install(self.runtime)
@@ -99,6 +104,7 @@ REFUND_OUT_OF_THE_LEDGER = (
     "DELETE FROM allocation WHERE refund_id IS NOT NULL",
     "DELETE FROM balance_entry WHERE refund_id IS NOT NULL",
 )
+BALANCES = "balances_follow_from_their_entries"
 OF_ITS_LINE = f"line_id = (SELECT id FROM order_line WHERE {OF_NEWEST})"
 
 
@@ -220,8 +226,9 @@ def a_dispute_that_the_gateway_does_not_know(shop):
 
 BREACHES = {
     "succeeded_payments_belong_to_paid_orders": [
-        f"""INSERT INTO balance_entry (workspace_id, currency, amount_minor, kind, payment_id, made_at)
-            SELECT workspace_id, currency, amount_minor, 'payment', id, created_at
+        f"""INSERT INTO balance_entry
+              (workspace_id, currency, amount_minor, after_minor, kind, payment_id, made_at)
+            SELECT workspace_id, currency, amount_minor, 0, 'payment', id, created_at
             FROM payment WHERE {ONE_DECLINED}""",
         f"UPDATE payment SET state = 'succeeded' WHERE {ONE_DECLINED}",
     ],
@@ -245,6 +252,16 @@ BREACHES = {
     ],
     "paid_invoices_are_allocated_in_full": [
         "UPDATE allocation SET amount_minor = amount_minor - 1 WHERE id = (SELECT min(id) FROM allocation)"
+    ],
+    BALANCES: [
+        """UPDATE balance_entry SET after_minor = after_minor + 1
+           WHERE id = (SELECT min(id) FROM balance_entry WHERE kind = 'payment')"""
+    ],
+    "invoiced_orders_are_not_covered": [
+        "UPDATE invoice SET remind_on = '2026-12-01' WHERE id = (SELECT min(id) FROM invoice)"
+    ],
+    "subscriptions_owe_what_is_open": [
+        "UPDATE subscription SET unpaid_on = '2026-12-01' WHERE id = (SELECT min(id) FROM subscription)"
     ],
     "refunds_are_allocated_in_full": after_a_refund(REFUND_OUT_OF_THE_LEDGER[0]),
     "charges_are_in_the_books": a_charge_that_nobody_asked_for,
@@ -327,7 +344,11 @@ ACTS = [question for question, breach in BREACHES.items() if callable(breach)]
 
 def test_a_question_finds_its_breach_and_no_other_does(shop):
     """Those that are statements; each is taken back before the next."""
-    found = {question: shop.named_after(*BREACHES[question]) for question in BREACHES if question not in ACTS}
+    found = {
+        question: shop.named_after(*BREACHES[question], of_balances=question == BALANCES)
+        for question in BREACHES
+        if question not in ACTS
+    }
     assert found == {question: {question} for question in found}
     assert_books_clean()
 
@@ -335,6 +356,7 @@ def test_a_question_finds_its_breach_and_no_other_does(shop):
 @pytest.mark.parametrize("question", ACTS)
 def test_a_question_finds_what_was_done_past_the_books(shop, question):
     BREACHES[question](shop)
+    make_balances_anew(shop.database)
     assert set(broken_books()) == {question}
 
 
@@ -485,6 +507,7 @@ def test_more_rows_than_one_batch_are_all_asked(shop, monkeypatch):
 def test_each_careful_corruption_is_named_by_its_questions(runtime, database, clock, engine):
     """Half of them on each engine."""
     a_past_of_everything(clock)
+    give_credits(clock)
     assert_books_clean()
     tried = dict(share([*CORRUPTIONS.items()], ENGINES.index(engine), shares=len(ENGINES)))
     found = {name: named_after(corrupt, database) for name, (corrupt, _named) in tried.items()}

@@ -13,9 +13,10 @@ import pytest
 from peewee import fn
 
 from portal.database.connecting import database, is_postgresql, transaction
-from portal.domain.vocabulary import MemberStatus
+from portal.domain.vocabulary import HistoryKind, MemberStatus
 from portal.models import (
     AuditEntry,
+    BalanceEntry,
     Invoice,
     Licence,
     Member,
@@ -28,7 +29,8 @@ from portal.models import (
     table_names,
 )
 from portal.services import operator
-from portal.services.invoices import history
+from portal.services.invoices import history, movements
+from portal.services.invoices.movements import Cursor
 from portal.services.members import roster
 from portal.services.people import own_orders
 from portal.services.renewals import run
@@ -47,6 +49,8 @@ OWN_ORDERS_WHOLE = WHOLE + 2 * MANY
 """Two indexes are read, and who may enter where is asked of each order."""
 WITHOUT_A_LICENCE_WHOLE = WHOLE + 2 * MANY
 """Members and licences are read, and put together."""
+MOVEMENTS_WHOLE = 2 * WHOLE + 4 * MANY
+"""Ledger and audit log are read, and of each payment the document is looked up in whose row it is told."""
 SIZE = 50
 LATER = TODAY + timedelta(days=1000)
 
@@ -104,6 +108,11 @@ def long_lists(no_other_statistics, place):
         sequence="k + 10",
         series="'LONG'",
     )
+    first_payment = Payment.get(Payment.key == "k1").id
+    first_invoice = Invoice.get(Invoice.number == "INV-1").id
+    of_payment, of_invoice = BalanceEntry.get(kind="payment"), BalanceEntry.get(kind="invoice")
+    copies(BalanceEntry, of_payment, MANY, payment_id=f"{first_payment} + k - 1")
+    copies(BalanceEntry, of_invoice, MANY, invoice_id=f"{first_invoice} + k - 1")
     copies(Person, Person.get_by_id(member.person_id), MANY, email="'p' || k || '@x.test'")
     first = Person.get(Person.email == "p1@x.test").id
     copies(Member, member, MANY, person_id=f"{first} + k - 1", role="'member'")
@@ -120,6 +129,15 @@ def long_lists(no_other_statistics, place):
     copies(Subscription, subscription, MANY, workspace_id=f"{first} + k - 1")
     entry = AuditEntry.select().order_by(AuditEntry.id).first()
     copies(AuditEntry, entry, MANY, sequence="k + 1000", workspace_id=f"{first} + k - 1")
+    copies(
+        AuditEntry,
+        entry,
+        MANY,
+        sequence="k + 1000",
+        workspace_id=str(place.workspace.id),
+        action="'member.invited'",
+        subject=f"'{member.id}'",
+    )
     request = factories.a_nonprofit_request()
     copies(NonprofitRequest, request, MANY, email="'n' || k || '@x.test'")
     return place
@@ -191,6 +209,22 @@ def the_history(place, before):
     return history.page_of(place.workspace, size=SIZE, before=before).rows
 
 
+def the_movements(place, before, **wanted):
+    """Documents, members, and both; what was paid at once has no row of its own."""
+    entry = BalanceEntry.select(fn.MAX(BalanceEntry.id)).scalar()
+    event = AuditEntry.select(fn.MAX(AuditEntry.id)).scalar()
+    cursor = Cursor(entry - before, event - before) if before else None
+    return movements.page_of(place.workspace, size=SIZE, before=cursor, **wanted).rows
+
+
+def the_charges_of_a_year(place, before):
+    return the_movements(place, before, kind=HistoryKind.CHARGES, year=TODAY.year)
+
+
+def the_changes_of_members(place, before):
+    return the_movements(place, before, kind=HistoryKind.MEMBERS)
+
+
 def the_own_orders(place, before):
     return own_orders.orders_of(place.member.person, size=SIZE, before=before).rows
 
@@ -240,6 +274,9 @@ def the_due(place, before):
 
 LISTS = [
     the_history,
+    the_movements,
+    the_charges_of_a_year,
+    the_changes_of_members,
     the_own_orders,
     the_members,
     the_users,
@@ -272,6 +309,8 @@ def above(limit, cost):
 
 def above_whole(cost):
     limits = {
+        the_movements.__name__: MOVEMENTS_WHOLE,
+        the_charges_of_a_year.__name__: MOVEMENTS_WHOLE,
         the_own_orders.__name__: OWN_ORDERS_WHOLE,
         the_members_without_a_licence.__name__: WITHOUT_A_LICENCE_WHOLE,
     }

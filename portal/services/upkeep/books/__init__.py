@@ -59,6 +59,8 @@ ALONE: tuple[Callable[[], int], ...] = (
     open_invoices.invoiced_orders_are_not_covered,
     open_invoices.subscriptions_owe_what_is_open,
     ledger.refunds_are_allocated_in_full,
+    ledger.withdrawals_take_back_their_own_credit,
+    ledger.balances_follow_from_their_entries,
     ledger.returned_transfers_are_taken_back_in_full,
     terms.workspaces_have_one_subscription_a_product,
     terms.carts_hold_each_product_once_in_one_currency,

@@ -1,8 +1,8 @@
 """The ledger says what the documents, payments and refunds say, and covers nothing twice.
 
 Each entry is compared with its cause, so that every balance is what those give: credit notes, payments and
-transfers less invoices, refunds and transfers that the bank took back. A sum alone would not see two faults
-that cancel each other out.
+transfers and credits less invoices, refunds, withdrawals and transfers that the bank took back. A sum alone
+would not see two faults that cancel each other out.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ from portal.domain.vocabulary import (
     RefundState,
     TransferState,
 )
-from portal.models import Allocation, BalanceEntry, BankTransfer, Invoice, Order, Payment, Refund
+from portal.models import Allocation, BalanceEntry, BankTransfer, Credit, Invoice, Order, Payment, Refund
 
 from .money import PAID_ONCE
 from .reading import Queries, counted
@@ -28,7 +28,7 @@ IS_RETURN = BalanceEntry.kind == BalanceEntryKind.TRANSFER_RETURN
 
 @counted
 def every_document_and_payment_has_its_entry() -> Queries:
-    """And every refund and transfer; but for payments from the balance, which moved no money.
+    """And every refund, transfer and credit; but for payments from the balance, which moved no money.
 
     The other way round is asked of each entry.
     """
@@ -41,12 +41,14 @@ def every_document_and_payment_has_its_entry() -> Queries:
         _without_entry(BankTransfer, BalanceEntry.transfer).where(
             BankTransfer.state << GIVEN_TO_SOMEBODY, BankTransfer.workspace.is_null(False)
         ),
+        _without_entry(Credit, BalanceEntry.credit),
     )
 
 
 @counted
 def entries_repeat_their_cause() -> Queries:
-    """Workspace, currency, amount with its sign; a document's kind and moment; money that really moved."""
+    """Workspace, currency, signed amount; kind and moment of documents and credits; money that moved."""
+    is_given = BalanceEntry.kind == BalanceEntryKind.CREDIT
     is_another_document = (BalanceEntry.kind != Invoice.kind) | (BalanceEntry.made_at != Invoice.issued_at)
     return (
         _unlike(Invoice, BalanceEntry.invoice, Invoice.total_minor, or_else=is_another_document),
@@ -65,6 +67,27 @@ def entries_repeat_their_cause() -> Queries:
             BankTransfer.amount_minor,
             or_else=BankTransfer.state.not_in(GIVEN_TO_SOMEBODY) | (BankTransfer.is_debit != IS_RETURN),
         ),
+        _unlike(
+            Credit,
+            BalanceEntry.credit,
+            Credit.amount_minor,
+            or_else=(BalanceEntry.made_at != Credit.made_at)
+            | (is_given & Credit.takes_back.is_null(False))
+            | (~is_given & Credit.takes_back.is_null()),
+        ),
+    )
+
+
+@counted
+def balances_follow_from_their_entries() -> Queries:
+    """What each entry says of the balance after it is the sum of all up to it."""
+    own = BalanceEntry.alias()
+    after = fn.SUM(own.amount_minor).over(partition_by=[own.workspace, own.currency], order_by=[own.id])
+    sums = own.select(own.id, after.alias("minor")).alias("sums")
+    return (
+        BalanceEntry.select(BalanceEntry.id)
+        .join(sums, on=(sums.c.id == BalanceEntry.id))
+        .where(sums.c.minor != BalanceEntry.after_minor)
     )
 
 
@@ -91,10 +114,12 @@ def allocations_cover_no_more_than_both_sides() -> Queries:
                 (Invoice, Allocation.invoice),
                 (Refund, Allocation.refund),
                 (BankTransfer, Allocation.transfer),
+                (Credit, Allocation.withdrawal),
             )
         ),
         _covered(Invoice, Allocation.invoice, lambda sums: sums > Invoice.total_minor),
         _covered(Refund, Allocation.refund, lambda sums: sums > Refund.amount_minor),
+        _covered(Credit, Allocation.withdrawal, lambda sums: sums > Credit.amount_minor),
     )
 
 
@@ -148,6 +173,29 @@ def returned_transfers_are_taken_back_in_full() -> Queries:
     )
 
 
+@counted
+def withdrawals_take_back_their_own_credit() -> Queries:
+    """All that each takes is of the credit that it names, so that no credit is taken back beyond itself."""
+    return (
+        _covered(Credit, Allocation.withdrawal, lambda sums: sums < Credit.amount_minor).where(
+            Credit.takes_back.is_null(False)
+        ),
+        _allocated_beside(Credit, Allocation.withdrawal).where(
+            BalanceEntry.credit.is_null() | (BalanceEntry.credit != Credit.takes_back)
+        ),
+        Credit.select(Credit.id)
+        .join(_given, on=(Credit.takes_back == _given.id))
+        .where(
+            (_given.workspace != Credit.workspace)
+            | (_given.currency != Credit.currency)
+            | _given.takes_back.is_null(False)
+        ),
+    )
+
+
+_given = Credit.alias()
+
+
 def _without_entry(model: Any, cause: Any) -> Any:
     entries = model.select(model.id).join(BalanceEntry, JOIN.LEFT_OUTER, on=(cause == model.id))
     return entries.where(BalanceEntry.id.is_null())
@@ -157,6 +205,7 @@ def _unlike(model: Any, cause: Any, amount: Any, *, or_else: Any) -> Any:
     takes = BalanceEntry.kind << (
         BalanceEntryKind.INVOICE,
         BalanceEntryKind.REFUND,
+        BalanceEntryKind.WITHDRAWAL,
         BalanceEntryKind.TRANSFER_RETURN,
     )
     signed = Case(None, [(takes, amount * -1)], amount)
