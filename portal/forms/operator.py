@@ -156,7 +156,6 @@ class ExchangeRateForm(PortalForm):
     rate_on = TextField(
         _l("Day"),
         required=_l("Enter the day that the rate is of."),
-        max_length=10,
         render_kw={"type": "date", "autocomplete": "off"},
     )
     rate = TextField(

@@ -140,8 +140,8 @@ def cover_open_invoices(workspace: Workspace, currency: str) -> Money:
 def cover_from_balance(invoice: Invoice, amount: Money) -> None:
     """Let so much of what is kept for its workspace cover the invoice, and nothing else that is open.
 
-    What its quote promised: an older invoice that is open stays so, and other orders count on the rest. Inside
-    the workspace's lock, after the documents and payments of the act were recorded.
+    What its quote promised: an older invoice that is open stays so, and other orders count on the rest.
+    Inside the workspace's lock, after the documents and payments of the act were recorded.
     """
     require_transaction()
     write_postponed()

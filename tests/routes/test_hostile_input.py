@@ -636,13 +636,6 @@ def shapes(site: Site, *, for_pages: bool) -> Iterator[tuple[str, int]]:
     for turn, form in enumerate(forms):
         path, browser = form.path.format(**site.names), browsers[form.who]
         token = {"X-CSRFToken": browser.token}
-        if for_pages:
-            for number, (kind, body) in share(list(enumerate(BODIES)), turn):
-                answer = browser.ask("POST", path, data=body, content_type=kind, headers=token)
-                yield f"{form.path} body {number}", answer.status_code
-            for number, headers in share(list(enumerate(HEADERS)), turn):
-                answer = browser.ask("POST", path, headers={**token, **headers}, data=b"x=1")
-                yield f"{form.path} headers {number}", answer.status_code
         twice = {name: ["x", "y", "x"] for name in form.fields}
         brackets = {f"{name}[]": "x" for name in form.fields} | {f"{name}[a]": "x" for name in form.fields}
         extra = {name: value for name, value in EXTRA.items() if name not in form.fields}
@@ -651,6 +644,13 @@ def shapes(site: Site, *, for_pages: bool) -> Iterator[tuple[str, int]]:
             if for_pages:
                 part = browser.post(path, fields, headers={**PART, "HX-Target": "form#details"})
                 yield f"{form.path} part {number}", part.status_code
+        if for_pages:
+            for number, (kind, body) in share(list(enumerate(BODIES)), turn):
+                answer = browser.ask("POST", path, data=body, content_type=kind, headers=token)
+                yield f"{form.path} body {number}", answer.status_code
+            for number, headers in share(list(enumerate(HEADERS)), turn):
+                answer = browser.ask("POST", path, headers={**token, **headers}, data=b"x=1")
+                yield f"{form.path} headers {number}", answer.status_code
     queries = (
         "q",
         "before",

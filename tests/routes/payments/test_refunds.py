@@ -370,7 +370,7 @@ def test_the_credit_note_is_made_once_and_its_bytes_stay(app, owner, payment):
     assert first.data == second.data
     assert first.data.startswith(b"%PDF")
     with facts(app):
-        assert Document.select().where(Document.invoice == note).count() == 2
+        assert Document.select().where(Document.invoice == note).count() == 3
         assert_books_clean()
 
 

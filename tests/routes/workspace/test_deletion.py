@@ -221,6 +221,7 @@ def test_everything_is_in_the_archive(app, owner) -> None:
         "balance.csv",
         "transfers.csv",
         "members.csv",
+        "contacts.csv",
         "licence_keys.csv",
         "requests.csv",
         "documents/INV-2026-000001-en.pdf",
@@ -293,7 +294,7 @@ def test_documents_that_were_never_made_are_made_first(app, owner) -> None:
     answer = owner.get(EXPORT)
     assert (answer.status_code, answer.headers["Refresh"]) == (202, "5")
     drain(app)
-    assert len(archive_of(owner.get(EXPORT)).namelist()) == 8
+    assert len(archive_of(owner.get(EXPORT)).namelist()) == 10
 
 
 def test_many_documents_come_in_parts(app, owner, monkeypatch) -> None:
@@ -304,7 +305,7 @@ def test_many_documents_come_in_parts(app, owner, monkeypatch) -> None:
     links = [link.get("href") for link in by_testid(parse(owner.get(ADDRESS).text), "export")]
     assert links == [f"{EXPORT}?part=1", f"{EXPORT}?part=2"]
     first, second = (archive_of(owner.get(link)).namelist() for link in links)
-    assert (len(first), len(second)) == (6 + 6, 3)
+    assert (len(first), len(second)) == (7 + 6, 3)
     assert not set(first) & set(second)
 
 

@@ -291,11 +291,7 @@ def test_what_is_late_is_renewed_from_a_balance_that_is_enough_without_a_card(pl
 @pytest.mark.settings(PORTAL_GRACE_DAYS="5")
 def test_a_balance_that_is_not_enough_needs_a_card(place, clock):
     charge = late_without_a_card(place, clock, licences=2)
-    assert (charge.needs_method, charge.quote.from_balance.minor, charge.quote.due.minor) == (
-        True,
-        2640,
-        720,
-    )
+    assert (charge.needs_method, charge.from_balance.minor, charge.due.minor) == (True, 2640, 720)
     with pytest.raises(NoSuchMethod):
         switch_on(place, clock, charge)
     assert not agreement.of_workspace(place.workspace).auto_renewal
