@@ -140,7 +140,9 @@ def test_a_statement_of_a_thousand_lines_costs_what_a_small_one_costs(app, state
     ):
         sent = [queries_of(page, visitor, statements) for page in pages]
         assert {len(each) for each in sent} == {len(sent[0])}
-        assert 0 < len(sent[0]) <= MOST_QUERIES, "\n".join([pages[0], *sent[0]])
+        # The first page counts four kinds of things that wait.
+        most = MOST_QUERIES + (pages == ["/operator/"])
+        assert 0 < len(sent[0]) <= most, "\n".join([pages[0], *sent[0]])
 
 
 def test_an_older_page_of_the_history_costs_what_the_first_one_costs(app, large, statements) -> None:

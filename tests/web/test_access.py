@@ -14,6 +14,7 @@ from portal.domain.money import Money
 from portal.domain.vocabulary import Interval, MemberStatus, Role, WhoMayBuy
 from portal.models import (
     ALL_MODELS,
+    BankTransfer,
     Document,
     Invoice,
     Licence,
@@ -28,7 +29,7 @@ from portal.models import (
     Workspace,
 )
 from portal.runtime import current
-from portal.services.payments import given_credits, method_setups
+from portal.services.payments import bank_statements, given_credits, method_setups
 from portal.services.subscriptions import cancellation
 from tests import licensed, paying
 from tests.asking import a_request
@@ -36,6 +37,7 @@ from tests.attackers import PART, Attacker, an_order_of, bought, the_people
 from tests.books import assert_books_clean
 from tests.factories import a_contact, a_nonprofit_request, owner_of, seen_by
 from tests.matrix import share
+from tests.transferring import Line, bring, camt
 from tests.visiting import facts
 
 pytestmark = pytest.mark.engine("sqlite")
@@ -208,6 +210,10 @@ TABLE = {
     ("GET", "/w/acme/history/download/2026.csv"): "in 200 200 200 200 403 403 404 404 404 404",
     ("GET", "/w/acme/history/download/2026.zip"): "in 200 200 200 200 403 403 404 404 404 404",
     ("GET", "/w/acme/invoices/{invoice}"): "in 200 200 200 200 200 403 404 404 404 404",
+    ("GET", "/w/acme/invoices/to-pay"): "in 303 303 303 303 303 403 404 404 404 404",
+    ("GET", "/w/acme/invoices/{invoice}/pay"): "in 303 303 303 303 403 403 404 404 404 404",
+    ("POST", "/w/acme/invoices/{invoice}/pay"): "in 303 303 303 303 403 403 404 404 404 404",
+    ("GET", "/w/acme/invoices/{invoice}.xml"): "in 200 200 200 200 403 403 404 404 404 404",
     ("GET", "/w/acme/invoices/{invoice}.pdf"): "in 200 200 200 200 403 403 404 404 404 404",
     ("GET", "/w/acme/history/refunds/{payment}"): "in 200 200 200 403 403 403 404 404 404 404",
     ("POST", "/w/acme/history/refunds/{payment}"): "in 409 409 409 403 403 403 404 404 404 404",
@@ -255,13 +261,14 @@ TABLE = {
     ("POST", "/operator/workspaces/acme/credits/review"): STAFF.replace("200", "422"),
     ("GET", "/operator/workspaces/acme/credits/{credit}/take-back"): STAFF,
     ("POST", "/operator/workspaces/acme/credits/{credit}/take-back"): STAFF.replace("200", "422"),
-    ("POST", "/operator/workspaces/acme/transfers"): STAFF.replace("200", "303"),
+    ("POST", "/operator/workspaces/acme/transfers"): STAFF.replace("200", "422"),
     ("GET", "/operator/bank-transfers"): STAFF,
     ("GET", "/operator/bank-transfers/{transfer}"): STAFF,
-    ("POST", "/operator/bank-transfers/{transfer}/match"): STAFF.replace("200", "422"),
-    ("POST", "/operator/bank-transfers/{transfer}/decline"): STAFF.replace("200", "303"),
+    ("POST", "/operator/bank-transfers/{transfer}/match"): STAFF.replace("200", "409"),
+    # Nothing is proposed for it.
+    ("POST", "/operator/bank-transfers/{transfer}/decline"): STAFF.replace("200", "409"),
     ("POST", "/operator/bank-transfers/{transfer}/set-aside"): STAFF.replace("200", "422"),
-    ("POST", "/operator/bank-transfers/{transfer}/take-back"): STAFF.replace("200", "303"),
+    ("POST", "/operator/bank-transfers/{transfer}/take-back"): STAFF.replace("200", "422"),
     ("GET", "/operator/bank-statements"): STAFF,
     ("POST", "/operator/bank-statements"): STAFF.replace("200", "422"),
     ("GET", "/operator/bank-statements/{statement}"): STAFF,
@@ -312,7 +319,7 @@ def names(app) -> dict[str, str]:
         invoice = Invoice.get(Invoice.workspace == acme)
         subscribed(acme)
         for each in Invoice.select().where(Invoice.workspace == acme):
-            for locale in current().settings.locales:
+            for locale in (*current().settings.locales, Document.E_INVOICE):
                 Document.create(
                     invoice=each,
                     locale=locale,
@@ -325,6 +332,10 @@ def names(app) -> dict[str, str]:
         )
         an_assigned_licence(acme)
         contact = a_contact(acme, "books@accountant.test")
+        statement = bring(camt(Line(700, texts=["?"]))).statements[0]
+        upload = bank_statements.take_file(
+            b"Date,Amount,Text\n2026-11-20,7.00,?\n", file_name="b.csv", now=current().clock.now()
+        )
         asked = a_request(seen_by(everybody["member"], acme), Choice("meetings-essential", Interval.MONTH, 3))
         zenith = Workspace.get(Workspace.slug == "zenith")
         waiting = paying.pay(an_order_of(everybody["stranger"], zenith), paying.ASKS_ONCE)
@@ -339,6 +350,9 @@ def names(app) -> dict[str, str]:
             "method": str(setup.method_id),
             "setup": setup.key,
             "contact": str(contact.id),
+            "statement": str(statement.id),
+            "transfer": str(BankTransfer.get().id),
+            "upload": str(upload.id),
             "credit": given_credits.give(
                 acme, amount=Money(500, "USD"), reason="An outage", key="credit", now=current().clock.now()
             ).key,
@@ -407,6 +421,9 @@ def test_every_address_is_in_the_table(app) -> None:
         "contact": "1",
         "request": "r",
         "credit": "c",
+        "statement": "1",
+        "transfer": "1",
+        "upload": "1",
     }
     numbers["nonprofit"] = "1"
     in_table = {(method, adapter.match(path.format(**numbers), method=method)[0]) for method, path in TABLE}

@@ -112,7 +112,8 @@ def test_the_pages_take_few_queries(app, staff, monkeypatch) -> None:
         owner = a_person()
         for name in ("One", "Two", "Three", "Four"):
             a_workspace(name, owner=owner)
-    for address, most in (("/operator/", 6), ("/operator/workspaces/one", 6)):
+    # One of the first page's is for each currency beside the seller's own: here there is none.
+    for address, most in (("/operator/", 7), ("/operator/workspaces/one", 6)):
         asked = queries_of(monkeypatch, lambda address=address: staff.get(address))
         assert len(asked) <= most, asked
 
