@@ -21,7 +21,8 @@ from portal.domain.vocabulary import BalanceEntryKind, InvoiceStatus
 INVOICE, CREDIT_NOTE = BalanceEntryKind.INVOICE, BalanceEntryKind.CREDIT_NOTE
 PAYMENT, REFUND = BalanceEntryKind.PAYMENT, BalanceEntryKind.REFUND
 TRANSFER, TRANSFER_RETURN = BalanceEntryKind.TRANSFER, BalanceEntryKind.TRANSFER_RETURN
-GIVING = (PAYMENT, CREDIT_NOTE, TRANSFER)
+CREDIT, WITHDRAWAL = BalanceEntryKind.CREDIT, BalanceEntryKind.WITHDRAWAL
+GIVING = (PAYMENT, CREDIT_NOTE, TRANSFER, CREDIT)
 property_test = settings(deadline=None)
 
 
@@ -71,6 +72,8 @@ def test_every_kind_gives_or_takes():
         REFUND: -1,
         TRANSFER: 1,
         TRANSFER_RETURN: -1,
+        CREDIT: 1,
+        WITHDRAWAL: -1,
     }
 
 

@@ -7,7 +7,7 @@ from peewee import IntegrityError
 
 from portal.database.connecting import connection, transaction
 from portal.domain.money import Money
-from portal.domain.vocabulary import BalanceEntryKind, MemberStatus, OrderState, PaidWith, Role
+from portal.domain.vocabulary import BalanceEntryKind, MemberStatus, PaidWith, Role
 from portal.models import (
     AuditEntry,
     BalanceEntry,
@@ -138,8 +138,8 @@ def test_a_purchase_by_hand_uses_it_too(place, clock):
     assert_books_clean()
 
 
-def test_open_invoices_stay_open_until_something_is_bought_from_the_balance(place, clock):
-    """What is kept beside them pays what is bought, and then the oldest debt comes first, as ever."""
+def test_an_open_invoice_stays_open_while_something_is_bought_from_the_balance(place, clock):
+    """What is kept beside it pays what it was shown to pay, and nothing else."""
     ordered(place)
     credit = give(place, YEARLY + 5000, now=clock.now())
     [(invoice, left)] = on_account.open_of(place.workspace)
@@ -147,20 +147,19 @@ def test_open_invoices_stay_open_until_something_is_bought_from_the_balance(plac
     [given] = given_credits.of_workspace(place.workspace, most=5)
     assert (given.credit, given.left) == (credit, euros(5000))
     assert pay(an_order(place)).method_kind == PaidWith.BALANCE
-    assert on_account.open_of(place.workspace) == []
-    assert Order.get_by_id(invoice.order_id).state == OrderState.PAID
+    assert on_account.open_of(place.workspace) == [(invoice, left)]
     assert ledger.kept(place.workspace, "EUR") == euros(5000 - 3360)
     assert_books_clean()
 
 
-def test_it_pays_a_part_of_what_is_bought_by_bank_transfer_and_the_debt_before_it(place, clock):
+def test_it_pays_a_part_of_what_is_bought_by_bank_transfer_and_no_older_debt(place, clock):
     first = ordered(place)
     give(place, YEARLY + 5000, now=clock.now())
     Product.update(bank_transfer=True).where(Product.code == "training").execute()
     second = ordered(place, plan="training-standard")
-    [(invoice, left)] = on_account.open_of(place.workspace)
-    assert (invoice.order, left) == (second, invoice.total - euros(5000))
-    assert Order.get_by_id(first.id).state == OrderState.PAID
+    older, newer = on_account.open_of(place.workspace)
+    assert (older[0].order, older[1]) == (first, euros(YEARLY))
+    assert (newer[0].order, newer[1]) == (second, newer[0].total - euros(5000))
     assert_books_clean()
 
 
