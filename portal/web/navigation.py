@@ -81,7 +81,7 @@ PAYMENT_METHODS = Page(
     _l("Payment methods"),
     "payment_methods.show",
     Right.MANAGE_PAYMENT_METHODS,
-    frozenset({"payment_methods"}),
+    frozenset({"payment_methods", "new_method"}),
 )
 MEMBERS = Page(_l("Members"), "members.index", Right.MANAGE_MEMBERS, frozenset({"members", "member"}))
 LICENCES = Page(_l("Licences"), "licences.index", None, frozenset({"licences"}))
