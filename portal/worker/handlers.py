@@ -9,6 +9,7 @@ from portal.mail.return_address import return_address
 from portal.models import Invoice, Payment
 from portal.outbox import JSON, SECRETS, Delivery, Handler
 from portal.runtime import current
+from portal.services.billing import vat_checks
 from portal.services.invoices import pdfs
 from portal.services.payments import charging
 
@@ -55,6 +56,14 @@ def look_up_payment(delivery: Delivery) -> None:
     charging.look_up(payment, now=current().clock.now())
 
 
+def check_vat_number(delivery: Delivery) -> None:
+    """Payload: workspace_id, vat_number."""
+    payload = delivery.payload
+    vat_checks.check(
+        cast(int, payload["workspace_id"]), cast(str, payload["vat_number"]), now=current().clock.now()
+    )
+
+
 def run_due(delivery: Delivery) -> None:
     """Do now what somebody waits for; in a crowd it waits for the next run of the clock."""
     from portal.services.renewals import run
@@ -67,6 +76,7 @@ HANDLERS: dict[str, Handler] = {
     "prepare_documents": prepare_documents,
     "look_up_payment": look_up_payment,
     "run_due": run_due,
+    vat_checks.TOPIC: check_vat_number,
 }
 
 
