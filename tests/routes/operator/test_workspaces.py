@@ -112,7 +112,7 @@ def test_the_pages_take_few_queries(app, staff, monkeypatch) -> None:
         owner = a_person()
         for name in ("One", "Two", "Three", "Four"):
             a_workspace(name, owner=owner)
-    for address, most in (("/operator/", 6), ("/operator/workspaces/one", 6)):
+    for address, most in (("/operator/", 6), ("/operator/workspaces/one", 7)):
         asked = queries_of(monkeypatch, lambda address=address: staff.get(address))
         assert len(asked) <= most, asked
 
