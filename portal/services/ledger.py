@@ -130,11 +130,7 @@ def cover_open_invoices(workspace: Workspace, currency: str) -> Money:
     """
     require_transaction()
     write_postponed()
-    of_these = (BalanceEntry.workspace == workspace) & (BalanceEntry.currency == currency)
-    given = [Part(entry.id, left) for entry, left in _left_of(of_these)]
-    shares = ledger.allocate(given, _open_parts(workspace, currency))
-    rows.insert_all([_of_invoice(share.source, share.target, share.amount) for share in shares])
-    return total((share.amount for share in shares), currency)
+    return _cover(workspace.id, currency, _open_parts(workspace, currency))
 
 
 def cover_from_balance(invoice: Invoice, amount: Money) -> None:
@@ -145,10 +141,16 @@ def cover_from_balance(invoice: Invoice, amount: Money) -> None:
     """
     require_transaction()
     write_postponed()
-    of_these = (BalanceEntry.workspace == invoice.workspace_id) & (BalanceEntry.currency == invoice.currency)
+    _cover(invoice.workspace_id, invoice.currency, [Part(invoice.id, amount)])
+
+
+def _cover(workspace_id: int, currency: str, debts: Sequence[Part]) -> Money:
+    """Let what is kept cover these debts in their order, the oldest money first. How much it did."""
+    of_these = (BalanceEntry.workspace == workspace_id) & (BalanceEntry.currency == currency)
     given = [Part(entry.id, left) for entry, left in _left_of(of_these)]
-    shares = ledger.allocate(given, [Part(invoice.id, amount)])
+    shares = ledger.allocate(given, debts)
     rows.insert_all([_of_invoice(share.source, share.target, share.amount) for share in shares])
+    return total((share.amount for share in shares), currency)
 
 
 def _record(

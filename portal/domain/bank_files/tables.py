@@ -30,9 +30,7 @@ DATE_FORMATS = {
     "dd/mm/yy": "%d/%m/%y",
     "dd.mm.yy": "%d.%m.%y",
 }
-DECIMALS = (",", ".")
 MOST_COLUMNS = 60
-MOST_TEXT_COLUMNS = 3
 ROWS_LOOKED_AT = 20
 LONGEST_LOOKED_AT = 4000
 GROUPED = re.compile(r"[0-9]{1,3}(?:G[0-9]{3})+|[0-9]+")

@@ -62,7 +62,7 @@ def pay(place: Place, number: str) -> Response:
     refuse_without(Right.SEE_BILLING_DETAILS, place)
     status_here(place)
     due = open_invoices.to_pay(place.workspace, number)
-    if due is None or due.left.minor <= 0:
+    if due is None:
         return _to_its_page(place, number)
     if due.being_paid is not None:
         return redirect_after_write(address("result", place, due.being_paid))

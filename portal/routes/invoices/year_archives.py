@@ -14,6 +14,7 @@ from portal.services.workspace.export import SIGNS, cell
 from portal.web import limits
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import redirect_after_write, render
+from portal.web.lists import part_or_404
 from portal.web.place import status_here, today_here
 from portal.words.history import ENTRY_WORDS
 from portal.words.i18n import gettext as _
@@ -124,7 +125,7 @@ def documents(place: Place, year: str) -> Response:
     limits.count("document", account=current_user.id)
     wanted = _year_or_404(place, year)
     found = year_archives.progress(place.workspace, wanted, locale_code())
-    part = _part_or_404(request.args.get("part", "1"), found.parts)
+    part = part_or_404(found.parts)
     content = year_archives.make_part(place.workspace, wanted, locale_code(), part=part)
     if content is None:
         return redirect_after_write(url_for(".show", slug=place.workspace.slug, year=wanted))
@@ -139,8 +140,3 @@ def _years(place: Place) -> list[int]:
 def _year_or_404(place: Place, text: str) -> int:
     found = next((year for year in _years(place) if str(year) == text), None)
     return found or abort(404)
-
-
-def _part_or_404(text: str, last: int) -> int:
-    part = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
-    return part if 1 <= part <= last else abort(404)

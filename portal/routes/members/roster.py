@@ -21,7 +21,7 @@ from portal.services.places import Place
 from portal.web import limits
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import redirect_after_write, render
-from portal.web.lists import page_cursor
+from portal.web.lists import page_cursor, whole_number
 from portal.web.place import status_here
 from portal.words.i18n import Sentence
 from portal.words.i18n import gettext as _
@@ -372,7 +372,7 @@ def _tell_of_users(promoted: Promoted) -> None:
 
 
 def is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 10
+    return whole_number(text, digits=9) is not None
 
 
 def name_of(member: Member) -> str:

@@ -21,7 +21,7 @@ from portal.services.payments.transfers import (
 )
 from portal.web.access import operators_only
 from portal.web.htmx import redirect_after_write, render
-from portal.web.lists import LARGEST_ID, page_cursor
+from portal.web.lists import LARGEST_ID, page_cursor, whole_number
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.transfers import reason_words, transfer_words
@@ -137,10 +137,8 @@ def take_back(transfer_id: int) -> Response:
 
 
 def _taken() -> BankTransfer | None:
-    text = request.form.get("taken", "")
-    if not (text.isascii() and text.isdigit() and len(text) < 11):
-        return None
-    found = transfer_pages.find(min(int(text), LARGEST_ID))
+    named = whole_number(request.form.get("taken", ""), digits=10)
+    found = transfer_pages.find(min(named, LARGEST_ID)) if named is not None else None
     return None if found is None else found.transfer
 
 

@@ -14,6 +14,7 @@ from portal.services.payments import given_credits
 from portal.services.payments.given_credits import FormUsed, GivenCredit, WithdrawalChanged, WorkspaceGone
 from portal.web.access import operators_only
 from portal.web.htmx import redirect_after_write, render
+from portal.web.lists import whole_number
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 
@@ -155,12 +156,11 @@ def take_back(slug: str, key: str) -> Response:
     form = TakeCreditBackForm(data={"shown": str(given.left.minor), "key": given.next_key})
     if not form.validate_on_submit() or not form.key.data:
         return _take_back_page(workspace, given, form, status=422 if form.is_submitted() else 200)
-    shown = form.shown.data
-    is_amount = shown.isascii() and shown.isdigit() and len(shown) < 16
+    shown = whole_number(form.shown.data, digits=15) or 0
     try:
         withdrawal = given_credits.take_back(
             given.credit,
-            shown=Money(int(shown) if is_amount else 0, given.credit.currency),
+            shown=Money(shown, given.credit.currency),
             reason=form.reason.data,
             key=form.key.data,
             now=current().clock.now(),

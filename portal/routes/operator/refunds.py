@@ -26,6 +26,7 @@ from portal.services.payments.refunds import RefundChanged
 from portal.services.subscriptions import agreement
 from portal.web.access import operators_only
 from portal.web.htmx import redirect_after_write, render
+from portal.web.lists import whole_number
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
@@ -84,11 +85,11 @@ def _found_or_404(slug: str, key: str) -> RefundablePayment:
 
 
 def _line_or_404(payment: Payment, wanted: str) -> OrderLine | None:
-    is_position = wanted.isascii() and wanted.isdigit() and len(wanted) < 4
-    if wanted != ALL and not is_position:
+    position = whole_number(wanted, digits=3)
+    if wanted != ALL and position is None:
         abort(404)
     try:
-        return line_refunds.chosen_line(payment, None if wanted == ALL else int(wanted))
+        return line_refunds.chosen_line(payment, position)
     except LookupError:
         abort(404)
 

@@ -22,7 +22,7 @@ from portal.services.subscriptions.trials import NotOnTrial, TrialChanged
 from portal.services.workspace.deletion import Why
 from portal.web.access import operators_only
 from portal.web.htmx import redirect_after_write, render
-from portal.web.lists import page_cursor
+from portal.web.lists import page_cursor, whole_number
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
@@ -299,11 +299,10 @@ def _storage_form(workspace: Workspace, *, posted: bool = True) -> UsedStorageFo
 
 def _trial_form(status_today: agreement.SubscriptionStatus) -> ExtendTrialForm:
     """With the days that the address asks for: the page shows the new due date while they are typed."""
-    days = request.args.get("days", "")
-    in_range = days.isascii() and days.isdigit() and len(days) < 4 and 1 <= int(days) <= MOST_TRIAL_DAYS
+    days = whole_number(request.args.get("days", ""), digits=3) or 0
     return ExtendTrialForm(
         formdata=None,
-        days=int(days) if in_range else USUAL_EXTENSION_DAYS,
+        days=days if 1 <= days <= MOST_TRIAL_DAYS else USUAL_EXTENSION_DAYS,
         due_on=status_today.due_on.isoformat() if status_today.due_on else "",
     )
 

@@ -19,6 +19,7 @@ from portal.services.subscriptions import agreement, licence_keys
 from portal.services.subscriptions.licence_keys import KeyChanged
 from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render
+from portal.web.lists import whole_number
 from portal.web.place import subscription_or_404, today_here
 from portal.words import formatting
 from portal.words.i18n import gettext as _
@@ -170,8 +171,7 @@ def _ending(key: LicenceKey) -> str:
 
 def _shown() -> int:
     """The id of the key that the page showed; 0, which none has, for anything else."""
-    text = request.form.get("key", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    return whole_number(request.form.get("key", ""), digits=9) or 0
 
 
 def _replace_page(place: Place, subscription: Subscription, *, problem: str = "") -> Response:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
-from flask import Blueprint, Response, abort, flash, g, request, session, url_for
+from flask import Blueprint, Response, abort, flash, g, session, url_for
 from flask_login import current_user
 
 from portal.domain.money import Money
@@ -21,6 +21,7 @@ from portal.services.workspace.settings import SettingsChanged, WorkspaceSetting
 from portal.web import limits, sessions
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import redirect_after_write, render
+from portal.web.lists import part_or_404
 from portal.web.navigation import LANGUAGE_NAMES
 from portal.web.place import on_sale_here, status_here
 from portal.words import formatting
@@ -222,7 +223,7 @@ def download(place: Place) -> Response:
     """Part `?part=` of everything that the workspace may take away; documents never made are made first."""
     limits.count("document", account=current_user.id)
     last = export.count_parts(place.workspace)
-    part = _part_or_404(request.args.get("part", "1"), last)
+    part = part_or_404(last)
     missing = export.promise_missing(place.workspace, part=part)
     if missing:
         response = render("workspace/export_preparing.html", status=202, missing=missing)
@@ -233,10 +234,3 @@ def download(place: Place) -> Response:
     response = Response(content, mimetype="application/zip")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.zip"'
     return response
-
-
-def _part_or_404(text: str, last: int) -> int:
-    part = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
-    if not 1 <= part <= last:
-        abort(404)
-    return part

@@ -44,6 +44,8 @@ def to_pay(workspace: Workspace, number: str) -> InvoiceToPay | None:
         return None
     invoice.workspace = invoice.order.workspace = workspace
     left = on_account.open_part(invoice)
+    if left.minor <= 0:
+        return None
     waiting = open_money.open_payment_of(invoice.order)
     return InvoiceToPay(invoice, left, invoice.order.number if waiting is not None else None)
 
@@ -77,7 +79,7 @@ def pay(
     asking.refuse_when_busy()
     with transaction(lock=workspace):
         due = to_pay(workspace, number)
-        if due is None or due.left.minor <= 0:
+        if due is None:
             raise NothingDue()
         if due.being_paid is not None:
             raise OrderAlreadyPlaced(order=due.being_paid)

@@ -76,10 +76,6 @@ def match_in_turns(statement_ids: Sequence[int], *, key: str, now: datetime) -> 
             )
 
 
-def count_received(statement_id: int) -> int:
-    return int(_of([statement_id]).count())
-
-
 def _of(statement_ids: Sequence[int]) -> "ModelSelect[BankTransfer]":
     return BankTransfer.select().where(
         BankTransfer.statement << list(statement_ids), BankTransfer.state == TransferState.RECEIVED
