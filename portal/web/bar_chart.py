@@ -15,23 +15,31 @@ GAP_SHARE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """`x`, `width` and `middle` are percentages as SVG writes them, `y` and `height` pixels.
+class Measured:
+    """One value, none below 0, with what is written about it.
 
-    `short` and `letter` name it below, where there is room for the one or the other; `second` stands below
-    them. `amount` is written above it, where there is room too; `title` says all of it.
+    `short` and `letter` name its bar below, where there is room for the one or the other; `second` stands
+    below them. `amount` is written above it, where there is room too; `title` says all of it.
     """
 
-    x: str
-    width: str
-    middle: str
-    y: int
-    height: int
+    value: int
     short: str
     letter: str
     second: str
     amount: str
     title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """`x`, `width` and `middle` are percentages as SVG writes them, `y` and `height` pixels."""
+
+    of: Measured
+    x: str
+    width: str
+    middle: str
+    y: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +52,6 @@ class BarChart:
     height: int
     base: int
     bars: tuple[Bar, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One value, none below 0, with what is written about it."""
-
-    value: int
-    short: str
-    letter: str
-    second: str
-    amount: str
-    title: str
 
 
 def bar_chart(values: Sequence[Measured], *, mark: str, title: str, description: str) -> BarChart:
@@ -71,16 +67,12 @@ def bar_chart(values: Sequence[Measured], *, mark: str, title: str, description:
         gap = (end - start) // GAP_SHARE
         bars.append(
             Bar(
+                of=each,
                 x=_percent(start + gap),
                 width=_percent(end - start - 2 * gap),
                 middle=_percent((start + end) // 2),
                 y=base - height,
                 height=height,
-                short=each.short,
-                letter=each.letter,
-                second=each.second,
-                amount=each.amount,
-                title=each.title,
             )
         )
     return BarChart(mark, title, description, base + ROOM_BELOW, base, tuple(bars))

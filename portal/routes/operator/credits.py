@@ -9,7 +9,7 @@ from portal.domain.money import Money
 from portal.forms.operator import CreditForm, TakeCreditBackForm
 from portal.models import Workspace
 from portal.runtime import current
-from portal.services import ledger, operator
+from portal.services import ledger
 from portal.services.payments import given_credits
 from portal.services.payments.given_credits import FormUsed, GivenCredit, WithdrawalChanged, WorkspaceGone
 from portal.web.access import operators_only
@@ -17,6 +17,8 @@ from portal.web.htmx import redirect_after_write, render
 from portal.web.lists import whole_number
 from portal.words import formatting
 from portal.words.i18n import gettext as _
+
+from .workspaces import workspace_or_404
 
 blueprint = Blueprint("operator_credits", __name__, url_prefix="/operator/workspaces/<slug>/credits")
 CREDITS_SHOWN = 50
@@ -48,7 +50,7 @@ class CreditsPage:
 @blueprint.get("")
 @operators_only
 def index(slug: str) -> Response:
-    workspace = _workspace_or_404(slug)
+    workspace = workspace_or_404(slug)
     return _page(workspace, _form(workspace))
 
 
@@ -56,7 +58,7 @@ def index(slug: str) -> Response:
 @operators_only
 def give(slug: str) -> Response:
     """What was shown once more is given; the key of its form lets it be given once."""
-    workspace = _workspace_or_404(slug)
+    workspace = workspace_or_404(slug)
     form = _form(workspace)
     if not form.validate_on_submit() or not form.key.data:
         return _page(workspace, form, status=422)
@@ -94,7 +96,7 @@ class ReviewPage:
 @operators_only
 def review(slug: str) -> Response:
     """The credit once more, before it is given."""
-    workspace = _workspace_or_404(slug)
+    workspace = workspace_or_404(slug)
     form = _form(workspace)
     if not form.is_submitted():
         # Nothing of it stands in the address: whoever changes the language here begins again.
@@ -149,7 +151,7 @@ class TakeBackPage:
 @operators_only
 def take_back(slug: str, key: str) -> Response:
     """What is unused of a credit, and why it goes."""
-    workspace = _workspace_or_404(slug)
+    workspace = workspace_or_404(slug)
     given = given_credits.find(workspace, key)
     if given is None:
         abort(404)
@@ -253,10 +255,3 @@ def _form(workspace: Workspace) -> CreditForm:
 def _amount(form: CreditForm) -> Money:
     assert form.amount.minor is not None, "the amount was validated"
     return Money(form.amount.minor, form.currency.data)
-
-
-def _workspace_or_404(slug: str) -> Workspace:
-    workspace = operator.find_workspace(slug)
-    if workspace is None:
-        abort(404)
-    return workspace

@@ -109,7 +109,7 @@ def why_words(why: str) -> str:
 @blueprint.get("/workspaces/<slug>")
 @operators_only
 def show(slug: str) -> Response:
-    workspace = _workspace_or_404(slug)
+    workspace = workspace_or_404(slug)
     return _page(workspace, _storage_form(workspace))
 
 
@@ -117,7 +117,7 @@ def show(slug: str) -> Response:
 @operators_only
 def set_storage(slug: str) -> Response:
     """Set the used storage, until the host product tells it."""
-    workspace = _workspace_or_404(slug)
+    workspace = workspace_or_404(slug)
     form = _storage_form(workspace)
     if not form.validate_on_submit():
         return _page(workspace, form, status=422)
@@ -131,7 +131,7 @@ def set_storage(slug: str) -> Response:
 @operators_only
 def extend_trial(slug: str) -> Response:
     """More days for a trial that runs or is over."""
-    workspace = _workspace_or_404(slug)
+    workspace = workspace_or_404(slug)
     form = ExtendTrialForm()
     if not form.validate_on_submit():
         return _page(workspace, _storage_form(workspace, posted=False), trial_form=form, status=422)
@@ -157,7 +157,7 @@ def extend_trial(slug: str) -> Response:
 @operators_only
 def set_corporate(slug: str) -> Response:
     """Who sells to the workspace instead of its own pages; all empty for nobody."""
-    workspace = _workspace_or_404(slug)
+    workspace = workspace_or_404(slug)
     form = CorporateForm()
     if not form.validate_on_submit():
         return _page(workspace, _storage_form(workspace, posted=False), corporate_form=form, status=422)
@@ -176,7 +176,7 @@ def set_corporate(slug: str) -> Response:
 @operators_only
 def set_transfers(slug: str) -> Response:
     """Let the workspace pay by bank transfer, or not: `withheld` is 1 or 0."""
-    workspace = _workspace_or_404(slug)
+    workspace = workspace_or_404(slug)
     withheld = request.form.get("withheld", "")
     if withheld not in ("0", "1"):
         abort(422)
@@ -192,7 +192,7 @@ def set_transfers(slug: str) -> Response:
 @operators_only
 def look_up(slug: str, key: str) -> Response:
     """Ask the gateway now how a waiting payment stands; moves no money."""
-    payment = operator.find_payment(_workspace_or_404(slug), key)
+    payment = operator.find_payment(workspace_or_404(slug), key)
     if payment is None:
         abort(404)
     try:
@@ -368,7 +368,7 @@ def _when_tried(payment: Payment, workspace: Workspace) -> str:
     return _("Tried on %(date)s", date=date)
 
 
-def _workspace_or_404(slug: str) -> Workspace:
+def workspace_or_404(slug: str) -> Workspace:
     workspace = operator.find_workspace(slug)
     if workspace is None:
         abort(404)
