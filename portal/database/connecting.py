@@ -148,6 +148,20 @@ def transaction(*, lock: Model | None = None) -> Iterator[None]:
                 around.setdefault(write, []).extend(items)
 
 
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """Everything inside is read as it was at its first query, whatever others write meanwhile. Read only."""
+    with connection():
+        if not is_postgresql():
+            with database.obj.transaction("DEFERRED"):
+                yield
+        else:
+            with database.obj.transaction("REPEATABLE READ READ ONLY"):
+                # What is reckoned between two queries of a long reading may take longer.
+                database.execute_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+                yield
+
+
 def require_transaction() -> None:
     """First line of what is only right as a part of its caller's act. Raises OutsideTransaction."""
     if not database.obj.in_transaction():

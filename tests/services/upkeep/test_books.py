@@ -2,10 +2,12 @@
 
 import contextlib
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
 
+from portal.database.connecting import connection
 from portal.domain.choices import Choice
 from portal.domain.vocabulary import Interval, OrderState, PaymentMethodKind, PaymentState, RefundState
 from portal.gateways.base import ChargeRequest, RefundRequest
@@ -14,7 +16,7 @@ from portal.runtime import Runtime, current, install
 from portal.services.checkout import cart
 from portal.services.payments import refund_quotes, refunds
 from portal.services.upkeep import books
-from portal.services.upkeep.books import reading
+from portal.services.upkeep.books import gateways, reading
 from tests.books import assert_books_clean, broken_books
 from tests.conftest import ENGINES, TODAY
 from tests.corruptions import CORRUPTIONS, a_past_of_everything, give_credits, make_balances_anew
@@ -512,4 +514,47 @@ def test_each_careful_corruption_is_named_by_its_questions(runtime, database, cl
     tried = dict(share([*CORRUPTIONS.items()], ENGINES.index(engine), shares=len(ENGINES)))
     found = {name: named_after(corrupt, database) for name, (corrupt, _named) in tried.items()}
     assert found == {name: named for name, (_corrupt, named) in tried.items()}
+    assert_books_clean()
+
+
+# --- people go on paying --------------------------------------------------------------------------
+
+
+def test_the_books_are_asked_as_they_are_at_one_moment(place, monkeypatch):
+    def somebody_pays():
+        before = Invoice.select().count()
+
+        def elsewhere():
+            with connection():
+                buy(place)
+
+        with ThreadPoolExecutor(1) as others:
+            others.submit(elsewhere).result()
+        return Invoice.select().count() - before
+
+    first, *others = books.ALONE
+    monkeypatch.setattr(books, "ALONE", (first, somebody_pays, *others))
+    assert broken_books() == {}
+    assert Invoice.select().count() == 1
+
+
+def test_a_gateway_that_is_ahead_or_behind_is_no_fault(place, monkeypatch, clock):
+    listed = gateways._listed_charges
+
+    def pay_and_have_it_back():
+        paid = buy(place)
+        refunds.ask_refund(
+            place, paid, shown_hash=refund_quotes.preview(paid, now=clock.now()).hash, now=clock.now()
+        )
+
+    def meanwhile():
+        pay_and_have_it_back()
+        charges = list(listed())
+        pay_and_have_it_back()
+        return charges
+
+    monkeypatch.setattr(gateways, "_listed_charges", meanwhile)
+    for question in books.BESIDE_GATEWAYS:
+        assert question() == 0, question.__name__
+    assert Refund.select().count() == 2 * len(books.BESIDE_GATEWAYS)
     assert_books_clean()

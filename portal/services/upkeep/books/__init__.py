@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from portal.database.connecting import snapshot
+
 from . import crediting, documents, gateways, history, ledger, members, money, open_invoices, records, terms
 from .reading import Reading
 
@@ -25,6 +27,13 @@ class BookResult:
     broken: int
 
 
+BESIDE_GATEWAYS: tuple[Callable[[], int], ...] = (
+    gateways.charges_are_in_the_books,
+    gateways.succeeded_payments_are_charges,
+    gateways.refunds_are_as_the_gateway_has_them,
+    gateways.disputes_are_as_the_gateway_has_them,
+)
+"""What a gateway has changes while it is read, so these are asked of the books as they are by then."""
 ALONE: tuple[Callable[[], int], ...] = (
     money.paid_orders_have_one_succeeded_payment,
     money.succeeded_payments_belong_to_paid_orders,
@@ -35,8 +44,6 @@ ALONE: tuple[Callable[[], int], ...] = (
     money.payments_charge_methods_of_their_workspace,
     money.disputed_methods_are_stopped,
     money.open_money_is_asked_about,
-    gateways.charges_are_in_the_books,
-    gateways.succeeded_payments_are_charges,
     money.paid_orders_have_their_invoice,
     money.invoices_are_of_paid_orders,
     money.refunded_lines_were_paid_back_once,
@@ -44,8 +51,6 @@ ALONE: tuple[Callable[[], int], ...] = (
     crediting.credits_never_exceed_their_invoice_lines,
     crediting.partial_credit_notes_have_all_their_lines,
     money.refunds_are_of_succeeded_payments,
-    gateways.refunds_are_as_the_gateway_has_them,
-    gateways.disputes_are_as_the_gateway_has_them,
     money.nothing_is_charged_beside_an_open_refund,
     documents.numbers_have_no_gap,
     documents.numbers_follow_the_order_of_issue,
@@ -106,12 +111,16 @@ TOGETHER: tuple[Reading[Any], ...] = (
 def questions() -> list[str]:
     """The names of all, in the order of their answers."""
     together = [name for reading in TOGETHER for name in reading.names]
-    return [*(question.__name__ for question in ALONE), *together, *history.QUESTIONS]
+    alone = [question.__name__ for question in (*BESIDE_GATEWAYS, *ALONE)]
+    return [*alone, *together, *history.QUESTIONS]
 
 
 def check() -> list[BookResult]:
-    broken = {question.__name__: question() for question in ALONE}
-    for reading in TOGETHER:
-        broken |= reading.answers()
-    broken |= history.answers()
+    """Every question, of the books as they are at one moment: people may go on paying meanwhile."""
+    broken = {question.__name__: question() for question in BESIDE_GATEWAYS}
+    with snapshot():
+        broken |= {question.__name__: question() for question in ALONE}
+        for reading in TOGETHER:
+            broken |= reading.answers()
+        broken |= history.answers()
     return [BookResult(name=name, broken=broken[name]) for name in questions()]

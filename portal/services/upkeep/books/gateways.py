@@ -1,4 +1,9 @@
-"""What the gateways list is what our books say, for those that can list it."""
+"""What the gateways list is what our books say, for those that can list it.
+
+While people pay, a gateway may be ahead of what was read of our books or behind. We write down what we will
+ask for before we ask, and what was answered after: each question reads both in the order in which that cannot
+look like a fault.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
@@ -39,6 +44,7 @@ class ListsCharges(Protocol):
 
 def charges_are_in_the_books() -> int:
     """Each charge of a gateway that lists them is one payment of that amount, succeeded or still waiting."""
+    listed = list(_listed_charges())
     payments = {
         key: (state, amount_minor, currency)
         for key, state, amount_minor, currency in rows_of(
@@ -46,7 +52,7 @@ def charges_are_in_the_books() -> int:
         )
     }
     broken = 0
-    for _name, charges in _listed_charges():
+    for _name, charges in listed:
         for charge in charges:
             state, *asked = payments.get(charge.key, (PaymentState.DECLINED,))
             broken += state == PaymentState.DECLINED or asked != [charge.amount_minor, charge.currency]
@@ -55,16 +61,30 @@ def charges_are_in_the_books() -> int:
 
 def succeeded_payments_are_charges() -> int:
     """Each payment that a gateway took is one that it lists, where it can."""
-    broken = 0
-    for name, charges in _listed_charges():
-        keys = {charge.key for charge in charges}
-        succeeded = (Payment.gateway == name) & (Payment.state == PaymentState.SUCCEEDED)
-        broken += sum(key not in keys for (key,) in rows_of(Payment, Payment.key, where=succeeded))
-    return broken
+    succeeded: dict[str, set[str]] = {}
+    is_paid = Payment.state == PaymentState.SUCCEEDED
+    for name, key in rows_of(Payment, Payment.gateway, Payment.key, where=is_paid):
+        succeeded.setdefault(name, set()).add(key)
+    return sum(
+        len(succeeded.get(name, set()) - {charge.key for charge in charges})
+        for name, charges in _listed_charges()
+    )
 
 
 def refunds_are_as_the_gateway_has_them() -> int:
     """Each charge sent back what our refunds say; one whose result is open may have gone back or not."""
+    before = _sums_sent_back()
+    listed = list(_listed_charges())
+    after = _sums_sent_back()
+    return sum(
+        charge.refunded_minor not in {sum_ for sums in (before, after) for sum_ in sums.get(charge.key, {0})}
+        for _name, charges in listed
+        for charge in charges
+    )
+
+
+def _sums_sent_back() -> dict[str, set[int]]:
+    """By the key of its payment, what may have gone back of it: with and without what waits for a result."""
     sent_back: dict[str, int] = {}
     may_have_gone: dict[str, int] = {}
     states = (RefundState.SUCCEEDED, *REFUND_WAITS)
@@ -74,12 +94,10 @@ def refunds_are_as_the_gateway_has_them() -> int:
     for key, state, amount_minor in rows:
         sums = sent_back if state == RefundState.SUCCEEDED else may_have_gone
         sums[key] = sums.get(key, 0) + amount_minor
-    return sum(
-        charge.refunded_minor
-        not in (ours := sent_back.get(charge.key, 0), ours + may_have_gone.get(charge.key, 0))
-        for _name, charges in _listed_charges()
-        for charge in charges
-    )
+    return {
+        key: {sent_back.get(key, 0), sent_back.get(key, 0) + may_have_gone.get(key, 0)}
+        for key in sent_back.keys() | may_have_gone.keys()
+    }
 
 
 def disputes_are_as_the_gateway_has_them() -> int:
