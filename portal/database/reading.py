@@ -1,8 +1,8 @@
-"""Making models of the rows of a join: Peewee makes a call of Python's for each value that a model keeps."""
+"""Naming the columns of a query, and making models of a join's rows: Peewee makes many calls for each column."""
 
 from typing import Any
 
-from peewee import Field, ModelCursorWrapper, ModelObjectCursorWrapper, ModelSelect
+from peewee import Field, FieldAlias, ModelCursorWrapper, ModelObjectCursorWrapper, ModelSelect
 
 PLAIN = {"AUTO", "BIGINT", "CHAR", "INT", "TEXT", "VARCHAR"}
 """Kinds of columns whose values both drivers hand over as what they are."""
@@ -82,12 +82,41 @@ class JoinedRows(ModelCursorWrapper):
         return made[self.model]
 
 
+def _written_by(ctx: Any, table: Any) -> str:
+    """How the query calls the table. Nothing is added to its text."""
+    start = len(ctx._sql)
+    with ctx.scope_column():
+        ctx.sql(table)
+    name = "".join(ctx._sql[start:])
+    del ctx._sql[start:]
+    return name
+
+
+SQL_OF_A_COLUMN = {Field.__sql__, FieldAlias.__sql__}
+"""What writes the name of a column's table and its own, and nothing else."""
+
+
 class Select(ModelSelect):
-    """A query whose models are made of its rows in one go each."""
+    """A query whose columns are named and whose models are made in one go each."""
 
     _returning: Any
     _from_list: Any
     _joins: Any
+
+    def __sql_selection__(self, ctx: Any, is_subquery: bool = False) -> Any:
+        if is_subquery:
+            return super().__sql_selection__(ctx, is_subquery)
+        names: dict[Any, str] = {}
+        for place, node in enumerate(self._returning):
+            comma = ", " if place else ""
+            if isinstance(node, Field) and type(node).__sql__ in SQL_OF_A_COLUMN:
+                table = node.model
+                if table not in names:
+                    names[table] = _written_by(ctx, table)
+                ctx.literal(f'{comma}{names[table]}."{node.column_name}"')
+            else:
+                ctx.literal(comma).sql(node)
+        return ctx
 
     def _get_model_cursor_wrapper(self, cursor: Any) -> Any:
         wrapper = super()._get_model_cursor_wrapper(cursor)  # type: ignore[misc]
