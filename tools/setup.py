@@ -342,14 +342,15 @@ def no_services() -> Iterator[None]:
 
 
 def ensure_outside() -> None:
-    """The judges of documents that others wrote: an environment of their own, and qpdf."""
+    """The judges of documents that others wrote: an environment of their own, qpdf and pdftoppm."""
     missing = []
     try:
         install_outside()
     except SetupError as error:
         missing.append(f"the judges of documents cannot be installed ({error})")
-    if shutil.which("qpdf") is None and not apt_install("qpdf"):
-        missing.append("qpdf is missing: install the package qpdf")
+    for program, package in (("qpdf", "qpdf"), ("pdftoppm", "poppler-utils")):
+        if shutil.which(program) is None and not apt_install(package):
+            missing.append(f"{program} is missing: install the package {package}")
     for sentence in missing:
         if os.environ.get("CI") == "true":
             raise SetupError(f"{sentence}; with CI=true their tests may not be skipped.")
