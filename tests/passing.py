@@ -10,7 +10,7 @@ from tests.matrix import FULL
 
 
 def pass_days(clock, days: int) -> None:
-    """From one day with something to do to the next, and to the last; with FULL=1 one by one, each with a run.
+    """To each day with something to do, one after the other, and to the last; with FULL=1 to every day.
 
     That a run leaves all as it is where nothing waits, tests/services/renewals/test_run.py and the simulated
     worlds prove.

@@ -1,4 +1,4 @@
-"""Naming the columns of a query, and making models of a join's rows: Peewee makes many calls for each column."""
+"""Naming the columns of a query, and making models of the rows of a join: Peewee makes a call for each value."""
 
 from typing import Any
 
