@@ -1,4 +1,4 @@
-"""Naming the columns of a query, and making models of the rows of a join: Peewee makes a call for each value."""
+"""Naming the columns of a query, and making models of a join: Peewee makes a call of Python's for each value."""
 
 from typing import Any
 
