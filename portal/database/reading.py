@@ -1,4 +1,4 @@
-"""Naming the columns of a query, and making models of a join: Peewee makes a call of Python's for each value."""
+"""How the columns of a query are named and the models of a join made, with fewer calls than Peewee makes."""
 
 from typing import Any
 
