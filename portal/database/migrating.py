@@ -86,6 +86,9 @@ def _fold_names() -> None:
             )
 
 
+MIGRATION_SECONDS = 3600
+"""After that long waiting for another process that migrates SQLite, a process gives up."""
+
 AFTERWARDS = {"0005_people": _fold_names}
 """What SQL cannot say, done in the transaction of its migration."""
 
@@ -96,20 +99,34 @@ def _migration_lock() -> Iterator[None]:
 
     SQLite changes a table by making it anew, which its foreign keys must not hinder: they are off
     meanwhile, as its manual says, and every reference is checked before the commit.
+
+    A page gives up after seconds; a migration, and waiting for another one, take as long as the rows need.
     """
     if not is_postgresql():
         _switch_to_wal()
-        database.execute_sql("PRAGMA foreign_keys = OFF")
+        with (
+            _set("PRAGMA busy_timeout = {}", MIGRATION_SECONDS * 1000, back=WAIT_SECONDS * 1000),
+            _set("PRAGMA foreign_keys = {}", "OFF", back="ON"),
+        ):
+            yield
+        return
+    with _set("SET statement_timeout = {}", 0, back="DEFAULT"):
+        with _set("SET lock_timeout = {}", 0, back="DEFAULT"):
+            database.execute_sql("SELECT pg_advisory_lock(7067826501)")
         try:
             yield
         finally:
-            database.execute_sql("PRAGMA foreign_keys = ON")
-        return
-    database.execute_sql("SELECT pg_advisory_lock(7067826501)")
+            database.execute_sql("SELECT pg_advisory_unlock(7067826501)")
+
+
+@contextmanager
+def _set(statement: str, value: object, *, back: object) -> Iterator[None]:
+    """A setting of the connection, for the length of the block."""
+    database.execute_sql(statement.format(value))
     try:
         yield
     finally:
-        database.execute_sql("SELECT pg_advisory_unlock(7067826501)")
+        database.execute_sql(statement.format(back))
 
 
 def _switch_to_wal() -> None:

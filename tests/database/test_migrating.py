@@ -123,6 +123,26 @@ def test_four_processes_migrating_at_once_apply_each_migration_once(
     assert on(empty_url, listing) == on(database_url, listing)
 
 
+def test_a_migration_takes_as_long_as_its_rows_need(database, engine):
+    """A page that waits gives up after seconds."""
+    asked = {
+        "sqlite": ("PRAGMA busy_timeout", "PRAGMA foreign_keys"),
+        "postgresql": ("SHOW statement_timeout", "SHOW lock_timeout"),
+    }[engine]
+
+    def limits():
+        return [str(database.execute_sql(sql).fetchone()[0]) for sql in asked]
+
+    of_pages = limits()
+    with migrating._migration_lock():
+        while_migrating = limits()
+    assert limits() == of_pages
+    assert (of_pages, while_migrating) == {
+        "sqlite": (["5000", "1"], ["3600000", "0"]),
+        "postgresql": (["30s", "5s"], ["0", "5s"]),
+    }[engine]
+
+
 KILLED = """
 import os, signal
 from portal.database import migrating
