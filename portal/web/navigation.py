@@ -86,7 +86,7 @@ PAYMENT_METHODS = Page(
     _l("Payment methods"),
     "payment_methods.show",
     Right.MANAGE_PAYMENT_METHODS,
-    frozenset({"payment_methods"}),
+    frozenset({"payment_methods", "new_method"}),
 )
 CONTACTS = Page(_l("Contacts"), "contacts.show", Right.BILLING_SETTINGS, frozenset({"contacts"}))
 MEMBERS = Page(_l("Members"), "members.index", Right.MANAGE_MEMBERS, frozenset({"members", "member"}))

@@ -34,13 +34,13 @@ def saved_of(workspace: Workspace | int) -> list[PaymentMethod]:
 
 
 def in_order(methods: Iterable[PaymentMethod], subscription: Subscription) -> list[PaymentMethod]:
-    """The subscription's own comes first, then the preferred one, then the oldest; stopped ones last."""
+    """The subscription's own comes first, then the preferred one, then by their ranks; stopped ones last."""
 
-    def rank(method: PaymentMethod) -> tuple[bool, bool, bool, int]:
+    def place(method: PaymentMethod) -> tuple[bool, bool, bool, int, int]:
         is_own = method.id == subscription.payment_method_id
-        return method.stopped_at is not None, not is_own, not method.is_preferred, method.id
+        return method.stopped_at is not None, not is_own, not method.is_preferred, method.rank, method.id
 
-    return sorted(methods, key=rank)
+    return sorted(methods, key=place)
 
 
 def is_expired(method: PaymentMethod, *, on: date) -> bool:
