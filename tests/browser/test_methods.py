@@ -4,6 +4,8 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from portal.domain.vocabulary import Role
+from portal.worker import jobs
 from tests.browser.reader import THE_OTHER_WAY_ROUND, WITH_AND_WITHOUT_SCRIPTS, read_by
 from tests.browser.steps import (
     add_card,
@@ -17,6 +19,7 @@ from tests.browser.steps import (
     refuse,
 )
 from tests.browser.watch import assert_looks_right
+from tests.factories import a_member, a_person
 from tests.paying import ASKS_ONCE, DECLINED, PAID
 
 IBAN = "DE46 9999 9999 0000 0042 42"
@@ -136,3 +139,49 @@ def test_the_tick_the_arrows_and_the_cross(page: Page, reader, acme, owner, say)
     page.get_by_test_id("remove-card").click()
     expect(page.get_by_test_id("card-4242")).to_contain_text(say("Charged first"))
     assert listed(page) == ["4242", "0505"]
+
+
+@read_by(*WITH_AND_WITHOUT_SCRIPTS)
+def test_from_the_licences_page_it_is_a_dialog_with_the_same_data(page: Page, reader, acme, owner, say):
+    come_signed_in(page, owner)
+    page.goto(f"/w/{acme.slug}/licences")
+    expect(page.get_by_test_id("licence-methods")).to_contain_text(say("No payment method is saved"))
+    assert_looks_right(page, reader)
+    page.get_by_test_id("add-method").click()
+    if reader.scripts:
+        # Closing stores nothing, whatever was typed.
+        dialog = page.locator("dialog#add-method")
+        expect(dialog).to_be_visible()
+        assert_looks_right(page, reader)
+        fill_in_card(page)
+        dialog.locator("[data-dialog-close]").click()
+        expect(dialog).to_be_hidden()
+        page.reload()
+        expect(page.get_by_test_id("licence-methods")).to_contain_text(say("No payment method is saved"))
+        page.get_by_test_id("add-method").click()
+        fill_in_card(page, DECLINED)
+        save(page)
+        expect_refused(page, "number")
+        expect(dialog).to_be_visible()
+    page.locator("#adding nav a").nth(KINDS["sepa_debit"]).click()
+    page.locator("[name=iban]").fill(IBAN)
+    page.locator("[name=holder]").fill("Jeanne Martin")
+    page.locator("[name=agreed]").check()
+    save(page)
+    expect(page.get_by_test_id("card-4242")).to_contain_text(f"{acme.customer_number}-M1")
+    page.goto(f"/w/{acme.slug}/licences")
+    expect(page.get_by_test_id("licence-methods")).to_contain_text("4242")
+
+
+@read_by(*WITH_AND_WITHOUT_SCRIPTS)
+def test_an_invited_billing_manager_adds_a_card_on_a_phone(page: Page, reader, acme, owner, say):
+    with jobs.at_work():
+        person = a_person("compta@acme.test", name="Ana Compta")
+        a_member(acme, person, role=Role.BILLING_MANAGER)
+    come_signed_in(page, person)
+    page.goto(f"/w/{acme.slug}/billing")
+    page.get_by_test_id("workspace-tabs").get_by_role("link", name=say("Payment methods"), exact=True).click()
+    assert_looks_right(page, reader)
+    add_card(page, PAID)
+    expect(page.get_by_test_id("flash")).to_contain_text("4242")
+    assert listed(page) == ["4242"]

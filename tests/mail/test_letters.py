@@ -221,6 +221,15 @@ LETTERS = {
     | TOTAL
     | {"customer_number": "C-000007", "slug": "acme", "order": "K7Q2M9XD"},
     "exchange_rates_missing": PERSON | {"currencies": "GBP, USD"},
+    "method_expiring": HERE
+    | {
+        "method": VISA,
+        "last_day": "2026-12-31",
+        "charged_on": "2027-01-21",
+        "paid": [{"plan_names": NAMES, "interval": "month", "licences": None}],
+        "instead": None,
+        "nothing_left": True,
+    },
     "auto_renewal_on": NEXT_CHARGE,
     "auto_renewal_off": HERE | RUNS | {"due_on": "2026-12-21"},
     "plan_scheduled": HERE
@@ -345,6 +354,11 @@ OTHERWISE = [
         },
     ),
     ("invoice_reminder", {"is_late": False}),
+    ("method_expiring", {"instead": VISA, "nothing_left": False, "charged_on": None}),
+    (
+        "method_expiring",
+        {"nothing_left": False, "paid": [{"plan_names": NAMES, "interval": "year", "licences": 3}]},
+    ),
     ("invoice_reminder", {"is_blocked": True}),
     ("invoice_reminder", {"blocked_on": None}),
     ("invoice_paid", {"method": None}),

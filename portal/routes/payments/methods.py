@@ -1,5 +1,6 @@
 """The saved payment methods: which is charged and when, and choosing, ordering, removing them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -7,12 +8,12 @@ from flask import Blueprint, Response, abort, flash, request, url_for
 
 from portal.domain.vocabulary import PaymentMethodKind, Right
 from portal.forms.cards import NewCardForm
-from portal.models import PaymentMethod
+from portal.models import PaymentMethod, Subscription
 from portal.routes.plans.view import renewal_of
 from portal.routes.subscriptions.page import next_payment
 from portal.runtime import current
 from portal.services import ledger
-from portal.services.payments import charging, method_setups
+from portal.services.payments import charging, expiring, method_setups
 from portal.services.payments import methods as payments_methods
 from portal.services.payments.coming_charge import coming_charge
 from portal.services.payments.methods import MethodExpired, MethodGone, MethodNeeded, MethodStopped
@@ -39,7 +40,8 @@ class MethodRow:
     """One saved method. `mark` ends its data-testids; `expires` is empty for what has no date.
 
     `up` and `down` are the places that its buttons move it to, None without a button. `mandate`: the sentence
-    about the one of a debit. `pays_for`: the products that have it as their own while others have another.
+    about the one of a debit. `expires_soon`: while something is charged to it. `pays_for`: the products that
+    have it as their own while others have another.
     """
 
     method_id: int
@@ -48,6 +50,7 @@ class MethodRow:
     holder: str
     expires: str
     is_expired: bool
+    expires_soon: bool
     is_stopped: bool
     is_first: bool
     up: int | None
@@ -123,9 +126,11 @@ def _page(place: Place, form: NewCardForm, *, status: int) -> Response:
 
 
 def _rows(place: Place, methods: list[PaymentMethod], *, today: date) -> list[MethodRow]:
-    """One query where there are several."""
+    """One query."""
     last = sum(method.stopped_at is None for method in methods) - 1
-    own = _own_of_products(place, first=methods[0]) if len(methods) > 1 else {}
+    subscriptions = agreement.all_of(place.workspace) if methods else []
+    own = _own_of_products(subscriptions, methods)
+    soon = expiring.expiring(subscriptions, methods, today=today)
     rows = []
     for place_in_order, method in enumerate(methods):
         has_date = method.exp_month is not None and method.exp_year is not None
@@ -145,6 +150,7 @@ def _rows(place: Place, methods: list[PaymentMethod], *, today: date) -> list[Me
                 holder=method.holder,
                 expires=f"{method.exp_month:02}/{method.exp_year}" if has_date else "",
                 is_expired=charged_methods.is_expired(method, on=today),
+                expires_soon=method.id in soon,
                 is_stopped=method.stopped_at is not None,
                 is_first=place_in_order == 0,
                 up=place_in_order - 1 if is_backup and place_in_order > 1 else None,
@@ -156,11 +162,13 @@ def _rows(place: Place, methods: list[PaymentMethod], *, today: date) -> list[Me
     return rows
 
 
-def _own_of_products(place: Place, *, first: PaymentMethod) -> dict[int, list[str]]:
-    """By method the products that are charged to it first, where that is not the `first` of the list."""
+def _own_of_products(
+    subscriptions: Iterable[Subscription], methods: list[PaymentMethod]
+) -> dict[int, list[str]]:
+    """By method the products that are charged to it first, where that is not the first of the list."""
     found: dict[int, list[str]] = {}
-    for each in agreement.all_of(place.workspace):
-        if each.payment_method_id not in (None, first.id):
+    for each in subscriptions:
+        if each.payment_method_id not in (None, methods[0].id):
             found.setdefault(each.payment_method_id, []).append(translated(each.product.names))
     return found
 

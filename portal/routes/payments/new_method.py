@@ -19,11 +19,12 @@ from portal.runtime import current
 from portal.services.payments import charging, method_setups
 from portal.services.payments.method_setups import MandateChanged
 from portal.services.places import Place
+from portal.services.subscriptions import charged_methods
 from portal.web import limits, patience
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
 from portal.web.navigation import sandbox_cards_url
-from portal.web.place import today_here
+from portal.web.place import status_here, today_here
 from portal.words import formatting
 from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
@@ -116,6 +117,28 @@ def adding_of(place: Place, kind: PaymentMethodKind, form: MethodForm) -> Adding
         if isinstance(form, NewDebitForm)
         else [],
         label=label,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MethodsSection:
+    """The payment methods as the Licences page lists them, in their order, with the form of its dialog."""
+
+    methods: list[tuple[str, bool]]
+    adding: Adding
+
+
+def section_of(place: Place) -> MethodsSection | None:
+    """For whoever may add one; None for everybody else, and where nothing can be added. A few queries."""
+    kinds = method_setups.kinds_on_offer(place.workspace)
+    if Right.MANAGE_PAYMENT_METHODS not in place.may or not kinds:
+        return None
+    saved = charged_methods.methods_of(status_here(place).subscription)
+    return MethodsSection(
+        methods=[
+            (method_words(each.kind, each.brand, each.last4), order == 0) for order, each in enumerate(saved)
+        ],
+        adding=adding_of(place, kinds[0], form_of(place, kinds[0])),
     )
 
 

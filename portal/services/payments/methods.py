@@ -10,6 +10,7 @@ from peewee import fn
 
 from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
+from portal.domain.expiry import last_day, look_on
 from portal.gateways.base import MethodFacts
 from portal.models import PaymentMethod, Person, Subscription, Workspace
 from portal.services import audit
@@ -197,8 +198,18 @@ def new_method(
         holder=cut_to_column(facts.holder),
         is_preferred=is_preferred,
         rank=_last_rank(workspace),
+        expiry_look_at=_first_look(workspace, facts, now=now),
         created_at=now,
     )
+
+
+def _first_look(workspace: Workspace, facts: MethodFacts, *, now: datetime) -> datetime | None:
+    """When to look whether somebody is to be told that the card expires."""
+    if facts.exp_month is None or facts.exp_year is None:
+        return None
+    last = last_day(month=facts.exp_month, year=facts.exp_year)
+    day = look_on(last, today=workspace.day(now), is_said=False)
+    return agreement.first_moment(workspace, day) if day else None
 
 
 def _last_rank(workspace: Workspace) -> int:

@@ -7,6 +7,7 @@ from typing import cast
 
 from portal.database import rows
 from portal.domain.dunning import methods_left, was_not_confirmed
+from portal.domain.expiry import last_day
 from portal.domain.vocabulary import DeclineCode, PaymentState
 from portal.gateways.cards import expires_before
 from portal.models import Order, OrderLine, Payment, PaymentMethod, Subscription, Workspace
@@ -41,6 +42,13 @@ def in_order(methods: Iterable[PaymentMethod], subscription: Subscription) -> li
         return method.stopped_at is not None, not is_own, not method.is_preferred, method.rank, method.id
 
     return sorted(methods, key=place)
+
+
+def last_day_of(method: PaymentMethod) -> date | None:
+    """The last day on which a card may be charged; None for what has no date."""
+    if method.exp_month is None or method.exp_year is None:
+        return None
+    return last_day(month=method.exp_month, year=method.exp_year)
 
 
 def is_expired(method: PaymentMethod, *, on: date) -> bool:

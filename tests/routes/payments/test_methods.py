@@ -610,3 +610,23 @@ def test_one_subscription_is_charged_to_a_method_of_its_own(app, acme, owner, re
     [row] = by_testid(shown(owner), "card-4444")
     assert "Charged first for Meetings" in text_of(row)
     assert post_form(owner, f"{way}/method", shown_at=way, method="99").status_code == 422
+
+
+# --- that expire ----------------------------------------------------------------------------------
+
+
+def test_a_card_that_is_charged_and_expires_is_flagged_here_and_on_the_overview(app, owner, renewing, clock):
+    add(owner, MASTERCARD)
+    with facts(app):
+        PaymentMethod.update(exp_year=2026, exp_month=12).execute()
+        clock.advance(days=9)
+    assert "Expires soon" not in words(owner)
+    assert not by_testid(shown(owner, "/w/acme/billing"), "need-expiring-4242")
+    with facts(app):
+        clock.advance(days=1)
+    page = shown(owner)
+    assert "12/2026 Expires soon" in text_of(by_testid(page, "card-4242")[0])
+    assert "Expires soon" not in text_of(by_testid(page, "card-4444")[0]), "nothing is charged to it"
+    [need] = by_testid(shown(owner, "/w/acme/billing"), "need-expiring-4242")
+    assert "Visa •••• 4242 can be charged until 31 December 2026." in text_of(need)
+    assert NEW in [link.get("href") for link in need.iter("a")]
