@@ -324,7 +324,7 @@ def test_the_only_card_of_automatic_renewal_cannot_be_removed(app, owner, renewi
     assert not by_testid(page, "remove-card")
     answer = post_form(owner, remove.get("href"), shown_at=PAGE)
     assert answer.status_code == 422
-    assert "Add another card first, or switch automatic renewal off." in answer.text
+    assert "Add another payment method first, or switch automatic renewal off." in answer.text
     assert marks(owner) == ["4242"]
 
 
