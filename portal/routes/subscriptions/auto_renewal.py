@@ -88,7 +88,8 @@ def pay_with(place: Place, product: str = "") -> Response:
     """Charge this subscription alone to another saved method."""
     methods, status = auto_renewal.methods_of(place.workspace), status_or_404(place, product)
     form = _form(status, methods)
-    if not form.method or not form.validate_on_submit():
+    # Only what was chosen: the one that is ticked beforehand may have changed meanwhile.
+    if not form.validate_on_submit() or not form.method or not form.method.raw_data:
         return _page(place, status, methods, form=form, code=422)
     try:
         auto_renewal.pay_with(
