@@ -33,7 +33,7 @@ def open_methods(page: Page, workspace, say) -> None:
     """Behind the gear, under the name that the tab has."""
     page.goto(f"/w/{workspace.slug}/plans")
     menu = open_menu(page, "settings-menu")
-    menu.get_by_role("link", name=say("Payment methods"), exact=True).click()
+    menu.get_by_role("link", name=say("Payment"), exact=True).click()
 
 
 def add(page: Page, kind: str = "card") -> None:
@@ -102,7 +102,7 @@ def test_whoever_leaves_has_saved_nothing(page: Page, acme, owner, say):
     open_methods(page, acme, say)
     add(page)
     fill_in_card(page)
-    page.get_by_role("link", name=say("Back to the payment methods")).click()
+    page.get_by_role("link", name=say("Back to the Payment page")).click()
     assert listed(page) == []
     add(page, "paypal")
     save(page)
@@ -180,7 +180,7 @@ def test_an_invited_billing_manager_adds_a_card_on_a_phone(page: Page, reader, a
         a_member(acme, person, role=Role.BILLING_MANAGER)
     come_signed_in(page, person)
     page.goto(f"/w/{acme.slug}/billing")
-    page.get_by_test_id("workspace-tabs").get_by_role("link", name=say("Payment methods"), exact=True).click()
+    page.get_by_test_id("workspace-tabs").get_by_role("link", name=say("Payment"), exact=True).click()
     assert_looks_right(page, reader)
     add_card(page, PAID)
     expect(page.get_by_test_id("flash")).to_contain_text("4242")

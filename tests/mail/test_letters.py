@@ -560,6 +560,21 @@ def test_a_copy_names_nobody_where_there_is_nobody(at_work):
     assert "your address is given for the billing of Acme & Co.\n" in text
 
 
+@pytest.mark.parametrize(
+    ("locale", "name", "acts"),
+    [
+        ("en", "See the Payment page", {"Add", "Change", "Choose"}),
+        ("fr", "Voir la page Paiement", {"Ajouter", "Changer", "Choisir"}),
+    ],
+)
+def test_the_payment_page_is_named_in_mail_as_on_its_tab(at_work, locale, name, acts):
+    labels = set()
+    for each in ALL:
+        html = writing.render_mail(each.values[0], locale, each.values[1])[2]
+        labels |= set(re.findall(r'href="[^"]*/payment-methods"[^>]*>([^<]+)<', html))
+    assert {label for label in labels if label.split()[0] not in acts} == {name}
+
+
 # --- orders ---------------------------------------------------------------------------------------
 
 

@@ -9,13 +9,13 @@ from flask_babel import ngettext
 from portal.domain.forecast import Charge, Milestone, MilestoneKind
 from portal.domain.lifecycle import OVERDUE, days_left
 from portal.domain.vocabulary import PaymentState, Right, SubscriptionState
+from portal.routes.payments.expiring import banner as expiring_banner
 from portal.routes.subscriptions.page import sentence_of
 from portal.runtime import current
 from portal.services.billing.overview import Overview
 from portal.services.checkout import amount_due
 from portal.services.payments import expiring
 from portal.services.places import Place
-from portal.services.subscriptions import charged_methods
 from portal.services.subscriptions.products import OwnProduct
 from portal.web.banners import TRIAL_BANNER_DAYS, Banner, open_invoice_words, take_banner
 from portal.web.payment_due import payment_due
@@ -163,7 +163,7 @@ def _without_method(place: Place, found: Overview) -> Iterator[Need]:
     text = _("%(total)s will be charged on %(date)s for %(plan)s.", **words)
     action = (
         _("Add a payment method"),
-        url_for("payment_methods.show", slug=place.workspace.slug),
+        url_for("new_method.show", slug=place.workspace.slug),
     )
     yield Need("need-method", Banner(title, text, "expiring", action))
 
@@ -189,14 +189,9 @@ def _expiring(place: Place, found: Overview) -> Iterator[Need]:
         if spoken_of is not None and spoken_of.expiring == method_id:
             continue
         method = found.methods[method_id]
-        last = charged_methods.last_day_of(method)
-        assert last is not None, "what expires has a day"
-        products = ", ".join(translated(each.product.names) for each in paid)
-        name = method_words(method.kind, method.brand, method.last4)
-        title = _("%(method)s can be charged until %(date)s.", method=name, date=formatting.day(last))
-        text = _("It pays for %(products)s. Add another payment method before then.", products=products)
         action = (_("Add a payment method"), url_for("new_method.show", slug=place.workspace.slug))
-        yield Need(f"need-expiring-{method.last4}", Banner(title, text, "expiring", action))
+        banner = expiring_banner(method, paid, methods, action=action)
+        yield Need(f"need-expiring-{method.last4}", banner)
 
 
 def _not_sold(place: Place, milestone: Milestone, own: OwnProduct) -> Banner:

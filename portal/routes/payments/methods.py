@@ -1,6 +1,6 @@
 """The saved payment methods: which is charged and when, and choosing, ordering, removing them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -21,6 +21,7 @@ from portal.services.places import Place
 from portal.services.subscriptions import agreement, charged_methods, scheduled_change
 from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.web.access import limited, workspace_right
+from portal.web.banners import Banner
 from portal.web.htmx import redirect_after_write, render
 from portal.web.navigation import sandbox_cards_url
 from portal.web.place import status_here, today_here, usage_here
@@ -30,6 +31,7 @@ from portal.words.i18n import translated
 from portal.words.methods import method_words
 
 from . import new_method
+from .expiring import banner as expiring_banner
 
 blueprint = Blueprint("payment_methods", __name__, url_prefix="/w/<slug>/payment-methods")
 METHOD = f"/<int(max={2**31 - 1}):method_id>"
@@ -39,7 +41,7 @@ METHOD = f"/<int(max={2**31 - 1}):method_id>"
 class MethodRow:
     """One saved method. `mark` ends its data-testids; `expires` is empty for what has no date.
 
-    `up` and `down` are the places that its buttons move it to, None without a button. `mandate`: the sentence
+    `up` and `down` are the places that its buttons move it to, None without a button. `mandate`: the lines
     about the one of a debit. `expires_soon`: while something is charged to it. `pays_for`: the products that
     have it as their own while others have another.
     """
@@ -55,7 +57,7 @@ class MethodRow:
     is_first: bool
     up: int | None
     down: int | None
-    mandate: str
+    mandate: tuple[str, ...]
     pays_for: str
 
 
@@ -64,19 +66,21 @@ class MethodsPage:
     """`charge`: what is charged next; `total`: what a card is charged at once when added, if anything, for so
     many `renewals`.
 
-    `renewing`: each licensed product that renews itself, with its next payment.
+    `expiring`: mark and banner of each card that expires soon while it pays for something.
+    `renewing`: each licensed product that renews itself, with its next payment. `renewals_of`: label and
+    address of the page on which the method of one subscription is chosen.
     `balance`: what is kept for the workspace and pays first, in a sentence; empty where nothing is.
     """
 
     form: NewCardForm
     rows: list[MethodRow]
+    expiring: list[tuple[str, Banner]]
     charge: str
     renewing: tuple[tuple[str, str], ...]
     total: str
     renewals: int
     balance: str
-    auto_renewal_is_on: bool
-    chooses_for_one: bool
+    renewals_of: list[tuple[str, str]]
     takes_card: bool
     processor: str
     sandbox_cards: str
@@ -100,7 +104,9 @@ def show(place: Place) -> Response:
 def _page(place: Place, form: NewCardForm, *, status: int) -> Response:
     standing = status_here(place)
     methods = charged_methods.methods_of(standing.subscription)
-    renewing = _renewing(place, standing) if methods else ()
+    subscriptions = agreement.all_of(place.workspace) if methods else []
+    soon = expiring.expiring(subscriptions, methods, today=standing.today)
+    renewing = _renewing(subscriptions, standing)
     # That nothing is charged by itself is said only where it is true of all.
     says_plan = standing.subscription.auto_renewal or not renewing
     capabilities = charging.gateway_for(PaymentMethodKind.CARD).capabilities()
@@ -109,14 +115,18 @@ def _page(place: Place, form: NewCardForm, *, status: int) -> Response:
         "payments/methods.html",
         MethodsPage(
             form=form,
-            rows=_rows(place, methods, today=standing.today),
+            rows=_rows(subscriptions, methods, soon, today=standing.today),
+            expiring=[
+                (each.last4, expiring_banner(each, soon[each.id], methods))
+                for each in methods
+                if each.id in soon
+            ],
             charge=_next_charge(place, standing, methods) if says_plan else "",
             renewing=renewing,
             total=new_method.together(charges),
             renewals=len(charges),
             balance=_balance(place),
-            auto_renewal_is_on=standing.subscription.auto_renewal,
-            chooses_for_one=bool(renewing),
+            renewals_of=_renewals_of(place, subscriptions),
             takes_card=capabilities.takes_card_here,
             processor=capabilities.processor_name,
             sandbox_cards=sandbox_cards_url(),
@@ -125,22 +135,24 @@ def _page(place: Place, form: NewCardForm, *, status: int) -> Response:
     )
 
 
-def _rows(place: Place, methods: list[PaymentMethod], *, today: date) -> list[MethodRow]:
-    """One query."""
+def _rows(
+    subscriptions: list[Subscription],
+    methods: list[PaymentMethod],
+    soon: Mapping[int, list[Subscription]],
+    *,
+    today: date,
+) -> list[MethodRow]:
     last = sum(method.stopped_at is None for method in methods) - 1
-    subscriptions = agreement.all_of(place.workspace) if methods else []
     own = _own_of_products(subscriptions, methods)
-    soon = expiring.expiring(subscriptions, methods, today=today)
     rows = []
     for place_in_order, method in enumerate(methods):
         has_date = method.exp_month is not None and method.exp_year is not None
         is_backup = 0 < place_in_order <= last
-        mandate = ""
+        mandate: tuple[str, ...] = ()
         if method.mandate_on is not None:
-            mandate = _(
-                "Mandate %(reference)s of %(date)s",
-                reference=method.mandate_reference,
-                date=formatting.day(method.mandate_on),
+            mandate = (
+                _("Mandate %(reference)s", reference=method.mandate_reference),
+                _("Given on %(date)s", date=formatting.day(method.mandate_on)),
             )
         rows.append(
             MethodRow(
@@ -212,15 +224,28 @@ def _next_charge(place: Place, status: SubscriptionStatus, methods: list[Payment
     )
 
 
-def _renewing(place: Place, plan: SubscriptionStatus) -> tuple[tuple[str, str], ...]:
-    """One query."""
-    licensed = (each for each in agreement.all_of(place.workspace) if agreement.is_licensed(each))
+def _renewing(subscriptions: list[Subscription], plan: SubscriptionStatus) -> tuple[tuple[str, str], ...]:
+    licensed = (each for each in subscriptions if agreement.is_licensed(each))
     found = (agreement.status_of(each, today=plan.today) for each in licensed)
     return tuple(
         (translated(status.subscription.product.names), next_payment(status))
         for status in found
         if status.renews_by_itself
     )
+
+
+def _renewals_of(place: Place, subscriptions: list[Subscription]) -> list[tuple[str, str]]:
+    slug = place.workspace.slug
+    return [
+        (
+            _("Automatic renewal: %(product)s", product=translated(each.product.names)),
+            url_for("licence_renewal.show", slug=slug, product=each.product.code)
+            if agreement.is_licensed(each)
+            else url_for("auto_renewal.show", slug=slug),
+        )
+        for each in subscriptions
+        if each.auto_renewal or not agreement.is_licensed(each)
+    ]
 
 
 def _balance(place: Place) -> str:

@@ -330,11 +330,10 @@ def _sentence(refusal: PortalError, *, is_licensed: bool) -> str:
 
 
 def _form(status: SubscriptionStatus, methods: list[PaymentMethod]) -> AutoRenewalForm:
-    known = [str(method.id) for method in methods]
-    used = str(status.subscription.payment_method_id)
-    chosen = used if used in known else (known[0] if known else "")
+    in_order = charged_methods.in_order(methods, status.subscription)
     return AutoRenewalForm(
-        methods=[(str(each.id), _method(each)) for each in methods], data={"method": chosen}
+        methods=[(str(each.id), _method(each)) for each in in_order],
+        data={"method": str(in_order[0].id) if in_order else ""},
     )
 
 

@@ -1,7 +1,8 @@
 """Saved cards that expire while something is charged to them: who is told, and when."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import cast
 
 from portal.database.connecting import transaction
@@ -36,6 +37,24 @@ def _charged_for(
         return None
     in_order = charged_methods.in_order(methods, subscription)
     return next((each for each in in_order if charged_methods.may_be_charged(each, on=on)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """What is charged instead of a card that is over: the one `method`, or None where they differ.
+
+    `nothing_left`: something has nothing left that it could be charged to.
+    """
+
+    method: PaymentMethod | None
+    nothing_left: bool
+
+
+def charged_after(paid: Iterable[Subscription], methods: Sequence[PaymentMethod], *, last: date) -> After:
+    """After the `last` day of the card that pays for `paid`. Without a query."""
+    nexts = [_charged_for(each, methods, on=last + timedelta(days=1)) for each in paid]
+    is_the_same = len({each.id if each else 0 for each in nexts}) == 1
+    return After(nexts[0] if is_the_same else None, nothing_left=None in nexts)
 
 
 def tell_due(*, limit: int, now: datetime) -> int:
@@ -92,9 +111,7 @@ def _tell(
     kind: str,
 ) -> None:
     workspace = method.workspace
-    after = date.fromordinal(last.toordinal() + 1)
-    nexts = [_charged_for(each, methods, on=after) for each in paid]
-    is_the_same = len({each.id if each else 0 for each in nexts}) == 1
+    after = charged_after(paid, methods, last=last)
     days = [cast("date", each.renew_on) for each in paid if cast("date", each.renew_on) > last]
     letters.send(
         "method_expiring",
@@ -106,8 +123,8 @@ def _tell(
             "last_day": last.isoformat(),
             "charged_on": min(days).isoformat() if days else None,
             "paid": [_terms(each) for each in paid],
-            "instead": letters.method_facts(nexts[0]) if is_the_same else None,
-            "nothing_left": None in nexts,
+            "instead": letters.method_facts(after.method),
+            "nothing_left": after.nothing_left,
         },
     )
 
