@@ -57,6 +57,7 @@ from portal.domain.vocabulary import (
     Interval,
     LinkPurpose,
     MemberStatus,
+    MethodNoticeKind,
     NonprofitState,
     NoticeKind,
     OrderKind,
@@ -525,6 +526,9 @@ class PaymentMethod(Model):
     """A stored way to pay: the gateway's reference and what may be shown of it, never a number.
 
     Nothing is charged by itself to one that was stopped at `stopped_at`: its holder disputed a payment.
+    Behind the preferred one the others are asked by their `rank`, the older first where two are alike.
+    A debit has the reference of its mandate and the day on which it was given. `expiry_look_at` is when the
+    run must look whether somebody is to be told that it expires (domain/expiry.py), NULL for never.
     """
 
     workspace = ForeignKeyField(Workspace, backref="payment_methods", on_delete="RESTRICT")
@@ -541,6 +545,10 @@ class PaymentMethod(Model):
     created_at = UTCDateTimeField()
     stopped_at = UTCDateTimeField(null=True)
     removed_at = UTCDateTimeField(null=True)
+    rank = SmallIntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    mandate_reference = ShortText(max_length=35, default="", constraints=[SQL("DEFAULT ''")])
+    mandate_on = DateField(null=True)
+    expiry_look_at = UTCDateTimeField(null=True, index=True)
 
     class Meta:
         indexes = ((("gateway", "reference"), True), (("workspace", "removed_at"), False))
@@ -550,7 +558,7 @@ class MethodSetup(Model):
     """One attempt to save a payment method without charging it, recorded before the gateway is asked.
 
     `key` goes to the gateway and never changes. `method` is what came of it; `reference` and `action_url`
-    lead to the page on which the payer confirms.
+    lead to the page on which the payer confirms. A debit has the mandate that was given for it.
     """
 
     key = ShortText(max_length=40, unique=True)
@@ -565,6 +573,11 @@ class MethodSetup(Model):
     look_ups = WholeNumber(default=0)
     look_up_at = UTCDateTimeField(null=True, index=True)
     created_at = UTCDateTimeField()
+    kind = VocabularyWord(
+        PaymentMethodKind, default=PaymentMethodKind.CARD, constraints=[SQL("DEFAULT 'card'")]
+    )
+    mandate_reference = ShortText(max_length=35, default="", constraints=[SQL("DEFAULT ''")])
+    mandate_on = DateField(null=True)
 
     workspace_id: int
     person_id: int
@@ -1587,6 +1600,18 @@ class Notice(Model):
         indexes = ((("subscription", "about_on", "kind"), True),)
 
 
+class MethodNotice(Model):
+    """Something said once about the last day of a payment method; `said_on` is the workspace's day."""
+
+    method = ForeignKeyField(PaymentMethod, backref="notices", on_delete="CASCADE")
+    kind = VocabularyWord(MethodNoticeKind)
+    about_on = DateField()
+    said_on = DateField()
+
+    class Meta:
+        indexes = ((("method", "about_on", "kind"), True),)
+
+
 class NonprofitRequest(Model):
     """An organisation asks for the free plan for non-profits; an operator decides."""
 
@@ -1785,6 +1810,7 @@ ALL_MODELS: tuple[type[Model], ...] = (
     BalanceEntry,
     Allocation,
     Notice,
+    MethodNotice,
     NonprofitRequest,
     GatewayPace,
     GatewayCursor,

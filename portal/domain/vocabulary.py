@@ -165,6 +165,13 @@ class NoticeKind(StrEnum):
     DELETION_AHEAD = "deletion_ahead"
 
 
+class MethodNoticeKind(StrEnum):
+    """What is said once about the last day of a payment method (domain/expiry.py)."""
+
+    EXPIRES_IN_A_MONTH = "expires_in_a_month"
+    EXPIRES_IN_A_WEEK = "expires_in_a_week"
+
+
 class NonprofitState(StrEnum):
     RECEIVED = "received"
     ACCEPTED = "accepted"

@@ -1,4 +1,4 @@
-"""Checkout, page 2, and adding a card: what is typed of a card never goes back to the page."""
+"""Checkout, page 2, and adding a method: what is typed of a card never goes back to the page."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -8,7 +8,9 @@ from typing import Any
 from flask_wtf import FlaskForm
 from wtforms.fields import Field, StringField
 from wtforms.validators import StopValidation
+from wtforms.widgets import TextInput
 
+from portal.domain.ibans import IbanFault, IbanInvalid, read_iban
 from portal.domain.vocabulary import CardBrand
 from portal.gateways.cards import (
     card_brand,
@@ -136,6 +138,57 @@ class NewCardForm(PortalForm):
 
     def _is_over(self) -> bool:
         return expires_before(int(self.exp_month.data), int(self.exp_year.data), self.today)
+
+
+class IbanField(HiddenTextField):
+    """`data` is the IBAN without blanks once it is right; what was typed is shown again, to be mended.
+
+    Its digits may look like those of a card.
+    """
+
+    widget = TextInput()
+
+    def pre_validate(self, form: FlaskForm) -> None:
+        super().pre_validate(form)
+        try:
+            self.data = read_iban(self.data)
+        except IbanInvalid as invalid:
+            if invalid.reason == IbanFault.OUTSIDE_SEPA:
+                raise StopValidation(
+                    _l("Accounts of this country cannot be debited. Enter an IBAN of the SEPA area.")
+                ) from None
+            raise StopValidation(
+                _l(
+                    "Check the IBAN: a letter or digit is wrong or missing. One looks like %(example)s.",
+                    example=IBAN_EXAMPLE,
+                )
+            ) from None
+
+
+IBAN_EXAMPLE = "FR76 3000 6000 0112 3456 7890 189"
+
+
+class NewDebitForm(PortalForm):
+    """A bank account to debit, with the mandate for it. `mandate` is the reference that the page showed."""
+
+    iban = IbanField(
+        _l("IBAN"),
+        required=_l("Enter the IBAN of the account to debit."),
+        max_length=50,
+        render_kw={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"},
+    )
+    holder = TextField(
+        _l("Name of the account holder"),
+        required=_l("Enter the name of the account holder."),
+        max_length=70,
+        render_kw={"autocomplete": "name"},
+    )
+    agreed = CheckboxField(_l("I give this mandate"), required=_l("Tick the box to give the mandate."))
+    mandate = HiddenTextField(max_length=35)
+
+
+class HostedMethodForm(PortalForm):
+    """A method that is entered on the gateway's own page."""
 
 
 class CardForm(NewCardForm, PlaceOrderForm):

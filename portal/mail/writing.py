@@ -91,6 +91,7 @@ BILLING_MAIL = frozenset(
         "plan_begun",
         "cancelled",
         "cancellation_taken_back",
+        "method_expiring",
     }
 )
 """Letters about money that is charged, owed or paid back, and about the agreement that it is for.

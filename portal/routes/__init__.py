@@ -15,7 +15,7 @@ def register(app: Flask, settings: Settings) -> None:
     from .operator import credits as operator_credits
     from .operator import nonprofit as nonprofit_requests
     from .operator import refunds as operator_refunds
-    from .payments import methods, refunds
+    from .payments import methods, new_method, refunds
     from .people import account, own_email, own_orders, signing_in
     from .plans import page as plans
     from .public import checking, faq, nonprofit
@@ -43,7 +43,7 @@ def register(app: Flask, settings: Settings) -> None:
         (scheduled_change, free_plan, auto_renewal),
         (subscriptions, adding, product_trial, licence_change, cancellation, licence_key),
         (checkout, amount_due, cart, requests, open_invoices),
-        (methods, refunds),
+        (methods, new_method, refunds),
         (contacts,),
         (history, statements, year_archives),
         (roster, one_member, licences),

@@ -141,6 +141,7 @@ class PayPalPage:
 
     form: PayPalForm
     session_answered: bool
+    saves: bool
     reference: str
     facts: list[tuple[str, str]]
     addresses: list[tuple[str, str]]
@@ -154,6 +155,7 @@ def _paypal_page(reference: str, form: PayPalForm, *, status: int = 200) -> Resp
         PayPalPage(
             form=form,
             session_answered=session.answered,
+            saves=not session.amount_minor,
             reference=reference,
             facts=_facts(session.amount_minor, session.currency, session.description, method="PayPal"),
             addresses=_rows(MAGIC_PAYPAL),
@@ -172,7 +174,7 @@ def _facts(amount_minor: int, currency: str, description: str, *, method: str) -
         (_("Amount"), amount if amount_minor else _("Nothing now: it is being saved")),
         (_("Merchant"), current().settings.seller.name),
         (_("For"), description),
-        (_("Paid with"), method),
+        (_("Paid with") if amount_minor else _("Payment method"), method),
     ]
 
 

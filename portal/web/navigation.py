@@ -83,10 +83,10 @@ HISTORY = Page(
     frozenset({"history", "refunds", "statements", "year_archives"}),
 )
 PAYMENT_METHODS = Page(
-    _l("Payment methods"),
+    _l("Payment"),
     "payment_methods.show",
     Right.MANAGE_PAYMENT_METHODS,
-    frozenset({"payment_methods"}),
+    frozenset({"payment_methods", "new_method"}),
 )
 CONTACTS = Page(_l("Contacts"), "contacts.show", Right.BILLING_SETTINGS, frozenset({"contacts"}))
 MEMBERS = Page(_l("Members"), "members.index", Right.MANAGE_MEMBERS, frozenset({"members", "member"}))
@@ -189,10 +189,15 @@ def _pages_of_area(place: Place) -> tuple[MenuItem, ...]:
 
 
 def _settings_items(place: Place) -> tuple[MenuItem, ...]:
-    """Behind the gear: payments first, under the name that they have there (source-systems.md §1.1)."""
+    """Behind the gear: the plans first, under the name that they have there (source-systems.md §1.1).
+
+    With their own name beside it: next to "Payment", nobody could tell "Payments" alone from it.
+    """
     here = _here()
     return tuple(
-        MenuItem(_("Payments") if page is PLANS else str(page.label), _address(page, place), page is here)
+        MenuItem(
+            _("Payments (plans)") if page is PLANS else str(page.label), _address(page, place), page is here
+        )
         for area in AREAS
         for page in _pages(area, place)
         if page not in (OVERVIEW, HISTORY) and page.right is not None

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from portal.domain.vocabulary import DeclineCode
+from portal.domain.vocabulary import DeclineCode, PaymentMethodKind
 
 from .i18n import Sentence
 from .i18n import lazy_gettext as _l
@@ -42,6 +42,16 @@ _WORDS = {
     DeclineCode.WITHDRAWN: DeclineWords(_l("You left before it was confirmed."), _AGAIN),
     DeclineCode.NEVER_MADE: DeclineWords(_l("The request did not reach the bank."), _AGAIN),
 }
+_WORDS_OF_NO_CARD = {
+    DeclineCode.DECLINED: DeclineWords(
+        _l("The payment method was declined, and nobody told us why."),
+        _l("Use another payment method, or contact your bank."),
+    ),
+    DeclineCode.INSUFFICIENT_FUNDS: DeclineWords(
+        _l("There is not enough money in the account."), _l("Try again later, or use another payment method.")
+    ),
+    DeclineCode.EXPIRED_CARD: DeclineWords(_l("The payment method has expired."), _OTHER_METHOD),
+}
 
 
 def decline_words(code: str) -> DeclineWords:
@@ -54,7 +64,9 @@ def decline_reason(code: str) -> str:
     return str(decline_words(code).reason)
 
 
-def decline_sentence(code: str) -> str:
-    """What happened and what to do about it."""
+def decline_sentence(code: str, kind: str = PaymentMethodKind.CARD) -> str:
+    """What happened and what to do about it; `kind` is that of the method, since not everything is a card."""
     words = decline_words(code)
+    if kind != PaymentMethodKind.CARD and code in _WORDS_OF_NO_CARD:
+        words = _WORDS_OF_NO_CARD[DeclineCode(code)]
     return f"{words.reason} {words.advice}"

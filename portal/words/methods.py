@@ -39,6 +39,11 @@ def method_words(kind: str, brand: str, last4: str) -> str:
     return _("Bank transfer")
 
 
+def kind_words(kind: str) -> str:
+    """The kind alone, as somebody chooses it."""
+    return _("Card") if kind == PaymentMethodKind.CARD else method_words(kind, "", "")
+
+
 def _scheme_name(brand: str) -> str:
     return BRAND_NAMES.get(brand, brand.title())
 

@@ -221,6 +221,15 @@ LETTERS = {
     | TOTAL
     | {"customer_number": "C-000007", "slug": "acme", "order": "K7Q2M9XD"},
     "exchange_rates_missing": PERSON | {"currencies": "GBP, USD"},
+    "method_expiring": HERE
+    | {
+        "method": VISA,
+        "last_day": "2026-12-31",
+        "charged_on": "2027-01-21",
+        "paid": [{"plan_names": NAMES, "interval": "month", "licences": None}],
+        "instead": None,
+        "nothing_left": True,
+    },
     "auto_renewal_on": NEXT_CHARGE,
     "auto_renewal_off": HERE | RUNS | {"due_on": "2026-12-21"},
     "plan_scheduled": HERE
@@ -345,6 +354,11 @@ OTHERWISE = [
         },
     ),
     ("invoice_reminder", {"is_late": False}),
+    ("method_expiring", {"instead": VISA, "nothing_left": False, "charged_on": None}),
+    (
+        "method_expiring",
+        {"nothing_left": False, "paid": [{"plan_names": NAMES, "interval": "year", "licences": 3}]},
+    ),
     ("invoice_reminder", {"is_blocked": True}),
     ("invoice_reminder", {"blocked_on": None}),
     ("invoice_paid", {"method": None}),
@@ -544,6 +558,21 @@ def test_a_copy_leads_to_no_page_and_says_whom_to_ask(at_work, template, context
 def test_a_copy_names_nobody_where_there_is_nobody(at_work):
     _subject, text = written("renewed", ask_instead=[])
     assert "your address is given for the billing of Acme & Co.\n" in text
+
+
+@pytest.mark.parametrize(
+    ("locale", "name", "acts"),
+    [
+        ("en", "See the Payment page", {"Add", "Change", "Choose"}),
+        ("fr", "Voir la page Paiement", {"Ajouter", "Changer", "Choisir"}),
+    ],
+)
+def test_the_payment_page_is_named_in_mail_as_on_its_tab(at_work, locale, name, acts):
+    labels = set()
+    for each in ALL:
+        html = writing.render_mail(each.values[0], locale, each.values[1])[2]
+        labels |= set(re.findall(r'href="[^"]*/payment-methods"[^>]*>([^<]+)<', html))
+    assert {label for label in labels if label.split()[0] not in acts} == {name}
 
 
 # --- orders ---------------------------------------------------------------------------------------

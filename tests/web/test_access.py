@@ -144,6 +144,7 @@ TABLE = {
     ("POST", "/w/acme/subscriptions/new"): "in 422 422 422 422 422 403 404 404 404 404",
     ("GET", "/w/acme/auto-renewal"): "in 200 200 200 403 403 403 404 404 404 404",
     ("POST", "/w/acme/auto-renewal/on"): "in 409 409 409 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/auto-renewal/method"): "in 422 422 422 403 403 403 404 404 404 404",
     ("POST", "/w/acme/auto-renewal/off"): "in 303 303 303 403 403 403 404 404 404 404",
     # Acme subscribes to Webinar, and has cancelled Training.
     ("GET", "/w/acme/subscriptions/trial/meetings"): "in 200 200 200 200 200 403 404 404 404 404",
@@ -156,6 +157,9 @@ TABLE = {
     # The first of them takes it back.
     ("GET", "/w/acme/subscriptions/webinar/auto-renewal"): "in 200 200 200 403 403 403 404 404 404 404",
     ("POST", "/w/acme/subscriptions/webinar/auto-renewal/on"): "in 409 409 409 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/subscriptions/webinar/auto-renewal/method"): (
+        "in 422 422 422 403 403 403 404 404 404 404"
+    ),
     ("POST", "/w/acme/subscriptions/webinar/auto-renewal/off"): "in 303 303 303 403 403 403 404 404 404 404",
     ("POST", "/w/acme/subscriptions/webinar/amount-due"): "in 303 303 303 403 403 403 404 404 404 404",
     ("POST", "/w/acme/subscriptions/webinar/amount-due/another-card"): (
@@ -188,8 +192,11 @@ TABLE = {
     ("POST", "/w/acme/requests/{request}/withdraw"): "in 403 403 403 403 409 403 404 404 404 404",
     ("GET", "/w/acme/payment-methods"): "in 200 200 200 403 403 403 404 404 404 404",
     ("POST", "/w/acme/payment-methods"): "in 422 422 422 403 403 403 404 404 404 404",
+    ("GET", "/w/acme/payment-methods/new"): "in 200 200 200 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/payment-methods/new"): "in 422 422 422 403 403 403 404 404 404 404",
     ("GET", "/w/acme/payment-methods/setups/{setup}"): "in 200 200 200 403 403 403 404 404 404 404",
     ("POST", "/w/acme/payment-methods/{method}/use"): "in 303 303 303 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/payment-methods/{method}/move"): "in 400 400 400 403 403 403 404 404 404 404",
     ("GET", "/w/acme/payment-methods/{method}/remove"): "in 200 200 200 403 403 403 404 404 404 404",
     # The first of them removes it.
     ("POST", "/w/acme/payment-methods/{method}/remove"): "in 303 404 404 403 403 403 404 404 404 404",

@@ -54,6 +54,7 @@ SENSITIVE = {
     "amount_due.pay": "payment",
     "licences_due.pay": "payment",
     "payment_methods.show": "payment",
+    "new_method.show": "payment",
     "refunds.show": "payment",
     "history.pdf": "document",
     "history.e_invoice": "document",
@@ -119,6 +120,7 @@ def test_every_limit_that_is_named_is_counted(app) -> None:
         "payment": [
             lambda: owner.post(f"/w/acme/checkout/{order.number}/review", paid),
             lambda: owner.post("/w/acme/payment-methods", paid),
+            lambda: owner.post("/w/acme/payment-methods/new", paid),
         ],
         "document": [
             lambda: owner.get("/w/acme/invoices/INV-2026-000001.pdf"),

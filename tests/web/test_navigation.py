@@ -11,7 +11,7 @@ from tests.paying import a_place
 from tests.visiting import facts, visit_as
 
 pytestmark = pytest.mark.engine("sqlite")
-BILLING = ["Overview", "Plans", "Subscriptions", "History", "Payment methods", "Contacts"]
+BILLING = ["Overview", "Plans", "Subscriptions", "History", "Payment", "Contacts"]
 AREAS = ["Billing", "Members", "Services", "Workspace"]
 
 
@@ -48,7 +48,7 @@ def where_one_is(links: list[Element]) -> list[str]:
         ("subscriptions", ["Billing", "Subscriptions"]),
         ("subscriptions/new", ["Billing", "Subscriptions"]),
         ("history", ["Billing", "History"]),
-        ("payment-methods", ["Billing", "Payment methods"]),
+        ("payment-methods", ["Billing", "Payment"]),
         ("contacts", ["Billing", "Contacts"]),
     ],
 )
@@ -93,6 +93,28 @@ def test_a_page_has_one_name_in_its_tab_its_heading_and_its_title(client, place,
         heading, title = text_of(next(page.iter("h1"))), text_of(next(page.iter("title")))
         assert where_one_is(tabs(client, address))[-1] == heading, path
         assert title.startswith(f"{heading} –"), path
+
+
+@pytest.mark.parametrize(("language", "name"), [("en", "Payment"), ("fr", "Paiement")])
+def test_the_page_of_the_payment_methods_is_called_the_same_wherever_it_is_named(
+    client, place, language, name
+) -> None:
+    """As sources 3 and 4 call it, and unlike the plans, which are "Payments" behind the gear."""
+
+    def labels(path: str) -> list[str]:
+        page = parse(client.get(f"/w/acme/{path}?lang={language}").get_data(as_text=True))
+        return [text_of(link) for link in page.iter("a") if link.get("href") == "/w/acme/payment-methods"]
+
+    assert labels("payment-methods") == [name, name]
+    back, see = {
+        "en": ("Back to the Payment page", "See the Payment page"),
+        "fr": ("Retour à la page Paiement", "Voir la page Paiement"),
+    }[language]
+    assert labels("payment-methods/new") == [name, name, back]
+    assert labels("licences") == [name, see]
+    page = parse(client.get(f"/w/acme/payment-methods?lang={language}").get_data(as_text=True))
+    gear = [text_of(link) for link in by_testid(page, "settings-menu")[0].iter("a")]
+    assert gear[0] == {"en": "Payments (plans)", "fr": "Paiements (plans)"}[language]
 
 
 @pytest.mark.parametrize(

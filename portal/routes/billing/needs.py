@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from flask import url_for
 from flask_babel import ngettext
 
-from portal.domain.forecast import Milestone, MilestoneKind
+from portal.domain.forecast import Charge, Milestone, MilestoneKind
 from portal.domain.lifecycle import OVERDUE, days_left
 from portal.domain.vocabulary import PaymentState, Right, SubscriptionState
+from portal.routes.payments.expiring import banner as expiring_banner
 from portal.routes.subscriptions.page import sentence_of
 from portal.runtime import current
 from portal.services.billing.overview import Overview
 from portal.services.checkout import amount_due
+from portal.services.payments import expiring
 from portal.services.places import Place
 from portal.services.subscriptions.products import OwnProduct
 from portal.web.banners import TRIAL_BANNER_DAYS, Banner, open_invoice_words, take_banner
@@ -134,6 +136,7 @@ def _of_the_forecast(place: Place, found: Overview) -> Iterator[Need]:
     """The first charge that no method could pay, and what cannot be renewed."""
     products = {each.status.subscription.id: each for each in found.own if each.status}
     yield from _without_method(place, found)
+    yield from _expiring(place, found)
     for milestone in found.forecast.milestones:
         own = products[milestone.subscription]
         if milestone.kind is MilestoneKind.NOT_SOLD:
@@ -144,10 +147,9 @@ def _without_method(place: Place, found: Overview) -> Iterator[Need]:
     """Once the next charge of a subscription is one: until then there is time."""
     if Right.MANAGE_PAYMENT_METHODS not in place.may:
         return
-    next_ones = (found.forecast.next_of(each.status.subscription.id) for each in found.own if each.status)
-    if not any(each is not None and each.lacks_method and not each.is_retry for each in next_ones):
+    charge = _without_a_method(found)
+    if charge is None:
         return
-    charge = next(each for each in found.forecast.charges if each.lacks_method and not each.is_retry)
     words = {
         "total": formatting.money(charge.total),
         "date": formatting.day(charge.on),
@@ -161,9 +163,35 @@ def _without_method(place: Place, found: Overview) -> Iterator[Need]:
     text = _("%(total)s will be charged on %(date)s for %(plan)s.", **words)
     action = (
         _("Add a payment method"),
-        url_for("payment_methods.show", slug=place.workspace.slug),
+        url_for("new_method.show", slug=place.workspace.slug),
     )
     yield Need("need-method", Banner(title, text, "expiring", action))
+
+
+def _without_a_method(found: Overview) -> Charge | None:
+    """The first charge that nothing could pay, where it is the next one of a subscription."""
+    next_ones = (found.forecast.next_of(each.status.subscription.id) for each in found.own if each.status)
+    if not any(each is not None and each.lacks_method and not each.is_retry for each in next_ones):
+        return None
+    return next(each for each in found.forecast.charges if each.lacks_method and not each.is_retry)
+
+
+def _expiring(place: Place, found: Overview) -> Iterator[Need]:
+    """Cards that expire within a month and are charged, but for the one that is spoken of already."""
+    if Right.MANAGE_PAYMENT_METHODS not in place.may:
+        return
+    statuses = [each.status for each in found.own if each.status is not None]
+    methods, spoken_of = list(found.methods.values()), _without_a_method(found)
+    if not statuses or not methods:
+        return
+    soon = expiring.expiring([each.subscription for each in statuses], methods, today=statuses[0].today)
+    for method_id, paid in soon.items():
+        if spoken_of is not None and spoken_of.expiring == method_id:
+            continue
+        method = found.methods[method_id]
+        action = (_("Add a payment method"), url_for("new_method.show", slug=place.workspace.slug))
+        banner = expiring_banner(method, paid, methods, action=action)
+        yield Need(f"need-expiring-{method.last4}", banner)
 
 
 def _not_sold(place: Place, milestone: Milestone, own: OwnProduct) -> Banner:

@@ -14,6 +14,7 @@ from portal.domain.licences import NotAssignable, NotEnoughLicences
 from portal.domain.vocabulary import Interval, Right, SubscriptionState
 from portal.forms.base import TEXT_LENGTH, clean_text
 from portal.models import Member, Person
+from portal.routes.payments.new_method import MethodsSection, section_of
 from portal.routes.subscriptions.licensed import may_change
 from portal.runtime import current
 from portal.services.members import roster
@@ -55,7 +56,9 @@ def index(place: Place) -> Response:
     if Right.MANAGE_MEMBERS not in place.may:
         return _own_page(place, products)
     if not products:
-        return render("members/licences.html", replace(NO_PRODUCT, keys=_keys(place)))
+        return render(
+            "members/licences.html", replace(NO_PRODUCT, keys=_keys(place), payment=section_of(place))
+        )
     code = request.args.get("product") or products[0].product.code
     return _page(place, products, _product(products, code), Asked.of_request())
 
@@ -83,6 +86,7 @@ def _own_page(place: Place, products: Sequence[ProductLicences]) -> Response:
             for each in products
         ],
         people=roster.people_with(place.workspace, Right.MANAGE_MEMBERS),
+        payment=section_of(place),
     )
 
 
@@ -174,6 +178,7 @@ class LicencesPage:
     done: Sequence[tuple[str, str]] = ()
     done_takes_focus: bool = False
     keys: Sequence[tuple[str, str]] = ()
+    payment: MethodsSection | None = None
 
 
 NO_PRODUCT = LicencesPage()
@@ -237,6 +242,7 @@ def _page(
             done=[("done", done)] if done else session.pop("_flashes", ()),
             done_takes_focus=bool(done) and not any(member.takes_focus for member in members),
             keys=_keys(place),
+            payment=None if wants_part() else section_of(place),
         ),
         status=422 if asked.problem and status == 200 else status,
     )

@@ -1,47 +1,50 @@
-"""The saved payment methods: which is charged and when, and adding, choosing, removing."""
+"""The saved payment methods: which is charged and when, and choosing, ordering, removing them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
 from flask import Blueprint, Response, abort, flash, request, url_for
-from flask_login import current_user
 
-from portal.domain.money import Money, total
-from portal.domain.vocabulary import PaymentMethodKind, Right, SetupState
+from portal.domain.vocabulary import PaymentMethodKind, Right
 from portal.forms.cards import NewCardForm
-from portal.gateways.base import CardData
-from portal.models import MethodSetup, PaymentMethod
+from portal.models import PaymentMethod, Subscription
 from portal.routes.plans.view import renewal_of
 from portal.routes.subscriptions.page import next_payment
 from portal.runtime import current
 from portal.services import ledger
-from portal.services.payments import charging, method_setups
+from portal.services.payments import charging, expiring, method_setups
 from portal.services.payments import methods as payments_methods
 from portal.services.payments.coming_charge import coming_charge
 from portal.services.payments.methods import MethodExpired, MethodGone, MethodNeeded, MethodStopped
 from portal.services.places import Place
 from portal.services.subscriptions import agreement, charged_methods, scheduled_change
 from portal.services.subscriptions.agreement import SubscriptionStatus
-from portal.web import limits, patience
 from portal.web.access import limited, workspace_right
-from portal.web.htmx import htmx, redirect_after_write, render
+from portal.web.banners import Banner
+from portal.web.htmx import redirect_after_write, render
 from portal.web.navigation import sandbox_cards_url
 from portal.web.place import status_here, today_here, usage_here
 from portal.words import formatting
-from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.methods import method_words
 
+from . import new_method
+from .expiring import banner as expiring_banner
+
 blueprint = Blueprint("payment_methods", __name__, url_prefix="/w/<slug>/payment-methods")
 METHOD = f"/<int(max={2**31 - 1}):method_id>"
-REFRESH_SECONDS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class MethodRow:
-    """One saved method. `mark` ends its data-testids; `expires` is empty for what has no date."""
+    """One saved method. `mark` ends its data-testids; `expires` is empty for what has no date.
+
+    `up` and `down` are the places that its buttons move it to, None without a button. `mandate`: the lines
+    about the one of a debit. `expires_soon`: while something is charged to it. `pays_for`: the products that
+    have it as their own while others have another.
+    """
 
     method_id: int
     mark: str
@@ -49,8 +52,13 @@ class MethodRow:
     holder: str
     expires: str
     is_expired: bool
+    expires_soon: bool
     is_stopped: bool
     is_first: bool
+    up: int | None
+    down: int | None
+    mandate: tuple[str, ...]
+    pays_for: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +66,27 @@ class MethodsPage:
     """`charge`: what is charged next; `total`: what a card is charged at once when added, if anything, for so
     many `renewals`.
 
-    `renewing`: each licensed product that renews itself, with its next payment.
+    `expiring`: mark and banner of each card that expires soon while it pays for something.
+    `renewing`: each licensed product that renews itself, with its next payment. `renewals_of`: label and
+    address of the page on which the method of one subscription is chosen.
     `balance`: what is kept for the workspace and pays first, in a sentence; empty where nothing is.
     """
 
     form: NewCardForm
     rows: list[MethodRow]
+    expiring: list[tuple[str, Banner]]
     charge: str
     renewing: tuple[tuple[str, str], ...]
     total: str
     renewals: int
     balance: str
-    auto_renewal_is_on: bool
+    renewals_of: list[tuple[str, str]]
     takes_card: bool
     processor: str
     sandbox_cards: str
 
 
-# --- the list, and adding -------------------------------------------------------------------------
+# --- the list, and adding a card from it ----------------------------------------------------------
 
 
 @blueprint.route("", methods=["GET", "POST"])
@@ -85,39 +96,17 @@ def show(place: Place) -> Response:
     form = NewCardForm(today=today_here(place))
     if not form.validate_on_submit():
         return _page(place, form, status=422 if form.is_submitted() else 200)
-    limits.count("payment", account=current_user.id)
-    setup = method_setups.begin_adding(
-        place,
-        CardData(
-            number=form.number.data,
-            exp_month=int(form.exp_month.data),
-            exp_year=int(form.exp_year.data),
-            security_code=form.security_code.data,
-            holder=form.holder.data,
-        ),
-        result_address=lambda key: url_for(
-            "payment_methods.result", slug=place.workspace.slug, key=key, _external=True
-        ),
-        now=current().clock.now(),
+    return new_method.save(
+        place, PaymentMethodKind.CARD, form, or_show=lambda: _page(place, form, status=422)
     )
-    match setup.state:
-        case SetupState.DONE:
-            flash(_saved_words(setup), "done")
-            return _to_list(place)
-        case SetupState.ACTION_REQUIRED:
-            return redirect_after_write(setup.action_url)
-        case SetupState.DECLINED:
-            form.add_error("number", decline_sentence(setup.decline_code))
-            return _page(place, form, status=422)
-    if setup.state == SetupState.CREATED:
-        patience.follow(setup.key)
-    return redirect_after_write(url_for("payment_methods.result", slug=place.workspace.slug, key=setup.key))
 
 
 def _page(place: Place, form: NewCardForm, *, status: int) -> Response:
     standing = status_here(place)
     methods = charged_methods.methods_of(standing.subscription)
-    renewing = _renewing(place, standing) if methods else ()
+    subscriptions = agreement.all_of(place.workspace) if methods else []
+    soon = expiring.expiring(subscriptions, methods, today=standing.today)
+    renewing = _renewing(subscriptions, standing)
     # That nothing is charged by itself is said only where it is true of all.
     says_plan = standing.subscription.auto_renewal or not renewing
     capabilities = charging.gateway_for(PaymentMethodKind.CARD).capabilities()
@@ -126,16 +115,18 @@ def _page(place: Place, form: NewCardForm, *, status: int) -> Response:
         "payments/methods.html",
         MethodsPage(
             form=form,
-            rows=[
-                _row(method, is_first=place_in_order == 0, today=standing.today)
-                for place_in_order, method in enumerate(methods)
+            rows=_rows(subscriptions, methods, soon, today=standing.today),
+            expiring=[
+                (each.last4, expiring_banner(each, soon[each.id], methods))
+                for each in methods
+                if each.id in soon
             ],
             charge=_next_charge(place, standing, methods) if says_plan else "",
             renewing=renewing,
-            total=_together(charges),
+            total=new_method.together(charges),
             renewals=len(charges),
             balance=_balance(place),
-            auto_renewal_is_on=standing.subscription.auto_renewal,
+            renewals_of=_renewals_of(place, subscriptions),
             takes_card=capabilities.takes_card_here,
             processor=capabilities.processor_name,
             sandbox_cards=sandbox_cards_url(),
@@ -144,25 +135,54 @@ def _page(place: Place, form: NewCardForm, *, status: int) -> Response:
     )
 
 
-def _together(charges: Sequence[Money]) -> str:
-    """Their sum; where they are in several currencies, one for each. Empty for none."""
-    currencies = dict.fromkeys(charge.currency for charge in charges)
-    sums = (total((each for each in charges if each.currency == one), one) for one in currencies)
-    return " + ".join(formatting.money(each) for each in sums)
+def _rows(
+    subscriptions: list[Subscription],
+    methods: list[PaymentMethod],
+    soon: Mapping[int, list[Subscription]],
+    *,
+    today: date,
+) -> list[MethodRow]:
+    last = sum(method.stopped_at is None for method in methods) - 1
+    own = _own_of_products(subscriptions, methods)
+    rows = []
+    for place_in_order, method in enumerate(methods):
+        has_date = method.exp_month is not None and method.exp_year is not None
+        is_backup = 0 < place_in_order <= last
+        mandate: tuple[str, ...] = ()
+        if method.mandate_on is not None:
+            mandate = (
+                _("Mandate %(reference)s", reference=method.mandate_reference),
+                _("Given on %(date)s", date=formatting.day(method.mandate_on)),
+            )
+        rows.append(
+            MethodRow(
+                method_id=method.id,
+                mark=method.last4 or method.kind,
+                name=_name(method),
+                holder=method.holder,
+                expires=f"{method.exp_month:02}/{method.exp_year}" if has_date else "",
+                is_expired=charged_methods.is_expired(method, on=today),
+                expires_soon=method.id in soon,
+                is_stopped=method.stopped_at is not None,
+                is_first=place_in_order == 0,
+                up=place_in_order - 1 if is_backup and place_in_order > 1 else None,
+                down=place_in_order + 1 if is_backup and place_in_order < last else None,
+                mandate=mandate,
+                pays_for=", ".join(own.get(method.id, ())),
+            )
+        )
+    return rows
 
 
-def _row(method: PaymentMethod, *, is_first: bool, today: date) -> MethodRow:
-    has_date = method.exp_month is not None and method.exp_year is not None
-    return MethodRow(
-        method_id=method.id,
-        mark=method.last4 or method.kind,
-        name=_name(method),
-        holder=method.holder,
-        expires=f"{method.exp_month:02}/{method.exp_year}" if has_date else "",
-        is_expired=charged_methods.is_expired(method, on=today),
-        is_stopped=method.stopped_at is not None,
-        is_first=is_first,
-    )
+def _own_of_products(
+    subscriptions: Iterable[Subscription], methods: list[PaymentMethod]
+) -> dict[int, list[str]]:
+    """By method the products that are charged to it first, where that is not the first of the list."""
+    found: dict[int, list[str]] = {}
+    for each in subscriptions:
+        if each.payment_method_id not in (None, methods[0].id):
+            found.setdefault(each.payment_method_id, []).append(translated(each.product.names))
+    return found
 
 
 def _next_charge(place: Place, status: SubscriptionStatus, methods: list[PaymentMethod]) -> str:
@@ -204,9 +224,8 @@ def _next_charge(place: Place, status: SubscriptionStatus, methods: list[Payment
     )
 
 
-def _renewing(place: Place, plan: SubscriptionStatus) -> tuple[tuple[str, str], ...]:
-    """One query."""
-    licensed = (each for each in agreement.all_of(place.workspace) if agreement.is_licensed(each))
+def _renewing(subscriptions: list[Subscription], plan: SubscriptionStatus) -> tuple[tuple[str, str], ...]:
+    licensed = (each for each in subscriptions if agreement.is_licensed(each))
     found = (agreement.status_of(each, today=plan.today) for each in licensed)
     return tuple(
         (translated(status.subscription.product.names), next_payment(status))
@@ -215,83 +234,25 @@ def _renewing(place: Place, plan: SubscriptionStatus) -> tuple[tuple[str, str], 
     )
 
 
+def _renewals_of(place: Place, subscriptions: list[Subscription]) -> list[tuple[str, str]]:
+    slug = place.workspace.slug
+    return [
+        (
+            _("Automatic renewal: %(product)s", product=translated(each.product.names)),
+            url_for("licence_renewal.show", slug=slug, product=each.product.code)
+            if agreement.is_licensed(each)
+            else url_for("auto_renewal.show", slug=slug),
+        )
+        for each in subscriptions
+        if each.auto_renewal or not agreement.is_licensed(each)
+    ]
+
+
 def _balance(place: Place) -> str:
     kept = [formatting.money(each) for each in ledger.balances(place.workspace) if each.minor > 0]
     if not kept:
         return ""
     return _("In your balance: %(amounts)s. It pays for what you order next.", amounts=", ".join(kept))
-
-
-@dataclass(frozen=True, slots=True)
-class SetupPage:
-    """What is known of a card that is being saved."""
-
-    setup: MethodSetup
-    waits: bool
-    needs_action: bool
-    is_done: bool
-    heading: str
-    lead: str
-
-
-# --- the result of adding -------------------------------------------------------------------------
-
-
-@blueprint.get("/setups/<key>")
-@workspace_right(Right.MANAGE_PAYMENT_METHODS)
-def result(place: Place, key: str) -> Response:
-    """What is known of the set-up. Only shows; asking the gateway is the worker's work."""
-    setup = method_setups.find_setup(place.workspace, key)
-    if setup is None:
-        abort(404)
-    waits = setup.state in (SetupState.CREATED, SetupState.UNKNOWN)
-    needs_action = setup.state == SetupState.ACTION_REQUIRED
-    if needs_action and patience.has_followed(setup.key):
-        return redirect_after_write(setup.action_url)
-    heading, lead = _outcome(setup)
-    response = render(
-        "payments/method_result.html",
-        SetupPage(
-            setup=setup,
-            waits=waits,
-            needs_action=needs_action,
-            is_done=setup.state == SetupState.DONE,
-            heading=heading,
-            lead=lead,
-        ),
-    )
-    if waits:
-        response.headers["Refresh"] = str(REFRESH_SECONDS)
-    elif htmx:
-        # Settled while the page was polling: its title changes too, so the whole page is loaded.
-        response.headers["HX-Redirect"] = request.path
-    return response
-
-
-def _outcome(setup: MethodSetup) -> tuple[str, str]:
-    """Heading and lead: what is known, and nothing more."""
-    now = current().clock.now()
-    match setup.state:
-        case SetupState.DONE if method_setups.is_being_charged(setup, now=now):
-            return _("The card is saved"), _(
-                "We are trying the renewal that was waiting with %(method)s. We will e-mail you the result.",
-                method=_saved(setup),
-            )
-        case SetupState.DONE:
-            return _("The card is saved"), _("%(method)s was not charged.", method=_saved(setup))
-        case SetupState.ACTION_REQUIRED:
-            return _("Your bank asks you to confirm"), _("The card is not saved until you do.")
-        case SetupState.DECLINED:
-            return _("The card was not saved"), decline_sentence(setup.decline_code)
-    if method_setups.charged_at_once(setup.workspace, now=now):
-        return _("Your card is being saved"), _(
-            "The bank has not answered yet. You do not need to do anything: this page will show the "
-            "result. Once the card is saved, the renewal that is waiting is charged to it."
-        )
-    return _("Your card is being saved"), _(
-        "The bank has not answered yet. You do not need to do anything and nothing is charged. This "
-        "page will show the result."
-    )
 
 
 # --- choosing and removing ------------------------------------------------------------------------
@@ -314,6 +275,22 @@ def choose(place: Place, method_id: int) -> Response:
         flash(_("%(method)s has expired. Choose another one.", method=_name(method)), "error")
     else:
         flash(_("From now on %(method)s is charged first.", method=_name(method)), "done")
+    return _to_list(place)
+
+
+@blueprint.post(f"{METHOD}/move")
+@workspace_right(Right.MANAGE_PAYMENT_METHODS)
+def move(place: Place, method_id: int) -> Response:
+    """To the place among the others that the button names."""
+    method = _method_or_404(place, method_id)
+    try:
+        to = int(request.form.get("to", ""))
+        payments_methods.move(place, method, to=to, now=current().clock.now())
+    except MethodGone:
+        abort(404)
+    except ValueError:
+        abort(400)
+    flash(_("The order is changed: %(method)s has another place in it.", method=_name(method)), "done")
     return _to_list(place)
 
 
@@ -381,17 +358,6 @@ def _method_or_404(place: Place, method_id: int) -> PaymentMethod:
 
 def _name(method: PaymentMethod) -> str:
     return method_words(method.kind, method.brand, method.last4)
-
-
-def _saved(setup: MethodSetup) -> str:
-    assert setup.method is not None, "a set-up that is done has saved a method"
-    return _name(setup.method)
-
-
-def _saved_words(setup: MethodSetup) -> str:
-    if method_setups.is_being_charged(setup, now=current().clock.now()):
-        return _("%(method)s is saved. The payment is being made.", method=_saved(setup))
-    return _("%(method)s is saved. It was not charged.", method=_saved(setup))
 
 
 def _to_list(place: Place) -> Response:

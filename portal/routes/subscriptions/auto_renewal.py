@@ -81,6 +81,31 @@ def switch_off(place: Place, product: str = "") -> Response:
     return redirect_after_write(_back(place, status)[1])
 
 
+@blueprint.post("/method")
+@of_licences.post("/method")
+@workspace_right(Right.AUTO_RENEWAL)
+def pay_with(place: Place, product: str = "") -> Response:
+    """Charge this subscription alone to another saved method."""
+    methods, status = auto_renewal.methods_of(place.workspace), status_or_404(place, product)
+    form = _form(status, methods)
+    # Only what was chosen: the one that is ticked beforehand may have changed meanwhile.
+    if not form.validate_on_submit() or not form.method or not form.method.raw_data:
+        return _page(place, status, methods, form=form, code=422)
+    try:
+        auto_renewal.pay_with(
+            place,
+            product=status.licensed_product,
+            method_id=int(form.method.data),
+            now=current().clock.now(),
+        )
+    except NoSuchMethod:
+        form.add_error("method", _("This payment method cannot be charged. Choose another one."))
+        return _page(place, status, methods, form=form, code=422)
+    name = next(_method(each) for each in methods if str(each.id) == form.method.data)
+    flash(_("%(product)s is charged to %(method)s from now on.", product=_name(status), method=name), "done")
+    return redirect_after_write(url_for(".show", slug=place.workspace.slug, product=product or None))
+
+
 def _name(status: SubscriptionStatus) -> str:
     return translated(status.subscription.product.names)
 
@@ -151,6 +176,7 @@ class RenewalPage:
     problem: str
     details_missing: bool
     has_methods: bool
+    has_several: bool
     may_switch_on: bool
     once_off: tuple[str, ...]
     once_on: str
@@ -186,6 +212,7 @@ def _page(
             problem=_sentence(refusal, is_licensed=product is not None) if refusal else "",
             details_missing=isinstance(refusal, NoBillingDetails),
             has_methods=bool(methods),
+            has_several=len(methods) > 1,
             may_switch_on=charge is not None and (bool(methods) or not charge.needs_method),
             once_off=tuple(_once_off(status)),
             once_on=_once_on(status),
@@ -303,11 +330,10 @@ def _sentence(refusal: PortalError, *, is_licensed: bool) -> str:
 
 
 def _form(status: SubscriptionStatus, methods: list[PaymentMethod]) -> AutoRenewalForm:
-    known = [str(method.id) for method in methods]
-    used = str(status.subscription.payment_method_id)
-    chosen = used if used in known else (known[0] if known else "")
+    in_order = charged_methods.in_order(methods, status.subscription)
     return AutoRenewalForm(
-        methods=[(str(each.id), _method(each)) for each in methods], data={"method": chosen}
+        methods=[(str(each.id), _method(each)) for each in in_order],
+        data={"method": str(in_order[0].id) if in_order else ""},
     )
 
 

@@ -194,7 +194,7 @@ def _actions(place: Place, own: OwnProduct) -> Iterator[tuple[str, str, str]]:
         label = _("Switch automatic renewal off") if is_on else _("Switch automatic renewal on")
         yield label, url_for("licence_renewal.show", slug=slug, product=code), f"renewal-{code}"
         if is_on and Right.MANAGE_PAYMENT_METHODS in place.may:
-            yield _("Payment methods"), url_for("payment_methods.show", slug=slug), f"methods-{code}"
+            yield _("Payment"), url_for("payment_methods.show", slug=slug), f"methods-{code}"
     if own.is_bought and own.status.state in CANCELLABLE:
         yield (
             _("Cancel the subscription"),

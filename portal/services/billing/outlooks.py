@@ -9,7 +9,6 @@ from peewee import JOIN
 
 from portal.database.rows import one_of
 from portal.domain.forecast import ChargedTerms, ListedPrice, Outlook, SavedMethod
-from portal.domain.periods import add_months
 from portal.domain.plans import Usage, exceeded_limits
 from portal.domain.price_lock import PriceLock
 from portal.domain.vocabulary import Interval
@@ -90,17 +89,9 @@ def _outlook(
         has_failed=subscription.renewal_has_failed,
         told=next_charge.told_price(subscription) if price is not None else None,
         told_total=next_charge.told_total(subscription) if price is not None else None,
-        methods=tuple(SavedMethod(each.id, last_day_of(each)) for each in in_turn),
+        methods=tuple(SavedMethod(each.id, charged_methods.last_day_of(each)) for each in in_turn),
         is_open=subscription.has_open_money,
     )
-
-
-def last_day_of(method: PaymentMethod) -> date | None:
-    """The last day on which a card may be charged; None for what has no date."""
-    if method.exp_month is None or method.exp_year is None:
-        return None
-    first = date(method.exp_year, method.exp_month, 1)
-    return date.fromordinal(add_months(first, 1, anchor_day=1).toordinal() - 1)
 
 
 def _terms(

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from portal.database.rows import chunks, take_ids
-from portal.gateways.base import Succeeded
+from portal.gateways.base import MethodFacts, Succeeded
 from portal.models import (
     AuditEntry,
     AuditTrace,
@@ -173,9 +173,17 @@ def _write_method(account: Account, written: Written, outcome: Succeeded) -> Non
         exp_year=facts.exp_year,
         holder=facts.holder,
         is_preferred=True,
+        expiry_look_at=_first_look(facts),
         created_at=account.purchases[-1].at,
     )
     written.methods[account.slug] = method.id
+
+
+def _first_look(facts: MethodFacts) -> datetime | None:
+    """A month before a card expires, about."""
+    if facts.exp_month is None or facts.exp_year is None:
+        return None
+    return datetime(facts.exp_year, facts.exp_month, 1, tzinfo=UTC)
 
 
 def _subscription(

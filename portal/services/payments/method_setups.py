@@ -17,6 +17,7 @@ from portal.domain.vocabulary import DeclineCode, PaymentMethodKind, SetupState
 from portal.gateways.base import (
     ActionRequired,
     CardData,
+    DebitAccount,
     Declined,
     MethodFacts,
     NeverMade,
@@ -53,35 +54,88 @@ def find_setup(workspace: Workspace, key: str) -> MethodSetup | None:
     return setup
 
 
-def begin_adding(
-    place: Place, card: CardData, *, result_address: Callable[[str], str], now: datetime
-) -> MethodSetup:
-    """Record the set-up, then ask the gateway to save the card, once; it is not charged here.
+class MandateChanged(PortalError):
+    """The mandate that was ticked has another reference than it would get: somebody gave one meanwhile."""
 
-    `result_address` gives the absolute address of the result page for a set-up's key: there the payer comes
-    back from the bank's page (`action_url`, in state `action_required`). The set-up is `created` still where
-    the gateway takes its time. Raises GatewayBusy.
+
+OFFERED = (PaymentMethodKind.CARD, PaymentMethodKind.PAYPAL, PaymentMethodKind.SEPA_DEBIT)
+"""In this order. Bank transfer is none: nothing can be asked of it, so it is never preferred."""
+CURRENCY_OF_DEBITS = "EUR"
+
+
+def kinds_on_offer(workspace: Workspace) -> list[PaymentMethodKind]:
+    """What can be saved here and charged by itself afterwards; debits only where euros are paid."""
+    can_be_saved: set[PaymentMethodKind] = set()
+    for gateway in current().gateways.values():
+        capabilities = gateway.capabilities()
+        entered_here = capabilities.kinds - capabilities.hosted
+        if not capabilities.takes_card_here:
+            entered_here -= {PaymentMethodKind.CARD}
+        can_be_saved |= capabilities.off_session & (entered_here | capabilities.hosted)
+    if _currency(workspace) != CURRENCY_OF_DEBITS:
+        can_be_saved.discard(PaymentMethodKind.SEPA_DEBIT)
+    return [kind for kind in OFFERED if kind in can_be_saved]
+
+
+def next_mandate(workspace: Workspace) -> str:
+    """The reference of the next mandate that the workspace gives: C-000042-M1. One query."""
+    given = MethodSetup.select().where(
+        MethodSetup.workspace == workspace, MethodSetup.mandate_on.is_null(False)
+    )
+    return f"{workspace.customer_number}-M{given.count() + 1}"
+
+
+def _currency(workspace: Workspace) -> str:
+    price = agreement.of_workspace(workspace).price
+    return price.currency if price is not None else str(workspace.currency)
+
+
+def begin_adding(
+    place: Place,
+    source: CardData | DebitAccount | None,
+    *,
+    kind: PaymentMethodKind = PaymentMethodKind.CARD,
+    mandate: str = "",
+    result_address: Callable[[str], str],
+    now: datetime,
+) -> MethodSetup:
+    """Record the set-up, then ask the gateway to save the method, once; it is not charged here.
+
+    `source` is None for a kind that is entered on the gateway's own page. `mandate` is the reference that
+    was shown to whoever gave it, for a debit. `result_address` gives the absolute address of the result page
+    for a set-up's key: there the payer comes back from the page of their bank or of the gateway
+    (`action_url`, in state `action_required`). The set-up is `created` still where the gateway takes its
+    time. Raises GatewayBusy, MandateChanged.
     """
     asking.refuse_when_busy()
     workspace, wall = place.workspace, current().clock.wall()
+    is_debit = kind == PaymentMethodKind.SEPA_DEBIT
     with transaction(lock=workspace):
-        price = agreement.of_workspace(workspace).price
+        if is_debit and mandate != next_mandate(workspace):
+            raise MandateChanged()
         setup = MethodSetup.create(
             key=uuid.uuid4().hex,
             workspace=workspace,
             person=place.member.person_id,
-            gateway=gateway_for(PaymentMethodKind.CARD).name,
+            gateway=gateway_for(kind).name,
+            kind=kind,
+            mandate_reference=mandate if is_debit else "",
+            mandate_on=workspace.day(now) if is_debit else None,
             look_up_at=wall + longest_on_its_way(),
             created_at=wall,
         )
         audit.record("payment_method.asked", workspace=workspace, subject=setup.key, now=now)
+        currency = _currency(workspace)
     request = SetupRequest(
         key=setup.key,
-        currency=price.currency if price is not None else workspace.currency,
+        currency=currency,
         description=f"{workspace.name} ({workspace.customer_number})",
-        metadata={"workspace": workspace.customer_number},
-        kind=PaymentMethodKind.CARD,
-        source=card,
+        metadata={
+            "workspace": workspace.customer_number,
+            **({"mandate": setup.mandate_reference} if is_debit else {}),
+        },
+        kind=kind,
+        source=source,
         return_url=result_address(setup.key),
     )
     return asking.in_time(
@@ -253,10 +307,13 @@ def _keep(setup: MethodSetup, facts: MethodFacts, *, now: datetime) -> PaymentMe
     subscriptions = agreement.all_of(workspace)
     before = {each.id: charged_methods.methods_of(each) for each in subscriptions}
     method = new_method(facts, workspace=workspace, added_by=setup.person_id, gateway=setup.gateway, now=now)
+    method.mandate_reference, method.mandate_on = setup.mandate_reference, setup.mandate_on
     saved = before[subscriptions[0].id]
     same = next((each for each in saved if _looks_of(each) == _looks_of(method)), None)
     if same is not None:
+        method.rank = same.rank
         take_away(same, now=now)
+    method.save(only=[PaymentMethod.rank, PaymentMethod.mandate_reference, PaymentMethod.mandate_on])
     for subscription in subscriptions:
         if not saved or before[subscription.id][0] == same:
             charge_first(subscription, method, now=now)

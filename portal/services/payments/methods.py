@@ -6,8 +6,11 @@ method_setups.py adds them; subscriptions/charged_methods.py has the order in wh
 from collections.abc import Iterable
 from datetime import date, datetime
 
+from peewee import fn
+
 from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
+from portal.domain.expiry import last_day, look_on
 from portal.gateways.base import MethodFacts
 from portal.models import PaymentMethod, Person, Subscription, Workspace
 from portal.services import audit
@@ -84,6 +87,28 @@ def choose(place: Place, method: PaymentMethod, *, now: datetime) -> None:
             record_act("payment_method.chosen", workspace, method, now=now)
 
 
+def move(place: Place, method: PaymentMethod, *, to: int, now: datetime) -> None:
+    """Let the method be the one that is asked after `to` others, from 1: who is first is chosen, not moved.
+
+    Safe to repeat: it names the place, whatever stood there. Beyond the last place is the last. The ones that
+    a dispute stopped have none. Raises MethodGone.
+    """
+    workspace = place.workspace
+    with transaction(lock=workspace):
+        method = _reload(method)
+        before = [
+            each.id for each in methods_of(agreement.of_workspace(workspace)) if each.stopped_at is None
+        ]
+        if method.id not in before[1:]:
+            return
+        after = [each for each in before if each != method.id]
+        after.insert(max(1, to), method.id)
+        for rank, method_id in enumerate(after):
+            PaymentMethod.update(rank=rank).where(PaymentMethod.id == method_id).execute()
+        if after != before:
+            record_act("payment_method.moved", workspace, method, now=now)
+
+
 def remove(place: Place, method: PaymentMethod, *, now: datetime) -> PaymentMethod | None:
     """Forget the method, and charge the next one instead, for each subscription; the plan's is returned.
 
@@ -95,7 +120,8 @@ def remove(place: Place, method: PaymentMethod, *, now: datetime) -> PaymentMeth
         subscriptions = agreement.all_of(workspace)
         instead = all_charged_instead(subscriptions, method, on=workspace.day(now))
         take_away(method, now=now)
-        for each in subscriptions:
+        # The workspace plan's comes last: what it is charged to is preferred.
+        for each in reversed(subscriptions):
             next_one = instead[each.id]
             if next_one is None or method.is_preferred or each.payment_method_id == method.id:
                 charge_first(each, next_one, now=now)
@@ -171,8 +197,25 @@ def new_method(
         exp_year=facts.exp_year,
         holder=cut_to_column(facts.holder),
         is_preferred=is_preferred,
+        rank=_last_rank(workspace),
+        expiry_look_at=_first_look(workspace, facts, now=now),
         created_at=now,
     )
+
+
+def _first_look(workspace: Workspace, facts: MethodFacts, *, now: datetime) -> datetime | None:
+    """When to look whether somebody is to be told that the card expires."""
+    if facts.exp_month is None or facts.exp_year is None:
+        return None
+    last = last_day(month=facts.exp_month, year=facts.exp_year)
+    day = look_on(last, today=workspace.day(now), is_said=False)
+    return agreement.first_moment(workspace, day) if day else None
+
+
+def _last_rank(workspace: Workspace) -> int:
+    """Of what is saved: a new one is the younger of two that have it."""
+    of_workspace = (PaymentMethod.workspace == workspace) & PaymentMethod.removed_at.is_null()
+    return PaymentMethod.select(fn.MAX(PaymentMethod.rank)).where(of_workspace).scalar() or 0
 
 
 def cut_to_column(text: str) -> str:

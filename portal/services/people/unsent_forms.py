@@ -29,6 +29,7 @@ NEVER_KEPT = frozenset(
         "exp_year",
         "security_code",
         "holder",
+        "iban",
         "licence_key",
     }
 )

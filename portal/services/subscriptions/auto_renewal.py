@@ -89,7 +89,7 @@ def methods_of(workspace: Workspace) -> list[PaymentMethod]:
             PaymentMethod.removed_at.is_null(),
             PaymentMethod.stopped_at.is_null(),
         )
-        .order_by(PaymentMethod.is_preferred.desc(), PaymentMethod.id)
+        .order_by(PaymentMethod.is_preferred.desc(), PaymentMethod.rank, PaymentMethod.id)
     )
 
 
@@ -167,6 +167,22 @@ def switch_off(place: Place, *, product: Product | None = None, now: datetime) -
             },
         )
     return True
+
+
+def pay_with(place: Place, *, product: Product | None = None, method_id: int, now: datetime) -> None:
+    """Charge this subscription alone to the saved method from now on, and the others as before.
+
+    Safe to repeat. Raises NotSubscribed, NoSuchMethod for one that may not be charged by itself.
+    """
+    workspace = place.workspace
+    with transaction(lock=workspace):
+        subscription = agreement.of_product_or_plan(workspace, product)
+        method = next((each for each in methods_of(workspace) if each.id == method_id), None)
+        if method is None or charged_methods.is_expired(method, on=workspace.day(now)):
+            raise NoSuchMethod(method_id=method_id)
+        if subscription.payment_method_id != method_id:
+            subscription.payment_method = method
+            _save(subscription, "auto_renewal.method", now=now)
 
 
 def tell_on(

@@ -7,6 +7,7 @@ from typing import cast
 
 from portal.database import rows
 from portal.domain.dunning import methods_left, was_not_confirmed
+from portal.domain.expiry import last_day
 from portal.domain.vocabulary import DeclineCode, PaymentState
 from portal.gateways.cards import expires_before
 from portal.models import Order, OrderLine, Payment, PaymentMethod, Subscription, Workspace
@@ -34,13 +35,20 @@ def saved_of(workspace: Workspace | int) -> list[PaymentMethod]:
 
 
 def in_order(methods: Iterable[PaymentMethod], subscription: Subscription) -> list[PaymentMethod]:
-    """The subscription's own comes first, then the preferred one, then the oldest; stopped ones last."""
+    """The subscription's own comes first, then the preferred one, then by their ranks; stopped ones last."""
 
-    def rank(method: PaymentMethod) -> tuple[bool, bool, bool, int]:
+    def place(method: PaymentMethod) -> tuple[bool, bool, bool, int, int]:
         is_own = method.id == subscription.payment_method_id
-        return method.stopped_at is not None, not is_own, not method.is_preferred, method.id
+        return method.stopped_at is not None, not is_own, not method.is_preferred, method.rank, method.id
 
-    return sorted(methods, key=rank)
+    return sorted(methods, key=place)
+
+
+def last_day_of(method: PaymentMethod) -> date | None:
+    """The last day on which a card may be charged; None for what has no date."""
+    if method.exp_month is None or method.exp_year is None:
+        return None
+    return last_day(month=method.exp_month, year=method.exp_year)
 
 
 def is_expired(method: PaymentMethod, *, on: date) -> bool:

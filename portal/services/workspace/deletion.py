@@ -301,6 +301,9 @@ def _forget_methods(workspace: Workspace, *, now: datetime) -> None:
             exp_year=None,
             holder="",
             is_preferred=False,
+            mandate_reference="",
+            mandate_on=None,
+            expiry_look_at=None,
             removed_at=now,
         ).where(PaymentMethod.id == method.id).execute()
 

@@ -324,7 +324,7 @@ def test_the_only_card_of_automatic_renewal_cannot_be_removed(app, owner, renewi
     assert not by_testid(page, "remove-card")
     answer = post_form(owner, remove.get("href"), shown_at=PAGE)
     assert answer.status_code == 422
-    assert "Add another card first, or switch automatic renewal off." in answer.text
+    assert "Add another payment method first, or switch automatic renewal off." in answer.text
     assert marks(owner) == ["4242"]
 
 
@@ -363,7 +363,9 @@ def test_paypal_and_a_mandate_are_listed_by_their_names(app, owner, acme, renewi
             )
     assert marks(owner) == ["4242", "paypal", "4242"]
     [row] = by_testid(shown(owner), "card-paypal")
-    assert text_of(row) == "PayPalpaid@paypal.example – 2 Pay with this method PayPal Remove this PayPal"
+    assert text_of(row) == (
+        "PayPalpaid@paypal.example – 2 Pay with this method PayPal Move down PayPal Remove this PayPal"
+    )
 
 
 # --- what is charged ------------------------------------------------------------------------------
@@ -471,3 +473,167 @@ def test_no_digits_of_a_card_are_kept(app, owner, tmp_path, caplog) -> None:
         kept = [str(row) for model in ALL_MODELS for row in model.select().tuples()]
     kept += [caplog.text, *(path.read_bytes().decode("latin1") for path in tmp_path.rglob("*.sqlite*"))]
     assert typed_in("".join(kept), numbers) == []
+
+
+# --- of every kind --------------------------------------------------------------------------------
+
+NEW = f"{PAGE}/new"
+DEBIT = {"iban": "DE46 9999 9999 0000 0042 42", "holder": "Jeanne Martin", "agreed": "y"}
+MANDATE = {"mandate": "C-000001-M1"}
+
+
+def add_debit(browser, **changed):
+    return post_form(browser, f"{NEW}?kind=sepa_debit", **{**DEBIT, **MANDATE, **changed})
+
+
+def test_every_kind_but_bank_transfer_can_be_added(owner) -> None:
+    page = shown(owner, NEW)
+    tabs = [link for link in page.iter("a") if "kind=" in link.get("href", "")]
+    assert [text_of(tab) for tab in tabs] == ["Card", "PayPal", "SEPA direct debit"]
+    assert tabs[0].get("aria-current") == "page"
+    assert text_of(by_testid(page, "save-method")[0]) == "Save"
+    for unknown in ("bank_transfer", "balance", "x"):
+        assert owner.get(f"{NEW}?kind={unknown}").status_code == 404
+
+
+def test_the_page_of_the_methods_leads_to_it(owner) -> None:
+    [way] = by_testid(shown(owner), "add-method")
+    assert (way.get("href"), text_of(way)) == (NEW, "Add a payment method")
+
+
+def test_a_card_is_saved_there_too(owner) -> None:
+    answer = post_form(owner, NEW, number=paying.PAID, **CARD)
+    assert (answer.status_code, answer.location) == (303, PAGE)
+    assert "Visa •••• 4242 is saved. It was not charged." in text_of(shown(owner))
+
+
+def test_a_debit_shows_the_mandate_that_is_given(app, owner) -> None:
+    [mandate] = by_testid(shown(owner, f"{NEW}?kind=sepa_debit"), "mandate")
+    for said in ("C-000001-M1", "21 November 2026", "you authorise (A)", "within 8 weeks"):
+        assert said in text_of(mandate)
+    assert add_debit(owner).status_code == 303
+    for said in ("Mandate C-000001-M1", "Given on 21 November 2026"):
+        assert said in words(owner)
+    with facts(app):
+        assert PaymentMethod.get().holder == "Jeanne Martin"
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"iban": "DE46 9999 9999 0000 0042 43"}, "Check the IBAN: a letter or digit is wrong or missing."),
+        ({"iban": "TR33 0006 1005 1978 6457 8413 26"}, "Enter an IBAN of the SEPA area."),
+        ({"iban": ""}, "Enter the IBAN of the account to debit."),
+        ({"agreed": ""}, "Tick the box to give the mandate."),
+        ({"iban": "FR76 3000 6000 0112 3456 7890 189"}, "This account is not accepted."),
+        ({"iban": "DE66 9999 9999 0000 0000 02"}, "The payment method was declined, and nobody told us why."),
+        ({"mandate": "C-000001-M7"}, "the mandate has a new reference"),
+    ],
+)
+def test_what_is_wrong_with_a_debit_stands_beside_its_field(app, owner, changed, sentence) -> None:
+    answer = add_debit(owner, **changed)
+    assert answer.status_code == 422
+    page = parse(answer.text)
+    [error] = [each for each in page.iter("p") if each.get("class") == "field-error"]
+    assert sentence in text_of(error)
+    if "iban" in changed:
+        assert f'value="{changed["iban"].replace(" ", "") or ""}"' in answer.text.replace(" ", "")
+    with facts(app):
+        assert PaymentMethod.select().count() == 0
+
+
+def test_paypal_is_confirmed_on_its_own_page_and_listed(app, owner) -> None:
+    address = f"{NEW}?kind=paypal"
+    page = shown(owner, address)
+    assert text_of(by_testid(page, "save-method")[0]) == "Continue to PayPal"
+    answer = post_form(owner, address)
+    assert "/sandbox/paypal/" in answer.location
+    there = answer.location.removeprefix("http://127.0.0.1:8000")
+    back = post_form(owner, there, email="paid@paypal.example", answer="confirm")
+    result = owner.get(back.location.removeprefix("http://127.0.0.1:8000"))
+    text = text_of(next(parse(result.text).iter("main")))
+    assert "The payment method is saved" in text
+    assert "PayPal was not charged." in text
+    assert marks(owner) == ["paypal"]
+
+
+def test_whoever_refuses_at_paypal_can_choose_another_kind(owner) -> None:
+    answer = post_form(owner, f"{NEW}?kind=paypal")
+    there = answer.location.removeprefix("http://127.0.0.1:8000")
+    back = post_form(owner, there, answer="refuse")
+    result = owner.get(back.location.removeprefix("http://127.0.0.1:8000"))
+    text = text_of(next(parse(result.text).iter("main")))
+    assert "The payment method was not saved" in text
+    assert "Use another payment method" in text
+    assert marks(owner) == []
+
+
+def test_after_a_failed_renewal_any_kind_says_what_it_is_charged(app, owner, renewing, clock) -> None:
+    with facts(app):
+        paying.charged_from_now_on(paying.DECLINED_WHEN_CHARGED)
+        clock.advance(days=30)
+        run.run_due(now=clock.now())
+    for kind, label in (("card", "Save and pay €33.60"), ("paypal", "Continue to PayPal")):
+        page = shown(owner, f"{NEW}?kind={kind}")
+        assert text_of(by_testid(page, "save-method")[0]) == label
+        assert "The renewal that is waiting, €33.60, is charged to it at once." in text_of(page)
+
+
+# --- their order ----------------------------------------------------------------------------------
+
+
+def test_the_backups_are_moved_up_and_down(app, owner, renewing) -> None:
+    add(owner, MASTERCARD)
+    add(owner, "3566002020360505")
+    page = shown(owner)
+    buttons = [
+        mark.get("data-testid")
+        for mark in page.iter("button")
+        if mark.get("data-testid", "").startswith(("card-up", "card-down"))
+    ]
+    assert buttons == ["card-down-4444", "card-up-0505"]
+    [up] = by_testid(page, "card-up-0505")
+    assert text_of(up) == "Move up JCB •••• 0505"
+    answer = post_form(owner, up.get("formaction"), shown_at=PAGE, to=up.get("value"))
+    assert (answer.status_code, marks(owner)) == (303, ["4242", "0505", "4444"])
+    assert post_form(owner, up.get("formaction"), shown_at=PAGE, to="x").status_code == 400
+
+
+def test_one_subscription_is_charged_to_a_method_of_its_own(app, acme, owner, renewing) -> None:
+    with facts(app):
+        bought(seen_by(owner_of(acme), acme), quantity=2, renews_with=PaymentMethod.get())
+    add(owner, MASTERCARD)
+    way = "/w/acme/subscriptions/meetings/auto-renewal"
+    assert by_testid(shown(owner, way), "pay-with")
+    answer = post_form(owner, f"{way}/method", shown_at=way, method=str(method_id(app, "4444")))
+    assert (answer.status_code, answer.location) == (303, way)
+    assert "Meetings is charged to Mastercard •••• 4444 from now on." in text_of(shown(owner, way))
+    [row] = by_testid(shown(owner), "card-4444")
+    assert "Charged first for Meetings" in text_of(row)
+    assert post_form(owner, f"{way}/method", shown_at=way, method="99").status_code == 422
+
+
+# --- that expire ----------------------------------------------------------------------------------
+
+
+def test_a_card_that_is_charged_and_expires_is_flagged_here_and_on_the_overview(app, owner, renewing, clock):
+    add(owner, MASTERCARD)
+    with facts(app):
+        PaymentMethod.update(exp_year=2026, exp_month=12).where(PaymentMethod.last4 == "4242").execute()
+        clock.advance(days=9)
+    assert "Expires soon" not in words(owner)
+    assert not by_testid(shown(owner, "/w/acme/billing"), "need-expiring-4242")
+    with facts(app):
+        clock.advance(days=1)
+    page = shown(owner)
+    assert "12/2026 Expires soon" in text_of(by_testid(page, "card-4242")[0])
+    assert "Expires soon" not in text_of(by_testid(page, "card-4444")[0]), "nothing is charged to it"
+    [need] = by_testid(shown(owner, "/w/acme/billing"), "need-expiring-4242")
+    assert NEW in [link.get("href") for link in need.iter("a")]
+    for banner in (need, *by_testid(page, "expiring-4242")):
+        assert "Visa •••• 4242 can be charged until 31 December 2026." in text_of(banner)
+        assert "After that day Mastercard •••• 4444 is charged instead." in text_of(banner)
+    with facts(app):
+        PaymentMethod.update(exp_year=2026, exp_month=12).execute()
+    [banner] = by_testid(shown(owner), "expiring-4242")
+    assert "Add another payment method before then." in text_of(banner)

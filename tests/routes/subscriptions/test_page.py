@@ -129,7 +129,7 @@ def test_a_bought_product_says_tier_licences_cycle_price_and_next_payment(app, c
         "Assign licences": "/w/acme/licences?product=meetings",
         "Change the subscription": "/w/acme/subscriptions/meetings/change",
         "Switch automatic renewal off": "/w/acme/subscriptions/meetings/auto-renewal",
-        "Payment methods": "/w/acme/payment-methods",
+        "Payment": "/w/acme/payment-methods",
         "Cancel the subscription": "/w/acme/subscriptions/meetings/cancel",
     }
     assert "Paid" in text_of(card_of(page, "meetings"))

@@ -1,0 +1,330 @@
+"""Adding a payment method: its kind, its fields, "Save"; and what is known of it until it is saved.
+
+The page of the payment methods, and the dialog of the Licences page, show the same form.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from flask import Blueprint, Response, abort, flash, request, url_for
+from flask_login import current_user
+
+from portal.domain.money import Money, total
+from portal.domain.vocabulary import PaymentMethodKind, Right, SetupState
+from portal.forms.cards import HostedMethodForm, NewCardForm, NewDebitForm
+from portal.gateways.base import CardData, DebitAccount
+from portal.models import MethodSetup
+from portal.runtime import current
+from portal.services.payments import charging, method_setups
+from portal.services.payments.method_setups import MandateChanged
+from portal.services.places import Place
+from portal.services.subscriptions import charged_methods
+from portal.web import limits, patience
+from portal.web.access import limited, workspace_right
+from portal.web.htmx import htmx, redirect_after_write, render
+from portal.web.navigation import sandbox_cards_url
+from portal.web.place import status_here, today_here
+from portal.words import formatting
+from portal.words.declines import decline_sentence
+from portal.words.i18n import gettext as _
+from portal.words.methods import kind_words, method_words
+
+blueprint = Blueprint("new_method", __name__, url_prefix="/w/<slug>/payment-methods")
+REFRESH_SECONDS = 3
+
+MethodForm: TypeAlias = NewCardForm | NewDebitForm | HostedMethodForm
+FIRST_FIELD = {PaymentMethodKind.CARD: "number", PaymentMethodKind.SEPA_DEBIT: "iban"}
+"""Beside which a decline stands; that of a method without a field stands above the form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adding:
+    """The form that adds a method of one `kind`, ready to print. `tabs`: (kind, label, address).
+
+    `total` is what is charged to it at once, if anything, for so many `renewals` that wait. `mandate`: the
+    sentences that are agreed to for a debit, with its `mandate_facts`. `label` is the button's.
+    """
+
+    form: MethodForm
+    kind: PaymentMethodKind
+    kind_name: str
+    tabs: list[tuple[str, str, str]]
+    total: str
+    renewals: int
+    processor: str
+    sandbox_cards: str
+    mandate: tuple[str, ...]
+    mandate_facts: list[tuple[str, str]]
+    label: str
+
+
+@blueprint.route("/new", methods=["GET", "POST"])
+@workspace_right(Right.MANAGE_PAYMENT_METHODS)
+@limited("payment")
+def show(place: Place) -> Response:
+    kinds = method_setups.kinds_on_offer(place.workspace)
+    asked = request.args.get("kind", kinds[0] if kinds else "")
+    if asked not in kinds:
+        abort(404)
+    kind = PaymentMethodKind(asked)
+    form = form_of(place, kind)
+    if not form.validate_on_submit():
+        return _page(place, kind, form, status=422 if form.is_submitted() else 200)
+    return save(place, kind, form, or_show=lambda: _page(place, kind, form, status=422))
+
+
+def _page(place: Place, kind: PaymentMethodKind, form: MethodForm, *, status: int) -> Response:
+    return render("payments/add.html", adding=adding_of(place, kind, form), status=status)
+
+
+def form_of(place: Place, kind: PaymentMethodKind) -> MethodForm:
+    if kind in charging.gateway_for(kind).capabilities().hosted:
+        return HostedMethodForm()
+    if kind == PaymentMethodKind.SEPA_DEBIT:
+        return NewDebitForm(data={"mandate": method_setups.next_mandate(place.workspace)})
+    return NewCardForm(today=today_here(place))
+
+
+def adding_of(place: Place, kind: PaymentMethodKind, form: MethodForm) -> Adding:
+    capabilities = charging.gateway_for(kind).capabilities()
+    charges = method_setups.charged_at_once(place.workspace, now=current().clock.now())
+    at_once = together(charges)
+    if isinstance(form, HostedMethodForm):
+        label = _("Continue to %(method)s", method=kind_words(kind))
+    else:
+        label = _("Save and pay %(total)s", total=at_once) if at_once else _("Save")
+    seller = current().settings.seller.name
+    is_debit = isinstance(form, NewDebitForm)
+    return Adding(
+        form=form,
+        kind=kind,
+        kind_name=kind_words(kind),
+        tabs=[
+            (each, kind_words(each), url_for("new_method.show", slug=place.workspace.slug, kind=each))
+            for each in method_setups.kinds_on_offer(place.workspace)
+        ],
+        total=at_once,
+        renewals=len(charges),
+        processor=capabilities.processor_name,
+        sandbox_cards=sandbox_cards_url(),
+        mandate=_mandate_words(seller, capabilities.processor_name) if is_debit else (),
+        mandate_facts=[
+            (_("Mandate reference"), form.mandate.data),
+            (_("Date"), formatting.day(today_here(place))),
+            (_("Creditor"), seller),
+        ]
+        if isinstance(form, NewDebitForm)
+        else [],
+        label=label,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MethodsSection:
+    """The payment methods as the Licences page lists them, in their order, with the form of its dialog."""
+
+    methods: list[tuple[str, bool]]
+    adding: Adding
+
+
+def section_of(place: Place) -> MethodsSection | None:
+    """For whoever may add one; None for everybody else, and where nothing can be added. A few queries."""
+    kinds = method_setups.kinds_on_offer(place.workspace)
+    if Right.MANAGE_PAYMENT_METHODS not in place.may or not kinds:
+        return None
+    saved = charged_methods.methods_of(status_here(place).subscription)
+    return MethodsSection(
+        methods=[
+            (method_words(each.kind, each.brand, each.last4), order == 0) for order, each in enumerate(saved)
+        ],
+        adding=adding_of(place, kinds[0], form_of(place, kinds[0])),
+    )
+
+
+def _mandate_words(seller: str, processor: str) -> tuple[str, ...]:
+    """The text of a SEPA Core mandate (EPC016-06)."""
+    return (
+        _(
+            "By giving this mandate, you authorise (A) %(seller)s to send instructions to your bank, through "
+            "%(processor)s, to debit your account, and (B) your bank to debit your account in accordance "
+            "with these instructions.",
+            seller=seller,
+            processor=processor,
+        ),
+        _(
+            "You are entitled to a refund from your bank under the terms of your agreement with it. A refund "
+            "must be claimed within 8 weeks of the day on which your account was debited."
+        ),
+    )
+
+
+def together(charges: Sequence[Money]) -> str:
+    """Their sum; where they are in several currencies, one for each. Empty for none."""
+    currencies = dict.fromkeys(charge.currency for charge in charges)
+    sums = (total((each for each in charges if each.currency == one), one) for one in currencies)
+    return " + ".join(formatting.money(each) for each in sums)
+
+
+# --- saving ---------------------------------------------------------------------------------------
+
+
+def save(
+    place: Place, kind: PaymentMethodKind, form: MethodForm, *, or_show: Callable[[], Response]
+) -> Response:
+    """Have the gateway save what was typed; `or_show` shows the form again, with why it was not."""
+    limits.count("payment", account=current_user.id)
+    try:
+        setup = method_setups.begin_adding(
+            place,
+            _source(form),
+            kind=kind,
+            mandate=form.mandate.data if isinstance(form, NewDebitForm) else "",
+            result_address=lambda key: url_for(
+                "new_method.result", slug=place.workspace.slug, key=key, _external=True
+            ),
+            now=current().clock.now(),
+        )
+    except MandateChanged:
+        assert isinstance(form, NewDebitForm), "only a debit has a mandate"
+        form.mandate.data, form.agreed.data = method_setups.next_mandate(place.workspace), False
+        said = _("Nothing was saved: the mandate has a new reference. Check it, and tick the box again.")
+        form.add_error("agreed", said)
+        return or_show()
+    match setup.state:
+        case SetupState.DONE:
+            flash(_saved_words(setup), "done")
+            return redirect_after_write(url_for("payment_methods.show", slug=place.workspace.slug))
+        case SetupState.ACTION_REQUIRED:
+            return redirect_after_write(setup.action_url)
+        case SetupState.DECLINED:
+            form.add_error(FIRST_FIELD.get(kind), decline_sentence(setup.decline_code, kind))
+            if isinstance(form, NewDebitForm):
+                form.mandate.data = method_setups.next_mandate(place.workspace)
+            return or_show()
+    if setup.state == SetupState.CREATED:
+        patience.follow(setup.key)
+    return redirect_after_write(url_for("new_method.result", slug=place.workspace.slug, key=setup.key))
+
+
+def _source(form: MethodForm) -> CardData | DebitAccount | None:
+    match form:
+        case NewCardForm():
+            return CardData(
+                number=form.number.data,
+                exp_month=int(form.exp_month.data),
+                exp_year=int(form.exp_year.data),
+                security_code=form.security_code.data,
+                holder=form.holder.data,
+            )
+        case NewDebitForm():
+            return DebitAccount(iban=form.iban.data, holder=form.holder.data)
+    return None
+
+
+# --- what is known of it --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SetupPage:
+    """What is known of a method that is being saved. `confirm`: the button to where it is confirmed."""
+
+    setup: MethodSetup
+    waits: bool
+    confirm: str
+    is_done: bool
+    another: str
+    another_address: str
+    heading: str
+    lead: str
+
+
+@blueprint.get("/setups/<key>")
+@workspace_right(Right.MANAGE_PAYMENT_METHODS)
+def result(place: Place, key: str) -> Response:
+    """What is known of the set-up. Only shows; asking the gateway is the worker's work."""
+    setup = method_setups.find_setup(place.workspace, key)
+    if setup is None:
+        abort(404)
+    waits = setup.state in (SetupState.CREATED, SetupState.UNKNOWN)
+    needs_action = setup.state == SetupState.ACTION_REQUIRED
+    if needs_action and patience.has_followed(setup.key):
+        return redirect_after_write(setup.action_url)
+    heading, lead = _outcome(setup)
+    is_card = setup.kind == PaymentMethodKind.CARD
+    response = render(
+        "payments/method_result.html",
+        SetupPage(
+            setup=setup,
+            waits=waits,
+            confirm=_confirm_words(setup) if needs_action else "",
+            is_done=setup.state == SetupState.DONE,
+            another=_("Use another card") if is_card else _("Use another payment method"),
+            another_address=url_for(
+                "payment_methods.show" if is_card else "new_method.show", slug=place.workspace.slug
+            ),
+            heading=heading,
+            lead=lead,
+        ),
+    )
+    if waits:
+        response.headers["Refresh"] = str(REFRESH_SECONDS)
+    elif htmx:
+        # Settled while the page was polling: its title changes too, so the whole page is loaded.
+        response.headers["HX-Redirect"] = request.path
+    return response
+
+
+def _outcome(setup: MethodSetup) -> tuple[str, str]:
+    """Heading and lead: what is known, and nothing more."""
+    is_card = setup.kind == PaymentMethodKind.CARD
+    now = current().clock.now()
+    match setup.state:
+        case SetupState.DONE:
+            heading = _("The card is saved") if is_card else _("The payment method is saved")
+            if not method_setups.is_being_charged(setup, now=now):
+                return heading, _("%(method)s was not charged.", method=_saved(setup))
+            return heading, _(
+                "We are trying the renewal that was waiting with %(method)s. We will e-mail you the result.",
+                method=_saved(setup),
+            )
+        case SetupState.ACTION_REQUIRED if is_card:
+            return _("Your bank asks you to confirm"), _("The card is not saved until you do.")
+        case SetupState.ACTION_REQUIRED:
+            waits = _("%(method)s is waiting for you to confirm", method=kind_words(setup.kind))
+            return waits, _("Nothing is saved until you do.")
+        case SetupState.DECLINED:
+            heading = _("The card was not saved") if is_card else _("The payment method was not saved")
+            return heading, decline_sentence(setup.decline_code, setup.kind)
+    heading = _("Your card is being saved") if is_card else _("Your payment method is being saved")
+    if not method_setups.charged_at_once(setup.workspace, now=now):
+        return heading, _(
+            "The bank has not answered yet. You do not need to do anything and nothing is charged. This "
+            "page will show the result."
+        )
+    if is_card:
+        return heading, _(
+            "The bank has not answered yet. You do not need to do anything: this page will show the "
+            "result. Once the card is saved, the renewal that is waiting is charged to it."
+        )
+    return heading, _(
+        "The bank has not answered yet. You do not need to do anything: this page will show the result. "
+        "Once the payment method is saved, the renewal that is waiting is charged to it."
+    )
+
+
+def _confirm_words(setup: MethodSetup) -> str:
+    if setup.kind == PaymentMethodKind.PAYPAL:
+        return _("Confirm on the %(method)s page", method=kind_words(setup.kind))
+    return _("Confirm with your bank")
+
+
+def _saved(setup: MethodSetup) -> str:
+    assert setup.method is not None, "a set-up that is done has saved a method"
+    return method_words(setup.method.kind, setup.method.brand, setup.method.last4)
+
+
+def _saved_words(setup: MethodSetup) -> str:
+    if method_setups.is_being_charged(setup, now=current().clock.now()):
+        return _("%(method)s is saved. The payment is being made.", method=_saved(setup))
+    return _("%(method)s is saved. It was not charged.", method=_saved(setup))
