@@ -184,12 +184,32 @@ OWN = [
     Form(
         "owner",
         "/w/acme/settings",
-        ("version", "name", "time_zone", "language", "currency", "who_may_buy", "hides_plans_from_members"),
+        ("version", "name", "time_zone", "language", "currency"),
         ("name",),
         {
             "time_zone": "UTC",
             "language": "en",
             "currency": "EUR",
+            "version": "",
+        },
+    ),
+    Form(
+        "owner",
+        "/w/acme/billing-settings",
+        (
+            *("version", "is_business", "company_name", "first_name", "last_name", "country", "street"),
+            *("street2", "postal_code", "city", "region", "legal_status", "legal_number", "vat_number"),
+            *("electronic_address", "email", "email_confirm", "purchase_order", "change_notices"),
+            *("who_may_buy", "hides_plans_from_members"),
+        ),
+        ("company_name", "first_name", "last_name", "street", "city"),
+        {
+            "is_business": "y",
+            "country": "FR",
+            "postal_code": "75002",
+            "email": "a@b.test",
+            "email_confirm": "a@b.test",
+            "change_notices": "each",
             "who_may_buy": "any_member",
             "version": "",
         },

@@ -11,7 +11,7 @@ from tests.paying import a_place
 from tests.visiting import facts, visit_as
 
 pytestmark = pytest.mark.engine("sqlite")
-BILLING = ["Overview", "Plans", "Subscriptions", "History", "Payment methods", "Contacts"]
+BILLING = ["Overview", "Plans", "Subscriptions", "History", "Payment methods", "Settings", "Contacts"]
 AREAS = ["Billing", "Members", "Services", "Workspace"]
 
 
@@ -49,6 +49,7 @@ def where_one_is(links: list[Element]) -> list[str]:
         ("subscriptions/new", ["Billing", "Subscriptions"]),
         ("history", ["Billing", "History"]),
         ("payment-methods", ["Billing", "Payment methods"]),
+        ("billing-settings", ["Billing", "Settings"]),
         ("contacts", ["Billing", "Contacts"]),
     ],
 )
@@ -82,6 +83,7 @@ def test_a_page_has_one_name_in_its_tab_its_heading_and_its_title(client, place,
         "subscriptions",
         "history",
         "payment-methods",
+        "billing-settings",
         "contacts",
         "members",
         "licences",
