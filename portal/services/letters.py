@@ -9,9 +9,19 @@ from peewee import Expression, ModelSelect
 from portal import outbox
 from portal.database.prepared import Parameter, Prepared
 from portal.domain.errors import PortalError
-from portal.domain.vocabulary import MemberStatus, Role
-from portal.mail.writing import BILLING_MAIL, names_needed
-from portal.models import Contact, Invoice, Member, OutboxMessage, Payment, PaymentMethod, Person, Workspace
+from portal.domain.vocabulary import ChangeNotices, MemberStatus, Role
+from portal.mail.writing import BILLING_MAIL, CHANGE_NOTICES, names_needed
+from portal.models import (
+    ChangeNotice,
+    Contact,
+    Invoice,
+    Member,
+    OutboxMessage,
+    Payment,
+    PaymentMethod,
+    Person,
+    Workspace,
+)
 from portal.outbox import JSON
 from portal.runtime import current
 
@@ -41,7 +51,64 @@ def send(
     language. `copies_to` are addresses that may be nobody's here: a copy in the workspace's. An address gets
     one mail, however many reasons there are, and none where mail came back from it. A copy leads to no page
     behind a sign-in: it says whom to ask instead.
+
+    Change notices (writing.CHANGE_NOTICES) go to the billing people, whoever they are by then: at once where
+    the workspace wants that and got none today, else with others later (services/billing/digests.py).
     """
+    if template in CHANGE_NOTICES and not _is_mailed_at_once(template, workspace, key=key, context=context):
+        return
+    send_now(
+        template,
+        to=to,
+        workspace=workspace,
+        key=key,
+        context=context,
+        attachments=attachments,
+        copies_to=copies_to,
+    )
+
+
+def _is_mailed_at_once(template: str, workspace: Workspace, *, key: str, context: dict[str, JSON]) -> bool:
+    """Write the notice down, as mailed today or as waiting. The same `key` a second time is a no-op."""
+    if missing := names_needed(template) - {*context, "name", "workspace", "slug"}:
+        raise LetterIncomplete(template=template, missing=tuple(sorted(missing)))
+    if ChangeNotice.select().where(ChangeNotice.key == key).exists():
+        return False
+    today = workspace.day(current().clock.now())
+    ChangeNotice.delete().where(ChangeNotice.workspace == workspace, ChangeNotice.sent_on < today).execute()
+    is_first = not ChangeNotice.select().where(ChangeNotice.workspace == workspace).exists()
+    at_once = is_first and workspace.change_notices is ChangeNotices.EACH
+    ChangeNotice.create(
+        workspace=workspace,
+        key=key,
+        template=template,
+        context=context,
+        noted_on=today,
+        sent_on=today if at_once else None,
+    )
+    return at_once
+
+
+def waiting_notices(workspace: Workspace) -> "ModelSelect[ChangeNotice]":
+    """Change notices that were not mailed yet, the oldest first."""
+    return (
+        ChangeNotice.select()
+        .where(ChangeNotice.workspace == workspace, ChangeNotice.sent_on.is_null())
+        .order_by(ChangeNotice.id)
+    )
+
+
+def send_now(
+    template: str,
+    *,
+    to: Iterable[Person],
+    workspace: Workspace,
+    key: str,
+    context: dict[str, JSON],
+    attachments: Sequence[Invoice] = (),
+    copies_to: Iterable[str] = (),
+) -> None:
+    """As `send`, whatever the workspace wants of change notices."""
     people = {person.id: person for person in to}.values()
     contacts = _contacts.rows(workspace=workspace.id) if template in BILLING_MAIL else []
     copies = [

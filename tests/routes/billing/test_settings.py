@@ -1,4 +1,4 @@
-"""Billing settings: the country decides the fields, the next document has the values, two do not overwrite."""
+"""Billing settings: fields by country, values for the next document, two people who do not overwrite."""
 
 import pytest
 
