@@ -528,6 +528,22 @@ class BillingDetails(Model):
     purchase_order = ShortText(max_length=LONGEST_PURCHASE_ORDER, default="", constraints=[SQL("DEFAULT ''")])
 
 
+class VatCheck(Model):
+    """What the official register said of a VAT number. Never changed: it proves why no VAT was charged.
+
+    `consultation_number` is the register's own for the question, "" where it gave none.
+    """
+
+    workspace = ForeignKeyField(Workspace, on_delete="RESTRICT", index=False)
+    vat_number = ShortText(max_length=20)
+    is_valid = BooleanField()
+    consultation_number = ShortText(max_length=60)
+    answered_at = UTCDateTimeField()
+
+    class Meta:
+        indexes = ((("workspace", "vat_number"), False),)
+
+
 class PaymentMethod(Model):
     """A stored way to pay: the gateway's reference and what may be shown of it, never a number.
 
@@ -1788,6 +1804,7 @@ ALL_MODELS: tuple[type[Model], ...] = (
     TrialTaken,
     LimitBucket,
     BillingDetails,
+    VatCheck,
     PaymentMethod,
     MethodSetup,
     Subscription,

@@ -95,6 +95,7 @@ BILLING_MAIL = frozenset(
         "cancelled",
         "cancellation_taken_back",
         "changes",
+        "vat_number_invalid",
     }
 )
 """Letters about money that is charged, owed or paid back, and about the agreement that it is for.

@@ -17,3 +17,14 @@ CREATE UNIQUE INDEX "change_notice_key" ON "change_notice" ("key")
 CREATE INDEX "change_notice_workspace_id_sent_on" ON "change_notice" ("workspace_id", "sent_on")
 ;
 CREATE INDEX "change_notice_waiting" ON "change_notice" ("noted_on") WHERE ("sent_on" IS NULL)
+;
+CREATE TABLE "vat_check" (
+  "id" INTEGER NOT NULL PRIMARY KEY,
+  "workspace_id" INTEGER NOT NULL,
+  "vat_number" VARCHAR(20) NOT NULL CHECK (length("vat_number") <= 20),
+  "is_valid" INTEGER NOT NULL,
+  "consultation_number" VARCHAR(60) NOT NULL CHECK (length("consultation_number") <= 60),
+  "answered_at" DATETIME NOT NULL,
+  FOREIGN KEY ("workspace_id") REFERENCES "workspace" ("id") ON DELETE RESTRICT)
+;
+CREATE INDEX "vat_check_workspace_id_vat_number" ON "vat_check" ("workspace_id", "vat_number")

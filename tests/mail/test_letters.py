@@ -273,6 +273,7 @@ LETTERS = {
             },
         ],
     },
+    "vat_number_invalid": HERE | {"vat_number": "FR44732829320"},
     "licence_key_replaced": HERE | PRODUCT | {"product": "remote", "by": "Ana Roux", "was_activated": True},
     "refunded": HERE
     | TOTAL

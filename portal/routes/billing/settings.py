@@ -15,6 +15,7 @@ from portal.services.billing.settings import BillingSettings, BillingSettingsCha
 from portal.services.places import Place
 from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render
+from portal.web.vat_register import register_words
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code
 
@@ -77,12 +78,13 @@ class BillingSettingsPage:
     """`conflicts`: (label, what stands now, what this person wrote) where somebody else was first.
 
     `decided`: (question, answer) of what only an owner decides, for the others; `refresh`: the attributes
-    that ask for the form of the country just chosen.
+    that ask for the form of the country just chosen; `register_says`: of the VAT number that is kept, or "".
     """
 
     form: BillingSettingsForm
     conflicts: list[tuple[str, str, str]]
     decided: list[tuple[str, str]]
+    register_says: str
     refresh: Mapping[str, str]
 
 
@@ -102,6 +104,7 @@ def _page(
         BillingSettingsPage(
             form=form,
             conflicts=_conflicts(form, now, _wanted(form, known)) if now else [],
+            register_says=register_words(place.workspace, known.details.vat_number) if known.details else "",
             decided=[] if Right.MANAGE_WORKSPACE in place.may else _decided(known),
             refresh={
                 "hx-post": url_for("billing_settings.show", slug=place.workspace.slug),

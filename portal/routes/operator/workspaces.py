@@ -14,6 +14,7 @@ from portal.forms.operator import MOST_TRIAL_DAYS, CorporateForm, ExtendTrialFor
 from portal.models import Member, Payment, Workspace
 from portal.runtime import current
 from portal.services import exchange_rates, operator, plans
+from portal.services.billing import vat_checks
 from portal.services.operator import Corporate, PaymentAttempt
 from portal.services.payments import asking, charging, transfer_pages
 from portal.services.payments.charging import AmountMismatch
@@ -23,6 +24,7 @@ from portal.services.workspace.deletion import Why
 from portal.web.access import operators_only
 from portal.web.htmx import redirect_after_write, render
 from portal.web.lists import page_cursor, whole_number
+from portal.web.vat_register import register_words
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
@@ -253,6 +255,7 @@ class WorkspacePage:
     products: "list[ProductRow]"
     usage: Usage
     rows: "list[AttemptRow]"
+    register_says: str
 
 
 def _page(
@@ -281,6 +284,7 @@ def _page(
             products=[_product(each) for each in others],
             usage=plans.usage_of(workspace),
             rows=[_row(workspace, attempt) for attempt in operator.attempts(workspace, limit=ATTEMPTS_SHOWN)],
+            register_says=register_words(workspace, vat_checks.kept_number(workspace)),
         ),
         status=status,
     )

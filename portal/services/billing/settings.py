@@ -16,6 +16,8 @@ from portal.models import BillingDetails, Workspace
 from portal.services import audit
 from portal.services.places import Place
 
+from . import vat_checks
+
 
 class BillingSettingsChanged(PortalError):
     """Somebody changed them after they were shown: `current` (BillingSettings) is what stands now."""
@@ -65,6 +67,8 @@ def change(place: Place, wanted: BillingSettings, *, shown_version: str, now: da
         if current.version != shown_version:
             raise BillingSettingsChanged(current=current)
         wanted = _as_allowed(place, wanted, current)
+        if wanted.details is not None:
+            vat_checks.promise(place.workspace, wanted.details.vat_number)
         changed = _changed(current, wanted)
         if not changed:
             return False

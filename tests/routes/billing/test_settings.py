@@ -3,7 +3,7 @@
 import pytest
 
 from portal.domain.vocabulary import ChangeNotices, Role, WhoMayBuy
-from portal.models import AuditEntry, BillingDetails, Invoice, Member, Workspace
+from portal.models import AuditEntry, BillingDetails, Invoice, Member, VatCheck, Workspace
 from portal.services.subscriptions import agreement
 from tests.factories import a_member, a_person, owner_of
 from tests.pages import by_testid, csrf_of, parse, text_of
@@ -211,3 +211,16 @@ def test_the_checkout_begins_with_them(app, client, place) -> None:
         number = an_open_order(place).number
     html = client.get(f"/w/acme/checkout/{number}").text
     assert 'value="12 rue de la Paix"' in html and 'value="FR44732829320"' in html
+
+
+@pytest.mark.either_engine
+def test_the_page_says_what_the_register_said(app, client, place, clock) -> None:
+    assert save(client).status_code == 303
+    assert "has not answered about FR44732829320" in client.get(PAGE).text
+    with facts(app):
+        answer = {"workspace": place.workspace, "vat_number": "FR44732829320", "answered_at": clock.now()}
+        VatCheck.create(is_valid=True, consultation_number="WAPI1", **answer)
+    assert "(consultation number WAPI1)" in client.get(PAGE).text
+    with facts(app):
+        VatCheck.create(is_valid=False, consultation_number="", **answer)
+    assert "did not know FR44732829320" in client.get(PAGE).text

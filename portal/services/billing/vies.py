@@ -1,0 +1,81 @@
+"""The register of VAT numbers of the EU (VIES), asked over its REST address (PORTAL_VIES_URL).
+
+Only what it says is believed: an outage, a refusal or nonsense raises, and the number stays unchecked.
+"""
+
+import http.client
+import json
+import time
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from portal.runtime import current
+
+LONGEST_ANSWER = 64 * 1024
+SECONDS = 8
+LONGEST_CONSULTATION_NUMBER = 60
+
+
+class NoAnswer(Exception):
+    """The register is away, or did not say whether the number is registered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What the register said. `consultation_number` proves that it was asked; "" where it gave none."""
+
+    is_valid: bool
+    consultation_number: str
+
+
+def ask(url: str, number: str) -> Registered:
+    """Whether `number`, with its two letters, is registered. Raises NoAnswer after eight seconds at most.
+
+    Redirects are not followed: `url` is the one address that is ever asked. No transaction is open meanwhile.
+    """
+    seller = current().settings.seller.vat_number
+    asked = {
+        "countryCode": number[:2],
+        "vatNumber": number[2:],
+        "requesterMemberStateCode": seller[:2],
+        "requesterNumber": seller[2:],
+    }
+    try:
+        answer = json.loads(_post(url, json.dumps(asked).encode()))
+    except (OSError, http.client.HTTPException, ValueError, RecursionError) as fault:
+        raise NoAnswer(f"the register of VAT numbers gave no answer: {type(fault).__name__}") from fault
+    return _read(answer, number)
+
+
+def _read(answer: object, number: str) -> Registered:
+    if not isinstance(answer, dict):
+        raise NoAnswer("the register of VAT numbers answered nonsense")
+    is_valid = answer.get("valid")
+    is_about_it = (answer.get("countryCode"), answer.get("vatNumber")) == (number[:2], number[2:])
+    if not isinstance(is_valid, bool) or not is_about_it or answer.get("errorWrappers"):
+        raise NoAnswer("the register of VAT numbers did not say whether the number is registered")
+    consultation = answer.get("requestIdentifier")
+    text = consultation if isinstance(consultation, str) and consultation.isprintable() else ""
+    return Registered(is_valid, text[:LONGEST_CONSULTATION_NUMBER])
+
+
+def _post(url: str, body: bytes) -> bytes:
+    """The body of a 200; all within SECONDS. Raises OSError, HTTPException, ValueError."""
+    until = time.monotonic() + SECONDS
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(str(parts.hostname), parts.port, timeout=SECONDS)
+    try:
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        connection.request("POST", parts.path or "/", body, headers)
+        response = connection.getresponse()
+        if response.status != http.client.OK:
+            raise ValueError(f"status {response.status}")
+        parts_read = bytearray()
+        while chunk := response.read1(8192):
+            parts_read += chunk
+            if len(parts_read) > LONGEST_ANSWER or time.monotonic() > until:
+                raise ValueError("too long an answer")
+        return bytes(parts_read)
+    finally:
+        connection.close()

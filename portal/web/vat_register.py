@@ -1,0 +1,29 @@
+"""What the official register said of a workspace's VAT number, in words."""
+
+from portal.models import Workspace
+from portal.services.billing import vat_checks
+from portal.words import formatting
+from portal.words.i18n import gettext as _
+
+
+def register_words(workspace: Workspace, vat_number: str) -> str:
+    """Empty for no number and for one that the register of the EU does not keep. One query at most."""
+    if not vat_number or not vat_checks.is_in_register(vat_number):
+        return ""
+    answer = vat_checks.newest_answer(workspace, vat_number)
+    if answer is None:
+        return _(
+            "The register of the EU has not answered about %(number)s.",
+            number=vat_number,
+        )
+    day = formatting.day(workspace.day(answer.answered_at))
+    if not answer.is_valid:
+        return _("On %(day)s the register of the EU did not know %(number)s.", day=day, number=vat_number)
+    if answer.consultation_number:
+        return _(
+            "On %(day)s the register of the EU confirmed %(number)s (consultation number %(consultation)s).",
+            day=day,
+            number=vat_number,
+            consultation=answer.consultation_number,
+        )
+    return _("On %(day)s the register of the EU confirmed %(number)s.", day=day, number=vat_number)
