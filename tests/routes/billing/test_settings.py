@@ -214,6 +214,13 @@ def test_the_checkout_begins_with_them(app, client, place) -> None:
 
 
 @pytest.mark.either_engine
+def test_where_nobody_asks_the_register_nothing_is_said_of_it(client, place) -> None:
+    assert save(client).status_code == 303
+    assert not by_testid(parse(client.get(PAGE).text), "register-says")
+
+
+@pytest.mark.either_engine
+@pytest.mark.settings(PORTAL_VIES_URL="http://127.0.0.1:9/check-vat-number")
 def test_the_page_says_what_the_register_said(app, client, place, clock) -> None:
     assert save(client).status_code == 303
     assert "has not answered about FR44732829320" in client.get(PAGE).text
