@@ -38,6 +38,7 @@ from portal.models import (
     Workspace,
 )
 from portal.services.billing import contacts
+from portal.services.billing import settings as billing_settings
 from portal.services.members import invitations
 from portal.services.payments import bank_statements, given_credits, method_setups
 from portal.services.people import links
@@ -432,9 +433,10 @@ class Site:
     def send(self, form: Form, fields: dict[str, str]) -> TestResponse:
         return self.browsers[form.who].post(form.path.format(**self.names), fields)
 
-    def version(self) -> str:
+    def version(self, path: str) -> str:
         with facts(self.app):
-            return workspace_settings.settings_of(Workspace.get(Workspace.slug == "acme")).version
+            service = billing_settings if "billing" in path else workspace_settings
+            return service.settings_of(Workspace.get(Workspace.slug == "acme")).version
 
 
 def send_everything(site: Site, forms: list[Form], values: frozenset[str]) -> Verdicts:
@@ -448,7 +450,7 @@ def send_everything(site: Site, forms: list[Form], values: frozenset[str]) -> Ve
                 n = VALUES.index(value)
                 fields = {name: text.format(n=n) for name, text in form.right.items()}
                 if "version" in fields:
-                    fields["version"] = site.version()
+                    fields["version"] = site.version(form.path)
                 answer = site.send(form, {**EXTRA, **fields, **dict.fromkeys(form.free, value)})
                 judge(found, form, "where text is free", value, answer, form.free)
                 found.accepted[form.path] = found.accepted.get(form.path, 0) + (answer.status_code == 303)
