@@ -1,20 +1,19 @@
 """What the official register said of a workspace's VAT number, in words."""
 
-from portal.models import Workspace
+from portal.models import VatCheck, Workspace
 from portal.runtime import current
 from portal.services.billing import vat_checks
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 
 
-def register_words(workspace: Workspace, vat_number: str) -> str:
+def register_words(workspace: Workspace, vat_number: str, answer: VatCheck | None) -> str:
     """Empty for no number, for one that the register of the EU does not keep, and where nobody asks it.
 
-    One query at most.
+    `answer`: what it last said of the number.
     """
     if not vat_number or not vat_checks.is_in_register(vat_number):
         return ""
-    answer = vat_checks.newest_answer(workspace, vat_number)
     if answer is None and current().settings.vies_url is None:
         return ""
     if answer is None:

@@ -11,6 +11,7 @@ from portal.forms.base import CheckboxField
 from portal.forms.billing import WHO_MAY_BUY, BillingSettingsForm
 from portal.runtime import current
 from portal.services.billing import settings as service
+from portal.services.billing import vat_checks
 from portal.services.billing.settings import BillingSettings, BillingSettingsChanged
 from portal.services.places import Place
 from portal.web.access import workspace_right
@@ -104,7 +105,7 @@ def _page(
         BillingSettingsPage(
             form=form,
             conflicts=_conflicts(form, now, _wanted(form, known)) if now else [],
-            register_says=register_words(place.workspace, known.details.vat_number) if known.details else "",
+            register_says=_register_says(place, known.details.vat_number) if known.details else "",
             decided=[] if Right.MANAGE_WORKSPACE in place.may else _decided(known),
             refresh={
                 "hx-post": url_for("billing_settings.show", slug=place.workspace.slug),
@@ -114,6 +115,12 @@ def _page(
             },
         ),
         status=status,
+    )
+
+
+def _register_says(place: Place, vat_number: str) -> str:
+    return register_words(
+        place.workspace, vat_number, vat_checks.newest_answer(place.workspace, vat_number)
     )
 
 

@@ -14,7 +14,6 @@ from portal.forms.operator import MOST_TRIAL_DAYS, CorporateForm, ExtendTrialFor
 from portal.models import Member, Payment, Workspace
 from portal.runtime import current
 from portal.services import exchange_rates, operator, plans
-from portal.services.billing import vat_checks
 from portal.services.operator import Corporate, PaymentAttempt
 from portal.services.payments import asking, charging, transfer_pages
 from portal.services.payments.charging import AmountMismatch
@@ -284,7 +283,7 @@ def _page(
             products=[_product(each) for each in others],
             usage=plans.usage_of(workspace),
             rows=[_row(workspace, attempt) for attempt in operator.attempts(workspace, limit=ATTEMPTS_SHOWN)],
-            register_says=register_words(workspace, vat_checks.kept_number(workspace)),
+            register_says=register_words(workspace, *operator.vat_number_of(workspace)),
         ),
         status=status,
     )

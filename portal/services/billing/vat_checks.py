@@ -98,9 +98,3 @@ def newest_answer(workspace: Workspace, vat_number: str) -> VatCheck | None:
         .order_by(VatCheck.id.desc())
         .first()
     )
-
-
-def kept_number(workspace: Workspace) -> str:
-    """The VAT number that the workspace is invoiced with; "" for none."""
-    known = BillingDetails.get_or_none(BillingDetails.workspace == workspace)
-    return known.vat_number if known else ""
