@@ -10,9 +10,9 @@ import pytest
 from portal.domain.vocabulary import VatStatus
 from portal.models import BillingDetails, Invoice, OutboxMessage, VatCheck
 from portal.runtime import current, install
-from portal.services.billing import vat_checks
+from portal.services.billing import vat_checks, vies
 from portal.services.billing.vies import NoAnswer
-from tests.factories import mailed
+from tests.factories import letters
 from tests.paying import a_place, an_order, pay
 
 NUMBER = "BE0428759497"
@@ -30,10 +30,13 @@ class Register(HTTPServer):
 
     answer: object = {}
     status = 200
+    trickled = b""
+    """Before the answer, byte for byte."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Asked)
         self.asked = []
+        self.hurry = threading.Event()
 
 
 class Asked(BaseHTTPRequestHandler):
@@ -47,6 +50,10 @@ class Asked(BaseHTTPRequestHandler):
         if self.server.status == 302:
             self.send_header("Location", "http://127.0.0.1:9/elsewhere")
         self.send_header("Content-Length", str(len(body)))
+        self.flush_headers()
+        for byte in self.server.trickled:
+            self.wfile.write(bytes([byte]))
+            self.server.hurry.wait(0.02)
         self.end_headers()
         self.wfile.write(body)
 
@@ -73,6 +80,7 @@ def register(runtime, clock):
     install(replace(runtime, settings=replace(runtime.settings, vies_url=url)))
     yield server
     install(runtime)
+    server.hurry.set()
     server.shutdown()
     server.server_close()
     thread.join()
@@ -105,7 +113,7 @@ def test_the_answer_its_day_and_its_number_are_kept(place, register, clock):
     check(place, clock)
     kept = VatCheck.get()
     assert (kept.is_valid, kept.consultation_number, kept.answered_at) == (True, "WAPIAAAAX1", clock.now())
-    assert status() is VatStatus.VALID and not mailed("vat_number_invalid")
+    assert status() is VatStatus.VALID and not letters("vat_number_invalid")
     seller = current().settings.seller.vat_number
     assert register.asked == [
         {
@@ -123,7 +131,7 @@ def test_a_number_that_is_not_registered_is_told_once_and_changes_coming_orders_
     check(place, clock)
     check(place, clock)
     assert status() is VatStatus.INVALID
-    [letter] = mailed("vat_number_invalid")
+    [letter] = letters("vat_number_invalid")
     assert letter["context"]["vat_number"] == NUMBER
     assert Invoice.get().facts == before and Invoice.get().tax_minor == 0
     assert an_order(place, **BELGIAN).tax_minor > 0
@@ -166,12 +174,22 @@ def test_nobody_there_is_an_outage(place, register, clock):
 
 
 @pytest.mark.either_engine
+def test_an_answer_that_trickles_in_has_one_deadline(place, register, clock, monkeypatch):
+    """Each byte comes in time, and the whole answer would: it is the deadline that it misses."""
+    monkeypatch.setattr(vies, "SECONDS", 0.5)
+    register.answer, register.trickled = says(False), b"X-Waits: " + b"." * 200 + b"\r\n"
+    with pytest.raises(NoAnswer):
+        check(place, clock)
+    assert status() is VatStatus.UNCHECKED and not VatCheck.select().exists()
+
+
+@pytest.mark.either_engine
 def test_an_answer_about_a_number_that_was_replaced_changes_nothing_else(place, register, clock):
     BillingDetails.update(vat_number="BE0403170701").execute()
     register.answer = says(False)
     check(place, clock)
     assert VatCheck.select().count() == 1
-    assert status() is VatStatus.UNCHECKED and not mailed("vat_number_invalid")
+    assert status() is VatStatus.UNCHECKED and not letters("vat_number_invalid")
 
 
 @pytest.mark.either_engine
