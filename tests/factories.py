@@ -19,7 +19,6 @@ from portal.models import (
 )
 from portal.runtime import current
 from portal.services import catalogue, places
-from portal.services.letters import billing_people
 from portal.services.people import passwords, signing_up
 from portal.services.places import Place
 from portal.services.subscriptions import agreement, nonprofit
@@ -154,35 +153,17 @@ def plan_of(workspace: Workspace) -> Plan:
 
 
 def letters(template: str | None = None) -> list[dict[str, Any]]:
-    """What was promised to the mail, oldest first; then what waits to be mailed with other changes."""
-    return [*mailed(template), *_waiting_letters(template)]
-
-
-def _waiting_letters(template: str | None) -> list[dict[str, Any]]:
-    """As they would be if each were mailed at once."""
-    waiting = ChangeNotice.select(ChangeNotice, Workspace).join(Workspace)
-    return [
-        {
-            "template": notice.template,
-            "to": person.email,
-            "locale": person.language or notice.workspace.language,
-            "context": {
-                "name": person.name,
-                "workspace": notice.workspace.name,
-                "slug": notice.workspace.slug,
-                **notice.context,
-            },
-        }
-        for notice in waiting.where(ChangeNotice.sent_on.is_null()).order_by(ChangeNotice.id)
-        for person in billing_people(notice.workspace)
-        if template in (None, notice.template) and person.bounced_at is None
-    ]
-
-
-def mailed(template: str | None = None) -> list[dict[str, Any]]:
     """What was promised to the mail, oldest first."""
     rows = OutboxMessage.select().where(OutboxMessage.topic == "mail").order_by(OutboxMessage.id)
     return [row.payload for row in rows if template in (None, row.payload["template"])]
+
+
+def waiting_notices(template: str | None = None) -> list[dict[str, Any]]:
+    """Template and context of what waits to be mailed with other changes, oldest first."""
+    rows = ChangeNotice.select().where(ChangeNotice.sent_on.is_null()).order_by(ChangeNotice.id)
+    return [
+        {"template": row.template, "context": row.context} for row in rows if template in (None, row.template)
+    ]
 
 
 def mailed_path(template: str) -> str:

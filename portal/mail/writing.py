@@ -109,13 +109,12 @@ CHANGE_NOTICES = frozenset(
         "plan_scheduled",
         "plan_schedule_withdrawn",
         "plan_begun",
-        "cancelled",
-        "cancellation_taken_back",
     }
 )
-"""Those of the above that tell of a change and of nothing that is charged, owed or asked for.
+"""Those of the above that tell of a change and of nothing that is charged, owed, cancelled or asked for.
 
-They may wait and be mailed with others, as the workspace wants it (services/letters.py).
+They may wait and be mailed with others, as the workspace wants it, but never beyond the day that they tell of
+(services/letters.py).
 """
 ADDED_LATER: Mapping[str, JSON] = {
     "licences": None,

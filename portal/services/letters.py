@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from hashlib import blake2b
 
 from peewee import Expression, ModelSelect
 
 from portal import outbox
 from portal.database.prepared import Parameter, Prepared
+from portal.domain.change_notices import mailed_from
 from portal.domain.errors import PortalError
 from portal.domain.vocabulary import ChangeNotices, MemberStatus, Role
 from portal.mail.writing import BILLING_MAIL, CHANGE_NOTICES, names_needed
@@ -53,7 +55,8 @@ def send(
     behind a sign-in: it says whom to ask instead.
 
     Change notices (writing.CHANGE_NOTICES) go to the billing people, whoever they are by then: at once where
-    the workspace wants that and got none today, else with others later (services/billing/digests.py).
+    the workspace wants that and got none today, or where the day that they tell of comes before others would
+    be mailed; else with others later (services/billing/digests.py).
     """
     if template in CHANGE_NOTICES and not _is_mailed_at_once(template, workspace, key=key, context=context):
         return
@@ -75,9 +78,12 @@ def _is_mailed_at_once(template: str, workspace: Workspace, *, key: str, context
     if ChangeNotice.select().where(ChangeNotice.key == key).exists():
         return False
     today = workspace.day(current().clock.now())
+    frequency = workspace.change_notices
     ChangeNotice.delete().where(ChangeNotice.workspace == workspace, ChangeNotice.sent_on < today).execute()
     is_first = not ChangeNotice.select().where(ChangeNotice.workspace == workspace).exists()
-    at_once = is_first and workspace.change_notices is ChangeNotices.EACH
+    at_once = (is_first and frequency is ChangeNotices.EACH) or _comes_before(
+        mailed_from(today, frequency), context
+    )
     ChangeNotice.create(
         workspace=workspace,
         key=key,
@@ -87,6 +93,12 @@ def _is_mailed_at_once(template: str, workspace: Workspace, *, key: str, context
         sent_on=today if at_once else None,
     )
     return at_once
+
+
+def _comes_before(day: date, context: Mapping[str, JSON]) -> bool:
+    """Whether what the letter tells of is there when it would be mailed on `day`: a renewal, a due date."""
+    told = (context.get(name) for name in ("renew_on", "due_on"))
+    return any(date.fromisoformat(each) <= day for each in told if isinstance(each, str))
 
 
 def waiting_notices(workspace: Workspace) -> "ModelSelect[ChangeNotice]":

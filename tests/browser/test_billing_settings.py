@@ -10,7 +10,7 @@ from portal.worker import jobs
 from tests.browser.reader import WITH_AND_WITHOUT_SCRIPTS, read_by
 from tests.browser.steps import choose_country, come_signed_in, expect_refused, heading
 from tests.browser.watch import assert_looks_right
-from tests.factories import a_member, a_person, mailed
+from tests.factories import a_member, a_person, letters
 from tests.paying import an_order, pay
 
 
@@ -93,9 +93,9 @@ def test_how_often_we_write_and_who_may_buy(
     saved(page, say)
     look(page, reader, "choices")
     with jobs.at_work():
-        before = len(mailed())
+        before = len(letters())
         auto_renewal.switch_off(place, now=clock.now())
-        assert len(mailed()) == before, "it waits for the first of the month"
+        assert len(letters()) == before, "it waits for the first of the month"
 
     theirs = another_browser()
     come_signed_in(theirs, member)

@@ -119,9 +119,7 @@ def _page(
 
 
 def _register_says(place: Place, vat_number: str) -> str:
-    return register_words(
-        place.workspace, vat_number, vat_checks.newest_answer(place.workspace, vat_number)
-    )
+    return register_words(place.workspace, vat_number, vat_checks.newest_answer(place.workspace, vat_number))
 
 
 def _conflicts(

@@ -69,7 +69,8 @@ def _send(workspace: Workspace, *, now: datetime) -> bool:
             "changes",
             to=letters.billing_people(workspace),
             workspace=workspace,
-            key=f"changes-{workspace.id}-{waiting[-1].id}",
+            # The key of a change is never used again, as its id may be.
+            key=f"changes-{waiting[-1].key}",
             context={
                 "changes": _facts(waiting),
                 "coming": _coming(workspace, today=today, now=now) if is_monthly else None,

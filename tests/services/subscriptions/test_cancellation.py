@@ -156,7 +156,6 @@ def test_what_is_cancelled_is_neither_charged_nor_dunned_and_deletes_nothing(pla
         Subscription.id != meetings.id
     ).execute()
     cancel(meetings, clock)
-    pass_days(clock, 2)
     before = len(letters())
     pass_days(clock, 300)
     assert len(letters()) == before
