@@ -17,6 +17,7 @@ from portal.runtime import current
 LONGEST_ANSWER = 64 * 1024
 SECONDS = 8
 LONGEST_CONSULTATION_NUMBER = 60
+FAULTS = (OSError, http.client.HTTPException, ValueError)
 
 
 class NoAnswer(Exception):
@@ -45,7 +46,7 @@ def ask(url: str, number: str) -> Registered:
     }
     try:
         answer = json.loads(_post(url, json.dumps(asked).encode()))
-    except (OSError, http.client.HTTPException, ValueError, RecursionError) as fault:
+    except (*FAULTS, RecursionError) as fault:
         raise NoAnswer(f"the register of VAT numbers gave no answer: {type(fault).__name__}") from fault
     return _read(answer, number)
 
@@ -63,7 +64,7 @@ def _read(answer: object, number: str) -> Registered:
 
 
 def _post(url: str, body: bytes) -> bytes:
-    """The body of a 200. Raises OSError, HTTPException, ValueError, the first of them after SECONDS at most.
+    """The body of a 200, or OSError, HTTPException, ValueError: within SECONDS.
 
     In a thread of its own: a time-out of a socket is one for each read, and a name is looked up without any.
     """
@@ -78,7 +79,7 @@ def _post(url: str, body: bytes) -> bytes:
             connection.connect()
             sockets.append(connection.sock)
             answer.set_result(_exchange(connection, parts.path or "/", body))
-        except Exception as fault:  # noqa: BLE001 (it is raised where somebody waits)
+        except FAULTS as fault:
             answer.set_exception(fault)
         finally:
             connection.close()
