@@ -37,6 +37,7 @@ from portal.database.columns import (
     VocabularyWord,
     WholeNumber,
 )
+from portal.domain.billing_details import LONGEST_PURCHASE_ORDER
 from portal.domain.cart import version_of
 from portal.domain.choices import Choice
 from portal.domain.frozen_quote import FrozenLine, frozen_lines
@@ -51,6 +52,7 @@ from portal.domain.requests import state_at
 from portal.domain.vocabulary import (
     BalanceEntryKind,
     BankFileKind,
+    ChangeNotices,
     ChangePolicy,
     DocumentKind,
     HistoryEvent,
@@ -232,7 +234,8 @@ class Workspace(Model):
     tax included; NULL for no ceiling. From `adviser_name` on the columns are of corporate workspaces, which
     the vendor's own people look after: nothing is bought here where one of them is filled in.
 
-    `transfers_withheld`: an operator decided that it does not pay by bank transfer.
+    `transfers_withheld`: an operator decided that it does not pay by bank transfer. `change_notices`: how
+    often letters about changes are mailed.
     """
 
     slug = ShortText(max_length=60, unique=True)
@@ -257,6 +260,9 @@ class Workspace(Model):
     account_service_email = ShortText(max_length=254, null=True)
     account_service_phone = ShortText(max_length=40, null=True)
     transfers_withheld = BooleanField(default=False, constraints=[SQL("DEFAULT false")])
+    change_notices = VocabularyWord(
+        ChangeNotices, default=ChangeNotices.EACH, constraints=[SQL("DEFAULT 'each'")]
+    )
 
     @property
     def has_ceiling(self) -> bool:
@@ -520,6 +526,23 @@ class BillingDetails(Model):
     legal_number = ShortText(max_length=40, default="")
     legal_status = ShortText(max_length=40, default="")
     electronic_address = ShortText(max_length=120, default="")
+    purchase_order = ShortText(max_length=LONGEST_PURCHASE_ORDER, default="", constraints=[SQL("DEFAULT ''")])
+
+
+class VatCheck(Model):
+    """What the official register said of a VAT number. Never changed: it proves why no VAT was charged.
+
+    `consultation_number` is the register's own for the question, "" where it gave none.
+    """
+
+    workspace = ForeignKeyField(Workspace, on_delete="RESTRICT", index=False)
+    vat_number = ShortText(max_length=20)
+    is_valid = BooleanField()
+    consultation_number = ShortText(max_length=60)
+    answered_at = UTCDateTimeField()
+
+    class Meta:
+        indexes = ((("workspace", "vat_number"), False),)
 
 
 class PaymentMethod(Model):
@@ -1612,6 +1635,30 @@ class MethodNotice(Model):
         indexes = ((("method", "about_on", "kind"), True),)
 
 
+class ChangeNotice(Model):
+    """A letter about a change of the agreement: `template` and `context` as letters.send got them.
+
+    `sent_on` is NULL while it waits to be mailed with others; then the workspace's own day on which it was.
+    """
+
+    workspace = ForeignKeyField(Workspace, on_delete="CASCADE", index=False)
+    key = ShortText(max_length=120, unique=True)
+    template = ShortText(max_length=60)
+    context = JSONField()
+    noted_on = DateField()
+    sent_on = DateField(null=True)
+
+    class Meta:
+        indexes = ((("workspace", "sent_on"), False),)
+
+
+ChangeNotice.add_index(
+    ChangeNotice.index(
+        ChangeNotice.noted_on, name="change_notice_waiting", where=ChangeNotice.sent_on.is_null()
+    )
+)
+
+
 class NonprofitRequest(Model):
     """An organisation asks for the free plan for non-profits; an operator decides."""
 
@@ -1782,6 +1829,7 @@ ALL_MODELS: tuple[type[Model], ...] = (
     TrialTaken,
     LimitBucket,
     BillingDetails,
+    VatCheck,
     PaymentMethod,
     MethodSetup,
     Subscription,
@@ -1811,6 +1859,7 @@ ALL_MODELS: tuple[type[Model], ...] = (
     Allocation,
     Notice,
     MethodNotice,
+    ChangeNotice,
     NonprofitRequest,
     GatewayPace,
     GatewayCursor,

@@ -53,8 +53,9 @@ class Patience:
 
 PATIENCE = Patience(most_tries=8, longest_delay_seconds=34 * 3600 + 8 * 60)
 """The eighth try comes about 46 hours after the first."""
-PATIENCE_BY_TOPIC: Mapping[str, Patience] = {"mail": Patience(most_tries=53, longest_delay_seconds=2 * 3600)}
-"""A mail server may be away for a long weekend: the last try comes 96 hours after the first."""
+FOUR_DAYS = Patience(most_tries=53, longest_delay_seconds=2 * 3600)
+PATIENCE_BY_TOPIC: Mapping[str, Patience] = {"mail": FOUR_DAYS, "check_vat_number": FOUR_DAYS}
+"""A mail server or a register may be away for a long weekend: the last try comes 96 hours after the first."""
 LONGEST_DELAY = timedelta(seconds=PATIENCE.longest_delay_seconds * (1 + JITTER))
 
 

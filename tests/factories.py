@@ -7,6 +7,7 @@ from typing import Any
 from portal.database.connecting import transaction
 from portal.domain.vocabulary import MemberStatus, Role
 from portal.models import (
+    ChangeNotice,
     Contact,
     Member,
     NonprofitRequest,
@@ -155,6 +156,14 @@ def letters(template: str | None = None) -> list[dict[str, Any]]:
     """What was promised to the mail, oldest first."""
     rows = OutboxMessage.select().where(OutboxMessage.topic == "mail").order_by(OutboxMessage.id)
     return [row.payload for row in rows if template in (None, row.payload["template"])]
+
+
+def waiting_notices(template: str | None = None) -> list[dict[str, Any]]:
+    """Template and context of what waits to be mailed with other changes, oldest first."""
+    rows = ChangeNotice.select().where(ChangeNotice.sent_on.is_null()).order_by(ChangeNotice.id)
+    return [
+        {"template": row.template, "context": row.context} for row in rows if template in (None, row.template)
+    ]
 
 
 def mailed_path(template: str) -> str:

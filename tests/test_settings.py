@@ -207,6 +207,13 @@ NONSENSE = {
     "CLOCK_FILE": ["", "{folder}", "{file}/clock.json", "~/clock.json", "{folder}/portal.sqlite"],
     "LIMITS": ["", "0", "-1", "0.5", "1e3", "1000001", "99999999999999999999", "off"],
     "LEASE_SECONDS": ["", "0", "-120", "29", "3601", "2m"],
+    "VIES_URL": [
+        "ftp://register.example/x",
+        "http://register.example/x",
+        "https://user@register.example/x",
+        "https://register.example/x?to=y",
+        "https:///x",
+    ],
     "SENTRY_DSN": [
         "sentry",
         "https://",

@@ -7,6 +7,9 @@ from functools import cache
 from .addresses import format_address
 from .vocabulary import VatStatus
 
+LONGEST_PURCHASE_ORDER = 300
+"""Of the buyer's own text that documents print."""
+
 
 @dataclass(frozen=True, slots=True)
 class Details:
@@ -14,6 +17,7 @@ class Details:
 
     `tax_number`: of a business outside the VAT systems that we know; it changes no tax. `legal_number`,
     `legal_status`: of legal_numbers.py. `electronic_address`: where e-invoices reach it, `0225:` and more.
+    `purchase_order`: the buyer's own reference or remarks, on documents as it was typed; it may have lines.
     """
 
     is_business: bool
@@ -33,6 +37,7 @@ class Details:
     legal_number: str = ""
     legal_status: str = ""
     electronic_address: str = ""
+    purchase_order: str = ""
 
     @classmethod
     def of(cls, row: object) -> "Details":
@@ -40,11 +45,16 @@ class Details:
         return cls(*(getattr(row, name) for name in _names()))
 
     def beside(self, kept: "Details") -> "Details":
-        """With what the form of the checkout does not ask, where `kept` is of the same business."""
-        if (self.is_business, self.country, self.company_name) != (True, kept.country, kept.company_name):
-            return self
-        return replace(
+        """With what the form of the checkout does not ask: the remarks, and what is of the same business."""
+        mine = replace(
             self,
+            purchase_order=self.purchase_order or kept.purchase_order,
+            vat_status=kept.vat_status if self.vat_number == kept.vat_number else self.vat_status,
+        )
+        if (self.is_business, self.country, self.company_name) != (True, kept.country, kept.company_name):
+            return mine
+        return replace(
+            mine,
             legal_number=self.legal_number or kept.legal_number,
             legal_status=self.legal_status or kept.legal_status,
             electronic_address=self.electronic_address or kept.electronic_address,

@@ -1,5 +1,6 @@
 """The frozen copy of every printed fact of a document. What is not in here cannot be printed."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -23,6 +24,8 @@ SERVICES = "services"
 """The category of what is sold, which French law has every invoice name."""
 FRENCH_DIRECTORY = "0225"
 """The scheme of electronic addresses in the directory of French e-invoicing; they begin with a SIREN."""
+ELECTRONIC_ADDRESS = re.compile(r"[0-9A-Z]{2,4}:[!-~]{1,100}")
+"""The code of its scheme (EAS), a colon, and the address: 0225:303265045."""
 
 INTERVAL_WORDS = {
     Interval.MONTH: {"en": "monthly", "fr": "mensuel"},

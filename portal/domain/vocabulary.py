@@ -366,6 +366,13 @@ class LinkPurpose(StrEnum):
     CONTACT = "contact"
 
 
+class ChangeNotices(StrEnum):
+    """How often change notices are mailed: for each change, at most once a day, or once a month."""
+
+    EACH = "each"
+    MONTHLY = "monthly"
+
+
 class SessionBinding(StrEnum):
     """From where a session may be used, the loosest first."""
 

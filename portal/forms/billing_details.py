@@ -1,4 +1,4 @@
-"""Checkout, page 1: billing details by the country's own rules."""
+"""Billing details by the country's own rules: on page 1 of the checkout, and wherever else they are asked."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -84,8 +84,8 @@ class RegionField(ChoiceField):
         return str(self.data)
 
 
-class BillingDetailsForm(PortalForm):
-    """Checkout, page 1 (« Coordonnées de facturation »).
+class DetailsForm(PortalForm):
+    """Whom to invoice.
 
     Labels, lists and needs follow the country. A field that the country's addresses do not have is None,
     like any field removed from a form. "Update the form" (`wants_update`) shows the form of the country
@@ -93,10 +93,6 @@ class BillingDetailsForm(PortalForm):
     asked a second time unless it changes.
     """
 
-    display_currency = ChoiceField(
-        _l("Display currency"), required=_l("Choose the currency to show prices in.")
-    )
-    show_price = SubmitField(_l("Show the price"), render_kw={"formnovalidate": True})
     is_business = CheckboxField(_l("I represent a company"))
     company_name = PrintedTextField(_l("Company name"), render_kw={"autocomplete": "organization"})
     vat_number = TextField(
@@ -138,25 +134,11 @@ class BillingDetailsForm(PortalForm):
         max_length=254,
         render_kw={"autocomplete": "email", "inputmode": "email", "spellcheck": "false"},
     )
-    payment_method = ChoiceField(_l("Payment method"), required=_l("Choose how to pay."))
-    payment_currency = ChoiceField(_l("Payment currency"), required=_l("Choose the currency to pay in."))
 
-    def __init__(
-        self,
-        *args: Any,
-        currencies: Choices,
-        payment_methods: Choices,
-        payment_currencies: Choices,
-        known_email: str = "",
-        locale: str | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *args: Any, known_email: str = "", locale: str | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.known_email = known_email
         language = locale or str(get_locale() or "en")
-        self.display_currency.offer(currencies)
-        self.payment_method.offer(payment_methods)
-        self.payment_currency.offer(payment_currencies)
         self.country.offer(addresses.countries(language))
         if known_email:
             self.email_confirm.required = None
@@ -168,8 +150,8 @@ class BillingDetailsForm(PortalForm):
 
     @property
     def wants_update(self) -> bool:
-        """Whether the form is only to be shown again, for the country or the currency just chosen."""
-        return self.is_submitted() and bool(self.update.data or self.show_price.data)
+        """Whether the form is only to be shown again, for the country just chosen."""
+        return self.is_submitted() and bool(self.update.data)
 
     @property
     def address_fields(self) -> tuple[Field, ...]:
@@ -184,6 +166,7 @@ class BillingDetailsForm(PortalForm):
             absent.add("vat_number")
         if not tax_numbers.takes_tax_number(country):
             absent.add("tax_number")
+        absent |= self._absent_beside_address(country)
         self._fields: OrderedDict[str, Field] = OrderedDict(
             (name, f) for name, f in self._every_field.items() if name not in absent
         )
@@ -210,6 +193,10 @@ class BillingDetailsForm(PortalForm):
 
         if self.tax_number is not None:
             self._name_tax_number(country)
+
+    def _absent_beside_address(self, country: str) -> set[str]:
+        """Fields of a form of its own that nobody in `country` is asked for."""
+        return set()
 
     def _name_tax_number(self, country: str) -> None:
         """By what the country itself calls it, in its own words, where we know."""
@@ -344,6 +331,35 @@ class BillingDetailsForm(PortalForm):
         except VatNumberInvalid as refusal:
             if refusal.reason is VatNumberFault.COUNTRY:
                 self.vat_number.data = ""
+
+
+class BillingDetailsForm(DetailsForm):
+    """Checkout, page 1 (« Coordonnées de facturation »): whom to invoice, and how they pay."""
+
+    display_currency = ChoiceField(
+        _l("Display currency"), required=_l("Choose the currency to show prices in.")
+    )
+    show_price = SubmitField(_l("Show the price"), render_kw={"formnovalidate": True})
+    payment_method = ChoiceField(_l("Payment method"), required=_l("Choose how to pay."))
+    payment_currency = ChoiceField(_l("Payment currency"), required=_l("Choose the currency to pay in."))
+
+    def __init__(
+        self,
+        *args: Any,
+        currencies: Choices,
+        payment_methods: Choices,
+        payment_currencies: Choices,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.display_currency.offer(currencies)
+        self.payment_method.offer(payment_methods)
+        self.payment_currency.offer(payment_currencies)
+
+    @property
+    def wants_update(self) -> bool:
+        """Also for the currency just chosen."""
+        return super().wants_update or (self.is_submitted() and bool(self.show_price.data))
 
 
 def _rules_or_default(country: str) -> AddressRules:

@@ -1,10 +1,10 @@
-"""Workspace settings: what the workspace is called, where it lives, and who may buy for it."""
+"""Workspace settings: what the workspace is called and where it lives."""
 
 from typing import Any
 
 from wtforms.validators import ValidationError
 
-from portal.domain.vocabulary import Service, SessionBinding, WhoMayBuy
+from portal.domain.vocabulary import Service, SessionBinding
 from portal.words.i18n import Choices
 from portal.words.i18n import lazy_gettext as _l
 from portal.words.plans import SERVICE_WORDS
@@ -17,7 +17,6 @@ from .base import (
     HiddenTextField,
     PortalForm,
     PrintedTextField,
-    RadioField,
     TextField,
     clean_text,
 )
@@ -52,14 +51,6 @@ class WorkspaceSettingsForm(PortalForm):
             "Prices are shown in this currency first. What you have already paid for keeps its own."
         ),
     )
-    who_may_buy = RadioField(
-        _l("Who may buy"),
-        required=_l("Choose who may buy."),
-        choices=[
-            (WhoMayBuy.ANY_MEMBER.value, _l("Any full member")),
-            (WhoMayBuy.BILLING.value, _l("Owners and billing managers only")),
-        ],
-    )
     ceiling = AmountField(
         _l("Monthly ceiling for members"),
         currency_of=lambda form: form.currency.data if form.currency.data in form.currency.offered else "EUR",
@@ -68,11 +59,6 @@ class WorkspaceSettingsForm(PortalForm):
             "included, in the currency above. Above it, they have to ask. Leave it empty for no ceiling."
         ),
     )
-    hides_plans_from_members = CheckboxField(
-        _l("Hide plans and history from ordinary members"),
-        description=_l("Administrators and people who manage billing still see them."),
-    )
-
     session_binding = ChoiceField(
         _l("Sessions of the members"),
         description=_l(

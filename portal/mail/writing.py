@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from flask import Flask, current_app
 from flask_babel import force_locale
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, meta, nodes
+from markupsafe import Markup
 
 from portal.domain.money import Money
 from portal.domain.plans import LimitKind
@@ -56,6 +57,8 @@ NAMES_OF_TOOLS = frozenset(
         "locale",
         "seller",
         "base_url",
+        "title_of",
+        "body_of",
     }
 )
 """What a template may call besides the letter's own facts."""
@@ -92,11 +95,27 @@ BILLING_MAIL = frozenset(
         "cancelled",
         "cancellation_taken_back",
         "method_expiring",
+        "changes",
+        "vat_number_invalid",
     }
 )
 """Letters about money that is charged, owed or paid back, and about the agreement that it is for.
 
 The contacts of the workspace get them in copy (services/letters.py).
+"""
+CHANGE_NOTICES = frozenset(
+    {
+        "auto_renewal_on",
+        "auto_renewal_off",
+        "plan_scheduled",
+        "plan_schedule_withdrawn",
+        "plan_begun",
+    }
+)
+"""Those of the above that tell of a change and of nothing that is charged, owed, cancelled or asked for.
+
+They may wait and be mailed with others, as the workspace wants it, but never beyond the day that they tell of
+(services/letters.py).
 """
 ADDED_LATER: Mapping[str, JSON] = {
     "licences": None,
@@ -120,13 +139,42 @@ def render_mail(template: str, locale: str, context: Mapping[str, JSON]) -> tupl
     as_text, as_html = _environments(current_app._get_current_object())  # type: ignore[attr-defined]
     with force_locale(locale):
         values = {**ADDED_LATER, **context, **_tools(current().settings, locale)}
-        letter = as_text.get_template(f"email/{template}.jinja")
-        subject = one_line("".join(letter.blocks["subject"](letter.new_context(dict(values)))))
-        text = letter.render(values, layout="email/base.txt", parts="email/_parts.txt")
+        subject = _subject(as_text, template, values)
+        text = as_text.get_template(f"email/{template}.jinja").render(
+            values,
+            layout="email/base.txt",
+            parts="email/_parts.txt",
+            title_of=lambda told: _subject(as_text, told["template"], _told_in(values, told)),
+            body_of=lambda told: _body(as_text, told["template"], _told_in(values, told), kind="txt"),
+        )
         html = as_html.get_template(f"email/{template}.jinja").render(
-            values, subject=subject, layout="email/base.html", parts="email/_parts.html"
+            values,
+            subject=subject,
+            layout="email/base.html",
+            parts="email/_parts.html",
+            title_of=lambda told: _subject(as_text, told["template"], _told_in(values, told)),
+            body_of=lambda told: Markup(  # noqa: S704 (rendered with autoescape)
+                _body(as_html, told["template"], _told_in(values, told), kind="html")
+            ),
         )
     return subject, re.sub(r"\n{3,}", "\n\n", text).strip() + "\n", _with_inline_styles(html)
+
+
+def _subject(as_text: Environment, template: str, values: Mapping[str, object]) -> str:
+    letter = as_text.get_template(f"email/{template}.jinja")
+    return one_line("".join(letter.blocks["subject"](letter.new_context(dict(values)))))
+
+
+def _told_in(values: Mapping[str, object], told: Mapping[str, Any]) -> dict[str, object]:
+    """The names of a letter that is told inside another one: its own, without pages to go to."""
+    return {**values, **ADDED_LATER, **told["context"], "ask_instead": []}
+
+
+def _body(environment: Environment, template: str, values: Mapping[str, object], *, kind: str) -> str:
+    """What the letter says, without greeting and sender."""
+    return environment.get_template(f"email/{template}.jinja").render(
+        values, layout="email/_body.jinja", parts=f"email/_parts.{kind}"
+    )
 
 
 @lru_cache

@@ -7,6 +7,7 @@ from portal.settings import Settings
 
 def register(app: Flask, settings: Settings) -> None:
     from .billing import calendars, contacts, overview
+    from .billing import settings as billing_settings
     from .checkout import amount_due, cart, open_invoices
     from .checkout import pages as checkout
     from .invoices import history, statements, year_archives
@@ -44,7 +45,7 @@ def register(app: Flask, settings: Settings) -> None:
         (subscriptions, adding, product_trial, licence_change, cancellation, licence_key),
         (checkout, amount_due, cart, requests, open_invoices),
         (methods, new_method, refunds),
-        (contacts,),
+        (billing_settings, contacts),
         (history, statements, year_archives),
         (roster, one_member, licences),
         (features, workspace, creating),

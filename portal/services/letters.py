@@ -2,16 +2,28 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from hashlib import blake2b
 
 from peewee import Expression, ModelSelect
 
 from portal import outbox
 from portal.database.prepared import Parameter, Prepared
+from portal.domain.change_notices import mailed_from
 from portal.domain.errors import PortalError
-from portal.domain.vocabulary import MemberStatus, Role
-from portal.mail.writing import BILLING_MAIL, names_needed
-from portal.models import Contact, Invoice, Member, OutboxMessage, Payment, PaymentMethod, Person, Workspace
+from portal.domain.vocabulary import ChangeNotices, MemberStatus, Role
+from portal.mail.writing import BILLING_MAIL, CHANGE_NOTICES, names_needed
+from portal.models import (
+    ChangeNotice,
+    Contact,
+    Invoice,
+    Member,
+    OutboxMessage,
+    Payment,
+    PaymentMethod,
+    Person,
+    Workspace,
+)
 from portal.outbox import JSON
 from portal.runtime import current
 
@@ -41,7 +53,74 @@ def send(
     language. `copies_to` are addresses that may be nobody's here: a copy in the workspace's. An address gets
     one mail, however many reasons there are, and none where mail came back from it. A copy leads to no page
     behind a sign-in: it says whom to ask instead.
+
+    Change notices (writing.CHANGE_NOTICES) go to the billing people, whoever they are by then: at once where
+    the workspace wants that and got none today, or where the day that they tell of comes before others would
+    be mailed; else with others later (services/billing/digests.py).
     """
+    if template in CHANGE_NOTICES and not _is_mailed_at_once(template, workspace, key=key, context=context):
+        return
+    send_now(
+        template,
+        to=to,
+        workspace=workspace,
+        key=key,
+        context=context,
+        attachments=attachments,
+        copies_to=copies_to,
+    )
+
+
+def _is_mailed_at_once(template: str, workspace: Workspace, *, key: str, context: dict[str, JSON]) -> bool:
+    """Write the notice down, as mailed today or as waiting. The same `key` a second time is a no-op."""
+    if missing := names_needed(template) - {*context, "name", "workspace", "slug"}:
+        raise LetterIncomplete(template=template, missing=tuple(sorted(missing)))
+    if ChangeNotice.select().where(ChangeNotice.key == key).exists():
+        return False
+    today = workspace.day(current().clock.now())
+    frequency = workspace.change_notices
+    ChangeNotice.delete().where(ChangeNotice.workspace == workspace, ChangeNotice.sent_on < today).execute()
+    is_first = not ChangeNotice.select().where(ChangeNotice.workspace == workspace).exists()
+    at_once = (is_first and frequency is ChangeNotices.EACH) or _comes_before(
+        mailed_from(today, frequency), context
+    )
+    ChangeNotice.create(
+        workspace=workspace,
+        key=key,
+        template=template,
+        context=context,
+        noted_on=today,
+        sent_on=today if at_once else None,
+    )
+    return at_once
+
+
+def _comes_before(day: date, context: Mapping[str, JSON]) -> bool:
+    """Whether what the letter tells of is there when it would be mailed on `day`: a renewal, a due date."""
+    told = (context.get(name) for name in ("renew_on", "due_on"))
+    return any(date.fromisoformat(each) <= day for each in told if isinstance(each, str))
+
+
+def waiting_notices(workspace: Workspace) -> "ModelSelect[ChangeNotice]":
+    """Change notices that were not mailed yet, the oldest first."""
+    return (
+        ChangeNotice.select()
+        .where(ChangeNotice.workspace == workspace, ChangeNotice.sent_on.is_null())
+        .order_by(ChangeNotice.id)
+    )
+
+
+def send_now(
+    template: str,
+    *,
+    to: Iterable[Person],
+    workspace: Workspace,
+    key: str,
+    context: dict[str, JSON],
+    attachments: Sequence[Invoice] = (),
+    copies_to: Iterable[str] = (),
+) -> None:
+    """As `send`, whatever the workspace wants of change notices."""
     people = {person.id: person for person in to}.values()
     contacts = _contacts.rows(workspace=workspace.id) if template in BILLING_MAIL else []
     copies = [

@@ -6,13 +6,25 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from email_validator import validate_email
-from peewee import JOIN
+from peewee import JOIN, fn
 
 from portal import outbox
 from portal.database.connecting import transaction
 from portal.domain.folding import fold
 from portal.domain.vocabulary import ProductKind
-from portal.models import AuditEntry, Dispute, Order, Payment, Person, Plan, Product, Subscription, Workspace
+from portal.models import (
+    AuditEntry,
+    BillingDetails,
+    Dispute,
+    Order,
+    Payment,
+    Person,
+    Plan,
+    Product,
+    Subscription,
+    VatCheck,
+    Workspace,
+)
 from portal.outbox import FailingMessages
 from portal.services.subscriptions.agreement import SubscriptionStatus, status_of
 
@@ -108,7 +120,27 @@ def deletions(*, before: int | None, size: int) -> list[Deletion]:
 
 
 def find_workspace(slug: str) -> Workspace | None:
-    return Workspace.get_or_none(Workspace.slug == slug, Workspace.deleted_at.is_null())
+    """One query, which also loads what `vat_number_of` tells."""
+    newest = VatCheck.alias()
+    said_last = newest.select(fn.MAX(newest.id)).where(
+        newest.workspace == Workspace.id, newest.vat_number == BillingDetails.vat_number
+    )
+    return (
+        Workspace.select(Workspace, BillingDetails, VatCheck)
+        .join_from(Workspace, BillingDetails, JOIN.LEFT_OUTER, attr="invoiced_as")
+        .join_from(BillingDetails, VatCheck, JOIN.LEFT_OUTER, on=VatCheck.id == said_last, attr="said_last")
+        .where(Workspace.slug == slug, Workspace.deleted_at.is_null())
+        .get_or_none()
+    )
+
+
+def vat_number_of(workspace: Workspace) -> tuple[str, VatCheck | None]:
+    """The VAT number that a workspace found here is invoiced with, "" for none, and what VIES last said."""
+    details = getattr(workspace, "invoiced_as", None)
+    answer = getattr(details, "said_last", None)
+    if details is None or details.id is None:
+        return "", None
+    return details.vat_number, answer if answer is not None and answer.id else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ class Settings:
     gateway_rate_per_second: int
     gateway_run_share: float
     unchecked_vat_counts: bool
+    vies_url: str | None
     sentry_dsn: str | None
     brand: Brand
 
@@ -144,6 +145,7 @@ def _read(read: Reader) -> Settings:
         gateway_rate_per_second=read.number("PORTAL_GATEWAY_RATE", 20, least=1, most=1_000_000),
         gateway_run_share=read.decimal("PORTAL_GATEWAY_RUN_SHARE", 0.8, least=0.05, most=1),
         unchecked_vat_counts=read.one_of("PORTAL_UNCHECKED_VAT", "accept", ("accept", "charge")) == "accept",
+        vies_url=_vies_url(read),
         sentry_dsn=_sentry_dsn(read),
         brand=read_brand(read),
     )
@@ -198,6 +200,11 @@ def _smtp_url(read: Reader) -> str | None:
 def _bounce_address(read: Reader) -> str | None:
     address = read.line("PORTAL_BOUNCE_ADDRESS", "")
     return addresses.bounce_address("PORTAL_BOUNCE_ADDRESS", address) if address else None
+
+
+def _vies_url(read: Reader) -> str | None:
+    url = read.text("PORTAL_VIES_URL", "")
+    return addresses.asked_url("PORTAL_VIES_URL", url) if url else None
 
 
 def _sentry_dsn(read: Reader) -> str | None:

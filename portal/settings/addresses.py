@@ -196,6 +196,19 @@ def bounce_address(name: str, text: str) -> str:
 # --- elsewhere ------------------------------------------------------------------------------------
 
 
+def asked_url(name: str, text: str) -> str:
+    """Of somebody else's service that Portal asks: https outside this machine, without a name or a query."""
+    parts = split_url(
+        name, text, example="https://ec.europa.eu/taxation_customs/vies/rest-api/check-vat-number"
+    )
+    host = require_host(name, parts)
+    if parts.scheme != "https" and not (parts.scheme == "http" and host in LOOPBACK_HOSTS):
+        raise SettingsError(f"{name} must be https except on a loopback address such as 127.0.0.1.")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise SettingsError(f"{name} must be an address without a user, a query or a fragment.")
+    return text
+
+
 def sentry_dsn(name: str, text: str) -> str:
     example = "https://key@errors.example.com/1"
     parts = split_url(name, text, example=example)

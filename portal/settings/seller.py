@@ -3,13 +3,12 @@
 Once somebody has paid, an invoice has to follow, so nothing here may turn out to be wrong by then.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from portal.domain.invoicing import electronic_address
+from portal.domain.invoicing import ELECTRONIC_ADDRESS, electronic_address
 from portal.domain.legal_numbers import (
     LegalNumberInvalid,
     check_legal_number,
@@ -37,8 +36,6 @@ POST_CODE_AND_TOWN = ("69002", "Lyon")
 """Those of the make-believe seller."""
 CURRENCIES = {"CZ": "CZK", "DK": "DKK", "HU": "HUF", "PL": "PLN", "RO": "RON", "SE": "SEK"}
 """Of the member states that have another one than the euro."""
-ELECTRONIC_ADDRESS = re.compile(r"[0-9A-Z]{2,4}:[!-~]{1,100}")
-"""The code of its scheme (EAS), a colon, and the address: 0225:303265045."""
 NO_PLACES = ("localtime", "posixrules", "Factory")
 """Files beside the zones: whatever a machine was set up with, or nothing."""
 WHERE_NUMBERS_BEGIN_OTHERWISE = {"EL": "GR"}

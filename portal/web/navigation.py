@@ -88,13 +88,18 @@ PAYMENT_METHODS = Page(
     Right.MANAGE_PAYMENT_METHODS,
     frozenset({"payment_methods", "new_method"}),
 )
+BILLING_SETTINGS = Page(
+    _l("Settings"), "billing_settings.show", Right.BILLING_SETTINGS, frozenset({"billing_settings"})
+)
 CONTACTS = Page(_l("Contacts"), "contacts.show", Right.BILLING_SETTINGS, frozenset({"contacts"}))
 MEMBERS = Page(_l("Members"), "members.index", Right.MANAGE_MEMBERS, frozenset({"members", "member"}))
 LICENCES = Page(_l("Licences"), "licences.index", None, frozenset({"licences"}))
 SERVICES = Page(_l("Services"), "features.show", Right.MANAGE_MEMBERS, frozenset({"features"}))
 WORKSPACE = Page(_l("Workspace"), "workspace.show", Right.MANAGE_WORKSPACE, frozenset({"workspace"}))
 AREAS = (
-    Area(_l("Billing"), (OVERVIEW, PLANS, SUBSCRIPTIONS, HISTORY, PAYMENT_METHODS, CONTACTS)),
+    Area(
+        _l("Billing"), (OVERVIEW, PLANS, SUBSCRIPTIONS, HISTORY, PAYMENT_METHODS, BILLING_SETTINGS, CONTACTS)
+    ),
     Area(MEMBERS.label, (MEMBERS, LICENCES)),
     Area(SERVICES.label, (SERVICES,)),
     Area(WORKSPACE.label, (WORKSPACE,)),
@@ -189,15 +194,11 @@ def _pages_of_area(place: Place) -> tuple[MenuItem, ...]:
 
 
 def _settings_items(place: Place) -> tuple[MenuItem, ...]:
-    """Behind the gear: the plans first, under the name that they have there (source-systems.md §1.1).
-
-    With their own name beside it: next to "Payment", nobody could tell "Payments" alone from it.
-    """
+    """Behind the gear: the plans first, under the name that they have there (source-systems.md §1.1)."""
     here = _here()
+    names = {PLANS: _("Payments"), BILLING_SETTINGS: _("Billing settings")}
     return tuple(
-        MenuItem(
-            _("Payments (plans)") if page is PLANS else str(page.label), _address(page, place), page is here
-        )
+        MenuItem(names.get(page, str(page.label)), _address(page, place), page is here)
         for area in AREAS
         for page in _pages(area, place)
         if page not in (OVERVIEW, HISTORY) and page.right is not None

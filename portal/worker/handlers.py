@@ -9,6 +9,7 @@ from portal.mail.return_address import return_address
 from portal.models import Invoice, Payment
 from portal.outbox import JSON, SECRETS, Delivery, Handler
 from portal.runtime import current
+from portal.services.billing import vat_checks
 from portal.services.invoices import pdfs, year_archives
 from portal.services.payments import charging, matching
 
@@ -63,6 +64,14 @@ def look_up_payment(delivery: Delivery) -> None:
     charging.look_up(payment, now=current().clock.now())
 
 
+def check_vat_number(delivery: Delivery) -> None:
+    """Payload: workspace_id, vat_number."""
+    payload = delivery.payload
+    vat_checks.check(
+        cast(int, payload["workspace_id"]), cast(str, payload["vat_number"]), now=current().clock.now()
+    )
+
+
 def run_due(delivery: Delivery) -> None:
     """Do now what somebody waits for; in a crowd it waits for the next run of the clock."""
     from portal.services.renewals import run
@@ -83,6 +92,7 @@ HANDLERS: dict[str, Handler] = {
     "look_up_payment": look_up_payment,
     "run_due": run_due,
     "match_transfers": match_transfers,
+    vat_checks.TOPIC: check_vat_number,
 }
 
 

@@ -13,7 +13,7 @@ from tests.browser.steps import (
     open_plans,
 )
 
-WAYS = {"settings-menu": "Payments (plans)", "workspace-menu": "Billing"}
+WAYS = {"settings-menu": "Payments", "workspace-menu": "Billing"}
 # Billing begins with its overview; the plans are the tab beside it.
 LEADS_TO = {"settings-menu": "Plans", "workspace-menu": "Overview"}
 MOST_TABS = 60

@@ -251,6 +251,38 @@ LETTERS = {
     | PRODUCT
     | {"quantity": 3, "due_on": "2026-12-21", "renews": True},
     "plan_begun": HERE | {"plan_names": NAMES},
+    "changes": HERE
+    | {
+        "changes": [
+            {
+                "on": "2026-11-21",
+                "template": "plan_begun",
+                "context": {"plan_names": NAMES},
+            },
+            {
+                "on": "2026-11-22",
+                "template": "plan_schedule_withdrawn",
+                "context": {"due_on": "2026-12-21", "plan_names": NAMES, "licences": None, "renews": True},
+            },
+        ],
+        "coming": [
+            {
+                "on": "2026-12-21",
+                "plan_names": NAMES,
+                "total_minor": 3600,
+                "tax_minor": 600,
+                "currency": "EUR",
+            },
+            {
+                "on": "2026-12-22",
+                "plan_names": NAMES,
+                "total_minor": None,
+                "tax_minor": None,
+                "currency": None,
+            },
+        ],
+    },
+    "vat_number_invalid": HERE | {"vat_number": "FR44732829320"},
     "licence_key_replaced": HERE | PRODUCT | {"product": "remote", "by": "Ana Roux", "was_activated": True},
     "refunded": HERE
     | TOTAL

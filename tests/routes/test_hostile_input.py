@@ -38,6 +38,7 @@ from portal.models import (
     Workspace,
 )
 from portal.services.billing import contacts
+from portal.services.billing import settings as billing_settings
 from portal.services.members import invitations
 from portal.services.payments import bank_statements, given_credits, method_setups
 from portal.services.people import links
@@ -184,12 +185,32 @@ OWN = [
     Form(
         "owner",
         "/w/acme/settings",
-        ("version", "name", "time_zone", "language", "currency", "who_may_buy", "hides_plans_from_members"),
+        ("version", "name", "time_zone", "language", "currency"),
         ("name",),
         {
             "time_zone": "UTC",
             "language": "en",
             "currency": "EUR",
+            "version": "",
+        },
+    ),
+    Form(
+        "owner",
+        "/w/acme/billing-settings",
+        (
+            *("version", "is_business", "company_name", "first_name", "last_name", "country", "street"),
+            *("street2", "postal_code", "city", "region", "legal_status", "legal_number", "vat_number"),
+            *("electronic_address", "email", "email_confirm", "purchase_order", "change_notices"),
+            *("who_may_buy", "hides_plans_from_members"),
+        ),
+        ("company_name", "first_name", "last_name", "street", "city"),
+        {
+            "is_business": "y",
+            "country": "FR",
+            "postal_code": "75002",
+            "email": "a@b.test",
+            "email_confirm": "a@b.test",
+            "change_notices": "each",
             "who_may_buy": "any_member",
             "version": "",
         },
@@ -412,9 +433,10 @@ class Site:
     def send(self, form: Form, fields: dict[str, str]) -> TestResponse:
         return self.browsers[form.who].post(form.path.format(**self.names), fields)
 
-    def version(self) -> str:
+    def version(self, path: str) -> str:
         with facts(self.app):
-            return workspace_settings.settings_of(Workspace.get(Workspace.slug == "acme")).version
+            service = billing_settings if "billing" in path else workspace_settings
+            return service.settings_of(Workspace.get(Workspace.slug == "acme")).version
 
 
 def send_everything(site: Site, forms: list[Form], values: frozenset[str]) -> Verdicts:
@@ -428,7 +450,7 @@ def send_everything(site: Site, forms: list[Form], values: frozenset[str]) -> Ve
                 n = VALUES.index(value)
                 fields = {name: text.format(n=n) for name, text in form.right.items()}
                 if "version" in fields:
-                    fields["version"] = site.version()
+                    fields["version"] = site.version(form.path)
                 answer = site.send(form, {**EXTRA, **fields, **dict.fromkeys(form.free, value)})
                 judge(found, form, "where text is free", value, answer, form.free)
                 found.accepted[form.path] = found.accepted.get(form.path, 0) + (answer.status_code == 303)

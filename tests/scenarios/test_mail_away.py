@@ -64,7 +64,7 @@ def drain(clock):
 
 def tell(place, number):
     """A letter of its own number to everybody who gets what is about money."""
-    letters.send(
+    letters.send_now(
         "plan_begun",
         to=letters.billing_people(place.workspace),
         workspace=place.workspace,

@@ -60,7 +60,7 @@ from portal.models import (
     Workspace,
 )
 from portal.runtime import Runtime, current, install
-from portal.services import catalogue, ledger, plans, requests
+from portal.services import catalogue, ledger, letters, plans, requests
 from portal.services.billing import contacts
 from portal.services.checkout import amount_due, cart, open_invoices, ordering
 from portal.services.members import changes, invitations
@@ -775,13 +775,11 @@ class World:
         told: int | None = None
         [renewed] = OrderLine.select(OrderLine, Plan).join(Plan).where(OrderLine.order == renewal)
         mine = {plan.names["en"] for plan in Plan.select().where(Plan.product == renewed.plan.product_id)}
-        for letter in OutboxMessage.select().where(OutboxMessage.topic == "mail").order_by(OutboxMessage.id):
-            context = letter.payload["context"]
+        for key, template, context in self._said(workspace):
             names = context.get("plan_names", {}).get("en")
-            if context.get("slug") != workspace.slug or (names is not None and names not in mine):
+            if names is not None and names not in mine:
                 continue
-            template = letter.payload["template"]
-            if template == "renewed" and letter.key.startswith(f"renewed-{renewal.number}-"):
+            if template == "renewed" and key.startswith(f"renewed-{renewal.number}-"):
                 return told
             if template in TELLS_A_TOTAL:
                 if template == "price_rise" and date.fromisoformat(context["renew_on"]) > charged_on:
@@ -791,17 +789,32 @@ class World:
                 told = told if context["total_minor"] is None else context["total_minor"]
                 if template == "renewed":
                     # What the balance has paid of it was told as well.
-                    number = letter.key.removeprefix("renewed-").partition("-")[0]
+                    number = key.removeprefix("renewed-").partition("-")[0]
                     told = Order.get(Order.number == number).total_minor
             elif template in ("plan_scheduled", "plan_schedule_withdrawn"):
                 told = context.get("total_minor") or UNTOLD
             elif template == "order_confirmed":
-                number = letter.key.removeprefix("order-confirmed-").partition("-")[0]
+                number = key.removeprefix("order-confirmed-").partition("-")[0]
                 lines = OrderLine.select(OrderLine, Order).join(Order)
                 ordered = lines.where(Order.number == number, OrderLine.subscription == renewed.subscription)
                 # Of a change of licences the whole price is what comes next.
                 told = next((line.frozen.price_with_tax.minor for line in ordered), told)
         return told
+
+    def _said(self, workspace: Workspace) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Key, template and context of each letter to the workspace; changes in one letter one by one.
+
+        What still waits to be mailed was said on a page.
+        """
+        for letter in OutboxMessage.select().where(OutboxMessage.topic == "mail").order_by(OutboxMessage.id):
+            context = letter.payload["context"]
+            if context.get("slug") != workspace.slug:
+                continue
+            for told in context.get("changes", ()):
+                yield letter.key, told["template"], told["context"]
+            yield letter.key, letter.payload["template"], context
+        for notice in letters.waiting_notices(workspace):
+            yield notice.key, notice.template, notice.context
 
     def _automatic_charges_keep_their_distance(self, workspace: Workspace) -> None:
         days: dict[int, list[date]] = {}

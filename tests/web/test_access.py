@@ -200,6 +200,8 @@ TABLE = {
     ("GET", "/w/acme/payment-methods/{method}/remove"): "in 200 200 200 403 403 403 404 404 404 404",
     # The first of them removes it.
     ("POST", "/w/acme/payment-methods/{method}/remove"): "in 303 404 404 403 403 403 404 404 404 404",
+    ("GET", "/w/acme/billing-settings"): "in 200 200 200 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/billing-settings"): "in 422 422 422 403 403 403 404 404 404 404",
     ("GET", "/w/acme/contacts"): "in 200 200 200 403 403 403 404 404 404 404",
     ("POST", "/w/acme/contacts"): "in 422 422 422 403 403 403 404 404 404 404",
     ("POST", "/w/acme/contacts/{contact}/link"): "in 303 303 303 403 403 403 404 404 404 404",

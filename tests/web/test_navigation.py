@@ -11,7 +11,7 @@ from tests.paying import a_place
 from tests.visiting import facts, visit_as
 
 pytestmark = pytest.mark.engine("sqlite")
-BILLING = ["Overview", "Plans", "Subscriptions", "History", "Payment", "Contacts"]
+BILLING = ["Overview", "Plans", "Subscriptions", "History", "Payment", "Settings", "Contacts"]
 AREAS = ["Billing", "Members", "Services", "Workspace"]
 
 
@@ -49,6 +49,7 @@ def where_one_is(links: list[Element]) -> list[str]:
         ("subscriptions/new", ["Billing", "Subscriptions"]),
         ("history", ["Billing", "History"]),
         ("payment-methods", ["Billing", "Payment"]),
+        ("billing-settings", ["Billing", "Settings"]),
         ("contacts", ["Billing", "Contacts"]),
     ],
 )
@@ -82,6 +83,7 @@ def test_a_page_has_one_name_in_its_tab_its_heading_and_its_title(client, place,
         "subscriptions",
         "history",
         "payment-methods",
+        "billing-settings",
         "contacts",
         "members",
         "licences",
@@ -114,7 +116,7 @@ def test_the_page_of_the_payment_methods_is_called_the_same_wherever_it_is_named
     assert labels("licences") == [name, see]
     page = parse(client.get(f"/w/acme/payment-methods?lang={language}").get_data(as_text=True))
     gear = [text_of(link) for link in by_testid(page, "settings-menu")[0].iter("a")]
-    assert gear[0] == {"en": "Payments (plans)", "fr": "Paiements (plans)"}[language]
+    assert gear[0] == {"en": "Payments", "fr": "Paiements"}[language]
 
 
 @pytest.mark.parametrize(

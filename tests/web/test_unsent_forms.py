@@ -26,8 +26,6 @@ SETTINGS = {
     "time_zone": "Asia/Tokyo",
     "language": "fr",
     "currency": "USD",
-    "who_may_buy": "billing",
-    "hides_plans_from_members": "y",
 }
 NONPROFIT = {
     "organisation": "Les Amis du canal",

@@ -23,6 +23,7 @@ from portal.services.workspace.deletion import Why
 from portal.web.access import operators_only
 from portal.web.htmx import redirect_after_write, render
 from portal.web.lists import page_cursor, whole_number
+from portal.web.vat_register import register_words
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
@@ -253,6 +254,7 @@ class WorkspacePage:
     products: "list[ProductRow]"
     usage: Usage
     rows: "list[AttemptRow]"
+    register_says: str
 
 
 def _page(
@@ -281,6 +283,7 @@ def _page(
             products=[_product(each) for each in others],
             usage=plans.usage_of(workspace),
             rows=[_row(workspace, attempt) for attempt in operator.attempts(workspace, limit=ATTEMPTS_SHOWN)],
+            register_says=register_words(workspace, *operator.vat_number_of(workspace)),
         ),
         status=status,
     )

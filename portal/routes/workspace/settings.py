@@ -7,7 +7,7 @@ from flask import Blueprint, Response, abort, flash, g, session, url_for
 from flask_login import current_user
 
 from portal.domain.money import Money
-from portal.domain.vocabulary import Right, SessionBinding, SubscriptionState, WhoMayBuy
+from portal.domain.vocabulary import Right, SessionBinding, SubscriptionState
 from portal.forms.workspace import DeleteWorkspaceForm, WorkspaceSettingsForm
 from portal.runtime import current
 from portal.services import ledger, plans
@@ -79,8 +79,6 @@ def _wanted(form: WorkspaceSettingsForm, place: Place) -> WorkspaceSettings:
         time_zone=form.time_zone.data,
         language=form.language.data,
         currency=form.currency.data,
-        who_may_buy=WhoMayBuy(form.who_may_buy.data),
-        hides_plans_from_members=form.hides_plans_from_members.data,
         session_binding=binding,
         ceiling_minor=form.ceiling.minor,
     )
@@ -111,7 +109,7 @@ def _page(
 def _conflicts(form: WorkspaceSettingsForm, now: WorkspaceSettings) -> list[tuple[str, str, str]]:
     """(label, what stands now, what this person wrote) of each field where the two differ."""
     rows = []
-    for name in ("name", "time_zone", "language", "currency", "who_may_buy", "session_binding"):
+    for name in ("name", "time_zone", "language", "currency", "session_binding"):
         if name not in form:
             continue
         field, theirs = form[name], str(getattr(now, name) or "")
@@ -120,14 +118,7 @@ def _conflicts(form: WorkspaceSettingsForm, now: WorkspaceSettings) -> list[tupl
             rows.append((field.label.text, words.get(theirs, theirs), words.get(field.data, field.data)))
     if form.ceiling.data != (theirs := _ceiling_as_typed(now)):
         rows.append((form.ceiling.label.text, theirs or _("none"), form.ceiling.data or _("none")))
-    hidden = form.hides_plans_from_members
-    if hidden.data != now.hides_plans_from_members:
-        rows.append((hidden.label.text, _yes_or_no(now.hides_plans_from_members), _yes_or_no(hidden.data)))
     return rows
-
-
-def _yes_or_no(value: bool) -> str:
-    return _("yes") if value else _("no")
 
 
 # --- the end --------------------------------------------------------------------------------------

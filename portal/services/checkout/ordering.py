@@ -22,6 +22,7 @@ from portal.domain.vocabulary import OrderState, PaymentMethodKind, Right
 from portal.gateways.base import CardData
 from portal.models import BillingDetails, Order, Payment, PaymentMethod, Person, Workspace
 from portal.services import audit
+from portal.services.billing import vat_checks
 from portal.services.open_money import refuse_beside_open_money
 from portal.services.orders import freeze, new_order_number, read_lines, take_along
 from portal.services.payments import asking, charging, on_account
@@ -162,6 +163,7 @@ def save_details(
         quote = quoting.quote_again(order, wanted, now=now)
         freeze(order, quote, wanted.subscriptions)
         _remember_details(place, known, details)
+        vat_checks.promise(workspace, details.vat_number)
         audit.record("order.details", workspace=workspace, subject=order.number, now=now)
     return order
 

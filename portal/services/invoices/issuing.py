@@ -51,6 +51,7 @@ def issue_for(order: Order, *, payment: Payment | None, pay_by: date | None = No
         exchange_rate=exchange_rates.for_issue(
             Money(order.quote["tax_minor"], order.quote["currency"]), on=issued_on
         ),
+        purchase_order=order.details.get("purchase_order", ""),
     )
     return _issue(
         DocumentKind.INVOICE,

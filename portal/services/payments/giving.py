@@ -136,7 +136,7 @@ def _tell_switched_on(line: OrderLine, *, now: datetime) -> None:
     """Automatic renewal came with the order: the next charge is that of the same terms, or of what waits.
 
     Who prolongs before a smaller plan was told no amount of that one yet. This letter does, and it is the
-    ceiling: not the amount that was paid for the larger plan.
+    ceiling: not the amount that was paid for the larger plan. Like the rest of a purchase it does not wait.
     """
     subscription, frozen = line.subscription, line.frozen
     assert subscription is not None, "a paid line has its subscription"
@@ -150,6 +150,7 @@ def _tell_switched_on(line: OrderLine, *, now: datetime) -> None:
         tax=waiting.tax_amount if waiting else frozen.tax_on_price,
         plan_names=offer.plan_names if offer else line.plan.names,
         interval=offer.interval if offer else line.interval,
+        at_once=True,
     )
 
 

@@ -22,6 +22,7 @@ from portal.gateways.base import Outcome, RateLimited, ResultUnknown
 from portal.models import Payment, Subscription, Workspace
 from portal.runtime import current
 from portal.services import request_ends
+from portal.services.billing import digests
 from portal.services.payments import charging, disputes, expiring, method_setups, on_account, pace, refunds
 from portal.services.payments.waiting import may_have_been_looked_up
 from portal.services.subscriptions import agreement
@@ -68,6 +69,7 @@ def run_due(
     counts["invoices_reminded"] += on_account.remind_due(limit=limit or MOST_WAITING, now=now)
     counts["expiring_methods_told"] += expiring.tell_due(limit=limit or MOST_WAITING, now=now)
     counts["requests_expired"] += request_ends.expire_due(limit=limit or MOST_WAITING, now=now)
+    counts["change_notices_mailed"] += digests.send_due(limit=limit or MOST_WAITING, now=now)
     with _Charges() as charges:
         left = limit
         while True:

@@ -193,11 +193,12 @@ def tell_on(
     plan_names: Mapping[str, str],
     interval: Interval,
     from_balance: Money | None = None,
+    at_once: bool = False,
 ) -> None:
     """The mail that automatic renewal is on, with day, amount and method. In the transaction of the act.
 
     `total` is the next charge with `tax` in it, and `from_balance` what the balance pays of it as it is now;
-    workspace, `renew_on` and `payment_method` are set and saved.
+    workspace, `renew_on` and `payment_method` are set and saved. `at_once`: it came with a purchase.
     """
     renew_on = cast(date, subscription.renew_on)
     methods = charged_methods.methods_of(subscription)
@@ -218,6 +219,7 @@ def tell_on(
             "expiring": letters.method_facts(expiring),
             "from_balance_minor": from_balance.minor if from_balance else 0,
         },
+        at_once=at_once,
     )
 
 

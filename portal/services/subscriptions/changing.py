@@ -28,9 +28,15 @@ def record(
     audit.record(action, workspace=workspace, subject=workspace.slug, changes=changes, now=now)
 
 
-def tell(template: str, subscription: Subscription, context: Mapping[str, JSON]) -> None:
-    """The billing people of the workspace, once for each version: after `save`."""
-    letters.send(
+def tell(
+    template: str, subscription: Subscription, context: Mapping[str, JSON], *, at_once: bool = False
+) -> None:
+    """The billing people of the workspace, once for each version: after `save`.
+
+    `at_once`: whatever the workspace wants of change notices.
+    """
+    send = letters.send_now if at_once else letters.send
+    send(
         template,
         to=letters.billing_people(subscription.workspace),
         workspace=subscription.workspace,

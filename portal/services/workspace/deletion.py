@@ -21,6 +21,7 @@ from portal.models import (
     BillingDetails,
     BoughtAlone,
     CartLine,
+    ChangeNotice,
     Contact,
     Licence,
     LicenceKey,
@@ -143,7 +144,7 @@ def _erase(workspace: Workspace, *, why: Why, by: Person | None = None, now: dat
     _forget_requests(workspace)
     _forget_orders(workspace)
     _forget_methods(workspace, now=now)
-    for model in (BillingDetails, CartLine, NonprofitRequest, Contact, Member):
+    for model in (BillingDetails, ChangeNotice, CartLine, NonprofitRequest, Contact, Member):
         model.delete().where(model.workspace == workspace).execute()
     _forget_traces(workspace, forgotten)
     _forget_people(forgotten)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from portal.database.connecting import transaction
 from portal.domain.errors import PortalError
-from portal.domain.vocabulary import SessionBinding, WhoMayBuy
+from portal.domain.vocabulary import SessionBinding
 from portal.models import Workspace
 from portal.services import audit
 
@@ -25,8 +25,6 @@ class WorkspaceSettings:
     time_zone: str
     language: str
     currency: str
-    who_may_buy: WhoMayBuy
-    hides_plans_from_members: bool
     session_binding: SessionBinding | None = None
     ceiling_minor: int | None = None
 

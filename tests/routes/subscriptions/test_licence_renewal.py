@@ -8,7 +8,7 @@ from portal.runtime import current
 from portal.services.renewals import run
 from portal.services.subscriptions import agreement, auto_renewal, cancellation
 from tests.books import assert_books_clean
-from tests.factories import letters, owner_of
+from tests.factories import owner_of, waiting_notices
 from tests.licensed import bought, tried
 from tests.pages import by_testid, parse, text_of
 from tests.paying import a_place, an_order, pay
@@ -110,7 +110,7 @@ def test_off_only_the_licences_are_not_renewed(app, client, place, meetings) -> 
         assert agreement.of_workspace(place.workspace).auto_renewal
         [entry] = AuditEntry.select().where(AuditEntry.action == "auto_renewal.off")
         assert entry.changes["product"] == "meetings"
-        assert len(letters("auto_renewal_off")) == 1
+        assert len(waiting_notices("auto_renewal_off")) == 1
     post_form(client, f"{PAGE}/off", shown_at=PAGE)
     assert "Automatic renewal was already off." in words_of(client.get(CARDS))
 

@@ -5,7 +5,7 @@ import pytest
 from portal.domain.vocabulary import Role
 from portal.models import Subscription
 from portal.services.subscriptions import agreement
-from tests.factories import a_member, a_person, letters, owner_of
+from tests.factories import a_member, a_person, owner_of, waiting_notices
 from tests.pages import by_testid, csrf_of, parse, text_of
 from tests.paying import ASKS_ONCE, a_place, an_order, as_seen_by, buy, pay
 from tests.visiting import facts, post_form, visit_as
@@ -101,7 +101,7 @@ def test_a_free_plan_that_is_withdrawn_leaves_renewal_off_and_says_so(app, clien
     post_form(client, "/w/acme/plans/scheduled/withdraw")
     assert "Automatic renewal is off. Switch it on again" in words_of(client.get("/w/acme/plans"))
     with facts(app):
-        [letter] = letters("plan_schedule_withdrawn")
+        [letter] = waiting_notices("plan_schedule_withdrawn")
     assert letter["context"]["renews"] is False
 
 

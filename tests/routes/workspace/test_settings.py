@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal.domain.vocabulary import Role, SessionBinding, WhoMayBuy
+from portal.domain.vocabulary import Role, SessionBinding
 from portal.models import AuditEntry, Workspace
 from portal.services.workspace import settings as workspace_settings
 from portal.services.workspace.settings import SettingsChanged, WorkspaceSettings
@@ -16,8 +16,6 @@ FIELDS = {
     "time_zone": "America/Montreal",
     "language": "fr",
     "currency": "USD",
-    "who_may_buy": "billing",
-    "hides_plans_from_members": "y",
 }
 
 
@@ -53,8 +51,6 @@ def test_everything_is_saved_and_written_down(app, owner) -> None:
         time_zone="America/Montreal",
         language="fr",
         currency="USD",
-        who_may_buy=WhoMayBuy.BILLING,
-        hides_plans_from_members=True,
     )
     with facts(app):
         entry = AuditEntry.get(AuditEntry.action == "workspace.settings_changed")
@@ -95,7 +91,6 @@ def test_saving_what_stands_changes_nothing(app, owner) -> None:
         "time_zone": before.time_zone,
         "language": before.language,
         "currency": before.currency,
-        "who_may_buy": before.who_may_buy,
     }
     version = version_of(owner.get(ADDRESS).text)
     assert post_form(owner, ADDRESS, version=version, **unchanged).status_code == 303
@@ -116,8 +111,6 @@ def test_saving_what_stands_changes_nothing(app, owner) -> None:
         ("language", "de"),
         ("currency", "XXX"),
         ("currency", "usd"),
-        ("who_may_buy", "nobody"),
-        ("who_may_buy", ""),
     ],
 )
 def test_wrong_input_is_refused_beside_its_field(app, owner, field, value) -> None:

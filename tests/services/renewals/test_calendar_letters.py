@@ -7,7 +7,7 @@ from portal.models import Payment, PaymentMethod, Plan, Product
 from portal.services.renewals import run
 from portal.services.subscriptions import auto_renewal
 from tests import factories
-from tests.factories import letters
+from tests.factories import letters, waiting_notices
 from tests.paying import an_order, apply_catalogue, buy, pay
 
 pytestmark = pytest.mark.engine("sqlite")
@@ -126,5 +126,6 @@ def test_the_mail_of_switching_on_names_the_card_of_the_day(place, clock):
     shown = auto_renewal.next_charge(place.workspace, now=clock.now())
     [method] = auto_renewal.methods_of(place.workspace)
     auto_renewal.switch_on(place, method_id=method.id, shown_hash=shown.hash, now=clock.now())
-    facts = letters("auto_renewal_on")[-1]["context"]
+    [waiting] = waiting_notices("auto_renewal_on")
+    facts = waiting["context"]
     assert (facts["method"], facts["expiring"]["last4"]) == (None, "4242")

@@ -17,7 +17,7 @@ from portal.services.subscriptions import (
     scheduled_change,
 )
 from tests.books import assert_books_clean
-from tests.factories import letters
+from tests.factories import letters, waiting_notices
 from tests.licensed import bought
 from tests.paying import an_order, buy, paid_charges, pay
 from tests.renewing import many_renewing, renewal_orders
@@ -105,7 +105,7 @@ def test_two_schedules_at_once_leave_one(place, clock):
 
     assert faults_of(at_once([schedule("business-3"), schedule("business-5")])) == []
     assert agreement.of_workspace(place.workspace).scheduled_plan.code in shown
-    assert len(letters("plan_scheduled")) == 2
+    assert (len(letters("plan_scheduled")), len(waiting_notices("plan_scheduled"))) == (1, 1)
 
 
 def test_cancelled_and_taken_back_at_once_leave_one_of_the_two(place, clock):

@@ -12,7 +12,7 @@ from portal.models import AuditEntry, BillingDetails, Notice, PaymentMethod, Pri
 from portal.services.subscriptions import agreement, auto_renewal, free_plan
 from portal.services.subscriptions.auto_renewal import NoSuchMethod, NotRenewable
 from portal.services.subscriptions.next_charge import NoBillingDetails
-from tests.factories import CATALOGUE, letters
+from tests.factories import CATALOGUE, letters, waiting_notices
 from tests.paying import a_place, an_order, apply_catalogue, as_seen_by, buy, pay
 
 DUE_ON = date(2026, 12, 21)
@@ -221,7 +221,7 @@ def test_off_nothing_changes_before_the_due_date(place, clock, card):
         None,
         DUE_ON,
     )
-    [letter] = letters("auto_renewal_off")
+    [letter] = waiting_notices("auto_renewal_off")
     assert (letter["context"]["due_on"], letter["context"]["plan_names"]["en"]) == (
         "2026-12-21",
         "Business 5",
@@ -232,7 +232,7 @@ def test_off_twice_is_told_once(place, clock, card):
     switch_on(place, clock, card)
     assert auto_renewal.switch_off(place, now=clock.now())
     assert not auto_renewal.switch_off(place, now=clock.now())
-    assert len(letters("auto_renewal_off")) == 1
+    assert len(waiting_notices("auto_renewal_off")) == 1
 
 
 def test_the_guaranteed_price_comes_back_with_it_before_the_due_date(place, clock):

@@ -14,7 +14,7 @@ from portal.services.renewals import run
 from portal.services.subscriptions import auto_renewal, licences, scheduled_change
 from portal.services.subscriptions.scheduled_change import NothingWaits
 from tests.books import assert_books_clean
-from tests.factories import a_member, a_person, letters
+from tests.factories import a_member, a_person, letters, waiting_notices
 from tests.licensed import bought
 from tests.paying import an_order, paid_charges, pay
 from tests.services.checkout.test_changed_licences import change, now_of
@@ -97,7 +97,7 @@ def test_withdrawn_the_licences_go_on_for_their_price(place, clock, renewing):
     scheduled_change.withdraw(place, product=meetings(), now=clock.now())
     found = now_of(place)
     assert (found.scheduled_quantity, found.scheduled_plan_id, found.announced_minor) == (None, None, 6600)
-    assert letters("plan_schedule_withdrawn")
+    assert waiting_notices("plan_schedule_withdrawn")
     assert scheduled_change.withdraw(place, product=meetings(), now=clock.now()) is None
     on_the_due_date(clock)
     assert now_of(place).quantity == 5
@@ -162,5 +162,5 @@ def test_the_letter_about_automatic_renewal_says_how_many_will_be_paid_for(place
     method, now = PaymentMethod.get(), clock.now()
     shown = auto_renewal.next_charge(place.workspace, product=meetings(), now=now)
     auto_renewal.switch_on(place, product=meetings(), method_id=method.id, shown_hash=shown.hash, now=now)
-    [letter] = letters("auto_renewal_on")[-1:]
+    [letter] = waiting_notices("auto_renewal_on")
     assert (letter["context"]["licences"], letter["context"]["total_minor"]) == (2, 2640)

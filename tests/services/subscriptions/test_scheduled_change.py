@@ -14,7 +14,7 @@ from portal.services.checkout import ordering
 from portal.services.subscriptions import agreement, scheduled_change
 from portal.services.subscriptions.scheduled_change import NothingWaits
 from tests.books import assert_books_clean
-from tests.factories import letters
+from tests.factories import letters, waiting_notices
 from tests.paying import SILENT_CHARGED, an_order, as_seen_by, buy, pay
 
 MONTH, YEAR = Interval.MONTH, Interval.YEAR
@@ -87,10 +87,8 @@ def test_a_new_schedule_takes_the_place_of_the_old_one(on_business_10, clock):
     schedule(on_business_10, clock)
     schedule(on_business_10, clock, "business-5")
     assert waiting(on_business_10) == ("business-5", MONTH)
-    assert [letter["context"]["plan_names"]["en"] for letter in letters("plan_scheduled")] == [
-        "Business 3",
-        "Business 5",
-    ]
+    told = [*letters("plan_scheduled"), *waiting_notices("plan_scheduled")]
+    assert [letter["context"]["plan_names"]["en"] for letter in told] == ["Business 3", "Business 5"]
 
 
 def test_the_same_schedule_twice_is_told_once(on_business_10, clock):
@@ -188,7 +186,7 @@ def test_withdrawn_the_present_plan_goes_on_at_its_own_price(renewed, clock):
     assert scheduled_change.withdraw(renewed, now=clock.now()).code == "business-3"
     assert waiting(renewed) == (None, None)
     assert subscription_of(renewed).announced_minor == 6120
-    [letter] = letters("plan_schedule_withdrawn")
+    [letter] = waiting_notices("plan_schedule_withdrawn")
     assert (letter["context"]["plan_names"]["en"], letter["context"]["due_on"]) == (
         "Business 3",
         "2026-12-21",
@@ -199,7 +197,7 @@ def test_withdrawing_twice_is_told_once(on_business_10, clock):
     schedule(on_business_10, clock)
     assert scheduled_change.withdraw(on_business_10, now=clock.now()) is not None
     assert scheduled_change.withdraw(on_business_10, now=clock.now()) is None
-    assert len(letters("plan_schedule_withdrawn")) == 1
+    assert len(waiting_notices("plan_schedule_withdrawn")) == 1
 
 
 def test_prolonging_moves_the_schedule_to_the_new_due_date(on_business_10, clock):
