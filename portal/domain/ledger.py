@@ -73,6 +73,18 @@ def usable(amount: Money, kept: Money) -> Money:
     return max(nothing, min(amount, kept))
 
 
+def beside_reserved(kept: Sequence[Part], reserved: Money) -> list[Part]:
+    """What is left of `kept`, the oldest first, once the newest of it is set aside for placed orders."""
+    free = total((part.amount for part in kept), reserved.currency) - reserved
+    parts = []
+    for part in kept:
+        if free <= Money.zero(free.currency):
+            break
+        parts.append(Part(part.key, min(part.amount, free)))
+        free -= part.amount
+    return parts
+
+
 def withdrawable(given_left: Money, kept: Money) -> Money:
     """How much of a credit may be taken back: what is unused of it, and still kept for the workspace.
 

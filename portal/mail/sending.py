@@ -34,6 +34,7 @@ invoice_ahead             number, plan_names, licences, open_minor, currency, du
 invoice_reminder          number, open_minor, currency, due_on, reference, is_late, blocked_on (or null),
                           is_blocked
 invoice_paid              number, total_minor, currency, method (null: nothing that a gateway moved), until
+paid_from_balance         used_minor, currency, covered (of each: number, covered_minor, left_minor)
 invoice_withdrawn         number, credit_note (its number), plan_names, licences, is_cancelled
 payment_failed            order, description (names), total_minor, currency, payment, reason (a
                           decline code)
@@ -87,8 +88,9 @@ products_refunded         total_minor, currency, method, credit_note, kept_minor
 refund_refused            total_minor, currency, method, reason (why the gateway refused it)
 refund_to_handle          as above; by (a name), customer_number, order, invoice (their numbers), payment
                           (its key); to operators
-credit_posted             amount_minor, currency, reason (of an operator, word for word), balance_minor
-credit_taken_back         as credit_posted
+credit_posted             amount_minor, currency, reason (of an operator, word for word), balance_minor,
+                          covered (as of paid_from_balance)
+credit_taken_back         as credit_posted, without covered
 
 contact_confirmation      by (who added it), days, path; name is empty for an address
 contact_bounced           address, reason (the far server's words, or empty), is_contact

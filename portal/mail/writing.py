@@ -68,6 +68,7 @@ BILLING_MAIL = frozenset(
         "invoice_ahead",
         "invoice_reminder",
         "invoice_paid",
+        "paid_from_balance",
         "invoice_withdrawn",
         "transfer_received",
         "transfer_taken_back",

@@ -15,8 +15,8 @@ from portal.database import rows
 from portal.database.connecting import postpone, require_transaction, write_postponed
 from portal.database.prepared import Parameter, Parameters, Prepared
 from portal.domain import ledger
-from portal.domain.ledger import Part
-from portal.domain.money import Money, total
+from portal.domain.ledger import Part, Share
+from portal.domain.money import Money
 from portal.domain.pricing import Quote
 from portal.domain.vocabulary import BalanceEntryKind, DocumentKind, InvoiceStatus
 from portal.models import (
@@ -123,14 +123,39 @@ def record_credit(credit: Credit) -> None:
     )
 
 
-def cover_open_invoices(workspace: Workspace, currency: str) -> Money:
-    """Let everything that is kept in `currency` cover what is open, each the oldest first. How much it did.
+def cover_open_invoices(workspace: Workspace, currency: str) -> dict[int, Money]:
+    """Let what is kept in `currency` beside placed orders cover what is open, the oldest due first.
 
-    Inside the workspace's lock, after the documents and payments of the act were recorded.
+    Of each invoice that it covers, by id and in this order, how much. Inside the workspace's lock, after the
+    documents and payments of the act were recorded.
     """
     require_transaction()
     write_postponed()
-    return _cover(workspace.id, currency, _open_parts(workspace, currency))
+    shares = _shares_of_open(workspace, currency, new=[])
+    rows.insert_all([_of_invoice(share.source, share.target, share.amount) for share in shares])
+    return _sums_by_target(shares)
+
+
+def would_cover(workspace: Workspace, amount: Money) -> dict[int, Money]:
+    """As `cover_open_invoices`, if so much more were kept. Four queries at most."""
+    return _sums_by_target(_shares_of_open(workspace, amount.currency, new=[Part(0, amount)]))
+
+
+def _shares_of_open(workspace: Workspace, currency: str, *, new: Sequence[Part]) -> list[Share]:
+    debts = open_parts(workspace, currency)
+    if not debts:
+        return []
+    # PostgreSQL sums to a decimal.
+    reserved = Money(int(sum_reserved(workspace, currency).scalar() or 0), currency)
+    kept = [*_kept_parts(workspace.id, currency), *new]
+    return ledger.allocate(ledger.beside_reserved(kept, reserved), debts)
+
+
+def _sums_by_target(shares: Iterable[Share]) -> dict[int, Money]:
+    sums: dict[int, Money] = {}
+    for share in shares:
+        sums[share.target] = sums.get(share.target, Money.zero(share.amount.currency)) + share.amount
+    return sums
 
 
 def cover_from_balance(invoice: Invoice, amount: Money) -> None:
@@ -141,16 +166,14 @@ def cover_from_balance(invoice: Invoice, amount: Money) -> None:
     """
     require_transaction()
     write_postponed()
-    _cover(invoice.workspace_id, invoice.currency, [Part(invoice.id, amount)])
-
-
-def _cover(workspace_id: int, currency: str, debts: Sequence[Part]) -> Money:
-    """Let what is kept cover these debts in their order, the oldest money first. How much it did."""
-    of_these = (BalanceEntry.workspace == workspace_id) & (BalanceEntry.currency == currency)
-    given = [Part(entry.id, left) for entry, left in _left_of(of_these)]
-    shares = ledger.allocate(given, debts)
+    shares = ledger.allocate(_kept_parts(invoice.workspace_id, invoice.currency), [Part(invoice.id, amount)])
     rows.insert_all([_of_invoice(share.source, share.target, share.amount) for share in shares])
-    return total((share.amount for share in shares), currency)
+
+
+def _kept_parts(workspace_id: int, currency: str) -> list[Part]:
+    """What is left of each entry that gives, the oldest first. One query."""
+    of_these = (BalanceEntry.workspace == workspace_id) & (BalanceEntry.currency == currency)
+    return [Part(entry.id, left) for entry, left in _left_of(of_these)]
 
 
 def _record(
@@ -344,7 +367,7 @@ def _currencies_of(workspace: Workspace | Parameter) -> Any:
     return Price.select(Price.currency).union(came).alias("sold")
 
 
-def newest_balance(workspace: Workspace | Parameter, currency: Any) -> "ModelSelect[BalanceEntry]":
+def newest_balance(workspace: Any, currency: Any) -> "ModelSelect[BalanceEntry]":
     """In minor units, as a part of another query; none where there is no entry."""
     return (
         BalanceEntry.select(BalanceEntry.after_minor)
@@ -354,7 +377,7 @@ def newest_balance(workspace: Workspace | Parameter, currency: Any) -> "ModelSel
     )
 
 
-def sum_reserved(workspace: Workspace | Parameter, currency: Any) -> "ModelSelect[Order]":
+def sum_reserved(workspace: Any, currency: Any) -> "ModelSelect[Order]":
     """Of what is kept, how much placed orders count on; as `newest_balance`."""
     return Order.select(fn.SUM(Order.reserved_minor)).where(
         Order.workspace == workspace,
@@ -441,6 +464,19 @@ def covered_by(transfers: Iterable[BankTransfer]) -> dict[int, list[Covering]]:
     for transfer_id, number, currency, minor in cast("Iterable[tuple[int, str, str, int]]", query):
         found.setdefault(transfer_id, []).append(Covering(number, Money(int(minor), currency)))
     return found
+
+
+def paid_by(transfer: BankTransfer) -> list[int]:
+    """The ids of the invoices that it has covered a part of, the oldest first. One query."""
+    found = (
+        Allocation.select(Allocation.invoice)
+        .join(BalanceEntry)
+        .where(BalanceEntry.transfer == transfer, Allocation.invoice.is_null(False))
+        .order_by(Allocation.invoice)
+        .distinct()
+        .tuples()
+    )
+    return [invoice_id for (invoice_id,) in cast("Iterable[tuple[int]]", found)]
 
 
 def status_of(invoice: Invoice) -> InvoiceStatus:
@@ -543,8 +579,11 @@ def movements_of(
             return
 
 
-def _open_parts(workspace: Workspace, currency: str) -> list[Part]:
-    """What is open of the workspace's invoices, the oldest first. One query."""
+def open_parts(workspace: Workspace, currency: str) -> list[Part]:
+    """What is open of the workspace's invoices, the oldest due first. One query.
+
+    An invoice that was paid at once was due on its day: it is open again where a bank took money back.
+    """
     covered = fn.COALESCE(fn.SUM(Allocation.amount_minor), 0)
     found = (
         Invoice.select(Invoice.id, Invoice.total_minor - covered)
@@ -554,9 +593,9 @@ def _open_parts(workspace: Workspace, currency: str) -> list[Part]:
             Invoice.currency == currency,
             Invoice.kind == DocumentKind.INVOICE,
         )
-        .group_by(Invoice.id, Invoice.total_minor)
+        .group_by(Invoice.id, Invoice.total_minor, Invoice.due_on, Invoice.issued_on)
         .having(covered < Invoice.total_minor)
-        .order_by(Invoice.id)
+        .order_by(fn.COALESCE(Invoice.due_on, Invoice.issued_on), Invoice.id)
         .tuples()
     )
     return [Part(each, Money(int(left), currency)) for each, left in cast("Iterable[tuple[int, int]]", found)]

@@ -10,6 +10,7 @@ from portal.domain.ledger import (
     Share,
     allocate,
     balance,
+    beside_reserved,
     running_balance,
     signed,
     status,
@@ -130,6 +131,22 @@ def test_what_the_balance_covers_no_gateway_is_asked_for(amount, kept, covered, 
 )
 def test_what_is_left_covers_what_is_open_the_oldest_first(kept, owed, expected):
     assert shares(kept, owed) == expected
+
+
+@pytest.mark.parametrize(
+    ("kept", "reserved", "free"),
+    [
+        ([], 0, []),
+        ([100, 50], 0, [100, 50]),
+        ([100, 50], 30, [100, 20]),
+        ([100, 50], 50, [100]),
+        ([100, 50], 80, [70]),
+        ([100], 100, []),
+        ([100], 130, []),
+    ],
+)
+def test_placed_orders_have_the_newest_of_what_is_kept(kept, reserved, free):
+    assert beside_reserved(parts(*kept), euros(reserved)) == parts(*free)
 
 
 def test_less_than_nothing_is_never_left():

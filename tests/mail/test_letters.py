@@ -109,16 +109,17 @@ ASKED_FOR = HERE | {
     ],
 }
 
+COVERED = [
+    {"number": "INV-2026-000001", "covered_minor": 3000, "left_minor": 0},
+    {"number": "INV-2026-000002", "covered_minor": 400, "left_minor": 2960},
+]
 LETTERS = {
     "transfer_received": HERE
     | TOTAL
     | {
         "booked_on": "2026-11-20",
         "payer": JEANNE,
-        "covered": [
-            {"number": "INV-2026-000001", "covered_minor": 3000, "left_minor": 0},
-            {"number": "INV-2026-000002", "covered_minor": 400, "left_minor": 2960},
-        ],
+        "covered": COVERED,
         "kept_minor": 0,
     },
     "transfer_taken_back": HERE
@@ -165,6 +166,7 @@ LETTERS = {
     "invoice_ahead": HERE | TO_PAY | {"plan_names": REMOTE, "licences": 2, "line_licences": [2]},
     "invoice_reminder": HERE | TO_PAY | {"is_late": True, "blocked_on": "2027-01-05", "is_blocked": False},
     "invoice_paid": HERE | TOTAL | {"number": "INV-2026-000001", "method": VISA, "until": "2027-11-21"},
+    "paid_from_balance": HERE | {"used_minor": 3400, "currency": "EUR", "covered": COVERED},
     "invoice_withdrawn": HERE
     | {
         "number": "INV-2026-000001",
@@ -293,7 +295,7 @@ LETTERS = {
         "due_on": "2026-12-21",
         "ended_auto_renewal": False,
     },
-    "credit_posted": HERE | CREDIT,
+    "credit_posted": HERE | CREDIT | {"covered": []},
     "credit_taken_back": HERE | CREDIT | {"balance_minor": 0},
     "products_refunded": HERE
     | TOTAL
@@ -364,7 +366,9 @@ OTHERWISE = [
     ("renewal_failed", UNPRICED | {"reason": "no_method", "asks_new_card": True}),
     ("refunded", {"due_on": None, "method": {"method": "paypal", "brand": "", "last4": ""}}),
     ("refunded", {"ended_auto_renewal": True}),
-    ("credit_posted", {"balance_minor": -100}),
+    ("credit_posted", {"balance_minor": -100, "covered": COVERED}),
+    ("credit_posted", {"balance_minor": 0, "covered": COVERED[:1]}),
+    ("credit_posted", {"balance_minor": 100, "covered": COVERED[:1]}),
     ("refunded", {"kept_minor": 313}),
     ("products_refunded", {"kept_minor": 0, "ended_auto_renewal": True, "left": [ENDED]}),
     ("products_refunded", {"left": [ENDED | {"has_ended": False, "licences": None}]}),

@@ -332,7 +332,8 @@ class Paper:
 
     def cover(self, currency="EUR"):
         with transaction(lock=self.place.workspace):
-            return ledger.cover_open_invoices(self.place.workspace, currency).minor
+            covered = ledger.cover_open_invoices(self.place.workspace, currency)
+        return sum(amount.minor for amount in covered.values())
 
     @property
     def balance(self):
@@ -475,7 +476,8 @@ def test_an_invoice_is_covered_in_the_transaction_that_issues_it(paper):
     with transaction(lock=paper.place.workspace):
         document = an_invoice(paper.orders.pop(), 300)
         ledger.record_document(document)
-        assert ledger.cover_open_invoices(paper.place.workspace, "EUR") == euros(300)
+        covered = ledger.cover_open_invoices(paper.place.workspace, "EUR")
+    assert covered == {document.id: euros(300)}
     assert (statuses(document), paper.balance) == ([PAID], 200)
 
 

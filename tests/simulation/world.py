@@ -429,25 +429,35 @@ class World:
         self.tell(f"{place.workspace.slug} orders {REMOTE} × {choice.quantity} on account: {payment}")
 
     def _pay_open_invoice(self, place: Place) -> None:
-        """The oldest: by transfer in full, in part or too much, by one that goes back, or by card."""
+        """The oldest: by transfer (in full, in part, too much, one that goes back), by card or by a credit.
+
+        The credit may come while the gateway is silent about a card.
+        """
         found = on_account.open_of(place.workspace)
         if not found:
             return
         invoice, left = found[0]
-        way = self.chance.choice(("all", "all", "part", "more", "card", "back"))
+        way = self.chance.choice(("all", "all", "part", "more", "card", "silent", "back", "credit", "credit"))
         self.tell(f"{place.workspace.slug} pays {invoice.number}, {left}: {way}")
-        if way == "card":
+        if way == "credit":
+            self._credit(
+                place, Money(self.chance.choice((left.minor // 3 + 1, left.minor + 777)), left.currency)
+            )
+            return
+        if way in ("card", "silent"):
             self.shown_minor[invoice.order.number] = left.minor
             open_invoices.pay(
                 place.workspace,
                 invoice.number,
                 person=place.member.person,
-                card=a_card(self.chance.choice(CARDS)),
+                card=a_card(self.chance.choice(CARDS if way == "card" else SILENT_CARDS)),
                 method=None,
                 shown=open_invoices.shown_as(left),
                 return_url=RETURN_URL,
                 now=self.clock.now(),
             )
+            if way == "silent" and self.chance.random() < 0.5:
+                self._credit(place, left)
             return
         minor = {"part": max(left.minor // 3, 1), "more": left.minor + 1234}.get(way, left.minor)
         named = self._reference()
@@ -661,7 +671,11 @@ class World:
 
     def _give_credit(self, place: Place) -> None:
         """By the vendor's staff, mostly in euros; whoever clicks twice gives it once."""
-        amount = Money(self.chance.randint(1, 5000), "USD" if self.chance.random() < 0.2 else "EUR")
+        self._credit(
+            place, Money(self.chance.randint(1, 5000), "USD" if self.chance.random() < 0.2 else "EUR")
+        )
+
+    def _credit(self, place: Place, amount: Money) -> None:
         key = f"credit-{self.day}-{self.chance.random()}"[:40]
         for _click in range(self.chance.randint(1, 2)):
             given_credits.give(
@@ -858,7 +872,9 @@ class World:
                 self._broken(f"{workspace.slug}: charged on {payment.tried_on} in spite of a dispute")
 
     def _the_ledger_only_grows(self, workspace: Workspace) -> None:
-        """No entry changes or goes, and nothing is owed but what is open of invoices."""
+        """No entry changes or goes, nothing is owed but what is open of invoices, and nothing is open beside
+        money that is kept and that no placed order counts on.
+        """
         query = BalanceEntry.select().where(BalanceEntry.workspace == workspace).order_by(BalanceEntry.id)
         entries = list(query.dicts())
         before = self.entries_seen.get(workspace.id, [])
@@ -871,6 +887,11 @@ class World:
             owed = sum(left.minor for left in still_open if left.currency == currency)
             if balance.minor + owed < 0:
                 self._broken(f"{workspace.slug}: a balance of {balance}, {owed} open")
+            reserved = ledger.sum_reserved(workspace, currency).scalar() or 0
+            if owed and workspace.deleted_at is None and balance.minor + owed > reserved:
+                self._broken(
+                    f"{workspace.slug}: {owed} open beside {balance.minor + owed}, {reserved} reserved"
+                )
 
     def _charges_of(self, workspace: Workspace) -> list[Any]:
         return [
@@ -918,6 +939,7 @@ class World:
             "assigned": AuditEntry.select().where(AuditEntry.action == "licence.assigned").count(),
             "tried": AuditEntry.select().where(AuditEntry.action == "trial.started").count(),
             "on account": Invoice.select().where(Invoice.due_on.is_null(False)).count(),
+            "from balance": AuditEntry.select().where(AuditEntry.action == "balance.used").count(),
             "transfers": BankTransfer.select().where(BankTransfer.state == TransferState.MATCHED).count(),
             "approved": PurchaseRequest.select()
             .where(PurchaseRequest.state == RequestState.APPROVED)

@@ -294,7 +294,7 @@ def _effect(transfer: BankTransfer, workspace: Workspace, invoices: Sequence[Inv
         ],
         kept=formatting.money(effect.kept),
         slug=workspace.slug,
-        numbers=[each.invoice.number for each in effect.invoices],
+        numbers=[each.number for each in invoices],
         shown=effect.hash,
         button=_("Match %(amount)s with %(workspace)s", amount=amount, workspace=workspace.name),
         is_proposed="workspace" not in request.args and transfer.state == TransferState.TO_CONFIRM,

@@ -10,8 +10,9 @@ from portal.forms.operator import CreditForm, TakeCreditBackForm
 from portal.models import Workspace
 from portal.runtime import current
 from portal.services import ledger
-from portal.services.payments import given_credits
+from portal.services.payments import given_credits, on_account
 from portal.services.payments.given_credits import FormUsed, GivenCredit, WithdrawalChanged, WorkspaceGone
+from portal.services.payments.on_account import CoveredInvoice
 from portal.web.access import operators_only
 from portal.web.htmx import redirect_after_write, render
 from portal.web.lists import whole_number
@@ -106,6 +107,7 @@ def review(slug: str) -> Response:
     form.key.data = secrets.token_urlsafe(KEY_BYTES)
     amount = _amount(form)
     before = ledger.balance_of(workspace, amount.currency)
+    paid = on_account.would_pay(workspace, amount)
     return render(
         "operator/credit_review.html",
         ReviewPage(
@@ -118,10 +120,21 @@ def review(slug: str) -> Response:
                 (_("Reason"), form.reason.data, "credit-reason"),
                 (_("Balance now"), formatting.money(before), "credit-before"),
                 (_("Balance afterwards"), formatting.money(before + amount), "credit-after"),
+                *((each.invoice.number, _pays(each), "credit-pays") for each in paid),
             ],
             waits=_why_it_waits(workspace, amount),
         ),
     )
+
+
+def _pays(each: CoveredInvoice) -> str:
+    if each.left.minor:
+        return _(
+            "%(amount)s of it is paid, %(left)s stays open",
+            amount=formatting.money(each.covered),
+            left=formatting.money(each.left),
+        )
+    return _("%(amount)s is paid, and nothing stays open", amount=formatting.money(each.covered))
 
 
 def _why_it_waits(workspace: Workspace, amount: Money) -> str:

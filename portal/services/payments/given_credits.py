@@ -1,6 +1,7 @@
 """Credits: money that an operator gives to a workspace, with a reason that its people read.
 
-It is kept in the balance and pays what comes next, before any card (docs/adr/0029); it is never paid out. A
+It is kept in the balance and pays what is open at once and then what comes next, before any card
+(docs/adr/0029); it is never paid out. A
 credit that was a mistake is taken back as far as it is unused, by an entry against it (docs/adr/0038).
 """
 
@@ -16,6 +17,8 @@ from portal.domain.money import Money
 from portal.models import Credit, Price, Subscription, Workspace
 from portal.outbox import JSON
 from portal.services import audit, ledger, letters
+
+from . import on_account
 
 
 class WorkspaceGone(PortalError):
@@ -98,7 +101,7 @@ def _as_they_stand(workspace: Workspace, given: Sequence[Credit]) -> list[GivenC
 
 
 def give(workspace: Workspace, *, amount: Money, reason: str, key: str, now: datetime) -> Credit:
-    """Keep `amount`, more than 0, for the workspace. The same `key` a second time gives nothing more.
+    """Keep `amount`, more than 0, for the workspace, where it pays what is open. The same `key` gives once.
 
     Blocked ones may get it: it may be what helps them out. Locks the workspace; mails its billing people.
     Raises WorkspaceGone and FormUsed.
@@ -157,6 +160,10 @@ def _write_down(credit: Credit, action: str, template: str, *, now: datetime) ->
     """The entry, the trace and the letters of a new row."""
     workspace = credit.workspace
     ledger.record_credit(credit)
+    paid = []
+    if credit.takes_back_id is None:
+        # The letter about the credit says what it paid.
+        paid = on_account.pay_from_balance(workspace, credit.currency, tell=False, now=now)
     changes: dict[str, audit.JSONValue] = {"amount_minor": credit.amount_minor, "currency": credit.currency}
     if credit.takes_back_id is not None:
         changes["of"] = credit.takes_back.key
@@ -169,6 +176,8 @@ def _write_down(credit: Credit, action: str, template: str, *, now: datetime) ->
         "reason": credit.reason,
         "balance_minor": balance.minor,
     }
+    if credit.takes_back_id is None:
+        context["covered"] = on_account.told(paid)
     letters.send(
         template,
         to=letters.billing_people(workspace),

@@ -1,10 +1,13 @@
 """What is paid by bank transfer: given at once or invoiced ahead, its invoice open until it is covered.
 
 Nothing can be asked of a bank, so that this is no gateway: an open invoice is settled by whatever covers it,
-a transfer, a card, a credit note (docs/adr/0034).
+a transfer, a card, a credit note (docs/adr/0034). Whoever lets money be kept in the balance calls
+`pay_from_balance` in the same transaction: nothing is kept beside an invoice that it could pay (0038).
 """
 
-from collections.abc import Iterable, Sequence
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import cast
 
@@ -14,7 +17,7 @@ from portal.database import rows
 from portal.database.connecting import require_transaction, transaction, write_postponed
 from portal.domain import open_invoices
 from portal.domain.errors import PortalError
-from portal.domain.money import Money
+from portal.domain.money import Money, total
 from portal.domain.pricing import Quote
 from portal.domain.vocabulary import DocumentKind, OrderState, PaymentMethodKind
 from portal.models import (
@@ -82,6 +85,7 @@ def accept(order: Order, *, person: Person, now: datetime) -> Invoice:
     invoice = _invoice(order, begins_on=begins_on, now=now)
     if order.from_balance_minor:
         settle_covered(order.workspace, now=now)
+        pay_from_balance(order.workspace, order.currency, now=now)
     documents = [invoice, *notes]
     giving.prepare_documents(documents)
     giving.confirm(order, documents, [], now=now)
@@ -167,8 +171,86 @@ def open_part(invoice: Invoice) -> Money:
     return invoice.total - ledger.covered_of([invoice])[invoice.id]
 
 
+@dataclass(frozen=True, slots=True)
+class CoveredInvoice:
+    """How much of an invoice some money covers, and what is `left` to pay of it then, each 0 or more."""
+
+    invoice: Invoice
+    covered: Money
+    left: Money
+
+
+def told(covered: Iterable[CoveredInvoice]) -> list[JSON]:
+    """What a letter says of them."""
+    return [
+        {"number": each.invoice.number, "covered_minor": each.covered.minor, "left_minor": each.left.minor}
+        for each in covered
+    ]
+
+
+def would_pay(workspace: Workspace, amount: Money) -> list[CoveredInvoice]:
+    """Which open invoices `amount` would pay, were it kept for the workspace now: the oldest due first."""
+    return _covered_invoices(ledger.would_cover(workspace, amount), is_done=False)
+
+
+def pay_from_balance(
+    workspace: Workspace, currency: str, *, tell: bool = True, now: datetime
+) -> list[CoveredInvoice]:
+    """Let what is kept, and no placed order counts on, pay what is open, the oldest due first.
+
+    Inside the workspace's lock, after whatever let it be kept was recorded. `tell`: its people get one letter
+    about all of it. Of a deleted workspace nothing is paid. Returns what it paid, wholly or in part.
+    """
+    require_transaction()
+    if Workspace.select().where(Workspace.id == workspace.id, Workspace.deleted_at.is_null(False)).exists():
+        return []
+    paid = _covered_invoices(ledger.cover_open_invoices(workspace, currency), is_done=True)
+    if not paid:
+        return []
+    used = total((each.covered for each in paid), currency)
+    audit.record(
+        "balance.used",
+        workspace=workspace,
+        subject=", ".join(each.invoice.number for each in paid),
+        changes={"amount_minor": used.minor, "currency": currency},
+        now=now,
+    )
+    settle_covered(workspace, tell=False, now=now)
+    if tell:
+        letters.send(
+            "paid_from_balance",
+            to=letters.billing_people(workspace),
+            workspace=workspace,
+            key=f"paid-from-balance-{uuid.uuid4().hex}",
+            context={"used_minor": used.minor, "currency": currency, "covered": told(paid)},
+        )
+    return paid
+
+
+def _covered_invoices(covered: Mapping[int, Money], *, is_done: bool) -> list[CoveredInvoice]:
+    """In their order. Two queries; `is_done` where the ledger has it already."""
+    if not covered:
+        return []
+    found = in_order(covered)
+    before = ledger.covered_of(found)
+    lefts = [each.total - before[each.id] for each in found]
+    return [
+        CoveredInvoice(each, covered[each.id], left if is_done else left - covered[each.id])
+        for each, left in zip(found, lefts, strict=True)
+    ]
+
+
+def in_order(ids: Collection[int]) -> list[Invoice]:
+    """The invoices of these ids, in their order. One query, none where there is none."""
+    found = {each.id: each for each in Invoice.select().where(Invoice.id << list(ids))} if ids else {}
+    return [found[each] for each in ids]
+
+
 def settle_payment(payment: Payment, *, now: datetime) -> None:
-    """A card, or another method, has paid the open invoice of its order. In the transaction of the answer."""
+    """A card, or another method, has paid the invoice of its order. In the transaction of the answer.
+
+    Where something else has covered it meanwhile, what it paid is kept, and pays what else is open.
+    """
     require_transaction()
     order = payment.order
     invoice = Invoice.get(Invoice.order == order, Invoice.kind == DocumentKind.INVOICE)
@@ -185,6 +267,7 @@ def settle_payment(payment: Payment, *, now: datetime) -> None:
         now=now,
     )
     settle_covered(order.workspace, paid_with=payment, now=now)
+    pay_from_balance(order.workspace, payment.currency, now=now)
 
 
 def settle_covered(
@@ -365,6 +448,7 @@ def _withdraw(invoice: Invoice, line: OrderLine, subscription: Subscription, *, 
         },
         attachments=[credit_note],
     )
+    pay_from_balance(order.workspace, order.currency, now=now)
     return credit_note
 
 

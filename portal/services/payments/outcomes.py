@@ -26,7 +26,8 @@ def settle_paid(payment: Payment, paid_with: MethodFacts | None, *, now: datetim
     """
     require_transaction()
     order = payment.order
-    if order.state == OrderState.INVOICED:
+    if order.state != OrderState.PLACED:
+        # It has its invoice, which something else may have covered meanwhile.
         on_account.settle_payment(payment, now=now)
         return
     order.state = OrderState.PAID
@@ -39,6 +40,8 @@ def settle_paid(payment: Payment, paid_with: MethodFacts | None, *, now: datetim
         ledger.record_payment(payment, invoice, now=now)
     if order.from_balance_minor:
         ledger.cover_from_balance(invoice, order.from_balance)
+    if notes:
+        on_account.pay_from_balance(order.workspace, order.currency, now=now)
     audit.record(
         "payment.succeeded",
         workspace=order.workspace,
@@ -71,6 +74,9 @@ def settle_declined(payment: Payment, *, tell: bool, now: datetime) -> None:
         renewal_outcomes.after_decline(payment, now=now)
     elif tell:
         _tell_declined(payment)
+    if payment.order.reserved_minor:
+        # It no longer counts on what is kept.
+        on_account.pay_from_balance(payment.workspace, payment.currency, now=now)
 
 
 def ask_to_confirm(payment: Payment) -> None:

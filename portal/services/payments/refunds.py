@@ -45,7 +45,7 @@ from portal.services.places import Place
 from portal.services.subscriptions import agreement, restoring
 from portal.services.subscriptions.restoring import Restored
 
-from . import asking, line_refunds, refund_quotes
+from . import asking, line_refunds, on_account, refund_quotes
 from .waiting import ReconcileReport, next_look, settle_each
 
 ASK_AGAIN_AFTER = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))
@@ -337,6 +337,8 @@ def _undo(refund: Refund, *, now: datetime) -> None:
         },
         attachments=[credit_note],
     )
+    if credit_note.total_minor != refund.amount_minor:
+        on_account.pay_from_balance(workspace, refund.currency, now=now)
 
 
 def _what_is_left(line: OrderLine, subscription: Subscription, restored: Restored) -> dict[str, outbox.JSON]:

@@ -18,10 +18,10 @@ from portal.domain.money import Money, total
 from portal.domain.pricing import facts_hash
 from portal.domain.vocabulary import DocumentKind, TransferReason, TransferState
 from portal.models import BankTransfer, Invoice, Workspace
-from portal.outbox import JSON
 from portal.services import audit, ledger, letters
 
 from . import on_account
+from .on_account import CoveredInvoice
 
 
 class TransferDecided(PortalError):
@@ -36,15 +36,6 @@ class TransferChanged(PortalError):
 
 class WorkspaceGone(PortalError):
     """It was deleted: nothing is received for it any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class CoveredInvoice:
-    """How much of an invoice the transfer covers: 0 where nothing was open."""
-
-    invoice: Invoice
-    covered: Money
-    left: Money
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +55,10 @@ class TransferPreview:
 
 
 def preview(transfer: BankTransfer, *, workspace: Workspace, invoices: Sequence[Invoice]) -> TransferPreview:
-    """Those of `invoices` are covered that are the workspace's and in the transfer's currency. One query."""
+    """Those of `invoices` are covered first that are the workspace's and in the transfer's currency.
+
+    What they leave of it pays whatever else is open there, the oldest due first. A query, or three.
+    """
     fitting = [
         each
         for each in invoices
@@ -74,6 +68,15 @@ def preview(transfer: BankTransfer, *, workspace: Workspace, invoices: Sequence[
     ]
     before = ledger.covered_of(fitting) if fitting else {}
     still_open = {each.id: each.total - before[each.id] for each in fitting}
+    named = len(fitting)
+    if total(still_open.values(), transfer.currency) < transfer.amount:
+        beside = {
+            part.key: part.amount
+            for part in ledger.open_parts(workspace, transfer.currency)
+            if part.key not in still_open
+        }
+        still_open |= beside
+        fitting += on_account.in_order(beside)
     shares = allocate(
         [Part(transfer.id, transfer.amount)], [Part(each.id, still_open[each.id]) for each in fitting]
     )
@@ -85,7 +88,8 @@ def preview(transfer: BankTransfer, *, workspace: Workspace, invoices: Sequence[
             covered.get(each.id, nothing),
             still_open[each.id] - covered.get(each.id, nothing),
         )
-        for each in fitting
+        for place, each in enumerate(fitting)
+        if place < named or each.id in covered
     )
     kept = transfer.amount - total((each.covered for each in lines), transfer.currency)
     return TransferPreview(transfer, workspace, lines, kept, _hash_of(transfer, workspace, lines, kept))
@@ -100,10 +104,11 @@ def receive(
     shown_hash: str | None = None,
     now: datetime,
 ) -> TransferPreview:
-    """Write the transfer into the ledger, where it covers these invoices first; the rest is kept.
+    """Write the transfer into the ledger, where it covers these invoices first, then what else is open.
 
-    Locks the workspace. `shown_hash` is that of the preview that somebody confirms; None if nobody looked.
-    Those who pay for the workspace are told. Raises TransferDecided, TransferChanged, WorkspaceGone.
+    The rest is kept. Locks the workspace. `shown_hash` is that of the preview that somebody confirms; None if
+    nobody looked. Those who pay for the workspace are told.
+    Raises TransferDecided, TransferChanged, WorkspaceGone.
     """
     with transaction(lock=workspace):
         transfer = _to_become(TransferState.MATCHED, transfer)
@@ -114,7 +119,8 @@ def receive(
         if shown_hash is not None and shown_hash != effect.hash:
             raise TransferChanged
         transfer.workspace = workspace
-        transfer.invoice_ids = [each.invoice.id for each in effect.invoices]
+        shown = {each.invoice.id for each in effect.invoices}
+        transfer.invoice_ids = [each.id for each in invoices if each.id in shown]
         settle(transfer, TransferState.MATCHED, reason, now=now)
         ledger.record_transfer(transfer, covers=[each.invoice for each in effect.invoices], now=now)
         audit.record(
@@ -156,10 +162,10 @@ def take_back(taking: BankTransfer, *, taken: BankTransfer, reason: TransferReas
         settle(taken, TransferState.RETURNED, taken.reason, now=now)
         settle(taking, TransferState.MATCHED, reason, now=now)
         if was_given and taken.workspace is not None:
+            paid = ledger.paid_by(taken)
             ledger.record_transfer_return(taking, taken=taken, now=now)
-            ledger.cover_open_invoices(taken.workspace, taken.currency)
-            on_account.open_again(taken.workspace, taken.invoice_ids, now=now)
-            on_account.settle_covered(taken.workspace, now=now)
+            on_account.pay_from_balance(taken.workspace, taken.currency, now=now)
+            on_account.open_again(taken.workspace, paid, now=now)
         audit.record(
             "transfer.taken_back",
             workspace=taken.workspace,
@@ -225,19 +231,11 @@ def _tell_received(effect: TransferPreview) -> None:
             "currency": transfer.currency,
             "booked_on": transfer.booked_on.isoformat(),
             "payer": transfer.payer_name,
-            "covered": [_told(each) for each in effect.covered],
+            "covered": on_account.told(effect.covered),
             "kept_minor": effect.kept.minor,
         },
         attachments=[each.invoice for each in effect.covered],
     )
-
-
-def _told(each: CoveredInvoice) -> JSON:
-    return {
-        "number": each.invoice.number,
-        "covered_minor": each.covered.minor,
-        "left_minor": each.left.minor,
-    }
 
 
 def _tell_taken_back(taken: BankTransfer, taking: BankTransfer) -> None:

@@ -1,13 +1,26 @@
 """Credits by operators: given once, used before the card, taken back as far as they are unused."""
 
+from datetime import timedelta
 from threading import Thread
 
 import pytest
 from peewee import IntegrityError
 
 from portal.database.connecting import connection, transaction
+from portal.domain.choices import Choice
+from portal.domain.frozen_quote import frozen_balance
 from portal.domain.money import Money
-from portal.domain.vocabulary import BalanceEntryKind, MemberStatus, PaidWith, Role
+from portal.domain.vocabulary import (
+    BalanceEntryKind,
+    Interval,
+    MemberStatus,
+    OrderKind,
+    OrderState,
+    PaidWith,
+    PaymentState,
+    Role,
+    SubscriptionState,
+)
 from portal.models import (
     AuditEntry,
     BalanceEntry,
@@ -20,14 +33,26 @@ from portal.models import (
     Workspace,
 )
 from portal.services import ledger
-from portal.services.payments import given_credits, on_account
+from portal.services.checkout import ordering
+from portal.services.payments import charging, given_credits, on_account
 from portal.services.payments.given_credits import FormUsed, WithdrawalChanged, WorkspaceGone
 from portal.services.workspace import deletion
 from tests.books import assert_books_clean
 from tests.factories import a_member, a_person
+from tests.licensed import bought
 from tests.passing import pass_days
-from tests.paying import ASKS_ONCE, a_place, an_order, buy, pay
-from tests.services.payments.test_on_account import YEARLY, ordered
+from tests.paying import ASKS_ONCE, SILENT_CHARGED, a_place, an_order, buy, pay, reloaded, with_details
+from tests.services.payments.test_on_account import (
+    PAY_BY,
+    YEARLY,
+    ordered,
+    paid_by_card,
+    state,
+    the_invoice,
+    the_subscription,
+)
+from tests.services.payments.test_refunds import refund
+from tests.transferring import bring, camt, paying
 
 
 def euros(minor):
@@ -138,37 +163,164 @@ def test_a_purchase_by_hand_uses_it_too(place, clock):
     assert_books_clean()
 
 
-def test_an_open_invoice_stays_open_while_something_is_bought_from_the_balance(place, clock):
-    """What is kept beside it pays what it was shown to pay, and nothing else."""
-    ordered(place)
+# --- what is open already -------------------------------------------------------------------------
+
+
+def test_it_pays_an_open_invoice_as_a_transfer_would(place, clock):
+    order = ordered(place)
     credit = give(place, YEARLY + 5000, now=clock.now())
-    [(invoice, left)] = on_account.open_of(place.workspace)
-    assert (left, ledger.kept(place.workspace, "EUR")) == (euros(YEARLY), euros(5000))
+    assert (reloaded(order).state, on_account.open_of(place.workspace)) == (OrderState.PAID, [])
+    assert (the_subscription().unpaid_on, the_invoice(order).remind_on) == (None, None)
+    assert ledger.kept(place.workspace, "EUR") == euros(5000)
     [given] = given_credits.of_workspace(place.workspace, most=5)
     assert (given.credit, given.left) == (credit, euros(5000))
-    assert pay(an_order(place)).method_kind == PaidWith.BALANCE
-    assert on_account.open_of(place.workspace) == [(invoice, left)]
-    assert ledger.kept(place.workspace, "EUR") == euros(5000 - 3360)
+    [letter] = mails("credit_posted")
+    number = the_invoice(order).number
+    assert letter["context"]["covered"] == [{"number": number, "covered_minor": YEARLY, "left_minor": 0}]
+    assert letter["context"]["balance_minor"] == 5000
+    assert (mails("invoice_paid"), mails("paid_from_balance")) == ([], [])
+    assert AuditEntry.select().where(AuditEntry.action == "invoice.paid").count() == 1
+    [used] = AuditEntry.select().where(AuditEntry.action == "balance.used")
+    assert (used.subject, used.changes["amount_minor"]) == (number, YEARLY)
+    pass_days(clock, 60)
+    assert (mails("invoice_reminder"), state(place)) == ([], SubscriptionState.PAID)
     assert_books_clean()
 
 
-def test_it_pays_a_part_of_what_is_bought_by_bank_transfer_and_no_older_debt(place, clock):
+def test_what_is_not_enough_pays_a_part_and_the_rest_is_asked_for(place, clock):
+    order = ordered(place)
+    give(place, 1000, now=clock.now())
+    [(invoice, left)] = on_account.open_of(place.workspace)
+    assert (left, state(place)) == (euros(YEARLY - 1000), SubscriptionState.PAID)
+    pass_days(clock, 24)
+    assert [each["context"]["open_minor"] for each in mails("invoice_reminder")] == [YEARLY - 1000]
+    give(place, YEARLY - 1000, key="form-2", now=clock.now())
+    assert reloaded(order).state == OrderState.PAID
+    assert ledger.balance_of(place.workspace, "EUR") == euros(0)
+    bring(camt(paying(invoice)))
+    assert ledger.kept(place.workspace, "EUR") == euros(YEARLY), "a transfer that comes later is kept"
+    assert_books_clean()
+
+
+def test_who_is_blocked_by_an_open_invoice_is_let_in_again(place, clock):
+    ordered(place)
+    pass_days(clock, 45)
+    assert state(place) is SubscriptionState.BLOCKED
+    give(place, YEARLY - 1, now=clock.now())
+    assert state(place) is SubscriptionState.BLOCKED
+    give(place, 1, key="form-2", now=clock.now())
+    assert state(place) is SubscriptionState.PAID
+    assert_books_clean()
+
+
+def test_the_next_period_is_given_once_a_credit_has_paid_for_it(place, clock):
+    ordered(place)
+    give(place, YEARLY, now=clock.now())
+    pass_days(clock, 335)
+    [(_invoice, left)] = on_account.open_of(place.workspace)
+    due_on = the_subscription().due_on
+    give(place, left.minor, key="form-2", now=clock.now())
+    assert the_subscription().due_on.year == due_on.year + 1
+    assert_books_clean()
+
+
+def test_the_oldest_due_is_paid_first_and_what_is_left_pays_the_next(place, clock):
     first = ordered(place)
-    give(place, YEARLY + 5000, now=clock.now())
+    clock.advance(days=1)
     Product.update(bank_transfer=True).where(Product.code == "training").execute()
     second = ordered(place, plan="training-standard")
-    older, newer = on_account.open_of(place.workspace)
-    assert (older[0].order, older[1]) == (first, euros(YEARLY))
-    assert (newer[0].order, newer[1]) == (second, newer[0].total - euros(5000))
+    Invoice.update(due_on=PAY_BY - timedelta(days=1)).where(Invoice.order == second).execute()
+    owed = the_invoice(second).total_minor
+    give(place, owed + 1000, now=clock.now())
+    assert (reloaded(second).state, on_account.open_part(the_invoice(first))) == (
+        OrderState.PAID,
+        euros(YEARLY - 1000),
+    )
+    [letter] = mails("credit_posted")
+    assert [each["left_minor"] for each in letter["context"]["covered"]] == [0, YEARLY - 1000]
+
+
+def test_what_a_placed_order_counts_on_pays_nothing_else_until_it_is_declined(place, clock):
+    give(place, 1000, now=clock.now())
+    waiting = pay(an_order(place), ASKS_ONCE)
+    order = ordered(place)
+    give(place, 300, key="form-2", now=clock.now())
+    assert on_account.open_part(the_invoice(order)) == euros(YEARLY - 300)
+    assert_books_clean()
+    charging.give_up(waiting, now=clock.now())
+    assert on_account.open_part(the_invoice(order)) == euros(YEARLY - 1300)
+    [letter] = mails("paid_from_balance")
+    assert letter["context"]["covered"] == [
+        {"number": the_invoice(order).number, "covered_minor": 1000, "left_minor": YEARLY - 1300}
+    ]
     assert_books_clean()
 
 
-def test_while_more_is_owed_than_kept_it_pays_nothing_and_cannot_be_taken_back(place, clock):
+def test_a_card_that_was_asked_before_the_credit_came_is_kept_and_nothing_is_given_twice(place, clock):
+    order = ordered(place)
+    waiting = paid_by_card(place, the_invoice(order), number=SILENT_CHARGED)
+    give(place, YEARLY, now=clock.now())
+    assert reloaded(order).state == OrderState.PAID
+    due_on = the_subscription().due_on
+    clock.advance(days=1)
+    charging.reconcile(now=clock.now())
+    assert Payment.get_by_id(waiting.id).state == PaymentState.SUCCEEDED
+    assert ledger.kept(place.workspace, "EUR") == euros(YEARLY)
+    assert (Invoice.select().count(), the_subscription().due_on) == (1, due_on)
+    assert_books_clean()
+
+
+def test_only_what_covers_nothing_is_taken_back(place, clock):
+    order = ordered(place)
+    credit = give(place, YEARLY + 700, now=clock.now())
+    for wrong in (YEARLY + 700, 701):
+        with pytest.raises(WithdrawalChanged):
+            take_back(credit, wrong)
+    take_back(credit, 700)
+    assert (reloaded(order).state, ledger.kept(place.workspace, "EUR")) == (OrderState.PAID, euros(0))
+    assert_books_clean()
+
+
+def test_while_more_is_owed_than_kept_it_pays_that_first_and_cannot_be_taken_back(place, clock):
     ordered(place)
     credit = give(place, 1000, now=clock.now())
     assert pay(an_order(place)).amount == euros(3360)
     with pytest.raises(WithdrawalChanged):
         take_back(credit, 1000)
+    assert_books_clean()
+
+
+def test_what_stays_of_a_refund_pays_what_is_open(place, clock):
+    give(place, 1000, now=clock.now())
+    payment = pay(an_order(place))
+    order = ordered(place)
+    refund(place, payment, clock)
+    assert on_account.open_part(the_invoice(order)) == euros(YEARLY - 1000)
+    [letter] = mails("paid_from_balance")
+    assert letter["context"]["used_minor"] == 1000
+    assert_books_clean()
+
+
+def test_what_a_change_gives_back_beyond_itself_pays_what_is_open(place, clock):
+    """From a year to a month of more: the order is paid by it, and the rest pays the older debt."""
+    bought(place, "meetings-essential", quantity=9, interval=Interval.YEAR)
+    order = ordered(place)
+    choice = Choice("meetings-professional", Interval.MONTH, 9, OrderKind.CHANGE)
+    opened = ordering.open_order(place, choices=[choice], currency="EUR", now=clock.now())
+    changed = with_details(opened, place)
+    left_of_it = frozen_balance(changed.quote).credited.minor - changed.from_balance_minor
+    assert left_of_it > 0
+    pay(changed, None)
+    assert on_account.open_part(the_invoice(order)).minor == max(YEARLY - left_of_it, 0)
+    assert_books_clean()
+
+
+def test_a_deleted_workspace_pays_nothing_from_what_is_kept(place, clock):
+    ordered(place)
+    pass_days(clock, 1)
+    deletion.delete_by_owner(place, now=clock.now())
+    with transaction(lock=place.workspace):
+        assert on_account.pay_from_balance(place.workspace, "EUR", now=clock.now()) == []
     assert_books_clean()
 
 

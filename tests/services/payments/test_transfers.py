@@ -5,13 +5,15 @@ from datetime import timedelta
 
 import pytest
 
+from portal.database.connecting import transaction
 from portal.domain.creditor_reference import rf_reference
 from portal.domain.money import Money
-from portal.domain.vocabulary import InvoiceStatus, TransferReason
+from portal.domain.vocabulary import InvoiceStatus, OrderState, TransferReason
 from portal.models import AuditEntry, BalanceEntry, BankStatement, BankTransfer, Invoice, OutboxMessage
 from portal.outbox import Delivery
+from portal.runtime import current
 from portal.services import ledger
-from portal.services.payments import bank_statements, matching, transfer_decisions, transfers
+from portal.services.payments import bank_statements, matching, on_account, transfer_decisions, transfers
 from portal.services.payments.bank_statements import StatementKnown
 from portal.services.payments.transfers import TransferChanged, TransferDecided, WorkspaceGone
 from portal.services.workspace import deletion
@@ -98,6 +100,38 @@ def test_one_transfer_pays_several_invoices_the_oldest_first(place):
     bring(camt(Line(5000, texts=[text])))
     assert statuses(first, second) == [PAID, PART_PAID]
     assert balance(place) == 5000 - 2 * 3360
+    assert_transfers_clean()
+
+
+def test_what_is_too_much_pays_what_else_is_open_and_a_return_opens_both_again(place):
+    named, other = an_open_invoice(place), an_open_invoice(place)
+    line = paying(named, 5000, end_to_end="E2E-1")
+    bring(camt(line))
+    assert (statuses(named, other), balance(place)) == ([PAID, PART_PAID], 5000 - 2 * 3360)
+    [letter] = letters("transfer_received")
+    assert [(each["number"], each["covered_minor"]) for each in letter["context"]["covered"]] == [
+        (named.number, 3360),
+        (other.number, 1640),
+    ]
+    bring(camt(paying(other, 1720), number="S-2", opening=5000))
+    assert statuses(named, other) == [PAID, PAID]
+    bring(camt(returning(line), number="S-3", opening=6720))
+    assert (statuses(named, other), balance(place)) == ([OPEN, PART_PAID], 1720 - 2 * 3360)
+    assert [each.order.state for each in Invoice.select().order_by(Invoice.id)] == [OrderState.INVOICED] * 2
+    assert_transfers_clean()
+
+
+def test_what_a_later_invoice_was_paid_with_is_open_again_after_a_return(place):
+    first = an_open_invoice(place)
+    line = paying(first, 5000, end_to_end="E2E-1")
+    bring(camt(line))
+    later = an_open_invoice(place)
+    with transaction(lock=place.workspace):
+        on_account.pay_from_balance(place.workspace, "EUR", now=current().clock.now())
+    bring(camt(paying(later, 1720), number="S-2", opening=5000))
+    assert statuses(first, later) == [PAID, PAID]
+    bring(camt(returning(line), number="S-3", opening=6720))
+    assert [each.order.state for each in Invoice.select().order_by(Invoice.id)] == [OrderState.INVOICED] * 2
     assert_transfers_clean()
 
 

@@ -37,6 +37,7 @@ from tests.paying import (
     pay,
     the_sandbox,
 )
+from tests.services.payments.test_on_account import ordered
 from tests.services.renewals.test_promises import sells_at
 
 
@@ -184,6 +185,14 @@ def a_cart_in_two_currencies(shop):
     )
 
 
+def money_that_pays_nothing(shop):
+    """A credit note leaves something in the balance, and nobody asks what it could pay."""
+    paid, owner = Invoice.select().order_by(Invoice.id.desc()).get(), the_owner_of_acme()
+    ordered(owner)
+    assert_books_clean()
+    credit(paid, date(2026, 12, 1))
+
+
 def a_refund_of_a_declined_payment(shop):
     a_refund_row(Payment.get(Payment.state == PaymentState.DECLINED), **SETTLED, state=RefundState.REFUSED)
 
@@ -262,6 +271,7 @@ BREACHES = {
     "invoiced_orders_are_not_covered": [
         "UPDATE invoice SET remind_on = '2026-12-01' WHERE id = (SELECT min(id) FROM invoice)"
     ],
+    "nothing_is_kept_beside_what_it_could_pay": money_that_pays_nothing,
     "subscriptions_owe_what_is_open": [
         "UPDATE subscription SET unpaid_on = '2026-12-01' WHERE id = (SELECT min(id) FROM subscription)"
     ],

@@ -63,6 +63,7 @@ ALONE: tuple[Callable[[], int], ...] = (
     ledger.paid_invoices_are_allocated_in_full,
     open_invoices.invoiced_orders_are_not_covered,
     open_invoices.subscriptions_owe_what_is_open,
+    open_invoices.nothing_is_kept_beside_what_it_could_pay,
     ledger.refunds_are_allocated_in_full,
     ledger.withdrawals_take_back_their_own_credit,
     ledger.balances_follow_from_their_entries,

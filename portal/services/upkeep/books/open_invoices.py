@@ -5,7 +5,8 @@ from datetime import date
 from peewee import JOIN, fn
 
 from portal.domain.vocabulary import DocumentKind, OrderState
-from portal.models import Allocation, Invoice, Order, OrderLine, Subscription
+from portal.models import Allocation, Invoice, Order, OrderLine, Subscription, Workspace
+from portal.services import ledger
 
 from .reading import Queries, counted
 
@@ -60,4 +61,38 @@ def subscriptions_owe_what_is_open() -> Queries:
     never = date(9999, 12, 31)
     return Subscription.select(Subscription.id).where(
         fn.COALESCE(Subscription.unpaid_on, never) != fn.COALESCE(oldest, never)
+    )
+
+
+@counted
+def nothing_is_kept_beside_what_it_could_pay() -> Queries:
+    """Where money is kept that no placed order counts on, nothing is open in its currency.
+
+    All that gives less all that takes is what is kept less what is open, in each currency of a workspace.
+    """
+    every = Invoice.alias()
+    of_its_kind = (
+        (every.workspace == Invoice.workspace)
+        & (every.currency == Invoice.currency)
+        & (every.kind == DocumentKind.INVOICE)
+    )
+    invoiced = every.select(fn.SUM(every.total_minor)).where(of_its_kind)
+    covered = Allocation.select(fn.SUM(Allocation.amount_minor)).join(
+        every, on=(Allocation.invoice == every.id)
+    )
+    balance = ledger.newest_balance(Invoice.workspace, Invoice.currency)
+    reserved = ledger.sum_reserved(Invoice.workspace, Invoice.currency)
+    kept = (fn.COALESCE(balance, 0) + invoiced - fn.COALESCE(covered.where(of_its_kind), 0)) - fn.COALESCE(
+        reserved, 0
+    )
+    return (
+        Invoice.select(Invoice.id)
+        .join_from(Invoice, Order)
+        .join_from(Invoice, Workspace)
+        .where(
+            Invoice.kind == DocumentKind.INVOICE,
+            Order.state == OrderState.INVOICED,
+            Workspace.deleted_at.is_null(),
+            kept > 0,
+        )
     )
