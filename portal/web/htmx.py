@@ -43,7 +43,7 @@ def block_text(template: str, block: str, context: dict[str, Any]) -> str:
     try:
         return "".join(found.blocks[block](found.new_context(context)))
     except Exception:  # noqa: BLE001
-        # As Jinja's own render, it raises anew: the traceback names the lines of the template.
+        # The boundary: Jinja raises it anew, with a traceback that names the lines of the template.
         found.environment.handle_exception()
 
 

@@ -6,9 +6,12 @@ from babel import localedata
 from babel.core import get_global
 
 UNSAID = (
+    "compact_currency_formats",
+    "compact_decimal_formats",
     "compound_unit_patterns",
     "currency_names_plural",
     "date_fields",
+    "interval_formats",
     "languages",
     "meta_zones",
     "scripts",
@@ -17,10 +20,18 @@ UNSAID = (
     "unit_patterns",
     "variants",
 )
-"""Names of units, languages and time zones; "in two days", "3 US dollars"."""
+"""Names of units, languages and time zones; "in two days", "3 US dollars", "1 to 4 May", "2 thousand"."""
 
-UNASKED = ("likely_subtags", "territory_languages")
-"""For languages that are named without their script, and for who speaks what where."""
+UNASKED = (
+    "likely_subtags",
+    "meta_zones",
+    "territory_languages",
+    "territory_zones",
+    "windows_zone_mapping",
+    "zone_aliases",
+    "zone_territories",
+)
+"""For languages that are named without their script, for who speaks what where, for names of time zones."""
 
 
 def keep_what_is_said(locales: tuple[str, ...]) -> None:
