@@ -17,7 +17,10 @@ COMPRESS_FROM_BYTES = 1000
 
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> Flask:
     """The site. Raises SettingsError, SchemaOutdated and ClockUnusable with a sentence for the operator."""
+    from .words.cldr import keep_what_is_said
+
     settings = settings or read_settings()
+    keep_what_is_said(settings.locales)
     leave_out_postgresql(settings.database_url, settings.queue_url)
     run_with(settings, clock or default_clock(settings))
     return make_site(settings)

@@ -18,7 +18,7 @@ from zlib import crc32
 
 from flask import Flask, g, request
 from peewee import Database, DatabaseProxy, InterfaceError, Model, OperationalError, PostgresqlDatabase
-from playhouse.db_url import connect
+from playhouse.pool import PooledPostgresqlDatabase, PooledSqliteDatabase
 
 T = TypeVar("T")
 Postponed = dict[Callable[[list[Any]], None], list[Any]]
@@ -53,9 +53,10 @@ class OutsideTransaction(RuntimeError):
 def make_database(url: str) -> Database:
     """A pooled Peewee database for a sqlite:/// or postgresql:// URL. Raises OSError where no file can be."""
     if url.startswith("sqlite:"):
-        make_private(Path(url.removeprefix("sqlite:///")))
-        return connect(
-            url.replace("sqlite:", "sqlite+pool:", 1),
+        file = Path(url.removeprefix("sqlite:///"))
+        make_private(file)
+        return PooledSqliteDatabase(
+            str(file),
             pragmas=SQLITE_PRAGMAS,
             lock_type="IMMEDIATE",
             check_same_thread=False,
@@ -64,11 +65,10 @@ def make_database(url: str) -> Database:
             timeout=WAIT_SECONDS,
             autoconnect=False,
         )
-    return connect(
-        re.sub(r"^postgres(ql)?:", "psycopg3+pool:", url),
-        # As libpq does, which reads the same URL for the queue.
-        unquote_user=True,
-        unquote_password=True,
+    return PooledPostgresqlDatabase(
+        # Read by libpq, as it reads the queue's; Peewee knows it by this beginning alone.
+        re.sub(r"^postgres:", "postgresql:", url),
+        prefer_psycopg3=True,
         options=POSTGRESQL_OPTIONS,
         max_connections=20,
         stale_timeout=300,

@@ -6,7 +6,7 @@ Only where no real money moves.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, make_response, redirect, request, session, url_for
@@ -22,7 +22,6 @@ from portal.forms.sandbox import ComponentsForm, LicenceKeyForm, PayPalForm
 from portal.gateways.base import GatewayUnavailable
 from portal.gateways.sandbox.gateway import Challenge, Sandbox, UnknownReference
 from portal.gateways.sandbox.methods import MAGIC_CARDS, MAGIC_IBANS, MAGIC_PAYPAL, Magic
-from portal.mail.mailbox import Letter, read_mail, read_mailbox
 from portal.runtime import current
 from portal.services.payments import charging, method_setups
 from portal.services.subscriptions import licence_keys
@@ -36,6 +35,9 @@ from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.methods import BRAND_NAMES, method_words
+
+if TYPE_CHECKING:
+    from portal.mail.mailbox import Letter
 
 blueprint = Blueprint("sandbox", __name__, url_prefix="/sandbox")
 THEMES = ("light", "dark")
@@ -319,6 +321,9 @@ def _activated(taken: Activation) -> ActivatedKey:
 @blueprint.get("/mailbox")
 @public
 def mailbox() -> Response:
+    # Parsers of mail are loaded by whoever reads some.
+    from portal.mail.mailbox import read_mailbox
+
     _readers_only()
     settings = current().settings
     letters = read_mailbox(settings.data_dir)
@@ -360,7 +365,9 @@ def links_of(text: str) -> list[str]:
     return list(dict.fromkeys(found.rstrip(".,;:)") for found in ADDRESS.findall(text)))
 
 
-def _letter_or_404(name: str) -> Letter:
+def _letter_or_404(name: str) -> "Letter":
+    from portal.mail.mailbox import read_mail
+
     _readers_only()
     found = read_mail(current().settings.data_dir, name)
     if found is None:

@@ -232,9 +232,3 @@ def _save_links(links: Links) -> None:
         VendorLink.insert(name=name, url=getattr(links, name)).on_conflict(
             conflict_target=[VendorLink.name], update={VendorLink.url: getattr(links, name)}
         ).execute()
-
-
-def vendor_address(name: str) -> str:
-    """The vendor's own page of that name, as the catalogue file gives it; empty where it gives none."""
-    link = VendorLink.get_or_none(VendorLink.name == name)
-    return link.url if link is not None else ""

@@ -22,7 +22,7 @@ from portal.domain.plans import (
 )
 from portal.domain.pricing import Offer
 from portal.domain.vocabulary import Interval, MemberStatus, ProductKind, Role, Service
-from portal.models import Member, Plan, Price, Product, Workspace
+from portal.models import Member, Plan, Price, Product, VendorLink, Workspace
 from portal.runtime import current
 
 
@@ -287,3 +287,9 @@ def refuse_if_too_small(plan: Plan, usage: Usage) -> None:
     exceeded: tuple[ExceededLimit, ...] = exceeded_limits(limits_of(plan), usage)
     if exceeded:
         raise PlanTooSmall(plan_code=plan.code, plan_names=plan.names, exceeded_limits=exceeded)
+
+
+def vendor_address(name: str) -> str:
+    """The vendor's own page of that name, as the catalogue file gives it; empty where it gives none."""
+    link = VendorLink.get_or_none(VendorLink.name == name)
+    return link.url if link is not None else ""

@@ -5,7 +5,6 @@ Each is judged by its text alone; whether somebody answers there is `portal doct
 
 import re
 from dataclasses import dataclass
-from email.headerregistry import Address
 from email.utils import getaddresses
 from ipaddress import IPv4Address, ip_address
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -176,7 +175,12 @@ def sender(name: str, text: str) -> str:
             f"{name} must be one e-mail address, such as Example Billing <billing@example.com>, "
             f"not {shown(text)}."
         )
-    return text if domain.isascii() else str(Address(display_name, local, ascii_domain))
+    if domain.isascii():
+        return text
+    # Loading the grammar of headers takes half a megabyte.
+    from email.headerregistry import Address
+
+    return str(Address(display_name, local, ascii_domain))
 
 
 def bounce_address(name: str, text: str) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 
 from flask import Response, current_app, g, make_response, redirect, render_template, request
 from flask_htmx import HTMX
-from jinja2_fragments.flask import render_block
 
 htmx = HTMX()
 VARY = ("Cookie", "HX-Request", "HX-Request-Type", "HX-Target")
@@ -28,13 +27,24 @@ def render(template: str, page: Any = None, *, status: int = 200, **context: Any
     if block is None:
         response = make_response(render_template(template, **context), status)
     else:
-        response = make_response(render_block(template, block, **context), status)
+        response = make_response(block_text(template, block, context), status)
     if block is None and wants_part():
         # Another page answers a part of this one: it takes the place of all of it.
         response.headers["HX-Retarget"] = "body"
         response.headers["HX-Reswap"] = "innerHTML"
     response.vary.update(VARY)
     return response
+
+
+def block_text(template: str, block: str, context: dict[str, Any]) -> str:
+    """One block of a template, with what `render_template` gives to all of it."""
+    current_app.update_template_context(context)
+    found = current_app.jinja_env.get_template(template)
+    try:
+        return "".join(found.blocks[block](found.new_context(context)))
+    except Exception:  # noqa: BLE001
+        # The boundary: Jinja raises it anew, with a traceback that names the lines of the template.
+        found.environment.handle_exception()
 
 
 def wants_part() -> bool:

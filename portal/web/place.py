@@ -11,7 +11,7 @@ from portal.domain.time_zones import usual_zone
 from portal.domain.vocabulary import Right
 from portal.models import Order, Payment, Product, Refund, Subscription
 from portal.runtime import current
-from portal.services import catalogue, open_money, plans
+from portal.services import open_money, plans
 from portal.services.places import Place
 from portal.services.plans import PlanOffers
 from portal.services.subscriptions import agreement
@@ -129,7 +129,7 @@ def corporate_here(place: Place) -> CorporateContact | None:
     if not workspace.is_corporate:
         return None
     if "corporate" not in g:
-        has_faq = bool(catalogue.vendor_address("corporate"))
+        has_faq = bool(plans.vendor_address("corporate"))
         g.corporate = CorporateContact(
             adviser=workspace.adviser_name or "",
             adviser_email=workspace.adviser_email or "",

@@ -18,8 +18,6 @@ from portal.services import exchange_rates
 from portal.services.payments import charging
 from portal.services.upkeep import housekeeping
 
-from .handlers import HANDLERS
-
 DRAIN_LIMIT = 100
 LOOK_UP_LIMIT = 200
 
@@ -61,6 +59,9 @@ def sweep() -> None:
 
 def drain_outbox(runtime: Runtime, *, limit: int) -> outbox.DrainReport:
     """One drain with this process's settings, given up early when its consumer is told to stop."""
+    # What sends letters and matches transfers: a web worker, which only wakes others, does without.
+    from .handlers import HANDLERS
+
     return outbox.drain(
         wall=runtime.clock.wall,
         lease_seconds=runtime.settings.lease_seconds,

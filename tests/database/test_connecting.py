@@ -1,6 +1,7 @@
 """What a transaction writes as its last act: all in one go, in the order of the acts, or not at all."""
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from portal import outbox
 from portal.database import rows
@@ -141,6 +142,7 @@ def test_a_part_of_an_act_is_refused_on_its_own(database):
 
 def test_a_password_may_have_any_character_as_a_url_writes_it():
     """The queue reads the same URL by libpq's rules."""
-    made = make_database("postgresql://por%40tal:a%2Fb%23c@db.example/portal")
-    assert made.connect_params["user"] == "por@tal"
-    assert made.connect_params["password"] == "a/b#c"
+    made = make_database("postgres://por%40tal:a%2Fb%23c@db.example/portal")
+    assert made.database.startswith("postgresql://"), "else Peewee takes it for a name"
+    read = conninfo_to_dict(made.database)
+    assert (read["user"], read["password"], read["dbname"]) == ("por@tal", "a/b#c", "portal")

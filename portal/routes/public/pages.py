@@ -12,7 +12,7 @@ from portal.domain.vocabulary import Interval, MemberStatus, Right
 from portal.models import Product
 from portal.routes.plans.table import print_rows
 from portal.runtime import current
-from portal.services import catalogue, places, plans
+from portal.services import places, plans
 from portal.services.members import roster
 from portal.services.subscriptions import agreement
 from portal.services.upkeep import csp_reports, health
@@ -147,7 +147,7 @@ def security() -> Response:
 @public
 def vendor_link(name: str) -> Response:
     """To one of the vendor's own pages, as the catalogue file names them."""
-    address = catalogue.vendor_address(name)
+    address = plans.vendor_address(name)
     if not address:
         abort(404)
     return _go(address)

@@ -14,7 +14,6 @@ from typing import Any, cast
 from portal import outbox
 from portal.database import rows
 from portal.database.connecting import hold, transaction
-from portal.domain.bank_files.camt import read_camt
 from portal.domain.bank_files.decoding import csv_text, looks_like_xml, refuse_size
 from portal.domain.bank_files.lines import KeyedLine, ReadStatement, keyed, numbered
 from portal.domain.bank_files.tables import (
@@ -61,6 +60,9 @@ def take_file(content: bytes, *, file_name: str, now: datetime) -> Imported | Ba
     refuse_size(content)
     _refuse_known(_sha256(content))
     if looks_like_xml(content):
+        # The parser of XML is loaded with the first file.
+        from portal.domain.bank_files.camt import read_camt
+
         statements = read_camt(content, account=current().settings.seller.iban)
         return _write(statements, sha256=_sha256(content), file_name=file_name, now=now)
     # Whether it can be read at all.
