@@ -1,10 +1,11 @@
 """Billing → Settings: company and address by country, e-mail frequency, and who may buy."""
 
 import os
+from dataclasses import replace
 
 from playwright.sync_api import Page, expect
 
-from portal.models import Invoice
+from portal.models import Invoice, Workspace
 from portal.services.subscriptions import auto_renewal
 from portal.worker import jobs
 from tests.browser.reader import WITH_AND_WITHOUT_SCRIPTS, read_by
@@ -94,7 +95,7 @@ def test_how_often_we_write_and_who_may_buy(
     look(page, reader, "choices")
     with jobs.at_work():
         before = len(letters())
-        auto_renewal.switch_off(place, now=clock.now())
+        auto_renewal.switch_off(replace(place, workspace=Workspace.get_by_id(acme.id)), now=clock.now())
         assert len(letters()) == before, "it waits for the first of the month"
 
     theirs = another_browser()
