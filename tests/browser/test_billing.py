@@ -158,3 +158,13 @@ def test_the_overview_helps_out_of_being_blocked(page: Page, reader, place, owne
     expect(page.get_by_test_id("needs").get_by_test_id("pay-due")).to_be_visible()
     if reader.scripts:
         assert_accessible(page)
+
+
+@read_by(*PAIRWISE)
+def test_the_overview_leads_to_the_plans_once_the_trial_is_over(page: Page, reader, place, owner, clock, say):
+    clock.set(datetime(2027, 1, 15, 9, 0, tzinfo=UTC))
+    come_signed_in(page, owner)
+    page.goto(OVERVIEW)
+    expect(page.get_by_test_id("needs").get_by_role("link", name=say("See the plans"))).to_be_visible()
+    if reader.scripts:
+        assert_accessible(page)
