@@ -121,7 +121,7 @@ def test_a_member_who_upgraded_has_the_same_access(page: Page, reader, place, sa
     come_signed_in(page, leo)
     page.goto("/w/acme/licences")
     open_billing(page, say)
-    names = ("Overview", "Plans", "Subscriptions", "History", "Payment", "Contacts")
+    names = ("Overview", "Plans", "Subscriptions", "History", "Payment", "Settings", "Contacts")
     assert tabs(page, say) == [say(name) for name in names]
     expect(page.get_by_test_id("forecast")).to_contain_text("Visa •••• 4242")
 
