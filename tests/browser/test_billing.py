@@ -70,7 +70,7 @@ def test_the_overview_says_what_comes(page: Page, reader, place, owner, say):
     # The yearly licence comes after its card has expired.
     expect(page.get_by_test_id("need-method")).to_contain_text("Visa •••• 4242")
     page.get_by_test_id("need-method").get_by_role("link").click()
-    expect(heading(page)).to_have_text(say("Payment"))
+    expect(heading(page)).to_have_text(say("Add a payment method"))
     page.goto(OVERVIEW)
     if reader.scripts:
         assert_accessible(page)
@@ -121,7 +121,7 @@ def test_a_member_who_upgraded_has_the_same_access(page: Page, reader, place, sa
     come_signed_in(page, leo)
     page.goto("/w/acme/licences")
     open_billing(page, say)
-    names = ("Overview", "Plans", "Subscriptions", "History", "Payment", "Contacts")
+    names = ("Overview", "Plans", "Subscriptions", "History", "Payment", "Settings", "Contacts")
     assert tabs(page, say) == [say(name) for name in names]
     expect(page.get_by_test_id("forecast")).to_contain_text("Visa •••• 4242")
 

@@ -13,13 +13,13 @@ from flask_login import current_user
 from portal.domain.licences import NotAssignable, NotEnoughLicences
 from portal.domain.vocabulary import Interval, Right, SubscriptionState
 from portal.forms.base import TEXT_LENGTH, clean_text
-from portal.models import Member, Person
+from portal.models import Member, Person, Subscription
 from portal.routes.payments.new_method import MethodsSection, section_of
 from portal.routes.subscriptions.licensed import may_change
 from portal.runtime import current
 from portal.services.members import roster
 from portal.services.places import Place
-from portal.services.subscriptions import licence_keys, licences
+from portal.services.subscriptions import agreement, licence_keys, licences
 from portal.services.subscriptions.licences import (
     CannotHoldLicence,
     HasLicence,
@@ -31,7 +31,7 @@ from portal.services.subscriptions.licences import (
 from portal.web.access import workspace_right
 from portal.web.htmx import redirect_after_write, render, wants_part
 from portal.web.lists import page_cursor
-from portal.web.place import status_here, today_here
+from portal.web.place import know_status, status_here, today_here
 from portal.words import formatting
 from portal.words.i18n import Sentence, translated
 from portal.words.i18n import gettext as _
@@ -56,9 +56,9 @@ def index(place: Place) -> Response:
     if Right.MANAGE_MEMBERS not in place.may:
         return _own_page(place, products)
     if not products:
-        return render(
-            "members/licences.html", replace(NO_PRODUCT, keys=_keys(place), payment=section_of(place))
-        )
+        subscriptions = _subscriptions(place)
+        keys, payment = _keys(place, subscriptions), section_of(place, subscriptions)
+        return render("members/licences.html", replace(NO_PRODUCT, keys=keys, payment=payment))
     code = request.args.get("product") or products[0].product.code
     return _page(place, products, _product(products, code), Asked.of_request())
 
@@ -74,7 +74,7 @@ class OwnLicence:
 
 def _own_page(place: Place, products: Sequence[ProductLicences]) -> Response:
     held = licences.products_held_by(place.member)
-    status_here(place)
+    subscriptions = _subscriptions(place)
     return render(
         "members/own_licences.html",
         own=[
@@ -86,7 +86,7 @@ def _own_page(place: Place, products: Sequence[ProductLicences]) -> Response:
             for each in products
         ],
         people=roster.people_with(place.workspace, Right.MANAGE_MEMBERS),
-        payment=section_of(place),
+        payment=section_of(place, subscriptions),
     )
 
 
@@ -196,7 +196,7 @@ def _page(
     status: int = 200,
 ) -> Response:
     """`done`: what was just changed, where it is not told by a message that waits."""
-    status_here(place)
+    subscriptions = _subscriptions(place)
     code = chosen.product.code
     found = licences.list_members(
         chosen.subscription,
@@ -241,20 +241,27 @@ def _page(
             # In the part that moves, so that what is said of the next act stands in its place.
             done=[("done", done)] if done else session.pop("_flashes", ()),
             done_takes_focus=bool(done) and not any(member.takes_focus for member in members),
-            keys=_keys(place),
-            payment=None if wants_part() else section_of(place),
+            keys=_keys(place, subscriptions),
+            payment=None if wants_part() else section_of(place, subscriptions),
         ),
         status=422 if asked.problem and status == 200 else status,
     )
 
 
-def _keys(place: Place) -> Sequence[tuple[str, str]]:
+def _subscriptions(place: Place) -> list[Subscription]:
+    """All of the workspace, that to its plan first. One query, for the banner too."""
+    found = agreement.all_of(place.workspace)
+    know_status(agreement.status_of(found[0], today=today_here(place)))
+    return found
+
+
+def _keys(place: Place, subscriptions: Sequence[Subscription]) -> Sequence[tuple[str, str]]:
     return [
         (
             translated(product.names),
             url_for("licence_key.show", slug=place.workspace.slug, product=product.code),
         )
-        for product in licence_keys.keyed_products(place.workspace)
+        for product in licence_keys.keyed_products(subscriptions)
     ]
 
 

@@ -42,7 +42,8 @@ class MethodRow:
     """One saved method. `mark` ends its data-testids; `expires` is empty for what has no date.
 
     `up` and `down` are the places that its buttons move it to, None without a button. `mandate`: the lines
-    about the one of a debit. `expires_soon`: while something is charged to it. `pays_for`: the products that
+    about the one of a debit. `expires_soon`: while something is charged to it. `is_first` is
+    the chosen one, `is_charged_first` the first that may be charged today. `pays_for`: the products that
     have it as their own while others have another.
     """
 
@@ -55,6 +56,7 @@ class MethodRow:
     expires_soon: bool
     is_stopped: bool
     is_first: bool
+    is_charged_first: bool
     up: int | None
     down: int | None
     mandate: tuple[str, ...]
@@ -104,18 +106,18 @@ def show(place: Place) -> Response:
 def _page(place: Place, form: NewCardForm, *, status: int) -> Response:
     standing = status_here(place)
     methods = charged_methods.methods_of(standing.subscription)
-    subscriptions = agreement.all_of(place.workspace) if methods else []
+    subscriptions = agreement.all_of(place.workspace)
     soon = expiring.expiring(subscriptions, methods, today=standing.today)
-    renewing = _renewing(subscriptions, standing)
+    renewing = _renewing(subscriptions, standing) if methods else ()
     # That nothing is charged by itself is said only where it is true of all.
     says_plan = standing.subscription.auto_renewal or not renewing
     capabilities = charging.gateway_for(PaymentMethodKind.CARD).capabilities()
-    charges = method_setups.charged_at_once(place.workspace, now=current().clock.now())
+    charges = method_setups.charged_at_once(subscriptions, now=current().clock.now())
     return render(
         "payments/methods.html",
         MethodsPage(
             form=form,
-            rows=_rows(subscriptions, methods, soon, today=standing.today),
+            rows=_rows(subscriptions, methods, soon, today=standing.today) if methods else [],
             expiring=[
                 (each.last4, expiring_banner(each, soon[each.id], methods))
                 for each in methods
@@ -144,6 +146,7 @@ def _rows(
 ) -> list[MethodRow]:
     last = sum(method.stopped_at is None for method in methods) - 1
     own = _own_of_products(subscriptions, methods)
+    charged_first = charged_methods.first_charged(methods, on=today)
     rows = []
     for place_in_order, method in enumerate(methods):
         has_date = method.exp_month is not None and method.exp_year is not None
@@ -165,6 +168,7 @@ def _rows(
                 expires_soon=method.id in soon,
                 is_stopped=method.stopped_at is not None,
                 is_first=place_in_order == 0,
+                is_charged_first=method is charged_first,
                 up=place_in_order - 1 if is_backup and place_in_order > 1 else None,
                 down=place_in_order + 1 if is_backup and place_in_order < last else None,
                 mandate=mandate,

@@ -14,17 +14,17 @@ from portal.domain.money import Money, total
 from portal.domain.vocabulary import PaymentMethodKind, Right, SetupState
 from portal.forms.cards import HostedMethodForm, NewCardForm, NewDebitForm
 from portal.gateways.base import CardData, DebitAccount
-from portal.models import MethodSetup
+from portal.models import MethodSetup, Subscription
 from portal.runtime import current
 from portal.services.payments import charging, method_setups
 from portal.services.payments.method_setups import MandateChanged
 from portal.services.places import Place
-from portal.services.subscriptions import charged_methods
+from portal.services.subscriptions import agreement, charged_methods
 from portal.web import limits, patience
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
 from portal.web.navigation import sandbox_cards_url
-from portal.web.place import status_here, today_here
+from portal.web.place import today_here
 from portal.words import formatting
 from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
@@ -63,19 +63,22 @@ class Adding:
 @workspace_right(Right.MANAGE_PAYMENT_METHODS)
 @limited("payment")
 def show(place: Place) -> Response:
-    kinds = method_setups.kinds_on_offer(place.workspace)
+    subscriptions = agreement.all_of(place.workspace)
+    kinds = method_setups.kinds_on_offer(subscriptions[0])
     asked = request.args.get("kind", kinds[0] if kinds else "")
     if asked not in kinds:
         abort(404)
     kind = PaymentMethodKind(asked)
     form = form_of(place, kind)
     if not form.validate_on_submit():
-        return _page(place, kind, form, status=422 if form.is_submitted() else 200)
-    return save(place, kind, form, or_show=lambda: _page(place, kind, form, status=422))
+        return _page(place, kind, form, subscriptions, status=422 if form.is_submitted() else 200)
+    return save(place, kind, form, or_show=lambda: _page(place, kind, form, subscriptions, status=422))
 
 
-def _page(place: Place, kind: PaymentMethodKind, form: MethodForm, *, status: int) -> Response:
-    return render("payments/add.html", adding=adding_of(place, kind, form), status=status)
+def _page(
+    place: Place, kind: PaymentMethodKind, form: MethodForm, subscriptions: list[Subscription], *, status: int
+) -> Response:
+    return render("payments/add.html", adding=adding_of(place, kind, form, subscriptions), status=status)
 
 
 def form_of(place: Place, kind: PaymentMethodKind) -> MethodForm:
@@ -86,9 +89,12 @@ def form_of(place: Place, kind: PaymentMethodKind) -> MethodForm:
     return NewCardForm(today=today_here(place))
 
 
-def adding_of(place: Place, kind: PaymentMethodKind, form: MethodForm) -> Adding:
+def adding_of(
+    place: Place, kind: PaymentMethodKind, form: MethodForm, subscriptions: list[Subscription]
+) -> Adding:
+    """`subscriptions`: all of the workspace, that to its plan first."""
     capabilities = charging.gateway_for(kind).capabilities()
-    charges = method_setups.charged_at_once(place.workspace, now=current().clock.now())
+    charges = method_setups.charged_at_once(subscriptions, now=current().clock.now())
     at_once = together(charges)
     if isinstance(form, HostedMethodForm):
         label = _("Continue to %(method)s", method=kind_words(kind))
@@ -102,7 +108,7 @@ def adding_of(place: Place, kind: PaymentMethodKind, form: MethodForm) -> Adding
         kind_name=kind_words(kind),
         tabs=[
             (each, kind_words(each), url_for("new_method.show", slug=place.workspace.slug, kind=each))
-            for each in method_setups.kinds_on_offer(place.workspace)
+            for each in method_setups.kinds_on_offer(subscriptions[0])
         ],
         total=at_once,
         renewals=len(charges),
@@ -128,17 +134,19 @@ class MethodsSection:
     adding: Adding
 
 
-def section_of(place: Place) -> MethodsSection | None:
-    """For whoever may add one; None for everybody else, and where nothing can be added. A few queries."""
-    kinds = method_setups.kinds_on_offer(place.workspace)
+def section_of(place: Place, subscriptions: list[Subscription]) -> MethodsSection | None:
+    """For whoever may add one; None for everybody else, and where nothing can be added. One query.
+
+    `subscriptions`: all of the workspace, that to its plan first.
+    """
+    kinds = method_setups.kinds_on_offer(subscriptions[0])
     if Right.MANAGE_PAYMENT_METHODS not in place.may or not kinds:
         return None
-    saved = charged_methods.methods_of(status_here(place).subscription)
+    saved = charged_methods.methods_of(subscriptions[0])
+    charged_first = charged_methods.first_charged(saved, on=today_here(place))
     return MethodsSection(
-        methods=[
-            (method_words(each.kind, each.brand, each.last4), order == 0) for order, each in enumerate(saved)
-        ],
-        adding=adding_of(place, kinds[0], form_of(place, kinds[0])),
+        methods=[(method_words(each.kind, each.brand, each.last4), each is charged_first) for each in saved],
+        adding=adding_of(place, kinds[0], form_of(place, kinds[0]), subscriptions),
     )
 
 
@@ -297,7 +305,7 @@ def _outcome(setup: MethodSetup) -> tuple[str, str]:
             heading = _("The card was not saved") if is_card else _("The payment method was not saved")
             return heading, decline_sentence(setup.decline_code, setup.kind)
     heading = _("Your card is being saved") if is_card else _("Your payment method is being saved")
-    if not method_setups.charged_at_once(setup.workspace, now=now):
+    if not method_setups.charged_at_once(agreement.all_of(setup.workspace), now=now):
         return heading, _(
             "The bank has not answered yet. You do not need to do anything and nothing is charged. This "
             "page will show the result."

@@ -35,8 +35,7 @@ def _charged_for(
     scheduled = subscription.scheduled_plan if subscription.scheduled_plan_id else None
     if not subscription.auto_renewal or subscription.renew_on is None or (scheduled and scheduled.free):
         return None
-    in_order = charged_methods.in_order(methods, subscription)
-    return next((each for each in in_order if charged_methods.may_be_charged(each, on=on)), None)
+    return charged_methods.first_charged(charged_methods.in_order(methods, subscription), on=on)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ asked anew. What follows from the answer is written with it, in one transaction.
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 
@@ -63,8 +63,11 @@ OFFERED = (PaymentMethodKind.CARD, PaymentMethodKind.PAYPAL, PaymentMethodKind.S
 CURRENCY_OF_DEBITS = "EUR"
 
 
-def kinds_on_offer(workspace: Workspace) -> list[PaymentMethodKind]:
-    """What can be saved here and charged by itself afterwards; debits only where euros are paid."""
+def kinds_on_offer(plan: Subscription) -> list[PaymentMethodKind]:
+    """What can be saved here and charged by itself afterwards; debits only where euros are paid.
+
+    `plan`: the subscription to the workspace plan. Without a query.
+    """
     can_be_saved: set[PaymentMethodKind] = set()
     for gateway in current().gateways.values():
         capabilities = gateway.capabilities()
@@ -72,7 +75,7 @@ def kinds_on_offer(workspace: Workspace) -> list[PaymentMethodKind]:
         if not capabilities.takes_card_here:
             entered_here -= {PaymentMethodKind.CARD}
         can_be_saved |= capabilities.off_session & (entered_here | capabilities.hosted)
-    if _currency(workspace) != CURRENCY_OF_DEBITS:
+    if _currency(plan) != CURRENCY_OF_DEBITS:
         can_be_saved.discard(PaymentMethodKind.SEPA_DEBIT)
     return [kind for kind in OFFERED if kind in can_be_saved]
 
@@ -85,9 +88,8 @@ def next_mandate(workspace: Workspace) -> str:
     return f"{workspace.customer_number}-M{given.count() + 1}"
 
 
-def _currency(workspace: Workspace) -> str:
-    price = agreement.of_workspace(workspace).price
-    return price.currency if price is not None else str(workspace.currency)
+def _currency(plan: Subscription) -> str:
+    return plan.price.currency if plan.price is not None else str(plan.workspace.currency)
 
 
 def begin_adding(
@@ -125,7 +127,7 @@ def begin_adding(
             created_at=wall,
         )
         audit.record("payment_method.asked", workspace=workspace, subject=setup.key, now=now)
-        currency = _currency(workspace)
+        currency = _currency(agreement.of_workspace(workspace))
     request = SetupRequest(
         key=setup.key,
         currency=currency,
@@ -156,9 +158,9 @@ def _ask(setup: MethodSetup, request: SetupRequest, *, now: datetime) -> MethodS
     return record_answer(setup, outcome, now=now)
 
 
-def charged_at_once(workspace: Workspace, *, now: datetime) -> list[Money]:
+def charged_at_once(subscriptions: Iterable[Subscription], *, now: datetime) -> list[Money]:
     """What is charged to a card that is added now: each renewal that failed and waits."""
-    charges = (_charged_at_once(each, now=now) for each in agreement.failed_renewals_of(workspace))
+    charges = (_charged_at_once(each, now=now) for each in subscriptions if each.renewal_has_failed)
     return [charge for charge in charges if charge is not None]
 
 

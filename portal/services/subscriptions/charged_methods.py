@@ -63,6 +63,11 @@ def may_be_charged(method: PaymentMethod, *, on: date) -> bool:
     return method.stopped_at is None and not is_expired(method, on=on)
 
 
+def first_charged(methods: Iterable[PaymentMethod], *, on: date) -> PaymentMethod | None:
+    """Of `methods`, in the order of their charges, the first that may be charged on that day."""
+    return next((each for each in methods if may_be_charged(each, on=on)), None)
+
+
 def round_of(methods: Iterable[PaymentMethod], tries: Sequence[Payment], *, today: date) -> Round:
     """Where the declined `tries` for a due date stand today; `methods` in the order of their charges.
 
@@ -138,7 +143,7 @@ def first_expiring(methods: Iterable[PaymentMethod], *, on: date) -> PaymentMeth
 
 def asked_on(subscription: Subscription, *, on: date) -> PaymentMethod | None:
     """Which method is asked on that day, for a period that nothing was tried for yet. One query."""
-    return next((each for each in methods_of(subscription) if may_be_charged(each, on=on)), None)
+    return first_charged(methods_of(subscription), on=on)
 
 
 def next_asked(subscription: Subscription, *, today: date) -> PaymentMethod | None:

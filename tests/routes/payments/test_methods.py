@@ -303,6 +303,12 @@ def test_an_expired_card_is_flagged_and_cannot_be_chosen(app, owner) -> None:
     press(app, owner, "use", "4444")
     assert "Mastercard •••• 4444 has expired." in words(owner)
     assert marks(owner) == ["4242", "4444"]
+    with facts(app):
+        PaymentMethod.update(exp_year=2030).where(PaymentMethod.last4 == "4444").execute()
+        PaymentMethod.update(exp_month=10, exp_year=2026).where(PaymentMethod.last4 == "4242").execute()
+    page = shown(owner)
+    assert "Charged first" not in text_of(by_testid(page, "card-4242")[0]), "it was chosen, and is over"
+    assert "Charged first" in text_of(by_testid(page, "card-4444")[0])
 
 
 def test_a_card_is_removed_after_a_question(app, owner, renewing) -> None:

@@ -60,15 +60,15 @@ def answered(setup, email="paid@paypal.example", *, confirmed=True):
 
 
 def test_whatever_can_be_charged_by_itself_is_offered_and_bank_transfer_never(place):
-    assert method_setups.kinds_on_offer(place.workspace) == [CARD, PAYPAL, DEBIT]
+    assert method_setups.kinds_on_offer(agreement.of_workspace(place.workspace)) == [CARD, PAYPAL, DEBIT]
 
 
 def test_debits_are_offered_only_where_euros_are_paid(place):
     Workspace.update(currency="USD").execute()
     place.workspace.currency = "USD"
-    assert method_setups.kinds_on_offer(place.workspace) == [CARD, PAYPAL]
+    assert method_setups.kinds_on_offer(agreement.of_workspace(place.workspace)) == [CARD, PAYPAL]
     pay(an_order(place))
-    assert method_setups.kinds_on_offer(place.workspace) == [CARD, PAYPAL, DEBIT]
+    assert method_setups.kinds_on_offer(agreement.of_workspace(place.workspace)) == [CARD, PAYPAL, DEBIT]
 
 
 def test_an_account_is_saved_with_its_mandate_and_without_a_charge(place, clock):
