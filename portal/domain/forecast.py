@@ -37,6 +37,7 @@ class MilestoneKind(StrEnum):
     TAX_UNKNOWN = "tax_unknown"
     GUARANTEE_ENDS = "guarantee_ends"
     CARD_EXPIRES = "card_expires"
+    INVOICE_DUE = "invoice_due"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,16 @@ class Outlook:
 
 
 @dataclass(frozen=True, slots=True)
+class UnpaidInvoice:
+    """An open invoice: `left` is still to be paid of it, and `subscription` is the first that it is for."""
+
+    number: str
+    due_on: date
+    left: Money
+    subscription: int
+
+
+@dataclass(frozen=True, slots=True)
 class Taxation:
     """Whom the charges are invoiced to, and by whom: what a tax decision needs beside its day."""
 
@@ -162,7 +173,7 @@ class Milestone:
     """A day on which something happens that is no charge. `method`: the card whose last day it is.
 
     `terms` and `names` say of what: what was to be charged, or the free plan. `price`, without VAT, is what a
-    period costs once a guarantee is over; None where it is not sold then.
+    period costs once a guarantee is over; None where it is not sold then. `invoice` is what falls due.
     """
 
     kind: MilestoneKind
@@ -172,6 +183,7 @@ class Milestone:
     names: Mapping[str, str] | None = None
     price: Money | None = None
     method: int | None = None
+    invoice: UnpaidInvoice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,15 +244,20 @@ def forecast(
     kept: Mapping[str, Money],
     today: date,
     sale_day: date,
+    unpaid: Iterable[UnpaidInvoice] = (),
 ) -> Forecast:
     """What the subscriptions charge until this day next year. `kept`: what is in the balance, by currency.
 
     `taxation` None: the workspace has no billing details, so that nothing can be charged. `sale_day` is the
-    seller's day, which says what the list costs now (services/plans.py).
+    seller's day, which says what the list costs now (services/plans.py). An invoice that is overdue stands on
+    today.
     """
     last = add_months(today, MONTHS_AHEAD, anchor_day=today.day)
     charges: list[Charge] = []
-    milestones: list[Milestone] = []
+    milestones = [
+        Milestone(MilestoneKind.INVOICE_DUE, each.subscription, max(each.due_on, today), invoice=each)
+        for each in unpaid
+    ]
     methods: dict[int, Sequence[SavedMethod]] = {}
     for each in outlooks:
         methods[each.id] = each.methods

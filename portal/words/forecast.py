@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from portal.domain.forecast import Charge, ChargedTerms, Milestone, MilestoneKind
+from portal.domain.forecast import Charge, ChargedTerms, Milestone, MilestoneKind, UnpaidInvoice
 
 from . import formatting
 from .i18n import gettext as _
@@ -87,6 +87,15 @@ def milestone_words(milestone: Milestone, *, product: str, methods: Mapping[int,
         case MilestoneKind.CARD_EXPIRES:
             method = methods.get(milestone.method or 0, "")
             return Said(_("Last day of %(method)s", method=method), _("It pays for %(plan)s.", plan=plan))
+        case MilestoneKind.INVOICE_DUE:
+            assert milestone.invoice is not None, "it falls due"
+            what = _("Invoice %(number)s is due", number=milestone.invoice.number)
+            return Said(what, unpaid_words(milestone.invoice))
+
+
+def unpaid_words(invoice: UnpaidInvoice) -> str:
+    amount, day = formatting.money(invoice.left), formatting.day(invoice.due_on)
+    return _("%(amount)s is to be paid by %(date)s.", amount=amount, date=day)
 
 
 def _price_after(milestone: Milestone) -> str:

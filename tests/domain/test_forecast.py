@@ -15,6 +15,7 @@ from portal.domain.forecast import (
     Outlook,
     SavedMethod,
     Taxation,
+    UnpaidInvoice,
     forecast,
 )
 from portal.domain.money import Money
@@ -71,13 +72,14 @@ def some_outlook(present=None, *, number=1, due="2026-12-15", told=1000, **facts
     return Outlook(id=number, due_on=due_on, present=present, **{**known, **facts})
 
 
-def foretell(*outlooks, taxation=ABROAD, kept=(), today=TODAY):
+def foretell(*outlooks, taxation=ABROAD, kept=(), today=TODAY, unpaid=()):
     return forecast(
         outlooks,
         taxation=taxation,
         kept={each.currency: each for each in kept},
         today=today,
         sale_day=today,
+        unpaid=unpaid,
     )
 
 
@@ -488,3 +490,14 @@ def test_a_day_later_the_forecast_says_the_same_of_what_is_still_to_come(outlook
     first, later = foretell(outlook), foretell(outlook, today=TODAY + timedelta(days=1))
     shared = add_months(TODAY, 12, anchor_day=TODAY.day)
     assert [each for each in later.charges if each.on <= shared] == list(first.charges)
+
+
+def test_an_open_invoice_is_due_on_its_day_and_on_today_once_it_is_over():
+    soon = UnpaidInvoice("INV-2027-000019", day("2027-01-31"), eur(35_800), subscription=1)
+    late = UnpaidInvoice("INV-2026-000007", TODAY - timedelta(days=3), eur(900), subscription=1)
+    found = foretell(unpaid=(soon, late))
+    assert [(each.kind, each.on, each.invoice) for each in found.milestones] == [
+        (MilestoneKind.INVOICE_DUE, TODAY, late),
+        (MilestoneKind.INVOICE_DUE, soon.due_on, soon),
+    ]
+    assert found.totals == ()

@@ -94,7 +94,10 @@ def _entries(place: Place, found: Overview) -> Iterator[Entry]:
             elif shows(found, each):
                 said = milestone_words(each, product=translated(product.names), methods=names)
                 summary, parts = said.what, [said.note]
-                what, about = each.kind.value, f"{each.on} {each.method}"
+                what, about = (
+                    each.kind.value,
+                    f"{each.on} {each.invoice.number if each.invoice else each.method}",
+                )
             else:
                 continue
             yield Entry(

@@ -1,12 +1,12 @@
 """What needs the reader: all that banners and pages know, in one list, the most urgent first."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from flask import url_for
 from flask_babel import ngettext
 
-from portal.domain.forecast import Charge, Milestone, MilestoneKind
+from portal.domain.forecast import Charge, Milestone, MilestoneKind, UnpaidInvoice
 from portal.domain.lifecycle import OVERDUE, days_left
 from portal.domain.vocabulary import PaymentState, Right, SubscriptionState
 from portal.routes.payments.expiring import banner as expiring_banner
@@ -20,7 +20,7 @@ from portal.services.subscriptions.products import OwnProduct
 from portal.web.banners import TRIAL_BANNER_DAYS, Banner, open_invoice_words, take_banner
 from portal.web.payment_due import payment_due
 from portal.words import formatting
-from portal.words.forecast import milestone_words
+from portal.words.forecast import milestone_words, unpaid_words
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.methods import method_words
@@ -70,7 +70,7 @@ def _of_licences(place: Place, found: Overview) -> Iterator[Need]:
         if each.is_being_paid:
             yield Need(f"need-{code}", _being_paid(place, each))
         elif status is not None and status.subscription.unpaid_on is not None:
-            yield Need(f"need-{code}", _open_invoice(place, each))
+            yield Need(f"need-{code}", _open_invoice(place, each, found.unpaid))
         elif status is not None and (status.is_to_be_paid or _is_about_to_end(each)):
             amount = due.get(status.subscription.id)
             button = payment_due(place, amount, product=code) if amount else None
@@ -79,7 +79,7 @@ def _of_licences(place: Place, found: Overview) -> Iterator[Need]:
             yield Need(f"need-{code}", Banner(title, sentence_of(each), state, action, button))
 
 
-def _open_invoice(place: Place, own: OwnProduct) -> Banner:
+def _open_invoice(place: Place, own: OwnProduct, unpaid: Sequence[UnpaidInvoice]) -> Banner:
     status, product = own.status, translated(own.product.names)
     assert status is not None, "it owes an invoice"
     assert status.subscription.unpaid_on is not None, "it owes an invoice"
@@ -90,7 +90,10 @@ def _open_invoice(place: Place, own: OwnProduct) -> Banner:
         title, state = _title(own)
     else:
         title, state = _("An invoice for %(product)s is to be paid.", product=product), "waiting"
-    return Banner(title, open_invoice_words(status, status.subscription.unpaid_on), state, action)
+    due_on = status.subscription.unpaid_on
+    amounts = [unpaid_words(each) for each in unpaid if each.due_on == due_on]
+    text = " ".join(amounts) if amounts and state == "waiting" else open_invoice_words(status, due_on)
+    return Banner(title, text, state, action)
 
 
 def _is_about_to_end(own: OwnProduct) -> bool:

@@ -1,6 +1,6 @@
 """What the overview and the calendar tell: what a workspace has, what comes, and with what it is paid."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from peewee import JOIN, fn
 from portal.database.columns import UTCDateTimeField
 from portal.database.prepared import Parameter, Prepared
 from portal.domain import forecast as forecasting
-from portal.domain.forecast import Forecast, Taxation
+from portal.domain.forecast import Forecast, Taxation, UnpaidInvoice
 from portal.domain.money import Money
 from portal.domain.plans import Usage
 from portal.domain.tax import Buyer
@@ -20,10 +20,12 @@ from portal.models import (
     CalendarAddress,
     PaymentMethod,
     PurchaseRequest,
+    Subscription,
     Workspace,
 )
 from portal.runtime import current
 from portal.services import ledger, plans
+from portal.services.payments import on_account
 from portal.services.places import Place
 from portal.services.subscriptions import agreement, next_charge, products
 from portal.services.subscriptions.next_charge import NoBillingDetails
@@ -37,7 +39,8 @@ class Overview:
     """`own`: what the workspace has, had or is paying for, the workspace plan first.
 
     `methods` by id and `kept`, what is in the balance by currency, are empty for whoever may not know what
-    pays. `usage` is what the workspace holds, where it was read. `requests_waiting`: for whoever decides.
+    pays. `usage` is what the workspace holds, where it was read. `unpaid` are its open invoices, the oldest
+    first. `requests_waiting`: for whoever decides.
     """
 
     own: tuple[OwnProduct, ...]
@@ -46,12 +49,15 @@ class Overview:
     kept: Mapping[str, Money]
     shows_what_pays: bool
     usage: Usage | None
+    unpaid: tuple[UnpaidInvoice, ...]
     requests_waiting: int
     has_calendar_address: bool
 
 
 def overview_of(place: Place, *, now: datetime) -> Overview:
-    """At most five queries, however many products there are; the prices are read once for a catalogue."""
+    """At most five queries, however many products there are, and two where an invoice is open; the prices are
+    read once for a catalogue.
+    """
     workspace, sale_day = place.workspace, plans.sale_day(now)
     own = products.products_had(workspace, now=now)
     statuses = [each.status for each in own if each.status is not None]
@@ -68,12 +74,14 @@ def overview_of(place: Place, *, now: datetime) -> Overview:
     )
     methods = [row.method for row in facts if getattr(row, "method", None) is not None and row.method.id]
     kept = ledger.kept_in_each_currency(workspace)
+    unpaid = tuple(_unpaid(workspace, [status.subscription for status in statuses]))
     found = forecasting.forecast(
         outlooks.outlooks(statuses, methods=methods, usage=usage, on=sale_day),
         taxation=_taxation(workspace, facts[0]),
         kept=kept,
         today=workspace.day(now),
         sale_day=sale_day,
+        unpaid=unpaid,
     )
     shows_what_pays = Right.USE_SAVED_METHODS in place.may
     return Overview(
@@ -83,9 +91,19 @@ def overview_of(place: Place, *, now: datetime) -> Overview:
         kept=kept if shows_what_pays else {},
         shows_what_pays=shows_what_pays,
         usage=usage,
+        unpaid=unpaid,
         requests_waiting=int(facts[0].requests_waiting) if Right.APPROVE in place.may else 0,
         has_calendar_address=bool(facts[0].calendar_addresses),
     )
+
+
+def _unpaid(workspace: Workspace, subscriptions: Sequence[Subscription]) -> Iterator[UnpaidInvoice]:
+    owing = {each.unpaid_on: each.id for each in reversed(subscriptions) if each.unpaid_on is not None}
+    for invoice, left in on_account.open_of(workspace) if owing else ():
+        assert invoice.due_on is not None, "an open invoice has its day"
+        # A later one of the same subscription: the subscription has the day of its oldest.
+        subscription = owing.get(invoice.due_on, min(owing.values()))
+        yield UnpaidInvoice(invoice.number, invoice.due_on, left, subscription)
 
 
 def _taxation(workspace: Workspace, row: Any) -> Taxation | None:

@@ -33,6 +33,7 @@ from tests.paying import (
     charged_from_now_on,
     pay,
 )
+from tests.services.payments.test_on_account import ordered, the_invoice
 from tests.services.renewals.test_promises import sells_at
 from tests.visiting import facts, visit_as
 
@@ -332,3 +333,16 @@ def test_it_opens_on_each_plan(app, client, place, plan) -> None:
         a_free_plan(place) if plan == "startup" else renewed(place, plan)
     for language in ("en", "fr"):
         assert by_testid(page_of(client, f"?lang={language}"), "own-office")
+
+
+def test_an_open_invoice_is_told_with_its_amount_and_stands_among_what_comes(app, client, place) -> None:
+    with facts(app):
+        invoice = the_invoice(ordered(place))
+    page = page_of(client)
+    [need] = by_testid(page, "needs")
+    to_pay = "€214.80 is to be paid by 21 December 2026."
+    assert to_pay in text_of(need)
+    [row] = [each for each in by_testid(page, "milestone-row") if invoice.number in text_of(each)]
+    assert f"Invoice {invoice.number} is due" in text_of(row)
+    assert to_pay in text_of(row)
+    assert f"{invoice.total.minor}" == "21480"
