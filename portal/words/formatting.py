@@ -101,5 +101,5 @@ def _currency_label(code: str, locale: str) -> str:
 
 
 def in_fours(text: str) -> str:
-    """As banks print it: four characters together, kept on one line by spaces that do not break."""
-    return "\N{NO-BREAK SPACE}".join(text[at : at + 4] for at in range(0, len(text), 4))
+    """As banks print it: four characters together. A line that is too short for all of it ends after four."""
+    return " ".join(text[at : at + 4] for at in range(0, len(text), 4))
