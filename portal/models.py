@@ -430,35 +430,6 @@ class Session(Model):
     person_id: int | None
 
 
-class Link(Model):
-    """A single-use link sent by mail, to a person or to a contact; using one ends the others of its purpose.
-
-    `email` is the address that using it gives to the person, for the purposes that give one.
-    """
-
-    token_hash = ShortText(max_length=64, unique=True)
-    purpose = VocabularyWord(LinkPurpose)
-    person = ForeignKeyField(Person, null=True, on_delete="CASCADE")
-    member = ForeignKeyField(Member, null=True, on_delete="CASCADE")
-    created_at = UTCDateTimeField()
-    expires_at = UTCDateTimeField()
-    used_at = UTCDateTimeField(null=True)
-    email = ShortText(max_length=254, null=True)
-    contact = ForeignKeyField(Contact, null=True, backref="links", on_delete="CASCADE")
-
-    person_id: int | None
-    contact_id: int | None
-
-    class Meta:
-        constraints = [Check("(person_id IS NULL) <> (contact_id IS NULL)")]
-
-    @property
-    def holder(self) -> Person:
-        """The person whom it was sent to; every purpose but a contact's has one."""
-        assert self.person is not None
-        return self.person
-
-
 class CalendarAddress(Model):
     """The private address at which a member's own calendar reads the coming charges, kept as a hash only.
 
@@ -1058,7 +1029,8 @@ class Payment(Model):
     `method` is the saved method that was charged, NULL for what was typed at the checkout; `tried_on` the
     workspace's day on which it was charged while the payer was away, NULL where they pressed the button.
     `may_work_later`: the decline was a soft one. An order that the balance alone pays has a payment too, of
-    its total, paid with PaidWith.BALANCE: no gateway was asked, and no money moved.
+    its total, paid with PaidWith.BALANCE: no gateway was asked, and no money moved. `by_link`: whoever pays
+    an open invoice by the link of a letter, and may be nobody here.
     """
 
     key = ShortText(max_length=40, unique=True)
@@ -1083,6 +1055,7 @@ class Payment(Model):
     tried_on = DateField(null=True)
     created_at = UTCDateTimeField()
     settled_at = UTCDateTimeField(null=True)
+    by_link = BooleanField(default=False, constraints=[SQL("DEFAULT false")])
 
     workspace_id: int
     order_id: int
@@ -1193,6 +1166,47 @@ Invoice.add_index(
 Invoice.add_index(
     Invoice.index(Invoice.remind_on, name="invoice_to_remind_of", where=Invoice.remind_on.is_null(False))
 )
+
+
+class Link(Model):
+    """A link of a letter: to a person or a contact, used once; or to an open invoice, which it pays.
+
+    Using one of the first two ends the others of its purpose. `email` is the address that using it gives to
+    the person, for the purposes that give one. One to an invoice is opened as often as wanted until
+    `expires_at`, by the business clock; NULL until the invoice is paid (services/invoices/pay_links.py).
+    """
+
+    token_hash = ShortText(max_length=64, unique=True)
+    purpose = VocabularyWord(LinkPurpose)
+    person = ForeignKeyField(Person, null=True, on_delete="CASCADE")
+    member = ForeignKeyField(Member, null=True, on_delete="CASCADE")
+    created_at = UTCDateTimeField()
+    expires_at = UTCDateTimeField(null=True)
+    used_at = UTCDateTimeField(null=True)
+    email = ShortText(max_length=254, null=True)
+    contact = ForeignKeyField(Contact, null=True, backref="links", on_delete="CASCADE")
+    invoice = ForeignKeyField(Invoice, null=True, backref="links", on_delete="CASCADE")
+
+    person_id: int | None
+    contact_id: int | None
+    invoice_id: int | None
+
+    class Meta:
+        constraints = [
+            Check(
+                "CASE WHEN person_id IS NULL THEN 0 ELSE 1 END"
+                " + CASE WHEN contact_id IS NULL THEN 0 ELSE 1 END"
+                " + CASE WHEN invoice_id IS NULL THEN 0 ELSE 1 END = 1"
+            ),
+            Check("(purpose = 'pay') = (invoice_id IS NOT NULL)"),
+            Check("expires_at IS NOT NULL OR invoice_id IS NOT NULL"),
+        ]
+
+    @property
+    def holder(self) -> Person:
+        """The person whom it was sent to; every purpose but a contact's and an invoice's has one."""
+        assert self.person is not None
+        return self.person
 
 
 class Refund(Model):
@@ -1823,7 +1837,6 @@ ALL_MODELS: tuple[type[Model], ...] = (
     Member,
     Contact,
     Session,
-    Link,
     CalendarAddress,
     UnsentForm,
     TrialTaken,
@@ -1846,6 +1859,7 @@ ALL_MODELS: tuple[type[Model], ...] = (
     Dispute,
     NumberSeries,
     Invoice,
+    Link,
     Refund,
     CreditedLine,
     ExchangeRate,

@@ -75,6 +75,7 @@ WORDS_OF_A_FLOOR = {
         "places",
         "renewals",
         "request_ends",
+        "tokens",
         "upkeep",
     },
     "routes": set(),

@@ -11,16 +11,18 @@ from xml.sax.saxutils import escape
 
 from portal import outbox
 from portal.database.connecting import transaction
+from portal.domain.choices import Choice
 from portal.domain.creditor_reference import rf_reference
 from portal.domain.money import Money, major_string
-from portal.domain.vocabulary import OrderState
+from portal.domain.vocabulary import Interval, OrderState, PaymentMethodKind
 from portal.models import BankTransfer, Invoice, Subscription
 from portal.runtime import current
-from portal.services.invoices import issuing
+from portal.services.checkout import ordering
+from portal.services.invoices import issuing, pay_links
 from portal.services.payments import bank_statements, matching
 from portal.services.places import Place
 from tests.books import broken_books
-from tests.paying import an_order
+from tests.paying import an_order, pay, with_details
 
 SELLER_IBAN = "FR7630006000011234567890189"
 ACME_IBAN = "DE89370400440532013000"
@@ -187,3 +189,25 @@ def told() -> list[tuple[str, str]]:
     """State and reason of every transfer, the oldest first."""
     found: Iterable[BankTransfer] = BankTransfer.select().order_by(BankTransfer.id)
     return [(each.state.value, each.reason.value) for each in found]
+
+
+def ordered_on_account(place: Place, *, quantity: int = 1) -> Invoice:
+    """Remote for a year, given at once: 214.80 EUR for each licence are to be paid by 21 December."""
+    opened = ordering.open_order(
+        place,
+        choices=[Choice("remote-licence", Interval.YEAR, quantity)],
+        currency="EUR",
+        now=current().clock.now(),
+    )
+    order = with_details(opened, place, method_kind=PaymentMethodKind.BANK_TRANSFER)
+    assert pay(order, None) is None, "nobody is asked for money"
+    invoice = Invoice.get(Invoice.order == order)
+    invoice.workspace = place.workspace
+    return invoice
+
+
+def a_pay_link(invoice: Invoice) -> str:
+    """Its path, as it stands in a letter."""
+    path = pay_links.make_for_letter(invoice)
+    assert path is not None
+    return path

@@ -364,6 +364,7 @@ class LinkPurpose(StrEnum):
     NEW_EMAIL = "new_email"
     UNDO_EMAIL = "undo_email"
     CONTACT = "contact"
+    PAY = "pay"
 
 
 class ChangeNotices(StrEnum):

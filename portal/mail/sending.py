@@ -10,7 +10,8 @@ address on this site that starts with "/"; it goes under the payload's "secrets"
 `facts` (InvoiceFacts as JSON) comes from the attached document. `licences` is how many of a licensed product
 the letter is about, null where it is about the plan of the workspace; `line_licences` is the same for each
 line of `facts`. A promise that is older has neither (writing.ADDED_LATER). A copy has `ask_instead` (names of
-owners), and an empty name where the address is not a member's.
+owners), and an empty name where the address is not a member's. Those of writing.ASKS_TO_PAY have `pay_path`,
+which is made when they are sent: null once nothing is to be paid.
 
 ========================= ====================================================================
 already_registered        only name

@@ -118,6 +118,8 @@ CHANGE_NOTICES = frozenset(
 They may wait and be mailed with others, as the workspace wants it, but never beyond the day that they tell of
 (services/letters.py).
 """
+ASKS_TO_PAY = frozenset({"order_confirmed", "invoice_ahead", "invoice_reminder"})
+"""Letters with an open invoice: each has a link of its own by which its reader pays it (pay_path)."""
 ADDED_LATER: Mapping[str, JSON] = {
     "licences": None,
     "line_licences": None,
@@ -125,6 +127,7 @@ ADDED_LATER: Mapping[str, JSON] = {
     "assigns_licences": False,
     "kept_minor": 0,
     "ask_instead": None,
+    "pay_path": None,
 }
 """What a letter lacks that was promised before it was said.
 

@@ -8,13 +8,14 @@ from portal.settings import Settings
 def register(app: Flask, settings: Settings) -> None:
     from .billing import calendars, contacts, overview
     from .billing import settings as billing_settings
-    from .checkout import amount_due, cart, open_invoices
+    from .checkout import amount_due, cart, open_invoices, pay_links
     from .checkout import pages as checkout
     from .invoices import history, statements, year_archives
     from .members import licences, one_member, roster
     from .operator import bank_statements, bank_transfers, exchange_rates, messages, workspaces
     from .operator import credits as operator_credits
     from .operator import nonprofit as nonprofit_requests
+    from .operator import pay_links as operator_pay_links
     from .operator import refunds as operator_refunds
     from .payments import methods, new_method, refunds
     from .people import account, own_email, own_orders, signing_in
@@ -43,14 +44,14 @@ def register(app: Flask, settings: Settings) -> None:
         (plans,),
         (scheduled_change, free_plan, auto_renewal),
         (subscriptions, adding, product_trial, licence_change, cancellation, licence_key),
-        (checkout, amount_due, cart, requests, open_invoices),
+        (checkout, amount_due, cart, requests, open_invoices, pay_links),
         (methods, new_method, refunds),
         (billing_settings, contacts),
         (history, statements, year_archives),
         (roster, one_member, licences),
         (features, workspace, creating),
         (workspaces, operator_refunds, operator_credits, nonprofit_requests, messages, exchange_rates),
-        (bank_statements, bank_transfers),
+        (bank_statements, bank_transfers, operator_pay_links),
     )
     for area in areas:
         for module in area:

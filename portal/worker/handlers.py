@@ -10,7 +10,7 @@ from portal.models import Invoice, Payment
 from portal.outbox import JSON, SECRETS, Delivery, Handler
 from portal.runtime import current
 from portal.services.billing import vat_checks
-from portal.services.invoices import pdfs, year_archives
+from portal.services.invoices import pay_links, pdfs, year_archives
 from portal.services.payments import charging, matching
 
 
@@ -18,7 +18,8 @@ def send_mail(delivery: Delivery) -> None:
     """Payload: template, to, locale, context; optional "secrets" and attachments [{"invoice_id", "locale"}].
 
     The secrets are merged into the context and wiped from the outbox afterwards; `to` may be one. The facts
-    of the first invoice attached become the template's `facts`.
+    of the first invoice attached become the template's `facts`; a letter that asks to pay it has a link that
+    is made here, and stands nowhere else.
     """
     payload = delivery.payload
     locale = cast(str, payload["locale"])
@@ -27,7 +28,11 @@ def send_mail(delivery: Delivery) -> None:
     invoices = [Invoice.get_by_id(cast(int, each["invoice_id"])) for each in wanted]
     if invoices:
         context["facts"] = invoices[0].facts
-    subject, text, html = writing.render_mail(cast(str, payload["template"]), locale, context)
+    template = cast(str, payload["template"])
+    if invoices and template in writing.ASKS_TO_PAY:
+        path = pay_links.make_for_letter(invoices[0])
+        context["pay_path"] = path and f"{path}?lang={locale}"
+    subject, text, html = writing.render_mail(template, locale, context)
     message = mail.MailMessage(
         key=f"{delivery.topic}:{delivery.key}",
         to=cast(str, payload.get("to") or context["to"]),

@@ -113,6 +113,11 @@ COVERED = [
     {"number": "INV-2026-000001", "covered_minor": 3000, "left_minor": 0},
     {"number": "INV-2026-000002", "covered_minor": 400, "left_minor": 2960},
 ]
+OPEN_ORDER = {
+    "facts": FACTS
+    | {"payment": None, "due_minor": 3600, "due_on": "2026-12-21", "reference": "RF94INV2026000001"}
+}
+
 LETTERS = {
     "transfer_received": HERE
     | TOTAL
@@ -377,24 +382,16 @@ OTHERWISE = [
     ("plan_schedule_withdrawn", {"renews": False}),
     ("product_trial_started", {"quantity": 1, "assigns_licences": False}),
     ("order_confirmed", {"assigns_licences": True}),
-    (
-        "order_confirmed",
-        {
-            "facts": FACTS
-            | {
-                "payment": None,
-                "due_minor": 3600,
-                "due_on": "2026-12-21",
-                "reference": "RF94INV2026000001",
-            }
-        },
-    ),
+    ("order_confirmed", OPEN_ORDER),
     ("invoice_reminder", {"is_late": False}),
     ("method_expiring", {"instead": VISA, "nothing_left": False, "charged_on": None}),
     (
         "method_expiring",
         {"nothing_left": False, "paid": [{"plan_names": NAMES, "interval": "year", "licences": 3}]},
     ),
+    ("invoice_reminder", {"pay_path": "/pay/tok-en_1?lang=en"}),
+    ("invoice_ahead", {"pay_path": "/pay/tok-en_1?lang=en"}),
+    ("order_confirmed", OPEN_ORDER | {"pay_path": "/pay/tok-en_1?lang=en", "assigns_licences": True}),
     ("invoice_reminder", {"is_blocked": True}),
     ("invoice_reminder", {"blocked_on": None}),
     ("invoice_paid", {"method": None}),
@@ -577,7 +574,8 @@ def test_each_letter_is_billing_mail_or_not():
 
 @pytest.mark.parametrize("locale", ["en", "fr"])
 @pytest.mark.parametrize(
-    ("template", "context"), [each for each in ALL if each.values[0] in writing.BILLING_MAIL]
+    ("template", "context"),
+    [each for each in ALL if each.values[0] in writing.BILLING_MAIL and "pay_path" not in each.values[1]],
 )
 def test_a_copy_leads_to_no_page_and_says_whom_to_ask(at_work, template, context, locale):
     subject, text, html = writing.render_mail(
@@ -1355,6 +1353,18 @@ def test_licences_at_one_price_for_all_have_no_price_each(at_work):
     context = {"facts": FACTS | {"lines": [one_price]}, "line_licences": [10]}
     _subject, text = written("order_confirmed", **context)
     assert "\n10 licences\n" in text and "each" not in text
+
+
+@pytest.mark.parametrize("template", sorted(writing.ASKS_TO_PAY))
+def test_a_copy_leads_to_paying_and_to_no_page_behind_a_sign_in(at_work, template):
+    context = OPEN_ORDER if template == "order_confirmed" else {}
+    _subject, text = written(
+        template, **context, name="", ask_instead=[JEANNE], pay_path="/pay/tok-en_1?lang=en"
+    )
+    assert set(links(text)) == {f"{BASE_URL}/pay/tok-en_1?lang=en", BASE_URL}
+    assert "Pay the invoice online" in text and "without signing in" in text
+    without = written(template, **context, name="", ask_instead=[JEANNE])[1]
+    assert links(without) == [BASE_URL] and "without signing in" not in without
 
 
 # --- non-profit organisations ---------------------------------------------------------------------

@@ -23,6 +23,7 @@ from tests.factories import (
     seen_by,
 )
 from tests.processes import in_processes
+from tests.transferring import a_pay_link, ordered_on_account
 from tests.visiting import facts
 
 pytestmark = pytest.mark.settings(PORTAL_LIMITS="1")
@@ -51,6 +52,9 @@ SENSITIVE = {
     "member.invite_again": "invite",
     "checkout.review": "payment",
     "open_invoices.pay": "payment",
+    "pay_links.show": "payment",
+    "pay_links.pdf": "document",
+    "pay_links.e_invoice": "document",
     "amount_due.pay": "payment",
     "licences_due.pay": "payment",
     "payment_methods.show": "payment",
@@ -85,6 +89,7 @@ def test_every_limit_that_is_named_is_counted(app) -> None:
         acme = a_workspace()
         order = an_order_of(owner_of(acme), acme)
         calendar = calendars.make(seen_by(owner_of(acme), acme), now=TODAY)
+        pay_link = a_pay_link(ordered_on_account(seen_by(owner_of(acme), acme)))
         owner, visitor = Attacker(app, owner_of(acme)), Attacker(app)
     card = {"number": paying.DECLINED, "exp_month": "12", "exp_year": "2030", "security_code": "123"}
     paid = {**card, "holder": "J", "quote": order.quote_hash}
@@ -113,6 +118,8 @@ def test_every_limit_that_is_named_is_counted(app) -> None:
             lambda: visitor.get("/invitation/x"),
             lambda: visitor.get("/email/new/x"),
             lambda: visitor.get("/email/undo/x"),
+            lambda: visitor.get("/pay/x"),
+            lambda: visitor.get(pay_link),
         ],
         "licence_key": [lambda: visitor.post("/sandbox/licence-key", {"licence_key": "0" * 28})],
         "contact": [lambda: owner.post("/w/acme/contacts", {"email": "books@acme.test", "language": "en"})],
@@ -121,10 +128,12 @@ def test_every_limit_that_is_named_is_counted(app) -> None:
             lambda: owner.post(f"/w/acme/checkout/{order.number}/review", paid),
             lambda: owner.post("/w/acme/payment-methods", paid),
             lambda: owner.post("/w/acme/payment-methods/new", paid),
+            lambda: visitor.post(pay_link, paid),
         ],
         "document": [
             lambda: owner.get("/w/acme/invoices/INV-2026-000001.pdf"),
             lambda: owner.get("/w/acme/settings/export"),
+            lambda: visitor.get(f"{pay_link}.pdf"),
         ],
         "calendar": [lambda: visitor.get(f"/calendar/{calendar}.ics")],
         "nonprofit": [
@@ -189,6 +198,18 @@ def test_a_fourth_card_in_ten_minutes_waits(app) -> None:
     assert [owner.post(review, fields).status_code for _ in range(4)] == [422, 422, 422, 429]
     with facts(app):
         assert len(paying.the_sandbox().charges()) <= 3
+
+
+def test_a_fourth_card_for_one_invoice_waits_whatever_link_it_comes_by(app) -> None:
+    with facts(app):
+        acme = a_workspace()
+        invoice = ordered_on_account(seen_by(owner_of(acme), acme))
+        paths = [a_pay_link(invoice) for _ in range(4)]
+    visitors = [Attacker(app, address=f"192.0.2.{n}") for n in range(4)]
+    card = {"number": paying.DECLINED, "exp_month": "12", "exp_year": "2030", "security_code": "123"}
+    fields = {**card, "holder": "Jeanne", "quote": "21480 EUR"}
+    tried = [each.post(path, fields).status_code for each, path in zip(visitors, paths, strict=True)]
+    assert tried == [422, 422, 422, 429]
 
 
 # --- strangers ------------------------------------------------------------------------------------

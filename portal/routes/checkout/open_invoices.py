@@ -11,7 +11,7 @@ from portal.forms.cards import NEW_CARD, CardForm, CardOrSavedForm
 from portal.models import PaymentMethod
 from portal.runtime import current
 from portal.services.checkout import open_invoices
-from portal.services.checkout.open_invoices import InvoiceToPay, shown_as
+from portal.services.checkout.open_invoices import InvoiceToPay, PaidInPart, shown_as
 from portal.services.invoices import history
 from portal.services.payments import on_account
 from portal.services.places import Place
@@ -24,11 +24,15 @@ from portal.web.to_pay import ToPay, to_pay_of
 from portal.words import formatting
 from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
+from portal.words.i18n import lazy_gettext as _l
 from portal.words.methods import method_words
 
 from .pages import address, after_asking, card_of
 
 blueprint = Blueprint("open_invoices", __name__, url_prefix="/w/<slug>/invoices")
+PAID_IN_PART = _l(
+    "A part of this invoice was already paid by card or PayPal. Please pay the rest by bank transfer."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,9 @@ def pay(place: Place, number: str) -> Response:
         return _to_its_page(place, number)
     if due.being_paid is not None:
         return redirect_after_write(address("result", place, due.being_paid))
+    if due.was_charged:
+        flash(str(PAID_IN_PART), "error")
+        return _to_its_page(place, number)
     saved = open_invoices.methods_for(place, now=current().clock.now())
     form = _form(place, saved)
     if not form.is_submitted():
@@ -103,6 +110,9 @@ def _pay(place: Place, due: InvoiceToPay, form: CardForm, saved: list[PaymentMet
         return redirect_after_write(url_for("history.statement", slug=place.workspace.slug, number=number))
     except OrderAlreadyPlaced as placed:
         return redirect_after_write(address("result", place, placed.order))
+    except PaidInPart:
+        flash(str(PAID_IN_PART), "error")
+        return redirect_after_write(url_for("history.statement", slug=place.workspace.slug, number=number))
     except QuoteChanged:
         said = _("Nothing was charged. What is to be paid has changed since you saw it: please check it.")
         found = open_invoices.to_pay(place.workspace, number)

@@ -20,7 +20,8 @@ from portal.domain.partial_credits import is_partial
 from portal.domain.tax_numbers import tax_number_label
 from portal.domain.vocabulary import DocumentKind, HistoryKind, NoEInvoice, OrderState, Right
 from portal.models import Document, Invoice
-from portal.services.invoices import history, movements, pdfs
+from portal.runtime import current
+from portal.services.invoices import history, movements, pay_links, pdfs
 from portal.services.invoices.movements import Cursor
 from portal.services.payments import on_account, refund_quotes
 from portal.services.payments.refund_quotes import LastPayment
@@ -163,12 +164,23 @@ class StatementLine:
 
 
 @dataclass(frozen=True, slots=True)
+class PayLinkOfInvoice:
+    """The links that read and pay an invoice without a sign-in. `address` of one that was just made, else
+    empty. `works`: there is one, in a letter or elsewhere. `may_make`: there is something to pay.
+    """
+
+    address: str
+    works: bool
+    may_make: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StatementPage:
     """One document. `others`: the numbers of the one that it credits, or of those that credit it.
 
     `is_whole`: what is credited is all of the invoice; else `credited` is how much of it was, on the invoice.
     `figures` are those of a change of plan, each with its mark. `to_pay`: what is open of it, None for
-    nothing.
+    nothing. `pay_link`: None for who has nothing to do with it.
     """
 
     invoice: Invoice
@@ -180,6 +192,7 @@ class StatementPage:
     lines: list[StatementLine]
     figures: list[tuple[str, str, str]]
     to_pay: ToPay | None
+    pay_link: PayLinkOfInvoice | None
     totals: list[tuple[str, str]]
     may_download: bool
     has_e_invoice: bool
@@ -189,8 +202,12 @@ class StatementPage:
 @workspace_right(Right.SEE_HISTORY)
 def statement(place: Place, number: str) -> Response:
     """One document on a page; members without a right to billing details see no name, address or digits."""
+    return statement_page(place, invoice_or_404(place, number))
+
+
+def statement_page(place: Place, invoice: Invoice, *, pay_link: str = "") -> Response:
+    """`pay_link` is the address of one that was just made, which is shown once."""
     status_here(place)
-    invoice = _invoice_or_404(place, number)
     facts, currency = invoice.facts, invoice.currency
     is_credit_note = invoice.kind == DocumentKind.CREDIT_NOTE
     rows = [(_("Number"), invoice.number), (_("Customer number"), facts["customer_number"])]
@@ -211,34 +228,13 @@ def statement(place: Place, number: str) -> Response:
     disputed_on = None if is_credit_note else history.disputed_on(invoice, place.workspace)
     if disputed_on is not None:
         rows.append((_("Disputed on"), formatting.day(disputed_on)))
-    locale = locale_code()
-    lines = [
-        StatementLine(
-            description=_described(line, facts, locale),
-            period=_(
-                "%(start)s to %(end)s",
-                start=formatting.day(date.fromisoformat(line["period"]["start"])),
-                end=formatting.day(date.fromisoformat(line["period"]["end"])),
-            ),
-            rate="" if is_credit_note else _rate(line, currency),
-            notes=share_notes(line, facts, language_of(locale)),
-            net=formatting.money(Money(line["net_minor"], currency)),
-            why=document_line_words(reckoned),
-        )
-        for line, reckoned in zip(facts["lines"], document_lines(facts), strict=True)
-    ]
     figures = [
         row
         for line in facts["lines"]
         for row in change_rows(line["extension"], due_on=line["period"]["end"], currency=currency)
     ]
-    totals = [
-        (_("Net amount"), formatting.money(Money(invoice.net_minor, currency))),
-        (tax_words(facts["tax"]), formatting.money(Money(invoice.tax_minor, currency))),
-        *_tax_in_seller_currency(facts.get("tax_in_seller_currency")),
-        (_("Total"), formatting.money(invoice.total)),
-    ]
     notes = [] if is_credit_note else history.credit_notes_of(invoice)
+    to_pay = _to_pay(place, invoice)
     return render(
         "invoices/statement.html",
         StatementPage(
@@ -248,14 +244,54 @@ def statement(place: Place, number: str) -> Response:
             is_whole=not is_partial(facts if is_credit_note or not notes else notes[0].facts),
             credited=formatting.money(total((note.total for note in notes), currency)),
             facts=rows,
-            lines=lines,
+            lines=lines_of(invoice),
             figures=figures,
-            to_pay=_to_pay(place, invoice),
-            totals=totals,
+            to_pay=to_pay,
+            pay_link=_pay_link(place, invoice, pay_link, is_open=to_pay is not None),
+            totals=totals_of(invoice),
             may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
             has_e_invoice=why_no_e_invoice(facts) is None,
         ),
     )
+
+
+def lines_of(invoice: Invoice) -> list[StatementLine]:
+    """What is charged or credited, in the reader's language."""
+    facts, currency, locale = invoice.facts, invoice.currency, locale_code()
+    return [
+        StatementLine(
+            description=_described(line, facts, locale),
+            period=_(
+                "%(start)s to %(end)s",
+                start=formatting.day(date.fromisoformat(line["period"]["start"])),
+                end=formatting.day(date.fromisoformat(line["period"]["end"])),
+            ),
+            rate="" if invoice.kind == DocumentKind.CREDIT_NOTE else _rate(line, currency),
+            notes=share_notes(line, facts, language_of(locale)),
+            net=formatting.money(Money(line["net_minor"], currency)),
+            why=document_line_words(reckoned),
+        )
+        for line, reckoned in zip(facts["lines"], document_lines(facts), strict=True)
+    ]
+
+
+def totals_of(invoice: Invoice) -> list[tuple[str, str]]:
+    """The total last."""
+    facts, currency = invoice.facts, invoice.currency
+    return [
+        (_("Net amount"), formatting.money(Money(invoice.net_minor, currency))),
+        (tax_words(facts["tax"]), formatting.money(Money(invoice.tax_minor, currency))),
+        *_tax_in_seller_currency(facts.get("tax_in_seller_currency")),
+        (_("Total"), formatting.money(invoice.total)),
+    ]
+
+
+def _pay_link(place: Place, invoice: Invoice, address: str, *, is_open: bool) -> PayLinkOfInvoice | None:
+    """For whoever says who gets billing mail, while there is something to pay or to withdraw."""
+    if Right.BILLING_SETTINGS not in place.may or invoice.due_on is None:
+        return None
+    works = pay_links.have_living(invoice, now=current().clock.now())
+    return PayLinkOfInvoice(address, works=works, may_make=is_open) if works or is_open else None
 
 
 def _to_pay(place: Place, invoice: Invoice) -> ToPay | None:
@@ -319,8 +355,18 @@ def _how_it_was_paid(
 def pdf(place: Place, number: str) -> Response:
     """The stored bytes; a document that was never made is promised to the worker and asked for again."""
     limits.count("document", account=current_user.id)
-    invoice = _invoice_or_404(place, number)
-    return _download(invoice, locale_code(), name=f"{invoice.number}.pdf", media_type="application/pdf")
+    return pdf_of(invoice_or_404(place, number), back=_page_of(place, number))
+
+
+def pdf_of(invoice: Invoice, *, back: str) -> Response:
+    """`back` leads to the page that it was asked for on."""
+    return _download(
+        invoice, locale_code(), name=f"{invoice.number}.pdf", media_type="application/pdf", back=back
+    )
+
+
+def _page_of(place: Place, number: str) -> str:
+    return url_for(".statement", slug=place.workspace.slug, number=number)
 
 
 @blueprint.get("/invoices/<number>.xml")
@@ -329,19 +375,30 @@ def pdf(place: Place, number: str) -> Response:
 def e_invoice(place: Place, number: str) -> Response:
     """The XML that is in the PDF too; 404 with the reason for a document that has none."""
     limits.count("document", account=current_user.id)
-    invoice = _invoice_or_404(place, number)
+    return xml_of(invoice_or_404(place, number), back=_page_of(place, number))
+
+
+def xml_of(invoice: Invoice, *, back: str) -> Response:
+    """As `pdf_of`."""
     if reason := why_no_e_invoice(invoice.facts):
-        page = NoEInvoicePage(invoice=invoice, sentence=_why_no_e_invoice(reason))
+        page = NoEInvoicePage(invoice=invoice, sentence=_why_no_e_invoice(reason), back=back)
         return render("invoices/no_e_invoice.html", page, status=404)
-    return _download(invoice, Document.E_INVOICE, name=f"{invoice.number}.xml", media_type="application/xml")
+    return _download(
+        invoice,
+        Document.E_INVOICE,
+        name=f"{invoice.number}.xml",
+        media_type="application/xml",
+        back=back,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class NoEInvoicePage:
-    """A document without XML, and why."""
+    """A document without XML, and why. `back` leads to its page."""
 
     invoice: Invoice
     sentence: str
+    back: str
 
 
 def _why_no_e_invoice(reason: NoEInvoice) -> str:
@@ -360,10 +417,10 @@ def _why_no_e_invoice(reason: NoEInvoice) -> str:
     }[reason]
 
 
-def _download(invoice: Invoice, locale: str, *, name: str, media_type: str) -> Response:
+def _download(invoice: Invoice, locale: str, *, name: str, media_type: str, back: str) -> Response:
     content = pdfs.find(invoice.id, locale)
     if content is None:
-        return _being_prepared(invoice)
+        return _being_prepared(invoice, back=back)
     response = make_response(content)
     response.headers["Content-Type"] = media_type
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
@@ -371,17 +428,15 @@ def _download(invoice: Invoice, locale: str, *, name: str, media_type: str) -> R
     return response
 
 
-def _being_prepared(invoice: Invoice) -> Response:
+def _being_prepared(invoice: Invoice, *, back: str) -> Response:
     pdfs.promise(invoice)
     is_credit_note = invoice.kind == DocumentKind.CREDIT_NOTE
-    response = render(
-        "invoices/preparing.html", status=202, number=invoice.number, is_credit_note=is_credit_note
-    )
+    response = render("invoices/preparing.html", status=202, back=back, is_credit_note=is_credit_note)
     response.headers["Refresh"] = f"{PREPARED_IN_SECONDS}"
     return response
 
 
-def _invoice_or_404(place: Place, number: str) -> Invoice:
+def invoice_or_404(place: Place, number: str) -> Invoice:
     invoice = history.find_invoice(place.workspace, number)
     if invoice is None:
         abort(404)

@@ -1,7 +1,5 @@
 """The private address of a member's calendar of charges: 256 random bits, kept as a hash (trust.md §5.3)."""
 
-import hashlib
-import secrets
 from datetime import datetime
 
 from portal.database.connecting import transaction
@@ -9,6 +7,7 @@ from portal.domain.vocabulary import MemberStatus, Right
 from portal.models import CalendarAddress, Member, Person, Workspace
 from portal.services import audit, places
 from portal.services.places import Place
+from portal.services.tokens import hash_of, new_token
 
 SHOWS = frozenset({Right.SEE_PLANS, Right.SEE_HISTORY})
 """What the calendar tells is what these pages tell: whoever loses one of them loses the calendar."""
@@ -16,10 +15,10 @@ SHOWS = frozenset({Right.SEE_PLANS, Right.SEE_HISTORY})
 
 def make(place: Place, *, now: datetime) -> str:
     """A new token, which nobody can read again. The one before it, if any, is worth nothing from now on."""
-    token = secrets.token_urlsafe(32)
+    token = new_token()
     with transaction(lock=place.workspace):
         before = CalendarAddress.delete().where(CalendarAddress.member == place.member).execute()
-        CalendarAddress.create(member=place.member, token_hash=_hash(token), created_at=now)
+        CalendarAddress.create(member=place.member, token_hash=hash_of(token), created_at=now)
         audit.record(
             "calendar.made",
             workspace=place.workspace,
@@ -50,7 +49,7 @@ def find(token: str) -> Place | None:
         .join_from(Member, Workspace)
         .join_from(Member, Person)
         .where(
-            CalendarAddress.token_hash == _hash(token),
+            CalendarAddress.token_hash == hash_of(token),
             Member.status == MemberStatus.ACTIVE,
             Member.joined_at.is_null(False),
             Workspace.deleted_at.is_null(),
@@ -62,7 +61,3 @@ def find(token: str) -> Place | None:
     member = found.member
     may = places.rights_in(member)
     return Place(member.workspace, member, may, others=()) if may >= SHOWS else None
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,15 +1,18 @@
-"""Paying an open invoice by card or with a saved method: what is open of it, in one payment."""
+"""Paying an open invoice: what is open of it, in one payment. By who is signed in, or by its pay link."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from portal.database.connecting import transaction
-from portal.domain.errors import NothingDue, OrderAlreadyPlaced, QuoteChanged
+from portal.database.connecting import require_transaction, transaction
+from portal.domain.errors import NothingDue, OrderAlreadyPlaced, PortalError, QuoteChanged
 from portal.domain.money import Money
-from portal.domain.vocabulary import DocumentKind, OrderState, PaymentMethodKind, Right
+from portal.domain.vocabulary import DocumentKind, OrderState, PaymentMethodKind, PaymentState, Right
 from portal.gateways.base import CardData
 from portal.models import Invoice, Order, Payment, PaymentMethod, Person, Workspace
+from portal.runtime import current
 from portal.services import open_money, orders
+from portal.services.invoices import pay_links
 from portal.services.payments import asking, charging, on_account
 from portal.services.places import Place
 from portal.services.subscriptions import charged_methods
@@ -20,11 +23,20 @@ from . import ordering
 
 @dataclass(frozen=True, slots=True)
 class InvoiceToPay:
-    """What is `left` of an open invoice, and the order whose payment is being confirmed, if any."""
+    """What is `left` of an open invoice, and the order whose payment is being confirmed, if any.
+
+    `was_charged`: a gateway has paid a part of it. An order has one payment that succeeded, so that the rest,
+    which the bank took back of a transfer, is paid by transfer again.
+    """
 
     invoice: Invoice
     left: Money
     being_paid: str | None
+    was_charged: bool
+
+
+class PaidInPart(PortalError):
+    """By a payment of the order: what is left of its invoice is paid by bank transfer."""
 
 
 def to_pay(workspace: Workspace, number: str) -> InvoiceToPay | None:
@@ -46,8 +58,14 @@ def to_pay(workspace: Workspace, number: str) -> InvoiceToPay | None:
     left = on_account.open_part(invoice)
     if left.minor <= 0:
         return None
-    waiting = open_money.open_payment_of(invoice.order)
-    return InvoiceToPay(invoice, left, invoice.order.number if waiting is not None else None)
+    live = Payment.get_or_none(Payment.order == invoice.order, Payment.state != PaymentState.DECLINED)
+    is_waiting = live is not None and live.is_open
+    return InvoiceToPay(
+        invoice,
+        left,
+        being_paid=invoice.order.number if is_waiting else None,
+        was_charged=live is not None and not is_waiting,
+    )
 
 
 def methods_for(place: Place, *, now: datetime) -> list[PaymentMethod]:
@@ -73,31 +91,85 @@ def pay(
 
     `shown` is `shown_as` of what the payer saw. The payment is `created` still where the gateway takes its
     time (payments/asking.py). Raises GatewayBusy; NothingDue once it is covered; OrderAlreadyPlaced beside a
-    payment that is being confirmed; QuoteChanged where something else is open of it by now, or the method was
-    removed. Nothing is charged then.
+    payment that is being confirmed; PaidInPart beside one that has paid; QuoteChanged where something else is
+    open of it by now, or the method was removed. Nothing is charged then.
     """
     asking.refuse_when_busy()
+    kind = PaymentMethodKind(method.kind) if method else PaymentMethodKind.CARD
     with transaction(lock=workspace):
-        due = to_pay(workspace, number)
-        if due is None:
-            raise NothingDue()
-        if due.being_paid is not None:
-            raise OrderAlreadyPlaced(order=due.being_paid)
-        order = due.invoice.order
-        orders.read_lines([order])
-        open_money.refuse_beside_open_money(workspace, [line.plan.product_id for line in order.lines])
-        is_gone = method is not None and method not in methods_of(workspace)
-        if shown != shown_as(due.left) or is_gone:
-            raise QuoteChanged(shown=shown, current=shown_as(due.left))
-        payment = charging.begin_payment_of_invoice(
-            order,
-            amount=due.left,
-            kind=PaymentMethodKind(method.kind) if method else PaymentMethodKind.CARD,
-            person=person,
-            method=method,
-            now=now,
-        )
+        payment = _begin(workspace, number, person=person, kind=kind, method=method, shown=shown, now=now)
     return ordering.ask(payment, card=card, save=False, return_url=return_url, now=now)
+
+
+def pay_by_link(
+    token: str,
+    *,
+    kind: PaymentMethodKind,
+    card: CardData | None,
+    shown: str,
+    return_url: Callable[[str], str],
+    now: datetime,
+) -> Payment:
+    """Charge what is open of the invoice that the link leads to, for whoever has it. Nothing is saved.
+
+    `card` is None for a kind that is entered on the gateway's own page. `return_url` gives the absolute
+    address for the token that the gateway gets. Raises as `pay`, and LinkUnusable.
+    """
+    asking.refuse_when_busy()
+    workspace = pay_links.find(token, now=now).invoice.workspace
+    with transaction(lock=workspace):
+        # It may have been withdrawn since.
+        invoice = pay_links.find(token, now=now).invoice
+        payment = _begin(workspace, invoice.number, person=None, kind=kind, method=None, shown=shown, now=now)
+        way_back = pay_links.make_way_back(invoice, now=now)
+    return ordering.ask(payment, card=card, save=False, return_url=return_url(way_back), now=now)
+
+
+def declined_by_link(order: Order) -> Payment | None:
+    """The newest attempt to pay it, where that came by a link and was declined. One query."""
+    newest = Payment.select().where(Payment.order == order).order_by(Payment.id.desc()).first()
+    is_declined = newest is not None and newest.by_link and newest.state == PaymentState.DECLINED
+    return newest if is_declined else None
+
+
+def kinds_by_link() -> list[PaymentMethodKind]:
+    """What a gateway takes of somebody who is not signed in: no debit, which needs a mandate that is kept."""
+    offered = {kind for gateway in current().gateways.values() for kind in gateway.capabilities().kinds}
+    return [kind for kind in (PaymentMethodKind.CARD, PaymentMethodKind.PAYPAL) if kind in offered]
+
+
+def is_typed_here(kind: PaymentMethodKind) -> bool:
+    """Whether our own page asks for it, and not the gateway's."""
+    return kind not in charging.gateway_for(kind).capabilities().hosted
+
+
+def _begin(
+    workspace: Workspace,
+    number: str,
+    *,
+    person: Person | None,
+    kind: PaymentMethodKind,
+    method: PaymentMethod | None,
+    shown: str,
+    now: datetime,
+) -> Payment:
+    require_transaction()
+    due = to_pay(workspace, number)
+    if due is None:
+        raise NothingDue()
+    if due.being_paid is not None:
+        raise OrderAlreadyPlaced(order=due.being_paid)
+    if due.was_charged:
+        raise PaidInPart()
+    order = due.invoice.order
+    orders.read_lines([order])
+    open_money.refuse_beside_open_money(workspace, [line.plan.product_id for line in order.lines])
+    is_gone = method is not None and method not in methods_of(workspace)
+    if shown != shown_as(due.left) or is_gone:
+        raise QuoteChanged(shown=shown, current=shown_as(due.left))
+    return charging.begin_payment_of_invoice(
+        order, amount=due.left, kind=kind, person=person, method=method, now=now
+    )
 
 
 def shown_as(left: Money) -> str:

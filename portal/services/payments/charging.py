@@ -117,11 +117,14 @@ def begin_payment_of_invoice(
     *,
     amount: Money,
     kind: PaymentMethodKind,
-    person: Person,
+    person: Person | None,
     method: PaymentMethod | None,
     now: datetime,
 ) -> Payment:
-    """The intent to pay what is open of the order's invoice. In the workspace's lock, as `begin_payment`."""
+    """The intent to pay what is open of the order's invoice. In the workspace's lock, as `begin_payment`.
+
+    `person` None: whoever has its pay link, of whom nothing is known before the gateway tells a name.
+    """
     require_transaction()
     wall = current().clock.wall()
     payment = _payment_of(
@@ -132,14 +135,19 @@ def begin_payment_of_invoice(
         "invoice.payment_begun",
         workspace=order.workspace,
         subject=order.number,
-        changes={"payment": payment.key, "amount_minor": amount.minor, "currency": amount.currency},
+        changes={
+            "payment": payment.key,
+            "amount_minor": amount.minor,
+            "currency": amount.currency,
+            "by_link": payment.by_link,
+        },
         now=now,
     )
     return payment
 
 
 def _payment_of(
-    order: Order, *, person: Person, tried_on: date | None, wall: datetime, **paid: object
+    order: Order, *, person: Person | None, tried_on: date | None, wall: datetime, **paid: object
 ) -> Payment:
     return Payment(
         key=uuid.uuid4().hex,
@@ -147,8 +155,9 @@ def _payment_of(
         order=order,
         tried_on=tried_on,
         currency=order.currency,
-        payer_name=person.name,
-        payer_email=order.details["email"],
+        payer_name=person.name if person else "",
+        payer_email=order.details["email"] if person else "",
+        by_link=person is None,
         created_at=wall,
         **paid,
     )

@@ -34,7 +34,7 @@ from portal.models import (
 from portal.outbox import JSON
 from portal.runtime import current
 from portal.services import audit, ledger, letters, orders
-from portal.services.invoices import issuing
+from portal.services.invoices import issuing, pay_links
 from portal.services.subscriptions import agreement, next_charge
 
 from . import giving
@@ -305,6 +305,7 @@ def _settle(invoice: Invoice, workspace: Workspace, *, paid_with: Payment | None
     invoice.remind_on = None
     invoice.save()
     write_postponed()
+    pay_links.end_after_settling(invoice, now=now)
     for line in order.lines:
         assert line.subscription is not None, "what is invoiced has begun, or is renewed"
         _owe_what_is_open(line.subscription, now=now)
@@ -433,6 +434,7 @@ def _withdraw(invoice: Invoice, line: OrderLine, subscription: Subscription, *, 
     invoice.remind_on = None
     invoice.save()
     write_postponed()
+    pay_links.end_after_settling(invoice, now=now)
     _owe_what_is_open(subscription, now=now)
     letters.send(
         "invoice_withdrawn",

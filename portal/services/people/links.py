@@ -1,7 +1,8 @@
-"""Single-use links sent by mail: 256 random bits, kept as a hash only (trust.md §5.3)."""
+"""Single-use links sent by mail: 256 random bits, kept as a hash only (trust.md §5.3).
 
-import hashlib
-import secrets
+Those that pay an invoice are used more than once: services/invoices/pay_links.py.
+"""
+
 from datetime import timedelta
 
 from peewee import ModelSelect
@@ -11,6 +12,7 @@ from portal.domain.errors import LinkUnusable
 from portal.domain.vocabulary import LinkPurpose
 from portal.models import Contact, Link, Member, Person, Workspace
 from portal.runtime import current
+from portal.services.tokens import hash_of, new_token
 
 LIFE_OF_LINK = {
     LinkPurpose.MAGIC: timedelta(minutes=15),
@@ -40,7 +42,7 @@ def make_link(
     the one that the owner has just been sent. Nor does a second change of address end the first way back.
     """
     require_transaction()
-    token = secrets.token_urlsafe(32)
+    token = new_token()
     wall = current().clock.wall()
     older = (Link.person == person) & (Link.purpose == purpose) & Link.used_at.is_null()
     if member is not None:
@@ -48,7 +50,7 @@ def make_link(
     elif purpose == LinkPurpose.NEW_EMAIL:
         Link.delete().where(older).execute()
     link = Link.create(
-        token_hash=_hash(token),
+        token_hash=hash_of(token),
         purpose=purpose,
         person=person,
         member=member,
@@ -63,10 +65,10 @@ def make_contact_link(contact: Contact) -> tuple[str, Link]:
     """A token by which a contact agrees to get letters, and its row; older ones end. Inside a transaction."""
     require_transaction()
     Link.delete().where(Link.contact == contact, Link.used_at.is_null()).execute()
-    token = secrets.token_urlsafe(32)
+    token = new_token()
     wall = current().clock.wall()
     link = Link.create(
-        token_hash=_hash(token),
+        token_hash=hash_of(token),
         purpose=LinkPurpose.CONTACT,
         contact=contact,
         created_at=wall,
@@ -106,7 +108,7 @@ def open_contact_link(token: str) -> Link:
 
 def _usable(links: "ModelSelect[Link]", token: str, purpose: LinkPurpose) -> Link:
     link = links.where(
-        Link.token_hash == _hash(token),
+        Link.token_hash == hash_of(token),
         Link.purpose == purpose,
         Link.used_at.is_null(),
         Link.expires_at > current().clock.wall(),
@@ -127,7 +129,3 @@ def consume_link(link: Link) -> None:
     )
     if not used:
         raise LinkUnusable()
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

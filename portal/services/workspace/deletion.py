@@ -42,6 +42,7 @@ from portal.models import (
     Workspace,
 )
 from portal.services import audit, letters
+from portal.services.invoices import pay_links
 from portal.services.members.roster import OwnersOnly
 from portal.services.open_money import MoneyOnItsWay, refuse_while_money_moves
 from portal.services.people import trials_taken
@@ -144,6 +145,7 @@ def _erase(workspace: Workspace, *, why: Why, by: Person | None = None, now: dat
     _forget_requests(workspace)
     _forget_orders(workspace)
     _forget_methods(workspace, now=now)
+    pay_links.forget(workspace)
     for model in (BillingDetails, ChangeNotice, CartLine, NonprofitRequest, Contact, Member):
         model.delete().where(model.workspace == workspace).execute()
     _forget_traces(workspace, forgotten)

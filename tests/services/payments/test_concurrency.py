@@ -10,8 +10,8 @@ import pytest
 from peewee import OperationalError
 
 from portal.database import connecting as portal_database
-from portal.domain.errors import OrderAlreadyPlaced, PortalError, QuoteChanged
-from portal.domain.vocabulary import OrderState, PaymentState
+from portal.domain.errors import LinkUnusable, NothingDue, OrderAlreadyPlaced, PortalError, QuoteChanged
+from portal.domain.vocabulary import OrderState, PaymentMethodKind, PaymentState
 from portal.models import (
     AuditEntry,
     Invoice,
@@ -22,13 +22,17 @@ from portal.models import (
     Subscription,
     SubscriptionPeriod,
 )
-from portal.services.invoices import issuing
+from portal.runtime import current
+from portal.services.checkout import open_invoices
+from portal.services.invoices import issuing, pay_links
 from portal.services.payments import charging
 from tests.books import assert_books_clean, broken_books
 from tests.factories import CATALOGUE
 from tests.matrix import FULL
 from tests.paying import (
+    RETURN_URL,
     SILENT_CHARGED,
+    a_card,
     a_place,
     an_order,
     apply_catalogue,
@@ -38,6 +42,7 @@ from tests.paying import (
     the_sandbox,
 )
 from tests.processes import in_processes
+from tests.transferring import a_pay_link, ordered_on_account
 
 TIMES = 50
 INVOICES = 200 if FULL else 80
@@ -89,6 +94,56 @@ def test_fifty_submits_of_one_order_are_one_charge(place):
     assert len(refused) == TIMES - 1
     assert (len(the_sandbox().charges()), Invoice.select().count()) == (1, 1)
     assert_books_clean()
+
+
+def test_the_owner_and_whoever_has_the_link_pay_at_once_and_one_of_them_does(place):
+    invoice = ordered_on_account(place)
+    token = a_pay_link(invoice).rpartition("/")[2]
+    whole = f"{invoice.total_minor} EUR"
+
+    def by_owner():
+        return open_invoices.pay(
+            place.workspace,
+            invoice.number,
+            person=place.member.person,
+            card=a_card(),
+            method=None,
+            shown=whole,
+            return_url=RETURN_URL,
+            now=current().clock.now(),
+        )
+
+    results = at_once([by_owner, lambda: by_link(token, whole)] * 4)
+    assert faults_of(results) == []
+    assert states_of(results) == [PaymentState.SUCCEEDED]
+    assert {type(result) for result in results} <= {Payment, OrderAlreadyPlaced, NothingDue}
+    assert [charge.amount_minor for charge in paid_charges()] == [invoice.total_minor]
+    assert_books_clean()
+
+
+def test_a_link_that_is_withdrawn_while_it_pays_has_paid_or_has_not(place):
+    invoice = ordered_on_account(place)
+    token, whole = a_pay_link(invoice).rpartition("/")[2], f"{invoice.total_minor} EUR"
+
+    def withdraw():
+        return pay_links.withdraw(place.workspace, invoice, now=current().clock.now())
+
+    withdrawn, paid = at_once([withdraw, lambda: by_link(token, whole)])
+    assert withdrawn is True
+    assert isinstance(paid, Payment | LinkUnusable)
+    assert len(paid_charges()) == isinstance(paid, Payment)
+    assert_books_clean()
+
+
+def by_link(token, shown):
+    return open_invoices.pay_by_link(
+        token,
+        kind=PaymentMethodKind.CARD,
+        card=a_card(),
+        shown=shown,
+        return_url=str,
+        now=current().clock.now(),
+    )
 
 
 def test_fifty_submits_whose_result_is_unknown_are_one_charge(place, clock):
