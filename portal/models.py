@@ -195,6 +195,9 @@ class VendorLink(Model):
 
 # --- people ---------------------------------------------------------------------------------------
 
+NOWHERE = "@erased.invalid"
+"""The end of no address of the world (RFC 2606)."""
+
 
 class Person(Model, UserMixin):
     """Somebody who can sign in. `email` is kept in lower case and identifies them.
@@ -220,6 +223,16 @@ class Person(Model, UserMixin):
     def get_id(self) -> str:
         """What flask-login keeps in the session; Peewee's own `get_id` is a number."""
         return str(self.id)
+
+    @staticmethod
+    def erased_address(person_id: int) -> str:
+        """What stands for the address of somebody who is forgotten where money still points at the row."""
+        return f"erased-{person_id}{NOWHERE}"
+
+    @property
+    def is_erased(self) -> bool:
+        """Nobody signs in as this row, and nothing is sent there."""
+        return self.email.endswith(NOWHERE)
 
 
 class Workspace(Model):

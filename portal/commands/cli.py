@@ -239,6 +239,91 @@ def operator_add(email: str) -> None:
             click.echo(f"They choose a password with a link from {runtime.settings.base_url}/sign-in")
 
 
+@portal.group()
+def user() -> None:
+    """What is kept of one person, known by their e-mail address."""
+
+
+@user.command("export")
+@click.argument("email")
+def user_export(email: str) -> None:
+    """Print everything that is kept of a person as JSON, on standard output (exit code 1 for nothing).
+
+    No password, no token and no key is in it.
+    """
+    from portal.services.people import personal_data
+
+    with at_work() as runtime:
+        found = personal_data.export(email, now=runtime.clock.now())
+    if found is None:
+        raise click.ClickException(f"Nothing is kept of {email}.")
+    # As bytes: UTF-8, whatever the terminal's own encoding is.
+    click.echo(json.dumps(found, ensure_ascii=False, indent=1).encode())
+
+
+@user.command("erase")
+@click.argument("email")
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@as_json
+def user_erase(email: str, yes: bool, as_json: bool) -> None:
+    """Erase a person from everything but issued documents. There is no way back.
+
+    What the law keeps of payments stays without name and address. Safe to repeat.
+    """
+    from portal.services.people import erasure
+
+    with at_work() as runtime:
+        if not yes:
+            _ask_to_type_again(email)
+        try:
+            erased = erasure.erase(email, now=runtime.clock.now())
+        except erasure.Refused as refusal:
+            raise click.ClickException(_why_not_erased(email, refusal)) from refusal
+    if erased is not None:
+        show(erased, as_json=as_json)
+    elif as_json:
+        show({"person_id": None}, as_json=True)
+    else:
+        click.echo(f"Nothing is kept of {email}: nothing was erased.")
+
+
+def _why_not_erased(email: str, refusal: Any) -> str:
+    """What stands in the way, and what to do about it."""
+    from portal.services.people import erasure
+
+    where = ", ".join(getattr(refusal, "slugs", ()))
+    match refusal:
+        case erasure.OnlyOwner():
+            return f"{email} is the only owner of {where}: have it handed over or deleted first."
+        case erasure.LastOperator():
+            return f"{email} is the last operator: add another one first, with portal operator add."
+        case erasure.PayingNow():
+            return (
+                f"Money of {email} is on its way, or a card is being saved, in {where}: "
+                "run portal reconcile, and try again once the result is known."
+            )
+        case erasure.InvoicedAsPerson():
+            return (
+                f"What renews by itself in {where} is invoiced to {email} as a private person: "
+                "have other billing details entered there first, or automatic renewal switched off."
+            )
+        case erasure.NamedAsAdviser():
+            return f"{email} is named as the adviser of {where}: name somebody else under /operator first."
+    raise refusal
+
+
+def _ask_to_type_again(email: str) -> None:
+    try:
+        typed = click.prompt(f"This erases {email} for good. Type the address again", err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        # A script: there is nobody to answer.
+        raise click.ClickException("Nothing was erased: add --yes where nobody can be asked.") from None
+    if str(typed).strip().lower() != email.strip().lower():
+        raise click.ClickException("That is another address: nothing was erased.")
+
+
 @portal.command()
 @click.option("--size", type=click.Choice(["S", "M", "L"]), default="S", show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True)

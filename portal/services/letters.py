@@ -130,7 +130,7 @@ def send_now(
     reached = {each.address.casefold() for each in contacts if each.came_back_at is not None}
     for person in people:
         reached.add(person.email.casefold())
-        if person.bounced_at is not None:
+        if person.bounced_at is not None or person.is_erased:
             continue
         promise(
             template,

@@ -14,8 +14,11 @@ from click.testing import CliRunner
 from portal import outbox
 from portal.clock import SystemClock
 from portal.commands import cli
+from portal.database.connecting import connection
+from portal.domain.vocabulary import Role
 from portal.models import OutboxMessage, Person
 from portal.settings.seller import DEMO as DEMO_SELLER
+from tests.factories import a_member, a_person, a_workspace
 
 CATALOGUE = Path(__file__).parents[2] / "catalogue.toml"
 COMMANDS = {
@@ -34,6 +37,7 @@ COMMANDS = {
     "routes",
     "operator",
     "doctor",
+    "user",
 }
 
 
@@ -185,6 +189,56 @@ def test_the_doctor_says_how_many_transfers_wait(portal, runtime):
     bring(camt(Line(100, texts=["?"]), Line(200, texts=["?"])))
     said = portal("doctor", exit_code=1)
     assert "FAULT transfers: Bank transfers wait for an operator: 0 to confirm, 2 to decide." in said
+
+
+# --- one person -----------------------------------------------------------------------------------
+
+
+def test_a_person_is_exported_and_erased(portal, runtime):
+    acme = a_workspace(owner=a_person("jeanne@acme.test"))
+    a_member(acme, a_person("zoe@acme.test", name="Zoé"))
+    said = portal("user", "export", "Zoe@acme.test")
+    assert '"name": "Zoé"' in said
+    assert json.loads(said)["memberships"][0]["workspace"] == "acme"
+    erased = json.loads(portal("user", "erase", "zoe@acme.test", "--yes", "--json"))
+    assert erased["memberships"] == 1
+    assert json.loads(portal("user", "erase", "zoe@acme.test", "--yes", "--json")) == {"person_id": None}
+    assert "nothing was erased" in portal("user", "erase", "zoe@acme.test", "--yes")
+    said = portal("user", "export", "zoe@acme.test", exit_code=1)
+    assert said == "Error: Nothing is kept of zoe@acme.test.\n"
+    assert set(json.loads(portal("check", "--json")).values()) == {0}
+
+
+@sqlite_only
+def test_nobody_is_erased_by_a_slip(portal, runtime):
+    a_person("zoe@acme.test")
+    said = portal("user", "erase", "zoe@acme.test", exit_code=1, input="leo@acme.test\n")
+    assert "That is another address: nothing was erased." in said
+    said = portal("user", "erase", "zoe@acme.test", exit_code=1, input="")
+    assert "add --yes where nobody can be asked" in said
+    assert '"email": "zoe@acme.test"' in portal("user", "export", "zoe@acme.test")
+    assert "memberships: 0" in portal("user", "erase", "zoe@acme.test", input="Zoe@acme.test\n")
+
+
+@sqlite_only
+def test_who_cannot_be_erased_yet_is_told_why_in_one_sentence(portal, runtime):
+    owner = a_person("jeanne@acme.test", operator=True)
+    acme = a_workspace(owner=owner)
+
+    def said():
+        return portal("user", "erase", "jeanne@acme.test", "--yes", exit_code=1)
+
+    assert said() == (
+        "Error: jeanne@acme.test is the last operator: add another one first, with portal operator add.\n"
+    )
+    with connection():
+        a_person("staff@vendor.test", operator=True)
+    assert "the only owner of acme: have it handed over or deleted first." in said()
+    with connection():
+        a_member(acme, a_person("zoe@acme.test"), role=Role.OWNER)
+        acme.adviser_email = "jeanne@acme.test"
+        acme.save()
+    assert "named as the adviser of acme: name somebody else" in said()
 
 
 # --- look after -----------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from portal.web.lists import page_cursor
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code
+from portal.words.people import somebody
 
 blueprint = Blueprint("nonprofit_requests", __name__, url_prefix="/operator/nonprofit")
 ROWS_OF_A_PAGE = 50
@@ -155,7 +156,7 @@ def _decision(asked: NonprofitRequest) -> str:
     """Who decided what, and when; empty while nobody has."""
     if asked.decided_at is None or asked.decided_by is None:
         return ""
-    words = {"by": asked.decided_by.name, "at": formatting.instant(asked.decided_at, "UTC")}
+    words = {"by": somebody(asked.decided_by.name), "at": formatting.instant(asked.decided_at, "UTC")}
     if asked.state == NonprofitState.ACCEPTED:
         return _("%(by)s accepted this request on %(at)s UTC.", **words)
     return _("%(by)s refused this request on %(at)s UTC.", **words)

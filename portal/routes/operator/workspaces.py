@@ -29,6 +29,7 @@ from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.licences import licences_words
 from portal.words.methods import method_words
+from portal.words.people import somebody
 from portal.words.states import order_words, payment_words, state_words
 
 blueprint = Blueprint("operator", __name__, url_prefix="/operator")
@@ -336,7 +337,7 @@ def _row(workspace: Workspace, attempt: PaymentAttempt) -> AttemptRow:
     order, payment = attempt.order, attempt.payment
     ordered = AttemptRow(
         number=order.number,
-        buyer=order.person.email,
+        buyer=somebody("" if order.person.is_erased else order.person.email),
         plan=", ".join(translated(line.plan_names) for line in order.frozen_lines),
         at=order.created_at,
         amount=formatting.money(Money(order.total_minor, order.currency)),

@@ -35,6 +35,7 @@ from portal.web.lists import page_cursor
 from portal.words import formatting
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
+from portal.words.people import somebody
 from portal.words.plans import order_later, priced_name
 from portal.words.requests import request_words
 
@@ -169,7 +170,7 @@ def _what(line: PurchaseRequestLine) -> str:
 
 
 def _name(person: Person | None) -> str:
-    return person.name if person is not None and person.name else _("Someone who has left")
+    return somebody(person.name if person is not None else "")
 
 
 # --- one of them ----------------------------------------------------------------------------------

@@ -146,9 +146,10 @@ def _is_what_paid(method: PaymentMethod, payment: Payment, facts: MethodFacts | 
         return False
     if method.reference == facts.reference:
         return True
-    looks = (facts.kind, facts.brand or "", facts.last4 or "", facts.exp_month, facts.exp_year, facts.holder)
-    mine = (method.kind, method.brand, method.last4, method.exp_month, method.exp_year, method.holder)
-    return looks == mine
+    looks = (facts.kind, facts.brand or "", facts.last4 or "", facts.exp_month, facts.exp_year)
+    mine = (method.kind, method.brand, method.last4, method.exp_month, method.exp_year)
+    # Who has been forgotten is not named there any more: better stopped once too often.
+    return looks == mine and method.holder in ("", facts.holder)
 
 
 def of_workspace(workspace: Workspace) -> list[Dispute]:

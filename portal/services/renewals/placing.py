@@ -5,7 +5,7 @@ from datetime import datetime
 from portal.database.connecting import require_transaction
 from portal.domain.pricing import Quote
 from portal.domain.vocabulary import OrderState, PaymentMethodKind
-from portal.models import Order, OrderLine, Payment, PaymentMethod, Person, Subscription
+from portal.models import Member, Order, OrderLine, Payment, PaymentMethod, Person, Subscription
 from portal.services import audit, orders
 from portal.services.payments import charging
 
@@ -61,8 +61,11 @@ def place(
 
 
 def last_payer(subscription: Subscription) -> Person:
-    """Who has paid for it last, or ordered it on account. One query."""
-    return (
+    """Who has paid for it last, or ordered it on account; an owner for somebody who is forgotten.
+
+    One query, and another for the owner.
+    """
+    payer = (
         Person.select()
         .join(Order, on=(Order.person == Person.id))
         .join(OrderLine)
@@ -70,3 +73,4 @@ def last_payer(subscription: Subscription) -> Person:
         .order_by(Order.given_at.desc(), Order.id.desc())
         .get()
     )
+    return Member.owners(subscription.workspace).get().person if payer.is_erased else payer

@@ -6,14 +6,12 @@ asks. Whoever belongs to no other workspace is forgotten, but for the vendor's s
 without a name where money points at it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TypeVar
-
-from peewee import Case
 
 from portal.database.connecting import hold, is_postgresql, require_transaction, transaction, write_postponed
+from portal.domain.lifecycle import OPEN_SETUP_STATES
 from portal.domain.vocabulary import MemberStatus, OrderState, Role
 from portal.models import (
     AuditEntry,
@@ -25,8 +23,8 @@ from portal.models import (
     Contact,
     Licence,
     LicenceKey,
-    Link,
     Member,
+    MethodSetup,
     NonprofitRequest,
     Notice,
     Order,
@@ -37,7 +35,6 @@ from portal.models import (
     PurchaseRequest,
     PurchaseRequestLine,
     Refund,
-    Session,
     Subscription,
     Workspace,
 )
@@ -46,16 +43,20 @@ from portal.services.invoices import pay_links
 from portal.services.members.roster import OwnersOnly
 from portal.services.open_money import MoneyOnItsWay, refuse_while_money_moves
 from portal.services.people import trials_taken
+from portal.services.people.forgetting import (
+    ERASED,
+    PEOPLE,
+    addresses_of,
+    forget_actors,
+    forget_letters,
+    forget_people,
+    in_parts,
+)
 from portal.services.places import Place
 
-PEOPLE = "people"
-"""Held before anything is written: two workspaces that share people are erased one after the other."""
 POSTPONED_FOR = timedelta(hours=1)
-ERASED = "erased"
-ROWS_AT_ONCE = 500
 ADDRESSES_AT_ONCE = 10_000
 """Each group of addresses is one walk through the outbox."""
-T = TypeVar("T")
 
 
 class Why(StrEnum):
@@ -149,7 +150,7 @@ def _erase(workspace: Workspace, *, why: Why, by: Person | None = None, now: dat
     for model in (BillingDetails, ChangeNotice, CartLine, NonprofitRequest, Contact, Member):
         model.delete().where(model.workspace == workspace).execute()
     _forget_traces(workspace, forgotten)
-    _forget_people(forgotten)
+    forget_people(forgotten)
     Workspace.update(
         name="",
         services=[],
@@ -170,7 +171,7 @@ def _erase(workspace: Workspace, *, why: Why, by: Person | None = None, now: dat
 def _people_of(workspace: Workspace) -> list[int]:
     """Ids of the members, and of who bought, saved a method or had money sent back and left since."""
     ids: set[int] = set()
-    for column in (Member.person, Order.person, PaymentMethod.added_by, Refund.person):
+    for column in (Member.person, Order.person, PaymentMethod.added_by, MethodSetup.person, Refund.person):
         query = column.model.select(column).where(column.model.workspace == workspace).distinct()
         ids.update(person_id for (person_id,) in query.tuples())
     return sorted(ids)
@@ -182,7 +183,7 @@ def _belonging_nowhere_else(people: Sequence[int], workspace: Workspace) -> list
     Their rows stay locked: nobody invites them elsewhere meanwhile.
     """
     found: list[int] = []
-    for part in _parts(people):
+    for part in in_parts(people):
         if is_postgresql():
             list(Person.select(Person.id).where(Person.id << part).order_by(Person.id).for_update())
         elsewhere = Member.select(Member.person).where(Member.person << part, Member.workspace != workspace)
@@ -191,29 +192,6 @@ def _belonging_nowhere_else(people: Sequence[int], workspace: Workspace) -> list
         )
         found += [person_id for (person_id,) in nowhere.tuples()]
     return found
-
-
-def _forget_people(people: Sequence[int]) -> None:
-    """The row goes, or loses everything that tells who it was where money still points at it."""
-    for part in _parts(people):
-        for model in (Session, Link):
-            model.delete().where(model.person << part).execute()
-        needed: set[int] = set()
-        for column in (Order.person, PaymentMethod.added_by, Refund.person, NonprofitRequest.decided_by):
-            query = column.model.select(column).where(column << part).distinct()
-            needed.update(person_id for (person_id,) in query.tuples())
-        for person_id in needed:
-            Person.update(
-                email=f"{ERASED}-{person_id}@{ERASED}.invalid",
-                name="",
-                password_hash=None,
-                language=None,
-                skips_buy_dialog=False,
-                email_proved_at=None,
-                bounced_at=None,
-                bounce_reason=None,
-            ).where(Person.id == person_id).execute()
-        Person.delete().where(Person.id << [each for each in part if each not in needed]).execute()
 
 
 # --- what -----------------------------------------------------------------------------------------
@@ -231,23 +209,11 @@ def _forget_mail(workspace: Workspace, involved: Sequence[int], forgotten: Seque
     is_invitation = payload["template"].as_text() == "invitation"
     is_copy = payload["context"]["name"].as_text() == ""
     is_kept = (payload["context"]["slug"].as_text() == workspace.slug) & (is_over | is_copy)
-    for addresses in list(_parts(_addresses(forgotten), ADDRESSES_AT_ONCE)) or [[]]:
-        _forget_letters(is_kept | (reader << addresses))
-    for addresses in _parts(_addresses(set(involved) - set(forgotten)), ADDRESSES_AT_ONCE):
+    for addresses in list(in_parts(addresses_of(forgotten), ADDRESSES_AT_ONCE)) or [[]]:
+        forget_letters(is_kept | (reader << addresses))
+    for addresses in in_parts(addresses_of(set(involved) - set(forgotten)), ADDRESSES_AT_ONCE):
         is_about = payload["context"]["workspace"].as_text() == workspace.name
-        _forget_letters((reader << addresses) & is_about & (is_over | is_invitation))
-
-
-def _forget_letters(which: object) -> None:
-    OutboxMessage.delete().where(OutboxMessage.topic == "mail", which).execute()
-
-
-def _addresses(people: "Sequence[int] | set[int]") -> list[str]:
-    return [
-        email
-        for part in _parts(list(people))
-        for (email,) in Person.select(Person.email).where(Person.id << part).tuples()
-    ]
+        forget_letters((reader << addresses) & is_about & (is_over | is_invitation))
 
 
 def _end_subscriptions(workspace: Workspace) -> None:
@@ -290,7 +256,13 @@ def _forget_orders(workspace: Workspace) -> None:
 
 
 def _forget_methods(workspace: Workspace, *, now: datetime) -> None:
-    """A method that a payment points at stays as a row that says nothing."""
+    """A method that a payment points at stays as a row that says nothing; how it was saved goes.
+
+    One whose result is open stays to be declined when its answer comes.
+    """
+    MethodSetup.delete().where(
+        MethodSetup.workspace == workspace, MethodSetup.state.not_in(OPEN_SETUP_STATES)
+    ).execute()
     used = Payment.select(Payment.method).where(Payment.workspace == workspace, Payment.method.is_null(False))
     PaymentMethod.delete().where(
         PaymentMethod.workspace == workspace, PaymentMethod.id.not_in(used)
@@ -315,18 +287,8 @@ def _forget_traces(workspace: Workspace, people: Sequence[int]) -> None:
     """Who did what, in the workspace's own entries and in all those of the forgotten; staff stays named."""
     entries = AuditEntry.select(AuditEntry.id).where(AuditEntry.workspace == workspace)
     staff = Person.select(Person.id).where(Person.is_operator)
-    _forget_actors(
+    forget_actors(
         (AuditTrace.entry << entries) & (AuditTrace.person.is_null() | AuditTrace.person.not_in(staff))
     )
-    for part in _parts(people):
-        _forget_actors(AuditTrace.person << part)
-
-
-def _forget_actors(which: object) -> None:
-    """The portal's own acts stay the portal's."""
-    actor = Case(None, [(AuditTrace.actor == audit.PORTAL, audit.PORTAL)], ERASED)
-    AuditTrace.update(person=None, actor=actor, ip_address="").where(which).execute()
-
-
-def _parts(things: Sequence[T], size: int = ROWS_AT_ONCE) -> Iterator[Sequence[T]]:
-    return (things[first : first + size] for first in range(0, len(things), size))
+    for part in in_parts(people):
+        forget_actors(AuditTrace.person << part)

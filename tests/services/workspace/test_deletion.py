@@ -18,6 +18,7 @@ from portal.models import (
     Invoice,
     Licence,
     Member,
+    MethodSetup,
     NonprofitRequest,
     Notice,
     Order,
@@ -260,6 +261,24 @@ def test_the_same_address_signs_up_again_once_it_is_proved(canary, clock):
     assert new.name == "Volière"
     assert new.slug != "voliere"
     assert services_places.enter(person=person, slug="voliere") is None
+
+
+def test_a_card_that_somebody_began_to_save_keeps_nothing_from_going(place, clock):
+    helper, waiting = (a_person(f"{name}@acme.test", name=name) for name in ("helper", "waiting"))
+    for number, (person, state) in enumerate(
+        ((helper, "declined"), (helper, "done"), (waiting, "action_required"))
+    ):
+        MethodSetup.create(
+            key=str(number) * 32,
+            workspace=place.workspace,
+            person=person,
+            gateway="sandbox",
+            state=state,
+            created_at=clock.wall(),
+        )
+    delete(place, clock)
+    assert [setup.person.email for setup in MethodSetup.select()] == [Person.erased_address(waiting.id)]
+    assert not Person.select().where(Person.id == helper.id).exists()
 
 
 # --- mail -----------------------------------------------------------------------------------------

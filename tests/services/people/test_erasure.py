@@ -1,0 +1,410 @@
+"""One person is erased: nothing of them is left but on documents, and everybody else goes on as before."""
+
+import json
+
+import pytest
+
+from portal.database.connecting import transaction
+from portal.domain.vocabulary import LinkPurpose, MemberStatus, Role
+from portal.models import (
+    AuditEntry,
+    AuditTrace,
+    BillingDetails,
+    CalendarAddress,
+    CartLine,
+    ChangeNotice,
+    Contact,
+    Invoice,
+    Licence,
+    Link,
+    Member,
+    MethodSetup,
+    NonprofitRequest,
+    Order,
+    OutboxMessage,
+    Payment,
+    PaymentMethod,
+    Person,
+    Plan,
+    Price,
+    PurchaseRequest,
+    PurchaseRequestLine,
+    Refund,
+    Session,
+    Subscription,
+    UnsentForm,
+)
+from portal.services import audit
+from portal.services import letters as services_letters
+from portal.services.billing import contacts
+from portal.services.members import invitations
+from portal.services.people import erasure, own_email, signing_in
+from portal.services.renewals import placing
+from portal.services.renewals import run as renewals_run
+from portal.services.subscriptions import agreement, licences
+from tests import paying
+from tests.books import broken_books
+from tests.factories import (
+    PASSWORD,
+    a_contact,
+    a_member,
+    a_nonprofit_request,
+    a_person,
+    a_workspace,
+    letters,
+    owner_of,
+    seen_by,
+)
+from tests.licensed import bought
+from tests.services.workspace.test_deletion import found
+
+ADDRESS = "serine@canary.test"
+CANARIES = (
+    "Sérine",
+    "S\\u00e9rine",
+    "serine@canary.test",
+    "Serine@Canary.test",
+    "Kanarievogel",
+    "new@canary.test",
+    "198.51.100.7",
+    "Browser of hers",
+    "for my aviary",
+)
+DETAILS = {"first_name": "Sérine", "last_name": "Kanarievogel", "email": "Serine@Canary.test"}
+
+
+def erase(clock, email=ADDRESS):
+    return erasure.erase(email, now=clock.now())
+
+
+@pytest.fixture
+def serine(place, clock):
+    """A second owner of Acme who bought, asked, typed and was written to; she is a member elsewhere too."""
+    acme = place.workspace
+    serine = a_person(ADDRESS, name="Sérine Kanarievogel")
+    hers = seen_by(serine, a_member(acme, serine, role=Role.OWNER).workspace)
+    licence = bought(place, quantity=2)
+    paying.pay(paying.an_order(hers, **DETAILS), auto_renewal=True)
+    paying.pay(paying.an_order(hers, "business-10", **DETAILS), paying.DECLINED)
+    paying.an_order(hers, "business-20", **DETAILS)
+    paying.pay(paying.an_order(place, "business-10", **DETAILS), paying.DECLINED)
+    licences.assign(licence, [hers.member.id], by=serine, now=clock.now())
+    licences.assign(licence, [place.member.id], by=serine, now=clock.now())
+    elsewhere = a_workspace("Elsewhere")
+    a_member(elsewhere, serine, joined=False)
+    a_contact(acme, hers.member)
+    a_contact(elsewhere, ADDRESS)
+    contacts.add_address(hers, "books@accountant.test", language="en", now=clock.now())
+    invitations.invite(hers, emails=["finch@acme.test"], role=Role.MEMBER, now=clock.now())
+    own_email.ask(serine, email="new@canary.test", password=PASSWORD, now=clock.now())
+    signing_in.request_link(ADDRESS, LinkPurpose.MAGIC)
+    wall = clock.wall()
+    Session.create(
+        token_hash="0" * 64,
+        person=serine,
+        stored={"_user_id": str(serine.id)},
+        ip_address="198.51.100.7",
+        user_agent="Browser of hers",
+        created_at=wall,
+        seen_at=wall,
+    )
+    for number, who in enumerate((serine, None)):
+        UnsentForm.create(
+            token_hash=str(number) * 64,
+            person=who,
+            page="/w/acme/contacts",
+            fields=[["email", ADDRESS]],
+            expires_at=wall,
+        )
+    CalendarAddress.create(member=hers.member, token_hash="1" * 64, created_at=wall)
+    MethodSetup.create(
+        key="s" * 32, workspace=acme, person=serine, gateway="sandbox", state="declined", created_at=wall
+    )
+    price = Price.select().join(Plan).where(Plan.code == "business-10", Price.currency == "EUR").first()
+    for number in range(2):
+        asked = PurchaseRequest.create(
+            number=f"R{number}",
+            workspace=acme,
+            asker=serine if number else place.member.person_id,
+            decided_by=None if number else serine,
+            note="for my aviary" if number else "",
+            reason="" if number else "for my aviary",
+            state="open" if number else "declined",
+            currency="EUR",
+            fingerprint="f",
+            created_at=wall,
+            expires_at=wall,
+        )
+        PurchaseRequestLine.create(
+            request=asked,
+            product=price.plan.product,
+            plan=price.plan,
+            price=price,
+            interval=price.interval,
+            unit_minor=price.amount_minor,
+        )
+    a_nonprofit_request("Elsewhere e.V.", email=ADDRESS)
+    PaymentMethod.update(holder="Sérine Kanarievogel").execute()
+    with transaction():
+        services_letters.send(
+            "owner_made",
+            to=[place.member.person],
+            workspace=acme,
+            key="told",
+            context={"by": "Sérine Kanarievogel"},
+        )
+    ChangeNotice.create(
+        workspace=acme,
+        key="n",
+        template="plan_begun",
+        context={"plan_names": {"en": "Business"}, "by": ADDRESS},
+        noted_on=clock.now().date(),
+    )
+    mine = AuditTrace.select(AuditTrace.id).where(AuditTrace.entry << AuditEntry.select())
+    AuditTrace.update(person=serine, actor=ADDRESS, ip_address="198.51.100.7").where(
+        AuditTrace.id << mine
+    ).execute()
+    return serine
+
+
+# --- what goes and what stays ---------------------------------------------------------------------
+
+
+def test_nothing_of_her_is_left_but_on_documents(serine, clock):
+    before = found(CANARIES)
+    assert {
+        "person.email",
+        "billing_details.last_name",
+        "payment.payer_email",
+        "payment_method.holder",
+        "audit_trace.actor",
+        "outbox_message.payload",
+        "change_notice.context",
+        "contact.email",
+        "link.email",
+        "nonprofit_request.email",
+        "purchase_request.note",
+        "session.user_agent",
+        "unsent_form.fields",
+    } < before
+    erase(clock)
+    assert found(CANARIES) == {"invoice.facts", "purchase_order.details"}
+    assert {order.state for order in Order.select().where(Order.details.is_null(False))} == {"paid"}
+    assert broken_books() == {}
+
+
+def test_twice_is_once(serine, clock):
+    erased = erase(clock)
+    assert (erased.person_id, erased.memberships, erased.contacts, erased.sessions) == (serine.id, 2, 1, 1)
+    entries = AuditEntry.select().count()
+    assert erase(clock) is None
+    assert AuditEntry.select().count() == entries
+    assert AuditEntry.get(AuditEntry.action == "person.erased").subject == str(serine.id)
+
+
+def test_documents_payments_and_the_log_stay(serine, clock):
+    def kept():
+        return (
+            [invoice.facts_hash for invoice in Invoice.select().order_by(Invoice.id)],
+            Payment.select().count(),
+            [
+                entry.digest
+                for entry in AuditEntry.select().where(AuditEntry.id <= last).order_by(AuditEntry.id)
+            ],
+        )
+
+    last = AuditEntry.select().order_by(AuditEntry.id.desc()).get().id
+    before = kept()
+    erase(clock)
+    assert kept() == before
+    [row] = Person.select().where(Person.email == Person.erased_address(serine.id))
+    assert (row.name, row.password_hash, row.language) == ("", None, None)
+
+
+# --- the others -----------------------------------------------------------------------------------
+
+
+def test_the_workspace_goes_on_with_its_other_owner(serine, place, clock):
+    erase(clock)
+    stand_in = place.member.person
+    method = PaymentMethod.get(PaymentMethod.removed_at.is_null())
+    assert (method.added_by, method.last4, method.holder) == (stand_in, "4242", "")
+    details = BillingDetails.get(BillingDetails.workspace == place.workspace)
+    assert (details.company_name, details.first_name, details.last_name, details.email) == (
+        "Acme SARL",
+        "Jeanne",
+        "Martin",
+        stand_in.email,
+    )
+    assert [licence.member_id for licence in Licence.select()] == [place.member.id]
+    charged = len(paying.paid_charges())
+    OutboxMessage.delete().where(OutboxMessage.topic == "mail").execute()
+    clock.advance(days=31)
+    renewals_run.run_due(now=clock.now())
+    assert len(paying.paid_charges()) == charged + 1
+    newest = Payment.select().order_by(Payment.id.desc()).get()
+    assert (newest.order.person, newest.payer_email) == (stand_in, stand_in.email)
+    about_acme = [letter for letter in letters() if letter["context"].get("slug") == "acme"]
+    assert {letter["to"] for letter in about_acme} == {stand_in.email}
+    assert broken_books() == {}
+
+
+def test_letters_to_others_say_that_somebody_has_left(serine, place, clock):
+    erase(clock)
+    [told] = letters("owner_made")
+    assert (told["to"], told["context"]["by"]) == (place.member.person.email, "Someone who has left")
+    assert [letter["to"] for letter in letters("invitation")] == ["finch@acme.test"]
+    assert not [letter for letter in letters() if letter["to"] in (ADDRESS, "new@canary.test")]
+
+
+def test_somebody_of_the_same_name_elsewhere_keeps_it(place, clock):
+    for address in (ADDRESS, "other@elsewhere.test"):
+        a_person(address, name="Sérine Kanarievogel")
+    elsewhere = a_workspace("Elsewhere", owner=Person.get(Person.email == "other@elsewhere.test"))
+    with transaction():
+        services_letters.send(
+            "owner_made",
+            to=[owner_of(elsewhere)],
+            workspace=elsewhere,
+            key="told",
+            context={"by": "Sérine Kanarievogel"},
+        )
+    erase(clock)
+    assert letters("owner_made")[0]["context"]["by"] == "Sérine Kanarievogel"
+    assert Person.get(Person.email == "other@elsewhere.test").name == "Sérine Kanarievogel"
+
+
+# --- whom no account is for -----------------------------------------------------------------------
+
+
+def test_an_address_that_is_only_a_contact_is_erased_too(place, clock):
+    contacts.add_address(place, "Books@Accountant.test", language="en", now=clock.now())
+    a_nonprofit_request(email="books@accountant.test")
+    erased = erase(clock, "BOOKS@accountant.test")
+    assert (erased.person_id, erased.contacts, erased.nonprofit_requests) == (None, 1, 1)
+    assert found(("accountant.test",)) == set()
+    assert Contact.select().count() == NonprofitRequest.select().count() == Link.select().count() == 0
+    assert erase(clock, "books@accountant.test") is None
+
+
+def test_an_old_invitation_is_erased_too(place, clock):
+    invitations.invite(place, emails=["finch@acme.test"], role=Role.MEMBER, now=clock.now())
+    Member.delete().where(Member.id != place.member.id).execute()
+    assert erase(clock, "finch@acme.test").memberships == 0
+    assert found(("finch",)) == set()
+
+
+def test_nobody_knows_a_stranger(place, clock):
+    entries = AuditEntry.select().count()
+    assert erase(clock, "nobody@nowhere.test") is None
+    assert AuditEntry.select().count() == entries
+
+
+# --- when not -------------------------------------------------------------------------------------
+
+
+def refused(clock, refusal, email=ADDRESS):
+    entries = AuditEntry.select().count()
+    with pytest.raises(refusal) as why:
+        erase(clock, email)
+    assert AuditEntry.select().count() == entries
+    assert Person.select().where(Person.email == email).exists()
+    return list(getattr(why.value, "slugs", ()))
+
+
+def test_the_only_owner_is_kept_until_somebody_else_is_one(place, clock):
+    only = place.member.person
+    waiting = a_person(ADDRESS)
+    member = a_member(place.workspace, waiting, role=Role.OWNER, joined=False)
+    assert refused(clock, erasure.OnlyOwner, only.email) == ["acme"]
+    Member.update(joined_at=clock.now(), status=MemberStatus.DISABLED).where(Member.id == member.id).execute()
+    assert refused(clock, erasure.OnlyOwner, only.email) == ["acme"]
+    Member.update(status=MemberStatus.ACTIVE).where(Member.id == member.id).execute()
+    assert erase(clock, only.email).person_id == only.id
+
+
+def test_the_last_operator_is_kept(place, clock):
+    staff = a_person(ADDRESS, operator=True)
+    refused(clock, erasure.LastOperator)
+    a_person("other@vendor.test", operator=True)
+    asked = a_nonprofit_request(workspace=place.workspace)
+    NonprofitRequest.update(state="refused", decided_by=staff, reason="no").execute()
+    erase(clock)
+    assert not NonprofitRequest.get_by_id(asked.id).decided_by.is_operator
+    assert found((ADDRESS,)) == set()
+
+
+def test_money_on_its_way_is_waited_for(place, clock):
+    payer = paying.as_seen_by(place, "Leo Buyer", role=Role.OWNER)
+    paying.pay(paying.an_order(payer), paying.SILENT_CHARGED)
+    address = payer.member.person.email
+    assert refused(clock, erasure.PayingNow, address) == ["acme"]
+    others = a_member(place.workspace, a_person(ADDRESS))
+    assert erase(clock).person_id == others.person_id, "it is not her money"
+
+
+def test_an_open_refund_and_a_card_that_is_being_saved_are_waited_for(place, clock):
+    payer = paying.as_seen_by(place, "Leo Buyer", role=Role.OWNER)
+    payment, address = paying.buy(payer), payer.member.person.email
+    refund = Refund.create(
+        key="r" * 32,
+        workspace=place.workspace,
+        payment=payment,
+        person=place.member.person_id,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        created_at=clock.wall(),
+    )
+    refused(clock, erasure.PayingNow, address)
+    refund.delete_instance()
+    setup = MethodSetup.create(
+        key="s" * 32,
+        workspace=place.workspace,
+        person=payer.member.person_id,
+        gateway="sandbox",
+        created_at=clock.wall(),
+    )
+    refused(clock, erasure.PayingNow, address)
+    setup.delete_instance()
+    assert erase(clock, address)
+
+
+def test_a_private_buyer_is_kept_while_something_renews(place, clock):
+    buyer = paying.as_seen_by(place, "Leo Buyer", role=Role.OWNER)
+    private = {"is_business": False, "company_name": "", "first_name": "Leo", "last_name": "Buyer"}
+    paying.pay(paying.an_order(buyer, **private), auto_renewal=True)
+    address = buyer.member.person.email
+    assert refused(clock, erasure.InvoicedAsPerson, address) == ["acme"]
+    Subscription.update(auto_renewal=False).execute()
+    erase(clock, address)
+    assert BillingDetails.select().count() == 0
+
+
+def test_an_adviser_is_replaced_first(place, clock):
+    a_person(ADDRESS, operator=True)
+    a_person("other@vendor.test", operator=True)
+    place.workspace.adviser_email = "Serine@canary.test"
+    place.workspace.save()
+    assert refused(clock, erasure.NamedAsAdviser) == ["acme"]
+
+
+@pytest.mark.either_engine
+def test_somebody_who_paid_last_is_stood_in_for_by_an_owner(place, clock):
+    payer = paying.as_seen_by(place, "Leo Buyer", role=Role.OWNER)
+    paying.buy(payer)
+    erase(clock, payer.member.person.email)
+    assert placing.last_payer(agreement.of_workspace(place.workspace)) == place.member.person
+
+
+# --- the chain ------------------------------------------------------------------------------------
+
+
+def test_the_chain_of_the_log_still_holds(serine, clock):
+    erase(clock)
+    for workspace in {entry.workspace_id for entry in AuditEntry.select()}:
+        before = ""
+        chain = AuditEntry.workspace == workspace if workspace else AuditEntry.workspace.is_null()
+        for entry in AuditEntry.select().where(chain).order_by(AuditEntry.sequence):
+            assert audit.holds(entry, previous=before), json.dumps(entry.changes)
+            before = entry.digest
+    assert CartLine.select().where(CartLine.added_by == serine).count() == 0
