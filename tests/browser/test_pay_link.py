@@ -21,7 +21,7 @@ from tests.browser.steps import (
     wait_for_mail,
 )
 from tests.browser.watch import assert_looks_right
-from tests.factories import a_contact
+from tests.factories import a_contact, a_person
 from tests.transferring import ordered_on_account
 
 BOOKS = "books@accountant.example"
@@ -107,5 +107,17 @@ def test_the_owner_makes_a_link_and_somebody_pays_with_paypal(
     confirm(theirs)
     expect(heading(theirs)).to_have_text(say("Invoice %(number)s is paid", number=number))
     assert theirs.url != address
+    with jobs.at_work():
+        staff = a_person("staff@vendor.test", operator=True, language=None)
+    vendor = another_browser()
+    come_signed_in(vendor, staff)
+    vendor.goto(f"/operator/workspaces/{acme.slug}")
+    vendor.get_by_test_id("pay-links").click()
+    assert_looks_right(vendor, reader)
+    vendor.get_by_test_id("pay-link-row").get_by_role("button").click()
+    expect(vendor.get_by_test_id("pay-link-row")).to_have_count(0)
+    assert_looks_right(vendor, reader)
+    theirs.goto(address)
+    expect(heading(theirs)).to_have_text(say("This link does not work any more"))
     page.goto(f"/w/{acme.slug}/history")
     expect(page.get_by_test_id("history-row").filter(has_text="PayPal").first).to_be_visible()
