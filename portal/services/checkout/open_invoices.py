@@ -7,7 +7,7 @@ from portal.database.connecting import transaction
 from portal.domain.errors import NothingDue, OrderAlreadyPlaced, QuoteChanged
 from portal.domain.money import Money
 from portal.domain.vocabulary import DocumentKind, OrderState, PaymentMethodKind, Right
-from portal.gateways.base import CardData
+from portal.gateways.base import TypedMethod
 from portal.models import Invoice, Order, Payment, PaymentMethod, Person, Workspace
 from portal.services import open_money, orders
 from portal.services.payments import asking, charging, on_account
@@ -63,7 +63,7 @@ def pay(
     number: str,
     *,
     person: Person,
-    card: CardData | None,
+    card: TypedMethod | None,
     method: PaymentMethod | None,
     shown: str,
     return_url: str,
