@@ -735,7 +735,8 @@ LicenceKey.add_index(
 
 
 class Order(Model):
-    """A frozen quote, first open, then placed, then paid. The amounts never change once placed.
+    """A frozen quote, first open, then placed, then paid. The amounts never change once placed; the days of
+    what begins when it is paid do, where a debit takes its time (payments/giving.py).
 
     One that is paid by bank transfer is invoiced in between. `given_at` is when what it buys was given: with
     the payment, or before it where its invoice is open.
@@ -1042,8 +1043,9 @@ class Payment(Model):
     `method` is the saved method that was charged, NULL for what was typed at the checkout; `tried_on` the
     workspace's day on which it was charged while the payer was away, NULL where they pressed the button.
     `may_work_later`: the decline was a soft one. An order that the balance alone pays has a payment too, of
-    its total, paid with PaidWith.BALANCE: no gateway was asked, and no money moved. `by_link`: whoever pays
-    an open invoice by the link of a letter, and may be nobody here.
+    its total, paid with PaidWith.BALANCE: no gateway was asked, and no money moved. A debit of an account
+    that was typed at the checkout has the reference of its mandate and the day on which it was given.
+    `by_link`: whoever pays an open invoice by the link of a letter, and may be nobody here.
     """
 
     key = ShortText(max_length=40, unique=True)
@@ -1069,6 +1071,8 @@ class Payment(Model):
     created_at = UTCDateTimeField()
     settled_at = UTCDateTimeField(null=True)
     by_link = BooleanField(default=False, constraints=[SQL("DEFAULT false")])
+    mandate_reference = ShortText(max_length=35, default="", constraints=[SQL("DEFAULT ''")])
+    mandate_on = DateField(null=True)
 
     workspace_id: int
     order_id: int

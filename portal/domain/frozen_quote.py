@@ -1,12 +1,12 @@
 """A quote as it was frozen on its order, read again whatever the version of its facts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from .money import Money
-from .periods import Period
+from .periods import Period, period_from
 from .tax import BASIS_POINTS
 from .vocabulary import Interval, OrderKind
 
@@ -186,6 +186,22 @@ def frozen_lines(facts: Mapping[str, Any]) -> tuple[FrozenLine, ...]:
     unit_minor = facts["net_minor"]
     one = {"is_licensed": False, "quantity": 1, "billed_quantity": 1, "unit_minor": unit_minor}
     return (_frozen_line({**facts, **one, "rate_bp": rate_bp}, facts["currency"]),)
+
+
+def begun_on(facts: Mapping[str, Any], positions: Collection[int], day: date) -> dict[str, Any]:
+    """The same facts, whose lines at `positions`, from 1, are for a whole period from that day on.
+
+    Of a line without an extension or a share, whose days follow from its first one.
+    """
+    lines = []
+    for position, line in enumerate(facts["lines"], start=1):
+        if position in positions:
+            period = period_from(day, Interval(line["interval"]))
+            end_on = period.end.isoformat()
+            days = {"start_on": day.isoformat(), "base_end_on": end_on, "due_on": end_on}
+            line = {**line, **days, "anchor_day": day.day}
+        lines.append(line)
+    return {**facts, "lines": lines}
 
 
 def _frozen_line(line: Mapping[str, Any], currency: str) -> FrozenLine:

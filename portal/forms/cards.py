@@ -195,31 +195,58 @@ class CardForm(NewCardForm, PlaceOrderForm):
     """Checkout, page 2, for a card that is typed here. Automatic renewal is never ticked beforehand."""
 
 
-NEW_CARD = "new"
+class DebitForm(NewDebitForm, PlaceOrderForm):
+    """Checkout, page 2, for a bank account that is typed here."""
 
 
-class CardOrSavedForm(CardForm):
-    """Checkout, page 2, where cards are saved: one of them, or another that is typed here."""
+NEW_CARD = NEW_ACCOUNT = "new"
+"""What is chosen where none of the saved ones is."""
+
+
+class _WithSaved(PortalForm):
+    """One of the saved methods, or `another` that is typed here, in the fields `typed`."""
 
     method = RadioField(_l("Pay with"), required=_l("Choose how to pay."))
+    another: tuple[str, Sentence]
+    typed: tuple[str, ...]
 
-    def __init__(self, *args: Any, saved: Sequence[tuple[str, Sentence]], **kwargs: Any) -> None:
-        super().__init__(*args, data={"method": saved[0][0]}, **kwargs)
-        self.method.offer([*saved, (NEW_CARD, _l("Another card"))])
+    def __init__(
+        self,
+        *args: Any,
+        saved: Sequence[tuple[str, Sentence]],
+        data: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, data={"method": saved[0][0], **(data or {})}, **kwargs)
+        self.method.offer([*saved, self.another])
         if self.is_submitted() and not self.method.raw_data:
-            # Sent from a page on which no card was saved yet: what was typed there pays, and nothing else.
-            self.method.data = NEW_CARD
+            # Sent from a page on which none was saved yet: what was typed there pays, and nothing else.
+            self.method.data = self.another[0]
 
     @property
     def saved_method(self) -> str:
-        """The one that is chosen; empty for a card that is typed."""
-        return "" if self.method.data == NEW_CARD else str(self.method.data or "")
+        """The one that is chosen; empty for what is typed."""
+        return "" if self.method.data == self.another[0] else str(self.method.data or "")
 
     def validate(self, extra_validators: dict[str, list[Callable[..., None]]] | None = None) -> bool:
-        """Nothing that is typed of another card is looked at where a saved one pays."""
+        """Nothing that is typed of another one is looked at where a saved one pays."""
         is_right = super().validate(extra_validators)
         if not self.saved_method or self.method.errors:
             return is_right
-        for name in NewCardForm(today=self.today, meta={"csrf": False}).data:
+        for name in self.typed:
             self[name].errors = []
         return not self.errors
+
+
+class CardOrSavedForm(_WithSaved, CardForm):
+    """Checkout, page 2, where cards are saved."""
+
+    another = (NEW_CARD, _l("Another card"))
+    typed = ("number", "exp_month", "exp_year", "security_code", "holder")
+
+
+class DebitOrSavedForm(_WithSaved, DebitForm):
+    """Checkout, page 2, where bank accounts are saved."""
+
+    another = (NEW_ACCOUNT, _l("Another bank account"))
+    typed = ("iban", "holder", "agreed", "mandate")

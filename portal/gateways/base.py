@@ -79,6 +79,10 @@ class DebitAccount:
     holder: str
 
 
+TypedMethod: TypeAlias = CardData | DebitAccount
+"""What is typed on our own pages."""
+
+
 @dataclass(frozen=True, slots=True)
 class SavedMethod:
     """A method that the gateway keeps for us, by its `MethodFacts.reference`."""
@@ -86,7 +90,7 @@ class SavedMethod:
     reference: str
 
 
-Source: TypeAlias = CardData | DebitAccount | SavedMethod
+Source: TypeAlias = TypedMethod | SavedMethod
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +288,7 @@ class Capabilities:
     `hosted`: kinds entered on the gateway's own page, through `open_hosted` (or `begin_setup` without a
     source); the other `kinds` come as a source. `off_session`: kinds that can be charged while the payer
     is away. `takes_card_here`: our own page shows the card fields. `processor_name` is printed at checkout.
+    `debit_days`: about how many business days a direct debit takes to be paid; 0 where there is none.
     """
 
     kinds: frozenset[PaymentMethodKind]
@@ -292,6 +297,7 @@ class Capabilities:
     takes_card_here: bool
     refunds: bool
     processor_name: str
+    debit_days: int = 0
 
 
 class Gateway(Protocol):

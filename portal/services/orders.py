@@ -7,7 +7,8 @@ from datetime import date
 from portal.database import rows
 from portal.database.connecting import require_transaction
 from portal.database.prepared import Parameters, Prepared
-from portal.domain.pricing import Quote
+from portal.domain.frozen_quote import begun_on
+from portal.domain.pricing import Quote, facts_hash
 from portal.models import CartLine, Order, OrderLine, Plan, Subscription
 
 ORDER_ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
@@ -62,6 +63,20 @@ def freeze(
         rows.save_later(line)
         lines.append(line)
     order.lines = lines
+
+
+def begin_on(order: Order, lines: Sequence[OrderLine], day: date) -> None:
+    """Let these lines of the order, and its quote, be for a whole period from that day. Whoever calls saves
+    the order.
+    """
+    require_transaction()
+    order.quote = begun_on(order.quote, [line.position for line in lines], day)
+    order.quote_hash = facts_hash(order.quote)
+    for line in lines:
+        frozen = line.frozen
+        line.start_on, line.base_end_on, line.end_on = frozen.start_on, frozen.base_end_on, frozen.due_on
+        line.anchor_day = frozen.anchor_day
+        rows.save_later(line)
 
 
 def take_along(order: Order) -> None:

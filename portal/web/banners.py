@@ -19,11 +19,12 @@ from portal.domain.vocabulary import (
 from portal.models import Notice, Payment, Refund, Subscription
 from portal.runtime import current
 from portal.services.checkout import amount_due
-from portal.services.payments import renewal_outcomes
+from portal.services.payments import charging, renewal_outcomes
 from portal.services.places import Place
 from portal.services.subscriptions import agreement, charged_methods, scheduled_change
 from portal.services.subscriptions.agreement import SubscriptionStatus
 from portal.words import formatting
+from portal.words.debits import debit_words
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
 from portal.words.methods import method_words
@@ -190,6 +191,10 @@ def _open_payment_banner(payment: Payment, status: SubscriptionStatus, place: Pl
             return None
         if may_open:
             action = (_("See the payment"), result)
+        if payment.state == PaymentState.PENDING:
+            title = _("The bank debit of %(total)s is on its way.", total=total)
+            text = debit_words(order.frozen_lines, days=charging.debit_days())
+            return Banner(title, text + later, "waiting", action)
         title = _("The payment of %(total)s is being confirmed.", total=total)
         text = _(
             "You do not need to do anything and you will not be charged twice. We will write to you "

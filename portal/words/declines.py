@@ -54,19 +54,22 @@ _WORDS_OF_NO_CARD = {
 }
 
 
-def decline_words(code: str) -> DeclineWords:
-    """The words of a stored decline code; one that this version does not know is a plain decline."""
-    known = code if code in set(DeclineCode) else DeclineCode.DECLINED
-    return _WORDS[DeclineCode(known)]
+def decline_words(code: str, kind: str = PaymentMethodKind.CARD) -> DeclineWords:
+    """The words of a stored decline code; one that this version does not know is a plain decline.
+
+    `kind` is that of the method, since not everything is a card.
+    """
+    known = DeclineCode(code) if code in set(DeclineCode) else DeclineCode.DECLINED
+    if kind != PaymentMethodKind.CARD and known in _WORDS_OF_NO_CARD:
+        return _WORDS_OF_NO_CARD[known]
+    return _WORDS[known]
 
 
-def decline_reason(code: str) -> str:
-    return str(decline_words(code).reason)
+def decline_reason(code: str, kind: str = PaymentMethodKind.CARD) -> str:
+    return str(decline_words(code, kind).reason)
 
 
 def decline_sentence(code: str, kind: str = PaymentMethodKind.CARD) -> str:
-    """What happened and what to do about it; `kind` is that of the method, since not everything is a card."""
-    words = decline_words(code)
-    if kind != PaymentMethodKind.CARD and code in _WORDS_OF_NO_CARD:
-        words = _WORDS_OF_NO_CARD[DeclineCode(code)]
+    """What happened and what to do about it."""
+    words = decline_words(code, kind)
     return f"{words.reason} {words.advice}"

@@ -41,6 +41,7 @@ from portal.gateways.base import (
 )
 
 from .attempts import (
+    DEBIT_TAKES,
     catch_up,
     decline,
     is_silent,
@@ -147,6 +148,7 @@ class Sandbox:
             takes_card_here=True,
             refunds=True,
             processor_name="Portal sandbox",
+            debit_days=DEBIT_TAKES.days,
         )
 
     def begin_setup(self, request: SetupRequest) -> Outcome:

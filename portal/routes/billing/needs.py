@@ -131,6 +131,9 @@ def _being_paid(place: Place, own: OwnProduct) -> Banner:
     if subscription is not None and subscription.open_payment_state == PaymentState.ACTION_REQUIRED:
         title = _("A payment for %(product)s is waiting to be confirmed.", product=product)
         return Banner(title, _("Nothing is charged until it is."), "waiting", action)
+    if subscription is not None and subscription.open_payment_state == PaymentState.PENDING:
+        title = _("The bank debit for %(product)s is on its way.", product=product)
+        return Banner(title, _("You do not need to do anything."), "waiting", action)
     title = _("A payment for %(product)s is being confirmed.", product=product)
     return Banner(title, _("You do not need to do anything."), "waiting", action)
 

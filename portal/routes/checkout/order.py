@@ -12,16 +12,19 @@ from portal.domain.frozen_quote import FrozenCredit, FrozenLine, frozen_balance,
 from portal.domain.money import Money, total
 from portal.domain.tax_numbers import tax_number_label
 from portal.domain.vocabulary import OrderKind, OrderState, PaymentMethodKind, PaymentState, Right
-from portal.forms.cards import CardForm, PlaceOrderForm
+from portal.forms.cards import PlaceOrderForm
 from portal.forms.requests import AskForm
 from portal.models import Invoice, Order, Payment, PaymentMethod
 from portal.runtime import current
 from portal.services.members.roster import people_with
+from portal.services.payments import charging
 from portal.services.places import Place
 from portal.services.subscriptions.scheduled_change import Waiting
+from portal.web.mandate import Mandate
 from portal.web.to_pay import ToPay
 from portal.words import formatting
 from portal.words.arithmetic import credit_words, quoted_line_words
+from portal.words.debits import debit_words
 from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
 from portal.words.i18n import translated
@@ -307,6 +310,7 @@ def method_name_of(order: Order) -> str:
 class ReviewPage:
     """The order to be confirmed. `edit`: label and address of where it is changed.
 
+    `mandate` is that of an account which is typed here, and `when_paid` says when a debit is paid.
     `changed`: it is no longer what was shown; `method` names what is hosted.
 
     `total` is what is charged now, empty where the balance pays. `transfer`: how it is paid by bank transfer,
@@ -318,13 +322,15 @@ class ReviewPage:
     for anybody else. `asking`: the form that asks for it in place of paying, and `deciders` who decides then.
     """
 
-    form: CardForm | PlaceOrderForm
+    form: PlaceOrderForm
     number: str
     summary: Summary
     edit: tuple[str, str]
     recap: list[tuple[str, str]]
     renewal_hint: str
     is_card: bool
+    mandate: Mandate | None
+    when_paid: str
     method: str
     total: str
     changed: bool
@@ -349,7 +355,8 @@ class ResultPage:
     their place, in a sentence. `is_for_the_plan`: the workspace plan is one of its lines. `assigning`: where
     licences were bought that members hold, who assigns them. `keys`: name and address of each licence key
     that came with the order; without an address, for a reader who may not see it, `managers` do. `to_pay`:
-    what is open of its invoice.
+    what is open of its invoice. `waits`: the result may come while somebody looks on; a debit that
+    `is_on_its_way` takes days.
     """
 
     number: str
@@ -357,6 +364,7 @@ class ResultPage:
     lead: str
     facts: list[tuple[str, str]]
     waits: bool
+    is_on_its_way: bool
     is_paid: bool
     confirm: tuple[str, str] | None
     document: str
@@ -424,7 +432,8 @@ def result_of(
         heading=heading,
         lead=lead,
         facts=facts,
-        waits=payment.state in (PaymentState.CREATED, PaymentState.PENDING, PaymentState.UNKNOWN),
+        waits=payment.state in (PaymentState.CREATED, PaymentState.UNKNOWN),
+        is_on_its_way=payment.state == PaymentState.PENDING,
         is_paid=is_paid,
         confirm=(confirm_label_of(payment), payment.action_url) if must_confirm else None,
         document=invoice.number if invoice is not None and may_download else "",
@@ -468,6 +477,7 @@ def result_on_account(
             (_("Invoice"), number),
         ],
         waits=False,
+        is_on_its_way=False,
         is_paid=True,
         confirm=None,
         document=invoice.number if may_download else "",
@@ -510,7 +520,13 @@ def outcome_of(order: Order, payment: Payment, *, is_present: bool) -> tuple[str
     if was_renewal and was_not_confirmed(payment.decline_code):
         return _("Nothing was charged"), _("The renewal was not confirmed with your bank in time.")
     if payment.state == PaymentState.DECLINED:
-        return _("Nothing was charged"), decline_sentence(payment.decline_code)
+        return _("Nothing was charged"), decline_sentence(payment.decline_code, payment.method_kind)
+    if payment.state == PaymentState.PENDING:
+        lead = (
+            debit_words(order.frozen_lines, days=charging.debit_days()),
+            _("You do not need to do anything: we will write to you."),
+        )
+        return _("Your bank debit is on its way"), " ".join(lead)
     return _("Your payment is being confirmed"), _(
         "The bank has not answered yet. You do not need to do anything and you will not be "
         "charged twice. This page will show the result, and we will write to you."
@@ -556,7 +572,7 @@ def confirm_label_of(payment: Payment) -> str:
 
 def _confirm_words(payment: Payment) -> tuple[str, str]:
     """Heading and button: a card is confirmed with the bank, a hosted method on its own page."""
-    if payment.method_kind == PaymentMethodKind.CARD:
+    if payment.method_kind in (PaymentMethodKind.CARD, PaymentMethodKind.SEPA_DEBIT):
         return _("Your bank asks you to confirm"), _("Confirm with your bank")
     method = method_words(payment.method_kind, payment.brand, payment.last4)
     return (
@@ -565,7 +581,7 @@ def _confirm_words(payment: Payment) -> tuple[str, str]:
     )
 
 
-def methods_on_offer(*, with_transfers: bool = False) -> list[tuple[str, str]]:
+def methods_on_offer(*, with_debits: bool = True, with_transfers: bool = False) -> list[tuple[str, str]]:
     """Every kind that a configured gateway takes at the checkout, in its own words."""
     kinds: set[PaymentMethodKind] = {
         kind for gateway in current().gateways.values() for kind in gateway.capabilities().kinds
@@ -573,8 +589,11 @@ def methods_on_offer(*, with_transfers: bool = False) -> list[tuple[str, str]]:
     offered = {
         PaymentMethodKind.CARD: _("Card: Visa, Mastercard, American Express, JCB, Discover"),
         PaymentMethodKind.PAYPAL: "PayPal",
+        PaymentMethodKind.SEPA_DEBIT: _("SEPA direct debit: your bank account is debited, in euros"),
         PaymentMethodKind.BANK_TRANSFER: _("Bank transfer: pay the invoice within 30 days"),
     }
     if with_transfers:
         kinds.add(PaymentMethodKind.BANK_TRANSFER)
+    if not with_debits:
+        kinds.discard(PaymentMethodKind.SEPA_DEBIT)
     return [(kind.value, label) for kind, label in offered.items() if kind in kinds]

@@ -32,9 +32,17 @@ from portal.domain.vocabulary import (
     SubscriptionState,
 )
 from portal.forms.billing_details import BillingDetailsForm
-from portal.forms.cards import NEW_CARD, CardForm, CardOrSavedForm, PlaceOrderForm
+from portal.forms.cards import (
+    NEW_ACCOUNT,
+    NEW_CARD,
+    CardForm,
+    CardOrSavedForm,
+    DebitForm,
+    DebitOrSavedForm,
+    PlaceOrderForm,
+)
 from portal.forms.requests import AskForm
-from portal.gateways.base import CardData
+from portal.gateways.base import CardData, DebitAccount
 from portal.models import Order, OrderLine, Payment, PaymentMethod
 from portal.routes.plans.page import CANNOT_BE_ORDERED, REFUSALS, plans_page, refusal_sentence, refused
 from portal.routes.plans.view import renewal_of
@@ -44,8 +52,9 @@ from portal.services.checkout import ceiling, ordering, quoting
 from portal.services.invoices import history, issuing
 from portal.services.members import overflow
 from portal.services.members.roster import people_with
-from portal.services.payments import asking, charging, on_account, refunds
+from portal.services.payments import asking, charging, mandates, on_account, refunds
 from portal.services.payments.coming_charge import coming_charge
+from portal.services.payments.mandates import CURRENCY_OF_DEBITS, MandateChanged, NotInEuros
 from portal.services.places import Place
 from portal.services.subscriptions import agreement, charged_methods, scheduled_change
 from portal.services.subscriptions.agreement import SubscriptionStatus
@@ -53,6 +62,7 @@ from portal.services.subscriptions.scheduled_change import Waiting
 from portal.web import limits, patience
 from portal.web.access import limited, refuse_corporate, refuse_without, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
+from portal.web.mandate import mandate_of
 from portal.web.navigation import sandbox_cards_url, stand_under_subscriptions
 from portal.web.place import (
     may_open_order,
@@ -63,6 +73,7 @@ from portal.web.place import (
 )
 from portal.web.to_pay import to_pay_of
 from portal.words import formatting
+from portal.words.debits import debit_words
 from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
 from portal.words.i18n import locale_code, translated
@@ -125,7 +136,9 @@ def _details_form(place: Place, order: Order) -> BillingDetailsForm:
     currencies = [(code, formatting.currency_label(code)) for code in on_sale]
     return BillingDetailsForm(
         currencies=currencies,
-        payment_methods=methods_on_offer(with_transfers=on_account.is_offered_for(order)),
+        payment_methods=methods_on_offer(
+            with_debits=CURRENCY_OF_DEBITS in on_sale, with_transfers=on_account.is_offered_for(order)
+        ),
         payment_currencies=currencies,
         known_email=str(kept["email"]) if kept else "",
         locale=locale_code(),
@@ -176,6 +189,11 @@ def _keep_details(place: Place, order: Order, form: BillingDetailsForm) -> Respo
     except CurrencyMismatch:
         form.add_error(
             "payment_currency", _("Your current plan is paid for in another currency; choose that currency.")
+        )
+    except NotInEuros:
+        form.add_error(
+            "payment_currency",
+            _("A bank account is debited in euros: pay in euros, or choose another payment method."),
         )
     except CannotBeInvoiced as refusal:
         of_currency = isinstance(refusal, MissingExchangeRate)
@@ -244,21 +262,24 @@ def review(place: Place, number: str) -> Response:
     return _pay(place, order, form)
 
 
-def _payment_form(place: Place, order: Order) -> CardForm | PlaceOrderForm:
-    """The fields of a card, unless it is typed elsewhere or nothing is charged."""
+def _payment_form(place: Place, order: Order) -> PlaceOrderForm:
+    """The fields of a card or a bank account, unless it is typed elsewhere or nothing is charged."""
     if not order.due.minor or order.method_kind == PaymentMethodKind.BANK_TRANSFER:
         return PlaceOrderForm()
     gateway = charging.gateway_for(order.method_kind)
     if order.method_kind in gateway.capabilities().hosted:
         return PlaceOrderForm()
     saved = ordering.payable_methods(place, order, now=current().clock.now())
+    names = [(str(each.id), method_words(each.kind, each.brand, each.last4)) for each in saved]
+    if order.method_kind == PaymentMethodKind.SEPA_DEBIT:
+        mandate = {"mandate": mandates.next_mandate(place.workspace)}
+        return DebitOrSavedForm(saved=names, data=mandate) if saved else DebitForm(data=mandate)
     if saved:
-        names = [(str(each.id), method_words(each.kind, each.brand, each.last4)) for each in saved]
         return CardOrSavedForm(today=today_here(place), saved=names)
     return CardForm(today=today_here(place))
 
 
-def _offer_to_pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Response:
+def _offer_to_pay(place: Place, order: Order, form: PlaceOrderForm) -> Response:
     """Show what the order costs now; say so when that is not what it was."""
     quote = _quote_or_refusal(place, order)
     if isinstance(quote, Response):
@@ -269,11 +290,13 @@ def _offer_to_pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -
     if decline := _last_decline(order):
         if isinstance(form, CardOrSavedForm):
             form.method.data = NEW_CARD
-        form.add_error("number", decline)
+        if isinstance(form, DebitOrSavedForm):
+            form.method.data = NEW_ACCOUNT
+        form.add_error(_first_field(form), decline)
     return _review_page(place, order, form, changed=changed)
 
 
-def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Response:
+def _pay(place: Place, order: Order, form: PlaceOrderForm) -> Response:
     limits.count("payment", account=current_user.id)
     try:
         payment = ordering.place_order(
@@ -281,6 +304,7 @@ def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Respons
             person=current_user._get_current_object(),
             card=card_of(form),
             method=_saved_method(place, order, form),
+            mandate=form.mandate.data if isinstance(form, DebitForm) else "",
             auto_renewal=form.auto_renewal.data,
             shown_quote_hash=form.quote.data,
             return_url=address("result", place, order.number, external=True),
@@ -292,6 +316,12 @@ def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Respons
         # What changed may be the method, and the fields with it.
         order = order_or_404(place, order.number)
         return _review_page(place, order, _payment_form(place, order), status=409, changed=True)
+    except MandateChanged:
+        assert isinstance(form, DebitForm), "only a debit has a mandate"
+        give_next_mandate(form, place)
+        said = _("Nothing was charged: the mandate has a new reference. Check it, and tick the box again.")
+        form.add_error("agreed", said)
+        return _review_page(place, order, form, status=422)
     except AboveCeiling:
         said = _("Nothing was charged: this is more than you can buy without asking.")
         return _review_page(place, order, form, status=409, problem=said)
@@ -303,8 +333,11 @@ def _pay(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> Respons
         return redirect_after_write(address("result", place, order.number))
     if payment.state == PaymentState.DECLINED:
         order = order_or_404(place, order.number)
-        field = "method" if payment.method_id is not None else "number"
-        form.add_error(field, decline_sentence(payment.decline_code))
+        field = "method" if payment.method_id is not None else _first_field(form)
+        form.add_error(field, decline_sentence(payment.decline_code, payment.method_kind))
+        if isinstance(form, DebitForm):
+            # It was shown to somebody, who gave it.
+            give_next_mandate(form, place)
         return _review_page(place, order, form, status=422)
     return after_asking(place, payment)
 
@@ -317,7 +350,7 @@ def asking_page(place: Place, number: str, asking: AskForm, *, problem: str = ""
     )
 
 
-def _paying_already(place: Place, order: Order, form: CardForm | PlaceOrderForm, *, paid: str) -> Response:
+def _paying_already(place: Place, order: Order, form: PlaceOrderForm, *, paid: str) -> Response:
     """To the result of the order `paid`; where that is a colleague's, say who can see it."""
     if _visible_order(place, paid) is not None:
         if paid != order.number:
@@ -341,9 +374,24 @@ def _not_placed(place: Place, order: Order) -> str:
     return _("Your order for %(plan)s was not placed: another payment is being confirmed.", plan=name)
 
 
-def _saved_method(place: Place, order: Order, form: CardForm | PlaceOrderForm) -> PaymentMethod | None:
-    """The saved card that was chosen. Raises QuoteChanged for one that was removed meanwhile."""
-    if not isinstance(form, CardOrSavedForm) or not form.saved_method:
+def _first_field(form: PlaceOrderForm) -> str | None:
+    """Beside which it stands that what was typed is declined; None: above the form."""
+    match form:
+        case CardForm():
+            return "number"
+        case DebitForm():
+            return "iban"
+    return None
+
+
+def give_next_mandate(form: DebitForm, place: Place) -> None:
+    """The reference that the form showed is another's by now: the box is to be ticked anew."""
+    form.mandate.data, form.agreed.data = mandates.next_mandate(place.workspace), False
+
+
+def _saved_method(place: Place, order: Order, form: PlaceOrderForm) -> PaymentMethod | None:
+    """The saved method that was chosen. Raises QuoteChanged for one that was removed meanwhile."""
+    if not isinstance(form, CardOrSavedForm | DebitOrSavedForm) or not form.saved_method:
         return None
     for method in ordering.payable_methods(place, order, now=current().clock.now()):
         if str(method.id) == form.saved_method:
@@ -351,9 +399,13 @@ def _saved_method(place: Place, order: Order, form: CardForm | PlaceOrderForm) -
     raise QuoteChanged(shown=form.quote.data, current=order.quote_hash)
 
 
-def card_of(form: CardForm | PlaceOrderForm) -> CardData | None:
-    """The card that was typed; None where none is."""
-    if not isinstance(form, CardForm) or (isinstance(form, CardOrSavedForm) and form.saved_method):
+def card_of(form: PlaceOrderForm) -> CardData | DebitAccount | None:
+    """The card or the bank account that was typed; None where none is."""
+    if isinstance(form, CardOrSavedForm | DebitOrSavedForm) and form.saved_method:
+        return None
+    if isinstance(form, DebitForm):
+        return DebitAccount(iban=form.iban.data, holder=form.holder.data)
+    if not isinstance(form, CardForm):
         return None
     return CardData(
         number=form.number.data,
@@ -367,7 +419,7 @@ def card_of(form: CardForm | PlaceOrderForm) -> CardData | None:
 def _review_page(
     place: Place,
     order: Order,
-    form: CardForm | PlaceOrderForm,
+    form: PlaceOrderForm,
     *,
     status: int = 200,
     changed: bool = False,
@@ -382,6 +434,9 @@ def _review_page(
     renewal_stays_on = _renewal_that_stays_on(place, order, standing, waiting)
     form.quote.data = order.quote_hash
     is_transfer = order.method_kind == PaymentMethodKind.BANK_TRANSFER
+    processor = ""
+    if not is_transfer:
+        processor = charging.gateway_for(order.method_kind).capabilities().processor_name
     page = ReviewPage(
         form=form,
         number=order.number,
@@ -390,7 +445,13 @@ def _review_page(
         recap=recap_of(order),
         renewal_hint=renewal_hint_of(order, waiting),
         is_card=isinstance(form, CardForm),
+        mandate=mandate_of(form.mandate.data, place, processor=processor)
+        if isinstance(form, DebitForm)
+        else None,
         method=method_name_of(order),
+        when_paid=debit_words(order.frozen_lines, days=charging.debit_days())
+        if isinstance(form, DebitForm)
+        else "",
         total=formatting.money(order.due) if order.due.minor else "",
         changed=changed,
         problem=problem,
@@ -399,9 +460,7 @@ def _review_page(
         renewal_stays_on=renewal_stays_on,
         ends_renewal_at=_ends_renewal_at(place, order) if renewal_stays_on else "",
         transfer=_transfer_words(order),
-        processor=""
-        if is_transfer
-        else charging.gateway_for(order.method_kind).capabilities().processor_name,
+        processor=processor,
         sandbox_cards=sandbox_cards_url(),
         allowance=allowance_sentence(allowance, total) if allowance is not None else "",
         asking=(asking or AskForm(formdata=None)) if has_to_ask else None,
@@ -697,13 +756,13 @@ def adding_a_card(place: Place) -> str:
 
 
 def _last_decline(order: Order) -> str:
-    """Why the last card that was typed was declined; empty once another method is chosen."""
+    """Why what was typed last was declined; empty once another method is chosen."""
     payment = order.newest_payment
     if payment is None or payment.state != PaymentState.DECLINED or payment.method_kind != order.method_kind:
         return ""
     if payment.method_id is not None:
         return ""
-    return decline_sentence(payment.decline_code)
+    return decline_sentence(payment.decline_code, payment.method_kind)
 
 
 def order_or_404(place: Place, number: str) -> Order:

@@ -16,13 +16,14 @@ from portal.forms.cards import HostedMethodForm, NewCardForm, NewDebitForm
 from portal.gateways.base import CardData, DebitAccount
 from portal.models import MethodSetup, Subscription
 from portal.runtime import current
-from portal.services.payments import charging, method_setups
-from portal.services.payments.method_setups import MandateChanged
+from portal.services.payments import charging, mandates, method_setups
+from portal.services.payments.mandates import MandateChanged
 from portal.services.places import Place
 from portal.services.subscriptions import agreement, charged_methods
 from portal.web import limits, patience
 from portal.web.access import limited, workspace_right
 from portal.web.htmx import htmx, redirect_after_write, render
+from portal.web.mandate import Mandate, mandate_of
 from portal.web.navigation import sandbox_cards_url
 from portal.web.place import today_here
 from portal.words import formatting
@@ -42,8 +43,8 @@ FIRST_FIELD = {PaymentMethodKind.CARD: "number", PaymentMethodKind.SEPA_DEBIT: "
 class Adding:
     """The form that adds a method of one `kind`, ready to print. `tabs`: (kind, label, address).
 
-    `total` is what is charged to it at once, if anything, for so many `renewals` that wait. `mandate`: the
-    sentences that are agreed to for a debit, with its `mandate_facts`. `label` is the button's.
+    `total` is what is charged to it at once, if anything, for so many `renewals` that wait. `mandate`:
+    what is agreed to for a debit. `label` is the button's.
     """
 
     form: MethodForm
@@ -54,8 +55,7 @@ class Adding:
     renewals: int
     processor: str
     sandbox_cards: str
-    mandate: tuple[str, ...]
-    mandate_facts: list[tuple[str, str]]
+    mandate: Mandate | None
     label: str
 
 
@@ -85,7 +85,7 @@ def form_of(place: Place, kind: PaymentMethodKind) -> MethodForm:
     if kind in charging.gateway_for(kind).capabilities().hosted:
         return HostedMethodForm()
     if kind == PaymentMethodKind.SEPA_DEBIT:
-        return NewDebitForm(data={"mandate": method_setups.next_mandate(place.workspace)})
+        return NewDebitForm(data={"mandate": mandates.next_mandate(place.workspace)})
     return NewCardForm(today=today_here(place))
 
 
@@ -100,8 +100,6 @@ def adding_of(
         label = _("Continue to %(method)s", method=kind_words(kind))
     else:
         label = _("Save and pay %(total)s", total=at_once) if at_once else _("Save")
-    seller = current().settings.seller.name
-    is_debit = isinstance(form, NewDebitForm)
     return Adding(
         form=form,
         kind=kind,
@@ -114,14 +112,9 @@ def adding_of(
         renewals=len(charges),
         processor=capabilities.processor_name,
         sandbox_cards=sandbox_cards_url(),
-        mandate=_mandate_words(seller, capabilities.processor_name) if is_debit else (),
-        mandate_facts=[
-            (_("Mandate reference"), form.mandate.data),
-            (_("Date"), formatting.day(today_here(place))),
-            (_("Creditor"), seller),
-        ]
+        mandate=mandate_of(form.mandate.data, place, processor=capabilities.processor_name)
         if isinstance(form, NewDebitForm)
-        else [],
+        else None,
         label=label,
     )
 
@@ -147,23 +140,6 @@ def section_of(place: Place, subscriptions: list[Subscription]) -> MethodsSectio
     return MethodsSection(
         methods=[(method_words(each.kind, each.brand, each.last4), each is charged_first) for each in saved],
         adding=adding_of(place, kinds[0], form_of(place, kinds[0]), subscriptions),
-    )
-
-
-def _mandate_words(seller: str, processor: str) -> tuple[str, ...]:
-    """The text of a SEPA Core mandate (EPC016-06)."""
-    return (
-        _(
-            "By giving this mandate, you authorise (A) %(seller)s to send instructions to your bank, through "
-            "%(processor)s, to debit your account, and (B) your bank to debit your account in accordance "
-            "with these instructions.",
-            seller=seller,
-            processor=processor,
-        ),
-        _(
-            "You are entitled to a refund from your bank under the terms of your agreement with it. A refund "
-            "must be claimed within 8 weeks of the day on which your account was debited."
-        ),
     )
 
 
@@ -195,7 +171,7 @@ def save(
         )
     except MandateChanged:
         assert isinstance(form, NewDebitForm), "only a debit has a mandate"
-        form.mandate.data, form.agreed.data = method_setups.next_mandate(place.workspace), False
+        form.mandate.data, form.agreed.data = mandates.next_mandate(place.workspace), False
         said = _("Nothing was saved: the mandate has a new reference. Check it, and tick the box again.")
         form.add_error("agreed", said)
         return or_show()
@@ -208,7 +184,7 @@ def save(
         case SetupState.DECLINED:
             form.add_error(FIRST_FIELD.get(kind), decline_sentence(setup.decline_code, kind))
             if isinstance(form, NewDebitForm):
-                form.mandate.data = method_setups.next_mandate(place.workspace)
+                form.mandate.data = mandates.next_mandate(place.workspace)
             return or_show()
     if setup.state == SetupState.CREATED:
         patience.follow(setup.key)

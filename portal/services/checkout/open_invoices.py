@@ -8,7 +8,7 @@ from portal.database.connecting import require_transaction, transaction
 from portal.domain.errors import NothingDue, OrderAlreadyPlaced, PortalError, QuoteChanged
 from portal.domain.money import Money
 from portal.domain.vocabulary import DocumentKind, OrderState, PaymentMethodKind, PaymentState, Right
-from portal.gateways.base import CardData
+from portal.gateways.base import TypedMethod
 from portal.models import Invoice, Order, Payment, PaymentMethod, Person, Workspace
 from portal.runtime import current
 from portal.services import open_money, orders
@@ -81,7 +81,7 @@ def pay(
     number: str,
     *,
     person: Person,
-    card: CardData | None,
+    card: TypedMethod | None,
     method: PaymentMethod | None,
     shown: str,
     return_url: str,
@@ -105,7 +105,7 @@ def pay_by_link(
     token: str,
     *,
     kind: PaymentMethodKind,
-    card: CardData | None,
+    card: TypedMethod | None,
     shown: str,
     return_url: Callable[[str], str],
     now: datetime,

@@ -19,13 +19,13 @@ from portal.domain.choices import Choice
 from portal.domain.errors import OrderAlreadyPlaced, QuoteChanged
 from portal.domain.pricing import Quote
 from portal.domain.vocabulary import OrderState, PaymentMethodKind, Right
-from portal.gateways.base import CardData
+from portal.gateways.base import DebitAccount, TypedMethod
 from portal.models import BillingDetails, Order, Payment, PaymentMethod, Person, Workspace
 from portal.services import audit
 from portal.services.billing import vat_checks
 from portal.services.open_money import refuse_beside_open_money
 from portal.services.orders import freeze, new_order_number, read_lines, take_along
-from portal.services.payments import asking, charging, on_account
+from portal.services.payments import asking, charging, mandates, on_account
 from portal.services.places import Place
 from portal.services.subscriptions import charged_methods, next_charge
 from portal.services.subscriptions.auto_renewal import methods_of
@@ -147,9 +147,11 @@ def save_details(
 ) -> Order:
     """Keep the details and freeze the quote that they lead to, tax included.
 
-    Raises OrderAlreadyPlaced, PlanNotOffered, PlanTooSmall, CurrencyMismatch, CannotBeInvoiced.
+    Raises OrderAlreadyPlaced, PlanNotOffered, PlanTooSmall, CurrencyMismatch, CannotBeInvoiced, NotInEuros.
     """
     workspace = place.workspace
+    if method_kind == PaymentMethodKind.SEPA_DEBIT and currency != mandates.CURRENCY_OF_DEBITS:
+        raise mandates.NotInEuros()
     with transaction(lock=workspace):
         order = _reload(order)
         _refuse_if_placed(order)
@@ -192,16 +194,18 @@ def place_order(
     order: Order,
     *,
     person: Person,
-    card: CardData | None,
+    card: TypedMethod | None,
     method: PaymentMethod | None = None,
+    mandate: str = "",
     auto_renewal: bool,
     shown_quote_hash: str,
     return_url: str,
     now: datetime,
 ) -> Payment | None:
-    """Record the intent to pay, then ask the gateway, once. `card` is None for a hosted page.
+    """Record the intent to pay, then ask the gateway, once. `card` is what was typed, None for a hosted page.
 
-    `method`: a saved card that pays, read from `payable_methods`.
+    `method`: a saved one that pays, read from `payable_methods`. `mandate`: the reference of the one that was
+    shown to whoever gave it, for an account that was typed.
 
     None where it is paid by bank transfer: what was ordered is given, and its invoice open. Nobody is asked
     where the balance pays. The payment is `created` still where the gateway takes its time
@@ -209,7 +213,7 @@ def place_order(
     before anything is recorded; OrderAlreadyPlaced when a payment of this workspace is paid for this order or
     still open (`order` names whose result to show); QuoteChanged when what was shown is no longer true: the
     order then holds the new quote and nothing was charged; AboveCeiling for a member who has to ask first;
-    TransfersNotOffered.
+    TransfersNotOffered; MandateChanged.
     """
     asking.refuse_when_busy()
     changed: QuoteChanged | None = None
@@ -226,11 +230,19 @@ def place_order(
             freeze(order, quote, wanted.subscriptions)
         else:
             keep_to_ceiling(order, person=person, now=now)
+            if isinstance(card, DebitAccount):
+                mandates.refuse_another_mandate(order.workspace, mandate)
             order.auto_renewal = auto_renewal
             if order.due.minor and order.method_kind == PaymentMethodKind.BANK_TRANSFER:
                 on_account.accept(order, person=person, now=now)
             else:
-                payment = record_placed(order, person=person, method=method, now=now)
+                payment = record_placed(
+                    order,
+                    person=person,
+                    method=method,
+                    mandate=mandate if isinstance(card, DebitAccount) else "",
+                    now=now,
+                )
     if changed is not None:
         raise changed
     if payment is None:
@@ -238,23 +250,32 @@ def place_order(
     return ask(payment, card=card, save=auto_renewal, return_url=return_url, now=now)
 
 
-def payable_methods(place: Place, order: Order, *, now: datetime) -> list[PaymentMethod]:
-    """The saved cards that may pay the order at once, the one that is charged first before the others.
+PAID_WITH_SAVED = (PaymentMethodKind.CARD, PaymentMethodKind.SEPA_DEBIT)
 
-    None for whoever may not use them, and for an order that is not paid by card. One query.
+
+def payable_methods(place: Place, order: Order, *, now: datetime) -> list[PaymentMethod]:
+    """The saved cards, or accounts, that may pay the order at once, the one that is charged first before the
+    others.
+
+    None for whoever may not use them, and for an order that is paid another way. One query.
     """
-    if Right.USE_SAVED_METHODS not in place.may or order.method_kind != PaymentMethodKind.CARD:
+    if Right.USE_SAVED_METHODS not in place.may or order.method_kind not in PAID_WITH_SAVED:
         return []
     today = place.workspace.day(now)
     return [
         each
         for each in methods_of(place.workspace)
-        if each.kind == PaymentMethodKind.CARD and charged_methods.may_be_charged(each, on=today)
+        if each.kind == order.method_kind and charged_methods.may_be_charged(each, on=today)
     ]
 
 
 def record_placed(
-    order: Order, *, person: Person, method: PaymentMethod | None = None, now: datetime
+    order: Order,
+    *,
+    person: Person,
+    method: PaymentMethod | None = None,
+    mandate: str = "",
+    now: datetime,
 ) -> Payment:
     """The order is placed, with the intent to pay it; `method` is the saved one that is to be charged.
 
@@ -266,7 +287,7 @@ def record_placed(
     order.person = person
     order.save()
     take_along(order)
-    payment = charging.begin_payment(order, person=person, method=method, now=now)
+    payment = charging.begin_payment(order, person=person, method=method, mandate=mandate, now=now)
     audit.record(
         "order.placed",
         workspace=order.workspace,
@@ -277,7 +298,7 @@ def record_placed(
     return payment
 
 
-def ask(payment: Payment, *, card: CardData | None, save: bool, return_url: str, now: datetime) -> Payment:
+def ask(payment: Payment, *, card: TypedMethod | None, save: bool, return_url: str, now: datetime) -> Payment:
     """Ask the gateway for what the intent says, once. `created` still where it takes its time."""
     return asking.in_time(
         lambda request: charging.ask(

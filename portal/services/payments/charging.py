@@ -29,7 +29,6 @@ from portal.domain.money import Money
 from portal.domain.vocabulary import DeclineCode, PaidWith, PaymentMethodKind, PaymentState
 from portal.gateways.base import (
     ActionRequired,
-    CardData,
     ChargeRequest,
     Declined,
     Gateway,
@@ -41,6 +40,7 @@ from portal.gateways.base import (
     ResultUnknown,
     SavedMethod,
     Succeeded,
+    TypedMethod,
 )
 from portal.models import (
     AuditEntry,
@@ -84,13 +84,15 @@ def begin_payment(
     person: Person,
     method: PaymentMethod | None = None,
     tried_on: date | None = None,
+    mandate: str = "",
     now: datetime,
 ) -> Payment:
     """The payment of an order that is placed. Inside the transaction that places it, and in its lock.
 
     An intent, written before anybody is asked: `method` is a saved one that is to be charged. Where the
     balance pays the whole of the order nobody is asked, and it is settled at once. `tried_on` is the day on
-    which that happens by itself, None where the payer is there.
+    which that happens by itself, None where the payer is there. `mandate`: the reference of the one that was
+    given with it, for a debit of an account that is typed.
     """
     require_transaction()
     wall = current().clock.wall()
@@ -98,6 +100,8 @@ def begin_payment(
         paid = _intent(order.due, PaymentMethodKind(order.method_kind), method, wall=wall)
     else:
         paid = _from_balance(order, wall=wall)
+    if mandate:
+        paid |= {"mandate_reference": mandate, "mandate_on": order.workspace.day(now)}
     payment = _payment_of(order, person=person, tried_on=tried_on, wall=wall, **paid)
     if rows.is_new(order):
         # It follows its order, which is written before the commit.
@@ -191,7 +195,7 @@ def _from_balance(order: Order, *, wall: datetime) -> dict[str, object]:
 def ask(
     payment: Payment,
     *,
-    card: CardData | None,
+    card: TypedMethod | None,
     save: bool,
     return_url: str,
     is_awaited: Callable[[], bool] = lambda: True,
@@ -245,12 +249,12 @@ def charge_saved(payment: Payment, *, return_url: str) -> Outcome:
 
 
 def _ask(
-    gateway: Gateway, payment: Payment, *, card: CardData | None, save: bool, return_url: str
+    gateway: Gateway, payment: Payment, *, card: TypedMethod | None, save: bool, return_url: str
 ) -> Outcome:
     if payment.method is not None:
         return charge_saved(payment, return_url=return_url)
     if payment.method_kind not in gateway.capabilities().hosted:
-        assert card is not None, "a card payment is asked for with a card"
+        assert card is not None, "what has no page of its own is typed here"
         return _charge(payment, card, save=save, return_url=return_url, off_session=False)
     return gateway.open_hosted(
         HostedRequest(
@@ -267,7 +271,7 @@ def _ask(
 
 
 def _charge(
-    payment: Payment, source: CardData | SavedMethod, *, save: bool, return_url: str, off_session: bool
+    payment: Payment, source: TypedMethod | SavedMethod, *, save: bool, return_url: str, off_session: bool
 ) -> Outcome:
     gateway = current().gateways[payment.gateway]
     return gateway.charge(
@@ -286,7 +290,8 @@ def _charge(
 
 
 def _metadata(payment: Payment) -> dict[str, str]:
-    return {"workspace": payment.workspace.customer_number, "order": payment.order.number}
+    facts = {"workspace": payment.workspace.customer_number, "order": payment.order.number}
+    return {**facts, "mandate": payment.mandate_reference} if payment.mandate_reference else facts
 
 
 def _description(payment: Payment) -> str:
@@ -508,6 +513,11 @@ def gateway_for(kind: PaymentMethodKind) -> Gateway:
         if kind in gateway.capabilities().kinds:
             return gateway
     raise LookupError(f"no gateway offers {kind}")
+
+
+def debit_days() -> int:
+    """About how many business days a direct debit takes to be paid."""
+    return gateway_for(PaymentMethodKind.SEPA_DEBIT).capabilities().debit_days
 
 
 def _move(

@@ -41,6 +41,28 @@ def give(
     return [line for line in order.lines if _give(line, payment, method=method, now=now)]
 
 
+def begin_when_paid(order: Order, *, now: datetime) -> None:
+    """What would have begun on the day of the order begins today: a debit takes its days, which nobody is
+    charged for. Before it is given, with its lines and their subscriptions.
+
+    What follows a period that runs, or changes it, has the days that were shown with what it gives back.
+    """
+    today = order.workspace.day(now)
+    late = [line for line in order.lines if line.start_on < today and _begins_when_paid(line)]
+    if late:
+        orders.begin_on(order, late, today)
+
+
+def _begins_when_paid(line: OrderLine) -> bool:
+    frozen, had = line.frozen, line.subscription
+    if frozen.kind == OrderKind.RENEWAL or frozen.extension is not None or frozen.share is not None:
+        return False
+    if frozen.kind == OrderKind.BUY:
+        return True
+    # Access was blocked, or the payment so late that nothing was left.
+    return had is not None and had.due_on is not None and line.start_on > had.due_on
+
+
 def _give(line: OrderLine, payment: Payment | None, *, method: PaymentMethod | None, now: datetime) -> bool:
     """What one line brings. Returns whether automatic renewal came with it."""
     order = line.order

@@ -34,6 +34,7 @@ from portal.services.subscriptions import agreement, charged_methods, next_charg
 
 from . import asking
 from .charging import gateway_for
+from .mandates import CURRENCY_OF_DEBITS, refuse_another_mandate
 from .methods import charge_first, known_method, new_method, record_act, take_away
 from .waiting import (
     ABANDONED_AFTER,
@@ -54,13 +55,8 @@ def find_setup(workspace: Workspace, key: str) -> MethodSetup | None:
     return setup
 
 
-class MandateChanged(PortalError):
-    """The mandate that was ticked has another reference than it would get: somebody gave one meanwhile."""
-
-
 OFFERED = (PaymentMethodKind.CARD, PaymentMethodKind.PAYPAL, PaymentMethodKind.SEPA_DEBIT)
 """In this order. Bank transfer is none: nothing can be asked of it, so it is never preferred."""
-CURRENCY_OF_DEBITS = "EUR"
 
 
 def kinds_on_offer(plan: Subscription) -> list[PaymentMethodKind]:
@@ -78,14 +74,6 @@ def kinds_on_offer(plan: Subscription) -> list[PaymentMethodKind]:
     if _currency(plan) != CURRENCY_OF_DEBITS:
         can_be_saved.discard(PaymentMethodKind.SEPA_DEBIT)
     return [kind for kind in OFFERED if kind in can_be_saved]
-
-
-def next_mandate(workspace: Workspace) -> str:
-    """The reference of the next mandate that the workspace gives: C-000042-M1. One query."""
-    given = MethodSetup.select().where(
-        MethodSetup.workspace == workspace, MethodSetup.mandate_on.is_null(False)
-    )
-    return f"{workspace.customer_number}-M{given.count() + 1}"
 
 
 def _currency(plan: Subscription) -> str:
@@ -113,8 +101,8 @@ def begin_adding(
     workspace, wall = place.workspace, current().clock.wall()
     is_debit = kind == PaymentMethodKind.SEPA_DEBIT
     with transaction(lock=workspace):
-        if is_debit and mandate != next_mandate(workspace):
-            raise MandateChanged()
+        if is_debit:
+            refuse_another_mandate(workspace, mandate)
         setup = MethodSetup.create(
             key=uuid.uuid4().hex,
             workspace=workspace,

@@ -31,6 +31,8 @@ def settle_paid(payment: Payment, paid_with: MethodFacts | None, *, now: datetim
         on_account.settle_payment(payment, now=now)
         return
     order.state = OrderState.PAID
+    if payment.method_kind == PaidWith.SEPA_DEBIT:
+        giving.begin_when_paid(order, now=now)
     rows.save_later(order)
     method = _save_method(order, payment, paid_with, now=now)
     switched_on = giving.give(order, payment=payment, method=method, now=now)
@@ -126,7 +128,10 @@ def _save_method(
         return payment.method
     if facts is None or facts.reference is None:
         return None
-    return known_method(payment.gateway, facts) or new_method(
+    known = known_method(payment.gateway, facts)
+    if known is not None:
+        return known
+    method = new_method(
         facts,
         workspace=order.workspace,
         added_by=order.person,
@@ -136,3 +141,7 @@ def _save_method(
         .exists(),
         now=now,
     )
+    if payment.mandate_reference:
+        method.mandate_reference, method.mandate_on = payment.mandate_reference, payment.mandate_on
+        method.save(only=[PaymentMethod.mandate_reference, PaymentMethod.mandate_on])
+    return method

@@ -250,7 +250,7 @@ def _forget_orders(workspace: Workspace) -> None:
     tried = Payment.select(Payment.order).where(Payment.workspace == workspace)
     Order.delete().where(unpaid, Order.id.not_in(tried)).execute()
     Order.update(details=None).where(unpaid).execute()
-    Payment.update(payer_name="", payer_email="", action_url="").where(
+    Payment.update(payer_name="", payer_email="", action_url="", mandate_reference="", mandate_on=None).where(
         Payment.workspace == workspace
     ).execute()
 

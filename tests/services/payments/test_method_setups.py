@@ -9,9 +9,9 @@ from portal.gateways.base import DebitAccount
 from portal.gateways.sandbox import attempts
 from portal.models import MethodSetup, Payment, PaymentMethod, Subscription, Workspace
 from portal.runtime import current
-from portal.services.payments import method_setups
+from portal.services.payments import mandates, method_setups
 from portal.services.payments import methods as payments_methods
-from portal.services.payments.method_setups import MandateChanged
+from portal.services.payments.mandates import MandateChanged
 from portal.services.payments.methods import MethodGone
 from portal.services.renewals import run
 from portal.services.subscriptions import agreement, auto_renewal, charged_methods
@@ -33,7 +33,7 @@ IBAN_ASKS = "DE04999999990000003155"
 
 def begin(place, clock, kind, source=None, *, mandate=None):
     if mandate is None:
-        mandate = method_setups.next_mandate(place.workspace) if kind == DEBIT else ""
+        mandate = mandates.next_mandate(place.workspace) if kind == DEBIT else ""
     return method_setups.begin_adding(
         place,
         source,
@@ -94,11 +94,11 @@ def test_every_mandate_has_a_reference_of_its_own(place, clock):
     assert MethodSetup.select().count() == 1
     assert debit(place, clock, mandate=f"{number}-M2").state == SetupState.DONE
     added(place, clock)
-    assert method_setups.next_mandate(place.workspace) == f"{number}-M3"
+    assert mandates.next_mandate(place.workspace) == f"{number}-M3"
 
 
 def test_two_tabs_that_tick_one_mandate_give_it_once(place, clock):
-    mandate = method_setups.next_mandate(place.workspace)
+    mandate = mandates.next_mandate(place.workspace)
     outcomes = at_once([lambda: debit(place, clock, mandate=mandate)] * 2)
     assert sum(isinstance(each, MandateChanged) for each in outcomes) == 1
     assert MethodSetup.select().where(MethodSetup.mandate_reference == mandate).count() == 1
