@@ -6,7 +6,7 @@ from datetime import datetime
 from portal.database.connecting import transaction
 from portal.domain.errors import NothingDue, OrderAlreadyPlaced, QuoteChanged
 from portal.domain.money import Money
-from portal.domain.vocabulary import DocumentKind, OrderState, PaymentMethodKind, Right
+from portal.domain.vocabulary import DocumentKind, OrderState, PaymentMethodKind, PaymentState, Right
 from portal.gateways.base import CardData
 from portal.models import Invoice, Order, Payment, PaymentMethod, Person, Workspace
 from portal.services import open_money, orders
@@ -28,7 +28,9 @@ class InvoiceToPay:
 
 
 def to_pay(workspace: Workspace, number: str) -> InvoiceToPay | None:
-    """The workspace's invoice of that number; None where there is none, or nothing of it is open."""
+    """The workspace's invoice of that number; None where there is none, nothing of it is open, or no card may
+    pay it.
+    """
     invoice = (
         Invoice.select(Invoice, Order)
         .join(Order)
@@ -44,10 +46,19 @@ def to_pay(workspace: Workspace, number: str) -> InvoiceToPay | None:
         return None
     invoice.workspace = invoice.order.workspace = workspace
     left = on_account.open_part(invoice)
-    if left.minor <= 0:
+    if left.minor <= 0 or not takes_card(invoice):
         return None
     waiting = open_money.open_payment_of(invoice.order)
     return InvoiceToPay(invoice, left, invoice.order.number if waiting is not None else None)
+
+
+def takes_card(invoice: Invoice) -> bool:
+    """Whether a card or saved method may pay what is open of it: once for each order.
+
+    One has paid already where the transfer that had paid the rest was taken back. One query.
+    """
+    paid = Payment.select().where(Payment.order == invoice.order_id, Payment.state == PaymentState.SUCCEEDED)
+    return not paid.exists()
 
 
 def methods_for(place: Place, *, now: datetime) -> list[PaymentMethod]:
