@@ -1391,7 +1391,7 @@ class BankTransfer(Model):
     Known again by `account` and `key` (domain/bank_files/lines.py), and `part` where one entry of a statement
     holds several. What became of it is its `state` with the `reason`; `workspace` is whose it is, once that
     is known or proposed, and `invoice_ids` are those of its invoices that it names. `note` is why an operator
-    set it aside. `takes_back` is the transfer that the bank took back by this one.
+    set it aside, or undid its match. `takes_back` is the transfer that the bank took back by this one.
     """
 
     statement = ForeignKeyField(BankStatement, backref="transfers", index=False, on_delete="RESTRICT")
@@ -1512,7 +1512,8 @@ class BalanceEntry(Model):
     positive where the workspace gets and negative where it owes or takes (domain/ledger.py); `after_minor`
     is the balance in its currency with this entry, the last one of its workspace until the next is written.
     Exactly one cause is set; `invoice` is the document, credit notes too, `credit` also what takes one back;
-    `transfer` came, or took another one back. `made_at` is the cause's moment, of the business clock.
+    `transfer` came, took another one back, or was taken from where an operator had put it. `made_at` is the
+    cause's moment, of the business clock.
     """
 
     workspace = ForeignKeyField(Workspace, backref="balance_entries", index=False, on_delete="RESTRICT")
@@ -1581,11 +1582,12 @@ for _cause in (
     BalanceEntry.credit,
     BalanceEntry.transfer,
 ):
-    # Partial: an entry is written to the index of its own cause alone.
+    # Partial: an entry is written to the index of its own cause alone. A transfer is given to somebody again
+    # once its match was undone.
     BalanceEntry.add_index(
         BalanceEntry.index(
             _cause,
-            unique=True,
+            unique=_cause is not BalanceEntry.transfer,
             name=f"balance_entry_of_{_cause.name}",
             where=_cause.is_null(False),
         )

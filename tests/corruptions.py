@@ -971,7 +971,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
     ),
     "a transfer of another workspace": (
         lambda: changed(of(BankTransfer, "Wien"), workspace=Workspace.get(Workspace.name == "Looks")),
-        {"entries_repeat_their_cause"},
+        {"entries_repeat_their_cause", "every_document_and_payment_has_its_entry"},
     ),
     "a transfer in the ledger that is parked": (
         lambda: changed(of(BankTransfer, "Wien"), state="parked"),
@@ -991,7 +991,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
     ),
     "a transfer taken back out of the ledger": (
         lambda: delete(entry(BalanceEntryKind.TRANSFER_RETURN, "Bern")),
-        {"every_document_and_payment_has_its_entry"},
+        {"allocations_cover_no_more_than_both_sides", "every_document_and_payment_has_its_entry"},
     ),
     "an invoice uncovered by a payment": (
         lambda: again(row := allocation(), amount_minor=-row.amount_minor),

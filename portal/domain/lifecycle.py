@@ -249,7 +249,8 @@ TRANSFER_TRANSITIONS: Mapping[TransferState, frozenset[TransferState]] = Mapping
         ),
         # Set aside by mistake, or a debit that takes a transfer back after all.
         TransferState.IGNORED: frozenset({TransferState.MATCHED, TransferState.RETURNED}),
-        TransferState.MATCHED: frozenset({TransferState.RETURNED}),
+        # Taken back by the bank; or matched by mistake, so that somebody says anew whose it is.
+        TransferState.MATCHED: frozenset({TransferState.RETURNED, TransferState.PARKED}),
         TransferState.RETURNED: frozenset(),
     }
 )

@@ -222,7 +222,7 @@ class BalanceEntryKind(StrEnum):
     """What moved the balance of a workspace: each is the word of its cause.
 
     `credit`: money that an operator gave; `withdrawal`: what was taken back of one, as far as it was unused.
-    `transfer_return`: the bank took a transfer back.
+    `transfer_return`: the bank took a transfer back, or an operator undid its match.
     """
 
     INVOICE = "invoice"

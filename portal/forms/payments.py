@@ -11,7 +11,7 @@ from portal.domain.money import EXPONENTS
 from portal.words.i18n import Choices
 from portal.words.i18n import lazy_gettext as _l
 
-from .base import CheckboxField, ChoiceField, ParagraphField, PortalForm
+from .base import CheckboxField, ChoiceField, HiddenTextField, ParagraphField, PortalForm
 
 CURRENCIES = ("EUR", "USD", "GBP", "CHF", *sorted({*EXPONENTS} - {"EUR", "USD", "GBP", "CHF"}))
 ACCEPTED = ".xml,.csv,.txt,application/xml,text/xml,text/csv,text/plain"
@@ -35,6 +35,19 @@ class SetAsideForm(PortalForm):
         description=_l("For your colleagues; nobody else reads it."),
         render_kw={"rows": 3},
     )
+
+
+class UndoMatchForm(PortalForm):
+    """`shown`: the hash of what the page said that undoing does."""
+
+    note = ParagraphField(
+        _l("Reason"),
+        required=_l("Say why this match was wrong."),
+        max_length=500,
+        description=_l("For your colleagues; nobody else reads it."),
+        render_kw={"rows": 3},
+    )
+    shown = HiddenTextField(max_length=64)
 
 
 class CsvMappingForm(PortalForm):

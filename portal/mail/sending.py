@@ -35,6 +35,9 @@ invoice_ahead             number, plan_names, licences, open_minor, currency, du
 invoice_reminder          number, open_minor, currency, due_on, reference, is_late, blocked_on (or null),
                           is_blocked
 invoice_paid              number, total_minor, currency, method (null: nothing that a gateway moved), until
+transfer_received         total_minor, currency, booked_on, payer, covered, kept_minor
+transfer_taken_back       total_minor, currency, booked_on, taken_back_on, payer
+transfer_match_undone     total_minor, currency, booked_on, opened (of each: number, left_minor, due_on)
 paid_from_balance         used_minor, currency, covered (of each: number, covered_minor, left_minor)
 invoice_withdrawn         number, credit_note (its number), plan_names, licences, is_cancelled
 payment_failed            order, description (names), total_minor, currency, payment, reason (a

@@ -72,6 +72,7 @@ BILLING_MAIL = frozenset(
         "invoice_withdrawn",
         "transfer_received",
         "transfer_taken_back",
+        "transfer_match_undone",
         "payment_failed",
         "payment_to_confirm",
         "payment_disputed",

@@ -16,7 +16,7 @@ from portal.database.connecting import postpone, require_transaction, write_post
 from portal.database.prepared import Parameter, Parameters, Prepared
 from portal.domain import ledger
 from portal.domain.ledger import Part, Share
-from portal.domain.money import Money
+from portal.domain.money import Money, total
 from portal.domain.pricing import Quote
 from portal.domain.vocabulary import BalanceEntryKind, DocumentKind, InvoiceStatus
 from portal.models import (
@@ -90,6 +90,15 @@ def record_transfer_return(taking: BankTransfer, *, taken: BankTransfer, now: da
     _record(kind, taking, taking.amount, takes_back=taken, made_at=now, transfer=taking)
 
 
+def record_match_undone(transfer: BankTransfer, *, now: datetime) -> None:
+    """An operator takes the transfer from its workspace: as if the bank took it back, by itself.
+
+    Inside the transaction that makes it nobody's, before it does, in the workspace's lock.
+    """
+    kind = BalanceEntryKind.TRANSFER_RETURN
+    _record(kind, transfer, transfer.amount, takes_back=transfer, made_at=now, transfer=transfer)
+
+
 def record_refund(refund: Refund, *, credit_note: Invoice | None, now: datetime) -> None:
     """What is sent back is no longer kept: it is the money of the credit note, then of the payment.
 
@@ -145,8 +154,7 @@ def _shares_of_open(workspace: Workspace, currency: str, *, new: Sequence[Part])
     debts = open_parts(workspace, currency)
     if not debts:
         return []
-    # PostgreSQL sums to a decimal.
-    reserved = Money(int(sum_reserved(workspace, currency).scalar() or 0), currency)
+    reserved = _reserved(workspace, currency)
     kept = [*_kept_parts(workspace.id, currency), *new]
     return ledger.allocate(ledger.beside_reserved(kept, reserved), debts)
 
@@ -283,7 +291,7 @@ def _sent_back(refund: Refund, credit_note: Invoice | None) -> Iterator[Allocati
 
 def _transfer_taken_back(entry: BalanceEntry, taken: BankTransfer) -> Iterator[Allocation]:
     """Of each invoice what `taken` covered of it, and of `taken` what was kept."""
-    gave = BalanceEntry.get(BalanceEntry.transfer == taken)
+    gave = _giving_entry(taken)
     used = Money.zero(entry.currency)
     covering = Allocation.select(Allocation.invoice, fn.SUM(Allocation.amount_minor))
     covering = (
@@ -295,6 +303,13 @@ def _transfer_taken_back(entry: BalanceEntry, taken: BankTransfer) -> Iterator[A
         yield _of_invoice(entry.id, invoice_id, -amount)
     if (kept := gave.amount - used).minor > 0:
         yield _allocation(gave.id, kept, transfer=entry.transfer_id)
+
+
+def _giving_entry(transfer: BankTransfer) -> BalanceEntry:
+    """The one by which it was given to whoever has it, or had it last. One query."""
+    gives = BalanceEntry.kind == BalanceEntryKind.TRANSFER
+    of_transfer = BalanceEntry.select().where(BalanceEntry.transfer == transfer, gives)
+    return of_transfer.order_by(BalanceEntry.id.desc()).get()
 
 
 def _withdrawn(withdrawal: Credit) -> Allocation:
@@ -388,6 +403,11 @@ def sum_reserved(workspace: Any, currency: Any) -> "ModelSelect[Order]":
     )
 
 
+def _reserved(workspace: Workspace, currency: str) -> Money:
+    # PostgreSQL sums to a decimal.
+    return Money(int(sum_reserved(workspace, currency).scalar() or 0), currency)
+
+
 def kept_minor(entered: int | None, reserved: int | None) -> int:
     """As `kept`, of the two figures."""
     return max(int(entered or 0) - int(reserved or 0), 0)
@@ -446,8 +466,12 @@ class Covering:
 
 
 def covered_by(transfers: Iterable[BankTransfer]) -> dict[int, list[Covering]]:
-    """Which invoices each transfer covered when it came or since, by its id, the oldest first. One query."""
+    """Which invoices each transfer covered when it came or since, by its id, the oldest first. One query.
+
+    Those that it covered where it was by mistake are left out.
+    """
     found: dict[int, list[Covering]] = {}
+    undone = BalanceEntry.alias()
     query = (
         Allocation.select(
             BalanceEntry.transfer, Invoice.number, BalanceEntry.currency, fn.SUM(Allocation.amount_minor)
@@ -455,7 +479,13 @@ def covered_by(transfers: Iterable[BankTransfer]) -> dict[int, list[Covering]]:
         .join_from(Allocation, BalanceEntry)
         .join_from(Allocation, Invoice, on=Allocation.invoice)
         .where(
-            rows.one_of(BalanceEntry.transfer, [each.id for each in transfers]), Allocation.amount_minor > 0
+            rows.one_of(BalanceEntry.transfer, [each.id for each in transfers]),
+            Allocation.amount_minor > 0,
+            ~fn.EXISTS(
+                undone.select(undone.id).where(
+                    undone.transfer == BalanceEntry.transfer, undone.id > BalanceEntry.id
+                )
+            ),
         )
         .group_by(BalanceEntry.transfer, Invoice.id, Invoice.number, BalanceEntry.currency)
         .order_by(Invoice.id)
@@ -466,12 +496,54 @@ def covered_by(transfers: Iterable[BankTransfer]) -> dict[int, list[Covering]]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class TransferUse:
+    """Where the money of a transfer is: `covers` what was open when it came, by the id of the invoice, the
+    oldest due first; `left` covers nothing yet. The rest is `spent` since: on what was bought or invoiced
+    later, or sent back, or a placed order counts on it.
+    """
+
+    covers: dict[int, Money]
+    left: Money
+    spent: Money
+
+
+def use_of(transfer: BankTransfer, workspace: Workspace) -> TransferUse:
+    """Of a transfer that `workspace` has, in its lock where somebody relies on it. Four queries."""
+    gave, invoiced = _giving_entry(transfer), BalanceEntry.alias()
+    nothing = Money.zero(gave.currency)
+    query = (
+        Allocation.select(Allocation.invoice, Invoice.due_on, invoiced.id, fn.SUM(Allocation.amount_minor))
+        .join_from(Allocation, Invoice, JOIN.LEFT_OUTER, on=Allocation.invoice)
+        .join_from(Allocation, invoiced, JOIN.LEFT_OUTER, on=(invoiced.invoice == Allocation.invoice))
+        .where(Allocation.entry == gave)
+        .group_by(Allocation.invoice, Invoice.due_on, invoiced.id)
+        .order_by(Invoice.due_on, Allocation.invoice)
+        .tuples()
+    )
+    covers, spent, left = {}, nothing, gave.amount
+    for invoice_id, due_on, entry_id, minor in cast("Iterable[tuple[Any, ...]]", query):
+        amount = Money(int(minor), gave.currency)
+        left -= amount
+        if due_on is not None and entry_id < gave.id:
+            covers[invoice_id] = amount
+        else:
+            spent += amount
+    free = free_beside_orders(workspace, gave.currency)
+    return TransferUse(covers, left, spent + max(nothing, left - free))
+
+
+def free_beside_orders(workspace: Workspace, currency: str) -> Money:
+    """What covers nothing yet, whatever is owed, and no placed order counts on. Two queries."""
+    kept = total((part.amount for part in _kept_parts(workspace.id, currency)), currency)
+    return max(Money.zero(currency), kept - _reserved(workspace, currency))
+
+
 def paid_by(transfer: BankTransfer) -> list[int]:
-    """The ids of the invoices that it has covered a part of, the oldest first. One query."""
+    """The ids of the invoices that it covers a part of where it is, the oldest first. Two queries."""
     found = (
         Allocation.select(Allocation.invoice)
-        .join(BalanceEntry)
-        .where(BalanceEntry.transfer == transfer, Allocation.invoice.is_null(False))
+        .where(Allocation.entry == _giving_entry(transfer), Allocation.invoice.is_null(False))
         .order_by(Allocation.invoice)
         .distinct()
         .tuples()

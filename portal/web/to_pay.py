@@ -10,6 +10,7 @@ from portal.domain.money import Money
 from portal.domain.vocabulary import Right
 from portal.models import Invoice
 from portal.runtime import current
+from portal.services.checkout import open_invoices
 from portal.services.places import Place
 from portal.words import formatting
 from portal.words.i18n import gettext as _
@@ -18,7 +19,7 @@ from portal.words.i18n import gettext as _
 @dataclass(frozen=True, slots=True)
 class ToPay:
     """`lead` says how much is to be paid and until when. `rows` of the transfer; `code` its QR code, empty
-    for none. `pay_at`: the address of where it is paid by card instead, empty for who may not.
+    for none. `pay_at`: the address of where it is paid by card instead, empty where none may.
     """
 
     lead: str
@@ -40,7 +41,11 @@ def to_pay_of(invoice: Invoice, left: Money, *, place: Place | None) -> ToPay:
         code = transfer_code(
             name=seller.name, iban=seller.iban, bic=seller.bic, amount=left, reference=invoice.reference
         )
-    may_pay = place is not None and {Right.BUY, Right.SEE_BILLING_DETAILS} <= place.may
+    may_pay = (
+        place is not None
+        and {Right.BUY, Right.SEE_BILLING_DETAILS} <= place.may
+        and open_invoices.takes_card(invoice)
+    )
     day = formatting.day(invoice.due_on)
     return ToPay(
         lead=_("%(amount)s was to be paid by %(date)s.", amount=amount, date=day)

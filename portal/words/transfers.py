@@ -25,8 +25,10 @@ def transfer_words(state: TransferState) -> str:
     }[state]
 
 
-def reason_words(reason: TransferReason) -> str:
+def reason_words(state: TransferState, reason: TransferReason) -> str:
     """Why a transfer is in its state, as a sentence; empty while nobody has looked."""
+    if (state, reason) == (TransferState.PARKED, TransferReason.OPERATOR):
+        return _("An operator undid its match.")
     return {
         TransferReason.NONE: "",
         TransferReason.REFERENCE: _("It names the reference of the invoice."),

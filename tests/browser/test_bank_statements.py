@@ -14,6 +14,7 @@ from tests.transferring import (
     NOTHING_WAS_GIVEN,
     Line,
     an_open_invoice,
+    bring,
     camt,
     paying,
 )
@@ -89,6 +90,28 @@ def test_a_statement_is_imported_and_what_is_not_certain_is_decided(page: Page, 
     with jobs.at_work():
         states = [each.state.value for each in BankTransfer.select().order_by(BankTransfer.id)]
     assert states == ["matched", "matched", "matched", "ignored"]
+
+
+@read_by(*WITH_AND_WITHOUT_SCRIPTS)
+def test_a_match_that_was_wrong_is_undone(page: Page, reader, acme, place):
+    with jobs.at_work():
+        invoice = an_open_invoice(place)
+        bring(camt(paying(invoice, 4000)))
+        transfer = BankTransfer.get()
+    come_to_the_statements(page)
+    page.goto(f"/operator/bank-transfers/{transfer.id}")
+    page.get_by_test_id("undo-match").click()
+    expect(page.get_by_test_id("opened-row")).to_contain_text(invoice.number)
+    assert_looks_right(page, reader)
+    page.get_by_test_id("undo-confirm").click()
+    expect(page.locator("#note-error")).to_be_visible()
+    assert_looks_right(page, reader)
+    page.locator("[name=note]").fill("Two customers of one name")
+    page.get_by_test_id("undo-confirm").click()
+    expect(page.get_by_test_id("set-aside")).to_be_visible()
+    assert_looks_right(page, reader)
+    with jobs.at_work():
+        assert BankTransfer.get().workspace is None
 
 
 TABLE = "Date;Libellé;Nom;Montant\n20/11/2026;{};Acme SARL;33,60\n21/11/2026;=1+1;Banque;-3,50\n"

@@ -130,6 +130,15 @@ LETTERS = {
     "transfer_taken_back": HERE
     | TOTAL
     | {"booked_on": "2026-11-20", "taken_back_on": "2026-11-24", "payer": JEANNE},
+    "transfer_match_undone": HERE
+    | TOTAL
+    | {
+        "booked_on": "2026-11-20",
+        "opened": [
+            {"number": "INV-2026-000001", "left_minor": 3000, "due_on": "2026-12-20"},
+            {"number": "INV-2026-000002", "left_minor": 0, "due_on": "2026-12-20"},
+        ],
+    },
     "request_to_decide": ASKED_FOR
     | {
         "asker": "Amir <Asker>",

@@ -72,6 +72,7 @@ from portal.services.payments import (
     refund_quotes,
     refunds,
     transfers,
+    undone_matches,
 )
 from portal.services.places import Place, enter
 from portal.services.renewals import run
@@ -305,6 +306,7 @@ class World:
                 self._pay_open_invoice,
                 self._pay_open_invoice,
                 self._pay_open_invoice,
+                self._undo_match,
             )
         )
         if Workspace.get_by_id(place.workspace.id).deleted_at is not None:
@@ -471,6 +473,27 @@ class World:
             taking = BankTransfer.select().order_by(BankTransfer.id.desc()).get()
             if taking.state != TransferState.MATCHED and taken.state == TransferState.MATCHED:
                 transfers.take_back(taking, taken=taken, reason=TransferReason.OPERATOR, now=self.clock.now())
+
+    def _undo_match(self, place: Place) -> None:
+        """Of one of the newest transfers, which somebody may match again, with whatever workspace."""
+        came = BankTransfer.select().where(
+            BankTransfer.workspace == place.workspace,
+            BankTransfer.state == TransferState.MATCHED,
+            ~BankTransfer.is_debit,
+        )
+        newest = list(came.order_by(BankTransfer.id.desc()).limit(3))
+        if not newest:
+            return
+        chosen, now = self.chance.choice(newest), self.clock.now()
+        shown = undone_matches.preview(chosen)
+        undone_matches.undo(chosen, reason="Somebody else's", shown_hash=shown.hash, now=now)
+        self.tell(f"{place.workspace.slug}: a match of {chosen.amount} is undone")
+        if self.chance.random() < 0.7:
+            owner = self.chance.choice(self.places).workspace
+            again = BankTransfer.get_by_id(chosen.id)
+            transfers.receive(again, workspace=owner, invoices=[], now=now)
+            self.touched.add(owner.id)
+            self.tell(f"{owner.slug}: it is matched again")
 
     def _transfer(self, line: Line) -> None:
         bring(camt(line, opening=None), f"{self.day}-{line.bank_reference}.xml")
@@ -941,6 +964,7 @@ class World:
             "on account": Invoice.select().where(Invoice.due_on.is_null(False)).count(),
             "from balance": AuditEntry.select().where(AuditEntry.action == "balance.used").count(),
             "transfers": BankTransfer.select().where(BankTransfer.state == TransferState.MATCHED).count(),
+            "undone": AuditEntry.select().where(AuditEntry.action == "transfer.match_undone").count(),
             "approved": PurchaseRequest.select()
             .where(PurchaseRequest.state == RequestState.APPROVED)
             .count(),

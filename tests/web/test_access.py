@@ -287,6 +287,9 @@ TABLE = {
     ("POST", "/operator/bank-transfers/{transfer}/decline"): STAFF.replace("200", "409"),
     ("POST", "/operator/bank-transfers/{transfer}/set-aside"): STAFF.replace("200", "422"),
     ("POST", "/operator/bank-transfers/{transfer}/take-back"): STAFF.replace("200", "422"),
+    # Nobody has it.
+    ("GET", "/operator/bank-transfers/{transfer}/undo"): STAFF.replace("200", "409"),
+    ("POST", "/operator/bank-transfers/{transfer}/undo"): STAFF.replace("200", "409"),
     ("GET", "/operator/bank-statements"): STAFF,
     ("POST", "/operator/bank-statements"): STAFF.replace("200", "422"),
     ("GET", "/operator/bank-statements/{statement}"): STAFF,

@@ -260,7 +260,7 @@ def listed_transfer(row: TransferRow) -> ListedTransfer:
         amount=formatting.money(amount),
         state=STATE_LOOKS.get(transfer.state, transfer.state),
         state_label=transfer_words(transfer.state),
-        reason=reason_words(transfer.reason),
+        reason=reason_words(transfer.state, transfer.reason),
         workspace=_workspace_words(transfer),
         workspace_url=url_for("operator.show", slug=workspace.slug) if workspace and is_there else "",
         covers=", ".join(each.number for each in row.covering),

@@ -7,11 +7,17 @@ from flask import Blueprint, Response, abort, flash, request, url_for
 
 from portal.domain.vocabulary import TransferReason, TransferState
 from portal.forms.base import TEXT_LENGTH, clean_text
-from portal.forms.payments import SetAsideForm
+from portal.forms.payments import SetAsideForm, UndoMatchForm
 from portal.models import BankTransfer, Invoice, Workspace
 from portal.runtime import current
 from portal.services import operator
-from portal.services.payments import transfer_decisions, transfer_facts, transfer_pages, transfers
+from portal.services.payments import (
+    transfer_decisions,
+    transfer_facts,
+    transfer_pages,
+    transfers,
+    undone_matches,
+)
 from portal.services.payments.transfer_pages import TransferRow, WorkspaceFound
 from portal.services.payments.transfers import (
     TransferChanged,
@@ -19,6 +25,7 @@ from portal.services.payments.transfers import (
     TransferPreview,
     WorkspaceGone,
 )
+from portal.services.payments.undone_matches import MatchSpent
 from portal.web.access import operators_only
 from portal.web.htmx import redirect_after_write, render
 from portal.web.lists import LARGEST_ID, page_cursor, whole_number
@@ -136,6 +143,83 @@ def take_back(transfer_id: int) -> Response:
     return _back(row.transfer)
 
 
+@dataclass(frozen=True, slots=True)
+class UndoPage:
+    """What undoing a match does. `lines`: the number, due date and open amount of what is open again.
+
+    `refusal` says why it cannot be undone, empty where it can; `tells`: people get a letter.
+    """
+
+    form: UndoMatchForm
+    transfer_id: int
+    amount: str
+    facts: list[tuple[str, str]]
+    lines: list[tuple[str, str, str]]
+    refusal: str
+    tells: bool
+
+
+@blueprint.route(f"{TRANSFER}/undo", methods=["GET", "POST"])
+@operators_only
+def undo(transfer_id: int) -> Response:
+    """Take it from the workspace that it was matched with by mistake."""
+    row, form = _row_or_404(transfer_id), UndoMatchForm()
+    if not undone_matches.may_be_undone(row.transfer):
+        return _decided_before(transfer_id)
+    if not form.validate_on_submit():
+        return _undo_page(row.transfer, form, status=422 if form.is_submitted() else 200)
+    try:
+        undone_matches.undo(
+            row.transfer, reason=form.note.data, shown_hash=form.shown.data or "", now=current().clock.now()
+        )
+    except TransferDecided:
+        return _decided_before(transfer_id)
+    except (TransferChanged, MatchSpent):
+        form.add_error(
+            None, _("Something has changed since you saw this page. Nothing was done: check it again.")
+        )
+        return _undo_page(_row_or_404(transfer_id).transfer, form, status=409)
+    flash(_("The match is undone. Find the workspace that the transfer is for, or set it aside."), "done")
+    return redirect_after_write(url_for("bank_transfers.show", transfer_id=transfer_id))
+
+
+def _undo_page(transfer: BankTransfer, form: UndoMatchForm, *, status: int) -> Response:
+    effect = undone_matches.preview(transfer)
+    workspace, refusal = effect.workspace, ""
+    form.shown.data = effect.hash
+    if effect.spent.minor:
+        refusal = _(
+            "%(amount)s of it was spent since, on what was bought or invoiced later, or a payment on its way "
+            "counts on it. It can no longer be undone here.",
+            amount=formatting.money(effect.spent),
+        )
+    is_gone = workspace.deleted_at is not None
+    return render(
+        "operator/transfer_undo.html",
+        UndoPage(
+            form=form,
+            transfer_id=transfer.id,
+            amount=formatting.money(transfer.amount),
+            facts=[
+                (_("Workspace"), workspace.customer_number if is_gone else workspace.name),
+                (_("Customer number"), workspace.customer_number),
+                *([] if refusal else [(_("Gone from the balance"), formatting.money(effect.kept))]),
+            ],
+            lines=[
+                (
+                    each.invoice.number,
+                    formatting.day(each.invoice.due_on) if each.invoice.due_on else "–",
+                    formatting.money(each.left),
+                )
+                for each in effect.opened
+            ],
+            refusal=refusal,
+            tells=bool(effect.opened) and not is_gone,
+        ),
+        status=status,
+    )
+
+
 def _taken() -> BankTransfer | None:
     named = whole_number(request.form.get("taken", ""), digits=10)
     found = transfer_pages.find(min(named, LARGEST_ID)) if named is not None else None
@@ -192,6 +276,7 @@ class TransferPage:
     note: str
     may_be_given: bool
     may_be_set_aside: bool
+    may_be_undone: bool
     is_proposal: bool
     takes_back: bool
     problem: str
@@ -230,10 +315,11 @@ def _page(
             facts=_facts(row),
             state=STATE_LOOKS.get(transfer.state, transfer.state),
             state_label=transfer_words(transfer.state),
-            reason=reason_words(transfer.reason),
+            reason=reason_words(transfer.state, transfer.reason),
             note=transfer.note,
             may_be_given=may_be_given,
             may_be_set_aside=transfer.waits,
+            may_be_undone=undone_matches.may_be_undone(transfer),
             is_proposal=transfer.state == TransferState.TO_CONFIRM,
             takes_back=takes_back,
             problem=problem,

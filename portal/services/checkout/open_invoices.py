@@ -40,7 +40,9 @@ class PaidInPart(PortalError):
 
 
 def to_pay(workspace: Workspace, number: str) -> InvoiceToPay | None:
-    """The workspace's invoice of that number; None where there is none, or nothing of it is open."""
+    """The workspace's invoice of that number; None where there is none, nothing of it is open, or no card may
+    pay it.
+    """
     invoice = (
         Invoice.select(Invoice, Order)
         .join(Order)
@@ -66,6 +68,15 @@ def to_pay(workspace: Workspace, number: str) -> InvoiceToPay | None:
         being_paid=invoice.order.number if is_waiting else None,
         was_charged=live is not None and not is_waiting,
     )
+
+
+def takes_card(invoice: Invoice) -> bool:
+    """Whether a card or saved method may pay what is open of it: once for each order.
+
+    One has paid already where the transfer that had paid the rest was taken back. One query.
+    """
+    paid = Payment.select().where(Payment.order == invoice.order_id, Payment.state == PaymentState.SUCCEEDED)
+    return not paid.exists()
 
 
 def methods_for(place: Place, *, now: datetime) -> list[PaymentMethod]:

@@ -4,6 +4,7 @@
 transfer's own state decides who was first: of two who say so at once, one has it and the other is told.
 """
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -118,7 +119,7 @@ def receive(
         effect = preview(transfer, workspace=workspace, invoices=invoices)
         if shown_hash is not None and shown_hash != effect.hash:
             raise TransferChanged
-        transfer.workspace = workspace
+        transfer.workspace, transfer.note = workspace, ""
         shown = {each.invoice.id for each in effect.invoices}
         transfer.invoice_ids = [each.id for each in invoices if each.id in shown]
         settle(transfer, TransferState.MATCHED, reason, now=now)
@@ -225,7 +226,8 @@ def _tell_received(effect: TransferPreview) -> None:
         "transfer_received",
         to=letters.billing_people(workspace),
         workspace=workspace,
-        key=f"transfer-received-{transfer.id}",
+        # It may be matched once more, after somebody has undone it.
+        key=f"transfer-received-{uuid.uuid4().hex}",
         context={
             "total_minor": transfer.amount_minor,
             "currency": transfer.currency,

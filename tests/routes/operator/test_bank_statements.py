@@ -13,6 +13,7 @@ from portal.services.payments import bank_statements
 from portal.worker.jobs import drain_outbox
 from tests.factories import a_catalogue, a_person, a_workspace, owner_of, seen_by
 from tests.pages import by_testid, check_page, csrf_of, parse, spaced, text_of
+from tests.paying import an_order, pay
 from tests.transferring import Line, an_open_invoice, bring, camt, paying, told
 from tests.visiting import facts, visit_as
 
@@ -329,8 +330,54 @@ def test_what_the_bank_took_back_is_chosen(app, staff, place):
         assert told() == [("returned", "reference"), ("matched", "reference"), ("matched", "operator")]
 
 
+def test_a_match_is_undone_after_a_look_and_with_a_reason(app, staff, waiting):
+    transfer, invoice = waiting
+    shown = staff.get(f"{address_of(transfer)}?workspace=acme&invoice={invoice.number}")
+    action, fields = form_of(shown, "match")
+    staff.post(action, data=fields)
+    matched = staff.get(address_of(transfer))
+    check_page(matched)
+    assert f"{address_of(transfer)}/undo" in matched.text
+    page = staff.get(f"{address_of(transfer)}/undo")
+    check_page(page)
+    assert rows(page, "opened-row") == [f"{invoice.number} 21 December 2026 €33.60"]
+    assert "€6.40" in page.text
+    action, fields = form_of(page, "undo-confirm")
+    empty = staff.post(action, data=fields | {"note": " "})
+    check_page(empty)
+    assert (empty.status_code, "Say why this match was wrong." in empty.text) == (422, True)
+    done = staff.post(action, data=fields | {"note": "The <other> Acme"})
+    assert done.location.endswith(address_of(transfer))
+    after = staff.get(done.location)
+    check_page(after)
+    assert "The &lt;other&gt; Acme" in after.text and "An operator undid its match." in after.text
+    late = staff.post(action, data=fields | {"note": "Again"})
+    assert (late.status_code, "somebody has decided" in late.text) == (409, True)
+    with facts(app):
+        assert told() == [("parked", "operator")]
+
+
+def test_a_match_whose_money_was_spent_says_how_much_and_is_left(app, staff, place):
+    with facts(app):
+        invoice = an_open_invoice(place)
+        bring(camt(paying(invoice, 5000)))
+        transfer = BankTransfer.get()
+    action, fields = form_of(staff.get(f"{address_of(transfer)}/undo"), "undo-confirm")
+    with facts(app):
+        pay(an_order(place, "business-10"))
+    late = staff.post(action, data=fields | {"note": "Wrong"})
+    assert late.status_code == 409
+    check_page(late)
+    page = staff.get(f"{address_of(transfer)}/undo")
+    check_page(page)
+    assert "€16.40 of it was spent since" in page.text and "undo-confirm" not in page.text
+    with facts(app):
+        assert told() == [("matched", "reference")]
+
+
 def test_what_is_not_there(staff, waiting):
     transfer, _invoice = waiting
     for path in ("/operator/bank-statements/999", "/operator/bank-transfers/999", f"{INDEX}/csv/999"):
         assert staff.get(path).status_code == 404
+    assert staff.get("/operator/bank-transfers/999/undo").status_code == 404
     assert staff.get(f"{address_of(transfer)}?workspace=nobody").status_code == 404

@@ -23,6 +23,7 @@ from .money import PAID_ONCE
 from .reading import Queries, counted
 
 GIVEN_TO_SOMEBODY = (TransferState.MATCHED, TransferState.RETURNED)
+IS_CAUSE = BalanceEntry.transfer == BankTransfer.id
 IS_RETURN = BalanceEntry.kind == BalanceEntryKind.TRANSFER_RETURN
 
 
@@ -38,8 +39,16 @@ def every_document_and_payment_has_its_entry() -> Queries:
             Payment.state == PaymentState.SUCCEEDED, Payment.method_kind != PaidWith.BALANCE
         ),
         _without_entry(Refund, BalanceEntry.refund).where(Refund.state == RefundState.SUCCEEDED),
-        _without_entry(BankTransfer, BalanceEntry.transfer).where(
-            BankTransfer.state << GIVEN_TO_SOMEBODY, BankTransfer.workspace.is_null(False)
+        BankTransfer.select(BankTransfer.id)
+        .join(
+            BalanceEntry,
+            JOIN.LEFT_OUTER,
+            on=IS_CAUSE & (BalanceEntry.workspace == BankTransfer.workspace),
+        )
+        .where(
+            BankTransfer.state << GIVEN_TO_SOMEBODY,
+            BankTransfer.workspace.is_null(False),
+            BalanceEntry.id.is_null(),
         ),
         _without_entry(Credit, BalanceEntry.credit),
     )
@@ -65,8 +74,10 @@ def entries_repeat_their_cause() -> Queries:
             BankTransfer,
             BalanceEntry.transfer,
             BankTransfer.amount_minor,
-            or_else=BankTransfer.state.not_in(GIVEN_TO_SOMEBODY) | (BankTransfer.is_debit != IS_RETURN),
+            or_else=BankTransfer.is_debit & ~IS_RETURN,
+            wherever=True,
         ),
+        *_transfers_are_where_they_are(),
         _unlike(
             Credit,
             BalanceEntry.credit,
@@ -76,6 +87,38 @@ def entries_repeat_their_cause() -> Queries:
             | (~is_given & Credit.takes_back.is_null()),
         ),
     )
+
+
+def _transfers_are_where_they_are() -> tuple[Any, Any]:
+    """A transfer that is somebody's is in the ledger of that workspace once, and in none that it was taken
+    from: what gave it there and what took it are the same amount.
+    """
+    signed = Case(None, [(BankTransfer.is_debit, BankTransfer.amount_minor * -1)], BankTransfer.amount_minor)
+    is_there = (BankTransfer.workspace == BalanceEntry.workspace) & BankTransfer.state.in_(GIVEN_TO_SOMEBODY)
+    by_place = (
+        BalanceEntry.select(BalanceEntry.transfer)
+        .join(BankTransfer, on=IS_CAUSE)
+        .group_by(BalanceEntry.transfer, BalanceEntry.workspace, BankTransfer.id)
+        .having(fn.SUM(BalanceEntry.amount_minor) != Case(None, [(is_there, signed)], 0))
+    )
+    later = BalanceEntry.alias()
+    # What takes it away comes after what gave it.
+    taken_first = (
+        BalanceEntry.select(BalanceEntry.id)
+        .join(BankTransfer, on=IS_CAUSE)
+        .where(
+            IS_RETURN,
+            ~BankTransfer.is_debit,
+            ~fn.EXISTS(
+                later.select(later.id).where(
+                    later.transfer == BalanceEntry.transfer,
+                    later.workspace == BalanceEntry.workspace,
+                    later.id < BalanceEntry.id,
+                )
+            ),
+        )
+    )
+    return by_place, taken_first
 
 
 @counted
@@ -113,13 +156,27 @@ def allocations_cover_no_more_than_both_sides() -> Queries:
             for model, cause in (
                 (Invoice, Allocation.invoice),
                 (Refund, Allocation.refund),
-                (BankTransfer, Allocation.transfer),
                 (Credit, Allocation.withdrawal),
             )
+        ),
+        _allocated_beside(BankTransfer, Allocation.transfer).where(
+            (BalanceEntry.currency != BankTransfer.currency) | ~_took_it_from_there()
         ),
         _covered(Invoice, Allocation.invoice, lambda sums: sums > Invoice.total_minor),
         _covered(Refund, Allocation.refund, lambda sums: sums > Refund.amount_minor),
         _covered(Credit, Allocation.withdrawal, lambda sums: sums > Credit.amount_minor),
+    )
+
+
+def _took_it_from_there() -> Any:
+    """An entry by which the transfer of an allocation took what was kept in the workspace of its entry."""
+    took = BalanceEntry.alias()
+    return fn.EXISTS(
+        took.select(took.id).where(
+            took.transfer == BankTransfer.id,
+            took.workspace == BalanceEntry.workspace,
+            took.kind == BalanceEntryKind.TRANSFER_RETURN,
+        )
     )
 
 
@@ -150,9 +207,18 @@ def refunds_are_allocated_in_full() -> Queries:
 @counted
 def returned_transfers_are_taken_back_in_full() -> Queries:
     """Once, by a transfer of the same amount; and nothing of it covers anything, or is kept, any more."""
-    taking = BankTransfer.alias()
-    uncovered, taken = _sums(Allocation.entry), _sums(Allocation.transfer)
-    back = fn.COALESCE(uncovered.c.amount, 0) - fn.COALESCE(taken.c.amount, 0)
+    taking, its_transfer, gave = BankTransfer.alias(), BankTransfer.alias(), BalanceEntry.alias()
+    uncovered, kept = _sums(Allocation.entry), Allocation.alias()
+    # The last one by which it was given: of what it takes back, or of its own where an operator undid that.
+    entry_that_gave = gave.select(fn.MAX(gave.id)).where(
+        gave.kind == BalanceEntryKind.TRANSFER,
+        gave.transfer == fn.COALESCE(its_transfer.takes_back, its_transfer.id),
+        gave.id < BalanceEntry.id,
+    )
+    taken = kept.select(fn.SUM(kept.amount_minor)).where(
+        kept.transfer == BalanceEntry.transfer, kept.entry == entry_that_gave
+    )
+    back = fn.COALESCE(uncovered.c.amount, 0) - fn.COALESCE(taken, 0)
     is_unlike = (
         (BankTransfer.state != TransferState.RETURNED)
         | (taking.state != TransferState.MATCHED)
@@ -168,7 +234,7 @@ def returned_transfers_are_taken_back_in_full() -> Queries:
         ),
         BalanceEntry.select(BalanceEntry.id)
         .join(uncovered, JOIN.LEFT_OUTER, on=(uncovered.c.owner_id == BalanceEntry.id))
-        .join_from(BalanceEntry, taken, JOIN.LEFT_OUTER, on=(taken.c.owner_id == BalanceEntry.transfer))
+        .join_from(BalanceEntry, its_transfer, on=(BalanceEntry.transfer == its_transfer.id))
         .where(IS_RETURN, back != BalanceEntry.amount_minor),
     )
 
@@ -201,7 +267,8 @@ def _without_entry(model: Any, cause: Any) -> Any:
     return entries.where(BalanceEntry.id.is_null())
 
 
-def _unlike(model: Any, cause: Any, amount: Any, *, or_else: Any) -> Any:
+def _unlike(model: Any, cause: Any, amount: Any, *, or_else: Any, wherever: bool = False) -> Any:
+    """`wherever`: it may be another workspace's by now."""
     takes = BalanceEntry.kind << (
         BalanceEntryKind.INVOICE,
         BalanceEntryKind.REFUND,
@@ -212,7 +279,11 @@ def _unlike(model: Any, cause: Any, amount: Any, *, or_else: Any) -> Any:
     return (
         BalanceEntry.select(BalanceEntry.id)
         .join(model, on=(cause == model.id))
-        .where(_is_of_another(model) | (BalanceEntry.amount_minor != signed) | or_else)
+        .where(
+            (BalanceEntry.currency != model.currency if wherever else _is_of_another(model))
+            | (BalanceEntry.amount_minor != signed)
+            | or_else
+        )
     )
 
 
