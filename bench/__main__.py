@@ -34,8 +34,9 @@ NAMES = (
     "transfers",
     "beside",
     "history",
+    "year",
 )
-WITHOUT_PAGES = {"pdf", "renewals", "transfers", "beside", "history"}
+WITHOUT_PAGES = {"pdf", "renewals", "transfers", "beside", "history", "year"}
 
 
 def main() -> int:
@@ -96,8 +97,9 @@ def measure(
         statements = importlib.import_module("bench.transfers")
         for engine, url in urls.items():
             yield from statements.transfers(engine, url, quick=quick)
-    if "history" in only:
-        histories = importlib.import_module("bench.histories")
+    for name, module in (("history", "bench.histories"), ("year", "bench.year_documents")):
+        if name not in only:
+            continue
         for engine, url in urls.items():
             with tempfile.TemporaryDirectory(prefix="portal-bench-") as folder:
                 environment = {
@@ -105,7 +107,7 @@ def measure(
                     "PORTAL_DATA_DIR": folder,
                     "PORTAL_SECRET_KEY": "only-for-the-bench-" * 3,
                 }
-                yield from histories.figures(engine, environment, quick=quick)
+                yield from importlib.import_module(module).figures(engine, environment, quick=quick)
     if beside is not None and "beside" in only:
         earlier = importlib.import_module("bench.beside")
         for engine, url in urls.items():

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 
+from flask import Flask
 from flask.testing import FlaskClient
 
 from bench.figures import Figure
@@ -50,7 +51,8 @@ def _p99(milliseconds: list[float]) -> float:
     return sorted(milliseconds)[-(-len(milliseconds) * 99 // 100) - 1]
 
 
-def main(rows: int, asked: int) -> None:
+def begun() -> Flask:
+    """An application with a new database, in which something is on sale."""
     settings = read_settings()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     database.bind(settings.database_url)
@@ -58,8 +60,14 @@ def main(rows: int, asked: int) -> None:
     app = create_app(settings)
     with app.app_context(), database.connection():
         paying.apply_catalogue(catalogue_with(0))
+    return app
+
+
+def main(rows: int, asked: int) -> None:
+    app = begun()
+    with app.app_context(), database.connection():
         for slug, count in (("few", FEW), ("many", rows)):
-            _fill(slug, count)
+            fill(slug, count)
         if database.is_postgresql():
             # What autovacuum does within minutes of such a load.
             database.database.execute_sql("ANALYZE")
@@ -82,7 +90,7 @@ def _workspace(slug: str) -> Workspace:
     return Workspace.get(Workspace.slug == slug)
 
 
-def _fill(slug: str, count: int) -> None:
+def fill(slug: str, count: int) -> None:
     """One purchase, and so many copies of it, each with an order, a payment, an invoice and two entries."""
     from tests.services.upkeep.test_flat_lists import copies
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
+from select import POLLIN, poll
 from typing import Any, TypeVar
 from zlib import crc32
 
@@ -50,6 +51,21 @@ class OutsideTransaction(RuntimeError):
     """Our own mistake: a part of an act was called on its own, and could have been written alone."""
 
 
+class PostgreSQLPool(PooledPostgresqlDatabase):
+    """Peewee's, which asks the server at the begin of each request whether it is still there.
+
+    A server that ends a connection says so, and what it said waits to be read: only then is it asked.
+    """
+
+    def _is_closed(self, connection: Any) -> bool:
+        if not connection.closed:
+            waiting = poll()
+            waiting.register(connection.fileno(), POLLIN)
+            if not waiting.poll(0):
+                return False
+        return bool(super()._is_closed(connection))
+
+
 def make_database(url: str) -> Database:
     """A pooled Peewee database for a sqlite:/// or postgresql:// URL. Raises OSError where no file can be."""
     if url.startswith("sqlite:"):
@@ -65,7 +81,7 @@ def make_database(url: str) -> Database:
             timeout=WAIT_SECONDS,
             autoconnect=False,
         )
-    return PooledPostgresqlDatabase(
+    return PostgreSQLPool(
         # Read by libpq, as it reads the queue's; Peewee knows it by this beginning alone.
         re.sub(r"^postgres:", "postgresql:", url),
         prefer_psycopg3=True,

@@ -4,9 +4,12 @@ In the sandbox a make-believe rate stands in for a missing one: its clock may st
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any, cast
+
+from peewee import JOIN
 
 from portal.database.connecting import transaction
 from portal.database.prepared import Parameter, Prepared
@@ -125,19 +128,31 @@ class CurrencyNeed:
 
 
 def needs(settings: Settings, *, now: datetime) -> list[CurrencyNeed]:
-    """Of every currency in the catalogue of today but the seller's own."""
+    """Of every currency in the catalogue of today but the seller's own. One query."""
     today, own = _sellers_day(settings, now), settings.seller.currency
+    other = KeptRate.alias()
+    last = (
+        other.select(other.id)
+        .where(other.base == own, other.currency == Price.currency, other.rate_on <= today)
+        .order_by(other.rate_on.desc(), other.id.desc())
+        .limit(1)
+    )
     on_sale = (
-        Price.select(Price.currency)
+        Price.select(Price.currency, KeptRate.rate_on, KeptRate.millionths, KeptRate.source)
         .distinct()
+        .join(KeptRate, JOIN.LEFT_OUTER, on=KeptRate.id == last)
         .where(
             Price.currency != own,
             Price.amount_minor > 0,
             Price.valid_until.is_null() | (Price.valid_until > today),
         )
         .order_by(Price.currency)
+        .tuples()
     )
-    return [_need(settings, row.currency, today) for row in on_sale]
+    return [
+        _need(settings, currency, today, last=ExchangeRate(own, currency, *kept) if kept[0] else None)
+        for currency, *kept in cast("Iterable[tuple[Any, ...]]", on_sale)
+    ]
 
 
 def currencies() -> list[str]:
@@ -147,12 +162,11 @@ def currencies() -> list[str]:
     return [price.currency for price in found]
 
 
-def _need(settings: Settings, currency: str, today: date) -> CurrencyNeed:
-    kept = _last(settings, currency, today)
-    rate = _holding(settings, currency, today, last=kept)
-    is_pretended = rate is not None and rate != kept
+def _need(settings: Settings, currency: str, today: date, *, last: ExchangeRate | None) -> CurrencyNeed:
+    rate = _holding(settings, currency, today, last=last)
+    is_pretended = rate is not None and rate != last
     last_day = rate.on + VALID_FOR if rate else None
-    return CurrencyNeed(currency, rate or kept, last_day, is_pretended, today)
+    return CurrencyNeed(currency, rate or last, last_day, is_pretended, today)
 
 
 def count_urgent(*, now: datetime) -> int:

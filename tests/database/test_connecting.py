@@ -1,5 +1,6 @@
 """What a transaction writes as its last act: all in one go, in the order of the acts, or not at all."""
 
+import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
@@ -146,3 +147,20 @@ def test_a_password_may_have_any_character_as_a_url_writes_it():
     assert made.database.startswith("postgresql://"), "else Peewee takes it for a name"
     read = conninfo_to_dict(made.database)
     assert (read["user"], read["password"], read["dbname"]) == ("por@tal", "a/b#c", "portal")
+
+
+@pytest.mark.engine("postgresql")
+def test_a_connection_that_the_server_has_ended_is_not_handed_out_again(database_url):
+    pool = make_database(database_url)
+    pool.connect()
+    first = pool.execute_sql("SELECT pg_backend_pid()").fetchone()
+    pool.close()
+    with psycopg.connect(database_url, autocommit=True) as other:
+        # Waits until it is gone.
+        assert other.execute("SELECT pg_terminate_backend(%s, 5000)", first).fetchone() == (True,)
+    pool.connect()
+    again = pool.execute_sql("SELECT pg_backend_pid()").fetchone()
+    pool.close()
+    pool.connect()
+    assert pool.execute_sql("SELECT pg_backend_pid()").fetchone() == again != first
+    pool.close_all()

@@ -146,6 +146,22 @@ def test_a_statement_of_a_thousand_lines_costs_what_a_small_one_costs(app, state
         assert 0 < len(sent[0]) <= most, "\n".join([pages[0], *sent[0]])
 
 
+def test_the_operators_first_page_costs_the_same_however_many_currencies_need_a_rate(app, statements) -> None:
+    with connection():
+        a_catalogue()
+        staff = a_person("staff@vendor.test", operator=True)
+        price = Price.select().where(Price.amount_minor > 0).first()
+    visitor = Visitor(app)
+    visitor.sign_in(staff.email, PASSWORD)
+    before = queries_of("/operator/", visitor, statements)
+    with connection():
+        for currency in ("CHF", "GBP", "PLN"):
+            price.currency = currency
+            price.id = None
+            price.save(force_insert=True)
+    assert len(queries_of("/operator/", visitor, statements)) == len(before) <= MOST_QUERIES + 1
+
+
 def test_an_older_page_of_the_history_costs_what_the_first_one_costs(app, large, statements) -> None:
     visitor = Visitor(app)
     visitor.sign_in("owner@large.example", demo.PASSWORD)

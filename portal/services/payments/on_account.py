@@ -15,6 +15,7 @@ from peewee import ModelSelect, fn
 
 from portal.database import rows
 from portal.database.connecting import require_transaction, transaction, write_postponed
+from portal.database.prepared import Parameter, Prepared
 from portal.domain import open_invoices
 from portal.domain.errors import PortalError
 from portal.domain.money import Money, total
@@ -280,11 +281,7 @@ def settle_covered(
     """
     require_transaction()
     write_postponed()
-    still_open = list(_open_of(workspace))
-    if not still_open:
-        return []
-    covered = ledger.covered_of(still_open)
-    settled = [invoice for invoice in still_open if covered[invoice.id] >= invoice.total]
+    settled: list[Invoice] = _covered.rows(workspace=workspace.id)
     for invoice in settled:
         _settle(invoice, workspace, paid_with=paid_with, now=now)
         if tell:
@@ -457,7 +454,7 @@ def _withdraw(invoice: Invoice, line: OrderLine, subscription: Subscription, *, 
 # --- reading --------------------------------------------------------------------------------------
 
 
-def _open_of(workspace: Workspace) -> "ModelSelect[Invoice]":
+def _open_of(workspace: Workspace | Parameter) -> "ModelSelect[Invoice]":
     """The open invoices of the workspace with their orders, the oldest first."""
     return (
         Invoice.select(Invoice, Order)
@@ -469,6 +466,13 @@ def _open_of(workspace: Workspace) -> "ModelSelect[Invoice]":
         )
         .order_by(Invoice.id)
     )
+
+
+# Asked for each line of a statement.
+_covered = Prepared(
+    lambda: _open_of(Parameter("workspace")).where(ledger.sum_covered(Invoice) >= Invoice.total_minor)
+)
+"""Those of `_open_of` of which nothing is open any more."""
 
 
 def open_of(workspace: Workspace) -> list[tuple[Invoice, Money]]:
