@@ -565,7 +565,8 @@ class MethodSetup(Model):
     """One attempt to save a payment method without charging it, recorded before the gateway is asked.
 
     `key` goes to the gateway and never changes. `method` is what came of it; `reference` and `action_url`
-    lead to the page on which the payer confirms. A debit has the mandate that was given for it.
+    lead to the page on which the payer confirms. A debit has the mandate that was given for it. `renews`:
+    the renewals that are to be charged to the method once it is saved (payments/first_method.py).
     """
 
     key = ShortText(max_length=40, unique=True)
@@ -585,6 +586,7 @@ class MethodSetup(Model):
     )
     mandate_reference = ShortText(max_length=35, default="", constraints=[SQL("DEFAULT ''")])
     mandate_on = DateField(null=True)
+    renews = JSONField(null=True)
 
     workspace_id: int
     person_id: int

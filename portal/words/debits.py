@@ -27,5 +27,5 @@ def _what_begins(lines: Sequence[FrozenLine]) -> str:
     if kinds != {OrderKind.BUY}:
         return _("What you ordered is yours on the day it is paid.")
     if any(line.is_licensed for line in lines):
-        return _("What you ordered begins on the day it is paid.")
-    return _("Your plan begins on the day it is paid.")
+        return _("What you ordered begins on the day it is paid, and its dates move with it.")
+    return _("Your plan begins on the day it is paid, and its dates move with it.")

@@ -67,11 +67,13 @@ def test_a_first_plan_is_paid_from_a_bank_account(page: Page, reader, acme, owne
     order(page)
     expect_step(page, "result")
     expect(heading(page)).to_have_text(say("Your bank debit is on its way"))
-    expect(page.locator("#outcome")).to_contain_text(say("Your plan begins on the day it is paid."))
+    expect(page.locator("#outcome")).to_contain_text(
+        say("Your plan begins on the day it is paid, and its dates move with it.")
+    )
     assert_looks_right(page, reader)
     page.goto(f"/w/{acme.slug}/billing")
     expect(page.get_by_test_id("state-banner")).to_contain_text(
-        say("Your plan begins on the day it is paid.")
+        say("Your plan begins on the day it is paid, and its dates move with it.")
     )
     assert_looks_right(page, reader)
     the_bank_decides(clock)

@@ -4,7 +4,8 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from portal.domain.vocabulary import Role
+from portal.domain.vocabulary import Interval, Role
+from portal.services.invoices import history
 from portal.worker import jobs
 from tests.browser.reader import THE_OTHER_WAY_ROUND, WITH_AND_WITHOUT_SCRIPTS, read_by
 from tests.browser.steps import (
@@ -19,8 +20,10 @@ from tests.browser.steps import (
     refuse,
 )
 from tests.browser.watch import assert_looks_right
-from tests.factories import a_member, a_person
+from tests.factories import a_member, a_person, seen_by
+from tests.licensed import bought
 from tests.paying import ASKS_ONCE, DECLINED, PAID
+from tests.services.payments.test_on_account import ordered as on_account_order
 
 IBAN = "DE46 9999 9999 0000 0042 42"
 IBAN_MISTYPED = "DE46 9999 9999 0000 0042 24"
@@ -185,3 +188,44 @@ def test_an_invited_billing_manager_adds_a_card_on_a_phone(page: Page, reader, a
     add_card(page, PAID)
     expect(page.get_by_test_id("flash")).to_contain_text("4242")
     assert listed(page) == ["4242"]
+
+
+@read_by(*THE_OTHER_WAY_ROUND)
+def test_the_first_method_offers_to_pay_yearly_licences(page: Page, reader, acme, owner, say):
+    with jobs.at_work():
+        place = seen_by(owner, acme)
+        bought(place, interval=Interval.YEAR)
+        invoice = history.invoice_of(on_account_order(place))
+    come_signed_in(page, owner)
+    paid = len(charges())
+    box = page.locator("[name=renew]")
+    if reader.scripts:
+        # The dialog asks for what it offers once it is open.
+        page.goto(f"/w/{acme.slug}/licences")
+        page.get_by_test_id("add-method").click()
+        expect(page.locator("dialog#add-method").get_by_test_id("renewals").locator(box)).to_be_visible()
+        assert_looks_right(page, reader)
+    page.goto(f"/w/{acme.slug}/payment-methods/new")
+    expect(box).to_have_count(1)
+    expect(box).not_to_be_checked()
+    expect(page.get_by_test_id("open-invoices")).to_contain_text(invoice.number)
+    assert_looks_right(page, reader)
+    box.check()
+    fill_in_card(page, DECLINED)
+    save(page)
+    expect_refused(page, "number")
+    expect(box).to_be_checked()
+    # Whoever leaves has switched nothing on.
+    page.goto(f"/w/{acme.slug}/payment-methods/new")
+    expect(box).not_to_be_checked()
+    box.check()
+    fill_in_card(page)
+    save(page)
+    product = "Réunions" if reader.language == "fr" else "Meetings"
+    flash = say("Automatic renewal of %(product)s is on.", product=product)
+    expect(page.get_by_test_id("flash")).to_contain_text(flash)
+    page.get_by_test_id("add-method").click()
+    expect(box).to_have_count(0)
+    page.get_by_test_id("open-invoices").get_by_role("link").click()
+    expect(page).to_have_url(re.compile(f"/invoices/{invoice.number}/pay$"))
+    assert len(charges()) == paid

@@ -75,6 +75,7 @@ class MethodsPage:
     """
 
     form: NewCardForm
+    offers: new_method.Offers
     rows: list[MethodRow]
     expiring: list[tuple[str, Banner]]
     charge: str
@@ -117,6 +118,7 @@ def _page(place: Place, form: NewCardForm, *, status: int) -> Response:
         "payments/methods.html",
         MethodsPage(
             form=form,
+            offers=new_method.offers_of(place),
             rows=_rows(subscriptions, methods, soon, today=standing.today) if methods else [],
             expiring=[
                 (each.last4, expiring_banner(each, soon[each.id], methods))

@@ -3,7 +3,7 @@
 The page of the payment methods, and the dialog of the Licences page, show the same form.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -16,7 +16,8 @@ from portal.forms.cards import HostedMethodForm, NewCardForm, NewDebitForm
 from portal.gateways.base import CardData, DebitAccount
 from portal.models import MethodSetup, Subscription
 from portal.runtime import current
-from portal.services.payments import charging, mandates, method_setups
+from portal.services.payments import charging, first_method, mandates, method_setups, on_account
+from portal.services.payments.first_method import Offered
 from portal.services.payments.mandates import MandateChanged
 from portal.services.places import Place
 from portal.services.subscriptions import agreement, charged_methods
@@ -29,7 +30,9 @@ from portal.web.place import today_here
 from portal.words import formatting
 from portal.words.declines import decline_sentence
 from portal.words.i18n import gettext as _
+from portal.words.i18n import translated
 from portal.words.methods import kind_words, method_words
+from portal.words.renewal import amount_charged
 
 blueprint = Blueprint("new_method", __name__, url_prefix="/w/<slug>/payment-methods")
 REFRESH_SECONDS = 3
@@ -40,11 +43,31 @@ FIRST_FIELD = {PaymentMethodKind.CARD: "number", PaymentMethodKind.SEPA_DEBIT: "
 
 
 @dataclass(frozen=True, slots=True)
+class RenewalBox:
+    """A box that lets the method pay yearly invoices by itself. `value` says also what was shown of it."""
+
+    value: str
+    label: str
+    is_ticked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What stands beside the fields of a new method. `boxes`: of the first one alone. `open_invoices`: words
+    and address of each, which is charged by a click of its own only.
+    """
+
+    boxes: list[RenewalBox]
+    open_invoices: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Adding:
     """The form that adds a method of one `kind`, ready to print. `tabs`: (kind, label, address).
 
     `total` is what is charged to it at once, if anything, for so many `renewals` that wait. `mandate`:
     what is agreed to for a debit. `label` is the button's.
+    `offers` None: they are asked for once the dialog is open, so that the page around it does not wait.
     """
 
     form: MethodForm
@@ -57,6 +80,7 @@ class Adding:
     sandbox_cards: str
     mandate: Mandate | None
     label: str
+    offers: Offers | None
 
 
 @blueprint.route("/new", methods=["GET", "POST"])
@@ -90,7 +114,12 @@ def form_of(place: Place, kind: PaymentMethodKind) -> MethodForm:
 
 
 def adding_of(
-    place: Place, kind: PaymentMethodKind, form: MethodForm, subscriptions: list[Subscription]
+    place: Place,
+    kind: PaymentMethodKind,
+    form: MethodForm,
+    subscriptions: list[Subscription],
+    *,
+    with_offers: bool = True,
 ) -> Adding:
     """`subscriptions`: all of the workspace, that to its plan first."""
     capabilities = charging.gateway_for(kind).capabilities()
@@ -116,7 +145,56 @@ def adding_of(
         if isinstance(form, NewDebitForm)
         else None,
         label=label,
+        offers=offers_of(place) if with_offers else None,
     )
+
+
+def offers_of(place: Place) -> Offers:
+    return Offers(boxes=_boxes(place), open_invoices=list(_open_invoices(place)))
+
+
+def _boxes(place: Place) -> list[RenewalBox]:
+    ticked = request.form.getlist("renew")
+    return [
+        RenewalBox(
+            value=_value_of(each),
+            label=_(
+                "Pay the invoices of %(product)s automatically every year: %(amount)s on %(date)s",
+                product=translated(each.product.names),
+                amount=amount_charged(each.charge.total, has_vat=each.charge.tax.minor > 0),
+                date=formatting.day(each.charge.on),
+            ),
+            is_ticked=_value_of(each) in ticked,
+        )
+        for each in first_method.offered_renewals(place, now=current().clock.now())
+    ]
+
+
+def _value_of(offered: Offered) -> str:
+    return f"{offered.product.code}:{offered.charge.hash}"
+
+
+def _ticked(place: Place) -> list[Offered] | None:
+    """What was ticked; None where one of them is no longer what was shown."""
+    values = set(request.form.getlist("renew"))
+    if not values:
+        return []
+    offered = first_method.offered_renewals(place, now=current().clock.now())
+    ticked = [each for each in offered if _value_of(each) in values]
+    return ticked if len(ticked) == len(values) else None
+
+
+def _open_invoices(place: Place) -> Iterator[tuple[str, str]]:
+    """To the page that pays each, for whoever may; to its own page else."""
+    if Right.SEE_HISTORY not in place.may:
+        return
+    pays = {Right.BUY, Right.SEE_BILLING_DETAILS} <= place.may
+    for invoice, left in on_account.open_of(place.workspace):
+        words = _("Pay %(number)s: %(amount)s", number=invoice.number, amount=formatting.money(left))
+        if not pays:
+            words = _("%(number)s: %(amount)s", number=invoice.number, amount=formatting.money(left))
+        page = "open_invoices.pay" if pays else "history.statement"
+        yield words, url_for(page, slug=place.workspace.slug, number=invoice.number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +217,7 @@ def section_of(place: Place, subscriptions: list[Subscription]) -> MethodsSectio
     charged_first = charged_methods.first_charged(saved, on=today_here(place))
     return MethodsSection(
         methods=[(method_words(each.kind, each.brand, each.last4), each is charged_first) for each in saved],
-        adding=adding_of(place, kinds[0], form_of(place, kinds[0]), subscriptions),
+        adding=adding_of(place, kinds[0], form_of(place, kinds[0]), subscriptions, with_offers=False),
     )
 
 
@@ -158,12 +236,18 @@ def save(
 ) -> Response:
     """Have the gateway save what was typed; `or_show` shows the form again, with why it was not."""
     limits.count("payment", account=current_user.id)
+    renews = _ticked(place)
+    if renews is None:
+        said = _("Nothing was saved: the next payment is no longer the one you saw. Please check it again.")
+        form.add_error(None, said)
+        return or_show()
     try:
         setup = method_setups.begin_adding(
             place,
             _source(form),
             kind=kind,
             mandate=form.mandate.data if isinstance(form, NewDebitForm) else "",
+            renews=renews,
             result_address=lambda key: url_for(
                 "new_method.result", slug=place.workspace.slug, key=key, _external=True
             ),
@@ -267,7 +351,8 @@ def _outcome(setup: MethodSetup) -> tuple[str, str]:
         case SetupState.DONE:
             heading = _("The card is saved") if is_card else _("The payment method is saved")
             if not method_setups.is_being_charged(setup, now=now):
-                return heading, _("%(method)s was not charged.", method=_saved(setup))
+                said = _("%(method)s was not charged.", method=_saved(setup))
+                return heading, " ".join((said, *_renewal_words(setup)))
             return heading, _(
                 "We are trying the renewal that was waiting with %(method)s. We will e-mail you the result.",
                 method=_saved(setup),
@@ -311,4 +396,18 @@ def _saved(setup: MethodSetup) -> str:
 def _saved_words(setup: MethodSetup) -> str:
     if method_setups.is_being_charged(setup, now=current().clock.now()):
         return _("%(method)s is saved. The payment is being made.", method=_saved(setup))
-    return _("%(method)s is saved. It was not charged.", method=_saved(setup))
+    return " ".join(
+        (_("%(method)s is saved. It was not charged.", method=_saved(setup)), *_renewal_words(setup))
+    )
+
+
+def _renewal_words(setup: MethodSetup) -> Iterator[str]:
+    """What became of the renewals that were agreed to with it."""
+    renewed, left = first_method.agreed_products(setup)
+    for product in renewed:
+        yield _("Automatic renewal of %(product)s is on.", product=translated(product.names))
+    for product in left:
+        yield _(
+            "Automatic renewal of %(product)s stays off: its next payment is no longer the one you saw.",
+            product=translated(product.names),
+        )

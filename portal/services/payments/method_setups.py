@@ -5,7 +5,7 @@ asked anew. What follows from the answer is written with it, in one transaction.
 """
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -32,8 +32,9 @@ from portal.services import audit, ledger
 from portal.services.places import Place
 from portal.services.subscriptions import agreement, charged_methods, next_charge
 
-from . import asking
+from . import asking, first_method
 from .charging import gateway_for
+from .first_method import Offered
 from .mandates import CURRENCY_OF_DEBITS, refuse_another_mandate
 from .methods import charge_first, known_method, new_method, record_act, take_away
 from .waiting import (
@@ -86,13 +87,15 @@ def begin_adding(
     *,
     kind: PaymentMethodKind = PaymentMethodKind.CARD,
     mandate: str = "",
+    renews: Sequence[Offered] = (),
     result_address: Callable[[str], str],
     now: datetime,
 ) -> MethodSetup:
     """Record the set-up, then ask the gateway to save the method, once; it is not charged here.
 
     `source` is None for a kind that is entered on the gateway's own page. `mandate` is the reference that
-    was shown to whoever gave it, for a debit. `result_address` gives the absolute address of the result page
+    was shown to whoever gave it, for a debit. `renews` is what it pays by itself once it is saved.
+    `result_address` gives the absolute address of the result page
     for a set-up's key: there the payer comes back from the page of their bank or of the gateway
     (`action_url`, in state `action_required`). The set-up is `created` still where the gateway takes its
     time. Raises GatewayBusy, MandateChanged.
@@ -111,6 +114,7 @@ def begin_adding(
             kind=kind,
             mandate_reference=mandate if is_debit else "",
             mandate_on=workspace.day(now) if is_debit else None,
+            renews=first_method.as_agreed(renews) or None,
             look_up_at=wall + longest_on_its_way(),
             created_at=wall,
         )
@@ -258,6 +262,7 @@ def record_answer(setup: MethodSetup, outcome: Outcome | None, *, now: datetime)
             case Succeeded(method=MethodFacts(reference=str()) as facts):
                 setup.method = _keep(setup, facts, now=now)
                 setup.state, setup.look_up_at = SetupState.DONE, None
+                first_method.switch_on_agreed(setup, now=now)
             case Declined(code=code):
                 _settle_declined(setup, code.value, now=now)
             case NeverMade():

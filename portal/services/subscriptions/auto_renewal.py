@@ -112,7 +112,13 @@ def switch_on(
     paid: the days on which it is tried again are those of its first failure. Raises what `next_charge` does,
     NoSuchMethod, and QuoteChanged when what was shown is no longer true.
     """
-    workspace = place.workspace
+    return switch_on_in(place.workspace, product=product, method_id=method_id, shown_hash=shown_hash, now=now)
+
+
+def switch_on_in(
+    workspace: Workspace, *, product: Product | None, method_id: int | None, shown_hash: str, now: datetime
+) -> NextCharge:
+    """As `switch_on`, for whoever agreed to it before: the method was not saved yet."""
     with transaction(lock=workspace):
         subscription = agreement.of_product_or_plan(workspace, product)
         method = next((each for each in methods_of(workspace) if each.id == method_id), None)

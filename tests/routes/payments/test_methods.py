@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal.domain.vocabulary import Role
+from portal.domain.vocabulary import Interval, Role
 from portal.gateways.base import GatewayUnavailable
 from portal.models import ALL_MODELS, MethodSetup, PaymentMethod, Subscription, Workspace
 from portal.runtime import Runtime, current, install
@@ -643,3 +643,13 @@ def test_a_card_that_is_charged_and_expires_is_flagged_here_and_on_the_overview(
         PaymentMethod.update(exp_year=2026, exp_month=12).execute()
     [banner] = by_testid(shown(owner), "expiring-4242")
     assert "Add another payment method before then." in text_of(banner)
+
+
+def test_a_renewal_that_is_no_longer_what_was_shown_saves_nothing(app, acme, owner) -> None:
+    with facts(app):
+        bought(seen_by(owner_of(acme), acme), interval=Interval.YEAR)
+    response = add(owner, renew="meetings:what-was-shown")
+    assert response.status_code == 422
+    assert "the next payment is no longer the one you saw" in response.text
+    with facts(app):
+        assert (PaymentMethod.select().count(), MethodSetup.select().count()) == (0, 0)

@@ -1,0 +1,1 @@
+ALTER TABLE "method_setup" ADD COLUMN "renews" JSONB
