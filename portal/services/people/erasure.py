@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from peewee import ModelSelect, fn
+from peewee import JOIN, Expression, ModelSelect, fn
 
 from portal.database.connecting import hold, is_postgresql, require_transaction, transaction, write_postponed
 from portal.domain.billing_details import first_and_last
@@ -21,6 +21,7 @@ from portal.domain.forgotten_words import somebody, tells_who, without
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, OPEN_REFUND_STATES, OPEN_SETUP_STATES
 from portal.domain.vocabulary import MemberStatus, OrderState, Role
 from portal.models import (
+    AuditEntry,
     AuditTrace,
     BillingDetails,
     CartLine,
@@ -141,6 +142,26 @@ def find(email: str) -> Subject:
     return Subject(address=address, person=person, workspaces=list(workspaces))
 
 
+def traces_of(subject: Subject) -> Expression:
+    """Of acts that were theirs: signed in, or by a link or a form that asks nobody to sign in."""
+    contacts = Contact.select(Contact.id).join(Member, JOIN.LEFT_OUTER)
+    theirs = (Member.person == subject.person_id) | (fn.LOWER(Contact.email) == subject.address)
+    asked = NonprofitRequest.select(NonprofitRequest.id).where(
+        fn.LOWER(NonprofitRequest.email) == subject.address
+    )
+    confirmed = [str(contact.id) for contact in contacts.where(theirs)]
+    requests = [str(request.id) for request in asked]
+    unsigned = AuditEntry.select(AuditEntry.id).where(
+        ((AuditEntry.action == "contact.confirmed") & (AuditEntry.subject << confirmed))
+        | ((AuditEntry.action == "nonprofit.asked") & (AuditEntry.subject << requests))
+    )
+    return (
+        (AuditTrace.person == subject.person_id)
+        | (fn.LOWER(AuditTrace.actor) == subject.address)
+        | (AuditTrace.entry << [entry.id for entry in unsigned])
+    )
+
+
 def erase(email: str, *, now: datetime) -> Erased | None:
     """Everything of them goes. None where there is nothing: the second time changes nothing.
 
@@ -150,6 +171,7 @@ def erase(email: str, *, now: datetime) -> Erased | None:
     with transaction():
         subject = _held(email)
         _refuse(subject)
+        traces = traces_of(subject)
         living = [each for each in subject.workspaces if each.deleted_at is None]
         stand_ins = {
             each.id: stand_in for each in living if (stand_in := _stand_in(each, subject)) is not None
@@ -175,9 +197,7 @@ def erase(email: str, *, now: datetime) -> Erased | None:
         audit.record("person.erased", workspace=None, subject=str(subject.person_id or ""), now=now)
         # What this transaction has just recorded is forgotten too.
         write_postponed()
-        forget_actors(
-            (AuditTrace.person == subject.person_id) | (fn.LOWER(AuditTrace.actor) == subject.address)
-        )
+        forget_actors(traces)
         forget_people([subject.person.id] if subject.person else [])
     return erased
 

@@ -44,7 +44,7 @@ from portal.models import (
 from portal.outbox import SECRETS
 
 from . import trials_taken
-from .erasure import Subject, details_of, find
+from .erasure import Subject, details_of, find, traces_of
 
 VERSION = 1
 Rows: TypeAlias = "list[dict[str, Any]]"
@@ -579,20 +579,22 @@ def _entries(subject: Subject) -> Rows:
             & (AuditEntry.subject == member)
             & (AuditEntry.action.startswith("member.") | AuditEntry.action.startswith("licence."))
         )
-    did = (AuditTrace.person == subject.person_id) | (fn.LOWER(AuditTrace.actor) == subject.address)
     traces = (
         AuditTrace.select(AuditTrace, AuditEntry, Workspace)
         .join_from(AuditTrace, AuditEntry)
         .join_from(AuditEntry, Workspace, JOIN.LEFT_OUTER)
-        .where(did | about)
         .order_by(AuditEntry.id)
     )
-    return [_entry(trace, subject) for trace in traces]
+    own = list(traces.where(traces_of(subject)))
+    known = {trace.id for trace in own}
+    told = [(trace, True) for trace in own]
+    told += [(trace, False) for trace in traces.where(about) if trace.id not in known]
+    told.sort(key=lambda each: each[0].entry.id)
+    return [_entry(trace, is_own=is_own) for trace, is_own in told]
 
 
-def _entry(trace: AuditTrace, subject: Subject) -> dict[str, Any]:
+def _entry(trace: AuditTrace, *, is_own: bool) -> dict[str, Any]:
     """Who else did it, and from where, is theirs to know."""
-    is_own = trace.person_id == subject.person_id or trace.actor.lower() == subject.address  # type: ignore[attr-defined]
     entry = trace.entry
     return {
         "at": entry.at,

@@ -5,14 +5,12 @@ import json
 import pytest
 
 from portal.database.connecting import transaction
-from portal.domain.vocabulary import LinkPurpose, MemberStatus, Role
+from portal.domain.errors import QuoteChanged
+from portal.domain.vocabulary import MemberStatus, Role
 from portal.models import (
     AuditEntry,
-    AuditTrace,
     BillingDetails,
-    CalendarAddress,
     CartLine,
-    ChangeNotice,
     Contact,
     Invoice,
     Licence,
@@ -25,52 +23,32 @@ from portal.models import (
     Payment,
     PaymentMethod,
     Person,
-    Plan,
-    Price,
-    PurchaseRequest,
-    PurchaseRequestLine,
     Refund,
-    Session,
     Subscription,
-    UnsentForm,
 )
 from portal.services import audit
 from portal.services import letters as services_letters
 from portal.services.billing import contacts
 from portal.services.members import invitations
-from portal.services.people import erasure, own_email, signing_in
+from portal.services.people import erasure, personal_data
 from portal.services.renewals import placing
 from portal.services.renewals import run as renewals_run
-from portal.services.subscriptions import agreement, licences
+from portal.services.subscriptions import agreement
+from portal.services.workspace import deletion
 from tests import paying
 from tests.books import broken_books
 from tests.factories import (
-    PASSWORD,
-    a_contact,
     a_member,
     a_nonprofit_request,
     a_person,
     a_workspace,
     letters,
+    mailed_path,
     owner_of,
     seen_by,
 )
-from tests.licensed import bought
-from tests.services.workspace.test_deletion import found
-
-ADDRESS = "serine@canary.test"
-CANARIES = (
-    "Sérine",
-    "S\\u00e9rine",
-    "serine@canary.test",
-    "Serine@Canary.test",
-    "Kanarievogel",
-    "new@canary.test",
-    "198.51.100.7",
-    "Browser of hers",
-    "for my aviary",
-)
-DETAILS = {"first_name": "Sérine", "last_name": "Kanarievogel", "email": "Serine@Canary.test"}
+from tests.services.workspace.test_deletion import at_once, found
+from tests.traces import ADDRESS, CANARIES, leave_traces
 
 
 def erase(clock, email=ADDRESS):
@@ -79,92 +57,7 @@ def erase(clock, email=ADDRESS):
 
 @pytest.fixture
 def serine(place, clock):
-    """A second owner of Acme who bought, asked, typed and was written to; she is a member elsewhere too."""
-    acme = place.workspace
-    serine = a_person(ADDRESS, name="Sérine Kanarievogel")
-    hers = seen_by(serine, a_member(acme, serine, role=Role.OWNER).workspace)
-    licence = bought(place, quantity=2)
-    paying.pay(paying.an_order(hers, **DETAILS), auto_renewal=True)
-    paying.pay(paying.an_order(hers, "business-10", **DETAILS), paying.DECLINED)
-    paying.an_order(hers, "business-20", **DETAILS)
-    paying.pay(paying.an_order(place, "business-10", **DETAILS), paying.DECLINED)
-    licences.assign(licence, [hers.member.id], by=serine, now=clock.now())
-    licences.assign(licence, [place.member.id], by=serine, now=clock.now())
-    elsewhere = a_workspace("Elsewhere")
-    a_member(elsewhere, serine, joined=False)
-    a_contact(acme, hers.member)
-    a_contact(elsewhere, ADDRESS)
-    contacts.add_address(hers, "books@accountant.test", language="en", now=clock.now())
-    invitations.invite(hers, emails=["finch@acme.test"], role=Role.MEMBER, now=clock.now())
-    own_email.ask(serine, email="new@canary.test", password=PASSWORD, now=clock.now())
-    signing_in.request_link(ADDRESS, LinkPurpose.MAGIC)
-    wall = clock.wall()
-    Session.create(
-        token_hash="0" * 64,
-        person=serine,
-        stored={"_user_id": str(serine.id)},
-        ip_address="198.51.100.7",
-        user_agent="Browser of hers",
-        created_at=wall,
-        seen_at=wall,
-    )
-    for number, who in enumerate((serine, None)):
-        UnsentForm.create(
-            token_hash=str(number) * 64,
-            person=who,
-            page="/w/acme/contacts",
-            fields=[["email", ADDRESS]],
-            expires_at=wall,
-        )
-    CalendarAddress.create(member=hers.member, token_hash="1" * 64, created_at=wall)
-    MethodSetup.create(
-        key="s" * 32, workspace=acme, person=serine, gateway="sandbox", state="declined", created_at=wall
-    )
-    price = Price.select().join(Plan).where(Plan.code == "business-10", Price.currency == "EUR").first()
-    for number in range(2):
-        asked = PurchaseRequest.create(
-            number=f"R{number}",
-            workspace=acme,
-            asker=serine if number else place.member.person_id,
-            decided_by=None if number else serine,
-            note="for my aviary" if number else "",
-            reason="" if number else "for my aviary",
-            state="open" if number else "declined",
-            currency="EUR",
-            fingerprint="f",
-            created_at=wall,
-            expires_at=wall,
-        )
-        PurchaseRequestLine.create(
-            request=asked,
-            product=price.plan.product,
-            plan=price.plan,
-            price=price,
-            interval=price.interval,
-            unit_minor=price.amount_minor,
-        )
-    a_nonprofit_request("Elsewhere e.V.", email=ADDRESS)
-    PaymentMethod.update(holder="Sérine Kanarievogel").execute()
-    with transaction():
-        services_letters.send(
-            "owner_made",
-            to=[place.member.person],
-            workspace=acme,
-            key="told",
-            context={"by": "Sérine Kanarievogel"},
-        )
-    ChangeNotice.create(
-        workspace=acme,
-        key="n",
-        template="plan_begun",
-        context={"plan_names": {"en": "Business"}, "by": ADDRESS},
-        noted_on=clock.now().date(),
-    )
-    mine = AuditTrace.select(AuditTrace.id).where(AuditTrace.entry << AuditEntry.select())
-    AuditTrace.update(person=serine, actor=ADDRESS, ip_address="198.51.100.7").where(
-        AuditTrace.id << mine
-    ).execute()
-    return serine
+    return leave_traces(place, clock)
 
 
 # --- what goes and what stays ---------------------------------------------------------------------
@@ -285,6 +178,22 @@ def test_an_address_that_is_only_a_contact_is_erased_too(place, clock):
     assert found(("accountant.test",)) == set()
     assert Contact.select().count() == NonprofitRequest.select().count() == Link.select().count() == 0
     assert erase(clock, "books@accountant.test") is None
+
+
+@pytest.mark.either_engine
+def test_where_somebody_agreed_from_without_signing_in_is_forgotten(place, clock):
+    contact = contacts.add_address(place, "books@accountant.test", language="en", now=clock.now())
+    with audit.acting_as(audit.Actor(ip_address="198.51.100.7")):
+        contacts.confirm(mailed_path("contact_confirmation").rpartition("/")[2], now=clock.now())
+        asked = a_nonprofit_request(email="books@accountant.test")
+    kept = personal_data.export("books@accountant.test", now=clock.now())
+    told = [(each["action"], each["subject"], each["ip_address"]) for each in kept["audit"]]
+    assert told == [
+        ("contact.confirmed", str(contact.id), "198.51.100.7"),
+        ("nonprofit.asked", str(asked.id), "198.51.100.7"),
+    ]
+    erase(clock, "books@accountant.test")
+    assert found(("198.51.100.7",)) == set()
 
 
 def test_an_old_invitation_is_erased_too(place, clock):
@@ -408,3 +317,40 @@ def test_the_chain_of_the_log_still_holds(serine, clock):
             assert audit.holds(entry, previous=before), json.dumps(entry.changes)
             before = entry.digest
     assert CartLine.select().where(CartLine.added_by == serine).count() == 0
+
+
+# --- at once --------------------------------------------------------------------------------------
+
+
+def test_at_once_with_itself_and_a_deletion_it_happens_once(place, clock):
+    person = a_person(ADDRESS)
+    a_member(place.workspace, person)
+    elsewhere = a_workspace("Elsewhere")
+    a_member(elsewhere, person)
+    owner = seen_by(owner_of(elsewhere), elsewhere)
+    results = at_once(
+        *[lambda: erase(clock)] * 3,
+        lambda: deletion.delete_by_owner(owner, now=clock.now()),
+        lambda: erase(clock),
+    )
+    assert not [result for result in results if isinstance(result, Exception)]
+    assert len([result for result in results if isinstance(result, erasure.Erased)]) == 1
+    assert not Person.select().where(Person.id == person.id).exists()
+    assert broken_books() == {}
+
+
+def test_paying_and_erasing_at_once_leave_a_payment_with_its_payer_or_none(place, clock):
+    payer = paying.as_seen_by(place, "Leo Buyer", role=Role.OWNER)
+    order, address = paying.an_order(payer), payer.member.person.email
+    paying.pay(order, paying.DECLINED)
+
+    def buy():
+        return paying.pay(paying.reloaded(order), person=payer.member.person).state
+
+    bought_as, erased = at_once(buy, lambda: erase(clock, address))
+    assert isinstance(erased, erasure.Erased | erasure.PayingNow)
+    if isinstance(erased, erasure.Erased):
+        assert isinstance(bought_as, QuoteChanged), "the quote was without the address that was erased"
+        assert found(("Leo", "leo.buyer")) == set()
+    assert len(paying.paid_charges()) == (bought_as == "succeeded")
+    assert broken_books() == {}
