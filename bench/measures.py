@@ -19,6 +19,7 @@ PORTAL = "wsgi:app"
 PAGES = ("plans", "history")
 MANY_PAGES = ("subscriptions, 40 products", "order, 20 lines")
 REPEATS = 2
+SIGN_INS = 8
 MIXED_REQUESTS = 2000
 MEGABYTE = 1024 * 1024
 KILOBYTE = 1024
@@ -166,10 +167,11 @@ def _newest_invoice(place: Filled) -> str:
 
 
 def memory(place: Filled) -> Iterator[Figure]:
-    """Of the larger web worker, after as many mixed pages as a quiet hour brings."""
+    """Of the larger web worker, after as many sign-ins and mixed pages as a quiet hour brings."""
     with serving(PORTAL, place.environment, ready="/sign-in") as server:
-        visitor = Visitor(server.address)
-        visitor.sign_in(place)
+        for _ in range(SIGN_INS):
+            visitor = Visitor(server.address)
+            visitor.sign_in(place)
         paths = ["/pricing", "/me", *map(place.page, ("plans", "history", "members", "plans?lang=en"))]
         load.ask_mixed(
             [server.address + path for path in paths], cookie=visitor.cookie, requests=MIXED_REQUESTS
