@@ -118,7 +118,7 @@ def _page(place: Place, form: NewCardForm, *, status: int) -> Response:
         "payments/methods.html",
         MethodsPage(
             form=form,
-            offers=new_method.offers_of(place),
+            offers=new_method.offers_of(place, subscriptions, methods),
             rows=_rows(subscriptions, methods, soon, today=standing.today) if methods else [],
             expiring=[
                 (each.last4, expiring_banner(each, soon[each.id], methods))

@@ -3,7 +3,7 @@
 The page of the payment methods, and the dialog of the Licences page, show the same form.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -14,7 +14,7 @@ from portal.domain.money import Money, total
 from portal.domain.vocabulary import PaymentMethodKind, Right, SetupState
 from portal.forms.cards import HostedMethodForm, NewCardForm, NewDebitForm
 from portal.gateways.base import CardData, DebitAccount
-from portal.models import MethodSetup, Subscription
+from portal.models import MethodSetup, PaymentMethod, Subscription
 from portal.runtime import current
 from portal.services.payments import charging, first_method, mandates, method_setups, on_account
 from portal.services.payments.first_method import Offered
@@ -145,15 +145,22 @@ def adding_of(
         if isinstance(form, NewDebitForm)
         else None,
         label=label,
-        offers=offers_of(place) if with_offers else None,
+        offers=offers_of(place, subscriptions, charged_methods.saved_of(place.workspace))
+        if with_offers
+        else None,
     )
 
 
-def offers_of(place: Place) -> Offers:
-    return Offers(boxes=_boxes(place), open_invoices=list(_open_invoices(place)))
+def offers_of(
+    place: Place, subscriptions: Sequence[Subscription], methods: Sequence[PaymentMethod]
+) -> Offers:
+    """`subscriptions` and `methods`: all of the workspace."""
+    offered = first_method.offered_renewals(place, subscriptions, methods, now=current().clock.now())
+    owes = any(each.unpaid_on is not None for each in subscriptions)
+    return Offers(boxes=_boxes(offered), open_invoices=list(_open_invoices(place)) if owes else [])
 
 
-def _boxes(place: Place) -> list[RenewalBox]:
+def _boxes(offered: Iterable[Offered]) -> list[RenewalBox]:
     ticked = request.form.getlist("renew")
     return [
         RenewalBox(
@@ -166,7 +173,7 @@ def _boxes(place: Place) -> list[RenewalBox]:
             ),
             is_ticked=_value_of(each) in ticked,
         )
-        for each in first_method.offered_renewals(place, now=current().clock.now())
+        for each in offered
     ]
 
 
@@ -179,7 +186,9 @@ def _ticked(place: Place) -> list[Offered] | None:
     values = set(request.form.getlist("renew"))
     if not values:
         return []
-    offered = first_method.offered_renewals(place, now=current().clock.now())
+    subscriptions = agreement.all_of(place.workspace)
+    methods = charged_methods.saved_of(place.workspace)
+    offered = first_method.offered_renewals(place, subscriptions, methods, now=current().clock.now())
     ticked = [each for each in offered if _value_of(each) in values]
     return ticked if len(ticked) == len(values) else None
 

@@ -4,15 +4,15 @@ Offered, and never ticked beforehand. What was agreed to waits with the set-up u
 nothing comes of it where it is not.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from portal.domain.errors import PortalError
 from portal.domain.vocabulary import Interval, Right
-from portal.models import MethodSetup, Product
+from portal.models import MethodSetup, PaymentMethod, Product, Subscription
 from portal.services.places import Place
-from portal.services.subscriptions import agreement, auto_renewal, charged_methods
+from portal.services.subscriptions import agreement, auto_renewal
 from portal.services.subscriptions.auto_renewal import NextCharge
 
 
@@ -24,13 +24,18 @@ class Offered:
     charge: NextCharge
 
 
-def offered_renewals(place: Place, *, now: datetime) -> list[Offered]:
-    """None where a method is saved already, and for whoever may not switch automatic renewal on."""
+def offered_renewals(
+    place: Place, subscriptions: Iterable[Subscription], methods: Sequence[PaymentMethod], *, now: datetime
+) -> list[Offered]:
+    """None where a method is saved already, and for whoever may not switch automatic renewal on.
+
+    `subscriptions` and `methods`: all of the workspace. Without a query where nothing is yearly.
+    """
     workspace = place.workspace
-    if Right.AUTO_RENEWAL not in place.may or charged_methods.saved_of(workspace):
+    if Right.AUTO_RENEWAL not in place.may or methods:
         return []
     offered = []
-    for each in agreement.all_of(workspace):
+    for each in subscriptions:
         is_yearly = each.price is not None and each.price.interval == Interval.YEAR
         if each.auto_renewal or not is_yearly or not agreement.is_licensed(each):
             continue

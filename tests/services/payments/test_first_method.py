@@ -6,6 +6,7 @@ from portal.domain.vocabulary import Interval, PaymentMethodKind, SetupState
 from portal.models import BillingDetails, MethodSetup, PaymentMethod, Subscription
 from portal.services.payments import first_method, method_setups
 from portal.services.renewals import run
+from portal.services.subscriptions import agreement, charged_methods
 from tests.books import assert_books_clean
 from tests.factories import letters
 from tests.licensed import bought
@@ -15,7 +16,9 @@ from tests.services.payments.test_on_account import ordered
 
 
 def offered(place, clock):
-    return first_method.offered_renewals(place, now=clock.now())
+    subscriptions = agreement.all_of(place.workspace)
+    methods = charged_methods.saved_of(place.workspace)
+    return first_method.offered_renewals(place, subscriptions, methods, now=clock.now())
 
 
 def add(place, clock, *, kind=PaymentMethodKind.CARD, source=None, renews=()):

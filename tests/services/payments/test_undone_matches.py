@@ -3,7 +3,6 @@
 import pytest
 
 from portal.database.connecting import transaction
-from portal.domain.errors import NothingDue
 from portal.domain.money import Money
 from portal.domain.vocabulary import (
     BalanceEntryKind,
@@ -16,6 +15,7 @@ from portal.models import Allocation, AuditEntry, BalanceEntry, BankTransfer, In
 from portal.runtime import current
 from portal.services import ledger
 from portal.services.checkout import open_invoices
+from portal.services.checkout.open_invoices import PaidInPart
 from portal.services.payments import on_account, transfer_pages, transfers, undone_matches
 from portal.services.payments.transfers import TransferChanged, TransferDecided
 from portal.services.payments.undone_matches import MatchSpent
@@ -221,7 +221,7 @@ def test_no_second_card_pays_what_a_transfer_no_longer_does(place):
     paid_by_card(place, the_invoice(order))
     undo(transfer)
     assert not open_invoices.takes_card(the_invoice(order))
-    with pytest.raises(NothingDue):
+    with pytest.raises(PaidInPart):
         paid_by_card(place, the_invoice(order))
     match(the_transfer(), place, the_invoice(order))
     assert reloaded(order).state == OrderState.PAID
