@@ -7,7 +7,7 @@ from flask import Blueprint, Response, abort, flash, g, make_response, url_for
 from flask_babel import force_locale
 
 from portal.documents.calendar_file import Entry, calendar_file
-from portal.domain.forecast import Charge
+from portal.domain.forecast import Charge, Milestone
 from portal.domain.vocabulary import Right
 from portal.runtime import current
 from portal.services.billing import calendars, overview
@@ -94,10 +94,7 @@ def _entries(place: Place, found: Overview) -> Iterator[Entry]:
             elif shows(found, each):
                 said = milestone_words(each, product=translated(product.names), methods=names)
                 summary, parts = said.what, [said.note]
-                what, about = (
-                    each.kind.value,
-                    f"{each.on} {each.invoice.number if each.invoice else each.method}",
-                )
+                what, about = each.kind.value, _about(each)
             else:
                 continue
             yield Entry(
@@ -107,6 +104,11 @@ def _entries(place: Place, found: Overview) -> Iterator[Entry]:
                 description="\n".join(part for part in parts if part),
                 address=address,
             )
+
+
+def _about(milestone: Milestone) -> str:
+    """What stays the same of it: an overdue invoice stands on another day every day."""
+    return milestone.invoice.number if milestone.invoice else f"{milestone.on} {milestone.method}"
 
 
 def _uid(place: Place, product: str, what: str, about: str) -> str:

@@ -1,6 +1,6 @@
 """The private calendar: made, read by anybody who knows its address, revoked, lost with the rights."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -20,6 +20,7 @@ from tests.pages import by_testid, parse, spaced, text_of
 from tests.passing import pass_days
 from tests.paying import a_place, an_order, pay
 from tests.reading_calendars import read_calendar
+from tests.services.payments.test_on_account import ordered, the_invoice
 from tests.visiting import facts, post_form, visit_as
 
 pytestmark = pytest.mark.engine("sqlite")
@@ -195,3 +196,21 @@ def test_licences_stand_in_it_too_and_no_two_entries_share_a_name(app, client, p
         bought(place, quantity=3, renews_with=PaymentMethod.get())
     events = read_calendar(anybody(app).get(make(client)).data).events
     assert len({each.uid for each in events}) == len(events) == 25
+
+
+def test_an_overdue_invoice_is_one_event_whichever_day_it_is_asked_for(app, client, place, clock) -> None:
+    with facts(app):
+        invoice = the_invoice(ordered(place))
+    path = make(client)
+
+    def asked_today():
+        events = read_calendar(anybody(app).get(path).data).events
+        [event] = [each for each in events if invoice.number in each.summary]
+        return event
+
+    ahead = asked_today()
+    assert ahead.day == date(2026, 12, 21)
+    for day in (27, 28):
+        clock.set(datetime(2026, 12, day, 9, tzinfo=UTC))
+        late = asked_today()
+        assert (late.uid, late.day) == (ahead.uid, date(2026, 12, day))
