@@ -1,6 +1,6 @@
 """Letters to the people of a workspace, promised in the transaction of what they tell about."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import blake2b
@@ -44,6 +44,7 @@ def send(
     context: dict[str, JSON],
     attachments: Sequence[Invoice] = (),
     copies_to: Iterable[str] = (),
+    at_once: bool = False,
 ) -> None:
     """Promise one mail to each person, in their language. The same `key` a second time is a no-op.
 
@@ -56,71 +57,11 @@ def send(
 
     Change notices (writing.CHANGE_NOTICES) go to the billing people, whoever they are by then: at once where
     the workspace wants that and got none today, or where the day that they tell of comes before others would
-    be mailed; else with others later (services/billing/digests.py).
+    be mailed; else with others later (services/billing/digests.py). `at_once`: whatever they want.
     """
-    if template in CHANGE_NOTICES and not _is_mailed_at_once(template, workspace, key=key, context=context):
+    waits = template in CHANGE_NOTICES and not at_once
+    if waits and not _is_mailed_at_once(template, workspace, key=key, context=context):
         return
-    send_now(
-        template,
-        to=to,
-        workspace=workspace,
-        key=key,
-        context=context,
-        attachments=attachments,
-        copies_to=copies_to,
-    )
-
-
-def _is_mailed_at_once(template: str, workspace: Workspace, *, key: str, context: dict[str, JSON]) -> bool:
-    """Write the notice down, as mailed today or as waiting. The same `key` a second time is a no-op."""
-    if missing := names_needed(template) - {*context, "name", "workspace", "slug"}:
-        raise LetterIncomplete(template=template, missing=tuple(sorted(missing)))
-    if ChangeNotice.select().where(ChangeNotice.key == key).exists():
-        return False
-    today = workspace.day(current().clock.now())
-    frequency = workspace.change_notices
-    ChangeNotice.delete().where(ChangeNotice.workspace == workspace, ChangeNotice.sent_on < today).execute()
-    is_first = not ChangeNotice.select().where(ChangeNotice.workspace == workspace).exists()
-    at_once = (is_first and frequency is ChangeNotices.EACH) or _comes_before(
-        mailed_from(today, frequency), context
-    )
-    ChangeNotice.create(
-        workspace=workspace,
-        key=key,
-        template=template,
-        context=context,
-        noted_on=today,
-        sent_on=today if at_once else None,
-    )
-    return at_once
-
-
-def _comes_before(day: date, context: Mapping[str, JSON]) -> bool:
-    """Whether what the letter tells of is there when it would be mailed on `day`: a renewal, a due date."""
-    told = (context.get(name) for name in ("renew_on", "due_on"))
-    return any(date.fromisoformat(each) <= day for each in told if isinstance(each, str))
-
-
-def waiting_notices(workspace: Workspace) -> "ModelSelect[ChangeNotice]":
-    """Change notices that were not mailed yet, the oldest first."""
-    return (
-        ChangeNotice.select()
-        .where(ChangeNotice.workspace == workspace, ChangeNotice.sent_on.is_null())
-        .order_by(ChangeNotice.id)
-    )
-
-
-def send_now(
-    template: str,
-    *,
-    to: Iterable[Person],
-    workspace: Workspace,
-    key: str,
-    context: dict[str, JSON],
-    attachments: Sequence[Invoice] = (),
-    copies_to: Iterable[str] = (),
-) -> None:
-    """As `send`, whatever the workspace wants of change notices."""
     people = {person.id: person for person in to}.values()
     contacts = _contacts.rows(workspace=workspace.id) if template in BILLING_MAIL else []
     copies = [
@@ -158,6 +99,44 @@ def send_now(
         )
 
 
+def _is_mailed_at_once(template: str, workspace: Workspace, *, key: str, context: dict[str, JSON]) -> bool:
+    """Write the notice down, as mailed today or as waiting. The same `key` a second time is a no-op."""
+    _refuse_incomplete(template, {*context, "name", "workspace", "slug"})
+    if ChangeNotice.select().where(ChangeNotice.key == key).exists():
+        return False
+    today = workspace.day(current().clock.now())
+    frequency = workspace.change_notices
+    ChangeNotice.delete().where(ChangeNotice.workspace == workspace, ChangeNotice.sent_on < today).execute()
+    is_first = not ChangeNotice.select().where(ChangeNotice.workspace == workspace).exists()
+    at_once = (is_first and frequency is ChangeNotices.EACH) or _comes_before(
+        mailed_from(today, frequency), context
+    )
+    ChangeNotice.create(
+        workspace=workspace,
+        key=key,
+        template=template,
+        context=context,
+        noted_on=today,
+        sent_on=today if at_once else None,
+    )
+    return at_once
+
+
+def _comes_before(day: date, context: Mapping[str, JSON]) -> bool:
+    """Whether what the letter tells of is there when it would be mailed on `day`: a renewal, a due date."""
+    told = (context.get(name) for name in ("renew_on", "due_on"))
+    return any(date.fromisoformat(each) <= day for each in told if isinstance(each, str))
+
+
+def waiting_notices(workspace: Workspace) -> "ModelSelect[ChangeNotice]":
+    """Change notices that were not mailed yet, the oldest first."""
+    return (
+        ChangeNotice.select()
+        .where(ChangeNotice.workspace == workspace, ChangeNotice.sent_on.is_null())
+        .order_by(ChangeNotice.id)
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Copy:
     address: str
@@ -181,14 +160,17 @@ def promise(
     where the template says a name that neither has: here and now, not in the worker hours later.
     """
     payload: dict[str, JSON] = {"template": template, "to": to, "locale": locale, "context": context}
-    given = {*context, *(secrets or ())} | ({"facts"} if attachments else set())
-    if missing := names_needed(template) - given:
-        raise LetterIncomplete(template=template, missing=tuple(sorted(missing)))
+    _refuse_incomplete(template, {*context, *(secrets or ())} | ({"facts"} if attachments else set()))
     if secrets:
         payload[outbox.SECRETS] = dict(secrets)
     if attachments:
         payload["attachments"] = [{"invoice_id": invoice.id, "locale": locale} for invoice in attachments]
     outbox.publish("mail", key=key, payload=payload, now=current().clock.wall())
+
+
+def _refuse_incomplete(template: str, given: Collection[str]) -> None:
+    if missing := names_needed(template) - set(given):
+        raise LetterIncomplete(template=template, missing=tuple(sorted(missing)))
 
 
 def context_of(key: str, reader: Person) -> dict[str, JSON] | None:

@@ -64,12 +64,13 @@ def drain(clock):
 
 def tell(place, number):
     """A letter of its own number to everybody who gets what is about money."""
-    letters.send_now(
+    letters.send(
         "plan_begun",
         to=letters.billing_people(place.workspace),
         workspace=place.workspace,
         key=f"plan-begun-{number}",
         context={"plan_names": {"en": f"Number {number}.", "fr": f"Number {number}."}},
+        at_once=True,
     )
 
 

@@ -57,12 +57,13 @@ def _send(workspace: Workspace, *, now: datetime) -> bool:
     is_monthly = frequency is ChangeNotices.MONTHLY
     if len(waiting) == 1 and not is_monthly:
         template, context = waiting[0].template, dict(waiting[0].context)
-        letters.send_now(
+        letters.send(
             template,
             to=letters.billing_people(workspace),
             workspace=workspace,
             key=waiting[0].key,
             context=context,
+            at_once=True,
         )
     else:
         letters.send(

@@ -19,6 +19,7 @@ from portal.domain.money import Money, total
 from portal.domain.pricing import facts_hash
 from portal.domain.vocabulary import DocumentKind, TransferReason, TransferState
 from portal.models import BankTransfer, Invoice, Workspace
+from portal.outbox import JSON
 from portal.services import audit, ledger, letters
 
 from . import on_account
@@ -219,6 +220,15 @@ def _hash_of(
 # --- telling --------------------------------------------------------------------------------------
 
 
+def told_of(transfer: BankTransfer) -> dict[str, JSON]:
+    """What every letter about a transfer says of it."""
+    return {
+        "total_minor": transfer.amount_minor,
+        "currency": transfer.currency,
+        "booked_on": transfer.booked_on.isoformat(),
+    }
+
+
 def _tell_received(effect: TransferPreview) -> None:
     """Those who pay, with the invoices that it covers; the worker makes them where they are missing."""
     transfer, workspace = effect.transfer, effect.workspace
@@ -229,9 +239,7 @@ def _tell_received(effect: TransferPreview) -> None:
         # It may be matched once more, after somebody has undone it.
         key=f"transfer-received-{uuid.uuid4().hex}",
         context={
-            "total_minor": transfer.amount_minor,
-            "currency": transfer.currency,
-            "booked_on": transfer.booked_on.isoformat(),
+            **told_of(transfer),
             "payer": transfer.payer_name,
             "covered": on_account.told(effect.covered),
             "kept_minor": effect.kept.minor,
@@ -250,9 +258,7 @@ def _tell_taken_back(taken: BankTransfer, taking: BankTransfer) -> None:
         workspace=workspace,
         key=f"transfer-taken-back-{taken.id}",
         context={
-            "total_minor": taken.amount_minor,
-            "currency": taken.currency,
-            "booked_on": taken.booked_on.isoformat(),
+            **told_of(taken),
             "taken_back_on": taking.booked_on.isoformat(),
             "payer": taken.payer_name,
         },

@@ -20,7 +20,7 @@ from portal.services import audit, ledger, letters
 
 from . import on_account
 from .on_account import CoveredInvoice
-from .transfers import TransferChanged, TransferDecided, settle
+from .transfers import TransferChanged, TransferDecided, settle, told_of
 
 
 class MatchSpent(PortalError):
@@ -115,7 +115,7 @@ def undo(transfer: BankTransfer, *, reason: str, shown_hash: str, now: datetime)
 
 
 def _tell(effect: UndonePreview) -> None:
-    transfer, workspace = effect.transfer, effect.workspace
+    workspace = effect.workspace
     opened: list[JSON] = [
         {
             "number": each.invoice.number,
@@ -130,10 +130,5 @@ def _tell(effect: UndonePreview) -> None:
         workspace=workspace,
         # It may be undone more than once.
         key=f"transfer-match-undone-{uuid.uuid4().hex}",
-        context={
-            "total_minor": transfer.amount_minor,
-            "currency": transfer.currency,
-            "booked_on": transfer.booked_on.isoformat(),
-            "opened": opened,
-        },
+        context={**told_of(effect.transfer), "opened": opened},
     )

@@ -35,11 +35,11 @@ def tell(
 
     `at_once`: whatever the workspace wants of change notices.
     """
-    send = letters.send_now if at_once else letters.send
-    send(
+    letters.send(
         template,
         to=letters.billing_people(subscription.workspace),
         workspace=subscription.workspace,
         key=f"{template.replace('_', '-')}-{subscription.id}-{subscription.version}",
         context=dict(context),
+        at_once=at_once,
     )
