@@ -45,6 +45,7 @@ from portal.models import (
     UnsentForm,
     Workspace,
 )
+from portal.outbox import SECRETS
 from portal.services import audit
 from portal.services.subscriptions import licences
 
@@ -142,14 +143,41 @@ def find(email: str) -> Subject:
     return Subject(address=address, person=person, workspaces=list(workspaces))
 
 
+def of_contact(subject: Subject) -> Expression:
+    """Whether a contact, beside its member if any, is theirs."""
+    return (Member.person == subject.person_id) | (fn.LOWER(Contact.email) == subject.address)
+
+
+def advised_by(subject: Subject) -> Expression:
+    """Whether a workspace is told to write to them."""
+    return (fn.LOWER(Workspace.adviser_email) == subject.address) | (
+        fn.LOWER(Workspace.account_service_email) == subject.address
+    )
+
+
+def asked_by(subject: Subject) -> Expression:
+    """Whether a request of a non-profit organisation is theirs."""
+    return fn.LOWER(NonprofitRequest.email) == subject.address
+
+
+def written_to(subject: Subject) -> Expression:
+    """Whether a promised letter goes to them; where a letter proves an address, that is a secret of it."""
+    payload = OutboxMessage.payload
+    return (fn.LOWER(payload["to"].as_text()) == subject.address) | (
+        fn.LOWER(payload[SECRETS]["to"].as_text()) == subject.address
+    )
+
+
+def is_named_in(form: UnsentForm, subject: Subject) -> bool:
+    """Whether somebody has typed their address into it."""
+    return any(subject.address in str(value).lower() for _name, value in form.fields)
+
+
 def traces_of(subject: Subject) -> Expression:
     """Of acts that were theirs: signed in, or by a link or a form that asks nobody to sign in."""
     contacts = Contact.select(Contact.id).join(Member, JOIN.LEFT_OUTER)
-    theirs = (Member.person == subject.person_id) | (fn.LOWER(Contact.email) == subject.address)
-    asked = NonprofitRequest.select(NonprofitRequest.id).where(
-        fn.LOWER(NonprofitRequest.email) == subject.address
-    )
-    confirmed = [str(contact.id) for contact in contacts.where(theirs)]
+    asked = NonprofitRequest.select(NonprofitRequest.id).where(asked_by(subject))
+    confirmed = [str(contact.id) for contact in contacts.where(of_contact(subject))]
     requests = [str(request.id) for request in asked]
     unsigned = AuditEntry.select(AuditEntry.id).where(
         ((AuditEntry.action == "contact.confirmed") & (AuditEntry.subject << confirmed))
@@ -181,9 +209,7 @@ def erase(email: str, *, now: datetime) -> Erased | None:
             memberships=_end_memberships(subject, now=now),
             contacts=_end_contacts(subject, now=now),
             sessions=Session.delete().where(Session.person == subject.person_id).execute(),
-            nonprofit_requests=NonprofitRequest.delete()
-            .where(fn.LOWER(NonprofitRequest.email) == subject.address)
-            .execute(),
+            nonprofit_requests=NonprofitRequest.delete().where(asked_by(subject)).execute(),
             letters=_forget_letters(subject),
         )
         changed = _pass_details_on(living, subject, stand_ins, now=now)
@@ -221,11 +247,7 @@ def _held(email: str) -> Subject:
 
 def _refuse(subject: Subject) -> None:
     person = subject.person
-    advised = Workspace.select(Workspace.slug).where(
-        Workspace.deleted_at.is_null(),
-        (fn.LOWER(Workspace.adviser_email) == subject.address)
-        | (fn.LOWER(Workspace.account_service_email) == subject.address),
-    )
+    advised = Workspace.select(Workspace.slug).where(Workspace.deleted_at.is_null(), advised_by(subject))
     _raise_for(NamedAsAdviser, [each.slug for each in advised.order_by(Workspace.slug)])
     living = [each for each in subject.workspaces if each.deleted_at is None]
     if person is not None:
@@ -436,26 +458,17 @@ def _forget_orders(subject: Subject) -> bool:
 
 def _forget_letters(subject: Subject) -> int:
     """Every letter to them, sent or waiting; also those that asked another mailbox to prove itself theirs."""
-    payload = OutboxMessage.payload
     asked = Link.select(Link.token_hash).where(
         (Link.person == subject.person_id) | (fn.LOWER(Link.email) == subject.address)
     )
     keys = [f"link-{link.token_hash[:32]}" for link in asked]
     Link.delete().where(fn.LOWER(Link.email) == subject.address).execute()
-    return forget_letters(
-        (fn.LOWER(payload["to"].as_text()) == subject.address)
-        | (fn.LOWER(payload["secrets"]["to"].as_text()) == subject.address)
-        | (OutboxMessage.key << keys)
-    )
+    return forget_letters(written_to(subject) | (OutboxMessage.key << keys))
 
 
 def _forget_forms(subject: Subject) -> bool:
     """What somebody typed about them and has not sent yet: rows of an hour."""
-    naming = [
-        form.id
-        for form in UnsentForm.select()
-        if any(subject.address in str(value).lower() for _name, value in form.fields)
-    ]
+    naming = [form.id for form in UnsentForm.select() if is_named_in(form, subject)]
     return bool(UnsentForm.delete().where(UnsentForm.id << naming).execute())
 
 
@@ -485,7 +498,7 @@ def _say_somebody(subject: Subject) -> None:
                 name=subject.name if is_about else "",
                 instead=instead,
             )
-            for part in ("context", "secrets")
+            for part in ("context", SECRETS)
             if part in letter.payload
         }
         OutboxMessage.update(payload={**letter.payload, **cleared}).where(

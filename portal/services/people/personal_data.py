@@ -41,10 +41,19 @@ from portal.models import (
     UnsentForm,
     Workspace,
 )
-from portal.outbox import SECRETS
 
 from . import trials_taken
-from .erasure import Subject, details_of, find, traces_of
+from .erasure import (
+    Subject,
+    advised_by,
+    asked_by,
+    details_of,
+    find,
+    is_named_in,
+    of_contact,
+    traces_of,
+    written_to,
+)
 
 VERSION = 1
 Rows: TypeAlias = "list[dict[str, Any]]"
@@ -187,8 +196,7 @@ def _unsent_forms(subject: Subject) -> Rows:
     return [
         {"page": form.page, "fields": form.fields, "expires_at": form.expires_at}
         for form in UnsentForm.select().order_by(UnsentForm.id)
-        if form.person_id == subject.person_id
-        or any(subject.address in str(value).lower() for _name, value in form.fields)
+        if form.person_id == subject.person_id or is_named_in(form, subject)
     ]
 
 
@@ -243,25 +251,27 @@ def _calendars(subject: Subject) -> Rows:
 
 def _contacts(subject: Subject) -> Rows:
     """Where they get letters about money; `is_theirs` is false for another address that they added."""
-    theirs = (Member.person == subject.person_id) | (fn.LOWER(Contact.email) == subject.address)
-    return [
-        {
-            "workspace": contact.workspace.slug,
-            "email": contact.email if is_theirs else None,
-            "is_theirs": is_theirs,
-            "language": contact.language if is_theirs else None,
-            "created_at": contact.created_at,
-            "confirmed_at": contact.confirmed_at if is_theirs else None,
-            "bounced_at": contact.bounced_at if is_theirs else None,
-            "bounce_reason": contact.bounce_reason if is_theirs else None,
-        }
-        for contact in Contact.select(Contact, Workspace, Member)
+    contacts = (
+        Contact.select(Contact, Workspace, Member)
         .join_from(Contact, Workspace)
         .join_from(Contact, Member, JOIN.LEFT_OUTER)
-        .where(theirs | (Contact.added_by == subject.person_id))
+        .where(of_contact(subject) | (Contact.added_by == subject.person_id))
         .order_by(Contact.id)
-        if (is_theirs := _is_their_contact(contact, subject)) is not None
-    ]
+    )
+    return [_contact(each, is_theirs=_is_their_contact(each, subject)) for each in contacts]
+
+
+def _contact(contact: Contact, *, is_theirs: bool) -> dict[str, Any]:
+    return {
+        "workspace": contact.workspace.slug,
+        "email": contact.email if is_theirs else None,
+        "is_theirs": is_theirs,
+        "language": contact.language if is_theirs else None,
+        "created_at": contact.created_at,
+        "confirmed_at": contact.confirmed_at if is_theirs else None,
+        "bounced_at": contact.bounced_at if is_theirs else None,
+        "bounce_reason": contact.bounce_reason if is_theirs else None,
+    }
 
 
 def _is_their_contact(contact: Contact, subject: Subject) -> bool:
@@ -497,7 +507,7 @@ def _nonprofit_requests(subject: Subject) -> Rows:
             NonprofitRequest.created_at,
             NonprofitRequest.decided_at,
         )
-        .where(fn.LOWER(NonprofitRequest.email) == subject.address)
+        .where(asked_by(subject))
         .order_by(NonprofitRequest.id)
     )
     decided = _rows(
@@ -531,10 +541,7 @@ def _advised(subject: Subject) -> Rows:
             Workspace.account_service_email,
             Workspace.account_service_phone,
         )
-        .where(
-            (fn.LOWER(Workspace.adviser_email) == subject.address)
-            | (fn.LOWER(Workspace.account_service_email) == subject.address)
-        )
+        .where(advised_by(subject))
         .order_by(Workspace.id)
     )
 
@@ -544,12 +551,7 @@ def _advised(subject: Subject) -> Rows:
 
 def _letters(subject: Subject) -> Rows:
     """Every letter to them that is kept, sent or waiting. The secrets are those of links."""
-    payload = OutboxMessage.payload
-    letters = OutboxMessage.select().where(
-        OutboxMessage.topic == "mail",
-        (fn.LOWER(payload["to"].as_text()) == subject.address)
-        | (fn.LOWER(payload[SECRETS]["to"].as_text()) == subject.address),
-    )
+    letters = OutboxMessage.select().where(OutboxMessage.topic == "mail", written_to(subject))
     return [
         {
             "letter": letter.payload["template"],
