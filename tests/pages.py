@@ -226,3 +226,9 @@ def csrf_of(html: str) -> str:
 
 def by_testid(page: Element, testid: str) -> list[Element]:
     return [element for element in page.iter() if element.get("data-testid") == testid]
+
+
+def said_at(html: str, testid: str) -> str:
+    """The text of the only element with that mark."""
+    [found] = by_testid(parse(html), testid)
+    return text_of(found)

@@ -167,15 +167,12 @@ def transaction(*, lock: Model | None = None) -> Iterator[None]:
 @contextmanager
 def snapshot() -> Iterator[None]:
     """Everything inside is read as it was at its first query, whatever others write meanwhile. Read only."""
-    with connection():
-        if not is_postgresql():
-            with database.obj.transaction("DEFERRED"):
-                yield
-        else:
-            with database.obj.transaction("REPEATABLE READ READ ONLY"):
-                # What is reckoned between two queries of a long reading may take longer.
-                database.execute_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
-                yield
+    kind = "REPEATABLE READ READ ONLY" if is_postgresql() else "DEFERRED"
+    with connection(), database.obj.transaction(kind):
+        if is_postgresql():
+            # What is reckoned between two queries of a long reading may take longer.
+            database.execute_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+        yield
 
 
 def require_transaction() -> None:

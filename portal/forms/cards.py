@@ -12,6 +12,7 @@ from wtforms.widgets import TextInput
 
 from portal.domain.ibans import IbanFault, IbanInvalid, read_iban
 from portal.domain.vocabulary import CardBrand
+from portal.gateways.base import CardData, DebitAccount, TypedMethod
 from portal.gateways.cards import (
     card_brand,
     expires_before,
@@ -56,16 +57,28 @@ class UnshownField(Requirable, StringField):
         self.stop_when_missing(not self.data)
 
 
-class PlaceOrderForm(PortalForm):
+class MethodForm(PortalForm):
+    """Of a payment method. `first_field`: beside which a decline stands; None: above the form."""
+
+    first_field: str | None = None
+
+    @property
+    def source(self) -> TypedMethod | None:
+        """What was typed here, once it is validated; None where nothing is."""
+        return None
+
+
+class PlaceOrderForm(MethodForm):
     """Checkout, page 2, where the payment method asks for nothing more (PayPal)."""
 
     auto_renewal = CheckboxField(_l("Switch on automatic renewal for this order"))
     quote = HiddenTextField(max_length=64)
 
 
-class NewCardForm(PortalForm):
+class NewCardForm(MethodForm):
     """A card to pay with or to keep. Number and code are never shown again."""
 
+    first_field = "number"
     number = UnshownField(
         _l("Card number"),
         required=_l("Enter the number of your card."),
@@ -107,6 +120,16 @@ class NewCardForm(PortalForm):
     @property
     def brand(self) -> CardBrand | None:
         return card_brand(self.number.data)
+
+    @property
+    def source(self) -> TypedMethod | None:
+        return CardData(
+            number=self.number.data,
+            exp_month=int(self.exp_month.data),
+            exp_year=int(self.exp_year.data),
+            security_code=self.security_code.data,
+            holder=self.holder.data,
+        )
 
     def validate_number(self, field: Field) -> None:
         if not (field.data.isascii() and field.data.isdigit()):
@@ -168,9 +191,10 @@ class IbanField(HiddenTextField):
 IBAN_EXAMPLE = "FR76 3000 6000 0112 3456 7890 189"
 
 
-class NewDebitForm(PortalForm):
+class NewDebitForm(MethodForm):
     """A bank account to debit, with the mandate for it. `mandate` is the reference that the page showed."""
 
+    first_field = "iban"
     iban = IbanField(
         _l("IBAN"),
         required=_l("Enter the IBAN of the account to debit."),
@@ -186,8 +210,16 @@ class NewDebitForm(PortalForm):
     agreed = CheckboxField(_l("I give this mandate"), required=_l("Tick the box to give the mandate."))
     mandate = HiddenTextField(max_length=35)
 
+    @property
+    def source(self) -> TypedMethod | None:
+        return DebitAccount(iban=self.iban.data, holder=self.holder.data)
 
-class HostedMethodForm(PortalForm):
+    def ask_anew(self, mandate: str) -> None:
+        """The reference that was shown is another's by now: the box is to be ticked beside this one."""
+        self.mandate.data, self.agreed.data = mandate, False
+
+
+class HostedMethodForm(MethodForm):
     """A method that is entered on the gateway's own page."""
 
 
@@ -203,7 +235,7 @@ NEW_CARD = NEW_ACCOUNT = "new"
 """What is chosen where none of the saved ones is."""
 
 
-class _WithSaved(PortalForm):
+class _WithSaved(MethodForm):
     """One of the saved methods, or `another` that is typed here, in the fields `typed`."""
 
     method = RadioField(_l("Pay with"), required=_l("Choose how to pay."))
@@ -227,6 +259,10 @@ class _WithSaved(PortalForm):
     def saved_method(self) -> str:
         """The one that is chosen; empty for what is typed."""
         return "" if self.method.data == self.another[0] else str(self.method.data or "")
+
+    @property
+    def source(self) -> TypedMethod | None:
+        return None if self.saved_method else super().source
 
     def validate(self, extra_validators: dict[str, list[Callable[..., None]]] | None = None) -> bool:
         """Nothing that is typed of another one is looked at where a saved one pays."""

@@ -8,7 +8,7 @@ from wtforms.fields import FileField
 
 from portal.domain.bank_files.tables import DATE_FORMATS, CsvMapping
 from portal.domain.money import EXPONENTS
-from portal.words.i18n import Choices
+from portal.words.i18n import Choices, Sentence
 from portal.words.i18n import lazy_gettext as _l
 
 from .base import CheckboxField, ChoiceField, HiddenTextField, ParagraphField, PortalForm
@@ -27,26 +27,25 @@ class StatementForm(PortalForm):
     )
 
 
-class SetAsideForm(PortalForm):
-    note = ParagraphField(
+def _note(required: Sentence) -> ParagraphField:
+    """A reason that only the vendor's staff reads."""
+    return ParagraphField(
         _l("Reason"),
-        required=_l("Say why this transfer is not for a workspace."),
+        required=required,
         max_length=500,
         description=_l("For your colleagues; nobody else reads it."),
         render_kw={"rows": 3},
     )
+
+
+class SetAsideForm(PortalForm):
+    note = _note(_l("Say why this transfer is not for a workspace."))
 
 
 class UndoMatchForm(PortalForm):
     """`shown`: the hash of what the page said that undoing does."""
 
-    note = ParagraphField(
-        _l("Reason"),
-        required=_l("Say why this match was wrong."),
-        max_length=500,
-        description=_l("For your colleagues; nobody else reads it."),
-        render_kw={"rows": 3},
-    )
+    note = _note(_l("Say why this match was wrong."))
     shown = HiddenTextField(max_length=64)
 
 

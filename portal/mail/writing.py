@@ -145,11 +145,15 @@ def render_mail(template: str, locale: str, context: Mapping[str, JSON]) -> tupl
     with force_locale(locale):
         values = {**ADDED_LATER, **context, **_tools(current().settings, locale)}
         subject = _subject(as_text, template, values)
+
+        def title_of(told: Mapping[str, Any]) -> str:
+            return _subject(as_text, told["template"], _told_in(values, told))
+
         text = as_text.get_template(f"email/{template}.jinja").render(
             values,
             layout="email/base.txt",
             parts="email/_parts.txt",
-            title_of=lambda told: _subject(as_text, told["template"], _told_in(values, told)),
+            title_of=title_of,
             body_of=lambda told: _body(as_text, told["template"], _told_in(values, told), kind="txt"),
         )
         html = as_html.get_template(f"email/{template}.jinja").render(
@@ -157,7 +161,7 @@ def render_mail(template: str, locale: str, context: Mapping[str, JSON]) -> tupl
             subject=subject,
             layout="email/base.html",
             parts="email/_parts.html",
-            title_of=lambda told: _subject(as_text, told["template"], _told_in(values, told)),
+            title_of=title_of,
             body_of=lambda told: Markup(  # noqa: S704 (rendered with autoescape)
                 _body(as_html, told["template"], _told_in(values, told), kind="html")
             ),

@@ -27,7 +27,7 @@ from portal.words.i18n import gettext as _
 from portal.words.i18n import lazy_gettext as _l
 from portal.words.methods import method_words
 
-from .pages import address, after_asking, card_of
+from .pages import address, after_asking
 
 blueprint = Blueprint("open_invoices", __name__, url_prefix="/w/<slug>/invoices")
 PAID_IN_PART = _l(
@@ -99,7 +99,7 @@ def _pay(place: Place, due: InvoiceToPay, form: CardForm, saved: list[PaymentMet
             place.workspace,
             number,
             person=current_user._get_current_object(),
-            card=None if method else card_of(form),
+            card=form.source,
             method=method,
             shown=form.quote.data,
             return_url=address("result", place, order, external=True),

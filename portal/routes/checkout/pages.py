@@ -42,7 +42,6 @@ from portal.forms.cards import (
     PlaceOrderForm,
 )
 from portal.forms.requests import AskForm
-from portal.gateways.base import CardData, DebitAccount
 from portal.models import Order, OrderLine, Payment, PaymentMethod
 from portal.routes.plans.page import CANNOT_BE_ORDERED, REFUSALS, plans_page, refusal_sentence, refused
 from portal.routes.plans.view import renewal_of
@@ -292,7 +291,7 @@ def _offer_to_pay(place: Place, order: Order, form: PlaceOrderForm) -> Response:
             form.method.data = NEW_CARD
         if isinstance(form, DebitOrSavedForm):
             form.method.data = NEW_ACCOUNT
-        form.add_error(_first_field(form), decline)
+        form.add_error(form.first_field, decline)
     return _review_page(place, order, form, changed=changed)
 
 
@@ -302,7 +301,7 @@ def _pay(place: Place, order: Order, form: PlaceOrderForm) -> Response:
         payment = ordering.place_order(
             order,
             person=current_user._get_current_object(),
-            card=card_of(form),
+            card=form.source,
             method=_saved_method(place, order, form),
             mandate=form.mandate.data if isinstance(form, DebitForm) else "",
             auto_renewal=form.auto_renewal.data,
@@ -318,7 +317,7 @@ def _pay(place: Place, order: Order, form: PlaceOrderForm) -> Response:
         return _review_page(place, order, _payment_form(place, order), status=409, changed=True)
     except MandateChanged:
         assert isinstance(form, DebitForm), "only a debit has a mandate"
-        give_next_mandate(form, place)
+        form.ask_anew(mandates.next_mandate(place.workspace))
         said = _("Nothing was charged: the mandate has a new reference. Check it, and tick the box again.")
         form.add_error("agreed", said)
         return _review_page(place, order, form, status=422)
@@ -333,11 +332,11 @@ def _pay(place: Place, order: Order, form: PlaceOrderForm) -> Response:
         return redirect_after_write(address("result", place, order.number))
     if payment.state == PaymentState.DECLINED:
         order = order_or_404(place, order.number)
-        field = "method" if payment.method_id is not None else _first_field(form)
+        field = "method" if payment.method_id is not None else form.first_field
         form.add_error(field, decline_sentence(payment.decline_code, payment.method_kind))
         if isinstance(form, DebitForm):
             # It was shown to somebody, who gave it.
-            give_next_mandate(form, place)
+            form.ask_anew(mandates.next_mandate(place.workspace))
         return _review_page(place, order, form, status=422)
     return after_asking(place, payment)
 
@@ -374,21 +373,6 @@ def _not_placed(place: Place, order: Order) -> str:
     return _("Your order for %(plan)s was not placed: another payment is being confirmed.", plan=name)
 
 
-def _first_field(form: PlaceOrderForm) -> str | None:
-    """Beside which it stands that what was typed is declined; None: above the form."""
-    match form:
-        case CardForm():
-            return "number"
-        case DebitForm():
-            return "iban"
-    return None
-
-
-def give_next_mandate(form: DebitForm, place: Place) -> None:
-    """The reference that the form showed is another's by now: the box is to be ticked anew."""
-    form.mandate.data, form.agreed.data = mandates.next_mandate(place.workspace), False
-
-
 def _saved_method(place: Place, order: Order, form: PlaceOrderForm) -> PaymentMethod | None:
     """The saved method that was chosen. Raises QuoteChanged for one that was removed meanwhile."""
     if not isinstance(form, CardOrSavedForm | DebitOrSavedForm) or not form.saved_method:
@@ -397,23 +381,6 @@ def _saved_method(place: Place, order: Order, form: PlaceOrderForm) -> PaymentMe
         if str(method.id) == form.saved_method:
             return method
     raise QuoteChanged(shown=form.quote.data, current=order.quote_hash)
-
-
-def card_of(form: PlaceOrderForm) -> CardData | DebitAccount | None:
-    """The card or the bank account that was typed; None where none is."""
-    if isinstance(form, CardOrSavedForm | DebitOrSavedForm) and form.saved_method:
-        return None
-    if isinstance(form, DebitForm):
-        return DebitAccount(iban=form.iban.data, holder=form.holder.data)
-    if not isinstance(form, CardForm):
-        return None
-    return CardData(
-        number=form.number.data,
-        exp_month=int(form.exp_month.data),
-        exp_year=int(form.exp_year.data),
-        security_code=form.security_code.data,
-        holder=form.holder.data,
-    )
 
 
 def _review_page(

@@ -37,7 +37,6 @@ from portal.words.methods import method_words
 
 from .open_invoices import PAID_IN_PART
 from .order import confirm_label_of
-from .pages import card_of
 
 blueprint = Blueprint("pay_links", __name__)
 REFRESH_SECONDS = 3
@@ -119,7 +118,7 @@ def _pay(link: PayLink, secret: str) -> Response:
         payment = open_invoices.pay_by_link(
             secret,
             kind=kind,
-            card=card_of(form),
+            card=form.source,
             shown=form.quote.data,
             return_url=lambda way_back: url_for("pay_links.show", secret=way_back, _external=True),
             now=current().clock.now(),

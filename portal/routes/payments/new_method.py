@@ -5,15 +5,13 @@ The page of the payment methods, and the dialog of the Licences page, show the s
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from flask import Blueprint, Response, abort, flash, request, url_for
 from flask_login import current_user
 
 from portal.domain.money import Money, total
 from portal.domain.vocabulary import PaymentMethodKind, Right, SetupState
-from portal.forms.cards import HostedMethodForm, NewCardForm, NewDebitForm
-from portal.gateways.base import CardData, DebitAccount
+from portal.forms.cards import HostedMethodForm, MethodForm, NewCardForm, NewDebitForm
 from portal.models import MethodSetup, PaymentMethod, Subscription
 from portal.runtime import current
 from portal.services.payments import charging, first_method, mandates, method_setups, on_account
@@ -36,10 +34,6 @@ from portal.words.renewal import amount_charged
 
 blueprint = Blueprint("new_method", __name__, url_prefix="/w/<slug>/payment-methods")
 REFRESH_SECONDS = 3
-
-MethodForm: TypeAlias = NewCardForm | NewDebitForm | HostedMethodForm
-FIRST_FIELD = {PaymentMethodKind.CARD: "number", PaymentMethodKind.SEPA_DEBIT: "iban"}
-"""Beside which a decline stands; that of a method without a field stands above the form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +247,7 @@ def save(
     try:
         setup = method_setups.begin_adding(
             place,
-            _source(form),
+            form.source,
             kind=kind,
             mandate=form.mandate.data if isinstance(form, NewDebitForm) else "",
             renews=renews,
@@ -264,7 +258,7 @@ def save(
         )
     except MandateChanged:
         assert isinstance(form, NewDebitForm), "only a debit has a mandate"
-        form.mandate.data, form.agreed.data = mandates.next_mandate(place.workspace), False
+        form.ask_anew(mandates.next_mandate(place.workspace))
         said = _("Nothing was saved: the mandate has a new reference. Check it, and tick the box again.")
         form.add_error("agreed", said)
         return or_show()
@@ -275,28 +269,13 @@ def save(
         case SetupState.ACTION_REQUIRED:
             return redirect_after_write(setup.action_url)
         case SetupState.DECLINED:
-            form.add_error(FIRST_FIELD.get(kind), decline_sentence(setup.decline_code, kind))
+            form.add_error(form.first_field, decline_sentence(setup.decline_code, kind))
             if isinstance(form, NewDebitForm):
                 form.mandate.data = mandates.next_mandate(place.workspace)
             return or_show()
     if setup.state == SetupState.CREATED:
         patience.follow(setup.key)
     return redirect_after_write(url_for("new_method.result", slug=place.workspace.slug, key=setup.key))
-
-
-def _source(form: MethodForm) -> CardData | DebitAccount | None:
-    match form:
-        case NewCardForm():
-            return CardData(
-                number=form.number.data,
-                exp_month=int(form.exp_month.data),
-                exp_year=int(form.exp_year.data),
-                security_code=form.security_code.data,
-                holder=form.holder.data,
-            )
-        case NewDebitForm():
-            return DebitAccount(iban=form.iban.data, holder=form.holder.data)
-    return None
 
 
 # --- what is known of it --------------------------------------------------------------------------

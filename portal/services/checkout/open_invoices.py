@@ -40,9 +40,7 @@ class PaidInPart(PortalError):
 
 
 def to_pay(workspace: Workspace, number: str) -> InvoiceToPay | None:
-    """The workspace's invoice of that number; None where there is none, nothing of it is open, or no card may
-    pay it.
-    """
+    """The workspace's invoice of that number; None where there is none, or nothing of it is open."""
     invoice = (
         Invoice.select(Invoice, Order)
         .join(Order)
@@ -60,7 +58,7 @@ def to_pay(workspace: Workspace, number: str) -> InvoiceToPay | None:
     left = on_account.open_part(invoice)
     if left.minor <= 0:
         return None
-    live = Payment.get_or_none(Payment.order == invoice.order, Payment.state != PaymentState.DECLINED)
+    live = _live_payment_of(invoice)
     is_waiting = live is not None and live.is_open
     return InvoiceToPay(
         invoice,
@@ -75,8 +73,16 @@ def takes_card(invoice: Invoice) -> bool:
 
     One has paid already where the transfer that had paid the rest was taken back. One query.
     """
-    paid = Payment.select().where(Payment.order == invoice.order_id, Payment.state == PaymentState.SUCCEEDED)
-    return not paid.exists()
+    live = _live_payment_of(invoice)
+    return live is None or live.is_open
+
+
+def _live_payment_of(invoice: Invoice) -> Payment | None:
+    """The one payment of its order that was not declined, if any."""
+    found: Payment | None = Payment.get_or_none(
+        Payment.order == invoice.order_id, Payment.state != PaymentState.DECLINED
+    )
+    return found
 
 
 def methods_for(place: Place, *, now: datetime) -> list[PaymentMethod]:

@@ -10,7 +10,7 @@ from portal.services.checkout import ordering
 from tests import paying
 from tests.attackers import Attacker
 from tests.factories import a_member, a_person, a_workspace, owner_of, seen_by
-from tests.pages import by_testid, parse, spaced, text_of
+from tests.pages import said_at
 from tests.visiting import facts
 
 pytestmark = pytest.mark.either_engine
@@ -66,25 +66,19 @@ def quote_of(answer):
     return field.split('value="')[1].split('"')[0]
 
 
-def said(page, testid):
-    """The text of the only element with that mark, with plain spaces."""
-    [found] = by_testid(parse(page), testid)
-    return spaced(text_of(found))
-
-
 def test_the_review_says_that_nothing_is_charged_and_offers_no_renewal(owner, order):
     answer = owner.get(f"/w/acme/checkout/{order}/review")
     page = answer.text
-    assert "Nothing is charged now. You get an invoice of €429.60" in said(page, "transfer")
-    assert "by 21 December 2026." in said(page, "transfer")
-    assert said(page, "place-order") == "Order"
+    assert "Nothing is charged now. You get an invoice of €429.60" in said_at(page, "transfer")
+    assert "by 21 December 2026." in said_at(page, "transfer")
+    assert said_at(page, "place-order") == "Order"
     assert "auto_renewal" not in page
     assert 'name="number"' not in page
 
 
 def test_the_result_says_how_to_pay(app, owner, invoiced):
     page = owner.get(f"/w/acme/checkout/{invoiced}/result").text
-    told = said(page, "to-pay")
+    told = said_at(page, "to-pay")
     assert "€429.60 is to be paid by 21 December 2026." in told
     assert "FR76 3000 6000 0112 3456 7890 189" in told
     assert "RF94 INV2 0260 0000 1" in told
@@ -95,17 +89,17 @@ def test_the_result_says_how_to_pay(app, owner, invoiced):
 
 
 def test_it_stands_open_in_the_history_on_its_page_and_on_the_subscription(owner, invoiced):
-    assert "To be paid" in said(owner.get("/w/acme/history").text, "history-row")
+    assert "To be paid" in said_at(owner.get("/w/acme/history").text, "history-row")
     page = owner.get(INVOICE).text
-    assert "€429.60 is to be paid" in said(page, "to-pay")
-    card = said(owner.get("/w/acme/subscriptions").text, "subscription-remote")
+    assert "€429.60 is to be paid" in said_at(page, "to-pay")
+    card = said_at(owner.get("/w/acme/subscriptions").text, "subscription-remote")
     assert "An invoice is to be paid by 21 December 2026." in card
     assert owner.get("/w/acme/invoices/to-pay").headers["Location"].endswith(INVOICE)
 
 
 def test_a_card_pays_it_from_its_page(app, owner, invoiced):
     page = owner.get(PAY).text
-    assert said(page, "place-order") == "Pay €429.60"
+    assert said_at(page, "place-order") == "Pay €429.60"
     answer = owner.post(PAY, dict(quote="42960 EUR", **CARD))
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/w/acme/checkout/{invoiced}/result")
     assert "Payment complete" in owner.get(answer.headers["Location"]).text
@@ -129,7 +123,7 @@ def test_what_is_wrong_stands_beside_its_field(app, owner, invoiced, changed, se
     answer = owner.post(PAY, dict(quote="42960 EUR", **(CARD | changed)))
     page = answer.text
     assert answer.status_code == 422
-    assert sentence in said(page, "error-summary")
+    assert sentence in said_at(page, "error-summary")
     assert "4242424242424241" not in page
     with facts(app):
         assert Order.get(Order.number == invoiced).state == OrderState.INVOICED

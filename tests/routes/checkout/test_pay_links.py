@@ -12,7 +12,7 @@ from portal.services.payments import on_account
 from tests import paying
 from tests.attackers import Attacker
 from tests.factories import a_member, a_person, a_workspace, owner_of, seen_by
-from tests.pages import by_testid, parse, spaced, text_of
+from tests.pages import by_testid, parse, said_at, spaced
 from tests.transferring import a_pay_link, bring, camt, ordered_on_account
 from tests.transferring import paying as transferred
 from tests.visiting import facts, post_form, visit_as
@@ -59,11 +59,6 @@ def owner(app, acme):
         return Attacker(app, owner_of(acme))
 
 
-def said(page, testid):
-    [found] = by_testid(parse(page), testid)
-    return spaced(text_of(found))
-
-
 def state_of(app, invoice):
     with facts(app):
         return Order.get_by_id(invoice.order_id).state
@@ -72,13 +67,13 @@ def state_of(app, invoice):
 def test_it_shows_the_invoice_and_how_to_pay_it_and_nothing_else(app, client, path, acme):
     answer = client.get(f"{path}?lang=en")
     page = answer.text
-    shown = said(page, "to-pay-by-link")
+    shown = said_at(page, "to-pay-by-link")
     assert "Invoice INV-2026-000001" in page
     assert "€214.80 is to be paid by 21 December 2026." in spaced(page)
     assert "Acme SARL" in shown and "Remote" in shown
-    assert said(page, "place-order") == "Pay €214.80"
-    assert said(page, "pay-paypal") == "Pay €214.80 with PayPal"
-    assert "FR76 3000 6000 0112 3456 7890 189" in said(page, "to-pay") and "<svg" in page
+    assert said_at(page, "place-order") == "Pay €214.80"
+    assert said_at(page, "pay-paypal") == "Pay €214.80 with PayPal"
+    assert "FR76 3000 6000 0112 3456 7890 189" in said_at(page, "to-pay") and "<svg" in page
     for secret in ("4242", "saved", "/w/acme", "compta@acme.example", "auto_renewal"):
         assert secret not in page, secret
     assert (answer.headers["Referrer-Policy"], answer.headers["X-Robots-Tag"]) == ("same-origin", "noindex")
@@ -130,7 +125,7 @@ def token_of(page):
 def test_what_is_wrong_stands_beside_its_field(app, client, path, invoice, changed, sentence):
     answer = post_form(client, f"{path}?lang=en", **WHOLE, **(CARD | changed))
     assert answer.status_code == 422
-    assert sentence in said(answer.text, "error-summary")
+    assert sentence in said_at(answer.text, "error-summary")
     assert "4242424242424241" not in answer.text
     assert state_of(app, invoice) == OrderState.INVOICED
 
@@ -152,7 +147,7 @@ def test_another_amount_than_was_shown_is_shown_anew(app, client, path):
     answer = client.post(path, data={"csrf_token": token_of(page), **WHOLE, **CARD})
     assert answer.status_code == 409
     assert "What is to be paid has changed" in answer.text
-    assert said(answer.text, "place-order") == "Pay €114.80"
+    assert said_at(answer.text, "place-order") == "Pay €114.80"
     assert "Paid already" in answer.text
 
 
@@ -239,7 +234,7 @@ def test_withdrawn_and_unknown_are_answered_alike_and_a_new_one_works(app, clien
     with facts(app):
         visit_as(client, owner_of(a_workspace("Other")))
     answer = owner.post(f"{INVOICE}/pay-link")
-    new = said(answer.text, "pay-link-address").removeprefix("http://127.0.0.1:8000")
+    new = said_at(answer.text, "pay-link-address").removeprefix("http://127.0.0.1:8000")
     assert new not in owner.get(INVOICE).text, "it is shown once"
     assert client.get(new).status_code == 200
     gone, unknown = client.get(f"{path}?lang=en"), client.get(f"/pay/{'x' * 43}?lang=en")
@@ -286,7 +281,7 @@ def test_operators_withdraw_it_too(app, acme, path, client):
         operator = Attacker(app, staff)
     page = "/operator/workspaces/acme/pay-links"
     assert page in operator.get("/operator/workspaces/acme").text
-    assert "INV-2026-000001" in said(operator.get(page).text, "pay-link-row")
+    assert "INV-2026-000001" in said_at(operator.get(page).text, "pay-link-row")
     act = f"{page}/INV-2026-000001/withdraw"
     assert operator.post(act).headers["Location"] == page
     assert "No invoice of this workspace can be opened by a link now." in operator.get(page).text
