@@ -64,7 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "engine(*names): the database engines the test runs on, both by default"
     )
     config.addinivalue_line(
-        "markers", "either_engine: on one of its engines, whose turn it is; on both with FULL=1"
+        "markers", "both_engines: what moves money or takes a lock; else one of both, whose turn it is"
     )
     config.addinivalue_line(
         "markers", "postgresql: set on each test that runs on PostgreSQL; -m 'not postgresql'"
@@ -73,7 +73,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "at_least(count): set by read_by: readers of a story in each run")
     config.addinivalue_line("markers", "nothing_on_sale: the database has no catalogue, even with an app")
     config.addinivalue_line("markers", "faults_expected: the application may answer 500 in this test")
-    if config.option.lf and config.option.tracing == "off":
+    if getattr(config.option, "lf", False) and config.option.tracing == "off":
         # To record what the browser sees takes a quarter of its time, so it is done where a test had failed.
         config.option.tracing = "retain-on-failure"
     # One run is like another, on every machine; FULL=1 looks for cases that nobody has thought of.
@@ -136,7 +136,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def of_the_other_engine(items: list[pytest.Item]) -> set[pytest.Item]:
     """The tests whose engine's turn it is not. One asked for by its engine has it, and one that names both.
 
-    The cases of a test take turns; a test without cases too, if it is marked `either_engine`.
+    The cases of a test take turns; tests without cases too, unless they are marked `both_engines`.
     """
     cases_of: dict[str, dict[str, list[pytest.Item]]] = {}
     for item in items:
@@ -147,7 +147,7 @@ def of_the_other_engine(items: list[pytest.Item]) -> set[pytest.Item]:
     left = set()
     for test, cases in cases_of.items():
         [first, *others] = cases.values()
-        if others or first[0].get_closest_marker("either_engine"):
+        if others or not first[0].get_closest_marker("both_engines"):
             for turn, on_each in enumerate(cases.values(), crc32(test.encode())):
                 left |= {*on_each} - {*taking_turns(on_each, turn)}
     return left

@@ -58,15 +58,15 @@ def on_both(name, *marks, case="x"):
     ]
 
 
-def test_engines_take_turns_where_either_will_do(monkeypatch):
-    marked = [on_both(f"test_{n}", "either_engine") for n in range(40)]
-    others = [*on_both("test_money"), *on_both("test_lock", "either_engine", "engine")]
-    everything = [*others, *(test for both in marked for test in both)]
+def test_engines_take_turns_where_no_money_moves_and_nothing_is_locked(monkeypatch):
+    usual = [on_both(f"test_{n}") for n in range(40)]
+    others = [*on_both("test_money", "both_engines"), *on_both("test_lock", "engine")]
+    everything = [*others, *(test for both in usual for test in both)]
     left = of_the_other_engine(everything)
-    assert all(len({*both} & left) == 1 for both in marked)
+    assert all(len({*both} & left) == 1 for both in usual)
     assert {test.callspec.params["engine"] for test in left} == {*ENGINES}
     assert not {*others} & left
-    assert of_the_other_engine(marked[0][:1]) == of_the_other_engine(marked[0][1:]) == set()
+    assert of_the_other_engine(usual[0][:1]) == of_the_other_engine(usual[0][1:]) == set()
     monkeypatch.setattr(matrix, "FULL", True)
     assert of_the_other_engine(everything) == set()
 

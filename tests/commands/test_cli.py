@@ -318,7 +318,6 @@ def start(environment, *words):
     )
 
 
-@pytest.mark.either_engine
 @pytest.mark.parametrize("words", [("--embedded",), ("--workers", "1")], ids=["embedded", "web alone"])
 def test_serve_says_its_address_answers_and_stops_at_sigterm(environment, words):
     server = start(environment, "serve", "--port", "0", *words)

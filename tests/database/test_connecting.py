@@ -20,6 +20,8 @@ from portal.services import audit
 from tests.books import assert_books_clean
 from tests.paying import a_place, an_order, pay
 
+pytestmark = pytest.mark.both_engines
+
 
 @pytest.fixture
 def written(database):

@@ -22,6 +22,8 @@ from tests.conftest import TODAY
 from tests.crediting import credit
 from tests.paying import DECLINED, an_order, buy, pay, reloaded
 
+pytestmark = pytest.mark.both_engines
+
 REFUSALS = (IntegrityError, DataError)
 
 

@@ -35,6 +35,8 @@ from tests.books import assert_books_clean, broken_books
 from tests.corruptions import a_past_of_everything
 from tests.processes import exit_code_of, in_processes
 
+pytestmark = pytest.mark.both_engines
+
 
 @pytest.fixture
 def empty_url(engine, tmp_path, request):

@@ -8,6 +8,8 @@ from portal.models import Member, Person, Plan, Price, Subscription, Workspace
 from tests.factories import a_workspace
 from tests.visiting import facts
 
+pytestmark = pytest.mark.both_engines
+
 
 @pytest.mark.engine("sqlite", "postgresql")
 @pytest.mark.parametrize("model", [Workspace, Member, Person, Subscription])

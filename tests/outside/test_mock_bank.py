@@ -18,6 +18,8 @@ from portal.services.payments.bank_statements import StatementKnown
 from tests.paying import a_place
 from tests.transferring import SELLER_IBAN, an_open_invoice, assert_transfers_clean, bring
 
+pytestmark = pytest.mark.both_engines
+
 LONGEST_SECONDS = 60
 ACCOUNT = "SELLER"
 

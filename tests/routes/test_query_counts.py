@@ -38,8 +38,6 @@ from tests.visitors import Visitor
 
 MOST_QUERIES = 6
 
-pytestmark = pytest.mark.either_engine
-
 
 class Statements(logging.Handler):
     """What Peewee sends to the database, in order."""

@@ -15,6 +15,8 @@ from portal.worker.handlers import HANDLERS
 from tests.factories import a_contact, a_member, a_person
 from tests.paying import buy
 
+pytestmark = pytest.mark.both_engines
+
 AWAY = timedelta(hours=48)
 STEP = timedelta(minutes=15)
 READERS = (

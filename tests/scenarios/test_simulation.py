@@ -13,6 +13,8 @@ from tests import judges
 from tests.matrix import FULL
 from tests.simulation.world import DAYS, make_world
 
+pytestmark = pytest.mark.both_engines
+
 # (seed, days)
 SQLITE_WORLDS = [(seed, DAYS) for seed in range(1, 101)] if FULL else [(1, 200)]
 POSTGRESQL_WORLDS = [(seed, DAYS) for seed in range(101, 104)] if FULL else [(101, 100)]

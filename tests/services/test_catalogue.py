@@ -18,6 +18,8 @@ from tests.books import assert_books_clean
 from tests.factories import CATALOGUE
 from tests.paying import an_open_order, an_order, apply_catalogue, line_of, pay, reloaded
 
+pytestmark = pytest.mark.both_engines
+
 DEMO = CATALOGUE.read_text()
 OLD, NEW = 'currency = "EUR", amount_minor = 2800 }', 'currency = "EUR", amount_minor = 2900 }'
 

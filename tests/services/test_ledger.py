@@ -35,6 +35,8 @@ from tests.paying import (
 )
 from tests.services.payments.test_refunds import refund
 
+pytestmark = pytest.mark.both_engines
+
 INVOICE, CREDIT_NOTE = BalanceEntryKind.INVOICE, BalanceEntryKind.CREDIT_NOTE
 PAYMENT, REFUND = BalanceEntryKind.PAYMENT, BalanceEntryKind.REFUND
 OPEN, PART_PAID, PAID = InvoiceStatus.OPEN, InvoiceStatus.PART_PAID, InvoiceStatus.PAID

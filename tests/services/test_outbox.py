@@ -16,7 +16,7 @@ from portal.models import OutboxMessage
 WALL = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 LEASE_SECONDS = 60
 
-pytestmark = pytest.mark.usefixtures("database")
+pytestmark = [pytest.mark.usefixtures("database"), pytest.mark.both_engines]
 
 
 def at(wall, handlers, **options):

@@ -16,8 +16,6 @@ from tests.visiting import facts
 SIGN_IN = {"email": "owner@acme.test", "password": PASSWORD}
 NEW_PASSWORD = "harbour-violin-7-kelp"
 
-pytestmark = pytest.mark.either_engine
-
 
 @pytest.fixture
 def acme(app) -> Workspace:

@@ -12,6 +12,8 @@ from tests.books import assert_books_clean
 from tests.factories import a_workspace, owner_of
 from tests.visiting import facts
 
+pytestmark = pytest.mark.both_engines
+
 FULL = "RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'"
 GONE = "PERFORM pg_terminate_backend(pg_backend_pid())"
 PLAN = {"price": "business-5:month", "currency": "EUR", "confirmed": "y"}

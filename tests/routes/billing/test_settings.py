@@ -73,7 +73,6 @@ def test_the_next_document_has_what_is_saved_and_no_earlier_one(app, client, pla
         assert "Paix" not in str(AuditEntry.get(AuditEntry.action == "billing.settings_changed").changes)
 
 
-@pytest.mark.either_engine
 @pytest.mark.parametrize(
     ("country", "has", "lacks", "label"),
     [
@@ -92,7 +91,6 @@ def test_the_fields_follow_the_country(client, place, country, has, lacks, label
     assert label in text_of(parse(answer.text))
 
 
-@pytest.mark.either_engine
 def test_another_country_drops_what_no_longer_applies(client, place) -> None:
     html = post_form(client, PAGE, **{**FIELDS, "country": "SE", "update": "y"}).text
     for gone in ("732 829 320", "fr 44", 'value="SARL"'):
@@ -100,7 +98,6 @@ def test_another_country_drops_what_no_longer_applies(client, place) -> None:
     assert "Acme SARL" in html and "PO 4711" in html
 
 
-@pytest.mark.either_engine
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
@@ -128,7 +125,6 @@ def test_what_is_wrong_is_said_beside_its_field(app, client, place, changed, sen
         assert not BillingDetails.select().exists(), name
 
 
-@pytest.mark.either_engine
 def test_a_private_person_has_no_numbers(app, client, place) -> None:
     answer = save(client, is_business="", legal_number="12", vat_number="x", electronic_address="y")
     assert answer.status_code == 303
@@ -185,7 +181,6 @@ def test_the_second_of_two_is_shown_both_values(app, client, place) -> None:
         assert BillingDetails.get().company_name == "Acme Second"
 
 
-@pytest.mark.either_engine
 def test_saving_what_stands_changes_nothing(app, client, place) -> None:
     assert save(client).status_code == 303
     assert save(client, email_confirm="").status_code == 303
@@ -194,7 +189,6 @@ def test_saving_what_stands_changes_nothing(app, client, place) -> None:
         assert AuditEntry.select().where(AuditEntry.action == "billing.settings_changed").count() == 1
 
 
-@pytest.mark.either_engine
 def test_it_is_open_while_blocked(app, client, place, clock) -> None:
     with facts(app):
         pay(an_order(place))
@@ -204,7 +198,6 @@ def test_it_is_open_while_blocked(app, client, place, clock) -> None:
     assert client.get(PAGE).status_code == 200
 
 
-@pytest.mark.either_engine
 def test_the_checkout_begins_with_them(app, client, place) -> None:
     assert save(client).status_code == 303
     with facts(app):
@@ -213,13 +206,11 @@ def test_the_checkout_begins_with_them(app, client, place) -> None:
     assert 'value="12 rue de la Paix"' in html and 'value="FR44732829320"' in html
 
 
-@pytest.mark.either_engine
 def test_where_nobody_asks_the_register_nothing_is_said_of_it(client, place) -> None:
     assert save(client).status_code == 303
     assert not by_testid(parse(client.get(PAGE).text), "register-says")
 
 
-@pytest.mark.either_engine
 @pytest.mark.settings(PORTAL_VIES_URL="http://127.0.0.1:9/check-vat-number")
 def test_the_page_says_what_the_register_said(app, client, place, clock) -> None:
     assert save(client).status_code == 303

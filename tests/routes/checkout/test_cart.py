@@ -13,8 +13,6 @@ from tests.factories import CATALOGUE, a_member, a_person, a_workspace, owner_of
 from tests.pages import by_testid, check_page, links_of, parse_fragment, text_of
 from tests.visiting import facts
 
-pytestmark = pytest.mark.either_engine
-
 MONTH, YEAR = Interval.MONTH, Interval.YEAR
 MEETINGS = Choice("meetings-essential", MONTH, 3)
 WEBINAR = Choice("webinar-standard", YEAR, 2)

@@ -13,8 +13,6 @@ from tests.factories import a_member, a_person, a_workspace, owner_of, seen_by
 from tests.pages import said_at
 from tests.visiting import facts
 
-pytestmark = pytest.mark.either_engine
-
 PAY = "/w/acme/invoices/INV-2026-000001/pay"
 INVOICE = "/w/acme/invoices/INV-2026-000001"
 CARD = {

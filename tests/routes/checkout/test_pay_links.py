@@ -17,8 +17,6 @@ from tests.transferring import a_pay_link, bring, camt, ordered_on_account
 from tests.transferring import paying as transferred
 from tests.visiting import facts, post_form, visit_as
 
-pytestmark = pytest.mark.either_engine
-
 INVOICE = "/w/acme/invoices/INV-2026-000001"
 CARD = {
     "number": "4242424242424242",

@@ -10,8 +10,6 @@ from tests.paying import a_place
 from tests.transferring import an_open_invoice
 from tests.visiting import facts
 
-pytestmark = pytest.mark.either_engine
-
 
 @pytest.fixture
 def paid(app):

@@ -242,7 +242,6 @@ def test_everything_is_in_the_archive(app, owner) -> None:
     assert (member["email"], member["role"]) == ("owner@acme.test", "owner")
 
 
-@pytest.mark.either_engine
 def test_the_payments_are_dated_by_the_clock_that_the_other_lists_go_by(app, owner) -> None:
     """The sandbox's clock is 40 days ahead of the machine's; then the card is declined by itself."""
     with facts(app):

@@ -63,7 +63,6 @@ def test_a_contact_is_marked_the_owner_is_told_and_the_others_still_get_mail(pla
     assert entry.subject == str(marked.id) and BOOKS not in str(entry.changes)
 
 
-@pytest.mark.either_engine
 def test_once_confirmed_again_it_gets_mail_again(place) -> None:
     contact = a_contact(place.workspace, BOOKS)
     buy(place)
@@ -74,7 +73,6 @@ def test_once_confirmed_again_it_gets_mail_again(place) -> None:
     assert addressees("order_confirmed").count(BOOKS) == 2
 
 
-@pytest.mark.either_engine
 def test_the_second_report_says_nothing_new(place) -> None:
     a_contact(place.workspace, BOOKS)
     buy(place)
@@ -84,7 +82,6 @@ def test_the_second_report_says_nothing_new(place) -> None:
     assert len(mailed("contact_bounced")) == 1
 
 
-@pytest.mark.either_engine
 def test_a_late_letter_is_no_bounce(place) -> None:
     a_contact(place.workspace, BOOKS)
     buy(place)
@@ -92,7 +89,6 @@ def test_a_late_letter_is_no_bounce(place) -> None:
     assert Contact.get().bounced_at is None
 
 
-@pytest.mark.either_engine
 def test_a_report_about_a_letter_from_before_the_confirmation_is_passed_over(place, clock) -> None:
     contact = a_contact(place.workspace, BOOKS)
     buy(place)
@@ -117,7 +113,6 @@ def test_an_owner_s_own_address_stops_letters_about_money_until_they_use_a_link(
     assert Person.get_by_id(ada.person_id).bounced_at is None
 
 
-@pytest.mark.either_engine
 def test_a_marked_owner_does_not_get_a_copy_by_another_name_either(place) -> None:
     """The address of the billing details is the owner's own, and they are a contact too."""
     a_contact(place.workspace, place.member)
@@ -137,7 +132,6 @@ def test_the_owners_of_each_workspace_that_writes_there_are_told(place) -> None:
     assert addressees("contact_bounced") == [OWNER, "zoe.zenith@acme.example"]
 
 
-@pytest.mark.either_engine
 def test_a_notice_that_comes_back_makes_no_further_notice(place) -> None:
     a_member(place.workspace, a_person("ada@acme.test"), role=Role.OWNER)
     a_contact(place.workspace, BOOKS)
@@ -149,21 +143,18 @@ def test_a_notice_that_comes_back_makes_no_further_notice(place) -> None:
     assert len(mailed("contact_bounced")) == 2
 
 
-@pytest.mark.either_engine
 def test_a_link_to_a_wrong_address_marks_the_contact_that_it_was_for(place) -> None:
     contacts.add_address(place, "nobody@accountant.test", language="en", now=now())
     assert came_back("nobody@accountant.test", template="contact_confirmation")
     assert len(mailed("contact_bounced")) == 1
 
 
-@pytest.mark.either_engine
 def test_an_address_that_was_only_typed_is_nobodys_to_mark(place) -> None:
     buy(place)
     assert not came_back("compta@acme.example")
     assert mailed("contact_bounced") == []
 
 
-@pytest.mark.either_engine
 def test_a_forged_return_address_is_nobodys(place) -> None:
     a_contact(place.workspace, BOOKS)
     buy(place)
@@ -189,7 +180,6 @@ def test_a_forged_return_address_is_nobodys(place) -> None:
     assert bounces.take(a_report(letter, to=genuine.upper()), now=now())
 
 
-@pytest.mark.either_engine
 def test_a_letter_whose_address_is_forgotten_marks_nobody(place) -> None:
     buy(place)
     letter = letter_to(OWNER)

@@ -67,7 +67,6 @@ def test_an_address_gets_letters_once_somebody_there_has_agreed(place) -> None:
         contacts.confirm(token_of(), now=now())
 
 
-@pytest.mark.either_engine
 def test_a_member_whose_address_is_not_proved_is_asked_first(place) -> None:
     paul = a_member(place.workspace, a_person("paul@acme.test", proved=False), joined=False)
     assert not contacts.add_member(place, paul.id, now=now()).is_confirmed
@@ -77,13 +76,11 @@ def test_a_member_whose_address_is_not_proved_is_asked_first(place) -> None:
     assert contacts.find_contact(place.workspace, Contact.get().id).gets_mail
 
 
-@pytest.mark.either_engine
 def test_the_address_of_a_member_is_the_member(place) -> None:
     paul = a_member(place.workspace, a_person("paul@acme.test"))
     assert added(place, "Paul@ACME.test").member_id == paul.id
 
 
-@pytest.mark.either_engine
 @pytest.mark.parametrize("email", [BOOKS, "BOOKS@accountant.test", "paul@acme.test"])
 def test_a_contact_twice_is_refused(place, email) -> None:
     a_contact(place.workspace, BOOKS, confirmed=False)
@@ -93,7 +90,6 @@ def test_a_contact_twice_is_refused(place, email) -> None:
     assert Contact.select().count() == 2
 
 
-@pytest.mark.either_engine
 def test_a_disabled_member_is_refused_by_name_and_by_address(place) -> None:
     gone = a_member(place.workspace, a_person("gone@acme.test"), status=MemberStatus.DISABLED)
     with pytest.raises(MemberDisabled):
@@ -102,7 +98,6 @@ def test_a_disabled_member_is_refused_by_name_and_by_address(place) -> None:
         added(place, "gone@acme.test")
 
 
-@pytest.mark.either_engine
 def test_a_member_of_another_workspace_is_nobody_here(place) -> None:
     other = Member.get(Member.workspace == a_workspace("Zenith"))
     with pytest.raises(NoSuchMember):
@@ -110,7 +105,6 @@ def test_a_member_of_another_workspace_is_nobody_here(place) -> None:
     assert other.id not in [member.id for member in contacts.members_to_add(place.workspace)]
 
 
-@pytest.mark.either_engine
 def test_there_is_a_most(place, monkeypatch) -> None:
     monkeypatch.setattr(contacts, "MOST_CONTACTS", 1)
     a_contact(place.workspace)
@@ -164,7 +158,6 @@ def test_each_address_gets_one_mail_whatever_it_is(place) -> None:
     assert "ask_instead" not in owners[0]["context"]
 
 
-@pytest.mark.either_engine
 def test_what_is_not_about_money_goes_to_no_contact(place) -> None:
     a_contact(place.workspace)
     letters.send(
@@ -177,7 +170,6 @@ def test_what_is_not_about_money_goes_to_no_contact(place) -> None:
     assert addressees("trial_last_day") == ["jeanne.martin@acme.example"]
 
 
-@pytest.mark.either_engine
 def test_the_same_letter_again_reaches_nobody_twice(place) -> None:
     contact = a_contact(place.workspace)
     for _ in range(2):
@@ -194,14 +186,12 @@ def test_the_same_letter_again_reaches_nobody_twice(place) -> None:
     assert addressees("plan_begun") == [BOOKS, "jeanne.martin@acme.example"]
 
 
-@pytest.mark.either_engine
 def test_a_contact_of_one_workspace_hears_nothing_of_another(place) -> None:
     a_contact(a_place("Zenith", owner="Ada Zen").workspace)
     buy(place)
     assert BOOKS not in addressees("order_confirmed")
 
 
-@pytest.mark.either_engine
 def test_a_disabled_member_gets_nothing_and_a_removed_one_is_no_contact(place) -> None:
     paul = a_member(place.workspace, a_person("paul@acme.test"))
     contacts.add_member(place, paul.id, now=now())
@@ -215,7 +205,6 @@ def test_a_disabled_member_gets_nothing_and_a_removed_one_is_no_contact(place) -
 # --- again, and no more ---------------------------------------------------------------------------
 
 
-@pytest.mark.either_engine
 def test_another_link_ends_the_older_one(place) -> None:
     contact = added(place)
     older = token_of()
@@ -227,7 +216,6 @@ def test_another_link_ends_the_older_one(place) -> None:
     assert not contacts.send_link_again(place, contact, now=now())
 
 
-@pytest.mark.either_engine
 def test_a_link_is_good_for_its_days_and_dies_with_its_contact(place, clock) -> None:
     contact = added(place)
     clock.advance_wall(days=links.LIFE_OF_LINK[LinkPurpose.CONTACT].days)
@@ -241,7 +229,6 @@ def test_a_link_is_good_for_its_days_and_dies_with_its_contact(place, clock) -> 
     assert Link.select().where(Link.purpose == LinkPurpose.CONTACT).count() == 0
 
 
-@pytest.mark.either_engine
 def test_a_link_of_another_purpose_confirms_nobody(place) -> None:
     with pytest.raises(LinkUnusable):
         contacts.confirm("nothing", now=now())
@@ -250,7 +237,6 @@ def test_a_link_of_another_purpose_confirms_nobody(place) -> None:
         links.open_link(token_of(), LinkPurpose.MAGIC)
 
 
-@pytest.mark.either_engine
 def test_the_list_says_who_may_manage_billing(place) -> None:
     a_contact(place.workspace, "books@accountant.test")
     a_contact(place.workspace, "manager@acme.test")
@@ -264,7 +250,6 @@ def test_the_list_says_who_may_manage_billing(place) -> None:
     ]
 
 
-@pytest.mark.either_engine
 def test_deleting_the_workspace_forgets_contacts_and_what_is_on_its_way_to_them(place) -> None:
     from portal.services.workspace import deletion
 

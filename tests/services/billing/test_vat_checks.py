@@ -138,7 +138,6 @@ def test_a_number_that_is_not_registered_is_told_once_and_changes_coming_orders_
     assert an_order(place, **BELGIAN).tax_minor > 0
 
 
-@pytest.mark.either_engine
 @pytest.mark.parametrize(
     ("status_code", "answer"),
     [
@@ -162,7 +161,6 @@ def test_an_outage_is_unchecked_and_never_invalid(place, register, clock, status
     assert status() is VatStatus.UNCHECKED and not VatCheck.select().exists()
 
 
-@pytest.mark.either_engine
 def test_nobody_there_is_an_outage(place, register, clock):
     install(
         replace(
@@ -174,7 +172,6 @@ def test_nobody_there_is_an_outage(place, register, clock):
     assert status() is VatStatus.UNCHECKED
 
 
-@pytest.mark.either_engine
 def test_an_answer_that_trickles_in_has_one_deadline(place, register, clock, monkeypatch):
     """Each byte comes in time, and the whole answer would: it is the deadline that it misses."""
     monkeypatch.setattr(vies, "SECONDS", 0.5)
@@ -186,7 +183,6 @@ def test_an_answer_that_trickles_in_has_one_deadline(place, register, clock, mon
     assert status() is VatStatus.UNCHECKED and not VatCheck.select().exists()
 
 
-@pytest.mark.either_engine
 def test_an_answer_about_a_number_that_was_replaced_changes_nothing_else(place, register, clock):
     BillingDetails.update(vat_number="BE0403170701").execute()
     register.answer = says(False)
@@ -195,7 +191,6 @@ def test_an_answer_about_a_number_that_was_replaced_changes_nothing_else(place, 
     assert status() is VatStatus.UNCHECKED and not letters("vat_number_invalid")
 
 
-@pytest.mark.either_engine
 @pytest.mark.parametrize(
     ("number", "is_in"),
     [(NUMBER, True), ("EL094259216", True), ("XI123456789", True), ("GB980780684", False), ("", False)],

@@ -48,6 +48,8 @@ from tests.paying import (
     with_details,
 )
 
+pytestmark = pytest.mark.both_engines
+
 
 def dearer(amount_before="amount_minor = 2800 }", amount_after="amount_minor = 2900 }"):
     """The demo catalogue with another price of Business 5 by the month in euros."""

@@ -16,8 +16,6 @@ from tests.paying import paid_charges
 
 FORTY = {"S": 1, "M": 40, "L": 2}
 
-pytestmark = pytest.mark.either_engine
-
 
 @pytest.fixture
 def small(monkeypatch) -> None:

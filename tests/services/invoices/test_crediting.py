@@ -19,6 +19,8 @@ from tests.crediting import credit, days_from, issue
 from tests.domain.test_invoicing import PRORATED, PRORATED_QUOTE
 from tests.paying import a_place, an_order, buy, pay
 
+pytestmark = pytest.mark.both_engines
+
 # business-5 is 28.00 a month, + 20 % = 5.60; bought on 21 November 2026 it pays for 30 days.
 
 

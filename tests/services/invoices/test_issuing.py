@@ -14,6 +14,8 @@ from portal.services.invoices import history, issuing, pdfs
 from tests.books import assert_books_clean
 from tests.paying import DECLINED, a_place, an_order, as_seen_by, buy, line_of, pay, reloaded
 
+pytestmark = pytest.mark.both_engines
+
 
 def numbers():
     return [invoice.number for invoice in Invoice.select().order_by(Invoice.id)]

@@ -13,7 +13,7 @@ from portal.services.members.invitations import AlreadyMembers, CapacityReached,
 from tests.factories import a_member, a_person, a_workspace, owner_of, seen_by
 from tests.services.payments.test_concurrency import at_once, faults_of
 
-pytestmark = pytest.mark.usefixtures("runtime")
+pytestmark = [pytest.mark.usefixtures("runtime"), pytest.mark.both_engines]
 TIMES = 8
 
 

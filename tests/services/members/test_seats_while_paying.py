@@ -21,6 +21,8 @@ from tests.factories import a_member, a_person, letters, plan_of
 from tests.paying import ASKS_ONCE, a_buyer, an_order, as_seen_by, buy, pay, reloaded, the_sandbox
 from tests.services.payments.test_concurrency import at_once, faults_of
 
+pytestmark = pytest.mark.both_engines
+
 
 def now():
     return current().clock.now()

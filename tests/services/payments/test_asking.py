@@ -18,6 +18,8 @@ from tests.paying import ASKS_ONCE, DECLINED, PAID, a_card, an_order, buy, paid_
 from tests.processes import DYING, exit_code_of
 from tests.services.payments.test_concurrency import at_once
 
+pytestmark = pytest.mark.both_engines
+
 LONG, SHORT = float(LONGEST_SECONDS), 0.01
 
 

@@ -47,6 +47,8 @@ from tests.paying import (
     with_details,
 )
 
+pytestmark = pytest.mark.both_engines
+
 
 def reference_of(payment):
     """What the address of the sandbox's page ends with."""

@@ -44,6 +44,8 @@ from tests.paying import (
 from tests.processes import in_processes
 from tests.transferring import a_pay_link, ordered_on_account
 
+pytestmark = pytest.mark.both_engines
+
 TIMES = 50
 INVOICES = 200 if FULL else 80
 PROCESSES = 4

@@ -242,7 +242,6 @@ def test_invitations_keep_to_the_smaller_of_the_plan_and_the_one_on_its_way(plac
     assert roster.capacity_now(place.workspace).max_users == 5 != before
 
 
-@pytest.mark.either_engine
 def test_other_currencies_are_not_debited(place):
     with pytest.raises(NotInEuros):
         an_order(place, currency="USD", method_kind=DEBIT)

@@ -19,6 +19,8 @@ from tests.books import assert_books_clean
 from tests.factories import a_person, letters
 from tests.paying import DISPUTED, PAID, an_order, kept_at_the_gateway, paid_charges, pay
 
+pytestmark = pytest.mark.both_engines
+
 
 def live(clock, days):
     for _ in range(days):

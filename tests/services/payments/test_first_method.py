@@ -53,7 +53,6 @@ def test_yearly_licences_are_offered_with_the_charge_that_is_agreed_to(place, cl
     assert_books_clean()
 
 
-@pytest.mark.either_engine
 def test_what_is_not_ticked_stays_off(place, clock):
     bought(place, interval=Interval.YEAR)
     add(place, clock, source=a_card())
@@ -61,19 +60,16 @@ def test_what_is_not_ticked_stays_off(place, clock):
     assert offered(place, clock) == [], "it is no longer the first"
 
 
-@pytest.mark.either_engine
 def test_monthly_licences_are_not_offered(place, clock):
     bought(place)
     assert offered(place, clock) == []
 
 
-@pytest.mark.either_engine
 def test_licences_with_an_open_invoice_are_not(place, clock):
     ordered(place)
     assert offered(place, clock) == []
 
 
-@pytest.mark.either_engine
 def test_a_method_that_is_refused_leaves_nothing_on(place, clock):
     bought(place, interval=Interval.YEAR)
     setup = add(place, clock, source=a_card(DECLINED), renews=offered(place, clock))

@@ -22,6 +22,8 @@ from tests.crediting import credit
 from tests.factories import letters
 from tests.paying import DECLINED, a_place, an_order, paid_charges, pay, reloaded, the_sandbox
 
+pytestmark = pytest.mark.both_engines
+
 # Meetings Essential is 11.00 a licence and month, business-5 28.00 a month, each + 20 %.
 
 

@@ -54,6 +54,8 @@ from tests.services.payments.test_on_account import (
 from tests.services.payments.test_refunds import refund
 from tests.transferring import bring, camt, paying
 
+pytestmark = pytest.mark.both_engines
+
 
 def euros(minor):
     return Money(minor, "EUR")

@@ -17,6 +17,8 @@ from tests.factories import letters
 from tests.paying import an_order, paid_charges, pay, reloaded, the_sandbox
 from tests.processes import DYING, exit_code_of
 
+pytestmark = pytest.mark.both_engines
+
 PLACE = (
     DYING
     + """

@@ -39,6 +39,8 @@ from tests.services.payments.test_concurrency import at_once, faults_of
 from tests.services.payments.test_from_balance import keep
 from tests.services.payments.test_refunds import behind, is_away, refunds_and_says_nothing
 
+pytestmark = pytest.mark.both_engines
+
 MONTH, YEAR = Interval.MONTH, Interval.YEAR
 PLAN, MEETINGS, WEBINAR = 1, 2, 3
 # By the month business-5 is 28.00, 3 Meetings Essential 33.00, 2 Webinar Standard 90.00; + 20 %.

@@ -29,6 +29,8 @@ from tests.factories import letters
 from tests.licensed import bought
 from tests.passing import pass_days
 
+pytestmark = pytest.mark.both_engines
+
 YEARLY = 17900 + 3580
 """One licence of Remote in euros, with 20 % VAT."""
 BOUGHT = date(2026, 11, 21)

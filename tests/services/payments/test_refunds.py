@@ -46,6 +46,8 @@ from tests.paying import (
 )
 from tests.services.payments.test_concurrency import at_once, faults_of
 
+pytestmark = pytest.mark.both_engines
+
 
 def previewed(payment, clock):
     return refund_quotes.preview(refund_quotes.find_payment(payment.workspace, payment.key), now=clock.now())

@@ -33,6 +33,8 @@ from tests.transferring import (
     told,
 )
 
+pytestmark = pytest.mark.both_engines
+
 OPEN, PART_PAID, PAID = InvoiceStatus.OPEN, InvoiceStatus.PART_PAID, InvoiceStatus.PAID
 A_DAY = timedelta(days=1)
 

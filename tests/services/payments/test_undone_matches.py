@@ -37,6 +37,8 @@ from tests.services.payments.test_on_account import (
 from tests.services.payments.test_transfers import returning
 from tests.transferring import bring, camt, paying
 
+pytestmark = pytest.mark.both_engines
+
 GIVES, TAKES = BalanceEntryKind.TRANSFER, BalanceEntryKind.TRANSFER_RETURN
 
 

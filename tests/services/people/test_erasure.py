@@ -180,7 +180,6 @@ def test_an_address_that_is_only_a_contact_is_erased_too(place, clock):
     assert erase(clock, "books@accountant.test") is None
 
 
-@pytest.mark.either_engine
 def test_where_somebody_agreed_from_without_signing_in_is_forgotten(place, clock):
     contact = contacts.add_address(place, "books@accountant.test", language="en", now=clock.now())
     with audit.acting_as(audit.Actor(ip_address="198.51.100.7")):
@@ -297,7 +296,6 @@ def test_an_adviser_is_replaced_first(place, clock):
     assert refused(clock, erasure.NamedAsAdviser) == ["acme"]
 
 
-@pytest.mark.either_engine
 def test_somebody_who_paid_last_is_stood_in_for_by_an_owner(place, clock):
     payer = paying.as_seen_by(place, "Leo Buyer", role=Role.OWNER)
     paying.buy(payer)

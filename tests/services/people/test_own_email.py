@@ -15,7 +15,7 @@ from portal.services.people.own_email import AddressTaken, EmailUnchanged
 from portal.services.people.signing_in import PasswordWrong
 from tests.factories import PASSWORD, a_person, a_workspace, letters, mailed_path
 
-pytestmark = [pytest.mark.usefixtures("runtime"), pytest.mark.either_engine]
+pytestmark = pytest.mark.usefixtures("runtime")
 OLD, NEW = "jeanne@acme.test", "jeanne@new.test"
 
 

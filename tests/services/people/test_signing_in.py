@@ -26,7 +26,7 @@ from tests.factories import (
 NEW_PASSWORD = "harbour-violin-7-kelp"
 
 
-pytestmark = [pytest.mark.usefixtures("runtime"), pytest.mark.either_engine]
+pytestmark = pytest.mark.usefixtures("runtime")
 
 
 def now():

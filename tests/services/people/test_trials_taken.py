@@ -16,7 +16,7 @@ from portal.services.workspace import deletion
 from tests.books import assert_books_clean
 from tests.factories import PASSWORD, a_member, a_person, a_workspace, letters, mailed_path, seen_by
 
-pytestmark = [pytest.mark.usefixtures("runtime"), pytest.mark.either_engine]
+pytestmark = pytest.mark.usefixtures("runtime")
 
 
 def now():

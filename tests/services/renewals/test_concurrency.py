@@ -23,6 +23,8 @@ from tests.paying import an_order, buy, paid_charges, pay
 from tests.renewing import many_renewing, renewal_orders
 from tests.services.payments.test_concurrency import at_once, faults_of
 
+pytestmark = pytest.mark.both_engines
+
 TIMES = 8
 
 

@@ -18,6 +18,8 @@ from tests.paying import paid_charges
 from tests.processes import exit_codes_of
 from tests.renewing import many_renewing, renewal_orders
 
+pytestmark = pytest.mark.both_engines
+
 RENEWALS = 500 if FULL else 100
 PROCESSES = 8 if FULL else 3
 MOST_CALLS = 45 if FULL else 30

@@ -44,6 +44,8 @@ from tests.paying import (
 )
 from tests.renewing import renewal_orders
 
+pytestmark = pytest.mark.both_engines
+
 
 def run(clock, **options):
     return renewals_run.run_due(now=clock.now(), **options)

@@ -17,6 +17,8 @@ from tests.paying import paid_charges
 from tests.processes import in_processes
 from tests.renewing import many_renewing, renewal_orders
 
+pytestmark = pytest.mark.both_engines
+
 RATE = 50
 IN_FLIGHT = 32
 

@@ -40,6 +40,8 @@ from tests.paying import (
 from tests.services.payments.test_on_account import ordered
 from tests.services.renewals.test_promises import sells_at
 
+pytestmark = pytest.mark.both_engines
+
 
 @pytest.fixture
 def shop(place, runtime, database, tmp_path):
@@ -386,7 +388,6 @@ def test_the_books_of_an_empty_database_are_clean(runtime):
 REFUNDED = "(SELECT id FROM order_line WHERE refunded_at IS NOT NULL)"
 
 
-@pytest.mark.either_engine
 @pytest.mark.parametrize(
     ("breach", "question"),
     [
