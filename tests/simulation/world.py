@@ -639,7 +639,9 @@ class World:
         scheduled_change.withdraw(place, now=self.clock.now())
 
     def _renewal_on(self, place: Place) -> None:
-        methods, product = auto_renewal.methods_of(place.workspace), self._subscribed_product(place)
+        subscription = self.chance.choice(agreement.all_of(place.workspace))
+        product = _licensed_product(subscription)
+        methods = auto_renewal.methods_for(subscription)
         if methods:
             charge = auto_renewal.next_charge(place.workspace, product=product, now=self.clock.now())
             method = self.chance.choice(methods)
@@ -659,8 +661,7 @@ class World:
 
     def _subscribed_product(self, place: Place) -> Product | None:
         """One of those that the workspace has or had; None for its plan."""
-        found = self.chance.choice(agreement.all_of(place.workspace))
-        return found.product if agreement.is_licensed(found) else None
+        return _licensed_product(self.chance.choice(agreement.all_of(place.workspace)))
 
     def _refund(self, place: Place) -> None:
         found = refund_quotes.refundable(place.workspace, now=self.clock.now())
@@ -969,6 +970,10 @@ class World:
             .where(PurchaseRequest.state == RequestState.APPROVED)
             .count(),
         }
+
+
+def _licensed_product(subscription: Subscription) -> Product | None:
+    return subscription.product if agreement.is_licensed(subscription) else None
 
 
 def make_world(settings: Any, clock: FixedClock, *, seed: int) -> World:

@@ -73,7 +73,7 @@ def pay(place: Place, number: str) -> Response:
     if due.was_charged:
         flash(str(PAID_IN_PART), "error")
         return _to_its_page(place, number)
-    saved = open_invoices.methods_for(place, now=current().clock.now())
+    saved = open_invoices.methods_for(place, due.invoice, now=current().clock.now())
     form = _form(place, saved)
     if not form.is_submitted():
         return _page(place, due, form)

@@ -10,6 +10,7 @@ from flask_login import current_user
 
 from portal.domain import open_invoices as open_invoice_rules
 from portal.domain.billing_details import first_and_last
+from portal.domain.debits import CURRENCY_OF_DEBITS
 from portal.domain.errors import (
     CannotBeInvoiced,
     CurrencyMismatch,
@@ -53,7 +54,7 @@ from portal.services.members import overflow
 from portal.services.members.roster import people_with
 from portal.services.payments import asking, charging, mandates, on_account, refunds
 from portal.services.payments.coming_charge import coming_charge
-from portal.services.payments.mandates import CURRENCY_OF_DEBITS, MandateChanged, NotInEuros
+from portal.services.payments.mandates import MandateChanged, NotInEuros
 from portal.services.places import Place
 from portal.services.subscriptions import agreement, charged_methods, scheduled_change
 from portal.services.subscriptions.agreement import SubscriptionStatus

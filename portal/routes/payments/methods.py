@@ -148,7 +148,9 @@ def _rows(
 ) -> list[MethodRow]:
     last = sum(method.stopped_at is None for method in methods) - 1
     own = _own_of_products(subscriptions, methods)
-    charged_first = charged_methods.first_charged(methods, on=today)
+    charged_first = charged_methods.first_charged(
+        methods, on=today, currency=charged_methods.currency_of(subscriptions[0])
+    )
     rows = []
     for place_in_order, method in enumerate(methods):
         has_date = method.exp_month is not None and method.exp_year is not None

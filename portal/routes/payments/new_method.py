@@ -217,7 +217,9 @@ def section_of(place: Place, subscriptions: list[Subscription]) -> MethodsSectio
     if Right.MANAGE_PAYMENT_METHODS not in place.may or not kinds:
         return None
     saved = charged_methods.methods_of(subscriptions[0])
-    charged_first = charged_methods.first_charged(saved, on=today_here(place))
+    charged_first = charged_methods.first_charged(
+        saved, on=today_here(place), currency=charged_methods.currency_of(subscriptions[0])
+    )
     return MethodsSection(
         methods=[(method_words(each.kind, each.brand, each.last4), each is charged_first) for each in saved],
         adding=adding_of(place, kinds[0], form_of(place, kinds[0]), subscriptions, with_offers=False),

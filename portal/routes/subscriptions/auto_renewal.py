@@ -40,14 +40,16 @@ NO_CHARGE = (NotRenewable, NoBillingDetails, PlanNotOffered, PlanTooSmall, Canno
 @of_licences.get("")
 @workspace_right(Right.AUTO_RENEWAL)
 def show(place: Place, product: str = "") -> Response:
-    return _page(place, status_or_404(place, product), auto_renewal.methods_of(place.workspace))
+    status = status_or_404(place, product)
+    return _page(place, status, auto_renewal.methods_for(status.subscription))
 
 
 @blueprint.post("/on")
 @of_licences.post("/on")
 @workspace_right(Right.AUTO_RENEWAL)
 def switch_on(place: Place, product: str = "") -> Response:
-    methods, status = auto_renewal.methods_of(place.workspace), status_or_404(place, product)
+    status = status_or_404(place, product)
+    methods = auto_renewal.methods_for(status.subscription)
     form = _form(status, methods)
     if not form.validate_on_submit():
         return _page(place, status, methods, form=form, code=422)
@@ -66,7 +68,8 @@ def switch_on(place: Place, product: str = "") -> Response:
         )
         return _page(place, status, methods, form=form, code=409)
     except (NoSuchMethod, *NO_CHARGE):
-        return _page(place, status_or_404(place, product), auto_renewal.methods_of(place.workspace), code=422)
+        status = status_or_404(place, product)
+        return _page(place, status, auto_renewal.methods_for(status.subscription), code=422)
     flash(_said_of_on(status, charge), "done")
     return redirect_after_write(_back(place, status)[1])
 
@@ -86,7 +89,8 @@ def switch_off(place: Place, product: str = "") -> Response:
 @workspace_right(Right.AUTO_RENEWAL)
 def pay_with(place: Place, product: str = "") -> Response:
     """Charge this subscription alone to another saved method."""
-    methods, status = auto_renewal.methods_of(place.workspace), status_or_404(place, product)
+    status = status_or_404(place, product)
+    methods = auto_renewal.methods_for(status.subscription)
     form = _form(status, methods)
     # Only what was chosen: the one that is ticked beforehand may have changed meanwhile.
     if not form.validate_on_submit() or not form.method or not form.method.raw_data:

@@ -8,6 +8,7 @@ from typing import Any, cast
 from peewee import JOIN
 
 from portal.database.rows import one_of
+from portal.domain.debits import is_charged_in
 from portal.domain.forecast import ChargedTerms, ListedPrice, Outlook, SavedMethod
 from portal.domain.plans import Usage, exceeded_limits
 from portal.domain.price_lock import PriceLock
@@ -53,7 +54,11 @@ def _outlook(
 ) -> Outlook:
     subscription, price = status.subscription, status.subscription.price
     scheduled, is_licensed = subscription.scheduled_plan, agreement.is_licensed(subscription)
-    in_turn = [each for each in charged_methods.in_order(methods, subscription) if each.stopped_at is None]
+    in_turn = [
+        each
+        for each in charged_methods.in_order(methods, subscription)
+        if each.stopped_at is None and (price is None or is_charged_in(each.kind, price.currency))
+    ]
     present = later = None
     if price is not None:
         present = _terms(

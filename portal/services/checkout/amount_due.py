@@ -173,7 +173,8 @@ def _usable_methods(subscriptions: Sequence[Subscription], *, now: datetime) -> 
     for subscription in subscriptions:
         for method in charged_methods.in_order(saved, subscription):
             is_refused = (subscription.id, method.id) in refused
-            if charged_methods.may_be_charged(method, on=today) and not is_refused:
+            currency = charged_methods.currency_of(subscription)
+            if not is_refused and charged_methods.may_be_charged(method, on=today, currency=currency):
                 found[subscription.id] = method
                 break
     return found

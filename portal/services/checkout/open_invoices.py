@@ -85,12 +85,16 @@ def _live_payment_of(invoice: Invoice) -> Payment | None:
     return found
 
 
-def methods_for(place: Place, *, now: datetime) -> list[PaymentMethod]:
+def methods_for(place: Place, invoice: Invoice, *, now: datetime) -> list[PaymentMethod]:
     """The saved methods that may pay it at once, for whoever may use them. One query."""
     if Right.USE_SAVED_METHODS not in place.may:
         return []
     today = place.workspace.day(now)
-    return [each for each in methods_of(place.workspace) if charged_methods.may_be_charged(each, on=today)]
+    return [
+        each
+        for each in methods_of(place.workspace, invoice.currency)
+        if charged_methods.may_be_charged(each, on=today, currency=invoice.currency)
+    ]
 
 
 def pay(
@@ -181,7 +185,7 @@ def _begin(
     order = due.invoice.order
     orders.read_lines([order])
     open_money.refuse_beside_open_money(workspace, [line.plan.product_id for line in order.lines])
-    is_gone = method is not None and method not in methods_of(workspace)
+    is_gone = method is not None and method not in methods_of(workspace, due.invoice.currency)
     if shown != shown_as(due.left) or is_gone:
         raise QuoteChanged(shown=shown, current=shown_as(due.left))
     return charging.begin_payment_of_invoice(

@@ -16,6 +16,7 @@ from portal.database.connecting import require_transaction, transaction, write_p
 from portal.database.prepared import Parameter, Prepared
 from portal.domain.billing_details import Details
 from portal.domain.choices import Choice
+from portal.domain.debits import is_charged_in
 from portal.domain.errors import OrderAlreadyPlaced, QuoteChanged
 from portal.domain.pricing import Quote
 from portal.domain.vocabulary import OrderState, PaymentMethodKind, Right
@@ -150,7 +151,7 @@ def save_details(
     Raises OrderAlreadyPlaced, PlanNotOffered, PlanTooSmall, CurrencyMismatch, CannotBeInvoiced, NotInEuros.
     """
     workspace = place.workspace
-    if method_kind == PaymentMethodKind.SEPA_DEBIT and currency != mandates.CURRENCY_OF_DEBITS:
+    if not is_charged_in(method_kind, currency):
         raise mandates.NotInEuros()
     with transaction(lock=workspace):
         order = _reload(order)
@@ -224,7 +225,7 @@ def place_order(
         refuse_beside_open_money(order.workspace, [line.plan.product_id for line in order.lines])
         wanted = quoting.wanted_again(order, currency=order.currency, now=now)
         quote = quoting.quote_again(order, wanted, now=now)
-        is_gone = method is not None and method not in methods_of(order.workspace)
+        is_gone = method is not None and method not in methods_of(order.workspace, order.currency)
         if quote.hash != shown_quote_hash or quote.tax is None or is_gone:
             changed = QuoteChanged(shown=shown_quote_hash, current=quote.hash)
             freeze(order, quote, wanted.subscriptions)
@@ -264,8 +265,9 @@ def payable_methods(place: Place, order: Order, *, now: datetime) -> list[Paymen
     today = place.workspace.day(now)
     return [
         each
-        for each in methods_of(place.workspace)
-        if each.kind == order.method_kind and charged_methods.may_be_charged(each, on=today)
+        for each in methods_of(place.workspace, order.currency)
+        if each.kind == order.method_kind
+        and charged_methods.may_be_charged(each, on=today, currency=order.currency)
     ]
 
 

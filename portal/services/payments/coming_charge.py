@@ -58,7 +58,7 @@ def coming_charge(status: SubscriptionStatus, usage: Usage, *, now: datetime) ->
     except (PlanTooSmall, PlanNotOffered, NoBillingDetails, CannotBeInvoiced):
         return None
     in_turn = charged_methods.in_order(methods, subscription)
-    method = next((each for each in in_turn if charged_methods.may_be_charged(each, on=on)), None)
+    method = charged_methods.first_charged(in_turn, on=on, currency=quote.currency)
     return ComingCharge(
         on=on,
         # What was told is the ceiling, and all that a page may say.

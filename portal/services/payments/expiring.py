@@ -35,7 +35,11 @@ def _charged_for(
     scheduled = subscription.scheduled_plan if subscription.scheduled_plan_id else None
     if not subscription.auto_renewal or subscription.renew_on is None or (scheduled and scheduled.free):
         return None
-    return charged_methods.first_charged(charged_methods.in_order(methods, subscription), on=on)
+    return charged_methods.first_charged(
+        charged_methods.in_order(methods, subscription),
+        on=on,
+        currency=charged_methods.currency_of(subscription),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,6 @@ from portal.database.connecting import require_transaction
 from portal.domain.errors import PortalError
 from portal.models import MethodSetup, Payment, Workspace
 
-CURRENCY_OF_DEBITS = "EUR"
-
 
 class MandateChanged(PortalError):
     """The mandate that was ticked has another reference than it would get: somebody gave one meanwhile."""

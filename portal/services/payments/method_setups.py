@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import partial
 
 from portal.database.connecting import transaction
+from portal.domain.debits import is_charged_in
 from portal.domain.errors import PortalError
 from portal.domain.lifecycle import OPEN_SETUP_STATES
 from portal.domain.money import Money
@@ -35,7 +36,7 @@ from portal.services.subscriptions import agreement, charged_methods, next_charg
 from . import asking, first_method
 from .charging import gateway_for
 from .first_method import Offered
-from .mandates import CURRENCY_OF_DEBITS, refuse_another_mandate
+from .mandates import refuse_another_mandate
 from .methods import charge_first, known_method, new_method, record_act, take_away
 from .waiting import (
     ABANDONED_AFTER,
@@ -72,13 +73,8 @@ def kinds_on_offer(plan: Subscription) -> list[PaymentMethodKind]:
         if not capabilities.takes_card_here:
             entered_here -= {PaymentMethodKind.CARD}
         can_be_saved |= capabilities.off_session & (entered_here | capabilities.hosted)
-    if _currency(plan) != CURRENCY_OF_DEBITS:
-        can_be_saved.discard(PaymentMethodKind.SEPA_DEBIT)
-    return [kind for kind in OFFERED if kind in can_be_saved]
-
-
-def _currency(plan: Subscription) -> str:
-    return plan.price.currency if plan.price is not None else str(plan.workspace.currency)
+    currency = charged_methods.currency_of(plan)
+    return [kind for kind in OFFERED if kind in can_be_saved and is_charged_in(kind, currency)]
 
 
 def begin_adding(
@@ -119,7 +115,7 @@ def begin_adding(
             created_at=wall,
         )
         audit.record("payment_method.asked", workspace=workspace, subject=setup.key, now=now)
-        currency = _currency(agreement.of_workspace(workspace))
+        currency = charged_methods.currency_of(agreement.of_workspace(workspace))
     request = SetupRequest(
         key=setup.key,
         currency=currency,

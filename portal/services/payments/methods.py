@@ -16,7 +16,7 @@ from portal.models import PaymentMethod, Person, Subscription, Workspace
 from portal.services import audit
 from portal.services.places import Place
 from portal.services.subscriptions import agreement, changing
-from portal.services.subscriptions.charged_methods import is_expired, may_be_charged, methods_of
+from portal.services.subscriptions.charged_methods import currency_of, is_expired, may_be_charged, methods_of
 
 
 class MethodGone(PortalError):
@@ -53,7 +53,8 @@ def charged_instead(subscription: Subscription, method: PaymentMethod, *, on: da
     Raises MethodNeeded where automatic renewal would be left with nothing that may be charged.
     """
     others = [each for each in methods_of(subscription) if each.id != method.id]
-    usable = [each for each in others if may_be_charged(each, on=on)]
+    currency = currency_of(subscription)
+    usable = [each for each in others if may_be_charged(each, on=on, currency=currency)]
     if subscription.auto_renewal and not usable:
         raise MethodNeeded()
     return next(iter(usable or others), None)

@@ -51,7 +51,12 @@ def after_decline(payment: Payment, *, now: datetime) -> None:
         # The same method is simply asked anew.
         _try_on(subscription, today, now=now)
         return
-    so_far = round_of(methods_of(subscription), list(declined_tries([order])), today=payment.tried_on)
+    so_far = round_of(
+        methods_of(subscription),
+        list(declined_tries([order])),
+        today=payment.tried_on,
+        currency=payment.currency,
+    )
     subscription.renewal_failed_on = so_far.failed_on
     if so_far.left:
         _try_on(subscription, today, now=now)

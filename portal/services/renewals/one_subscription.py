@@ -176,7 +176,7 @@ def _renew(
         examined.is_paid = True
         return None
     methods = charged_methods.in_order(facts.methods, subscription)
-    left = charged_methods.round_of(methods, facts.declined, today=today).left
+    left = charged_methods.round_of(methods, facts.declined, today=today, currency=quote.currency).left
     if not left:
         renewal_outcomes.fail_without_asking(
             subscription, subscription.workspace, reason="no_method", order=order, now=now

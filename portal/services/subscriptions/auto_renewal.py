@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import cast
 
 from portal.database.connecting import transaction
+from portal.domain.debits import is_charged_in
 from portal.domain.errors import PortalError, QuoteChanged
 from portal.domain.ledger import usable
 from portal.domain.lifecycle import RENEWABLE
@@ -80,9 +81,9 @@ class NextCharge:
         )
 
 
-def methods_of(workspace: Workspace) -> list[PaymentMethod]:
-    """The saved payment methods that may be charged by themselves, the preferred one first."""
-    return list(
+def methods_of(workspace: Workspace, currency: str) -> list[PaymentMethod]:
+    """The saved methods that may be charged by themselves in that currency, the preferred one first."""
+    found = (
         PaymentMethod.select()
         .where(
             PaymentMethod.workspace == workspace,
@@ -91,6 +92,12 @@ def methods_of(workspace: Workspace) -> list[PaymentMethod]:
         )
         .order_by(PaymentMethod.is_preferred.desc(), PaymentMethod.rank, PaymentMethod.id)
     )
+    return [each for each in found if is_charged_in(each.kind, currency)]
+
+
+def methods_for(subscription: Subscription) -> list[PaymentMethod]:
+    """Those that may be charged for it. One query."""
+    return methods_of(subscription.workspace, charged_methods.currency_of(subscription))
 
 
 def next_charge(workspace: Workspace, *, product: Product | None = None, now: datetime) -> NextCharge:
@@ -121,7 +128,7 @@ def switch_on_in(
     """As `switch_on`, for whoever agreed to it before: the method was not saved yet."""
     with transaction(lock=workspace):
         subscription = agreement.of_product_or_plan(workspace, product)
-        method = next((each for each in methods_of(workspace) if each.id == method_id), None)
+        method = next((each for each in methods_for(subscription) if each.id == method_id), None)
         if method is None and method_id is not None:
             raise NoSuchMethod(method_id=method_id)
         before = (subscription.auto_renewal, subscription.payment_method_id)
@@ -183,7 +190,7 @@ def pay_with(place: Place, *, product: Product | None = None, method_id: int, no
     workspace = place.workspace
     with transaction(lock=workspace):
         subscription = agreement.of_product_or_plan(workspace, product)
-        method = next((each for each in methods_of(workspace) if each.id == method_id), None)
+        method = next((each for each in methods_for(subscription) if each.id == method_id), None)
         if method is None or charged_methods.is_expired(method, on=workspace.day(now)):
             raise NoSuchMethod(method_id=method_id)
         if subscription.payment_method_id != method_id:

@@ -6,6 +6,7 @@ from datetime import date
 from typing import cast
 
 from portal.database import rows
+from portal.domain.debits import is_charged_in
 from portal.domain.dunning import methods_left, was_not_confirmed
 from portal.domain.expiry import last_day
 from portal.domain.vocabulary import DeclineCode, PaymentState
@@ -58,17 +59,30 @@ def is_expired(method: PaymentMethod, *, on: date) -> bool:
     return expires_before(method.exp_month, method.exp_year, on)
 
 
-def may_be_charged(method: PaymentMethod, *, on: date) -> bool:
-    """Whether it is asked by itself on that day: not a card that is over, nor what a dispute stopped."""
-    return method.stopped_at is None and not is_expired(method, on=on)
+def currency_of(subscription: Subscription) -> str:
+    """In which it is charged: before anything was chosen that of its workspace."""
+    if subscription.price is None:
+        return str(subscription.workspace.currency)
+    return str(subscription.price.currency)
 
 
-def first_charged(methods: Iterable[PaymentMethod], *, on: date) -> PaymentMethod | None:
+def may_be_charged(method: PaymentMethod, *, on: date, currency: str) -> bool:
+    """Whether it is asked by itself on that day for an amount in this currency: not a card that is over, nor
+    what a dispute stopped, nor a bank account for what is not in euros.
+    """
+    return (
+        method.stopped_at is None and is_charged_in(method.kind, currency) and not is_expired(method, on=on)
+    )
+
+
+def first_charged(methods: Iterable[PaymentMethod], *, on: date, currency: str) -> PaymentMethod | None:
     """Of `methods`, in the order of their charges, the first that may be charged on that day."""
-    return next((each for each in methods if may_be_charged(each, on=on)), None)
+    return next((each for each in methods if may_be_charged(each, on=on, currency=currency)), None)
 
 
-def round_of(methods: Iterable[PaymentMethod], tries: Sequence[Payment], *, today: date) -> Round:
+def round_of(
+    methods: Iterable[PaymentMethod], tries: Sequence[Payment], *, today: date, currency: str
+) -> Round:
     """Where the declined `tries` for a due date stand today; `methods` in the order of their charges.
 
     What was not confirmed may be in a later round, since nobody refused it, after those that need no payer.
@@ -76,7 +90,7 @@ def round_of(methods: Iterable[PaymentMethod], tries: Sequence[Payment], *, toda
     not_confirmed = {method_id_of(payment) for payment in tries if was_not_confirmed(payment.decline_code)}
     refused_for_good = {method_id_of(payment) for payment in tries if was_refused_for_good(payment)}
     tried_today = {method_id_of(payment) for payment in tries if payment.tried_on == today}
-    by_id = {method.id: method for method in methods if may_be_charged(method, on=today)}
+    by_id = {method.id: method for method in methods if may_be_charged(method, on=today, currency=currency)}
     in_turn = sorted(by_id, key=lambda method_id: method_id in not_confirmed)
     left = methods_left(in_turn, refused_for_good=refused_for_good, tried_today=tried_today)
     return Round(
@@ -100,7 +114,8 @@ def asked_next(
     """
     renewal = begun_renewal(subscription)
     tries = list(declined_tries([renewal] if renewal else []))
-    return next(iter(round_of(methods, tries, today=on).left), None)
+    found = round_of(methods, tries, today=on, currency=currency_of(subscription))
+    return next(iter(found.left), None)
 
 
 def begun_renewal(subscription: Subscription) -> Order | None:
@@ -143,7 +158,7 @@ def first_expiring(methods: Iterable[PaymentMethod], *, on: date) -> PaymentMeth
 
 def asked_on(subscription: Subscription, *, on: date) -> PaymentMethod | None:
     """Which method is asked on that day, for a period that nothing was tried for yet. One query."""
-    return first_charged(methods_of(subscription), on=on)
+    return first_charged(methods_of(subscription), on=on, currency=currency_of(subscription))
 
 
 def next_asked(subscription: Subscription, *, today: date) -> PaymentMethod | None:

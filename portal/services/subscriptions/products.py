@@ -252,7 +252,7 @@ def _next_method(own: OwnProduct, methods: Sequence[PaymentMethod]) -> PaymentMe
     subscription = own.status.subscription
     on = max(subscription.renew_on or own.status.today, own.status.today)
     in_turn = charged_methods.in_order(methods, subscription)
-    return next((each for each in in_turn if charged_methods.may_be_charged(each, on=on)), None)
+    return charged_methods.first_charged(in_turn, on=on, currency=charged_methods.currency_of(subscription))
 
 
 def _documents_of(had: Iterable[OwnProduct]) -> dict[int, list[Invoice]]:

@@ -36,7 +36,7 @@ def off(place, clock) -> None:
 
 
 def on(place, clock) -> None:
-    method = auto_renewal.methods_of(place.workspace)[0]
+    method = auto_renewal.methods_of(place.workspace, "EUR")[0]
     shown = auto_renewal.next_charge(place.workspace, now=clock.now()).hash
     auto_renewal.switch_on(place, method_id=method.id, shown_hash=shown, now=clock.now())
 

@@ -104,7 +104,7 @@ def test_a_stopped_method_is_not_chosen_nor_offered(place, paid, clock):
     [method] = methods()
     with pytest.raises(MethodStopped):
         payments_methods.choose(place, method, now=clock.now())
-    assert auto_renewal.methods_of(place.workspace) == []
+    assert auto_renewal.methods_of(place.workspace, "EUR") == []
     found = agreement.of_workspace(place.workspace)
     assert charged_methods.next_asked(found, today=date(2026, 11, 22)) is None
 

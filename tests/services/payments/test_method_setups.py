@@ -167,6 +167,28 @@ def test_what_was_added_is_charged_for_the_next_period(place, clock, kind):
     assert (payment.method_id, payment.method_kind, payment.state) == (method.id, kind, state)
 
 
+def test_an_account_is_asked_for_euros_alone(place, clock):
+    """It was chosen to be charged first; what renews in dollars is charged to the card all the same."""
+    account = debit(place, clock).method
+    clock.advance_wall(minutes=1)
+    pay(an_order(place, currency="USD"), auto_renewal=True)
+    card = PaymentMethod.get(PaymentMethod.kind == CARD)
+    payments_methods.choose(place, account, now=clock.now())
+    subscription = agreement.of_workspace(place.workspace)
+    assert charged_methods.next_asked(subscription, today=date(2026, 11, 21)) == card
+    assert auto_renewal.methods_for(subscription) == [card]
+    with pytest.raises(NoSuchMethod):
+        auto_renewal.pay_with(place, method_id=account.id, now=clock.now())
+    with pytest.raises(payments_methods.MethodNeeded):
+        payments_methods.remove(place, card, now=clock.now())
+    clock.advance(days=30)
+    run.run_due(now=clock.now())
+    renewal = Payment.select().order_by(Payment.id.desc()).get()
+    assert (renewal.method_id, renewal.state) == (card.id, PaymentState.SUCCEEDED)
+    assert Payment.select().count() == 2, "nobody was asked in vain"
+    assert_books_clean()
+
+
 # --- a debit that waits ---------------------------------------------------------------------------
 
 

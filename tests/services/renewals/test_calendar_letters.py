@@ -124,7 +124,7 @@ def test_the_mail_of_switching_on_names_the_card_of_the_day(place, clock):
     auto_renewal.switch_off(place, now=clock.now())
     expires("4242", on=(2027, 3))
     shown = auto_renewal.next_charge(place.workspace, now=clock.now())
-    [method] = auto_renewal.methods_of(place.workspace)
+    [method] = auto_renewal.methods_of(place.workspace, "EUR")
     auto_renewal.switch_on(place, method_id=method.id, shown_hash=shown.hash, now=clock.now())
     [waiting] = waiting_notices("auto_renewal_on")
     facts = waiting["context"]

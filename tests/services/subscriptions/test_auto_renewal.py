@@ -177,12 +177,12 @@ def test_only_a_saved_method_of_the_workspace_is_charged(place, clock, card, run
     for method in (removed, theirs):
         with pytest.raises(NoSuchMethod):
             switch_on(place, clock, method)
-    assert [method.last4 for method in auto_renewal.methods_of(place.workspace)] == ["4242"]
+    assert [method.last4 for method in auto_renewal.methods_of(place.workspace, "EUR")] == ["4242"]
 
 
 def test_the_preferred_method_comes_first(place, card):
     a_saved_card(place, "4444", is_preferred=True)
-    assert [method.last4 for method in auto_renewal.methods_of(place.workspace)] == ["4444", "4242"]
+    assert [method.last4 for method in auto_renewal.methods_of(place.workspace, "EUR")] == ["4444", "4242"]
 
 
 def test_there_is_nothing_to_renew_on_trial_on_a_free_plan_and_when_blocked(place, clock):
