@@ -4,12 +4,13 @@ Peewee takes longer to write the SQL of a page's queries than the database takes
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 
 from peewee import ModelSelect, ModelUpdate, Node
 
-from .columns import Model
+from .columns import Model, UTCDateTimeField
 from .connecting import database, is_postgresql
 from .reading import leave_out_needless
 
@@ -49,7 +50,8 @@ def _padded(values: Collection[object]) -> list[object]:
 class Prepared:
     """A query with parameters. `build` is called once; the rows are those of the query that it returns.
 
-    The values of parameters go to the database as they are: ids, texts, days; no model and no instant.
+    The values of parameters go to the database as they are: ids, texts, days, and no model; but an instant as
+    its columns keep it.
     """
 
     def __init__(self, build: Callable[[], "ModelSelect[Any] | ModelUpdate"]) -> None:
@@ -101,9 +103,15 @@ def _filled(sql: str, parameters: Sequence[object], values: Mapping[str, Any]) -
             several = _padded(values[each.name])
             sql = sql.replace(each.mark, ", ".join(["%s" if is_postgresql() else "?"] * len(several)))
             filled += several
+        elif isinstance(each, Parameter):
+            value = values[each.name]
+            filled.append(_INSTANT.db_value(value) if isinstance(value, datetime) else value)
         else:
-            filled.append(values[each.name] if isinstance(each, Parameter) else each)
+            filled.append(each)
     return sql, filled
+
+
+_INSTANT = UTCDateTimeField()
 
 
 def by_ids(model: type[ModelT], ids: Collection[int]) -> dict[int, ModelT]:

@@ -23,7 +23,6 @@ from peewee import (
     ForeignKeyField,
     IntegerField,
     TextField,
-    fn,
 )
 
 from .columns import JSONField, Model
@@ -99,7 +98,8 @@ def take_ids(model: type[Model], count: int) -> list[int]:
             (model._meta.table_name, count),
         )
         return [row[0] for row in rows.fetchall()]
-    first = (model.select(fn.MAX(model.id)).scalar() or 0) + 1
+    newest = database.execute_sql(f'SELECT MAX(id) FROM "{model._meta.table_name}"').fetchone()[0]  # noqa: S608
+    first = (newest or 0) + 1
     return list(range(first, first + count))
 
 

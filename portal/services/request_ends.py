@@ -9,6 +9,7 @@ from datetime import datetime
 from peewee import JOIN, ModelSelect
 
 from portal.database.connecting import require_transaction, transaction
+from portal.database.prepared import Parameter, Prepared
 from portal.domain.vocabulary import OrderState, ProductKind, RequestState
 from portal.models import (
     Order,
@@ -41,9 +42,8 @@ def expire_due(*, limit: int, now: datetime) -> int:
 
     One whose order is being paid waits for that payment. Safe to repeat and to run twice at once.
     """
-    due = list(_due(now).limit(limit))
     expired = 0
-    for request in due:
+    for request in _due_now.rows(now=now, limit=limit):
         with transaction(lock=request.workspace):
             fresh = _due(now).where(PurchaseRequest.id == request.id).first()
             if fresh is not None:
@@ -51,7 +51,7 @@ def expire_due(*, limit: int, now: datetime) -> int:
     return expired
 
 
-def _due(now: datetime) -> "ModelSelect[PurchaseRequest]":
+def _due(now: datetime | Parameter) -> "ModelSelect[PurchaseRequest]":
     return (
         PurchaseRequest.select(PurchaseRequest, Workspace, Person)
         .join_from(PurchaseRequest, Workspace)
@@ -64,6 +64,9 @@ def _due(now: datetime) -> "ModelSelect[PurchaseRequest]":
         )
         .order_by(PurchaseRequest.expires_at, PurchaseRequest.id)
     )
+
+
+_due_now = Prepared(lambda: _due(Parameter("now")).limit(Parameter("limit")))
 
 
 def with_asker() -> "ModelSelect[PurchaseRequest]":

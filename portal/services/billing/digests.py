@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import date, datetime, timedelta
 
 from portal.database.connecting import transaction
+from portal.database.prepared import Parameter, Prepared
 from portal.domain.change_notices import mailed_from
 from portal.domain.errors import CannotBeInvoiced
 from portal.domain.periods import add_months
@@ -38,14 +39,22 @@ def send_due(*, limit: int, now: datetime) -> int:
 def _waiting(now: datetime) -> list[Workspace]:
     """Where something may be due; their own days decide. Those that waited longest first."""
     latest = (now + FARTHEST_EAST).date()
-    at_each = (Workspace.change_notices == ChangeNotices.EACH) & (ChangeNotice.noted_on < latest)
-    notices = (
+    notices = _unsent.rows(latest=latest, first_of_month=latest.replace(day=1))
+    return list({notice.workspace.id: notice.workspace for notice in notices}.values())
+
+
+_unsent = Prepared(
+    lambda: (
         ChangeNotice.select(ChangeNotice, Workspace)
         .join(Workspace)
-        .where(ChangeNotice.sent_on.is_null(), at_each | (ChangeNotice.noted_on < latest.replace(day=1)))
+        .where(
+            ChangeNotice.sent_on.is_null(),
+            (Workspace.change_notices == ChangeNotices.EACH) & (ChangeNotice.noted_on < Parameter("latest"))
+            | (ChangeNotice.noted_on < Parameter("first_of_month")),
+        )
         .order_by(ChangeNotice.noted_on, ChangeNotice.id)
     )
-    return list({notice.workspace.id: notice.workspace for notice in notices}.values())
+)
 
 
 def _send(workspace: Workspace, *, now: datetime) -> bool:

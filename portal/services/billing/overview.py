@@ -7,7 +7,6 @@ from typing import Any
 
 from peewee import JOIN, fn
 
-from portal.database.columns import UTCDateTimeField
 from portal.database.prepared import Parameter, Prepared
 from portal.domain import forecast as forecasting
 from portal.domain.forecast import Forecast, Taxation, UnpaidInvoice
@@ -70,7 +69,7 @@ def overview_of(place: Place, *, now: datetime) -> Overview:
     facts = _facts.rows(
         workspace=workspace.id,
         member=place.member.id,
-        now=UTCDateTimeField().db_value(now),
+        now=now,
     )
     methods = [row.method for row in facts if getattr(row, "method", None) is not None and row.method.id]
     kept = ledger.kept_in_each_currency(workspace)

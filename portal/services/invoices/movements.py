@@ -129,9 +129,9 @@ def page_of(
     """
     cursor = before or Cursor(AFTER_ALL, AFTER_ALL)
     since, until = year_bounds(workspace, year) if year is not None else (None, None)
-    wanted = {"workspace": workspace.id, "size": size + 1}
+    wanted: dict[str, object] = {"workspace": workspace.id, "size": size + 1}
     if since is not None:
-        wanted |= {"since": _as_stored(since), "until": _as_stored(until)}
+        wanted |= {"since": since, "until": until}
     found = _rows(kind, year is not None).rows(before_entry=cursor.entry, before_event=cursor.event, **wanted)
     found.sort(key=lambda row: row[1], reverse=True)
     money = [_money_row(*row[1:MONEY_ENDS]) for row in found if row[0]]
@@ -250,11 +250,6 @@ def _instant(stored: Any) -> datetime:
     instant = BalanceEntry.made_at.python_value(stored)
     assert isinstance(instant, datetime)
     return instant
-
-
-def _as_stored(instant: datetime | None) -> Any:
-    """As a column of instants takes it: a prepared query asks no column."""
-    return BalanceEntry.made_at.db_value(instant)
 
 
 def _entries_query(kind: HistoryKind | None, *, is_of_year: bool) -> "ModelSelect[BalanceEntry]":

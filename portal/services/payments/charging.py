@@ -23,7 +23,7 @@ from portal.database.connecting import (
     transaction,
     write_postponed,
 )
-from portal.database.prepared import Parameters, Prepared
+from portal.database.prepared import Parameter, Parameters, Prepared
 from portal.domain.lifecycle import OPEN_PAYMENT_STATES, may_become
 from portal.domain.money import Money
 from portal.domain.vocabulary import DeclineCode, PaidWith, PaymentMethodKind, PaymentState
@@ -450,9 +450,17 @@ def _is_mismatch(payment: Payment, outcome: Outcome | None) -> bool:
 
 def look_up_due(*, limit: int, now: datetime) -> ReconcileReport:
     """Ask about the waiting payments whose next look-up has come, a bounded number of them."""
-    wall = current().clock.wall()
-    due = _waiting().where(Payment.look_up_at <= wall).order_by(Payment.look_up_at, Payment.id).limit(limit)
-    return _settle_each(due, look_up, now=now)
+    return _settle_each(_due.rows(wall=current().clock.wall(), limit=limit), look_up, now=now)
+
+
+_due = Prepared(
+    lambda: (
+        _waiting()
+        .where(Payment.look_up_at <= Parameter("wall"))
+        .order_by(Payment.look_up_at, Payment.id)
+        .limit(Parameter("limit"))
+    )
+)
 
 
 def give_up_abandoned(*, limit: int, now: datetime) -> int:
@@ -461,8 +469,15 @@ def give_up_abandoned(*, limit: int, now: datetime) -> int:
     A renewal that still may be confirmed waits by the calendar (renewals/one_subscription.py).
     """
     wall = current().clock.wall()
+    abandoned = _abandoned.rows(
+        begun_before=wall - ABANDONED_AFTER, latest_look_up=wall + LOOK_UP_AFTER[-1], limit=limit
+    )
+    return _settle_each(abandoned, give_up, now=now).settled
+
+
+def _abandoned_query() -> "ModelSelect[Payment]":
     waits_by_the_calendar = Subscription.auto_renewal & (Subscription.due_on == OrderLine.renews_on)
-    abandoned = (
+    return (
         _waiting()
         # A renewal has one line; what was ordered by hand may have several, and is given up once.
         .join_from(
@@ -475,14 +490,16 @@ def give_up_abandoned(*, limit: int, now: datetime) -> int:
         .where(
             Payment.tried_on.is_null() | ~waits_by_the_calendar,
             Payment.state == PaymentState.ACTION_REQUIRED,
-            Payment.created_at < wall - ABANDONED_AFTER,
+            Payment.created_at < Parameter("begun_before"),
             # True of each that waits: by its index, those that were settled are passed by.
-            Payment.look_up_at <= wall + LOOK_UP_AFTER[-1],
+            Payment.look_up_at <= Parameter("latest_look_up"),
         )
         .order_by(Payment.id)
-        .limit(limit)
+        .limit(Parameter("limit"))
     )
-    return _settle_each(abandoned, give_up, now=now).settled
+
+
+_abandoned = Prepared(_abandoned_query)
 
 
 def reconcile(*, now: datetime) -> ReconcileReport:

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import cast
 
 from portal.database.connecting import transaction
+from portal.database.prepared import Parameter, Prepared
 from portal.domain.expiry import expires_soon, look_on, notice_due
 from portal.models import MethodNotice, PaymentMethod, Subscription, Workspace
 from portal.outbox import JSON
@@ -65,14 +66,18 @@ def tell_due(*, limit: int, now: datetime) -> int:
 
     Safe to repeat and to run twice at once: each is sent once about the last day of its card.
     """
-    due = (
+    return sum(_look_at(method, now=now) for method in _due.rows(now=now, limit=limit))
+
+
+_due = Prepared(
+    lambda: (
         PaymentMethod.select(PaymentMethod, Workspace)
         .join(Workspace)
-        .where(PaymentMethod.expiry_look_at <= now)
+        .where(PaymentMethod.expiry_look_at <= Parameter("now"))
         .order_by(PaymentMethod.expiry_look_at, PaymentMethod.id)
-        .limit(limit)
+        .limit(Parameter("limit"))
     )
-    return sum(_look_at(method, now=now) for method in list(due))
+)
 
 
 def _look_at(method: PaymentMethod, *, now: datetime) -> bool:

@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import partial
 
 from portal.database.connecting import transaction
+from portal.database.prepared import Parameter, Prepared
 from portal.domain.debits import is_charged_in
 from portal.domain.errors import PortalError
 from portal.domain.lifecycle import OPEN_SETUP_STATES
@@ -223,19 +224,23 @@ def look_up_reference(gateway: str, reference: str, *, now: datetime) -> None:
 
 def look_up_due_setups(*, limit: int, now: datetime) -> ReconcileReport:
     """Ask about the waiting set-ups whose next look-up has come, a bounded number of them."""
-    due = (
-        MethodSetup.select(MethodSetup, Workspace)
-        .join(Workspace)
-        .where(MethodSetup.state << OPEN_SETUP_STATES, MethodSetup.look_up_at <= current().clock.wall())
-        .order_by(MethodSetup.look_up_at, MethodSetup.id)
-        .limit(limit)
-    )
     return settle_each(
-        due,
+        _due.rows(wall=current().clock.wall(), limit=limit),
         partial(look_up, now=now),
         record_silence=lambda setup: record_answer(setup, None, now=now),
         still_open=OPEN_SETUP_STATES,
     )
+
+
+_due = Prepared(
+    lambda: (
+        MethodSetup.select(MethodSetup, Workspace)
+        .join(Workspace)
+        .where(MethodSetup.state << OPEN_SETUP_STATES, MethodSetup.look_up_at <= Parameter("wall"))
+        .order_by(MethodSetup.look_up_at, MethodSetup.id)
+        .limit(Parameter("limit"))
+    )
+)
 
 
 # --- the answer -----------------------------------------------------------------------------------

@@ -503,15 +503,20 @@ def remind_due(*, limit: int, now: datetime) -> int:
 
     Safe to repeat and to run twice at once: each is sent once about its day.
     """
-    due = (
+    # It may be tomorrow already where the workspace is.
+    due = _to_remind_of.rows(latest=now.date() + A_DAY, limit=limit)
+    return sum(_remind(invoice, now=now) for invoice in due)
+
+
+_to_remind_of = Prepared(
+    lambda: (
         Invoice.select(Invoice, Workspace)
         .join(Workspace)
-        # It may be tomorrow already where the workspace is.
-        .where(Invoice.remind_on <= now.date() + A_DAY)
+        .where(Invoice.remind_on <= Parameter("latest"))
         .order_by(Invoice.remind_on, Invoice.id)
-        .limit(limit)
+        .limit(Parameter("limit"))
     )
-    return sum(_remind(invoice, now=now) for invoice in list(due))
+)
 
 
 def _remind(invoice: Invoice, *, now: datetime) -> bool:

@@ -15,6 +15,7 @@ from peewee import JOIN, Expression, ModelSelect
 
 from portal import outbox
 from portal.database.connecting import transaction
+from portal.database.prepared import Parameter, Prepared
 from portal.domain.errors import PortalError
 from portal.domain.lifecycle import OPEN_REFUND_STATES
 from portal.domain.vocabulary import DocumentKind, OrderState, ProductKind, RefundState
@@ -168,9 +169,17 @@ def _ask_once(
 
 def look_up_due_refunds(*, limit: int, now: datetime) -> ReconcileReport:
     """Ask again for the refunds whose time has come, a bounded number of them, each under its own key."""
-    wall = current().clock.wall()
-    due = _waiting().where(Refund.ask_again_at <= wall).order_by(Refund.ask_again_at, Refund.id)
-    return _ask_each(due.limit(limit), now=now)
+    return _ask_each(_due.rows(wall=current().clock.wall(), limit=limit), now=now)
+
+
+_due = Prepared(
+    lambda: (
+        _waiting()
+        .where(Refund.ask_again_at <= Parameter("wall"))
+        .order_by(Refund.ask_again_at, Refund.id)
+        .limit(Parameter("limit"))
+    )
+)
 
 
 def reconcile(*, now: datetime) -> ReconcileReport:

@@ -13,9 +13,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from peewee import ModelSelect
+from peewee import ModelSelect, fn
 
 from portal.database.connecting import is_postgresql, transaction
+from portal.database.prepared import Parameter, Prepared
 from portal.database.rows import one_of
 from portal.domain.timeline import Act
 from portal.gateways.base import Outcome, RateLimited, ResultUnknown
@@ -92,7 +93,17 @@ def run_due(
 
 def count_due(now: datetime) -> int:
     """How many subscriptions wait to be looked at."""
-    return Subscription.select().where(Subscription.look_at <= now).count()
+    [count] = _count_due.first(now=now)
+    return int(count)
+
+
+_count_due = Prepared(
+    lambda: (
+        Subscription.select(fn.COUNT(Subscription.id))
+        .where(Subscription.look_at <= Parameter("now"))
+        .tuples()
+    )
+)
 
 
 # --- looking --------------------------------------------------------------------------------------
@@ -105,7 +116,7 @@ def _look_at_batch(charges: "_Charges", counts: Counter[str], *, size: int, now:
     """
     looks: list[one_subscription.Examined] = []
     # A run without work must not take SQLite's only write lock.
-    while not looks and subscriptions_due(now).exists():
+    while not looks and _is_any_due.rows(now=now):
         taken: list[int] = []
         try:
             with transaction():
@@ -163,13 +174,16 @@ def _examine_one(
         return [one_subscription.Examined(steps=[])]
 
 
-def subscriptions_due(now: datetime) -> "ModelSelect[Subscription]":
+def subscriptions_due(now: datetime | Parameter) -> "ModelSelect[Subscription]":
     """What the run has to look at, the longest waiting first; only ids are read."""
     return (
         Subscription.select(Subscription.id)
         .where(Subscription.look_at <= now)
         .order_by(Subscription.look_at, Subscription.id)
     )
+
+
+_is_any_due = Prepared(lambda: subscriptions_due(Parameter("now")).limit(1))
 
 
 def free_to_change(due: "ModelSelect[Subscription]") -> "ModelSelect[Subscription]":
