@@ -100,8 +100,7 @@ def replacing_facts(
         money = {
             "due_minor": due_minor,
             "payment": paid and paid.facts,
-            # Nothing is left to pay by a day: then it names the one on which it was paid.
-            "due_on": paid.on.isoformat() if paid and not due_minor else invoice["due_on"],
+            "due_on": _due_on(invoice, paid, due_minor, issued_on=issued_on).isoformat(),
         }
     return {
         **invoice,
@@ -113,6 +112,17 @@ def replacing_facts(
         "purchase_order": details.get("purchase_order") or None,
         "replaces": {"number": invoice["number"], "issued_on": invoice["issued_on"]},
     }
+
+
+def _due_on(invoice: Mapping[str, Any], paid: Paid | None, due_minor: int, *, issued_on: date) -> date:
+    """The day on which it was paid, where nothing is left; else that of the old invoice.
+
+    No invoice can ask for money before its own day (BR-FR-CO-07). Whoever is late stays so all the same: that
+    is asked of the old day, which the new invoice's row keeps.
+    """
+    if paid is not None and not due_minor:
+        return paid.on
+    return max(date.fromisoformat(invoice["due_on"]), issued_on)
 
 
 def is_replaced_by(invoice: Mapping[str, Any], newer: Mapping[str, Any]) -> bool:
