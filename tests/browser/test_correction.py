@@ -1,4 +1,4 @@
-"""A wrong name on an invoice: the settings are put right, what differs is read, and a new invoice replaces it."""
+"""A wrong name on an invoice: the settings are put right, what differs is read, a new invoice replaces it."""
 
 from playwright.sync_api import Page, expect
 
