@@ -1130,9 +1130,12 @@ class NumberSeries(Model):
 class Invoice(Model):
     """An issued document: numbered, frozen, never changed. `facts` is every printed fact.
 
-    One invoice per paid order. A credit note belongs to the order of the invoice that it `credits`: one for
-    the whole once that is refunded, or several for parts of its lines, which `CreditedLine` names. Amounts
-    are positive on both kinds.
+    One invoice per paid order that stands. A credit note belongs to the order of the invoice that it
+    `credits`: one for the whole once that is refunded or corrected, or several for parts of its lines, which
+    `CreditedLine` names. Amounts are positive on both kinds.
+
+    An invoice whose details were wrong is `replaced_by` another of the same order, whose `details` are the
+    buyer's as they were corrected; NULL on one that has those of its order (docs/adr/0044).
 
     An open invoice, which is to be paid after its issue, has the last day for that in `due_on`, and
     `reference` is what a transfer quotes. `remind_on` is the day on which the run looks at it next, NULL once
@@ -1158,9 +1161,19 @@ class Invoice(Model):
     reference = ShortText(max_length=25, null=True, unique=True)
     remind_on = DateField(null=True)
     reminded_on = DateField(null=True)
+    replaced_by = ForeignKeyField(
+        "self",
+        null=True,
+        index=False,
+        backref="+",
+        on_delete="RESTRICT",
+        constraints=[Check("replaced_by_id IS NULL OR kind = 'invoice'")],
+    )
+    details = JSONField(null=True, constraints=[Check("details IS NULL OR kind = 'invoice'")])
 
     workspace_id: int
     order_id: int
+    replaced_by_id: int | None
 
     class Meta:
         indexes = ((("series", "sequence"), True), (("workspace", "id"), False))
@@ -1173,13 +1186,33 @@ class Invoice(Model):
     def total(self) -> Money:
         return Money(self.total_minor, self.currency)
 
+    @classmethod
+    def is_current(cls, invoice: Any = None) -> Expression:
+        """Whether it is the one invoice of its order that stands: a part of a query, or of an alias."""
+        row = cls if invoice is None else invoice
+        return (row.kind == DocumentKind.INVOICE) & row.replaced_by.is_null()
+
+    @classmethod
+    def of_order(cls, order: "Order | int") -> "Invoice":
+        """The one that stands. Raises DoesNotExist before it is issued. One query."""
+        return cls.get(cls.order == order, cls.is_current())
+
 
 Invoice.add_index(
     Invoice.index(
         Invoice.order,
         unique=True,
         name="invoice_one_per_order",
-        where=Invoice.kind == DocumentKind.INVOICE,
+        where=Invoice.is_current(),
+    )
+)
+Invoice.add_index(
+    # Of the few that are: PostgreSQL without statistics would look for those that are not by it.
+    Invoice.index(
+        Invoice.replaced_by,
+        unique=True,
+        name="invoice_replaced_by",
+        where=Invoice.replaced_by.is_null(False),
     )
 )
 Invoice.add_index(
@@ -1602,7 +1635,8 @@ class Allocation(Model):
     Append-only: how far an invoice is paid is the sum of its rows. `entry` is always one that gives, but for
     a transfer that takes another one back: it uncovers the invoices of that, so its amounts are negative, and
     `transfer` names it where it takes what was only kept. What was uncovered may be covered again by what has
-    covered a part of it before. `withdrawal` is what took it back of a credit.
+    covered a part of it before. `withdrawal` is what took it back of a credit. Once an invoice is replaced,
+    each amount that had covered it stands against it once more with the other sign: it is the new one's.
     """
 
     entry = ForeignKeyField(BalanceEntry, backref="allocations", on_delete="RESTRICT")

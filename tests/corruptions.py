@@ -4,6 +4,7 @@ Hashes are made anew and sums are kept where somebody who knows the code would. 
 several places each of them is named.
 """
 
+import copy
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -53,6 +54,7 @@ from portal.models import (
 from portal.runtime import current
 from portal.services.payments import given_credits, refund_quotes, refunds
 from portal.services.subscriptions import agreement
+from tests.correcting import corrected
 from tests.crediting import credit
 from tests.factories import CATALOGUE, a_contact, a_member, a_person
 from tests.licensed import tried
@@ -282,6 +284,35 @@ def give_credits(clock: Any) -> None:
     given_credits.take_back(given, shown=first, reason="A mistake", key="c3", now=clock.now())
 
 
+def correct_details(clock: Any) -> None:
+    """Wrong bought, and an hour later its invoice was replaced by one with the right name."""
+    wrong = a_place("Wrong", owner="Wilma Wrong")
+    buy(wrong)
+    clock.advance(hours=1)
+    corrected(wrong, of(Invoice, "Wrong"))
+
+
+def replacing(**columns: Any) -> Any:
+    return of(Invoice, "Wrong", newest=True, kind=DocumentKind.INVOICE, **columns)
+
+
+def its_credit_note() -> Any:
+    return of(Invoice, "Wrong", kind=DocumentKind.CREDIT_NOTE)
+
+
+def other_facts(document: Any, change: Callable[[dict[str, Any]], object]) -> None:
+    """Its hash too."""
+    facts = copy.deepcopy(document.facts)
+    change(facts)
+    changed(document, facts=facts, facts_hash=facts_hash(facts))
+
+
+def covering(kind: BalanceEntryKind, invoice: Any, *, uncovers: bool = False) -> Any:
+    """The allocation of the workspace Wrong from its entry of that kind to the invoice."""
+    sign = Allocation.amount_minor < 0 if uncovers else Allocation.amount_minor > 0
+    return Allocation.get(Allocation.entry == entry(kind, "Wrong"), Allocation.invoice == invoice, sign)
+
+
 def set_in(*path: Any, to: Any) -> Callable[[dict[str, Any]], None]:
     def change(facts: Any) -> None:
         for step in path[:-1]:
@@ -475,8 +506,8 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
     "a whole invoice credited twice": (
         lambda: again(
             of(Invoice, "Back", kind=DocumentKind.CREDIT_NOTE),
-            number="CN-2026-000004",
-            sequence=4,
+            number="CN-2026-000005",
+            sequence=5,
         ),
         {
             "credits_never_exceed_their_invoice_lines",
@@ -995,7 +1026,93 @@ CORRUPTIONS: dict[str, tuple[Callable[[], object], set[str]]] = {
     ),
     "an invoice uncovered by a payment": (
         lambda: again(row := allocation(), amount_minor=-row.amount_minor),
-        {"allocations_cover_no_more_than_both_sides"},
+        {"allocations_cover_no_more_than_both_sides", "paid_invoices_are_allocated_in_full"},
+    ),
+    # Corrections.
+    "a replaced invoice that names another one": (
+        lambda: changed(of(Invoice, "Wrong"), replaced_by=of(Invoice, "Acme")),
+        {
+            "replaced_invoices_are_credited_whole_at_once",
+            "replacing_invoices_say_what_they_replace",
+        },
+    ),
+    "invoices that replace each other": (
+        lambda: changed(replacing(), replaced_by=of(Invoice, "Wrong")),
+        {
+            "paid_orders_have_their_invoice",
+            "replaced_invoices_are_credited_whole_at_once",
+            "replaced_invoices_are_covered_by_their_credit_note",
+            "replacing_invoices_say_what_they_replace",
+        },
+    ),
+    "a replaced invoice that is credited later": (
+        lambda: changed(row := its_credit_note(), issued_at=row.issued_at + timedelta(minutes=1)),
+        {"replaced_invoices_are_credited_whole_at_once", "entries_repeat_their_cause"},
+    ),
+    "a replaced invoice that is credited again": (
+        lambda: again(its_credit_note(), number="CN-2026-000005", sequence=5),
+        {
+            "replaced_invoices_are_credited_whole_at_once",
+            "credits_never_exceed_their_invoice_lines",
+            "numbers_have_no_gap",
+            "invoices_promised_their_documents",
+            "issued_invoices_are_unchanged",
+            "every_document_and_payment_has_its_entry",
+        },
+    ),
+    "an invoice that forgot whose details it has": (
+        lambda: changed(replacing(), details=None),
+        {
+            "replacing_invoices_say_what_they_replace",
+            "invoices_are_of_their_sale",
+            "invoices_are_of_their_day",
+        },
+    ),
+    "an invoice with other corrected details": (
+        lambda: changed(row := replacing(), details={**row.details, "company_name": "Evil SARL"}),
+        {"replacing_invoices_say_what_they_replace", "invoices_are_of_their_sale"},
+    ),
+    "corrected details that the law taxes otherwise": (
+        lambda: changed(row := replacing(), details={**row.details, "vat_status": "valid", "country": "DE"}),
+        {
+            "replacing_invoices_say_what_they_replace",
+            "invoices_are_of_their_sale",
+            "taxes_are_as_the_law_says",
+        },
+    ),
+    "an invoice that says it replaces another one": (
+        lambda: other_facts(replacing(), set_in("replaces", "number", to="INV-2026-000001")),
+        {"replacing_invoices_say_what_they_replace"},
+    ),
+    "an invoice that replaces one of another seller": (
+        lambda: other_facts(replacing(), set_in("seller", "name", to="Another")),
+        {"replacing_invoices_say_what_they_replace"},
+    ),
+    "a replaced invoice whose credit note names another new one": (
+        lambda: other_facts(its_credit_note(), set_in("replaced_by", to="INV-2026-000001")),
+        {"replacing_invoices_say_what_they_replace"},
+    ),
+    "a replaced invoice whose credit note sends money back": (
+        lambda: other_facts(
+            its_credit_note(),
+            lambda facts: facts.update(payment=of(Invoice, "Wrong").facts["payment"], due_minor=0),
+        ),
+        {"credit_notes_mirror_their_invoice"},
+    ),
+    "a payment that covers the replaced invoice still": (
+        lambda: delete(covering(PAID, of(Invoice, "Wrong"), uncovers=True)),
+        {
+            "allocations_cover_no_more_than_both_sides",
+            "replaced_invoices_are_covered_by_their_credit_note",
+        },
+    ),
+    "a payment that covers neither of the two": (
+        lambda: delete(covering(PAID, replacing())),
+        {"paid_invoices_are_allocated_in_full"},
+    ),
+    "a replaced invoice that its credit note does not cover": (
+        lambda: delete(covering(CREDITED, of(Invoice, "Wrong"))),
+        {"paid_invoices_are_allocated_in_full", "replaced_invoices_are_covered_by_their_credit_note"},
     ),
     # Licences.
     "more licences than were paid": (

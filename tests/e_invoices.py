@@ -6,6 +6,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from portal.documents.e_invoice import NAMESPACES
+from portal.domain.corrections import corrected_details, replacing_facts
 from portal.domain.exchange_rates import sandbox_rate
 from portal.domain.invoicing import Paid, credit_note_facts, invoice_facts
 from portal.domain.partial_credits import partial_credit_note_facts
@@ -135,13 +136,49 @@ def documents() -> dict[str, dict[str, Any]]:
         "several lines",
     )
     notes = {f"credit note: {name}": _credited(invoices[name]) for name in credited}
+    notes |= {
+        f"credit note: {name}, replaced": credit_note_facts(
+            invoices[name], number="CN-2026-000009", issued_on=LATER, replaced_by="INV-2026-000009"
+        )
+        for name in ("card", "open", "open, English")
+    }
     several = invoices["several lines"]
     notes |= {
         "credit note of days, kept": _of_days(several),
         "credit note of days, sent back": _of_days(several, kept_minor=0),
         "credit note of days, a part kept": _of_days(several, kept_minor=500),
     }
-    return invoices | notes
+    paid_since = Paid(PaymentMethodKind.BANK_TRANSFER, "", "", LATER, "")
+    a_part = Paid(PaidWith.BALANCE, "", "", LATER, "", 1000)
+    replacing = {
+        "card, replaced": _replacing(invoices["card"]),
+        "card, English, replaced": _replacing(invoices["card, English"]),
+        "reverse charge, replaced": _replacing(invoices["reverse charge"], GERMAN),
+        "several lines, replaced": _replacing(several),
+        "open, replaced": _replacing(invoices["open"]),
+        "open, replaced, paid in part": _replacing(invoices["open"], paid=a_part),
+        "open, replaced, overdue": _replacing(invoices["open"], issued_on=LATER + timedelta(days=9)),
+        "open, replaced, paid since": _replacing(invoices["open"], paid=paid_since),
+    }
+    return invoices | notes | replacing
+
+
+def _replacing(
+    invoice: Mapping[str, Any],
+    details: Mapping[str, Any] | None = None,
+    *,
+    paid: Paid | None = None,
+    issued_on: date = LATER,
+):
+    """A month later, with a purchase order and another name."""
+    right = {**DETAILS, **(details or {}), "purchase_order": "PO 4712", "last_name": "Martin-Durand"}
+    return replacing_facts(
+        invoice,
+        number="INV-2026-000009",
+        issued_on=issued_on,
+        details=corrected_details(invoice, right),
+        paid=paid,
+    )
 
 
 # --- what the XML says ----------------------------------------------------------------------------
@@ -156,7 +193,7 @@ MENTIONS = {
     "BT-9 due day": ".//ram:DueDateDateTime",
     "BT-23 process": ".//ram:BusinessProcessSpecifiedDocumentContextParameter",
     "BT-24 profile": ".//ram:GuidelineSpecifiedDocumentContextParameter",
-    "BT-25 invoice that is credited": ".//ram:InvoiceReferencedDocument/ram:IssuerAssignedID",
+    "BT-25 invoice that is named": ".//ram:InvoiceReferencedDocument/ram:IssuerAssignedID",
     "BT-26 its day": ".//ram:InvoiceReferencedDocument/ram:FormattedIssueDateTime",
     "BT-27 seller": ".//ram:SellerTradeParty/ram:Name",
     "BT-30 SIREN of the seller": ".//ram:SellerTradeParty/ram:SpecifiedLegalOrganization",

@@ -22,7 +22,7 @@ from portal.domain.tax import BASIS_POINTS
 from portal.domain.vocabulary import DocumentKind, PaymentMethodKind, TaxCategory
 from portal.words.formats import long_date, money_text
 
-from .labels import LABELS, amendment, language_of, late_payment_notes, tax_mention
+from .labels import LABELS, amendment, earlier, language_of, late_payment_notes, tax_mention
 from .notes import share_notes
 
 GUIDELINE = "urn:cen.eu:en16931:2017"
@@ -95,8 +95,8 @@ def _notes(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """BG-1: what the document's small print says, each with its code of UNTDID 4451, "" where it has none."""
     language = _language(facts)
     labels = LABELS[language]
-    corrected = facts.get("corrects")
-    amends = amendment(facts, labels, date=long_date(corrected["issued_on"], language) if corrected else "")
+    named = earlier(facts)
+    amends = amendment(facts, labels, date=long_date(named["issued_on"], language) if named else "")
     notes = [("", amends)] if amends else []
     recovery_charge = money_text(RECOVERY_CHARGE_MINOR, "EUR", language)
     notes += late_payment_notes(facts, labels, recovery_charge=recovery_charge)
@@ -226,10 +226,10 @@ def _settlement(parent: ElementTree.Element, facts: Mapping[str, Any]) -> None:
     _add(sums, "ram:GrandTotalAmount", _amount(totals["gross_minor"], currency))
     _add(sums, "ram:TotalPrepaidAmount", _amount(totals["gross_minor"] - facts["due_minor"], currency))
     _add(sums, "ram:DuePayableAmount", _amount(facts["due_minor"], currency))
-    if corrected := facts.get("corrects"):
+    if named := earlier(facts):
         invoice = _add(parent, "ram:InvoiceReferencedDocument")
-        _add(invoice, "ram:IssuerAssignedID", corrected["number"])
-        _date(invoice, "ram:FormattedIssueDateTime", corrected["issued_on"], prefix="qdt")
+        _add(invoice, "ram:IssuerAssignedID", named["number"])
+        _date(invoice, "ram:FormattedIssueDateTime", named["issued_on"], prefix="qdt")
 
 
 def _tax_in_seller_currency(facts: Mapping[str, Any]) -> Money | None:
@@ -278,7 +278,9 @@ def _tax(parent: ElementTree.Element, part: Mapping[str, Any], facts: Mapping[st
 
 def _terms(parent: ElementTree.Element, facts: Mapping[str, Any]) -> None:
     if facts["kind"] == DocumentKind.CREDIT_NOTE and facts["due_minor"]:
-        _add(parent, "ram:Description", LABELS[_language(facts)]["credited"])
+        sentence = "replaced" if "replaced_by" in facts else "credited"
+        description = LABELS[_language(facts)][sentence].format(number=facts.get("replaced_by"))
+        _add(parent, "ram:Description", description)
     _date(parent, "ram:DueDateDateTime", facts["due_on"])
 
 

@@ -16,6 +16,7 @@ LABELS: dict[str, dict[str, str]] = {
         "issued_on": "Date of issue",
         "corrects": "Corrects invoice",
         "corrected_on": "Issued on",
+        "replaces": "Replaces invoice",
         "customer_number": "Customer number",
         "order_number": "Order number",
         "workspace": "Workspace",
@@ -58,6 +59,7 @@ LABELS: dict[str, dict[str, str]] = {
         "nothing_due": "Nothing to pay",
         "cancelled": "The invoice is cancelled: nothing of it is to be paid any more",
         "credited": "Credited to your balance, which pays for what you order next",
+        "replaced": "Nothing is sent back: the amount goes to invoice {number}, which replaces this one",
         "paid_from_balance": "Paid from your balance: {amount}",
         "due": "To pay: {amount}",
         "due_on": "To pay by {date}: {amount}",
@@ -88,6 +90,9 @@ LABELS: dict[str, dict[str, str]] = {
         ),
         "special_territory_taxed": "VAT rate that applies in the customer’s territory.",
         "eu_consumer": "VAT of the customer’s country ({country}) — Article 58, Directive 2006/112/EC.",
+        "replacing": (
+            "This invoice replaces invoice {number} of {date}, on which details of the buyer were wrong."
+        ),
         "amends": "This credit note amends invoice {number} of {date} (Article 219, Directive 2006/112/EC).",
         "amends_FR": (
             "This credit note amends invoice {number} of {date} (Article 289, I-5 of the French tax code, "
@@ -117,6 +122,7 @@ LABELS: dict[str, dict[str, str]] = {
         "issued_on": "Date d’émission",
         "corrects": "Rectifie la facture",
         "corrected_on": "Émise le",
+        "replaces": "Remplace la facture",
         "customer_number": "Numéro de client",
         "order_number": "Numéro de commande",
         "workspace": "Espace de travail",
@@ -159,6 +165,7 @@ LABELS: dict[str, dict[str, str]] = {
         "nothing_due": "Rien à payer",
         "cancelled": "La facture est annulée : il n’en reste rien à payer",
         "credited": "Crédité sur votre solde, qui règle vos prochaines commandes",
+        "replaced": "Aucun remboursement : le montant revient à la facture {number}, qui remplace celle-ci",
         "paid_from_balance": "Payé avec votre solde : {amount}",
         "due": "À payer : {amount}",
         "due_on": "À payer avant le {date} inclus : {amount}",
@@ -190,6 +197,10 @@ LABELS: dict[str, dict[str, str]] = {
         ),
         "special_territory_taxed": "Taux de TVA applicable dans le territoire du client.",
         "eu_consumer": "TVA du pays du client ({country}) — article 58 de la directive 2006/112/CE.",
+        "replacing": (
+            "Cette facture remplace la facture {number} du {date}, dont des mentions sur le client étaient "
+            "erronées."
+        ),
         "amends": (
             "Cet avoir modifie la facture {number} du {date} (article 219 de la directive 2006/112/CE)."
         ),
@@ -237,16 +248,31 @@ def tax_mention(facts: Mapping[str, Any], labels: Mapping[str, str], *, country_
     return sentence and sentence.format(country=country_name)
 
 
-def amendment(facts: Mapping[str, Any], labels: Mapping[str, str], *, date: str) -> str | None:
-    """That a credit note amends its invoice, which it has to name beyond doubt; None on an invoice.
+def earlier(facts: Mapping[str, Any]) -> Mapping[str, str] | None:
+    """Number and day of the invoice that a document names: a credit note the one that it corrects, an invoice
+    the one that it replaces; None where it names none."""
+    return facts.get("corrects") or facts.get("replaces")
 
-    Directive 2006/112/EC, article 219; in France CGI, article 289, I-5.
+
+def amendment(facts: Mapping[str, Any], labels: Mapping[str, str], *, date: str) -> str | None:
+    """That a document amends or replaces an invoice, which it has to name beyond doubt; None for neither.
+
+    `date` is that of the invoice. Directive 2006/112/EC, article 219; in France CGI, article 289, I-5.
     """
-    corrected = facts.get("corrects")
-    if not corrected:
+    named = earlier(facts)
+    if not named:
         return None
+    if "corrects" not in facts:
+        return labels["replacing"].format(number=named["number"], date=date)
     sentence = labels.get(f"amends_{facts['seller']['country']}", labels["amends"])
-    return sentence.format(number=corrected["number"], date=date)
+    return sentence.format(number=named["number"], date=date)
+
+
+def kept(facts: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+    """What becomes of the money of a credit note that sends nothing back."""
+    if replaced_by := facts.get("replaced_by"):
+        return labels["replaced"].format(number=replaced_by)
+    return labels["cancelled" if facts.get("was_to_be_paid") else "credited"]
 
 
 def terms(facts: Mapping[str, Any], labels: Mapping[str, str], *, recovery_charge: str) -> str:

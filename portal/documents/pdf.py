@@ -31,7 +31,7 @@ from portal.words.methods import card_name
 from .coverage import FONTS_FOLDER, Font, font_of, packed_fonts_for
 from .e_invoice import RECOVERY_CHARGE_MINOR, exchange_words
 from .facturx_metadata import with_facturx_metadata
-from .labels import LABELS, amendment, language_of, tax_mention, terms
+from .labels import LABELS, amendment, earlier, kept, language_of, tax_mention, terms
 from .notes import line_number, share_notes
 from .printable import BREAK_MARK, clusters, printable, printable_lines
 from .transfer_code import has_transfer_code, transfer_code
@@ -286,10 +286,10 @@ def _meta(facts: Mapping[str, Any], labels: Mapping[str, str], language: str) ->
     ]
     if _is_open(facts):
         rows += [("payable_on", long_date(facts["due_on"], language)), ("reference", _reference(facts))]
-    if corrected := facts.get("corrects"):
+    if named := earlier(facts):
         rows += [
-            ("corrects", corrected["number"]),
-            ("corrected_on", long_date(corrected["issued_on"], language)),
+            ("corrects" if "corrects" in facts else "replaces", named["number"]),
+            ("corrected_on", long_date(named["issued_on"], language)),
         ]
     rows += [
         ("customer_number", facts.get("customer_number")),
@@ -366,7 +366,7 @@ def _payment(facts: Mapping[str, Any], labels: Mapping[str, str], language: str)
             lines.append(sentence.format(processor=printable(payment["processor"])))
         return lines
     if not is_invoice:
-        return [labels["cancelled" if facts.get("was_to_be_paid") else "credited"]]
+        return [kept(facts, labels)]
     if not facts["totals"]["gross_minor"]:
         return [labels["nothing_due"]]
     due_minor = facts.get("due_minor", facts["totals"]["gross_minor"])
@@ -433,8 +433,8 @@ def _mentions(facts: Mapping[str, Any], labels: Mapping[str, str], language: str
     country = facts["tax"]["country"]
     country_name = Locale.parse(language).territories.get(country, country)
     mention = tax_mention(facts, labels, country_name=country_name)
-    corrected_on = long_date(facts["corrects"]["issued_on"], language) if facts.get("corrects") else ""
-    amends = amendment(facts, labels, date=corrected_on)
+    named = earlier(facts)
+    amends = amendment(facts, labels, date=long_date(named["issued_on"], language) if named else "")
     recovery_charge = money_text(RECOVERY_CHARGE_MINOR, "EUR", language)
     told = facts.get("tax_in_seller_currency")
     exchange = exchange_words(facts, told, labels, language) if told else None

@@ -103,7 +103,7 @@ def invoice_facts(
         "seller": {
             name: list(value) if isinstance(value, tuple) else value for name, value in seller.items()
         },
-        "buyer": _buyer_facts(details),
+        "buyer": buyer_facts(details),
         "workspace_name": workspace_name,
         "customer_number": customer_number,
         "order_number": order_number,
@@ -216,20 +216,27 @@ def _by_rate(lines: Iterable[Mapping[str, Any]]) -> list[dict[str, int]]:
     ]
 
 
-def credit_note_facts(invoice: Mapping[str, Any], *, number: str, issued_on: date) -> dict[str, Any]:
+def credit_note_facts(
+    invoice: Mapping[str, Any], *, number: str, issued_on: date, replaced_by: str = ""
+) -> dict[str, Any]:
     """The facts of the credit note that undoes a whole invoice; `invoice` is the frozen facts of that one.
 
     Amounts stay positive, and buyer, seller and tax are the invoice's, whatever has changed since. What was
-    said under its lines, such as extra days, is no longer so and is left out.
+    said under its lines, such as extra days, is no longer so and is left out. `replaced_by` is the number of
+    the invoice of the same day that says the same with the right details, and takes all of its amount.
     """
-    if invoice.get("due_minor", 0):
-        # It was to be paid: nothing goes back, and whatever was paid of it is kept.
+    if replaced_by or invoice.get("due_minor", 0):
+        # It was to be paid, or is invoiced again: nothing goes back, and whatever was paid of it is kept.
         kept_minor, payment = invoice["totals"]["gross_minor"], None
     else:
         kept_minor = invoice["payment"].get("from_balance_minor", 0)
         payment = sent_back_facts(invoice, issued_on=issued_on, kept_minor=kept_minor)
+    if replaced_by:
+        why_kept: dict[str, Any] = {"replaced_by": replaced_by}
+    else:
+        why_kept = {"was_to_be_paid": True} if payment is None else {}
     return {
-        **invoice,
+        **without_replacing(invoice),
         "kind": DocumentKind.CREDIT_NOTE.value,
         "number": number,
         "issued_on": issued_on.isoformat(),
@@ -237,8 +244,13 @@ def credit_note_facts(invoice: Mapping[str, Any], *, number: str, issued_on: dat
         "corrects": {"number": invoice["number"], "issued_on": invoice["issued_on"]},
         "lines": [{**line, "notes": {}, "extension": None} for line in invoice["lines"]],
         "payment": payment,
-        **({"was_to_be_paid": True} if payment is None else {}),
+        **why_kept,
     }
+
+
+def without_replacing(invoice: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of an invoice but for the one that it replaces: a credit note replaces none."""
+    return {name: value for name, value in invoice.items() if name != "replaces"}
 
 
 def due_facts(invoice: Mapping[str, Any], *, issued_on: date, due_minor: int) -> dict[str, Any]:
@@ -313,7 +325,7 @@ def is_of_the_sale(
     A fact that was not yet printed when the invoice was issued is none that it lacks. With what an invoice
     was paid that was issued open, it does not say.
     """
-    buyer = _buyer_facts(details)
+    buyer = buyer_facts(details)
     sold, balance = frozen_lines(quote), frozen_balance(quote)
     payment = facts["payment"] or {}
     return (
@@ -344,26 +356,36 @@ def _is_of_the_line(printed: Mapping[str, Any], line: FrozenLine) -> bool:
 def mirrors(credit_note: Mapping[str, Any], invoice: Mapping[str, Any]) -> bool:
     """Whether a credit note says what its invoice said, but for its own name, its day and what is over."""
     own = {"kind", "number", "issued_on", "due_on", "due_minor", "reference", "check", "lines", "payment"}
+    own |= {"replaces"}
+    is_replaced = "replaced_by" in credit_note
     return (
         credit_note["kind"] == DocumentKind.CREDIT_NOTE.value
         and credit_note["corrects"] == {name: invoice[name] for name in ("number", "issued_on")}
         and all(credit_note[name] == value for name, value in invoice.items() if name not in own)
-        and _lasting(credit_note) == _lasting(invoice)
+        and _lasting(credit_note, is_kept=is_replaced) == _lasting(invoice, is_kept=is_replaced)
+        and not (is_replaced and credit_note["payment"])
     )
 
 
-def _lasting(facts: Mapping[str, Any]) -> tuple[object, ...]:
-    """Lines and payment without what a credit note leaves out or has of its own."""
+def _lasting(facts: Mapping[str, Any], *, is_kept: bool) -> tuple[object, ...]:
+    """Lines and payment without what a credit note leaves out or has of its own.
+
+    `is_kept`: the invoice is replaced, and its credit note sends nothing back.
+    """
     own = {"notes", "extension", "paid_on"}
-    was_open = facts["payment"] is None or (
-        facts["kind"] == DocumentKind.INVOICE and facts.get("due_minor", 0)
+    was_open = (
+        is_kept
+        or facts["payment"] is None
+        or (facts["kind"] == DocumentKind.INVOICE and facts.get("due_minor", 0))
     )
     parts = (*facts["lines"], {} if was_open else facts["payment"])
     return tuple({name: value for name, value in part.items() if name not in own} for part in parts)
 
 
-def _buyer_facts(details: Mapping[str, Any]) -> dict[str, Any]:
-    """A French business is named by the SIREN in its VAT number where it has given no legal number."""
+def buyer_facts(details: Mapping[str, Any]) -> dict[str, Any]:
+    """What a document says of its buyer, of details as an order keeps them.
+
+    A French business is named by the SIREN in its VAT number where it has given no legal number."""
     legal_number = ""
     if details["is_business"]:
         legal_number = details.get("legal_number") or number_in_vat_number(

@@ -16,6 +16,7 @@ from .invoicing import (
     document_totals,
     due_facts,
     sent_back_facts,
+    without_replacing,
 )
 from .money import Money
 from .prorated_lines import CreditLine, RunningLine
@@ -39,6 +40,7 @@ OWN = {
     "totals",
     "tax_in_seller_currency",
     "payment",
+    "replaces",
 }
 """What such a credit note says of itself; all else it says as its invoice does."""
 
@@ -91,7 +93,7 @@ def partial_credit_note_facts(
     due_minor = totals["gross_minor"] if kept_minor is None else kept_minor
     has_e_invoice = invoice.get("version", 1) >= WITH_E_INVOICE
     return {
-        **invoice,
+        **without_replacing(invoice),
         "version": max(FACTS_VERSION, invoice.get("version", 1)),
         "kind": DocumentKind.CREDIT_NOTE.value,
         "number": number,

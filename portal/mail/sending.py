@@ -40,6 +40,8 @@ transfer_taken_back       total_minor, currency, booked_on, taken_back_on, payer
 transfer_match_undone     total_minor, currency, booked_on, opened (of each: number, left_minor, due_on)
 paid_from_balance         used_minor, currency, covered (of each: number, covered_minor, left_minor)
 invoice_withdrawn         number, credit_note (its number), plan_names, licences, is_cancelled
+invoice_corrected         number, replaced (the number of the old one), credit_note (its number), open_minor
+                          (0: paid), currency, due_on and reference (null where it is paid)
 payment_failed            order, description (names), total_minor, currency, payment, reason (a
                           decline code)
 payment_to_confirm        order, description (names), total_minor, currency

@@ -70,6 +70,7 @@ BILLING_MAIL = frozenset(
         "invoice_paid",
         "paid_from_balance",
         "invoice_withdrawn",
+        "invoice_corrected",
         "transfer_received",
         "transfer_taken_back",
         "transfer_match_undone",
@@ -119,7 +120,7 @@ CHANGE_NOTICES = frozenset(
 They may wait and be mailed with others, as the workspace wants it, but never beyond the day that they tell of
 (services/letters.py).
 """
-ASKS_TO_PAY = frozenset({"order_confirmed", "invoice_ahead", "invoice_reminder"})
+ASKS_TO_PAY = frozenset({"order_confirmed", "invoice_ahead", "invoice_reminder", "invoice_corrected"})
 """Letters with an open invoice: each has a link of its own by which its reader pays it (pay_path)."""
 ADDED_LATER: Mapping[str, JSON] = {
     "licences": None,

@@ -10,7 +10,7 @@ def register(app: Flask, settings: Settings) -> None:
     from .billing import settings as billing_settings
     from .checkout import amount_due, cart, open_invoices, pay_links
     from .checkout import pages as checkout
-    from .invoices import history, statements, year_archives
+    from .invoices import corrections, history, statements, year_archives
     from .members import licences, one_member, roster
     from .operator import bank_statements, bank_transfers, exchange_rates, messages, workspaces
     from .operator import credits as operator_credits
@@ -47,7 +47,7 @@ def register(app: Flask, settings: Settings) -> None:
         (checkout, amount_due, cart, requests, open_invoices, pay_links),
         (methods, new_method, refunds),
         (billing_settings, contacts),
-        (history, statements, year_archives),
+        (history, corrections, statements, year_archives),
         (roster, one_member, licences),
         (features, workspace, creating),
         (workspaces, operator_refunds, operator_credits, nonprofit_requests, messages, exchange_rates),

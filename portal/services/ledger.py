@@ -178,6 +178,42 @@ def cover_from_balance(invoice: Invoice, amount: Money) -> None:
     rows.insert_all([_of_invoice(share.source, share.target, share.amount) for share in shares])
 
 
+def hand_over(invoice: Invoice, *, to: Invoice, credit_note: Invoice) -> None:
+    """Whatever had covered the invoice covers the one that replaces it, and the credit note all of this one.
+
+    Each amount stands against the old one with the other sign, so that a refund, a bank or an operator that
+    takes money back finds what it covers now. In the correction's transaction, after both were recorded.
+    """
+    require_transaction()
+    write_postponed()
+    credited = BalanceEntry.get(BalanceEntry.invoice == credit_note)
+    freed, moved = Money.zero(invoice.currency), []
+    for entry_id, amount in _covering_now(invoice):
+        if entry_id != credited.id:
+            freed += amount
+            moved += [_of_invoice(entry_id, invoice.id, -amount), _of_invoice(entry_id, to.id, amount)]
+    if freed.minor:
+        moved.append(_of_invoice(credited.id, invoice.id, freed))
+    rows.insert_all(moved)
+
+
+def _covering_now(invoice: Invoice) -> list[tuple[int, Money]]:
+    """The entries by which the invoice is covered or was uncovered, with their sums. One query."""
+    amount = fn.SUM(Allocation.amount_minor)
+    found = (
+        Allocation.select(Allocation.entry, amount)
+        .where(Allocation.invoice == invoice)
+        .group_by(Allocation.entry)
+        .having(amount != 0)
+        .order_by(Allocation.entry)
+        .tuples()
+    )
+    return [
+        (entry_id, Money(int(minor), invoice.currency))
+        for entry_id, minor in cast("Iterable[tuple[int, int]]", found)
+    ]
+
+
 def _kept_parts(workspace_id: int, currency: str) -> list[Part]:
     """What is left of each entry that gives, the oldest first. One query."""
     of_these = (BalanceEntry.workspace == workspace_id) & (BalanceEntry.currency == currency)
@@ -293,9 +329,14 @@ def _transfer_taken_back(entry: BalanceEntry, taken: BankTransfer) -> Iterator[A
     """Of each invoice what `taken` covered of it, and of `taken` what was kept."""
     gave = _giving_entry(taken)
     used = Money.zero(entry.currency)
-    covering = Allocation.select(Allocation.invoice, fn.SUM(Allocation.amount_minor))
+    total_minor = fn.SUM(Allocation.amount_minor)
     covering = (
-        covering.where(Allocation.entry == gave).group_by(Allocation.invoice).order_by(Allocation.invoice)
+        Allocation.select(Allocation.invoice, total_minor)
+        .where(Allocation.entry == gave)
+        .group_by(Allocation.invoice)
+        # Of an invoice that was replaced nothing is left.
+        .having(total_minor != 0)
+        .order_by(Allocation.invoice)
     )
     for invoice_id, minor in cast("Iterable[tuple[int, int]]", covering.tuples()):
         amount = Money(int(minor), entry.currency)
@@ -480,7 +521,7 @@ def covered_by(transfers: Iterable[BankTransfer]) -> dict[int, list[Covering]]:
         .join_from(Allocation, Invoice, on=Allocation.invoice)
         .where(
             rows.one_of(BalanceEntry.transfer, [each.id for each in transfers]),
-            Allocation.amount_minor > 0,
+            BalanceEntry.kind == BalanceEntryKind.TRANSFER,
             ~fn.EXISTS(
                 undone.select(undone.id).where(
                     undone.transfer == BalanceEntry.transfer, undone.id > BalanceEntry.id
@@ -488,6 +529,7 @@ def covered_by(transfers: Iterable[BankTransfer]) -> dict[int, list[Covering]]:
             ),
         )
         .group_by(BalanceEntry.transfer, Invoice.id, Invoice.number, BalanceEntry.currency)
+        .having(fn.SUM(Allocation.amount_minor) > 0)
         .order_by(Invoice.id)
         .tuples()
     )
@@ -510,14 +552,20 @@ class TransferUse:
 
 def use_of(transfer: BankTransfer, workspace: Workspace) -> TransferUse:
     """Of a transfer that `workspace` has, in its lock where somebody relies on it. Four queries."""
-    gave, invoiced = _giving_entry(transfer), BalanceEntry.alias()
-    nothing = Money.zero(gave.currency)
+    gave, invoiced, first = _giving_entry(transfer), BalanceEntry.alias(), Invoice.alias()
+    nothing, total_minor = Money.zero(gave.currency), fn.SUM(Allocation.amount_minor)
+    # One that replaces another is as old as the first of its order.
+    first_entry = (
+        invoiced.select(fn.MIN(invoiced.id))
+        .join(first, on=(invoiced.invoice == first.id))
+        .where(first.order == Invoice.order, first.kind == DocumentKind.INVOICE)
+    )
     query = (
-        Allocation.select(Allocation.invoice, Invoice.due_on, invoiced.id, fn.SUM(Allocation.amount_minor))
+        Allocation.select(Allocation.invoice, Invoice.due_on, first_entry, total_minor)
         .join_from(Allocation, Invoice, JOIN.LEFT_OUTER, on=Allocation.invoice)
-        .join_from(Allocation, invoiced, JOIN.LEFT_OUTER, on=(invoiced.invoice == Allocation.invoice))
         .where(Allocation.entry == gave)
-        .group_by(Allocation.invoice, Invoice.due_on, invoiced.id)
+        .group_by(Allocation.invoice, Invoice.due_on, Invoice.order)
+        .having(total_minor != 0)
         .order_by(Invoice.due_on, Allocation.invoice)
         .tuples()
     )
@@ -544,11 +592,25 @@ def paid_by(transfer: BankTransfer) -> list[int]:
     found = (
         Allocation.select(Allocation.invoice)
         .where(Allocation.entry == _giving_entry(transfer), Allocation.invoice.is_null(False))
+        .group_by(Allocation.invoice)
+        .having(fn.SUM(Allocation.amount_minor) != 0)
         .order_by(Allocation.invoice)
-        .distinct()
         .tuples()
     )
     return [invoice_id for (invoice_id,) in cast("Iterable[tuple[int]]", found)]
+
+
+def entries_covering(invoice: Invoice) -> list[BalanceEntry]:
+    """Those that cover a part of it now, in the order in which they were made. One query."""
+    found = (
+        BalanceEntry.select(BalanceEntry)
+        .join(Allocation, on=(Allocation.entry == BalanceEntry.id))
+        .where(Allocation.invoice == invoice)
+        .group_by(BalanceEntry.id)
+        .having(fn.SUM(Allocation.amount_minor) > 0)
+        .order_by(BalanceEntry.id)
+    )
+    return list(cast("Iterable[BalanceEntry]", found))
 
 
 def status_of(invoice: Invoice) -> InvoiceStatus:
@@ -663,7 +725,7 @@ def open_parts(workspace: Workspace, currency: str) -> list[Part]:
         .where(
             Invoice.workspace == workspace,
             Invoice.currency == currency,
-            Invoice.kind == DocumentKind.INVOICE,
+            Invoice.is_current(),
         )
         .group_by(Invoice.id, Invoice.total_minor, Invoice.due_on, Invoice.issued_on)
         .having(covered < Invoice.total_minor)

@@ -54,6 +54,7 @@ PER_ACCOUNT: dict[str, tuple[Allowance, ...]] = {
     "invite": (Allowance(20, DAY),),
     "contact": (Allowance(20, DAY),),
     "document": (Allowance(30, MINUTE),),
+    "correction": (Allowance(20, HOUR),),
     "calendar": (Allowance(60, HOUR),),
     "write": (Allowance(30, 10),),
 }

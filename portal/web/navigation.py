@@ -80,7 +80,7 @@ HISTORY = Page(
     _l("History"),
     "history.index",
     Right.SEE_HISTORY,
-    frozenset({"history", "refunds", "statements", "year_archives", "pay_links"}),
+    frozenset({"history", "refunds", "statements", "year_archives", "pay_links", "corrections"}),
 )
 PAYMENT_METHODS = Page(
     _l("Payment"),

@@ -83,6 +83,7 @@ def expected(facts):
     if told is None and facts["currency"] != seller["currency"]:
         told = {"currency": seller["currency"], "tax_minor": 0}
     is_invoice, is_open = facts["kind"] == "invoice", facts["due_minor"] > 0
+    named = facts.get("replaces") if is_invoice else facts["corrects"]
     by_transfer = is_invoice and (is_open or facts["payment"]["method"] == "bank_transfer")
     category = facts["tax"]["category"]
     has_vat_numbers = category != "O"
@@ -106,8 +107,8 @@ def expected(facts):
         "BT-9 due day": [day(facts["due_on"])],
         "BT-23 process": ["S1" if is_open else "S2"],
         "BT-24 profile": ["urn:cen.eu:en16931:2017"],
-        "BT-25 invoice that is credited": [facts["corrects"]["number"]] if not is_invoice else [],
-        "BT-26 its day": [day(facts["corrects"]["issued_on"])] if not is_invoice else [],
+        "BT-25 invoice that is named": [named["number"]] if named else [],
+        "BT-26 its day": [day(named["issued_on"])] if named else [],
         "BT-27 seller": [seller["name"]],
         "BT-30 SIREN of the seller": siren(seller),
         "BT-31 VAT number of the seller": [seller["vat_number"]] if has_vat_numbers else [],
@@ -159,6 +160,16 @@ def test_the_xml_says_what_the_facts_say(name):
     assert {mention: found[mention] for mention in found.keys() - IN_WORDS} == expected(facts)
     assert {"PMT", "PMD", "AAB", "BG-23 VAT by rate"} <= found.keys()
     assert ("BT-120 why there is no VAT" in found) == (facts["tax"]["category"] != "S")
+
+
+def test_a_replacing_invoice_and_the_credit_note_say_what_happens_in_words():
+    newer, note = XML["card, replaced"].decode(), XML["credit note: card, replaced"].decode()
+    assert "Cette facture remplace la facture INV-2026-000001 du 21 novembre 2026" in newer
+    assert "le montant revient à la facture INV-2026-000009" in note
+    assert "solde" not in note
+    assert (
+        "the amount goes to invoice INV-2026-000009" in XML["credit note: open, English, replaced"].decode()
+    )
 
 
 def test_a_line_of_some_days_says_what_is_not_charged():

@@ -17,6 +17,7 @@ from portal.documents.coverage import COVERAGE, FONTS_FOLDER, PACKED_FOLDER, fon
 from portal.documents.pdf import render_invoice
 from portal.documents.printable import BREAK_MARK, REPLACEMENT, printable, unprintable_letters
 from portal.words.formats import long_date, money_text, rate_text, short_date
+from tests.e_invoices import documents
 from tools import font_coverage
 
 FACTS = {
@@ -292,6 +293,30 @@ def test_a_credit_note_names_the_invoice_that_it_corrects_and_asks_for_no_money(
     assert "This credit note amends invoice INV-2026-000001 of 3 November 2026 (Article 289, I-5" in english
     german = text_of(facts | {"seller": facts["seller"] | {"country": "DE"}}, "en")
     assert "of 3 November 2026 (Article 219, Directive 2006/112/EC)" in german
+
+
+@pytest.mark.parametrize(
+    ("locale", "newer_says", "note_says"),
+    [
+        (
+            "en",
+            ["Replaces invoice", "This invoice replaces invoice INV-2026-000001 of", "Paid by Visa"],
+            ["Corrects invoice", "Nothing is sent back: the amount goes to invoice INV-2026-000009"],
+        ),
+        (
+            "fr",
+            ["Remplace la facture", "Cette facture remplace la facture INV-2026-000001 du", "Payé par Visa"],
+            ["Rectifie la facture", "le montant revient à la facture INV-2026-000009"],
+        ),
+    ],
+)
+def test_the_documents_of_a_correction_name_each_other(locale, newer_says, note_says):
+    issued = documents()
+    newer = text_of(issued["card, replaced"], locale)
+    note = text_of(issued["credit note: card, replaced"], locale)
+    assert [each for each in [*newer_says, "PO 4712"] if each not in " ".join(newer.split())] == []
+    assert [each for each in note_says if each not in " ".join(note.split())] == []
+    assert "balance" not in note and "solde" not in note
 
 
 def a_prorated_invoice():

@@ -189,6 +189,7 @@ LETTERS = {
         "licences": 2,
         "is_cancelled": True,
     },
+    "invoice_corrected": HERE | TO_PAY | {"replaced": "INV-2026-000001", "credit_note": "CN-2026-000001"},
     "payment_failed": HERE
     | TOTAL
     | {
@@ -405,6 +406,8 @@ OTHERWISE = [
     ("invoice_reminder", {"blocked_on": None}),
     ("invoice_paid", {"method": None}),
     ("invoice_withdrawn", {"is_cancelled": False}),
+    ("invoice_corrected", {"open_minor": 0, "due_on": None, "reference": None}),
+    ("invoice_corrected", {"pay_path": "/pay/tok-en_1?lang=en"}),
     ("cancelled", {"quantity": 1, "dropped": True}),
     ("cancelled", {"ends_on": None}),
     ("cancelled", {"ends_on": None, "dropped": True}),

@@ -188,6 +188,7 @@ def test_nobody_else_writes_the_ledger():
         "services/invoices/movements.py",
         "services/invoices/statements.py",
         "services/ledger.py",
+        "services/upkeep/books/corrections.py",
         "services/upkeep/books/ledger.py",
         "services/upkeep/books/open_invoices.py",
         "services/workspace/export.py",

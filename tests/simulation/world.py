@@ -42,6 +42,7 @@ from portal.models import (
     AuditEntry,
     BalanceEntry,
     BankTransfer,
+    BillingDetails,
     Contact,
     Dispute,
     Invoice,
@@ -63,6 +64,7 @@ from portal.runtime import Runtime, current, install
 from portal.services import catalogue, ledger, letters, plans, requests
 from portal.services.billing import contacts
 from portal.services.checkout import amount_due, cart, open_invoices, ordering
+from portal.services.invoices import corrections
 from portal.services.members import changes, invitations
 from portal.services.payments import (
     charging,
@@ -307,6 +309,8 @@ class World:
                 self._pay_open_invoice,
                 self._pay_open_invoice,
                 self._undo_match,
+                self._correct_details,
+                self._correct_details,
             )
         )
         if Workspace.get_by_id(place.workspace.id).deleted_at is not None:
@@ -494,6 +498,21 @@ class World:
             transfers.receive(again, workspace=owner, invoices=[], now=now)
             self.touched.add(owner.id)
             self.tell(f"{owner.slug}: it is matched again")
+
+    def _correct_details(self, place: Place) -> None:
+        """Of one of the newest invoices, replaced ones too, whose country the settings name again."""
+        newest = Invoice.select(Invoice, Order).join(Order).where(Invoice.workspace == place.workspace)
+        newest = newest.where(Invoice.credits.is_null()).order_by(Invoice.id.desc()).limit(4)
+        if not newest:
+            return
+        invoice, now = self.chance.choice(list(newest)), self.clock.now()
+        named = self.chance.choice(("Acme SARL", "Acme Europe SARL", f"Acme {self.day}"))
+        BillingDetails.update(company_name=named, country=invoice.facts["buyer"]["country"]).where(
+            BillingDetails.workspace == place.workspace
+        ).execute()
+        shown = corrections.preview(place.workspace, invoice, now=now)
+        newer = corrections.correct(place.workspace, invoice, shown_hash=shown.hash, now=now)
+        self.tell(f"{place.workspace.slug}: {newer.number} replaces {invoice.number}")
 
     def _transfer(self, line: Line) -> None:
         bring(camt(line, opening=None), f"{self.day}-{line.bank_reference}.xml")
@@ -863,6 +882,8 @@ class World:
             .where(
                 Payment.workspace == workspace,
                 Payment.state == PaymentState.SUCCEEDED,
+                # What was invoiced ahead somebody may pay by card, on whatever day.
+                Payment.tried_on.is_null(False),
                 OrderLine.kind == OrderKind.RENEWAL,
             )
             .order_by(Payment.id)
@@ -966,6 +987,7 @@ class World:
             "from balance": AuditEntry.select().where(AuditEntry.action == "balance.used").count(),
             "transfers": BankTransfer.select().where(BankTransfer.state == TransferState.MATCHED).count(),
             "undone": AuditEntry.select().where(AuditEntry.action == "transfer.match_undone").count(),
+            "corrected": Invoice.select().where(Invoice.replaced_by.is_null(False)).count(),
             "approved": PurchaseRequest.select()
             .where(PurchaseRequest.state == RequestState.APPROVED)
             .count(),

@@ -229,6 +229,8 @@ TABLE = {
     ("POST", "/w/acme/invoices/{invoice}/pay"): "in 303 303 303 303 403 403 404 404 404 404",
     ("POST", "/w/acme/invoices/{invoice}/pay-link"): "in 303 303 303 403 403 403 404 404 404 404",
     ("POST", "/w/acme/invoices/{invoice}/pay-link/withdraw"): "in 303 303 303 403 403 403 404 404 404 404",
+    ("GET", "/w/acme/invoices/{invoice}/correction"): "in 200 200 200 403 403 403 404 404 404 404",
+    ("POST", "/w/acme/invoices/{invoice}/correction"): "in 409 409 409 403 403 403 404 404 404 404",
     ("GET", "/w/acme/invoices/{invoice}.xml"): "in 200 200 200 200 403 403 404 404 404 404",
     ("GET", "/w/acme/invoices/{invoice}.pdf"): "in 200 200 200 200 403 403 404 404 404 404",
     ("GET", "/w/acme/history/refunds/{payment}"): "in 200 200 200 403 403 403 404 404 404 404",

@@ -60,6 +60,7 @@ SENSITIVE = {
     "payment_methods.show": "payment",
     "new_method.show": "payment",
     "refunds.show": "payment",
+    "corrections.show": "correction",
     "history.pdf": "document",
     "history.e_invoice": "document",
     "year_archives.movements": "document",
@@ -135,6 +136,7 @@ def test_every_limit_that_is_named_is_counted(app) -> None:
             lambda: owner.get("/w/acme/settings/export"),
             lambda: visitor.get(f"{pay_link}.pdf"),
         ],
+        "correction": [lambda: owner.post("/w/acme/invoices/INV-2026-000001/correction", {"shown": "x"})],
         "calendar": [lambda: visitor.get(f"/calendar/{calendar}.ics")],
         "nonprofit": [
             lambda: visitor.post(

@@ -180,7 +180,8 @@ class StatementPage:
 
     `is_whole`: what is credited is all of the invoice; else `credited` is how much of it was, on the invoice.
     `figures` are those of a change of plan, each with its mark. `to_pay`: what is open of it, None for
-    nothing. `pay_link`: None for who has nothing to do with it.
+    nothing. `pay_link`: None for who has nothing to do with it. `replaced_by` is the number of the invoice
+    that replaces an invoice, or what a credit note credits; `replaces` that of the older one: "" for none.
     """
 
     invoice: Invoice
@@ -196,6 +197,9 @@ class StatementPage:
     totals: list[tuple[str, str]]
     may_download: bool
     has_e_invoice: bool
+    replaced_by: str
+    replaces: str
+    may_correct: bool
 
 
 @blueprint.get("/invoices/<number>")
@@ -251,8 +255,15 @@ def statement_page(place: Place, invoice: Invoice, *, pay_link: str = "") -> Res
             totals=totals_of(invoice),
             may_download=Right.DOWNLOAD_DOCUMENTS in place.may,
             has_e_invoice=why_no_e_invoice(facts) is None,
+            replaced_by=invoice.replaced_by.number if invoice.replaced_by else facts.get("replaced_by", ""),
+            replaces=facts.get("replaces", {}).get("number", ""),
+            may_correct=Right.BILLING_SETTINGS in place.may and _stands(invoice),
         ),
     )
+
+
+def _stands(invoice: Invoice) -> bool:
+    return invoice.kind == DocumentKind.INVOICE and invoice.replaced_by_id is None
 
 
 def lines_of(invoice: Invoice) -> list[StatementLine]:
@@ -296,7 +307,7 @@ def _pay_link(place: Place, invoice: Invoice, address: str, *, is_open: bool) ->
 
 def _to_pay(place: Place, invoice: Invoice) -> ToPay | None:
     """What is open of an invoice, for whoever may see to whom it is sent."""
-    if invoice.order.state != OrderState.INVOICED or invoice.kind != DocumentKind.INVOICE:
+    if invoice.order.state != OrderState.INVOICED or not _stands(invoice):
         return None
     if Right.SEE_BILLING_DETAILS not in place.may:
         return None
@@ -328,6 +339,8 @@ def _how_it_was_paid(
     place: Place, payment: Mapping[str, Any] | None, invoice: Invoice, *, is_credit_note: bool
 ) -> list[tuple[str, str]]:
     """By what, and how much of it by the balance where that was not all."""
+    if invoice.replaced_by_id is not None:
+        return [(_("State"), _("Corrected"))]
     if invoice.due_on is not None and invoice.order.state == OrderState.INVOICED and not is_credit_note:
         return [
             (_("State"), _("To be paid by bank transfer")),

@@ -78,7 +78,8 @@ def _money(
     invoices: str,
 ) -> Row:
     is_invoice, is_document = row.kind == BalanceEntryKind.INVOICE, row.kind in DOCUMENTS
-    is_last = last is not None and is_invoice and last.payment.key == row.payment_key
+    is_current = is_invoice and not row.is_replaced
+    is_last = last is not None and is_current and last.payment.key == row.payment_key
     return Row(
         date=formatting.instant(row.made_at, place.workspace.time_zone),
         what=words[row.kind],
@@ -106,6 +107,8 @@ def _lines(row: MoneyRow) -> str:
 
 def _badges(row: MoneyRow) -> tuple[tuple[str, str], ...]:
     found = []
+    if row.is_replaced:
+        found.append((_("Corrected"), ""))
     if row.is_refunded or row.is_partly_refunded:
         found.append((_("Refunded") if row.is_refunded else _("Partly refunded"), ""))
     if row.is_open:

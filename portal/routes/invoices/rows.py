@@ -18,16 +18,16 @@ from portal.words.methods import method_words
 class PaymentRow(NamedTuple):
     """A row of the history, ready to print: in a long list, what templates call is what takes the time.
 
-    `document` says what kind of document it is, `refunded` how much of an invoice was, empty for nothing of
-    it. `refund` is the label of a link to `refund_url`, both empty on rows that have nothing to do with a
-    refund to come. `url` is that of the statement page.
+    `document` says what kind of document it is, `undone` how much of an invoice was refunded, or that it was
+    corrected, empty for neither. `refund` is the label of a link to `refund_url`, both empty on rows that
+    have nothing to do with a refund to come. `url` is that of the statement page.
     """
 
     number: str
     url: str
     document: str
     is_credit_note: bool
-    refunded: str
+    undone: str
     is_disputed: bool
     is_open: bool
     method: str
@@ -86,7 +86,9 @@ def method_shown(place: Place, kind: str, brand: str, last4: str) -> str:
     return method_words(kind, brand, last4 if Right.SEE_BILLING_DETAILS in place.may else "")
 
 
-def _how_far_refunded(row: HistoryRow) -> str:
+def _how_far_undone(row: HistoryRow) -> str:
+    if row.is_replaced:
+        return _("Corrected")
     if row.is_refunded:
         return _("Refunded")
     return _("Partly refunded") if row.is_partly_refunded else ""
@@ -105,13 +107,14 @@ def _row(
     place: Place, row: HistoryRow, words: dict[DocumentKind, str], last: LastPayment | None, invoices: str
 ) -> PaymentRow:
     is_credit_note = row.kind == DocumentKind.CREDIT_NOTE
-    is_last = last is not None and last.payment.key == row.payment_key and not is_credit_note
+    is_current = not is_credit_note and not row.is_replaced
+    is_last = last is not None and last.payment.key == row.payment_key and is_current
     return PaymentRow(
         number=row.number,
         url=f"{invoices}/{row.number}",
         document=words[row.kind],
         is_credit_note=is_credit_note,
-        refunded="" if is_credit_note else _how_far_refunded(row),
+        undone="" if is_credit_note else _how_far_undone(row),
         is_disputed=row.is_disputed and not is_credit_note,
         method=_method(place, row),
         payer_name=row.payer_name or "",

@@ -54,6 +54,10 @@ def check() -> Response:
 def _verdict(found: CheckedDocument) -> str:
     if found.kind == DocumentKind.CREDIT_NOTE:
         return _("We issued this credit note.")
+    if found.replaced_by:
+        return _(
+            "We issued this invoice, and invoice %(number)s has replaced it since.", number=found.replaced_by
+        )
     if found.left.minor > 0:
         return _("We issued this invoice, and it is to be paid.")
     return _("We issued this invoice, and there is nothing to pay.")
@@ -62,6 +66,8 @@ def _verdict(found: CheckedDocument) -> str:
 def _advice(found: CheckedDocument) -> str:
     if found.iban_changed:
         return _("Our account has changed since it was issued. Ask us before you transfer anything.")
+    if found.replaced_by:
+        return _("Do not pay this one. What is still to be paid stands on the new invoice.")
     if found.left.minor > 0:
         return _("Pay it to this account and to no other, whatever the paper in your hand says.")
     return _("If the paper in your hand says something else, it is not what we issued.")

@@ -7,7 +7,7 @@ from datetime import datetime
 from portal.database.connecting import require_transaction, transaction
 from portal.domain.errors import NothingDue, OrderAlreadyPlaced, PortalError, QuoteChanged
 from portal.domain.money import Money
-from portal.domain.vocabulary import DocumentKind, OrderState, PaymentMethodKind, PaymentState, Right
+from portal.domain.vocabulary import OrderState, PaymentMethodKind, PaymentState, Right
 from portal.gateways.base import TypedMethod
 from portal.models import Invoice, Order, Payment, PaymentMethod, Person, Workspace
 from portal.runtime import current
@@ -47,7 +47,7 @@ def to_pay(workspace: Workspace, number: str) -> InvoiceToPay | None:
         .where(
             Invoice.workspace == workspace,
             Invoice.number == number,
-            Invoice.kind == DocumentKind.INVOICE,
+            Invoice.is_current(),
             Order.state == OrderState.INVOICED,
         )
         .first()

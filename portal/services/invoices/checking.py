@@ -18,7 +18,7 @@ class CheckedDocument:
     """What is true of a document today. `left` is to be paid of it until `due_on`, 0 of most.
 
     `iban` is the account that it asks to be paid to, empty for none; `iban_changed` where the vendor has
-    another one by now.
+    another one by now. `replaced_by` is the number of the invoice that corrects it, empty for none.
     """
 
     kind: DocumentKind
@@ -29,10 +29,11 @@ class CheckedDocument:
     due_on: date | None
     iban: str
     iban_changed: bool
+    replaced_by: str
 
 
 def check(number: str, code: str) -> CheckedDocument | None:
-    """The document of that number whose code it is; None for any other. Two queries.
+    """The document of that number whose code it is; None for any other. Three queries at most.
 
     The number is read as `compact` does, so that dashes and small letters do not matter.
     """
@@ -42,8 +43,10 @@ def check(number: str, code: str) -> CheckedDocument | None:
     if not hmac.compare_digest(read_code(code).encode(), kept.encode()) or not kept:
         return None
     facts, nothing = found.facts, Money.zero(found.currency)
-    is_open = found.kind == DocumentKind.INVOICE and found.order.state == OrderState.INVOICED
-    iban = facts["seller"].get("iban") or "" if found.kind == DocumentKind.INVOICE else ""
+    is_replaced = found.replaced_by_id is not None
+    is_invoice = found.kind == DocumentKind.INVOICE
+    is_open = is_invoice and not is_replaced and found.order.state == OrderState.INVOICED
+    iban = facts["seller"].get("iban") or "" if is_invoice else ""
     return CheckedDocument(
         kind=DocumentKind(found.kind),
         number=found.number,
@@ -53,6 +56,7 @@ def check(number: str, code: str) -> CheckedDocument | None:
         due_on=found.due_on if is_open else None,
         iban=iban,
         iban_changed=bool(iban) and compact(iban) != compact(current().settings.seller.iban),
+        replaced_by=Invoice.of_order(found.order_id).number if is_replaced else "",
     )
 
 

@@ -81,17 +81,18 @@ def _running(invoice: Invoice, line: DocumentLine, credited: _Credited | None) -
 
 
 def as_frozen(invoice: Invoice, frozen: Sequence[FrozenCredit]) -> list[CreditLine]:
-    """The credits that a quote has told of lines of the invoice, as they are issued now.
+    """The credits that a quote has told of lines of the invoice, or of the one that it replaces, as they are
+    issued now: the same lines at the same places.
 
     Raises LineCreditedSince where a line no longer stands as it was told: nobody may be given back anything
     else than what they agreed to.
     """
-    lines = {line.key: line for line in running_lines(invoice)}
+    lines = running_lines(invoice)
     as_now = []
     for told in frozen:
-        credit = CreditLine(lines[told.line], told.unused_days)
+        position = int(told.line.rpartition("/")[2])
+        credit = CreditLine(lines[position - 1], told.unused_days)
         if (credit.period, credit.net, credit.tax_amount) != (told.unused_on, told.net, told.tax):
-            position = int(told.line.rpartition("/")[2])
             raise LineCreditedSince(invoice=invoice.number, position=position)
         as_now.append(credit)
     return as_now

@@ -28,7 +28,8 @@ class HistoryRow(NamedTuple):
     `is_refunded`: all that was paid of its order was sent back; `is_partly_refunded`: that of some lines.
     `is_kept`: of a credit note whose money was not sent back, but is kept for the workspace. `is_shared`: the
     balance paid a part of an invoice beside the method. `is_open`: an invoice that is to be paid. One that no
-    payment has paid has no method, payer and key.
+    payment has paid has no method, payer and key. `is_replaced`: its details were corrected by a new invoice,
+    which has what is said of the order and its payment.
 
     A tuple, as a page makes fifty: a frozen dataclass takes four times as long.
     """
@@ -44,6 +45,7 @@ class HistoryRow(NamedTuple):
     is_kept: bool
     is_shared: bool
     is_open: bool
+    is_replaced: bool
     method_kind: PaymentMethodKind | None
     brand: str | None
     last4: str | None
@@ -80,12 +82,14 @@ def _row(
     was_sent_back: int,
     has_refunds: int,
     from_balance_minor: int,
+    replaced_by: int | None,
     *paid: Any,
 ) -> HistoryRow:
-    total, is_refunded = Money(total_minor, currency), order_state == OrderState.REFUNDED
+    total, is_replaced = Money(total_minor, currency), replaced_by is not None
+    is_refunded = order_state == OrderState.REFUNDED and not is_replaced
     is_kept = kind == DocumentKind.CREDIT_NOTE and not was_sent_back
     is_shared = kind == DocumentKind.INVOICE and 0 < from_balance_minor < total_minor
-    is_partly_refunded = bool(has_refunds) and not is_refunded
+    is_partly_refunded = bool(has_refunds) and order_state != OrderState.REFUNDED and not is_replaced
     if kind == DocumentKind.CREDIT_NOTE:
         total = -total
     return HistoryRow(
@@ -96,10 +100,11 @@ def _row(
         total,
         is_refunded,
         is_partly_refunded,
-        bool(is_disputed),
+        bool(is_disputed) and not is_replaced,
         is_kept,
         is_shared,
-        kind == DocumentKind.INVOICE and order_state == OrderState.INVOICED,
+        kind == DocumentKind.INVOICE and order_state == OrderState.INVOICED and not is_replaced,
+        is_replaced,
         *paid,
     )
 
@@ -120,6 +125,7 @@ _documents = Prepared(
             fn.EXISTS(_sent_back.where(Refund.credit_note == Invoice.id)),
             fn.EXISTS(_sent_back.where(Refund.payment == Payment.id)),
             Order.from_balance_minor,
+            Invoice.replaced_by,
             Payment.method_kind,
             Payment.brand,
             Payment.last4,
@@ -149,8 +155,8 @@ _documents = Prepared(
 
 
 def invoice_of(order: Order) -> Invoice | None:
-    """The order's own invoice, once it is paid; never its credit note."""
-    return Invoice.get_or_none(Invoice.order == order, Invoice.credits.is_null())
+    """The order's own invoice that stands, once it is paid; never its credit note."""
+    return Invoice.get_or_none(Invoice.order == order, Invoice.is_current())
 
 
 def credit_notes_of(invoice: Invoice) -> list[Invoice]:

@@ -1,6 +1,7 @@
 """Invoices and credit notes: numbered at issue, without a gap, as a frozen copy of every printed fact."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from portal.database.prepared import Parameter, Prepared
 from portal.documents.notes import notes_of
 from portal.domain import open_invoices
 from portal.domain.check_codes import new_code
+from portal.domain.corrections import replacing_facts
 from portal.domain.creditor_reference import rf_reference
 from portal.domain.invoicing import Paid, credit_note_facts, invoice_facts
 from portal.domain.money import Money
@@ -69,14 +71,19 @@ def _paid(order: Order, payment: Payment | None, *, on: date) -> Paid | None:
     """With what it is paid already: an open invoice with the balance, None where that pays nothing of it."""
     if payment is None and not order.from_balance_minor:
         return None
+    if payment is None:
+        return paid_from_balance(order.from_balance_minor, on=on)
+    return paid_by(payment, on=on, from_balance_minor=order.from_balance_minor)
+
+
+def paid_by(payment: Payment, *, on: date, from_balance_minor: int) -> Paid:
     return Paid(
-        method=payment.method_kind if payment else PaidWith.BALANCE,
-        brand=payment.brand if payment else "",
-        last4=payment.last4 if payment else "",
-        on=on,
-        processor=_processor(payment) if payment else "",
-        from_balance_minor=order.from_balance_minor,
+        payment.method_kind, payment.brand, payment.last4, on, _processor(payment), from_balance_minor
     )
+
+
+def paid_from_balance(minor: int, *, on: date) -> Paid:
+    return Paid(PaidWith.BALANCE, brand="", last4="", on=on, processor="", from_balance_minor=minor)
 
 
 def _processor(payment: Payment) -> str:
@@ -92,7 +99,7 @@ def issue_credit_note(order: Order, *, now: datetime) -> Invoice:
     Raises InvoicePartlyCredited: a part of it would be given back twice.
     """
     require_transaction()
-    invoice = Invoice.get(Invoice.order == order, Invoice.kind == DocumentKind.INVOICE)
+    invoice = Invoice.of_order(order)
     if Invoice.select().where(Invoice.credits == invoice).exists():
         raise crediting.InvoicePartlyCredited(invoice=invoice.number)
     issued_on = sellers_day(now)
@@ -117,7 +124,7 @@ def issue_credit_note_of_line(line: OrderLine, *, sent_back: Money, now: datetim
     something was credited of.
     """
     require_transaction()
-    invoice = Invoice.get(Invoice.order == line.order, Invoice.kind == DocumentKind.INVOICE)
+    invoice = Invoice.of_order(line.order)
     running = crediting.running_lines(invoice)[line.position - 1]
     whole = CreditLine(running, running.period.days)
     return issue_partial_credit_note(
@@ -168,6 +175,61 @@ def issue_partial_credit_note(
     return credit_note
 
 
+def issue_replacing(
+    invoice: Invoice, *, details: Mapping[str, Any], paid: Paid | None, now: datetime
+) -> tuple[Invoice, Invoice]:
+    """The credit note over all of the invoice, and the one that replaces it with these details of its buyer.
+
+    Inside the correction's transaction, in the workspace's lock. `paid` is that of replacing_facts. What had
+    covered the invoice still does: ledger.hand_over is to follow.
+    """
+    require_transaction()
+    order, issued_on = invoice.order, sellers_day(now)
+    series, sequence = take_number(DocumentKind.CREDIT_NOTE, issued_on)
+    its_series, its_sequence = take_number(DocumentKind.INVOICE, issued_on)
+    number = document_number(its_series, its_sequence)
+    facts = credit_note_facts(
+        invoice.facts, number=document_number(series, sequence), issued_on=issued_on, replaced_by=number
+    )
+    credit_note = _issue(
+        DocumentKind.CREDIT_NOTE,
+        order,
+        facts,
+        series=series,
+        sequence=sequence,
+        issued_on=issued_on,
+        credited=invoice,
+        now=now,
+    )
+    # An order has one invoice that stands: this one gives way, to its credit note, before the other can come.
+    remind_on, invoice.remind_on = invoice.remind_on, None
+    invoice.replaced_by = credit_note
+    rows.save(invoice)
+    newer = _issue(
+        DocumentKind.INVOICE,
+        order,
+        replacing_facts(invoice.facts, number=number, issued_on=issued_on, details=details, paid=paid),
+        series=its_series,
+        sequence=its_sequence,
+        issued_on=issued_on,
+        pay_by=invoice.due_on,
+        replaces=Replaces(details, remind_on=remind_on, reminded_on=invoice.reminded_on),
+        now=now,
+    )
+    invoice.replaced_by = newer
+    rows.save(invoice)
+    return credit_note, newer
+
+
+@dataclass(frozen=True, slots=True)
+class Replaces:
+    """What an invoice that replaces another has beside its facts: the details, and the days of reminders."""
+
+    details: Mapping[str, Any]
+    remind_on: date | None
+    reminded_on: date | None
+
+
 def _issue(
     kind: DocumentKind,
     order: Order,
@@ -178,6 +240,7 @@ def _issue(
     issued_on: date,
     credited: Invoice | None = None,
     pay_by: date | None = None,
+    replaces: Replaces | None = None,
     now: datetime,
 ) -> Invoice:
     address = f"{current().settings.base_url}/check"
@@ -201,12 +264,14 @@ def _issue(
         facts_hash=facts_hash(facts),
         due_on=pay_by,
         reference=rf_reference(facts["number"]) if pay_by else None,
-        remind_on=open_invoices.next_reminder(
+    )
+    if replaces is not None:
+        document.details = dict(replaces.details)
+        document.remind_on, document.reminded_on = replaces.remind_on, replaces.reminded_on
+    elif pay_by is not None:
+        document.remind_on = open_invoices.next_reminder(
             pay_by, after=issued_on, dunning_days=current().settings.dunning_days
         )
-        if pay_by
-        else None,
-    )
     rows.save(document)
     ledger.record_document(document)
     audit.record(

@@ -47,8 +47,8 @@ AFTER_ALL = 2**31 - 1
 """No id is above it: the first page is the one before it."""
 EVENT_KINDS = {HistoryKind.PLANS, HistoryKind.MEMBERS}
 OF_MEMBERS = ("member.", "licence.")
-MONEY_ENDS = 23
-EVENT_ENDS = 29
+MONEY_ENDS = 24
+EVENT_ENDS = 30
 """Columns of a row: whether it is money, those of an entry, those of an act; of both id, kind and moment."""
 
 
@@ -63,7 +63,8 @@ class MoneyRow(NamedTuple):
     """An entry with what it is about. `after` is the balance in its currency, what was paid at once included.
 
     `amount` is what it cost: of a charge above 0, of what was given back below. `lines` are the texts of the
-    first two lines of a document, by language. What follows, to `is_open` (to be paid), is of a document;
+    first two lines of a document, by language. What follows, to `is_replaced`, is of a document: `is_open`,
+    to be paid; `is_replaced` by an invoice with other details, which has all else that is said of its order;
     `method_kind` and what follows of a payment or refund, None and empty where there is none. Of a bank
     transfer there is the name of its payer alone.
     """
@@ -81,6 +82,7 @@ class MoneyRow(NamedTuple):
     is_kept: bool
     is_shared: bool
     is_open: bool
+    is_replaced: bool
     method_kind: PaidWith | None
     brand: str
     last4: str
@@ -206,6 +208,7 @@ def _money_row(
     first_line: Mapping[str, str] | None,
     second_line: Mapping[str, str] | None,
     order_state: OrderState | None,
+    replaced_by: int | None,
     from_balance_minor: int | None,
     is_disputed: int,
     has_refunds: int,
@@ -220,7 +223,8 @@ def _money_row(
 ) -> MoneyRow:
     kind = BalanceEntryKind(word)
     is_invoice, is_credit_note = kind == BalanceEntryKind.INVOICE, kind == BalanceEntryKind.CREDIT_NOTE
-    is_refunded = is_invoice and order_state == OrderState.REFUNDED
+    is_current = is_invoice and replaced_by is None
+    is_refunded = is_current and order_state == OrderState.REFUNDED
     return MoneyRow(
         entry_id,
         kind,
@@ -230,11 +234,12 @@ def _money_row(
         number or "",
         tuple(line for line in (first_line, second_line) if line),
         is_refunded,
-        is_invoice and bool(has_refunds) and not is_refunded,
-        is_invoice and bool(is_disputed),
+        is_current and bool(has_refunds) and not is_refunded,
+        is_current and bool(is_disputed),
         is_credit_note and not was_sent_back,
         is_invoice and 0 < (from_balance_minor or 0) < -amount_minor,
-        is_invoice and order_state == OrderState.INVOICED,
+        is_current and order_state == OrderState.INVOICED,
+        replaced_by is not None,
         method_kind,
         brand or "",
         last4 or "",
@@ -303,6 +308,7 @@ def _entries_query(kind: HistoryKind | None, *, is_of_year: bool) -> "ModelSelec
             Invoice.facts["lines"][0]["description"],
             Invoice.facts["lines"][1]["description"],
             Order.state,
+            Invoice.replaced_by,
             Order.from_balance_minor,
             Dispute.id.is_null(False),
             fn.EXISTS(

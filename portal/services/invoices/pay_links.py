@@ -81,7 +81,8 @@ def _lives(now: datetime) -> Expression:
 
 
 def make_for_letter(invoice: Invoice) -> str | None:
-    """A new path to pay it; None where nothing is to be paid of it by now, as the letter comes late.
+    """A new path to pay it, or what replaced it since; None where nothing is to be paid of it by now, as the
+    letter comes late.
 
     Committed before the letter leaves. One whose letter cannot be sent is known to nobody.
     """
@@ -89,7 +90,7 @@ def make_for_letter(invoice: Invoice) -> str | None:
         order = Order.get_by_id(invoice.order_id)
         if order.state != OrderState.INVOICED or invoice.kind != DocumentKind.INVOICE:
             return None
-        return PATH + _make(invoice)
+        return PATH + _make(Invoice.of_order(order))
 
 
 def make_way_back(invoice: Invoice, *, now: datetime) -> str:
@@ -123,6 +124,12 @@ def _make(invoice: Invoice, *, until: datetime | None = None) -> str:
         expires_at=until,
     )
     return token
+
+
+def lead_on(invoice: Invoice, *, to: Invoice) -> None:
+    """Its links lead to the one that replaces it. In the correction's transaction."""
+    require_transaction()
+    Link.update(invoice=to).where(Link.invoice == invoice).execute()
 
 
 # --- ending ---------------------------------------------------------------------------------------

@@ -111,7 +111,9 @@ def give_back(order: Order, *, now: datetime) -> list[Invoice]:
         by_invoice.setdefault(credit.invoice, []).append(credit)
     notes = []
     for number, told in by_invoice.items():
-        invoice = Invoice.get(Invoice.workspace == order.workspace, Invoice.number == number)
+        named = Invoice.get(Invoice.workspace == order.workspace, Invoice.number == number)
+        # Its details may have been corrected while the payment was on its way.
+        invoice = Invoice.of_order(named.order_id)
         invoice.workspace = order.workspace
         lines = crediting.as_frozen(invoice, told)
         notes.append(issuing.issue_partial_credit_note(invoice, lines, now=now))

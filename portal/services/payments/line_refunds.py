@@ -15,7 +15,7 @@ from portal.domain.frozen_quote import frozen_balance
 from portal.domain.money import Money, total
 from portal.domain.pricing import facts_hash
 from portal.domain.refunds import last_refund_day, shares_of_lines
-from portal.domain.vocabulary import DocumentKind, PaymentState
+from portal.domain.vocabulary import PaymentState
 from portal.models import (
     CreditedLine,
     Dispute,
@@ -205,7 +205,7 @@ def _read_payment(key: str) -> Payment | None:
         .join_from(
             Payment,
             Invoice,
-            on=(Invoice.order == Payment.order) & (Invoice.kind == DocumentKind.INVOICE),
+            on=(Invoice.order == Payment.order) & Invoice.is_current(),
             attr="invoice",
         )
         .join_from(Payment, Dispute, JOIN.LEFT_OUTER, attr="dispute")

@@ -20,7 +20,7 @@ from portal.domain import open_invoices
 from portal.domain.errors import PortalError
 from portal.domain.money import Money, total
 from portal.domain.pricing import Quote
-from portal.domain.vocabulary import DocumentKind, OrderState, PaymentMethodKind
+from portal.domain.vocabulary import OrderState, PaymentMethodKind
 from portal.models import (
     Invoice,
     Order,
@@ -254,7 +254,7 @@ def settle_payment(payment: Payment, *, now: datetime) -> None:
     """
     require_transaction()
     order = payment.order
-    invoice = Invoice.get(Invoice.order == order, Invoice.kind == DocumentKind.INVOICE)
+    invoice = Invoice.of_order(order)
     ledger.record_payment(payment, invoice, now=now)
     audit.record(
         "payment.succeeded",
@@ -340,7 +340,7 @@ def _owe_what_is_open(subscription: Subscription, *, now: datetime) -> None:
         .where(
             OrderLine.subscription == subscription,
             Order.state == OrderState.INVOICED,
-            Invoice.kind == DocumentKind.INVOICE,
+            Invoice.is_current(),
         )
         .scalar()
     )
@@ -462,7 +462,7 @@ def _open_of(workspace: Workspace | Parameter) -> "ModelSelect[Invoice]":
         .where(
             Invoice.workspace == workspace,
             Order.state == OrderState.INVOICED,
-            Invoice.kind == DocumentKind.INVOICE,
+            Invoice.is_current(),
         )
         .order_by(Invoice.id)
     )

@@ -18,7 +18,7 @@ from portal.database.connecting import transaction
 from portal.database.prepared import Parameter, Prepared
 from portal.domain.errors import PortalError
 from portal.domain.lifecycle import OPEN_REFUND_STATES
-from portal.domain.vocabulary import DocumentKind, OrderState, ProductKind, RefundState
+from portal.domain.vocabulary import OrderState, ProductKind, RefundState
 from portal.gateways.base import (
     Refunded,
     RefundOutcome,
@@ -380,7 +380,7 @@ def _tell_refused(refund: Refund, code: RefundRefusal) -> None:
         )
         return
     order = refund.payment.order
-    invoice = Invoice.get(Invoice.order == order, Invoice.kind == DocumentKind.INVOICE)
+    invoice = Invoice.of_order(order)
     letters.tell_operators(
         "refund_to_handle",
         key=f"refund-to-handle-{refund.key}",

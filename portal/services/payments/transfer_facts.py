@@ -9,7 +9,7 @@ from portal.database import rows
 from portal.domain.bank_files.lines import BankLine
 from portal.domain.money import Money
 from portal.domain.transfer_matching import EarlierTransfer, Known, KnownInvoice, Named
-from portal.domain.vocabulary import DocumentKind, TransferState
+from portal.domain.vocabulary import TransferState
 from portal.models import BankTransfer, Invoice, Workspace
 from portal.services import ledger
 
@@ -33,9 +33,27 @@ def line_of(transfer: BankTransfer) -> BankLine:
 
 
 def known_invoices(named: Iterable[Named]) -> dict[str, KnownInvoice]:
-    """Those of all the numbers that exist, by number. One query for each 500 numbers."""
+    """Those of all the numbers that exist, by number; of one that was replaced, the one that stands now.
+
+    Two queries for each 500 numbers.
+    """
     numbers = sorted({number for each in named for number in each.all_invoices})
-    return {each.number: each for part in rows.chunks(numbers) for each in _invoices(Invoice.number << part)}
+    newer = {old: new for part in rows.chunks(numbers) for old, new in _replaced(part)}
+    wanted = sorted({*numbers, *newer.values()})
+    found = {each.number: each for part in rows.chunks(wanted) for each in _invoices(Invoice.number << part)}
+    return found | {old: found[new] for old, new in newer.items()}
+
+
+def _replaced(numbers: Sequence[str]) -> Iterable[tuple[str, str]]:
+    """Those of the numbers whose invoice was replaced, with the number of the one that stands. One query."""
+    standing = Invoice.alias()
+    query = (
+        Invoice.select(Invoice.number, standing.number)
+        .join(standing, on=((standing.order == Invoice.order) & Invoice.is_current(standing)))
+        .where(Invoice.number << list(numbers), Invoice.replaced_by.is_null(False))
+        .tuples()
+    )
+    return cast("Iterable[tuple[str, str]]", query)
 
 
 def known_beside(line: BankLine, named: Named, invoices: dict[str, KnownInvoice], beside: "Beside") -> Known:
@@ -107,7 +125,10 @@ def _still_open(workspaces: Collection[int], lines: Sequence[BankLine]) -> dict[
 
 
 def _invoices(which: Any, *, open_minor: Sequence[int] | None = None) -> list[KnownInvoice]:
-    """With what is open of them, the oldest first; those alone of which so much is open. One query."""
+    """With what is open of them, the oldest first; those alone of which so much is open. One query.
+
+    Without those that were replaced.
+    """
     left = Invoice.total_minor - ledger.sum_covered(Invoice)
     query = (
         Invoice.select(
@@ -120,7 +141,7 @@ def _invoices(which: Any, *, open_minor: Sequence[int] | None = None) -> list[Kn
             Workspace.deleted_at,
         )
         .join_from(Invoice, Workspace)
-        .where(which, Invoice.kind == DocumentKind.INVOICE)
+        .where(which, Invoice.is_current())
         .order_by(Invoice.id)
     )
     if open_minor is not None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from peewee import JOIN, SQL, fn
+from peewee import JOIN, SQL, ModelSelect, fn
 
 from portal.database import rows
 from portal.domain.money import Money
@@ -178,18 +178,26 @@ def found_of(workspace: Workspace, *, currency: str) -> WorkspaceFound:
 
 
 def invoices_of(workspace: Workspace, numbers: Sequence[str]) -> list[Invoice]:
-    """The workspace's own of these numbers, the oldest first. One query."""
-    query = Invoice.select().where(
-        Invoice.workspace == workspace,
-        Invoice.kind == DocumentKind.INVOICE,
-        Invoice.number << list(numbers)[:MOST_INVOICES_SHOWN],
+    """The workspace's own of these numbers, the oldest first, or what replaced them since. One query."""
+    named = Invoice.alias()
+    return _standing(
+        named.select(named.order).where(
+            named.workspace == workspace,
+            named.kind == DocumentKind.INVOICE,
+            named.number << list(numbers)[:MOST_INVOICES_SHOWN],
+        )
     )
-    return list(query.order_by(Invoice.id))
 
 
 def invoices_by_id(ids: Sequence[int]) -> list[Invoice]:
-    """The oldest first. One query."""
-    return list(Invoice.select().where(rows.one_of(Invoice.id, ids)).order_by(Invoice.id)) if ids else []
+    """The oldest first, or what replaced them since. One query."""
+    named = Invoice.alias()
+    return _standing(named.select(named.order).where(rows.one_of(named.id, ids))) if ids else []
+
+
+def _standing(orders: "ModelSelect[Invoice]") -> list[Invoice]:
+    """The invoices of these orders that stand, the oldest first."""
+    return list(Invoice.select().where(Invoice.order << orders, Invoice.is_current()).order_by(Invoice.id))
 
 
 def _still_open(workspace_ids: Sequence[int], *, currency: str) -> dict[int, list[tuple[Invoice, Money]]]:
@@ -199,7 +207,7 @@ def _still_open(workspace_ids: Sequence[int], *, currency: str) -> dict[int, lis
         Invoice.select(Invoice, left.alias("left_minor"))
         .where(
             rows.one_of(Invoice.workspace, workspace_ids),
-            Invoice.kind == DocumentKind.INVOICE,
+            Invoice.is_current(),
             Invoice.currency == currency,
             left > 0,
         )

@@ -9,7 +9,7 @@ from portal.domain.licence_terms import LicenceTerms
 from portal.domain.plans import has_days_left
 from portal.domain.prorated_lines import RunningLine
 from portal.domain.proration import PresentLicences
-from portal.domain.vocabulary import DocumentKind, Interval, OrderState, SubscriptionState
+from portal.domain.vocabulary import Interval, OrderState, SubscriptionState
 from portal.models import Invoice, Order, OrderLine, Price, Subscription
 from portal.services.invoices import crediting
 
@@ -71,7 +71,7 @@ def _running_lines(subscription: Subscription, *, today: date) -> Iterator[Runni
         .tuples()
     )
     for order_id, position in cast("list[tuple[int, int]]", list(paid)):
-        invoice = Invoice.get(Invoice.order == order_id, Invoice.kind == DocumentKind.INVOICE)
+        invoice = Invoice.of_order(order_id)
         line = crediting.running_lines(invoice)[position - 1]
         if line.days_left(today):
             yield line

@@ -16,7 +16,7 @@ from peewee import JOIN, fn
 
 from portal.database.connecting import transaction
 from portal.domain.money import Money, major_string, total
-from portal.domain.vocabulary import DocumentKind, PaymentState, RefundState, TransferState
+from portal.domain.vocabulary import PaymentState, RefundState, TransferState
 from portal.models import (
     BalanceEntry,
     BankTransfer,
@@ -206,7 +206,7 @@ def _payments(workspace: Workspace) -> Iterator[Sequence[object]]:
                 JOIN.LEFT_OUTER,
                 on=(
                     (Invoice.order == Payment.order)
-                    & (Invoice.kind == DocumentKind.INVOICE)
+                    & Invoice.is_current()
                     & (Payment.state == PaymentState.SUCCEEDED)
                 ),
                 attr="invoice",

@@ -19,7 +19,13 @@ from portal.services.upkeep import books
 from portal.services.upkeep.books import gateways, reading
 from tests.books import assert_books_clean, broken_books
 from tests.conftest import ENGINES, TODAY
-from tests.corruptions import CORRUPTIONS, a_past_of_everything, give_credits, make_balances_anew
+from tests.corruptions import (
+    CORRUPTIONS,
+    a_past_of_everything,
+    correct_details,
+    give_credits,
+    make_balances_anew,
+)
 from tests.crediting import credit
 from tests.factories import owner_of, seen_by
 from tests.licensed import bought
@@ -521,6 +527,7 @@ def test_each_careful_corruption_is_named_by_its_questions(runtime, database, cl
     """Half of them on each engine."""
     a_past_of_everything(clock)
     give_credits(clock)
+    correct_details(clock)
     assert_books_clean()
     tried = dict(share([*CORRUPTIONS.items()], ENGINES.index(engine), shares=len(ENGINES)))
     found = {name: named_after(corrupt, database) for name, (corrupt, _named) in tried.items()}

@@ -15,7 +15,19 @@ from typing import Any
 
 from portal.database.connecting import snapshot
 
-from . import crediting, documents, gateways, history, ledger, members, money, open_invoices, records, terms
+from . import (
+    corrections,
+    crediting,
+    documents,
+    gateways,
+    history,
+    ledger,
+    members,
+    money,
+    open_invoices,
+    records,
+    terms,
+)
 from .reading import Reading
 
 
@@ -50,6 +62,8 @@ ALONE: tuple[Callable[[], int], ...] = (
     money.refunds_have_their_credit_note,
     crediting.credits_never_exceed_their_invoice_lines,
     crediting.partial_credit_notes_have_all_their_lines,
+    corrections.replaced_invoices_are_credited_whole_at_once,
+    corrections.replaced_invoices_are_covered_by_their_credit_note,
     money.refunds_are_of_succeeded_payments,
     money.nothing_is_charged_beside_an_open_refund,
     documents.numbers_have_no_gap,
@@ -105,6 +119,7 @@ TOGETHER: tuple[Reading[Any], ...] = (
             documents.credit_notes_mirror_their_invoice,
         ),
     ),
+    Reading(corrections.links, (corrections.replacing_invoices_say_what_they_replace,)),
     Reading(crediting.lines_of_credit_notes, (crediting.partial_credit_notes_are_of_their_lines,)),
 )
 

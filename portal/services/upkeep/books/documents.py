@@ -61,7 +61,10 @@ def numbers_follow_the_order_of_issue() -> int:
 
 
 class IssuedDocument(NamedTuple):
-    """An invoice or credit note with its order, its payment, and the invoice of that order."""
+    """An invoice or credit note with its order, its payment, and the invoice that it credits.
+
+    `corrected` details are those of an invoice that replaces another.
+    """
 
     kind: DocumentKind
     number: str
@@ -76,6 +79,7 @@ class IssuedDocument(NamedTuple):
     invoice_facts: dict[str, Any] | None
     quote: dict[str, Any]
     details: dict[str, Any]
+    corrected: dict[str, Any] | None
     order_number: str
     given_at: datetime | None
     created_at: datetime
@@ -104,6 +108,7 @@ def issued_documents() -> Iterator[IssuedDocument]:
             invoice.facts,
             Order.quote,
             Order.details,
+            Invoice.details,
             Order.number,
             Order.given_at,
             Order.created_at,
@@ -122,10 +127,11 @@ def issued_documents() -> Iterator[IssuedDocument]:
             on=((Payment.order == Order.id) & (Payment.state == PaymentState.SUCCEEDED)),
         )
         .join_from(
-            Order,
+            Invoice,
             invoice,
             JOIN.LEFT_OUTER,
-            on=((invoice.order == Order.id) & (invoice.kind == DocumentKind.INVOICE)),
+            # Of another order: asked by refunds_have_their_credit_note.
+            on=((invoice.id == Invoice.credits) & (invoice.order == Invoice.order)),
         )
     )
     return (IssuedDocument(*row) for row in pages_of(query, Invoice))
@@ -168,7 +174,7 @@ def invoices_are_of_their_sale(issued: IssuedDocument) -> bool:
     return not is_of_the_sale(
         issued.facts,
         quote=issued.quote,
-        details=issued.details,
+        details=issued.corrected or issued.details,
         order_number=issued.order_number,
         customer_number=issued.customer_number,
         method_kind=issued.method_kind,
@@ -178,12 +184,12 @@ def invoices_are_of_their_sale(issued: IssuedDocument) -> bool:
 
 
 def invoices_are_of_their_day(issued: IssuedDocument) -> bool:
-    """An invoice is issued at the moment of the payment, unless it was open; each is dated as it was at the
-    seller's then.
+    """An invoice is issued at the moment of the payment, unless it was open or replaces another; each is
+    dated as it was at the seller's then.
 
     A day more or less: the installation may have moved to another time zone since.
     """
-    is_invoice = issued.kind == DocumentKind.INVOICE and issued.due_on is None
+    is_invoice = issued.kind == DocumentKind.INVOICE and issued.due_on is None and not issued.corrected
     is_late = is_invoice and issued.given_at is not None and issued.issued_at != issued.given_at
     return is_late or abs(issued.issued_on - issued.issued_at.date()) > A_DAY
 
@@ -196,7 +202,7 @@ def taxes_are_as_the_law_says(issued: IssuedDocument) -> bool:
         tax_facts(
             decide_tax(
                 seller_country=issued.facts["seller"]["country"],
-                buyer=Buyer.of(issued.details),
+                buyer=Buyer.of(issued.corrected or issued.details),
                 on=on,
                 unchecked_counts_as_valid=counts,
             )

@@ -149,7 +149,11 @@ def allocations_cover_no_more_than_both_sides() -> Queries:
     )
     return (
         of_entries,
-        Allocation.select(Allocation.id).join(BalanceEntry).where((Allocation.amount_minor < 0) != IS_RETURN),
+        # What had covered an invoice that was replaced stands against it with the other sign.
+        Allocation.select(Allocation.id)
+        .join_from(Allocation, BalanceEntry)
+        .join_from(Allocation, Invoice, JOIN.LEFT_OUTER, on=Allocation.invoice)
+        .where((Allocation.amount_minor < 0) != IS_RETURN, Invoice.replaced_by.is_null()),
         _allocated_beside(Invoice, Allocation.invoice).where(Invoice.kind != DocumentKind.INVOICE),
         *(
             _allocated_beside(model, cause).where(_is_of_another(model))
@@ -186,8 +190,10 @@ def paid_invoices_are_allocated_in_full() -> Queries:
 
     A transfer that the bank took back does: what it had covered may be open again.
     """
-    uncovered = Allocation.select(Allocation.invoice).where(
-        Allocation.amount_minor < 0, Allocation.invoice.is_null(False)
+    uncovered = (
+        Allocation.select(Allocation.invoice)
+        .join(BalanceEntry)
+        .where(IS_RETURN, Allocation.invoice.is_null(False))
     )
     return (
         _covered(Invoice, Allocation.invoice, lambda sums: sums < Invoice.total_minor)

@@ -140,7 +140,7 @@ def paid_orders_have_their_invoice() -> Queries:
         .join(
             Invoice,
             JOIN.LEFT_OUTER,
-            on=((Invoice.order == Order.id) & (Invoice.kind == DocumentKind.INVOICE)),
+            on=((Invoice.order == Order.id) & Invoice.is_current()),
         )
         .where(
             Order.state << INVOICED_ONCE,
@@ -209,7 +209,10 @@ def refunds_have_their_credit_note() -> Queries:
 
 @counted
 def invoices_are_of_paid_orders() -> Queries:
-    """Or of those that are to be paid. Credit notes are of refunded or withdrawn ones, unless partial."""
+    """Or of those that are to be paid. Credit notes are of refunded or withdrawn ones, unless partial, or of
+    an invoice that was replaced.
+    """
+    replaced = Invoice.alias()
     return (
         Invoice.select(Invoice.id)
         .join(Order)
@@ -220,6 +223,9 @@ def invoices_are_of_paid_orders() -> Queries:
                 (Invoice.kind == DocumentKind.CREDIT_NOTE)
                 & Order.state.not_in((OrderState.REFUNDED, OrderState.WITHDRAWN))
                 & Invoice.id.not_in(partial_credit_notes())
+                & Invoice.credits.not_in(
+                    replaced.select(replaced.id).where(replaced.replaced_by.is_null(False))
+                )
             )
         )
     )

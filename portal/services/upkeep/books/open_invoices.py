@@ -30,7 +30,7 @@ def invoiced_orders_are_not_covered() -> Queries:
         .join_from(Invoice, Order)
         .join_from(Invoice, covered, JOIN.LEFT_OUTER, on=(covered.c.invoice_id == Invoice.id))
         .where(
-            Invoice.kind == DocumentKind.INVOICE,
+            Invoice.is_current(),
             Order.state == OrderState.INVOICED,
             Invoice.due_on.is_null()
             | Invoice.reference.is_null()
@@ -40,7 +40,7 @@ def invoiced_orders_are_not_covered() -> Queries:
     reminded = (
         Invoice.select(Invoice.id)
         .join(Order)
-        .where(Invoice.remind_on.is_null(False), Order.state != OrderState.INVOICED)
+        .where(Invoice.remind_on.is_null(False), (Order.state != OrderState.INVOICED) | ~Invoice.is_current())
     )
     return invoiced, reminded
 
@@ -55,7 +55,7 @@ def subscriptions_owe_what_is_open() -> Queries:
         .where(
             OrderLine.subscription == Subscription.id,
             Order.state == OrderState.INVOICED,
-            Invoice.kind == DocumentKind.INVOICE,
+            Invoice.is_current(),
         )
     )
     never = date(9999, 12, 31)
@@ -90,7 +90,7 @@ def nothing_is_kept_beside_what_it_could_pay() -> Queries:
         .join_from(Invoice, Order)
         .join_from(Invoice, Workspace)
         .where(
-            Invoice.kind == DocumentKind.INVOICE,
+            Invoice.is_current(),
             Order.state == OrderState.INVOICED,
             Workspace.deleted_at.is_null(),
             kept > 0,
