@@ -101,7 +101,8 @@ def preview(workspace: Workspace, invoice: Invoice, *, now: datetime) -> Correct
         raise CorrectionRefused(reason=NotCorrectable.TAX_CHANGES, newer="")
     covered = ledger.covered_of([invoice])[invoice.id]
     paid = _paid(invoice, covered, now=now) if facts["due_minor"] else None
-    left = invoice.total - covered if invoice.order.state == OrderState.INVOICED else covered - covered
+    is_open = invoice.order.state == OrderState.INVOICED
+    left = invoice.total - covered if is_open else Money.zero(invoice.currency)
     return Correction(invoice, details, differences(facts, details), paid, left)
 
 
