@@ -179,7 +179,7 @@ def test_from_the_licences_page_it_is_a_dialog_with_the_same_data(page: Page, re
 @read_by(*WITH_AND_WITHOUT_SCRIPTS)
 def test_an_invited_billing_manager_adds_a_card_on_a_phone(page: Page, reader, acme, owner, say):
     with jobs.at_work():
-        person = a_person("compta@acme.test", name="Ana Compta")
+        person = a_person("compta@acme.test", name="Ana Compta", language=None)
         a_member(acme, person, role=Role.BILLING_MANAGER)
     come_signed_in(page, person)
     page.goto(f"/w/{acme.slug}/billing")
