@@ -171,12 +171,17 @@ def _usable_methods(subscriptions: Sequence[Subscription], *, now: datetime) -> 
     }
     today, found = workspace.day(now), {}
     for subscription in subscriptions:
-        for method in charged_methods.in_order(saved, subscription):
-            is_refused = (subscription.id, method.id) in refused
-            currency = charged_methods.currency_of(subscription)
-            if not is_refused and charged_methods.may_be_charged(method, on=today, currency=currency):
-                found[subscription.id] = method
-                break
+        method = charged_methods.first_charged(
+            (
+                each
+                for each in charged_methods.in_order(saved, subscription)
+                if (subscription.id, each.id) not in refused
+            ),
+            on=today,
+            currency=charged_methods.currency_of(subscription),
+        )
+        if method is not None:
+            found[subscription.id] = method
     return found
 
 

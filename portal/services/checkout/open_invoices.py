@@ -93,7 +93,7 @@ def methods_for(place: Place, invoice: Invoice, *, now: datetime) -> list[Paymen
     return [
         each
         for each in methods_of(place.workspace, invoice.currency)
-        if charged_methods.may_be_charged(each, on=today, currency=invoice.currency)
+        if not charged_methods.is_expired(each, on=today)
     ]
 
 

@@ -266,8 +266,7 @@ def payable_methods(place: Place, order: Order, *, now: datetime) -> list[Paymen
     return [
         each
         for each in methods_of(place.workspace, order.currency)
-        if each.kind == order.method_kind
-        and charged_methods.may_be_charged(each, on=today, currency=order.currency)
+        if each.kind == order.method_kind and not charged_methods.is_expired(each, on=today)
     ]
 
 
