@@ -13,6 +13,7 @@ from portal.models import Person, Session
 from portal.runtime import current
 from portal.web.sessions import hash_token
 from tests.pages import csrf_of
+from tests.visitors import Visitor
 
 
 @contextmanager
@@ -36,6 +37,13 @@ def visit_as(client: FlaskClient, person: Person) -> None:
         seen_at=wall,
     )
     client.set_cookie("session", token)
+
+
+def seen_by(app: Flask, person: Person) -> Visitor:
+    """A browser of the person's; inside `facts`."""
+    visitor = Visitor(app)
+    visit_as(visitor.client, person)
+    return visitor
 
 
 def post_form(

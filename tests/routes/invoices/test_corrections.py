@@ -4,35 +4,18 @@ import re
 
 import pytest
 
-from portal.database.connecting import connection
 from portal.domain.vocabulary import Role
 from portal.models import BillingDetails, Invoice
 from tests import paying
 from tests.correcting import RIGHT_NAME, corrected, settings_say
 from tests.factories import owner_of
 from tests.pages import by_testid, parse, text_of
-from tests.routes.invoices.test_history import seen_by
 from tests.transferring import ordered_on_account
+from tests.visiting import seen_by
 from tests.visitors import TOKEN
 
 pytestmark = pytest.mark.engine("sqlite")
 FIRST = "/w/acme/invoices/INV-2026-000001"
-
-
-@pytest.fixture(autouse=True)
-def connected(app):
-    with connection():
-        yield
-
-
-@pytest.fixture
-def acme(app):
-    return paying.a_place()
-
-
-@pytest.fixture
-def owner(app, acme):
-    return seen_by(app, owner_of(acme.workspace))
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from datetime import date
 
 import pytest
 
-from portal.database.connecting import connection
 from portal.documents.e_invoice import e_invoice
 from portal.domain.exchange_rates import ExchangeRate
 from portal.domain.vocabulary import Role
@@ -16,37 +15,13 @@ from portal.services.invoices import pdfs
 from portal.services.payments import refund_quotes, refunds
 from tests import paying
 from tests.crediting import credit
-from tests.factories import owner_of
 from tests.pages import by_testid, parse, text_of
-from tests.visiting import visit_as
-from tests.visitors import Visitor
+from tests.visiting import seen_by
 
 # The pages; what they call is tested on both engines.
 pytestmark = pytest.mark.engine("sqlite")
 
 MARKS = ("quote-rate-old", "quote-rate-new", "quote-unused", "quote-credit", "quote-days", "quote-due")
-
-
-@pytest.fixture(autouse=True)
-def connected(app):
-    with connection():
-        yield
-
-
-@pytest.fixture
-def acme(app):
-    return paying.a_place()
-
-
-@pytest.fixture
-def owner(app, acme):
-    return seen_by(app, owner_of(acme.workspace))
-
-
-def seen_by(app, person):
-    visitor = Visitor(app)
-    visit_as(visitor.client, person)
-    return visitor
 
 
 def figures_on(answer):

@@ -8,7 +8,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from portal.database.connecting import connection, database
+from portal.database.connecting import database
 from portal.domain.money import Money
 from portal.domain.vocabulary import Role
 from portal.models import Document, Invoice, OutboxMessage
@@ -19,33 +19,10 @@ from tests import paying
 from tests.attackers import PART
 from tests.factories import owner_of
 from tests.pages import by_testid, parse, spaced, text_of
-from tests.visiting import visit_as
-from tests.visitors import Visitor
+from tests.visiting import seen_by
 
 # The pages; what they call is tested on both engines.
 pytestmark = pytest.mark.engine("sqlite")
-
-
-@pytest.fixture(autouse=True)
-def connected(app):
-    with connection():
-        yield
-
-
-@pytest.fixture
-def acme(app):
-    return paying.a_place()
-
-
-@pytest.fixture
-def owner(app, acme):
-    return seen_by(app, owner_of(acme.workspace))
-
-
-def seen_by(app, person):
-    visitor = Visitor(app)
-    visit_as(visitor.client, person)
-    return visitor
 
 
 def a_reader(app, acme, role):
