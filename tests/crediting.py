@@ -2,7 +2,6 @@
 
 from datetime import date
 
-from portal import outbox
 from portal.database.connecting import transaction
 from portal.domain.prorated_lines import CreditLine
 from portal.models import Invoice
@@ -18,15 +17,7 @@ def days_from(invoice: Invoice, on: date) -> list[CreditLine]:
 
 def issue(invoice: Invoice, credit_lines: list[CreditLine]) -> Invoice:
     """The credit note, with its documents promised. Inside the transaction that credits."""
-    runtime = current()
-    note = issuing.issue_partial_credit_note(invoice, credit_lines, now=runtime.clock.now())
-    outbox.publish(
-        "prepare_documents",
-        key=note.number,
-        payload={"invoice_id": note.id},
-        now=runtime.clock.wall(),
-    )
-    return note
+    return issuing.issue_partial_credit_note(invoice, credit_lines, now=current().clock.now())
 
 
 def credit(invoice: Invoice, on: date) -> Invoice:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from xml.sax.saxutils import escape
 
-from portal import outbox
 from portal.database.connecting import transaction
 from portal.domain.choices import Choice
 from portal.domain.creditor_reference import rf_reference
@@ -40,14 +39,7 @@ def an_open_invoice(place: Place, plan: str = "business-5", *, currency: str = "
     with transaction(lock=place.workspace):
         order.state, order.given_at = OrderState.INVOICED, now
         order.save()
-        invoice = issuing.issue_for(order, payment=None, pay_by=pay_by, now=now)
-        outbox.publish(
-            "prepare_documents",
-            key=invoice.number,
-            payload={"invoice_id": invoice.id},
-            now=current().clock.wall(),
-        )
-    return invoice
+        return issuing.issue_for(order, payment=None, pay_by=pay_by, now=now)
 
 
 def assert_transfers_clean() -> None:

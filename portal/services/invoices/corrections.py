@@ -10,7 +10,6 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from portal import outbox
 from portal.database.connecting import transaction
 from portal.domain.billing_details import Details
 from portal.domain.corrections import Difference, corrected_details, differences
@@ -180,13 +179,6 @@ def correct(workspace: Workspace, invoice: Invoice, *, shown_hash: str, now: dat
         )
         ledger.hand_over(invoice, to=newer, credit_note=credit_note)
         pay_links.lead_on(invoice, to=newer)
-        for document in (credit_note, newer):
-            outbox.publish(
-                "prepare_documents",
-                key=document.number,
-                payload={"invoice_id": document.id},
-                now=current().clock.wall(),
-            )
         audit.record(
             "invoice.corrected",
             workspace=workspace,

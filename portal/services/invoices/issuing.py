@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from portal import outbox
 from portal.database import rows
 from portal.database.connecting import require_transaction, transaction
 from portal.database.prepared import Parameter, Prepared
@@ -35,10 +36,9 @@ def issue_for(order: Order, *, payment: Payment | None, pay_by: date | None = No
     """
     require_transaction()
     issued_on = sellers_day(now)
-    series, sequence = take_number(DocumentKind.INVOICE, issued_on)
-    number = document_number(series, sequence)
+    taken = take_number(DocumentKind.INVOICE, issued_on)
     facts = invoice_facts(
-        number=number,
+        number=document_number(*taken),
         issued_on=issued_on,
         due_on=pay_by or issued_on,
         quote=order.quote,
@@ -59,8 +59,7 @@ def issue_for(order: Order, *, payment: Payment | None, pay_by: date | None = No
         DocumentKind.INVOICE,
         order,
         facts,
-        series=series,
-        sequence=sequence,
+        taken=taken,
         issued_on=issued_on,
         pay_by=pay_by,
         now=now,
@@ -100,17 +99,26 @@ def issue_credit_note(order: Order, *, now: datetime) -> Invoice:
     """
     require_transaction()
     invoice = Invoice.of_order(order)
+    invoice.order = order
     if Invoice.select().where(Invoice.credits == invoice).exists():
         raise crediting.InvoicePartlyCredited(invoice=invoice.number)
     issued_on = sellers_day(now)
-    series, sequence = take_number(DocumentKind.CREDIT_NOTE, issued_on)
-    facts = credit_note_facts(invoice.facts, number=document_number(series, sequence), issued_on=issued_on)
+    taken = take_number(DocumentKind.CREDIT_NOTE, issued_on)
+    return _credit_all(invoice, taken=taken, issued_on=issued_on, now=now)
+
+
+def _credit_all(
+    invoice: Invoice, *, taken: tuple[str, int], issued_on: date, replaced_by: str = "", now: datetime
+) -> Invoice:
+    """The credit note over all of the invoice, which the one numbered `replaced_by` replaces, if any."""
+    facts = credit_note_facts(
+        invoice.facts, number=document_number(*taken), issued_on=issued_on, replaced_by=replaced_by
+    )
     return _issue(
         DocumentKind.CREDIT_NOTE,
-        order,
+        invoice.order,
         facts,
-        series=series,
-        sequence=sequence,
+        taken=taken,
         issued_on=issued_on,
         credited=invoice,
         now=now,
@@ -149,16 +157,15 @@ def issue_partial_credit_note(
     with transaction(lock=invoice.workspace):
         credited = crediting.by_position(invoice, credit_lines)
         issued_on = sellers_day(now)
-        series, sequence = take_number(DocumentKind.CREDIT_NOTE, issued_on)
-        number = document_number(series, sequence)
+        taken = take_number(DocumentKind.CREDIT_NOTE, issued_on)
+        number = document_number(*taken)
         credit_note = _issue(
             DocumentKind.CREDIT_NOTE,
             invoice.order,
             partial_credit_note_facts(
                 invoice.facts, credited, number=number, issued_on=issued_on, kept_minor=kept_minor
             ),
-            series=series,
-            sequence=sequence,
+            taken=taken,
             issued_on=issued_on,
             credited=invoice,
             now=now,
@@ -184,22 +191,13 @@ def issue_replacing(
     covered the invoice still does: ledger.hand_over is to follow.
     """
     require_transaction()
-    order, issued_on = invoice.order, sellers_day(now)
-    series, sequence = take_number(DocumentKind.CREDIT_NOTE, issued_on)
-    its_series, its_sequence = take_number(DocumentKind.INVOICE, issued_on)
-    number = document_number(its_series, its_sequence)
-    facts = credit_note_facts(
-        invoice.facts, number=document_number(series, sequence), issued_on=issued_on, replaced_by=number
-    )
-    credit_note = _issue(
-        DocumentKind.CREDIT_NOTE,
-        order,
-        facts,
-        series=series,
-        sequence=sequence,
-        issued_on=issued_on,
-        credited=invoice,
-        now=now,
+    issued_on = sellers_day(now)
+    # In this order, as everybody takes them: two transactions must not wait for each other.
+    for_credit_note = take_number(DocumentKind.CREDIT_NOTE, issued_on)
+    for_newer = take_number(DocumentKind.INVOICE, issued_on)
+    number = document_number(*for_newer)
+    credit_note = _credit_all(
+        invoice, taken=for_credit_note, issued_on=issued_on, replaced_by=number, now=now
     )
     # An order has one invoice that stands: this one gives way, to its credit note, before the other can come.
     remind_on, invoice.remind_on = invoice.remind_on, None
@@ -207,10 +205,9 @@ def issue_replacing(
     rows.save(invoice)
     newer = _issue(
         DocumentKind.INVOICE,
-        order,
+        invoice.order,
         replacing_facts(invoice.facts, number=number, issued_on=issued_on, details=details, paid=paid),
-        series=its_series,
-        sequence=its_sequence,
+        taken=for_newer,
         issued_on=issued_on,
         pay_by=invoice.due_on,
         replaces=Replaces(details, remind_on=remind_on, reminded_on=invoice.reminded_on),
@@ -235,14 +232,15 @@ def _issue(
     order: Order,
     facts: Mapping[str, Any],
     *,
-    series: str,
-    sequence: int,
+    taken: tuple[str, int],
     issued_on: date,
     credited: Invoice | None = None,
     pay_by: date | None = None,
     replaces: Replaces | None = None,
     now: datetime,
 ) -> Invoice:
+    """A row of frozen facts, with its entry of the ledger and the promise of its files."""
+    series, sequence = taken
     address = f"{current().settings.base_url}/check"
     facts = {**facts, "check": {"code": new_code(), "address": address}}
     totals = facts["totals"]
@@ -285,6 +283,12 @@ def _issue(
             **({"credits": credited.number} if credited else {}),
         },
         now=now,
+    )
+    outbox.publish(
+        "prepare_documents",
+        key=document.number,
+        payload={"invoice_id": document.id},
+        now=current().clock.wall(),
     )
     return document
 

@@ -1,4 +1,4 @@
-"""What an order brings: its periods and licences, the credit notes for what it gives back, its documents.
+"""What an order brings: its periods and licences, the credit notes for what it gives back, its letters.
 
 Once it is paid (outcomes.py), or once it is taken on account (on_account.py). Inside their transaction.
 """
@@ -6,7 +6,6 @@ Once it is paid (outcomes.py), or once it is taken on account (on_account.py). I
 from collections.abc import Sequence
 from datetime import datetime
 
-from portal import outbox
 from portal.database.connecting import require_transaction
 from portal.domain.errors import CannotBeInvoiced
 from portal.domain.frozen_quote import FrozenCredit, frozen_balance
@@ -14,7 +13,6 @@ from portal.domain.plans import PlanNotOffered, PlanTooSmall
 from portal.domain.pricing import Quote
 from portal.domain.vocabulary import OrderKind, PaymentMethodKind, ProductKind, Right
 from portal.models import BoughtAlone, Invoice, Member, Order, OrderLine, Payment, PaymentMethod, Subscription
-from portal.runtime import current
 from portal.services import audit, letters, orders, places, request_ends
 from portal.services.invoices import crediting, issuing
 from portal.services.members import overflow
@@ -118,15 +116,6 @@ def give_back(order: Order, *, now: datetime) -> list[Invoice]:
         lines = crediting.as_frozen(invoice, told)
         notes.append(issuing.issue_partial_credit_note(invoice, lines, now=now))
     return notes
-
-
-def prepare_documents(documents: Sequence[Invoice]) -> None:
-    """Let the worker make their files."""
-    wall = current().clock.wall()
-    for document in documents:
-        outbox.publish(
-            "prepare_documents", key=document.number, payload={"invoice_id": document.id}, now=wall
-        )
 
 
 def confirm(

@@ -87,9 +87,7 @@ def accept(order: Order, *, person: Person, now: datetime) -> Invoice:
     if order.from_balance_minor:
         settle_covered(order.workspace, now=now)
         pay_from_balance(order.workspace, order.currency, now=now)
-    documents = [invoice, *notes]
-    giving.prepare_documents(documents)
-    giving.confirm(order, documents, [], now=now)
+    giving.confirm(order, [invoice, *notes], [], now=now)
     return invoice
 
 
@@ -117,7 +115,6 @@ def invoice_ahead(
         line.subscription = subscription
     begins_on = order.lines[0].start_on
     invoice = _invoice(order, begins_on=begins_on, now=now)
-    giving.prepare_documents([invoice])
     if settle_covered(subscription.workspace, now=now):
         return invoice
     letters.send(
@@ -422,7 +419,6 @@ def _is_wanted(subscription: Subscription, line: OrderLine) -> bool:
 def _withdraw(invoice: Invoice, line: OrderLine, subscription: Subscription, *, now: datetime) -> Invoice:
     order = line.order
     credit_note = issuing.issue_credit_note(order, now=now)
-    giving.prepare_documents([credit_note])
     order.state = OrderState.WITHDRAWN
     order.save()
     # The due date is free for another renewal.

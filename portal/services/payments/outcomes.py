@@ -51,12 +51,10 @@ def settle_paid(payment: Payment, paid_with: MethodFacts | None, *, now: datetim
         changes={"order": order.number, "amount_minor": payment.amount_minor, "currency": payment.currency},
         now=now,
     )
-    documents = [invoice, *notes]
-    giving.prepare_documents(documents)
     if order.is_renewal:
         renewal_outcomes.tell_renewed(payment, invoice)
     else:
-        giving.confirm(order, documents, switched_on, now=now)
+        giving.confirm(order, [invoice, *notes], switched_on, now=now)
 
 
 def settle_declined(payment: Payment, *, tell: bool, now: datetime) -> None:

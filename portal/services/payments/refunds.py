@@ -321,12 +321,6 @@ def _undo(refund: Refund, *, now: datetime) -> None:
         },
         now=now,
     )
-    outbox.publish(
-        "prepare_documents",
-        key=credit_note.number,
-        payload={"invoice_id": credit_note.id},
-        now=current().clock.wall(),
-    )
     is_of_plan = not any(agreement.is_licensed(each) for each in subscriptions)
     letters.send(
         "refunded" if is_of_plan else "products_refunded",
